@@ -1,0 +1,93 @@
+// abi/: the contract between generated code and the kernel.
+//
+// This header lays out the vmctx: what generated code and the kernel share
+// about one running thread in one instance.  Generated code finds it in r14.
+//
+// The header is followed by the parts of one module, in this order, at offsets
+// that module_layout() computes once per module (struct vmctx_layout):
+//
+//     memories   struct vmctx_memory  [memory count]    imports first
+//     tables     struct vmctx_table   [table count]
+//     globals    struct vmctx_global  [global count]
+//     imports    struct func_entry    [imported function count]
+//     tags       u64                  [tag count]       identity of each tag
+//     types      u32                  [type count]      canonical ids
+//
+// Each thread has its own block (so globals are per thread, as in Nebulet);
+// memories, tables and functions are shared through the pointers in it.
+
+#pragma once
+
+#include "base/base.h"
+
+// A function that can be called through a table, a reference or an import.
+// A funcref is the index of its entry in the process-wide array vmctx.funcs;
+// entry 0 is the null reference, with sig 0 and code that traps.
+struct func_entry {
+    u64 code; // address to call; rax holds the entry's address in that call
+    u32 sig;  // canonical type id, never 0 but in the null entry
+    u32 id;   // this entry's index in vmctx.funcs
+};
+
+// The start of struct memory in the kernel.
+struct memory_view {
+    u64 size; // bytes, only grows
+    u64 max;  // bytes
+};
+
+// The start of struct table in the kernel.
+struct table_view {
+    u64 count; // entries, only grows
+};
+
+struct vmctx_memory {
+    u8 *base; // never moves
+    struct memory_view *view;
+};
+
+struct vmctx_table {
+    void *base; // func_entry[] for function tables, else u64[]; never moves
+    struct table_view *view;
+};
+
+// An own global, or the copy of an imported immutable one, is in `bits`; for
+// an imported mutable one `bits[0]` is the address of the owner's bits.
+struct vmctx_global {
+    u64 bits[2];
+};
+
+struct vmctx {
+    u64 stack_limit;          // lowest rsp that a frame may reach
+    struct thread *thread;    // the kernel's
+    struct instance *instance; // the kernel's
+    struct vmctx **contexts;  // of this thread, by instance number
+    struct func_entry *funcs; // of the process
+    const u64 *builtins;      // addresses, by enum builtin
+    u32 instance_number;      // within the process
+    u32 func_base;            // id of this instance's function 0
+    u64 reserved;
+    // the module's parts follow
+};
+
+_Static_assert(sizeof(struct vmctx) == 64, "generated code relies on it");
+_Static_assert(sizeof(struct func_entry) == 16, "generated code shifts by 4");
+
+enum builtin {
+#define BUILTIN(id, sig, trap) BUILTIN_##id,
+#include "abi/builtins.def"
+    BUILTIN_COUNT
+};
+
+enum trap {
+    TRAP_NONE,
+#define TRAP(id, text) TRAP_##id,
+#include "abi/traps.def"
+    TRAP_COUNT
+};
+
+// The sentence of a trap (abi/traps.c).
+const char *trap_text(enum trap trap);
+
+// Limits, as constants of 64 bits.
+#define LIMIT(id, value, why) static const u64 LIMIT_##id UNUSED = value;
+#include "abi/limits.def"

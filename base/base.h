@@ -1,0 +1,174 @@
+// base/: what every folder may use.  Freestanding C11: no libc beyond the
+// four mem* functions, which the compiler itself may call.
+
+#pragma once
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint8_t u8;
+typedef uint16_t u16;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef int8_t i8;
+typedef int16_t i16;
+typedef int32_t i32;
+typedef int64_t i64;
+
+#define MUST_USE       __attribute__((warn_unused_result))
+#define NORETURN       __attribute__((noreturn))
+#define UNUSED         __attribute__((unused))
+#define PRINTF(f, a)   __attribute__((format(printf, f, a)))
+#define COUNT(array)   ((u32)(sizeof(array) / sizeof((array)[0])))
+#define MIN(a, b)      ((a) < (b) ? (a) : (b))
+#define MAX(a, b)      ((a) > (b) ? (a) : (b))
+#define ALIGN_UP(n, a) (((n) + (a)-1) & ~((u64)(a)-1))
+#define KIB            1024ull
+#define MIB            (1024 * KIB)
+#define GIB            (1024 * MIB)
+
+// The container of a member (Linux calls it container_of).
+#define CONTAINER(ptr, type, member) \
+    ((type *)((u8 *)(ptr)-offsetof(type, member)))
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int byte, size_t size);
+int memcmp(const void *a, const void *b, size_t size);
+
+// panic.c: for our own bugs, never for input.
+
+// Say where and what, then stop: the kernel halts the machine, a tool aborts.
+// Implemented by each port.
+NORETURN void panic(const char *file, u32 line, const char *what);
+
+#undef assert
+#define assert(condition) \
+    ((condition) ? (void)0 : panic(__FILE__, __LINE__, #condition))
+
+// status.c
+
+// The outcome of a call: OK (0) or a negative ERR_ number of abi/status.def.
+typedef i32 status_t;
+
+enum {
+#define STATUS(number, id, text) id = number,
+#include "abi/status.def"
+};
+
+// The sentence of a status, "unknown status" for a number not in the table.
+const char *status_text(status_t status);
+
+// slice: bytes that someone else owns.
+struct bytes {
+    u8 *ptr;
+    u64 size;
+};
+
+struct string {
+    const char *ptr; // not terminated
+    u32 len;
+};
+
+#define STRING(literal) ((struct string){literal, sizeof(literal) - 1})
+
+bool string_equal(struct string a, struct string b);
+struct string string_of(const char *terminated);
+
+// error.c: where and why untrusted input was refused.  The first failure
+// sticks; `what` is a fixed string in the words of the official test suite.
+struct error {
+    status_t status;  // OK until something goes wrong
+    u64 at;           // byte offset of the offending item
+    const char *what; // fixed string
+};
+
+// Record a failure unless one is recorded already.
+void error_set(struct error *error, status_t status, u64 at, const char *what);
+
+// arena.c: a stack of memory in one reserved range of addresses.  Memory is
+// committed as the top moves up, so the newest block can grow in place and
+// nothing ever moves.  There is no free: an arena is reset as a whole, or back
+// to a mark.
+struct arena {
+    u8 *base;
+    u64 at;        // bytes handed out
+    u64 committed; // bytes that may be touched, at <= committed <= reserved
+    u64 reserved;  // bytes of address space
+    u64 peak;      // highest `at` ever seen
+    // Make [base + from, base + to) usable and zeroed, false when there is no
+    // memory.  NULL: all of `reserved` is committed from the start.
+    bool (*commit)(struct arena *arena, u64 from, u64 to);
+};
+
+// Use a fixed buffer.
+void arena_init_fixed(struct arena *arena, void *buffer, u64 size);
+
+// `size` bytes at a multiple of `align` (a power of two), zeroed only where
+// memory was never used before; NULL when the arena is full.
+MUST_USE void *arena_alloc(struct arena *arena, u64 size, u64 align);
+
+// As arena_alloc, filled with zero bytes.
+MUST_USE void *arena_zalloc(struct arena *arena, u64 size, u64 align);
+
+// Let the newest block, which starts at `block`, be `size` bytes long (longer
+// or shorter); false when the arena is full.
+MUST_USE bool arena_resize(struct arena *arena, void *block, u64 size);
+
+u64 arena_mark(const struct arena *arena);
+void arena_reset(struct arena *arena, u64 mark);
+
+#define ARENA_NEW(arena, type, count)                       \
+    ((type *)arena_zalloc((arena), sizeof(type) * (u64)(count), \
+                          _Alignof(type)))
+
+// list.c: doubly linked, circular, with the head as sentinel.
+struct list {
+    struct list *next, *prev;
+};
+
+void list_init(struct list *head);
+bool list_empty(const struct list *head);
+void list_append(struct list *head, struct list *item);
+void list_push(struct list *head, struct list *item); // at the front
+void list_remove(struct list *item);                  // item becomes empty
+#define list_each(item, head)                                    \
+    for (struct list *item = (head)->next; item != (head);       \
+         item = item->next)
+
+// format.c: a small snprintf.  %d %u %x with widths 0N and N, l / ll / z, %s
+// %.*s %c %p %%; no floats.  Always terminates when size > 0; returns the
+// length that the whole text has.
+u32 format(char *to, u64 size, const char *text, ...) PRINTF(3, 4);
+u32 format_list(char *to, u64 size, const char *text, va_list list);
+
+// bits.c
+static inline u32
+bits_trailing_zeros(u64 word) // word != 0
+{
+    return (u32)__builtin_ctzll(word);
+}
+
+static inline bool
+bit_get(const u64 *set, u32 index)
+{
+    return set[index / 64] >> (index % 64) & 1;
+}
+
+static inline void
+bit_set(u64 *set, u32 index)
+{
+    set[index / 64] |= 1ull << (index % 64);
+}
+
+static inline void
+bit_clear(u64 *set, u32 index)
+{
+    set[index / 64] &= ~(1ull << (index % 64));
+}
+
+// hash.c: 64-bit hash of bytes (FNV-1a with a final mix): for tables, not for
+// secrets.
+u64 hash_bytes(u64 seed, const void *bytes, u64 size);

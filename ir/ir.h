@@ -1,0 +1,195 @@
+// ir/: from a validated body to SSA.  One forward pass over the bytes builds
+// the function (build.c); print.c shows it.  See docs/compiler.md.
+//
+// A function is three arrays: instructions, blocks, edges.  An instruction
+// that has a result *is* the value: val_t is its index.  Instructions of a
+// block are contiguous; blocks are in layout order, which is the order of the
+// wasm text, so a definition always comes before its uses except for the
+// arguments of back edges, and a loop's body is a contiguous range of blocks.
+
+#pragma once
+
+#include "wasm/wasm.h"
+
+typedef u32 val_t;  // an instruction that has a result; 0 is none
+typedef u32 blk_t;  // index into fn.blocks
+typedef u32 edge_t; // index into fn.edges
+
+enum ir_type {
+    IR_VOID,
+    IR_I32, // in a register always zero-extended to 64 bits
+    IR_I64, // also every reference: 0 is null
+    IR_F32,
+    IR_F64,
+    IR_V128
+};
+
+// Rows: IR(id, text, form, effects).  See ir/ops.def.
+enum ir_op {
+#define IR(id, text, form, effects) IR_##id,
+#include "ir/ops.def"
+    IR_OP_COUNT
+};
+
+// What may not be reordered with what, and what may be dropped when unused.
+enum ir_effect {
+    EFFECT_LOAD = 1,  // reads linear memory, a table or a global
+    EFFECT_STORE = 2, // writes one
+    EFFECT_TRAP = 4,  // may trap: must stay even when unused
+    EFFECT_CALL = 8,  // runs other code
+    EFFECT_END = 16,  // ends a block
+};
+
+struct ins {
+    u16 op;  // enum ir_op
+    u8 type; // enum ir_type of the result
+    u8 aux;  // memory index of loads and stores, trap kind, lane, ...
+    u32 a, b, c;
+};
+
+_Static_assert(sizeof(struct ins) == 16, "the compiler's memory budget");
+
+struct edge {
+    blk_t from, to;
+    u32 args; // first argument in fn.pool; one for each parameter of `to`
+};
+
+struct block {
+    u32 first, end;    // instructions [first, end); parameters come first
+    u32 params;        // IR_PARAM instructions at `first`
+    u32 preds;         // edges into the block
+    edge_t first_pred; // chained through fn.next_pred
+    u32 loop;          // innermost loop that contains the block, or 0
+    bool cold;         // ends in a trap, or is only reached by such
+};
+
+// A loop: blocks [header, end).  loops[0] is the whole function.
+struct loop {
+    blk_t header, end;
+    u32 parent, depth;
+};
+
+enum call_kind {
+    CALL_FUNC,     // target: function index (may be an import)
+    CALL_INDIRECT, // target: table; args[0] is the index
+    CALL_REF,      // args[0] is the funcref
+    CALL_BUILTIN,  // target: enum builtin; the vmctx argument is implied
+    CALL_HANDLER,
+};
+
+struct call {
+    u8 kind;
+    bool tail;       // ends the block; the results are the function's own
+    u32 target;
+    u32 type;        // type index, or NO_INDEX for builtins
+    u32 args, count; // in fn.pool
+    u32 try;         // innermost enclosing handler (fn.tries), or 0
+};
+
+// The handlers around a range of calls, exceptions only.
+struct try {
+    u32 parent;          // next handler outwards, 0: none in this function
+    u32 catches, count;  // rows in fn.catches
+};
+
+struct catch {
+    u32 tag;     // tag index, or NO_INDEX for all
+    edge_t edge; // where to; the target's parameters include the payload
+    bool ref;    // the exnref is a parameter too
+};
+
+// A function in SSA.
+struct fn {
+    const struct module *module;
+    u32 index;      // function index in the module
+    const struct type *type;
+    bool plain;     // plain mode: locals in slots, no values across blocks
+
+    struct ins *ins;
+    u32 *at;        // byte offset of each instruction's wasm opcode, relative
+                    // to the body's start (ins_at() adds it)
+    u32 ins_count;  // ins[0] is unused
+    struct block *blocks;
+    u32 block_count;
+    struct edge *edges;
+    edge_t *next_pred;
+    u32 edge_count; // edges[0] is unused
+    val_t *pool;    // argument lists
+    u32 pool_count;
+    struct call *calls;
+    u32 call_count;
+    struct loop *loops;
+    u32 loop_count;
+    u64 (*consts)[2]; // v128 constants and shuffles
+    u32 const_count;
+    struct try *tries;
+    u32 try_count; // tries[0] is unused
+    struct catch *catches;
+    u32 catch_count;
+
+    // Plain mode: slots 0.. are the locals, then the operand stack.
+    u8 *slot_types; // enum ir_type
+    u32 slot_count;
+};
+
+struct ir_info {
+    const char *text;
+    u8 form;    // enum ir_form
+    u8 effects; // enum ir_effect bits
+};
+
+const struct ir_info *ir_info(u32 op);
+
+// Operands of an instruction in a, b, c by form; see ir/ops.def.
+enum ir_form {
+    FORM_NONE,   // -
+    FORM_PARAM,  // a = number (block parameter or function argument)
+    FORM_CONST,  // a, b = low and high half; V128: a = index in fn.consts
+    FORM_1,      // a = value
+    FORM_2,      // a, b = values
+    FORM_3,      // a, b, c = values
+    FORM_LANE1,  // a = value, aux = lane
+    FORM_LANE2,  // a, b = values, aux = lane
+    FORM_SHUFFLE, // a, b = values, c = index in fn.consts
+    FORM_LOAD,   // a = address, c = offset, aux = memory
+    FORM_STORE,  // a = address, b = value, c = offset, aux = memory
+    FORM_LOAD_LANE,  // a = address, b = vector, c = index in fn.lanes
+    FORM_RMW,    // a = address, b = value, c = offset, aux = memory
+    FORM_CAS,    // a = index in fn.pool: address, expected, new; c = offset, aux = memory
+    FORM_GLOBAL, // a = global; get
+    FORM_GLOBAL_SET, // a = value, b = global
+    FORM_TABLE,  // a = index value, b = table; get
+    FORM_TABLE_SET, // a = index value, b = value, c = table
+    FORM_INDEX,  // a = number: table, memory, function, type, slot
+    FORM_SLOT_SET, // a = value, b = slot
+    FORM_CALL,   // a = index in fn.calls
+    FORM_RESULT, // a = the call, b = number of the result, from 1
+    FORM_JUMP,   // a = edge
+    FORM_BRANCH, // a = condition (i32), b = edge when not 0, c = edge when 0
+    FORM_SWITCH, // a = index (i32), b = first of c edges; the last is the default
+    FORM_RETURN, // a = first value in fn.pool, b = count
+    FORM_TRAP,   // aux = enum trap
+    FORM_CHECK,  // a = value (i32), aux = enum trap: trap when it is not 0
+};
+
+// --- build.c --------------------------------------------------------------------
+
+// Validate and build one defined function.  Everything fn points to lives in
+// `temp`.  In plain mode the result and the time are proportional to the body,
+// whatever it holds; in normal mode ERR_BUDGET says that the function is not
+// of the kind that normal mode is made for, and the caller tries again plain.
+// Any other failure is in `error`.
+MUST_USE status_t fn_build(struct fn *fn, const struct module *m, u32 index,
+                           bool plain, struct arena *temp, struct error *error);
+
+// --- print.c --------------------------------------------------------------------
+
+// Write text piecewise.
+struct printer {
+    void (*put)(struct printer *p, const char *text, u32 len);
+    void *self;
+};
+
+void print(struct printer *p, const char *text, ...) PRINTF(2, 3);
+void fn_print(struct printer *p, const struct fn *fn);
+void val_print(struct printer *p, const struct fn *fn, val_t v); // "v12"

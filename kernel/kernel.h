@@ -1,0 +1,6 @@
+// kernel/: code -> processes.
+
+#pragma once
+
+#include "kernel/port.h"
+#include "x64/x64.h"

@@ -1,0 +1,97 @@
+// kernel/port.h: what the kernel asks of the machine under it.  Implemented by
+// port/metal and port/linux (and shared parts in port/x64).
+
+#pragma once
+
+#include "base/base.h"
+
+// --- address space -----------------------------------------------------------
+
+enum { PAGE_SIZE = 4096 };
+
+// Reserve addresses, a multiple of `align` (a power of two, at least a page);
+// nothing is readable yet.  NULL when there are none left.
+MUST_USE void *port_reserve(u64 size, u64 align);
+
+// Make [ptr, ptr + size) readable and writable, zeroed where it was not
+// already.  False when there is no memory.  Callable from a fault handler.
+MUST_USE bool port_commit(void *ptr, u64 size);
+
+// Give the memory back, keep the addresses (they read as not mapped).
+void port_decommit(void *ptr, u64 size);
+
+// Give memory and addresses back.
+void port_release(void *ptr, u64 size);
+
+// The code arena: executable addresses that hold nothing but generated code.
+// Copies the bytes in; the result is readable and executable, never writable.
+// NULL when there is no room.
+MUST_USE void *port_code_publish(const void *text, u64 size);
+void port_code_release(void *text, u64 size);
+bool port_code_contains(u64 pc);
+
+// Bytes of memory that can still be committed, and in all.
+void port_memory_info(u64 *available, u64 *total);
+
+// --- CPUs and time -------------------------------------------------------------
+
+enum { CPU_MAX = 64 };
+
+u32 port_cpu_count(void);
+u32 port_cpu_id(void); // of the CPU we run on; stable while not preemptible
+
+// Interrupts of this CPU: returns whether they were on.
+bool port_interrupts_off(void);
+void port_interrupts_restore(bool on);
+
+// Wait for an interrupt; called with interrupts off, returns with them off
+// after at least one was taken.
+void port_idle(void);
+
+// Make another CPU call sched_interrupt().
+void port_poke(u32 cpu);
+
+// Nanoseconds since boot, and since 1970.
+u64 port_monotonic_ns(void);
+u64 port_realtime_ns(void);
+
+// Call sched_interrupt() on this CPU at this time or soon after; UINT64_MAX: never.
+void port_timer_set(u64 monotonic_ns);
+
+void port_random(void *to, u64 size);
+
+// --- threads -------------------------------------------------------------------
+
+// A saved stack: what context_switch needs to continue.
+struct context {
+    u64 rsp;
+};
+
+// Prepare a stack so that the first switch to it calls entry(arg) with
+// interrupts off.  entry never returns.
+void context_init(struct context *c, void *stack_top, void (*entry)(void *),
+                  void *arg);
+
+// Save this flow in *from and continue *to; returns when somebody switches
+// back.  Interrupts are off on both sides.  A voluntary switch keeps only what
+// a C call keeps; preemption saves everything else first.
+void context_switch(struct context *from, struct context *to);
+
+// Call `run(arg)` behind a barrier: when generated code below it traps,
+// barrier_call returns false, with the trap described in the thread; else true.
+bool barrier_call(u64 *barrier_rsp, void (*run)(void *), void *arg);
+
+// --- console and end --------------------------------------------------------------
+
+// What a program prints and what the kernel says; the port keeps them apart.
+enum port_stream { PORT_STDIN, PORT_STDOUT, PORT_STDERR, PORT_LOG };
+
+void port_write(enum port_stream stream, const void *bytes, u64 size);
+
+// Bytes waiting on standard input; 0 when there are none now.  *end is set
+// when there will never be more.  The kernel's console_interrupt() is called
+// when that changes.
+u64 port_read(void *to, u64 size, bool *end);
+
+// End the machine (or the process) with this status.
+NORETURN void port_exit(u32 status);

@@ -1,0 +1,112 @@
+// x64/: from SSA to machine code.  Steps: select, live, allocate, emit; see
+// docs/compiler.md.  Freestanding, no globals, linear.
+
+#pragma once
+
+#include "ir/ir.h"
+
+// What the CPU has; detected once by the port (cpu_features_detect) and passed
+// in, so that tests can compile for another machine.
+enum cpu_feature {
+    CPU_SSE41 = 1 << 0, // the floor: SSE4.2 and POPCNT too
+    CPU_LZCNT = 1 << 1,
+    CPU_BMI1 = 1 << 2, // tzcnt, andn
+    CPU_BMI2 = 1 << 3,
+    CPU_AVX = 1 << 4,
+    CPU_AVX2 = 1 << 5,
+    CPU_FMA = 1 << 6,
+};
+
+u32 cpu_features_detect(void);
+
+// A place in the code that may fault, sorted by pc.
+struct trap_site {
+    u32 pc;   // offset in the code of the faulting instruction
+    u32 at;   // byte offset in the module of the wasm instruction
+    u32 func; // function index
+    u8 trap;  // enum trap; for a division the fault tells which of two
+};
+
+// A call, sorted by pc: for backtraces and exceptions.
+struct call_site {
+    u32 pc;  // offset of the return address
+    u32 at;  // byte offset in the module
+    u32 try; // index in code.tries of the innermost handler, or 0
+};
+
+// A function's code, sorted by start.
+struct func_code {
+    u32 start, end; // offsets in the code
+    u32 func;       // function index, or NO_INDEX for a thunk
+    u32 frame;      // bytes from rsp to the return address after the prologue
+    u8 saved;       // callee-saved registers pushed, as a bit set of CALLEE_*
+};
+
+// A handler (exceptions).  When it is taken, rsp is the frame's own, callee-
+// saved registers are dead, rax holds the address of the payload (16 bytes a
+// value) and rdx the exnref.
+struct code_try {
+    u32 parent;
+    u32 catches, count;
+};
+
+struct code_catch {
+    u32 tag;     // tag index or NO_INDEX
+    u32 pc;      // where to continue
+};
+
+// The machine code of a module.  Position-independent: `text` may be placed at
+// any multiple of 64; nothing in it is written afterwards.
+struct code {
+    u8 *text;
+    u64 size;
+    u32 *entries;          // by function index: offset of the code; imports
+                           // have a stub here too (calls through vmctx)
+    u32 *enter;            // by type index: offset of the thunk for calls from
+                           // C, ENTER_FN; shared by equal types
+    u32 *adapt;            // by type index: offset of the thunk that a func_entry
+                           // of a process with several instances points to
+    struct func_code *funcs;
+    u32 func_count;
+    struct trap_site *traps;
+    u32 trap_count;
+    struct call_site *calls;
+    u32 call_count;
+    struct code_try *tries;
+    u32 try_count;
+    struct code_catch *catches;
+    u32 catch_count;
+};
+
+// A thunk for calls from C: enters generated code with r14 and r15 set, takes
+// the arguments from and leaves the results in `slots` (16 bytes each,
+// arguments are overwritten by results).  `entry` is the func_entry to call.
+// Keeps C's callee-saved registers.  A trap does not return here, see
+// barrier_call in port/x64.
+typedef void enter_fn(struct vmctx *vm, const struct func_entry *entry,
+                      u64 (*slots)[2]);
+
+struct compile_options {
+    u32 features;   // enum cpu_feature
+    bool plain;     // force plain mode, for tests
+    // Called after each step of each function when not NULL: for
+    // `nebulet dump` and for timing.
+    void (*step)(void *self, const char *step, u32 func);
+    void *self;
+    struct printer *dump; // print step `dump_step` of function `dump_func`
+    const char *dump_step; // build, select, live, allocate, emit
+    u32 dump_func;         // NO_INDEX: all
+};
+
+// Compile a decoded module; validates the bodies on the way.  `keep` owns the
+// tables of *code, `text` becomes the code and holds nothing else, `temp` is
+// scratch.
+MUST_USE status_t module_compile(struct code *code, const struct module *m,
+                                 const struct compile_options *options,
+                                 struct arena *text, struct arena *keep,
+                                 struct arena *temp, struct error *error);
+
+// Find the row of a pc (offset in the code); NULL if there is none.
+const struct trap_site *code_trap(const struct code *code, u64 pc);
+const struct call_site *code_call(const struct code *code, u64 pc);
+const struct func_code *code_func(const struct code *code, u64 pc);
