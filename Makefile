@@ -1,0 +1,78 @@
+# Nebulet.  `make help` lists the targets.  Everything is built under out/.
+
+CC      ?= gcc
+OUT     := out
+LAYERS  := base abi wasm ir x64 kernel wasi
+LINUX   := $(LAYERS) port/x64 port/linux
+METAL   := $(LAYERS) port/x64 port/metal
+WARN    := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
+           -Wmissing-prototypes -Werror
+COMMON  := $(WARN) -I. -g -fwrapv -fno-strict-aliasing \
+           -fno-delete-null-pointer-checks -mno-red-zone -MMD -MP
+HOST    := $(COMMON) -O2 -D_GNU_SOURCE -fno-omit-frame-pointer
+SAN     := $(COMMON) -O1 -D_GNU_SOURCE -fno-omit-frame-pointer \
+           -fsanitize=address,undefined -fno-sanitize-recover=undefined
+KERNEL  := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel \
+           -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+           -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
+
+sources  = $(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S))
+objects  = $(patsubst %,$(OUT)/$(1)/%.o,$(call sources,$(2)))
+
+.PHONY: all
+all: $(OUT)/nebulet $(OUT)/nebulet.elf ## build the host command and the kernel
+
+# --- the host command, with the Linux port inside -------------------------------
+
+$(OUT)/host/%.o: %
+	@mkdir -p $(@D)
+	$(CC) $(HOST) -c $< -o $@
+
+$(OUT)/host/libnebulet.a: $(call objects,host,$(LINUX))
+	@rm -f $@
+	ar rcs $@ $^
+
+$(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
+	$(CC) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+
+# --- the same with ASan and UBSan, and the unit tests ----------------------------
+
+$(OUT)/san/%.o: %
+	@mkdir -p $(@D)
+	$(CC) $(SAN) -c $< -o $@
+
+$(OUT)/san/libnebulet.a: $(call objects,san,$(LINUX))
+	@rm -f $@
+	ar rcs $@ $^
+
+# test/NAME_*.c and test/main.c make out/san/test-NAME.
+UNITS := $(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f))))))
+
+define unit
+$(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test/main.c) $(OUT)/san/libnebulet.a
+	$(CC) $(SAN) $$(filter %.o %.a,$$^) -o $$@ -lcjson -lpthread
+endef
+$(foreach u,$(UNITS),$(eval $(call unit,$(u))))
+
+.PHONY: unit
+unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) ## run the unit tests under sanitizers
+	@for t in $^; do $$t || exit 1; done
+
+# --- the kernel -----------------------------------------------------------------------
+
+$(OUT)/metal/%.o: %
+	@mkdir -p $(@D)
+	$(CC) $(KERNEL) -c $< -o $@
+
+$(OUT)/nebulet.elf: $(call objects,metal,$(METAL)) port/metal/kernel.ld
+	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-T,port/metal/kernel.ld \
+	    $(filter %.o,$^) -o $@
+
+.PHONY: clean help
+clean: ## remove everything that was built
+	rm -rf $(OUT)
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)
