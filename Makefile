@@ -26,31 +26,31 @@ all: $(OUT)/nebulet $(OUT)/nebulet.elf ## build the host command and the kernel
 
 $(OUT)/host/%.o: %
 	@mkdir -p $(@D)
-	$(CC) $(HOST) -c $< -o $@
+	@echo "  CC $<"; $(CC) $(HOST) -c $< -o $@
 
 $(OUT)/host/libnebulet.a: $(call objects,host,$(LINUX))
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
-	$(CC) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
 
 # --- the same with ASan and UBSan, and the unit tests ----------------------------
 
 $(OUT)/san/%.o: %
 	@mkdir -p $(@D)
-	$(CC) $(SAN) -c $< -o $@
+	@echo "  CC $< (sanitized)"; $(CC) $(SAN) -c $< -o $@
 
 $(OUT)/san/libnebulet.a: $(call objects,san,$(LINUX))
 	@rm -f $@
-	ar rcs $@ $^
+	@ar rcs $@ $^
 
 # test/NAME_*.c and test/main.c make out/san/test-NAME.
 UNITS := $(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f))))))
 
 define unit
 $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test/main.c) $(OUT)/san/libnebulet.a
-	$(CC) $(SAN) $$(filter %.o %.a,$$^) -o $$@ -lcjson -lpthread
+	@echo "  LD $$@"; $(CC) $(SAN) $$(filter %.o %.a,$$^) -o $$@ -lcjson -lpthread
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 
@@ -62,10 +62,10 @@ unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) ## run the unit tests under sanit
 
 $(OUT)/metal/%.o: %
 	@mkdir -p $(@D)
-	$(CC) $(KERNEL) -c $< -o $@
+	@echo "  CC $< (metal)"; $(CC) $(KERNEL) -c $< -o $@
 
 $(OUT)/nebulet.elf: $(call objects,metal,$(METAL)) port/metal/kernel.ld
-	$(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-T,port/metal/kernel.ld \
+	@echo "  LD $@"; $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-T,port/metal/kernel.ld \
 	    $(filter %.o,$^) -o $@
 
 .PHONY: clean help

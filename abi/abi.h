@@ -85,7 +85,7 @@ enum trap {
     TRAP_COUNT
 };
 
-// The sentence of a trap (abi/traps.c).
+// The sentence of a trap (abi/abi.c).
 const char *trap_text(enum trap trap);
 
 // Limits, as constants of 64 bits.

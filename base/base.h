@@ -120,9 +120,8 @@ MUST_USE bool arena_resize(struct arena *arena, void *block, u64 size);
 u64 arena_mark(const struct arena *arena);
 void arena_reset(struct arena *arena, u64 mark);
 
-#define ARENA_NEW(arena, type, count)                       \
-    ((type *)arena_zalloc((arena), sizeof(type) * (u64)(count), \
-                          _Alignof(type)))
+#define ARENA_NEW(arena, type, count) \
+    ((type *)arena_zalloc((arena), sizeof(type) * (u64)(count), _Alignof(type)))
 
 // list.c: doubly linked, circular, with the head as sentinel.
 struct list {
@@ -134,9 +133,8 @@ bool list_empty(const struct list *head);
 void list_append(struct list *head, struct list *item);
 void list_push(struct list *head, struct list *item); // at the front
 void list_remove(struct list *item);                  // item becomes empty
-#define list_each(item, head)                                    \
-    for (struct list *item = (head)->next; item != (head);       \
-         item = item->next)
+#define list_each(item, head) \
+    for (struct list *item = (head)->next; item != (head); item = item->next)
 
 // format.c: a small snprintf.  %d %u %x with widths 0N and N, l / ll / z, %s
 // %.*s %c %p %%; no floats.  Always terminates when size > 0; returns the

@@ -24,8 +24,8 @@ void
 test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
 {
     failed = true;
-    printf("%s:%u: %s: got %lld, want %lld\n", file, line, text,
-           (long long)got, (long long)want);
+    printf("%s:%u: %s: got %lld, want %lld\n", file, line, text, (long long)got,
+           (long long)want);
 }
 
 static bool

@@ -10,27 +10,28 @@ struct test {
     void (*run)(void);
 };
 
-#define TEST(id)                                                        \
-    static void test_##id(void);                                        \
-    static const struct test entry_##id = {#id, test_##id};             \
-    __attribute__((used, section("tests"))) static const struct test    \
-        *const pointer_##id = &entry_##id;                              \
+#define TEST(id)                                                          \
+    static void test_##id(void);                                          \
+    static const struct test entry_##id = {#id, test_##id};               \
+    __attribute__((                                                       \
+        used,                                                             \
+        section("tests"))) static const struct test *const pointer_##id = \
+        &entry_##id;                                                      \
     static void test_##id(void)
 
 // Report where and how a check failed, then go on; the test has failed.
 void test_failed(const char *file, u32 line, const char *text, i64 got,
                  i64 want);
 
-#define EXPECT(condition)                                           \
-    do {                                                            \
-        if (!(condition))                                           \
-            test_failed(__FILE__, __LINE__, #condition, 0, 1);      \
+#define EXPECT(condition)                                      \
+    do {                                                       \
+        if (!(condition))                                      \
+            test_failed(__FILE__, __LINE__, #condition, 0, 1); \
     } while (0)
 
-#define EXPECT_EQ(got, want)                                          \
-    do {                                                              \
-        i64 got_ = (i64)(got), want_ = (i64)(want);                   \
-        if (got_ != want_)                                            \
-            test_failed(__FILE__, __LINE__, #got " == " #want, got_,  \
-                        want_);                                       \
+#define EXPECT_EQ(got, want)                                                 \
+    do {                                                                     \
+        i64 got_ = (i64)(got), want_ = (i64)(want);                          \
+        if (got_ != want_)                                                   \
+            test_failed(__FILE__, __LINE__, #got " == " #want, got_, want_); \
     } while (0)

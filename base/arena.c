@@ -1,0 +1,83 @@
+// base/arena.c: a stack of memory in one reserved range; see base.h.
+//
+// Invariant: at <= committed <= reserved, and bytes in [at, committed) that
+// were handed out before may hold old data.
+
+#include "base/base.h"
+
+// Commit in large steps: a step costs a page-table walk or a system call.
+enum { COMMIT_STEP = 256 * 1024 };
+
+void
+arena_init_fixed(struct arena *arena, void *buffer, u64 size)
+{
+    *arena =
+        (struct arena){.base = buffer, .committed = size, .reserved = size};
+}
+
+static bool
+reserve(struct arena *arena, u64 top)
+{
+    if (top <= arena->committed)
+        return true;
+    if (top > arena->reserved || arena->commit == NULL)
+        return false;
+    u64 to = MIN(ALIGN_UP(top, COMMIT_STEP), arena->reserved);
+    if (!arena->commit(arena, arena->committed, to))
+        return false;
+    arena->committed = to;
+    return true;
+}
+
+static void
+move_top(struct arena *arena, u64 top)
+{
+    arena->at = top;
+    arena->peak = MAX(arena->peak, top);
+}
+
+void *
+arena_alloc(struct arena *arena, u64 size, u64 align)
+{
+    u64 start = ALIGN_UP(arena->at, align);
+
+    if (size > arena->reserved || !reserve(arena, start + size))
+        return NULL;
+    move_top(arena, start + size);
+    return arena->base + start;
+}
+
+void *
+arena_zalloc(struct arena *arena, u64 size, u64 align)
+{
+    void *block = arena_alloc(arena, size, align);
+
+    if (block != NULL)
+        memset(block, 0, size);
+    return block;
+}
+
+bool
+arena_resize(struct arena *arena, void *block, u64 size)
+{
+    u64 start = (u64)((u8 *)block - arena->base);
+
+    assert(start <= arena->at);
+    if (size > arena->reserved || !reserve(arena, start + size))
+        return false;
+    move_top(arena, start + size);
+    return true;
+}
+
+u64
+arena_mark(const struct arena *arena)
+{
+    return arena->at;
+}
+
+void
+arena_reset(struct arena *arena, u64 mark)
+{
+    assert(mark <= arena->at);
+    arena->at = mark;
+}

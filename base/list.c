@@ -1,0 +1,44 @@
+// base/list.c: doubly linked circular lists; see base.h.
+
+#include "base/base.h"
+
+void
+list_init(struct list *head)
+{
+    head->next = head->prev = head;
+}
+
+bool
+list_empty(const struct list *head)
+{
+    return head->next == head;
+}
+
+static void
+insert(struct list *item, struct list *prev, struct list *next)
+{
+    item->prev = prev;
+    item->next = next;
+    prev->next = item;
+    next->prev = item;
+}
+
+void
+list_append(struct list *head, struct list *item)
+{
+    insert(item, head->prev, head);
+}
+
+void
+list_push(struct list *head, struct list *item)
+{
+    insert(item, head, head->next);
+}
+
+void
+list_remove(struct list *item)
+{
+    item->prev->next = item->next;
+    item->next->prev = item->prev;
+    list_init(item);
+}

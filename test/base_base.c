@@ -1,0 +1,100 @@
+// base/: arenas, lists, formatting.
+
+#include "test/test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+TEST(base_arena_fixed)
+{
+    static u8 buffer[64] __attribute__((aligned(16)));
+    struct arena a;
+
+    arena_init_fixed(&a, buffer, sizeof(buffer));
+    u8 *first = arena_alloc(&a, 3, 1);
+    u64 *second = arena_alloc(&a, 8, 8);
+    EXPECT(first == buffer);
+    EXPECT((u8 *)second == buffer + 8);
+    EXPECT(arena_alloc(&a, 49, 1) == NULL);
+    EXPECT(arena_alloc(&a, UINT64_MAX, 1) == NULL);
+    EXPECT(arena_resize(&a, second, 56));
+    EXPECT(!arena_resize(&a, second, 57));
+    EXPECT_EQ(a.peak, 64);
+    arena_reset(&a, 0);
+    EXPECT_EQ(arena_mark(&a), 0);
+    EXPECT_EQ(a.peak, 64);
+}
+
+static u32 commits;
+
+static bool
+commit_some(struct arena *arena, u64 from, u64 to)
+{
+    (void)arena, (void)from;
+    commits++;
+    return to <= 512 * KIB;
+}
+
+TEST(base_arena_commits_on_demand)
+{
+    struct arena a = {
+        .base = malloc(1 * MIB), .reserved = 1 * MIB, .commit = commit_some};
+
+    EXPECT(arena_alloc(&a, 1000, 8) != NULL);
+    EXPECT_EQ(commits, 1);
+    EXPECT(arena_alloc(&a, 1000, 8) != NULL);
+    EXPECT_EQ(commits, 1);
+    EXPECT(arena_alloc(&a, 300 * KIB, 8) != NULL);
+    EXPECT_EQ(commits, 2);
+    EXPECT(arena_alloc(&a, 400 * KIB, 8) == NULL);
+    free(a.base);
+}
+
+TEST(base_list)
+{
+    struct list head, a, b, c;
+
+    list_init(&head);
+    EXPECT(list_empty(&head));
+    list_append(&head, &b);
+    list_append(&head, &c);
+    list_push(&head, &a);
+    EXPECT(head.next == &a && a.next == &b && b.next == &c && c.next == &head);
+    list_remove(&b);
+    EXPECT(a.next == &c && c.prev == &a && b.next == &b);
+}
+
+static const struct {
+    const char *want;
+    u64 number;
+    const char *text;
+} numbers[] = {
+    {"0",                    0,          "%llu"  },
+    {"18446744073709551615", UINT64_MAX, "%llu"  },
+    {"-1",                   UINT64_MAX, "%lld"  },
+    {"00ff",                 255,        "%04llx"},
+    {"  7",                  7,          "%3lld" },
+    {"-9223372036854775808", 1ull << 63, "%lld"  },
+};
+
+TEST(base_format)
+{
+    char to[64];
+
+    for (u32 i = 0; i < COUNT(numbers); i++) {
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+        format(to, sizeof(to), numbers[i].text, numbers[i].number);
+#pragma GCC diagnostic pop
+        EXPECT(strcmp(to, numbers[i].want) == 0);
+    }
+    EXPECT_EQ(format(to, 5, "%s-%.*s", "abc", 2, "defg"), 6);
+    EXPECT(strcmp(to, "abc-") == 0);
+    EXPECT_EQ(format(NULL, 0, "%d%%", -12), 4);
+}
+
+TEST(base_hash_differs)
+{
+    EXPECT(hash_bytes(0, "a", 1) != hash_bytes(0, "b", 1));
+    EXPECT(hash_bytes(0, "a", 1) != hash_bytes(1, "a", 1));
+}
