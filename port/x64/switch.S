@@ -1,0 +1,120 @@
+// Stack switches, barriers and the way from generated code into C.
+//
+// No function here touches caller-saved vector registers: whoever calls has
+// saved them (a C call) or restores them later (preemption).  Only the start
+// of a thread clears them all, so that nothing of another process is left.
+
+#include "port/x64/port_x64.h"
+
+#define FUNCTION(name)             \
+    .globl name;                   \
+    .type name, @function;         \
+    .balign 16;                    \
+    name:
+#define END(name) .size name, . - name
+
+    .text
+
+// What a C call keeps, in one frame that context.c builds for new threads:
+// mxcsr, x87 control word, r15, r14, r13, r12, rbx, rbp, return address.
+.macro push_kept
+    push    %rbp
+    push    %rbx
+    push    %r12
+    push    %r13
+    push    %r14
+    push    %r15
+    sub     $8, %rsp
+    stmxcsr (%rsp)
+    fnstcw  4(%rsp)
+.endm
+
+.macro pop_kept
+    ldmxcsr (%rsp)
+    fldcw   4(%rsp)
+    add     $8, %rsp
+    pop     %r15
+    pop     %r14
+    pop     %r13
+    pop     %r12
+    pop     %rbx
+    pop     %rbp
+.endm
+
+// void context_switch(struct context *from, struct context *to)
+FUNCTION(context_switch)
+    push_kept
+    mov     %rsp, (%rdi)
+    mov     (%rsi), %rsp
+    pop_kept
+    ret
+END(context_switch)
+
+// The return address of a new context: rbx = entry, r12 = arg, rbp = 0.
+FUNCTION(context_start)
+    cmpb    $0, context_has_avx(%rip)
+    je      1f
+    vzeroall
+    jmp     2f
+1:
+    .irp    n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    xorps   %xmm\n, %xmm\n
+    .endr
+2:
+    mov     %r12, %rdi
+    call    *%rbx
+    ud2
+END(context_start)
+
+// bool barrier_call(u64 *barrier_rsp, void (*run)(void *), void *arg)
+//
+// Under the kept registers: the address and the former value of the barrier,
+// so that barriers nest.
+FUNCTION(barrier_call)
+    push_kept
+    push    %rdi
+    push    (%rdi)
+    mov     %rsp, (%rdi)
+    mov     %rdx, %rdi
+    call    *%rsi
+    mov     $1, %eax
+barrier_leave:
+    pop     %rcx
+    pop     %rdi
+    mov     %rcx, (%rdi)
+    pop_kept
+    ret
+END(barrier_call)
+
+// void barrier_unwind(u64 barrier_rsp)
+FUNCTION(barrier_unwind)
+    mov     %rdi, %rsp
+FUNCTION(barrier_unwound)
+    cld
+    xor     %eax, %eax
+    jmp     barrier_leave
+END(barrier_unwound)
+END(barrier_unwind)
+
+// void frame_resume(u64 pc, u64 rsp, u64 rax, u64 rdx, void *vm, void *memory)
+FUNCTION(frame_resume)
+    mov     %rsi, %rsp
+    mov     %rdx, %rax
+    mov     %rcx, %rdx
+    mov     %r8, %r14
+    mov     %r9, %r15
+    jmp     *%rdi
+END(frame_resume)
+
+// r10 and r11 carry no argument in SysV, and rax only for variadic functions.
+FUNCTION(host_call_stub)
+    mov     VMCTX_THREAD(%r14), %r10
+    mov     VMCTX_TARGETS(%r14), %r11
+    mov     %r14, THREAD_VMCTX(%r10)
+    mov     %rsp, THREAD_RSP(%r10)
+    mov     FUNC_ENTRY_ID(%rax), %eax
+    shl     $TARGET_SHIFT, %rax
+    jmp     *TARGET_CODE(%r11, %rax)
+END(host_call_stub)
+
+    .section .note.GNU-stack, "", @progbits
