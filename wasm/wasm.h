@@ -244,7 +244,7 @@ MUST_USE status_t module_decode(struct module *m, struct bytes bytes,
 
 // --- ops.c: instructions ----------------------------------------------------
 
-// Opcodes: the byte, or prefix << 16 | number (0xfc, 0xfd, 0xfe).
+// Opcodes: the byte, or prefix << 16 | number (0xfb .. 0xfe).
 enum wasm_op {
 #define OP(code, id, text, imm, sig, ir) WASM_##id = code,
 #include "wasm/ops.def"
@@ -261,7 +261,8 @@ enum imm_kind {
     IMM_TYPE2,       // two type indexes             -> index, index2
     IMM_TYPE_FIELD,  // type, field                  -> index, index2
     IMM_TYPE_COUNT,  // type, count                  -> index, index2
-    IMM_TYPE_DATA,   // type, segment                -> index, index2
+    IMM_TYPE_DATA,   // type, data segment           -> index, index2
+    IMM_TYPE_ELEM,   // type, element segment        -> index, index2
     IMM_LOCAL,       // index
     IMM_GLOBAL,      // index
     IMM_TABLE,       // index
@@ -269,10 +270,10 @@ enum imm_kind {
     IMM_MEMARG,      // align, memory, offset
     IMM_MEMARG_LANE, // and lane
     IMM_LANE,        // lane
-    IMM_MEMORY,      // index
+    IMM_MEMORY,      // index, also in memory
     IMM_MEMORY2,     // destination, source          -> index, index2
     IMM_DATA,        // index
-    IMM_DATA_MEMORY, // segment, memory              -> index, index2
+    IMM_DATA_MEMORY, // segment, memory              -> index, index2, memory
     IMM_ELEM,        // index
     IMM_ELEM_TABLE,  // segment, table               -> index, index2
     IMM_I32,         // value
@@ -287,6 +288,24 @@ enum imm_kind {
     IMM_TRY_TABLE,   // block type and catches       -> block, index = count, table_at
     IMM_CAST,        // flags, depth, two heap types -> index depth, type, type2
     IMM_ORDER,       // atomic.fence's zero byte
+
+    // What the rows say: a kind, and in IMM_WIDTH the log2 of the bytes that a
+    // memory argument accesses or the number of lanes to choose from.
+    IMM_KIND = 0xff,
+    IMM_WIDTH = 8, // shift
+    IMM_MEM1 = IMM_MEMARG,
+    IMM_MEM2 = IMM_MEMARG | 1 << IMM_WIDTH,
+    IMM_MEM4 = IMM_MEMARG | 2 << IMM_WIDTH,
+    IMM_MEM8 = IMM_MEMARG | 3 << IMM_WIDTH,
+    IMM_MEM16 = IMM_MEMARG | 4 << IMM_WIDTH,
+    IMM_MEM1_LANE = IMM_MEMARG_LANE,
+    IMM_MEM2_LANE = IMM_MEMARG_LANE | 1 << IMM_WIDTH,
+    IMM_MEM4_LANE = IMM_MEMARG_LANE | 2 << IMM_WIDTH,
+    IMM_MEM8_LANE = IMM_MEMARG_LANE | 3 << IMM_WIDTH,
+    IMM_LANE2 = IMM_LANE | 2 << IMM_WIDTH,
+    IMM_LANE4 = IMM_LANE | 4 << IMM_WIDTH,
+    IMM_LANE8 = IMM_LANE | 8 << IMM_WIDTH,
+    IMM_LANE16 = IMM_LANE | 16 << IMM_WIDTH,
 };
 
 // A block type: parameters and results, in the type section or as a single
@@ -312,10 +331,10 @@ struct op {
 
 struct op_info {
     const char *text; // NULL: no such opcode
-    u8 imm;           // enum imm_kind
-    const char *sig;  // operands:results, i l f d v (i32 i64 f32 f64 v128),
-                      // or NULL
-    u16 ir;           // the IR instruction that does it, or 0 (ir/ir.h)
+    const char *sig;  // operands:results, i l f d v (i32 i64 f32 f64 v128), a
+                      // (address type of op.memory), or NULL
+    u8 imm;           // enum imm_kind, up to IMM_ORDER
+    u8 width;         // log2 of the bytes accessed, or number of lanes
 };
 
 // The row of an opcode; text is NULL for one that does not exist.
