@@ -61,6 +61,12 @@ MUST_USE status_t abi_compute(struct abi *abi, const struct type *type,
                               struct arena *temp);
 
 // Rows of x64/ops.def: X64(id, text, prefix, w, opcode, form, flags).
+//
+// Names: the mnemonic, the width of the operands (8 16 32 64, SS SD PS ...),
+// then what differs from "register <- register or memory": _I an immediate,
+// _MR memory <- register, _MI memory <- immediate, _CL a count in cl.  SSE
+// rows that have a VEX form are one row with the flag VEX: with CPU_AVX they
+// are encoded with VEX and their result is not tied.
 enum x64_op {
 #define X64(id, text, prefix, w, opcode, form, flags) X64_##id,
 #include "x64/ops.def"
@@ -68,37 +74,58 @@ enum x64_op {
 };
 
 // Operand shapes.  "rm" is a register (b) or, with MINS_MEM, the memory
-// operand.
+// operand.  "tied": the result is in the operand's register.  Operands live
+// through the instruction only if used later, but an operand other than the
+// tied one is never in the register of a tied result.
 enum x64_form {
-    X64_NONE,     // no operands: ud2, cdq (fixed registers), mfence
+    X64_NONE,     // no operands: mfence
     X64_RM,       // def <- rm                       mov movzx popcnt sqrtsd lea
     X64_R_RM,     // def <- a op rm, def tied to a   add imul addsd pand cmov(cc)
     X64_RM_I,     // def <- rm op imm                imul r,rm,i  pshufd roundsd
     X64_R_RM_I,   // def <- a op rm imm, tied to a   shufps pinsrd
     X64_R_I,      // def <- a op imm, tied           add r,i  shl r,i
-    X64_V_RM,     // def <- a op rm, not tied (VEX)  vaddsd andn
+    X64_V_RM,     // def <- a op rm, not tied (VEX)  andn
     X64_V_RM_I,   // def <- a op rm imm, not tied
     X64_RMV,      // def <- rm op a (VEX)            shlx r,rm,a
     X64_R_CL,     // def <- a op rcx, tied           shl r,cl; b fixed to rcx
-    X64_UNARY,    // def <- op a, tied               neg not
-    X64_MR,       // [mem] <- a                      mov movsd
-    X64_MR_RMW,   // [mem] <- [mem] op a             add lock xadd(def tied a)
+    X64_UNARY,    // def <- op a, tied               neg not bswap
+    X64_MR,       // rm <- a; rm is def or memory    mov [m],r  movd r,x  movsd
+    X64_MR_I,     // rm <- a imm; ditto              pextrb
+    X64_MR_RMW,   // [mem] <- [mem] op a             add lock add
+    X64_XCHG,     // def <- [mem] <- .. a, tied      xchg, lock xadd
+    X64_CMPXCHG,  // [mem], a = new, b = expected in rax; def = old, in rax
     X64_MI,       // [mem] <- imm, or op=            mov add
     X64_CMP,      // flags <- a, rm                  cmp test ucomisd ptest
     X64_CMP_I,    // flags <- rm, imm                (register form: b)
-    X64_SET,      // def <- cc                       setcc (low byte only)
-    X64_MUL,      // rax (a), rm -> rax (def), rdx clobbered; wide multiply: def2
-    X64_DIV,      // rdx:rax (high: def2's input, a) / rm -> rax def, rdx def2
+    X64_SET,      // def <- cc, all 32 bits          setcc + movzx
+    X64_MUL,      // a in rax, rm -> def rax, def2 rdx (either may be 0)
+    X64_DIV,      // a in rax, rm; rdx is set by the row itself (cdq, cqo or
+                  // zero); quotient def rax, remainder def2 rdx; rm is neither
     X64_I,        // def <- imm                      mov r, i
-    X64_CALL_REL, // call a function of the module   (struct mcall)
-    X64_CALL_RM,  // call through rm
-    X64_JUMP,     // end of block: jump to edge `target`
-    X64_JCC,      // end: cc to edge `target`, else to edge `other`
-    X64_SWITCH,   // end: jump through the table of edges, index in a
-    X64_RET,      // end
+    X64_CALL_REL, // call mach.calls[imm]: a function of the module
+    X64_CALL_RM,  // call through [base + disp], base in rax (struct mcall)
+    X64_TAIL_REL, // end: tail calls, likewise
+    X64_TAIL_RM,
+    X64_JUMP,     // end: to edge imm
+    X64_JCC,      // end: cc to edge imm, else to edge def2
+    X64_SWITCH,   // end: edge imm + a if a < def2 - 1, else edge imm + def2 - 1;
+                  // def, b: two registers other than a to use freely (b is a
+                  // def here); compare, clamp and jump are emit's
+    X64_RET,      // end: mach.calls[imm] has the values as arguments
     X64_TRAP,     // end: ud2, trap kind in imm
     X64_TRAP_CC,  // if cc: ud2 out of line, trap kind in imm
-    X64_PSEUDO,   // expanded by emit: see the rows
+    X64_RMW_LOOP, // def rax <- [mem]; [mem] <- def op a by lock cmpxchg; def2
+                  // is a register to use freely; neither is a nor in the
+                  // address
+};
+
+// Condition codes: the hardware's, and two of several flags, for JCC and
+// cmov rows of floats only.
+enum cc {
+    CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A,
+    CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G,
+    CC_FEQ, // after ucomis: equal and ordered, ZF and not PF
+    CC_FNE, // the opposite
 };
 
 enum mins_flag {
@@ -107,25 +134,77 @@ enum mins_flag {
     MINS_ARGS = 4,     // ... among the incoming stack arguments
     MINS_OUT = 8,      // ... among the outgoing arguments: disp from rsp
     MINS_RODATA = 16,  // ... a constant of the function: disp = offset in the pool
-    MINS_TRAPS = 32,   // may fault: a trap site of kind `trap`
+    MINS_TRAPS = 32,   // may fault: a trap site; divisions by the divisor, all
+                       // others MEMORY_BOUNDS
     MINS_CONST64 = 64, // imm is an index in mach.wide (64-bit immediate)
 };
 
-// One machine instruction.
+// One machine instruction.  Between one that sets flags and its reader,
+// allocate puts nothing but moves that leave the flags alone.
 struct mins {
     u16 op;    // enum x64_op
     u8 flags;  // enum mins_flag
-    u8 cc;     // condition code, hardware number; or scale for memory (0..3)
-    vreg_t def, a, b;
+    u8 cc;     // enum cc; for memory operands the scale is in `scale`
+    u8 scale;  // 0..3
+    u8 unused[3];
+    vreg_t def, def2, a, b;
     vreg_t base, index; // memory: [base + index << scale + disp]; base may be
                         // MEM_VMCTX or MEM_MEMORY (fixed registers)
     i32 disp;
-    u32 imm;            // immediate; edge; index of mcall; trap kind
+    u32 imm; // immediate; edge; index in mach.calls; trap kind
+    val_t from; // the IR instruction it does (part of), for fn.at; 0: none
 };
 
-_Static_assert(sizeof(struct mins) == 32, "the compiler's memory budget");
+_Static_assert(sizeof(struct mins) == 44, "the compiler's memory budget");
 
 enum { // as vreg of a memory base
     MEM_VMCTX = 0xfffffff0,
     MEM_MEMORY = 0xfffffff1,
 };
+
+// A call, or the values of a return.
+struct mcall {
+    const struct type *type; // NULL: a builtin: vmctx in rdi, then arguments
+                             // in rsi rdx rcx r8 r9, result in rax
+    u32 func;                // CALL_REL, TAIL_REL: function index
+    u32 args, arg_count;     // in mach.list; may be IR_CONSTs
+    u32 results, result_count; // in mach.list; 0: the result is not used
+    u32 try;                 // innermost handler in fn.tries, or 0
+};
+
+// A function in machine code.
+struct mach {
+    const struct fn *fn; // edges, arguments of edges and loops stay there
+    u32 features;        // enum cpu_feature
+    struct mins *ins;
+    u32 count, capacity;
+    struct mblock {
+        u32 first, end;
+    } *blocks;  // by blk_t; parameters are the IR_PARAMs of fn.blocks
+    u8 *types;  // enum ir_type by vreg
+    u32 vreg_count, vreg_capacity;
+    struct mcall *calls;
+    u32 call_count, call_capacity;
+    vreg_t *list;
+    u32 list_count, list_capacity;
+    u64 *wide;
+    u32 wide_count, wide_capacity;
+    u64 (*rodata)[2]; // constants of 16 bytes at multiples of 16
+    u32 rodata_count, rodata_capacity;
+};
+
+// --- mach.c -------------------------------------------------------------------
+
+// Append; ERR_NO_MEMORY shows as false and leaves everything as it was.
+MUST_USE bool mach_grow(struct arena *temp, void *array, u32 *capacity,
+                        u32 count, u64 size);
+
+// Offset in the pool of a constant of 16 bytes; UINT32_MAX: out of memory.
+u32 mach_rodata(struct mach *m, struct arena *temp, u64 low, u64 high);
+
+// --- select.c -----------------------------------------------------------------
+
+// Choose the instructions.  Replaces values by the vregs that stand for them
+// in the argument lists of edges (fn.pool); 0 there: the parameter is not used.
+MUST_USE status_t select(struct mach *m, struct fn *fn, u32 features,
+                         struct arena *temp);
