@@ -1,0 +1,262 @@
+// tool/compile.c: `nebulet compile` and `nebulet dump`: the compiler without
+// the kernel.
+
+#include "tool/tool.h"
+
+#include "x64/x64.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { STEP_MAX = 8, ARENA_SIZE_LOG2 = 38 };
+
+struct phase {
+    const char *name;
+    u64 ns;
+};
+
+// One compilation with its arenas.
+struct job {
+    const char *path;
+    struct bytes bytes;
+    struct arena keep, temp, text;
+    struct module module;
+    struct code code;
+    struct error error;
+
+    struct phase phases[STEP_MAX]; // in order of first appearance
+    u32 phase_count;
+    u64 last_ns;
+};
+
+static u64
+now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
+// The time since the last call belongs to this phase.
+static void
+account(void *self, const char *name, u32 func)
+{
+    struct job *job = self;
+    u64 now = now_ns();
+    u32 i = 0;
+
+    (void)func;
+    while (i < job->phase_count && strcmp(job->phases[i].name, name) != 0)
+        i++;
+    assert(i < STEP_MAX);
+    if (i == job->phase_count)
+        job->phases[job->phase_count++].name = name;
+    job->phases[i].ns += now - job->last_ns;
+    job->last_ns = now;
+}
+
+static bool
+job_decode(struct job *job, const char *path)
+{
+    *job = (struct job){.path = path, .bytes = file_read(path)};
+    if (job->bytes.ptr == NULL)
+        return false;
+    arena_init_host(&job->keep, 1ull << ARENA_SIZE_LOG2);
+    arena_init_host(&job->temp, 1ull << ARENA_SIZE_LOG2);
+    arena_init_host(&job->text, 1ull << 31);
+    job->last_ns = now_ns();
+    status_t status =
+        module_decode(&job->module, job->bytes, &job->keep, &job->error);
+    account(job, "decode", NO_INDEX);
+    return status == OK;
+}
+
+static bool
+job_compile(struct job *job, const struct compile_options *options)
+{
+    return module_compile(&job->code, &job->module, options, &job->text,
+                          &job->keep, &job->temp, &job->error) == OK;
+}
+
+static int
+job_end(struct job *job, bool ok)
+{
+    if (!ok && job->error.status != OK)
+        complain_error(job->path, &job->error);
+    if (job->keep.base != NULL) {
+        arena_free_host(&job->keep);
+        arena_free_host(&job->temp);
+        arena_free_host(&job->text);
+    }
+    free(job->bytes.ptr);
+    return ok ? 0 : 1;
+}
+
+// --- compile -----------------------------------------------------------------
+
+static void
+report(const struct job *job)
+{
+    u64 total = 0;
+
+    for (u32 i = 0; i < job->phase_count; i++) {
+        printf("%-10s %10.3f ms\n", job->phases[i].name,
+               (double)job->phases[i].ns / 1e6);
+        total += job->phases[i].ns;
+    }
+    printf("%-10s %10.3f ms  %.1f MB/s of module\n", "total",
+           (double)total / 1e6,
+           (double)job->bytes.size * 1e3 / (double)MAX(total, 1));
+    printf("%-10s %10" PRIu64 " bytes\n", "module", job->bytes.size);
+    printf("%-10s %10" PRIu64 " bytes\n", "code", job->code.size);
+    printf("%-10s %10" PRIu64 " bytes  %.1f per byte of module\n", "tables",
+           job->keep.peak, (double)job->keep.peak / (double)job->bytes.size);
+    printf("%-10s %10" PRIu64 " bytes  %.1f per byte of module\n", "temporary",
+           job->temp.peak, (double)job->temp.peak / (double)job->bytes.size);
+}
+
+static int
+compile_usage(void)
+{
+    fputs("usage: nebulet compile [--time] [--plain] [-o FILE] FILE.wasm\n\n"
+          "  --time    print time and memory by phase\n"
+          "  --plain   use the compiler's plain mode for every function\n"
+          "  -o FILE   write the machine code\n",
+          stderr);
+    return 2;
+}
+
+static bool
+write_file(const char *path, const void *bytes, u64 size)
+{
+    FILE *file = fopen(path, "wb");
+
+    if (file == NULL || fwrite(bytes, 1, size, file) != size) {
+        complain("%s: cannot write", path);
+        return false;
+    }
+    return fclose(file) == 0;
+}
+
+int
+command_compile(int argc, char **argv)
+{
+    struct job job = {0};
+    struct compile_options options = {.features = cpu_features_detect(),
+                                      .dump_func = NO_INDEX};
+    const char *path = NULL, *out = NULL;
+    bool time = false;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--time") == 0)
+            time = true;
+        else if (strcmp(argv[i], "--plain") == 0)
+            options.plain = true;
+        else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc)
+            out = argv[++i];
+        else if (argv[i][0] != '-' && path == NULL)
+            path = argv[i];
+        else
+            return compile_usage();
+    }
+    if (path == NULL)
+        return compile_usage();
+
+    if (time) {
+        options.step = account;
+        options.self = &job;
+    }
+    bool ok = job_decode(&job, path) && job_compile(&job, &options);
+    if (ok && time)
+        report(&job);
+    if (ok && out != NULL)
+        ok = write_file(out, job.code.text, job.code.size);
+    return job_end(&job, ok);
+}
+
+// --- dump --------------------------------------------------------------------
+
+static void
+put_stdout(struct printer *p, const char *text, u32 len)
+{
+    (void)p;
+    fwrite(text, 1, len, stdout);
+}
+
+static int
+dump_usage(void)
+{
+    fputs("usage: nebulet dump [--after=STEP] [--plain] FILE.wasm [FUNC]\n\n"
+          "  STEP  build, select, live, allocate or emit (the default)\n"
+          "  FUNC  a function's index or name; all functions without it\n",
+          stderr);
+    return 2;
+}
+
+static bool
+find_func(const struct module *m, const char *text, u32 *func)
+{
+    char *end;
+    unsigned long index = strtoul(text, &end, 10);
+
+    if (*text != 0 && *end == 0 && index < m->func_count) {
+        *func = (u32)index;
+        return true;
+    }
+    for (u32 i = 0; i < m->func_count; i++) {
+        if (string_equal(module_func_name(m, i), string_of(text))) {
+            *func = i;
+            return true;
+        }
+    }
+    complain("%s: no such function", text);
+    return false;
+}
+
+static bool
+known_step(const char *step)
+{
+    static const char *const steps[] = {"build", "select", "live", "allocate",
+                                        "emit"};
+
+    for (u32 i = 0; i < COUNT(steps); i++)
+        if (strcmp(steps[i], step) == 0)
+            return true;
+    return false;
+}
+
+int
+command_dump(int argc, char **argv)
+{
+    struct printer printer = {.put = put_stdout};
+    struct compile_options options = {.features = cpu_features_detect(),
+                                      .dump = &printer,
+                                      .dump_step = "emit",
+                                      .dump_func = NO_INDEX};
+    const char *path = NULL, *func = NULL;
+    struct job job = {0};
+
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--after=", 8) == 0)
+            options.dump_step = argv[i] + 8;
+        else if (strcmp(argv[i], "--plain") == 0)
+            options.plain = true;
+        else if (path == NULL && argv[i][0] != '-')
+            path = argv[i];
+        else if (func == NULL && argv[i][0] != '-')
+            func = argv[i];
+        else
+            return dump_usage();
+    }
+    if (path == NULL || !known_step(options.dump_step))
+        return dump_usage();
+
+    bool ok = job_decode(&job, path);
+    if (ok && func != NULL)
+        ok = find_func(&job.module, func, &options.dump_func);
+    ok = ok && job_compile(&job, &options);
+    return job_end(&job, ok);
+}

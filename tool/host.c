@@ -1,0 +1,108 @@
+// tool/host.c: files, memory and messages of the host.
+
+#include "tool/tool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+void
+complain(const char *text, ...)
+{
+    va_list list;
+
+    fflush(stdout);
+    fputs("nebulet: ", stderr);
+    va_start(list, text);
+    vfprintf(stderr, text, list);
+    va_end(list);
+    fputc('\n', stderr);
+}
+
+void
+complain_error(const char *path, const struct error *error)
+{
+    complain("%s: offset 0x%llx: %s (%s)", path, (unsigned long long)error->at,
+             error->what, status_text(error->status));
+}
+
+struct bytes
+file_read(const char *path)
+{
+    struct buffer b = {0};
+    u8 chunk[65536];
+    size_t got;
+
+    FILE *file = fopen(path, "rb");
+    if (file == NULL) {
+        complain("%s: %s", path, strerror(errno));
+        return (struct bytes){0};
+    }
+    while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0)
+        buffer_put(&b, chunk, got);
+    bool failed = ferror(file) != 0;
+    if (failed)
+        complain("%s: %s", path, strerror(errno));
+    fclose(file);
+    if (failed) {
+        buffer_free(&b);
+        return (struct bytes){0};
+    }
+    if (b.ptr == NULL) // an empty file is not a missing file
+        buffer_put(&b, "", 1), b.size = 0;
+    return (struct bytes){b.ptr, b.size};
+}
+
+// --- memory ------------------------------------------------------------------
+
+static bool
+commit_nothing(struct arena *arena, u64 from, u64 to)
+{
+    (void)arena, (void)from;
+    return to <= arena->reserved; // the host commits when it is touched
+}
+
+void
+arena_init_host(struct arena *arena, u64 size)
+{
+    void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    assert(base != MAP_FAILED);
+    *arena = (struct arena){
+        .base = base, .reserved = size, .commit = commit_nothing};
+}
+
+void
+arena_free_host(struct arena *arena)
+{
+    munmap(arena->base, arena->reserved);
+    *arena = (struct arena){0};
+}
+
+void
+buffer_put(struct buffer *b, const void *bytes, u64 size)
+{
+    if (b->size + size > b->capacity) {
+        b->capacity = MAX(2 * b->capacity, b->size + size + 4096);
+        b->ptr = realloc(b->ptr, b->capacity);
+        assert(b->ptr != NULL);
+    }
+    if (size > 0)
+        memcpy(b->ptr + b->size, bytes, size);
+    b->size += size;
+}
+
+void
+buffer_put_u32(struct buffer *b, u32 word)
+{
+    buffer_put(b, &word, sizeof(word));
+}
+
+void
+buffer_free(struct buffer *b)
+{
+    free(b->ptr);
+    *b = (struct buffer){0};
+}

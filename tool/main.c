@@ -1,0 +1,40 @@
+// tool/main.c: the host command: find the subcommand and run it.
+
+#include "tool/tool.h"
+
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} commands[] = {
+    {"run",     command_run,     "run a WebAssembly program"         },
+    {"wast",    command_wast,    "run official test scripts (JSON)"  },
+    {"compile", command_compile, "compile a module, say what it took"},
+    {"dump",    command_dump,    "show a step of the compiler"       },
+};
+
+static int
+usage(FILE *to)
+{
+    fputs("usage: nebulet COMMAND ...\n\n", to);
+    for (u32 i = 0; i < COUNT(commands); i++)
+        fprintf(to, "  %-8s  %s\n", commands[i].name, commands[i].help);
+    fputs("\n`nebulet COMMAND --help` tells more.\n", to);
+    return to == stderr ? 2 : 0;
+}
+
+int
+main(int argc, char **argv)
+{
+    if (argc < 2)
+        return usage(stderr);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
+        return usage(stdout);
+    for (u32 i = 0; i < COUNT(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1);
+    complain("%s: no such command", argv[1]);
+    return usage(stderr);
+}
