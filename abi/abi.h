@@ -29,13 +29,21 @@ struct func_entry {
     u32 id;   // this entry's index in vmctx.funcs
 };
 
-// The start of struct memory in the kernel.
+// Where a function really is, for host functions and for the thunks that
+// switch instances: row `id` of vmctx.targets belongs to entry `id`.
+struct func_target {
+    u64 code;    // of the C function or of the wasm function
+    u64 context; // byte offset in vmctx.contexts of its instance's vmctx; host
+                 // functions run with their caller's and ignore it
+};
+
+// Part of struct memory in the kernel.
 struct memory_view {
     u64 size; // bytes, only grows
     u64 max;  // bytes
 };
 
-// The start of struct table in the kernel.
+// Part of struct table in the kernel.
 struct table_view {
     u64 count; // entries, only grows
 };
@@ -65,12 +73,13 @@ struct vmctx {
     const u64 *builtins;      // addresses, by enum builtin
     u32 instance_number;      // within the process
     u32 func_base;            // id of this instance's function 0
-    u64 reserved;
+    struct func_target *targets; // of the process, parallel to funcs
     // the module's parts follow
 };
 
 _Static_assert(sizeof(struct vmctx) == 64, "generated code relies on it");
 _Static_assert(sizeof(struct func_entry) == 16, "generated code shifts by 4");
+_Static_assert(sizeof(struct func_target) == 16, "generated code shifts by 4");
 
 enum builtin {
 #define BUILTIN(id, sig, trap) BUILTIN_##id,

@@ -127,6 +127,11 @@ void klog(const char *text, ...) PRINTF(1, 2);
 bool sched_interrupt(void);
 void sched_preempt(void);
 
+// The last question before an interrupt returns to `pc`: true when the thread
+// is to die instead, because it was killed while it ran in generated code; the
+// port then continues at *barrier_rsp as for FAULT_UNWIND.
+bool sched_unwind(u64 pc, u64 *barrier_rsp);
+
 // Input arrived.
 void console_interrupt(void);
 

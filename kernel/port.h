@@ -81,6 +81,32 @@ void context_switch(struct context *from, struct context *to);
 // barrier_call returns false, with the trap described in the thread; else true.
 bool barrier_call(u64 *barrier_rsp, void (*run)(void *), void *arg);
 
+// The same for C code under the barrier: give up everything up to the innermost
+// barrier_call, which returns false.
+NORETURN void barrier_unwind(u64 barrier_rsp);
+
+// Continue in generated code at `pc`, in a frame that made a call: catches an
+// exception.  Callee-saved registers are lost but for r14 (vm) and r15
+// (memory).
+NORETURN void frame_resume(u64 pc, u64 rsp, u64 rax, u64 rdx, void *vm,
+                           void *memory);
+
+// The code of a func_entry for a C function.  Generated code enters with rax =
+// address of the entry, r14 = its vmctx and arguments in SysV order.  Stores
+// both in struct thread_entry of the running thread, then jumps to the C
+// function vmctx.targets[entry->id].code, which returns to the caller.
+extern const u8 host_call_stub[];
+
+// The code of the null reference: one undefined instruction.
+extern const u8 null_call_stub[];
+
+// The start of struct thread: where generated code called the kernel.
+// [rsp] is the return address, so a backtrace starts here.
+struct thread_entry {
+    void *vm;
+    u64 rsp;
+};
+
 // --- console and end --------------------------------------------------------------
 
 // What a program prints and what the kernel says; the port keeps them apart.

@@ -4,6 +4,9 @@
 #include "port/x64/port_x64.h"
 
 _Static_assert(offsetof(struct vmctx, thread) == VMCTX_THREAD, "switch.S");
+_Static_assert(offsetof(struct vmctx, targets) == VMCTX_TARGETS, "switch.S");
+_Static_assert(offsetof(struct func_target, code) == TARGET_CODE, "switch.S");
+_Static_assert(sizeof(struct func_target) == 1 << TARGET_SHIFT, "switch.S");
 _Static_assert(offsetof(struct func_entry, id) == FUNC_ENTRY_ID, "switch.S");
 _Static_assert(offsetof(struct thread_entry, vm) == THREAD_VMCTX, "switch.S");
 _Static_assert(offsetof(struct thread_entry, rsp) == THREAD_RSP, "switch.S");

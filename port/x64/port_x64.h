@@ -19,32 +19,8 @@
 
 #include "kernel/port.h"
 
-// The start of struct thread, written by host_call_stub: where generated code
-// called the kernel.  [rsp] is the return address, so a backtrace starts here.
-struct thread_entry {
-    void *vm;
-    u64 rsp;
-};
-
-// The code of a func_entry for a C function.  Generated code enters with rax =
-// address of the entry, r14 = its vmctx and arguments in SysV order, on the
-// stack too.  Fills in struct thread_entry of the running thread and jumps to
-// the C function vmctx.targets[entry->id].code, which returns to the caller.
-// Never called from C.
-extern const u8 host_call_stub[];
-
 // Where barrier_call continues, with rsp = *barrier_rsp, when it is to return
 // false.  A fault handler puts both in the interrupted frame.
 extern const u8 barrier_unwound[];
-
-// The same for C code that runs under the barrier: give up everything up to
-// the innermost barrier_call, which returns false.
-NORETURN void barrier_unwind(u64 barrier_rsp);
-
-// Continue in generated code at `pc`, in a frame that made a call: catches an
-// exception.  Callee-saved registers are lost but for r14 (vm) and r15
-// (memory).
-NORETURN void frame_resume(u64 pc, u64 rsp, u64 rax, u64 rdx, void *vm,
-                           void *memory);
 
 #endif

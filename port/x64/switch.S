@@ -117,4 +117,9 @@ FUNCTION(host_call_stub)
     jmp     *TARGET_CODE(%r11, %rax)
 END(host_call_stub)
 
+// call_ref and call_indirect through the null reference end here.
+FUNCTION(null_call_stub)
+    ud2
+END(null_call_stub)
+
     .section .note.GNU-stack, "", @progbits
