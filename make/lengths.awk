@@ -1,0 +1,43 @@
+# make/lengths.awk: functions over 70 lines and lines over 80 columns (100 in
+# tables); files over 1,000 lines.  Definitions start in column 0 and end with
+# "}" in column 0.
+#
+#     awk -f make/lengths.awk FILE...
+
+function done_file() {
+    if (last != "" && lines > 1000 && last !~ /\.def$/) {
+        printf "%s: %d lines\n", last, lines
+        failed = 1
+    }
+}
+
+FNR == 1 {
+    done_file()
+    last = FILENAME
+    start = 0
+}
+
+{
+    lines = FNR
+    limit = FILENAME ~ /\.def$/ ? 100 : 80
+    if (length($0) > limit && FILENAME !~ /\.def$/) {
+        printf "%s:%d: %d columns\n", FILENAME, FNR, length($0)
+        failed = 1
+    }
+}
+
+/^[a-z_][a-zA-Z0-9_]*\(/ { name = $0; start = FNR }
+
+/^}$/ && start {
+    # "long:" in the comment above a function gives the reason.
+    if (FNR - start > 70 && !(start in allowed)) {
+        printf "%s:%d: %d lines: %s\n", FILENAME, start, FNR - start, name
+        failed = 1
+    }
+    start = 0
+}
+
+END {
+    done_file()
+    exit failed
+}
