@@ -30,7 +30,7 @@ struct host_module {
     u32 count;
 };
 
-// --- start (kernel.c) -----------------------------------------------------------
+// --- start (kernel.c) --------------------------------------------------------
 
 // Bring the kernel up on the first CPU; `modules` (terminated by NULL) must
 // stay.  Afterwards the caller runs as the kernel's first thread.
@@ -77,7 +77,7 @@ MUST_USE status_t process_wait(struct process *p, u64 deadline_ns,
 void process_kill(struct process *p, u32 exit_status);
 void process_release(struct process *p);
 
-// --- for host functions --------------------------------------------------------
+// --- for host functions ------------------------------------------------------
 
 // The thread that runs, by the stack it runs on.
 struct thread *thread_current(void);
@@ -103,7 +103,7 @@ void thread_sleep_until(u64 deadline_ns);
 MUST_USE void *kernel_alloc(u64 size);
 void kernel_free(void *ptr);
 
-// --- console (console.c) -------------------------------------------------------------
+// --- console (console.c) -----------------------------------------------------
 
 // Write all of it.
 void console_write(enum port_stream stream, const void *bytes, u64 size);

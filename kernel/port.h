@@ -33,7 +33,7 @@ bool port_code_contains(u64 pc);
 // Bytes of memory that can still be committed, and in all.
 void port_memory_info(u64 *available, u64 *total);
 
-// --- CPUs and time -------------------------------------------------------------
+// --- CPUs and time -----------------------------------------------------------
 
 enum { CPU_MAX = 64 };
 
@@ -60,7 +60,7 @@ void port_timer_set(u64 monotonic_ns);
 
 void port_random(void *to, u64 size);
 
-// --- threads -------------------------------------------------------------------
+// --- threads -----------------------------------------------------------------
 
 // A saved stack: what context_switch needs to continue.
 struct context {
@@ -107,7 +107,7 @@ struct thread_entry {
     u64 rsp;
 };
 
-// --- console and end --------------------------------------------------------------
+// --- console and end ---------------------------------------------------------
 
 // What a program prints and what the kernel says; the port keeps them apart.
 enum port_stream { PORT_STDIN, PORT_STDOUT, PORT_STDERR, PORT_LOG };

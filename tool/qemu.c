@@ -78,7 +78,7 @@ memory_file(const void *bytes, u64 size)
     return fd;
 }
 
-// --- the command line -----------------------------------------------------------
+// --- the command line --------------------------------------------------------
 
 struct args {
     char *list[ARG_MAX_COUNT];
@@ -159,7 +159,7 @@ console_args(struct args *a, int error, int log)
     arg(a, "isa-debugcon,chardev=log,iobase=0xe9");
 }
 
-// --- the guest --------------------------------------------------------------------
+// --- the guest ---------------------------------------------------------------
 
 static NORETURN void
 exec_qemu(const struct qemu_options *o, bool kvm, int initrd, int input,
@@ -296,7 +296,7 @@ guest_end(struct guest *g, bool ended)
     return 1;
 }
 
-// --- KVM --------------------------------------------------------------------------
+// --- KVM ---------------------------------------------------------------------
 
 // KVM is worth it only where ring 0 really runs on the CPU: boot the kernel
 // with "probe" (it runs a short loop and exits) and give it little time.

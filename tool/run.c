@@ -48,7 +48,7 @@ usage(int status)
     return status;
 }
 
-// --- options -------------------------------------------------------------------
+// --- options -----------------------------------------------------------------
 
 static bool
 parse_time(const char *text, u64 *ms)
@@ -177,7 +177,7 @@ parse(struct run *run, int argc, char **argv)
     return true;
 }
 
-// --- the initrd -------------------------------------------------------------------
+// --- the initrd --------------------------------------------------------------
 
 static void
 add_file(struct buffer *tar, u32 program, const char *name, const void *bytes,
@@ -243,7 +243,7 @@ pack(struct buffer *tar, const struct run *run)
     return true;
 }
 
-// --- where ---------------------------------------------------------------------------
+// --- where -------------------------------------------------------------------
 
 static int
 run_on_metal(const struct run *run, struct bytes initrd)

@@ -117,7 +117,7 @@ tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size)
                              .size = size});
 }
 
-// --- trees ---------------------------------------------------------------------
+// --- trees -------------------------------------------------------------------
 
 static bool
 add_path(struct buffer *tar, const char *name, const char *path,

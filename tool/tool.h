@@ -36,7 +36,7 @@ void buffer_put(struct buffer *b, const void *bytes, u64 size);
 void buffer_put_u32(struct buffer *b, u32 word);
 void buffer_free(struct buffer *b);
 
-// --- tar.c ---------------------------------------------------------------------
+// --- tar.c -------------------------------------------------------------------
 
 // Append a file to a ustar archive, with a pax record when the name is long.
 void tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size);
@@ -48,14 +48,14 @@ MUST_USE bool tar_add_tree(struct buffer *tar, const char *prefix,
 // The two empty blocks at the end.
 void tar_end(struct buffer *tar);
 
-// --- commands; argv[0] is the command's name ---------------------------------------
+// --- commands; argv[0] is the command's name ---------------------------------
 
 int command_run(int argc, char **argv);
 int command_wast(int argc, char **argv);
 int command_compile(int argc, char **argv);
 int command_dump(int argc, char **argv);
 
-// --- qemu.c ------------------------------------------------------------------------
+// --- qemu.c ------------------------------------------------------------------
 
 struct qemu_options {
     const char *kernel;  // path of nebulet.elf
