@@ -60,61 +60,86 @@ struct abi {
 MUST_USE status_t abi_compute(struct abi *abi, const struct type *type,
                               struct arena *temp);
 
-// Rows of x64/ops.def: X64(id, text, prefix, w, opcode, form, flags).
-//
-// Names: the mnemonic, the width of the operands (8 16 32 64, SS SD PS ...),
-// then what differs from "register <- register or memory": _I an immediate,
-// _MR memory <- register, _MI memory <- immediate, _CL a count in cl.  SSE
-// rows that have a VEX form are one row with the flag VEX: with CPU_AVX they
-// are encoded with VEX and their result is not tied.
+// Rows of x64/ops.def, which says what the columns and the names mean.
 enum x64_op {
-#define X64(id, text, prefix, w, opcode, form, flags) X64_##id,
+#define X64(id, text, prefix, w, opcode, ext, shape, regs, mem, imm, flags) \
+    X64_##id,
 #include "x64/ops.def"
     X64_OP_COUNT
+};
+
+enum x64_flag { // of a row
+    WFLAGS = 1,   // writes the flags
+    RFLAGS = 2,   // reads them
+    COMMUTES = 4, // a and the register rm may be exchanged
+    VEX = 8,      // VEX-encoded with CPU_AVX; def is not tied then
+    VEX_ONLY = 16,
+    MERGES = 32, // shape RM, whose VEX form has a third operand (vsqrtsd)
+    LOCKED = 64,
+    NO_MEM = 128, // rm is a register
+    ONLY_MEM = 256,
+};
+
+enum x64_imm { // of a row
+    X64_IMM_NONE,
+    X64_IMM_I8,
+    X64_IMM_I16,
+    X64_IMM_I32,
+    X64_IMM_S16, // 16 bits, or 8 sign-extended
+    X64_IMM_S32, // 32 bits, or 8 sign-extended
+    X64_IMM_SH,  // a shift count
+    X64_IMM_I64,
 };
 
 // Operand shapes.  "rm" is a register (b) or, with MINS_MEM, the memory
 // operand.  "tied": the result is in the operand's register.  Operands live
 // through the instruction only if used later, but an operand other than the
 // tied one is never in the register of a tied result.
-enum x64_form {
-    X64_NONE,     // no operands: mfence
-    X64_RM,       // def <- rm                       mov movzx popcnt sqrtsd lea
-    X64_R_RM,     // def <- a op rm, def tied to a   add imul addsd pand cmov(cc)
-    X64_RM_I,     // def <- rm op imm                imul r,rm,i  pshufd roundsd
-    X64_R_RM_I,   // def <- a op rm imm, tied to a   shufps pinsrd
-    X64_R_I,      // def <- a op imm, tied           add r,i  shl r,i
-    X64_V_RM,     // def <- a op rm, not tied (VEX)  andn
-    X64_V_RM_I,   // def <- a op rm imm, not tied
-    X64_RMV,      // def <- rm op a (VEX)            shlx r,rm,a
-    X64_R_CL,     // def <- a op rcx, tied           shl r,cl; b fixed to rcx
-    X64_UNARY,    // def <- op a, tied               neg not bswap
-    X64_MR,       // rm <- a; rm is def or memory    mov [m],r  movd r,x  movsd
-    X64_MR_I,     // rm <- a imm; ditto              pextrb
-    X64_MR_RMW,   // [mem] <- [mem] op a             add lock add
-    X64_XCHG,     // def <- [mem] <- .. a, tied      xchg, lock xadd
-    X64_CMPXCHG,  // [mem], a = new, b = expected in rax; def = old, in rax
-    X64_MI,       // [mem] <- imm, or op=            mov add
-    X64_CMP,      // flags <- a, rm                  cmp test ucomisd ptest
-    X64_CMP_I,    // flags <- rm, imm                (register form: b)
-    X64_SET,      // def <- cc, all 32 bits          setcc + movzx
-    X64_MUL,      // a in rax, rm -> def rax, def2 rdx (either may be 0)
-    X64_DIV,      // a in rax, rm; rdx is set by the row itself (cdq, cqo or
+enum x64_shape {
+    SHAPE_NONE,     // no operands: mfence
+    SHAPE_RM,       // def <- rm                       mov movzx popcnt sqrtsd lea
+    SHAPE_R_RM,     // def <- a op rm, def tied to a   add imul addsd pand cmov(cc)
+    SHAPE_RM_I,     // def <- rm op imm                imul r,rm,i  pshufd roundsd
+    SHAPE_R_RM_I,   // def <- a op rm imm, tied to a   shufps pinsrd
+    SHAPE_R_I,      // def <- a op imm, tied           add r,i  shl r,i
+    SHAPE_V_RM,     // def <- a op rm, not tied (VEX)  andn
+    SHAPE_V_RM_I,   // def <- a op rm imm, not tied
+    SHAPE_RMV,      // def <- rm op a (VEX)            shlx r,rm,a
+    SHAPE_R_CL,     // def <- a op rcx, tied           shl r,cl; b fixed to rcx
+    SHAPE_UNARY,    // def <- op a, tied               neg not bswap
+    SHAPE_MR,       // rm <- a; rm is def or memory    mov [m],r  movd r,x  movsd
+    SHAPE_MR_I,     // rm <- a imm; ditto              pextrb
+    SHAPE_MR_RMW,   // [mem] <- [mem] op a             add lock add
+    SHAPE_XCHG,     // def <- [mem] <- .. a, tied      xchg, lock xadd
+    SHAPE_CMPXCHG,  // [mem], a = new, b = expected in rax; def = old, in rax
+    SHAPE_MI,       // [mem] <- imm, or op=            mov add
+    SHAPE_CMP,      // flags <- a, rm                  cmp test ucomisd ptest
+    SHAPE_CMP_MR,   // flags <- rm, a                  cmp [m],r  bt
+    SHAPE_CMP_I,    // flags <- rm, imm                (register form: b)
+    SHAPE_SET,      // def <- cc, all 32 bits          setcc + movzx
+    SHAPE_MUL,      // a in rax, rm -> def rax, def2 rdx (either may be 0)
+    SHAPE_DIV,      // a in rax, rm; rdx is set by the row itself (cdq, cqo or
                   // zero); quotient def rax, remainder def2 rdx; rm is neither
-    X64_I,        // def <- imm                      mov r, i
-    X64_CALL_REL, // call mach.calls[imm]: a function of the module
-    X64_CALL_RM,  // call through [base + disp], base in rax (struct mcall)
-    X64_TAIL_REL, // end: tail calls, likewise
-    X64_TAIL_RM,
-    X64_JUMP,     // end: to edge imm
-    X64_JCC,      // end: cc to edge imm, else to edge def2
-    X64_SWITCH,   // end: edge imm + a if a < def2 - 1, else edge imm + def2 - 1;
+    SHAPE_I,        // def <- imm                      mov r, i; MOV32_I zero-
+                  // extends, MOV64_I too, or takes a MINS_CONST64
+    SHAPE_ZERO,     // def <- op def, def: a constant  xor r,r  pcmpeqd x,x
+    SHAPE_RR_I,     // def <- a op b imm, tied to a    shld
+    SHAPE_SWAP,     // a <-> b                         for parallel moves
+    SHAPE_PUSH,     // a; prologues and thunks only
+    SHAPE_POP,      // def
+    SHAPE_CALL_REL, // call mach.calls[imm]: a function of the module
+    SHAPE_CALL_RM,  // call through [base + disp], base in rax (struct mcall)
+    SHAPE_TAIL_REL, // end: tail calls, likewise
+    SHAPE_TAIL_RM,
+    SHAPE_JUMP,     // end: to edge imm
+    SHAPE_JCC,      // end: cc to edge imm, else to edge def2
+    SHAPE_SWITCH,   // end: edge imm + a if a < def2 - 1, else edge imm + def2 - 1;
                   // def, b: two registers other than a to use freely (b is a
                   // def here); compare, clamp and jump are emit's
-    X64_RET,      // end: mach.calls[imm] has the values as arguments
-    X64_TRAP,     // end: ud2, trap kind in imm
-    X64_TRAP_CC,  // if cc: ud2 out of line, trap kind in imm
-    X64_RMW_LOOP, // def rax <- [mem]; [mem] <- def op a by lock cmpxchg; def2
+    SHAPE_RET,      // end: mach.calls[imm] has the values as arguments
+    SHAPE_TRAP,     // end: ud2, trap kind in imm
+    SHAPE_TRAP_CC,  // if cc: ud2 out of line, trap kind in imm
+    SHAPE_RMW_LOOP, // def rax <- [mem]; [mem] <- def op a by lock cmpxchg; def2
                   // is a register to use freely; neither is a nor in the
                   // address
 };
@@ -192,6 +217,21 @@ struct mach {
     u64 (*rodata)[2]; // constants of 16 bytes at multiples of 16
     u32 rodata_count, rodata_capacity;
 };
+
+// --- encode.c ---------------------------------------------------------------
+
+// A row of ops.def.
+struct x64_info {
+    const char *text;
+    u8 prefix, w;
+    u32 opcode;
+    u8 ext, shape; // enum x64_shape
+    char regs[3];
+    u8 mem, imm; // enum x64_imm
+    u16 flags;   // enum x64_flag
+};
+
+const struct x64_info *x64_info(u32 op);
 
 // --- mach.c -------------------------------------------------------------------
 
