@@ -20,7 +20,32 @@ sources  = $(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S))
 objects  = $(patsubst %,$(OUT)/$(1)/%.o,$(call sources,$(2)))
 
 .PHONY: all
-all: $(OUT)/nebulet $(OUT)/nebulet.elf ## build the host command and the kernel
+all: deps-build ## build the host command, the kernel and the programs
+	@$(MAKE) --no-print-directory products
+
+.PHONY: products
+products: $(OUT)/nebulet $(OUT)/nebulet.elf programs
+
+# Check that the tools of a group are here; install what is missing.
+deps-%:
+	@make/deps.sh $*
+
+.PHONY: run
+run: deps-run all ## boot the kernel in QEMU: the dining philosophers
+	$(OUT)/nebulet run $(OUT)/user/philosophers-rust.wasm
+
+.PHONY: test
+test: deps-test all ## everything, on Linux (ASan, UBSan) and in QEMU
+	@$(MAKE) --no-print-directory tests
+	@test/run.sh $(OUT) unit suite programs metal
+
+.PHONY: test-metal
+test-metal: deps-test all ## the kernel tests and the official suite in QEMU
+	@test/run.sh $(OUT) metal
+
+.PHONY: lint
+lint: deps-lint ## formatting, layers, lengths, analyzers
+	@make/lint.sh
 
 # --- the host command, with the Linux port inside -------------------------------
 
@@ -54,6 +79,12 @@ $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 
+$(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
+	@echo "  LD $@"; $(CC) $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+
+.PHONY: tests
+tests: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) $(OUT)/san/nebulet
+
 .PHONY: unit
 unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) ## run the unit tests under sanitizers
 	@for t in $^; do $$t || exit 1; done
@@ -67,6 +98,10 @@ $(OUT)/metal/%.o: %
 $(OUT)/nebulet.elf: $(call objects,metal,$(METAL)) port/metal/kernel.ld
 	@echo "  LD $@"; $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-T,port/metal/kernel.ld \
 	    $(filter %.o,$^) -o $@
+
+# --- programs ------------------------------------------------------------------
+
+-include user/rules.mk
 
 .PHONY: clean help
 clean: ## remove everything that was built

@@ -48,6 +48,11 @@ MUST_USE bool tar_add_tree(struct buffer *tar, const char *prefix,
 // The two empty blocks at the end.
 void tar_end(struct buffer *tar);
 
+// --- script_json.c ----------------------------------------------------------
+
+// Append a test script (script.h); false after a complaint.
+MUST_USE bool script_from_json(struct buffer *out, const char *path);
+
 // --- commands; argv[0] is the command's name ---------------------------------
 
 int command_run(int argc, char **argv);

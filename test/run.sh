@@ -1,0 +1,71 @@
+#!/bin/sh
+# test/run.sh OUT PART...: run the parts of the test suite, each a command
+# whose last line of the form "N passed, N failed, N skipped" counts; print the
+# output of those that fail and the sum of all.
+#
+# Parts: unit, suite, programs, metal.  The official suite is unpacked into
+# OUT/suite when ../shared/suites is there; else it counts as one skipped test.
+
+set -u
+out=$1
+shift
+
+passed=0 failed=0 skipped=0
+
+# Run "$@" as the part called $1; add up its closing line.
+part() {
+    name=$1
+    shift
+    log=$out/test-$(echo "$name" | tr ' /' '--').log
+    "$@" >"$log" 2>&1
+    status=$?
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" |
+        tail -1)
+    # shellcheck disable=SC2046
+    set -- $(echo "${line:-0 0 0}" | tr -cd '0-9 ')
+    echo "$name: ${line:-no result} (exit status $status)"
+    if [ "$status" != 0 ] && [ "$2" = 0 ]; then
+        set -- "$1" 1 "$3" # it died before it could count
+    fi
+    [ "$2" = 0 ] || tail -40 "$log"
+    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+}
+
+part_unit() {
+    for test in "$out"/san/test-*; do
+        case $test in *.*) ;; *) part "${test##*/test-}" "$test" ;; esac
+    done
+}
+
+suite_present() {
+    if [ ! -e "$out/suite/core" ] && [ -e ../shared/suites/spec.tar.gz ]; then
+        mkdir -p "$out/suite"
+        tar xzf ../shared/suites/spec.tar.gz -C "$out/suite"
+    fi
+    [ -e "$out/suite/core" ] && return
+    echo "official suite: not present (../shared/suites/spec.tar.gz)"
+    skipped=$((skipped + 1))
+    return 1
+}
+
+part_suite() {
+    suite_present || return
+    part "suite linux" "$out/san/nebulet" wast "$out"/suite/*/*.json
+}
+
+part_programs() {
+    part "programs linux" test/programs.sh "$out" linux
+    part "programs metal" test/programs.sh "$out" metal
+}
+
+part_metal() {
+    part "kernel metal" "$out/nebulet" metal-test
+    suite_present || return
+    part "suite metal" "$out/nebulet" wast --on metal "$out"/suite/*/*.json
+}
+
+for p in "$@"; do
+    "part_$p"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
