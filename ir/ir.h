@@ -92,10 +92,17 @@ struct try {
     u32 catches, count;  // rows in fn.catches
 };
 
+// What an edge of a catch passes on of the exception, in place of values.
+enum {
+    VAL_PAYLOAD = 0xfffffc00, // + i: value i of the tag
+    VAL_EXNREF = 0xfffffbff,
+};
+
 struct catch {
     u32 tag;     // tag index, or NO_INDEX for all
-    edge_t edge; // where to; the target's parameters include the payload
-    bool ref;    // the exnref is a parameter too
+    edge_t edge; // where to; arguments: values that are defined before any call
+                 // with this handler, VAL_PAYLOAD + i, VAL_EXNREF
+    bool ref;    // the exnref is passed too
 };
 
 // A function in SSA.

@@ -38,27 +38,47 @@ enum {
     REG_SCRATCH = REG_XMM15,
 };
 
-// Calling convention: System V.  Integers in rdi rsi rdx rcx r8 r9, floats and
-// vectors in xmm0-7; the rest on the stack at [rsp] of the caller at the call,
-// first at the lowest address, 8 bytes each, vectors 16 and aligned to 16;
-// callee-saved rbx rbp r12 r13 (and r14 r15, which only thunks write).  rsp is
-// a multiple of 16 at every call.  Results: integers in rax rdx rcx rsi rdi r8,
-// floats and vectors in xmm0-7, the rest in memory above the stack arguments
-// (results area aligned to 16, then laid out as arguments are).
+// --- abi.c: calling convention ------------------------------------------------
+
+// System V with one change.  Arguments: integers in rdi rsi rdx rcx r8 r9,
+// floats and vectors in xmm0-7, the rest on the stack.  Results: integers in
+// rax rdx rcx rsi rdi r8, floats and vectors in xmm0-7, the rest on the stack.
+// Callee-saved: rbx rbp r12 r13 (r14 and r15 are written by thunks only).
+// i32 are zero-extended on both sides.
+//
+// The stack at the call, from rsp (a multiple of 16) up: arguments, then
+// results; in each area 8 bytes a value, vectors 16 bytes and aligned, the
+// size of each area rounded up to 16.  The change: the callee pops its stack
+// arguments (ret args_size), so that a tail call can have any signature.  The
+// caller moves rsp back down by args_size right after such a call; emit does
+// that.  C functions have all their arguments in registers.
+//
 // An indirect call has the address of its func_entry in rax.
 struct abi_loc {
-    reg_t reg;   // or REG_NONE: on the stack
-    u32 offset;  // from the caller's rsp at the call
+    reg_t reg;  // or REG_NONE: on the stack
+    u32 offset; // from the caller's rsp at the call
 };
 
 struct abi {
     struct abi_loc *params, *results; // one for each
-    u32 stack_size;                   // of the outgoing area, multiple of 16
+    u32 args_size;  // of the arguments on the stack, which the callee pops
+    u32 stack_size; // of arguments and results
+};
+
+enum { ABI_INT_ARGS = 6, ABI_INT_RESULTS = 6, ABI_VECTORS = 8 };
+extern const reg_t abi_int_args[ABI_INT_ARGS];
+extern const reg_t abi_int_results[ABI_INT_RESULTS];
+
+enum {
+    REGS_CALLEE_SAVED = // bit REG_x
+        1 << REG_RBX | 1 << REG_RBP | 1 << REG_R12 | 1 << REG_R13,
 };
 
 // Where the values of a function type travel.  Linear in their number.
 MUST_USE status_t abi_compute(struct abi *abi, const struct type *type,
                               struct arena *temp);
+
+// --- instructions ---------------------------------------------------------------
 
 // Rows of x64/ops.def, which says what the columns and the names mean.
 enum x64_op {
@@ -171,7 +191,8 @@ struct mins {
     u8 flags;  // enum mins_flag
     u8 cc;     // enum cc; for memory operands the scale is in `scale`
     u8 scale;  // 0..3
-    u8 unused[3];
+    u8 flags_live; // the flags are read later (allocate's own note)
+    u8 unused[2];
     vreg_t def, def2, a, b;
     vreg_t base, index; // memory: [base + index << scale + disp]; base may be
                         // MEM_VMCTX or MEM_MEMORY (fixed registers)
@@ -182,7 +203,7 @@ struct mins {
 
 _Static_assert(sizeof(struct mins) == 44, "the compiler's memory budget");
 
-enum { // as vreg of a memory base
+enum { // as vreg of a memory base; after allocate REG_R14 and REG_R15
     MEM_VMCTX = 0xfffffff0,
     MEM_MEMORY = 0xfffffff1,
 };
@@ -195,6 +216,7 @@ struct mcall {
     u32 args, arg_count;     // in mach.list; may be IR_CONSTs
     u32 results, result_count; // in mach.list; 0: the result is not used
     u32 try;                 // innermost handler in fn.tries, or 0
+    u32 args_size;           // set by allocate, see struct abi
 };
 
 // A function in machine code.
@@ -205,8 +227,12 @@ struct mach {
     u32 count, capacity;
     struct mblock {
         u32 first, end;
-    } *blocks;  // by blk_t; parameters are the IR_PARAMs of fn.blocks
-    u8 *types;  // enum ir_type by vreg
+        edge_t edge; // 0, or: the code of an edge, without a jump; it goes on
+                     // at fn.edges[edge].to
+    } *blocks; // by blk_t, after allocate also edge blocks; parameters are the
+               // IR_PARAMs of fn.blocks
+    u32 block_count;
+    u8 *types; // enum ir_type by vreg; of an I32 only the lower half survives
     u32 vreg_count, vreg_capacity;
     struct mcall *calls;
     u32 call_count, call_capacity;
@@ -216,6 +242,15 @@ struct mach {
     u32 wide_count, wide_capacity;
     u64 (*rodata)[2]; // constants of 16 bytes at multiples of 16
     u32 rodata_count, rodata_capacity;
+
+    // The frame, from rsp up: the outgoing area (MINS_OUT), then what
+    // MINS_FRAME counts from; both are multiples of 16.  select sets what it
+    // needs itself (slots of plain mode, payload of a throw), allocate adds.
+    u32 out_size, frame_size;
+    u32 args_size;   // stack arguments to pop, set by allocate
+    u32 saved;       // callee-saved registers written: bit REG_x; by allocate
+    u32 *edge_block; // by edge, set by allocate: the block to jump to, which is
+                     // fn.edges[].to or an edge block
 };
 
 // --- encode.c ---------------------------------------------------------------
@@ -246,5 +281,39 @@ u32 mach_rodata(struct mach *m, struct arena *temp, u64 low, u64 high);
 
 // Choose the instructions.  Replaces values by the vregs that stand for them
 // in the argument lists of edges (fn.pool); 0 there: the parameter is not used.
-MUST_USE status_t select(struct mach *m, struct fn *fn, u32 features,
-                         struct arena *temp);
+//
+// What allocate relies on:
+//  * every use is dominated by the one definition;
+//  * flags are not live across blocks, calls and switches;
+//  * an operand that has to be in a fixed register (form, call) shares its
+//    vreg with no other operand that has to be elsewhere;
+//  * a tail call, jump, switch, return or trap is the last of its block;
+//  * an edge of a catch keeps its VAL_PAYLOAD and VAL_EXNREF; its other
+//    arguments are defined before any call that has the handler.
+MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
+                              struct arena *temp);
+
+// --- allocate.c (with live.c, spill.c, moves.c) -----------------------------------
+
+// Give every vreg a place.  Replaces m->ins and m->blocks: the same
+// instructions in the same order on real registers (REG_NONE for none), with
+// moves, loads and stores between them.  An rm operand in register b may have
+// become memory of the frame or of rodata, operands that commute may have been
+// exchanged.  Arguments of calls and returns are in place before the
+// instruction, stack arguments in MINS_OUT (of a return: results in
+// MINS_ARGS), results are fetched after it.
+//
+// The moves of an edge are at the end of `from` when it has no other successor
+// (before the jump), at the start of `to` when it has no other predecessor,
+// else in an edge block.  An edge of a catch always has an edge block; it
+// starts with rax and rdx as struct code_try says.
+//
+// ERR_BUDGET: too much is live at once for normal mode; never in plain mode,
+// in which no value lives across blocks.  ERR_LIMIT: the frame would be larger
+// than 1 MiB.
+MUST_USE status_t mach_allocate(struct mach *m, struct arena *temp);
+
+// --- mach_print.c ---------------------------------------------------------------
+
+// As text, before or after allocate.
+void mach_print(struct printer *p, const struct mach *m, bool allocated);
