@@ -270,7 +270,9 @@ const struct x64_info *x64_info(u32 op);
 
 // --- mach.c -------------------------------------------------------------------
 
-// Append; ERR_NO_MEMORY shows as false and leaves everything as it was.
+// Make room for one element of `size` bytes after `count` of them; `array` is
+// the address of the array's pointer.  False when there is no memory, and then
+// nothing has changed.
 MUST_USE bool mach_grow(struct arena *temp, void *array, u32 *capacity,
                         u32 count, u64 size);
 
