@@ -11,7 +11,9 @@ mach_grow(struct arena *temp, void *array, u32 *capacity, u32 count, u64 size)
     if (count < *capacity)
         return true;
     memcpy(&old, array, sizeof(old));
-    if (old != NULL && arena_resize(temp, old, wanted * size)) {
+    if (old != NULL && (u8 *)old + *capacity * size == temp->base + temp->at) {
+        if (!arena_resize(temp, old, wanted * size))
+            return false;
         *capacity = wanted;
         return true;
     }
