@@ -23,4 +23,8 @@
 // false.  A fault handler puts both in the interrupted frame.
 extern const u8 barrier_unwound[];
 
+// divide.c: #DE does not say which of two errors it is.  Was the divisor of the
+// div or idiv at `pc` zero?  `regs` in hardware order: rax rcx rdx rbx rsp ...
+bool divisor_is_zero(const u8 *pc, const u64 regs[16]);
+
 #endif
