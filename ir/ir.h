@@ -6,6 +6,8 @@
 // block are contiguous; blocks are in layout order, which is the order of the
 // wasm text, so a definition always comes before its uses except for the
 // arguments of back edges, and a loop's body is a contiguous range of blocks.
+// A definition dominates its uses, except that a CONST may be used anywhere
+// after it.  Numbers of instructions that are in no block may occur.
 
 #pragma once
 
@@ -24,7 +26,7 @@ enum ir_type {
     IR_V128
 };
 
-// Rows: IR(id, text, form, effects).  See ir/ops.def.
+// Rows: IR(id, text, form, effects).  See ir/ops.def.  IR_NONE is 0.
 enum ir_op {
 #define IR(id, text, form, effects) IR_##id,
 #include "ir/ops.def"
@@ -38,6 +40,22 @@ enum ir_effect {
     EFFECT_TRAP = 4,  // may trap: must stay even when unused
     EFFECT_CALL = 8,  // runs other code
     EFFECT_END = 16,  // ends a block
+};
+
+// Column `effects` of ir/ops.def.
+enum ir_effects {
+    EFFECTS_PURE = 0, // a function of the operands
+    EFFECTS_TRAP = EFFECT_TRAP,
+    EFFECTS_GET = EFFECT_LOAD,
+    EFFECTS_SET = EFFECT_STORE,
+    EFFECTS_LOAD = EFFECT_LOAD | EFFECT_TRAP,
+    EFFECTS_STORE = EFFECT_STORE | EFFECT_TRAP,
+    EFFECTS_FENCE = EFFECT_LOAD | EFFECT_STORE,
+    EFFECTS_ATOMIC = EFFECT_LOAD | EFFECT_STORE | EFFECT_TRAP,
+    EFFECTS_CALL = EFFECTS_ATOMIC | EFFECT_CALL,
+    EFFECTS_END = EFFECT_END,
+    EFFECTS_STOP = EFFECT_TRAP | EFFECT_END,
+    EFFECTS_TAIL = EFFECTS_CALL | EFFECT_END,
 };
 
 struct ins {
@@ -71,15 +89,18 @@ struct loop {
 
 enum call_kind {
     CALL_FUNC,     // target: function index (may be an import)
-    CALL_INDIRECT, // target: table; args[0] is the index
-    CALL_REF,      // args[0] is the funcref
-    CALL_BUILTIN,  // target: enum builtin; the vmctx argument is implied
-    CALL_HANDLER,
+    CALL_INDIRECT, // target: table; args[0] is the index (i32, or i64 for a
+    // table64).  Traps: UNDEFINED_ELEMENT, UNINITIALIZED_ELEMENT,
+    // INDIRECT_TYPE.  `type` is final, so equal canonical ids
+    // decide (for others the build uses TYPE_MATCH, CALL_REF)
+    CALL_REF,     // args[0] is the funcref; null traps with NULL_FUNCTION
+    CALL_BUILTIN, // target: enum builtin; the vmctx argument is implied
 };
 
 struct call {
     u8 kind;
-    bool tail;       // ends the block; the results are the function's own
+    bool tail; // op is TAIL_CALL: ends the block; the results are the
+               // function's own
     u32 target;
     u32 type;        // type index, or NO_INDEX for builtins
     u32 args, count; // in fn.pool
@@ -87,9 +108,10 @@ struct call {
 };
 
 // The handlers around a range of calls, exceptions only.
-struct try {
-    u32 parent;          // next handler outwards, 0: none in this function
-    u32 catches, count;  // rows in fn.catches
+struct
+try {
+    u32 parent;         // next handler outwards, 0: none in this function
+    u32 catches, count; // rows in fn.catches, the first match wins
 };
 
 // What an edge of a catch passes on of the exception, in place of values.
@@ -98,8 +120,13 @@ enum {
     VAL_EXNREF = 0xfffffbff,
 };
 
-struct catch {
-    u32 tag;     // tag index, or NO_INDEX for all
+// The target of `edge` is a landing pad: a block with this edge alone.  The
+// edge comes `from` the block that enters the try, but is taken at any call
+// whose `try` leads here.  Functions with handlers are built in plain mode, so
+// a pad uses nothing but its parameters, constants and slots.
+struct catch
+{
+    u32 tag;     // tag index, or NO_INDEX for all (then no payload)
     edge_t edge; // where to; arguments: values that are defined before any call
                  // with this handler, VAL_PAYLOAD + i, VAL_EXNREF
     bool ref;    // the exnref is passed too
@@ -108,14 +135,14 @@ struct catch {
 // A function in SSA.
 struct fn {
     const struct module *module;
-    u32 index;      // function index in the module
+    u32 index; // function index in the module
     const struct type *type;
-    bool plain;     // plain mode: locals in slots, no values across blocks
+    bool plain; // plain mode: locals in slots, no values across blocks
 
     struct ins *ins;
-    u32 *at;        // byte offset of each instruction's wasm opcode, relative
-                    // to the body's start (ins_at() adds it)
-    u32 ins_count;  // ins[0] is unused
+    u32 *at;       // byte offset of each instruction's wasm opcode, relative
+                   // to the body's start (ins_at() adds it)
+    u32 ins_count; // ins[0] is unused
     struct block *blocks;
     u32 block_count;
     struct edge *edges;
@@ -127,15 +154,17 @@ struct fn {
     u32 call_count;
     struct loop *loops;
     u32 loop_count;
-    u64 (*consts)[2]; // v128 constants and shuffles
+    u64 (*consts)[2]; // v128 constants and shuffles; {offset, lane}
     u32 const_count;
     struct try *tries;
     u32 try_count; // tries[0] is unused
     struct catch *catches;
     u32 catch_count;
 
-    // Plain mode: slots 0.. are the locals, then the operand stack.
-    u8 *slot_types; // enum ir_type
+    // Frame slots, in plain mode only; the prologue fills them with zero
+    // bytes.  The frame has them in order, 8 bytes each, V128 16 and aligned to
+    // 16 (so neighbours of type V128 are an array: payloads of THROW).
+    u8 *slot_types; // enum ir_type of the widest value that it holds
     u32 slot_count;
 };
 
@@ -147,32 +176,44 @@ struct ir_info {
 
 const struct ir_info *ir_info(u32 op);
 
+// The IR instruction that does what a wasm instruction does, or IR_NONE.
+u32 ir_op_of(u32 wasm_code);
+
+// Operands and result of an IR instruction that some wasm instruction maps to,
+// in the letters of wasm/ops.def; NULL for the others.
+const char *ir_sig(u32 op);
+
+// The type that values of a wasm type have here.
+enum ir_type ir_type_of(valtype_t type);
+
 // Operands of an instruction in a, b, c by form; see ir/ops.def.
 enum ir_form {
-    FORM_NONE,   // -
-    FORM_PARAM,  // a = number (block parameter or function argument)
-    FORM_CONST,  // a, b = low and high half; V128: a = index in fn.consts
-    FORM_1,      // a = value
-    FORM_2,      // a, b = values
-    FORM_3,      // a, b, c = values
-    FORM_LANE1,  // a = value, aux = lane
-    FORM_LANE2,  // a, b = values, aux = lane
-    FORM_SHUFFLE, // a, b = values, c = index in fn.consts
-    FORM_LOAD,   // a = address, c = offset, aux = memory
-    FORM_STORE,  // a = address, b = value, c = offset, aux = memory
-    FORM_LOAD_LANE,  // a = address, b = vector, c = index in fn.lanes
-    FORM_RMW,    // a = address, b = value, c = offset, aux = memory
-    FORM_CAS,    // a = index in fn.pool: address, expected, new; c = offset, aux = memory
-    FORM_GLOBAL, // a = global; get
+    FORM_NONE,     // -
+    FORM_PARAM,    // a = number (block parameter or function argument)
+    FORM_CONST,    // a, b = low and high half; V128: a = index in fn.consts
+    FORM_1,        // a = value
+    FORM_2,        // a, b = values
+    FORM_3,        // a, b, c = values
+    FORM_LANE1,    // a = value, aux = lane
+    FORM_LANE2,    // a, b = values, aux = lane
+    FORM_SHUFFLE,  // a, b = values, c = index in fn.consts
+    FORM_LOAD,     // a = address, c = offset, aux = memory
+    FORM_STORE,    // a = address, b = value, c = offset, aux = memory
+    FORM_MEM_LANE, // a = address, b = vector, c = index in fn.consts of
+                   // {offset, lane}, aux = memory
+    FORM_RMW,      // a = address, b = value, c = offset, aux = memory
+    FORM_CAS, // a = index in fn.pool: address, expected, new; c = offset, aux = memory
+    FORM_GLOBAL,     // a = global; get
     FORM_GLOBAL_SET, // a = value, b = global
-    FORM_TABLE,  // a = index value, b = table; get
-    FORM_TABLE_SET, // a = index value, b = value, c = table
-    FORM_INDEX,  // a = number: table, memory, function, type, slot
+    FORM_TABLE,      // a = index value, b = table; get
+    FORM_TABLE_SET,  // a = index value, b = value, c = table
+    FORM_INDEX,    // a = number: table, memory, function, type, slot; sizes are
+                   // i64 where the table or memory is, and in its own pages
     FORM_SLOT_SET, // a = value, b = slot
-    FORM_CALL,   // a = index in fn.calls
-    FORM_RESULT, // a = the call, b = number of the result, from 1
-    FORM_JUMP,   // a = edge
-    FORM_BRANCH, // a = condition (i32), b = edge when not 0, c = edge when 0
+    FORM_CALL,     // a = index in fn.calls
+    FORM_RESULT,   // a = the call or MUL_WIDE, b = number of the result, from 1
+    FORM_JUMP,     // a = edge
+    FORM_BRANCH,   // a = condition (i32), b = edge when not 0, c = edge when 0
     FORM_SWITCH, // a = index (i32), b = first of c edges; the last is the default
     FORM_RETURN, // a = first value in fn.pool, b = count
     FORM_TRAP,   // aux = enum trap
