@@ -268,6 +268,28 @@ struct x64_info {
 
 const struct x64_info *x64_info(u32 op);
 
+// Is the row VEX-encoded on such a CPU?
+bool x64_is_vex(const struct x64_info *info, u32 features);
+
+// Bytes that one encode() may write at most.
+enum { ENCODE_ROOM = 96 };
+
+struct encoder {
+    u8 *at;        // next byte
+    u32 features;  // enum cpu_feature
+    u32 slots_at;  // from rsp to frame slot 0, for MINS_FRAME
+    u32 args_at;   // from rsp to the incoming stack arguments, for MINS_ARGS
+    const u64 *wide; // for MINS_CONST64
+    // About the instruction just written:
+    u8 *fault_at;  // the part of it that may fault
+    u8 *rodata_at; // MINS_RODATA: its displacement, still relative to the pool;
+                   // to become relative to `at`
+};
+
+// Write one instruction on real registers; not calls and ends of blocks by
+// number or edge, which are emit's.
+void encode(struct encoder *e, const struct mins *ins);
+
 // --- mach.c -------------------------------------------------------------------
 
 // Make room for one element of `size` bytes after `count` of them; `array` is
@@ -315,7 +337,12 @@ MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
 // than 1 MiB.
 MUST_USE status_t mach_allocate(struct mach *m, struct arena *temp);
 
-// --- mach_print.c ---------------------------------------------------------------
+// --- disasm.c ---------------------------------------------------------------------
 
 // As text, before or after allocate.
 void mach_print(struct printer *p, const struct mach *m, bool allocated);
+
+// One instruction, without a line end.  Allocated ones in the usual Intel
+// syntax; else "v3 = add v1, v2".  m may be NULL (no edges and calls).
+void mins_print(struct printer *p, const struct mach *m, u32 features,
+                const struct mins *ins, bool allocated);
