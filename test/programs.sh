@@ -1,0 +1,50 @@
+#!/bin/sh
+# test/programs.sh OUT PORT: run the programs of user/ and judge what they
+# print and how they end.  Ends with "N passed, N failed, N skipped".
+
+set -u
+out=$1 port=$2
+run="$out/nebulet run --on $port"
+work=$out/programs-$port
+passed=0 failed=0
+mkdir -p "$work"
+
+# check NAME STATUS COMMAND...: the exit status, and stdout equal to the file
+# $work/want when there is one.  stdout and stderr stay in $work.
+check() {
+    name=$1 want=$2
+    shift 2
+    timeout 120 "$@" >"$work/stdout" 2>"$work/stderr" </dev/null
+    got=$?
+    reason=
+    [ "$got" = "$want" ] || reason="exit status $got, expected $want"
+    if [ -e "$work/want" ] && ! cmp -s "$work/want" "$work/stdout"; then
+        reason="$reason stdout differs: $(diff "$work/want" "$work/stdout" | head -5)"
+    fi
+    rm -f "$work/want"
+    verdict "$name" "$reason"
+}
+
+verdict() {
+    if [ -z "$2" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAILED: $1: $2"
+        tail -5 "$work/stderr"
+    fi
+}
+
+# says NAME FILE PATTERN: the last run's stdout or stderr has such a line.
+says() {
+    if grep -qE -- "$3" "$work/$2"; then
+        verdict "$1" ""
+    else
+        verdict "$1" "no line $3 in $2"
+    fi
+}
+
+. test/programs/cases.sh
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]

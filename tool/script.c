@@ -1,0 +1,646 @@
+// tool/script.c: run a test script (script.h) against the kernel.
+//
+// Each script gets a process of its own, in which all its modules are
+// instances.  The module "spectest" is a wasm module like the others; it is
+// instantiated when the first import asks for it.
+
+#include "tool/script.h"
+
+#include "kernel/kernel.h"
+
+enum { NAME_MAX = 512, VALUES_MAX = 64, MESSAGE_SIZE = 512 };
+
+// (module
+//   (global (export "global_i32") i32 (i32.const 666)) ... i64 f32 f64 666.6
+//   (table (export "table") 10 20 funcref)
+//   (table (export "table64") i64 10 20 funcref)
+//   (memory (export "memory") 1 2)
+//   (memory (export "shared_memory") 1 2 shared)
+//   (func (export "print")) (func (export "print_i32") (param i32)) ...)
+static const u8 spectest[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x1e, 0x07, 0x60,
+    0x00, 0x00, 0x60, 0x01, 0x7f, 0x00, 0x60, 0x01, 0x7e, 0x00, 0x60, 0x01,
+    0x7d, 0x00, 0x60, 0x01, 0x7c, 0x00, 0x60, 0x02, 0x7f, 0x7d, 0x00, 0x60,
+    0x02, 0x7c, 0x7c, 0x00, 0x03, 0x08, 0x07, 0x00, 0x01, 0x02, 0x03, 0x04,
+    0x05, 0x06, 0x04, 0x09, 0x02, 0x70, 0x01, 0x0a, 0x14, 0x70, 0x05, 0x0a,
+    0x14, 0x05, 0x07, 0x02, 0x01, 0x01, 0x02, 0x03, 0x01, 0x02, 0x06, 0x21,
+    0x04, 0x7f, 0x00, 0x41, 0x9a, 0x05, 0x0b, 0x7e, 0x00, 0x42, 0x9a, 0x05,
+    0x0b, 0x7d, 0x00, 0x43, 0x66, 0xa6, 0x26, 0x44, 0x0b, 0x7c, 0x00, 0x44,
+    0xcd, 0xcc, 0xcc, 0xcc, 0xcc, 0xd4, 0x84, 0x40, 0x0b, 0x07, 0xb8, 0x01,
+    0x0f, 0x0a, 0x67, 0x6c, 0x6f, 0x62, 0x61, 0x6c, 0x5f, 0x69, 0x33, 0x32,
+    0x03, 0x00, 0x0a, 0x67, 0x6c, 0x6f, 0x62, 0x61, 0x6c, 0x5f, 0x69, 0x36,
+    0x34, 0x03, 0x01, 0x0a, 0x67, 0x6c, 0x6f, 0x62, 0x61, 0x6c, 0x5f, 0x66,
+    0x33, 0x32, 0x03, 0x02, 0x0a, 0x67, 0x6c, 0x6f, 0x62, 0x61, 0x6c, 0x5f,
+    0x66, 0x36, 0x34, 0x03, 0x03, 0x05, 0x74, 0x61, 0x62, 0x6c, 0x65, 0x01,
+    0x00, 0x07, 0x74, 0x61, 0x62, 0x6c, 0x65, 0x36, 0x34, 0x01, 0x01, 0x06,
+    0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 0x02, 0x00, 0x0d, 0x73, 0x68, 0x61,
+    0x72, 0x65, 0x64, 0x5f, 0x6d, 0x65, 0x6d, 0x6f, 0x72, 0x79, 0x02, 0x01,
+    0x05, 0x70, 0x72, 0x69, 0x6e, 0x74, 0x00, 0x00, 0x09, 0x70, 0x72, 0x69,
+    0x6e, 0x74, 0x5f, 0x69, 0x33, 0x32, 0x00, 0x01, 0x09, 0x70, 0x72, 0x69,
+    0x6e, 0x74, 0x5f, 0x69, 0x36, 0x34, 0x00, 0x02, 0x09, 0x70, 0x72, 0x69,
+    0x6e, 0x74, 0x5f, 0x66, 0x33, 0x32, 0x00, 0x03, 0x09, 0x70, 0x72, 0x69,
+    0x6e, 0x74, 0x5f, 0x66, 0x36, 0x34, 0x00, 0x04, 0x0d, 0x70, 0x72, 0x69,
+    0x6e, 0x74, 0x5f, 0x69, 0x33, 0x32, 0x5f, 0x66, 0x33, 0x32, 0x00, 0x05,
+    0x0d, 0x70, 0x72, 0x69, 0x6e, 0x74, 0x5f, 0x66, 0x36, 0x34, 0x5f, 0x66,
+    0x36, 0x34, 0x00, 0x06, 0x0a, 0x16, 0x07, 0x02, 0x00, 0x0b, 0x02, 0x00,
+    0x0b, 0x02, 0x00, 0x0b, 0x02, 0x00, 0x0b, 0x02, 0x00, 0x0b, 0x02, 0x00,
+    0x0b, 0x02, 0x00, 0x0b,
+};
+
+// An instance, or a module that has none yet, under a name of the script.
+struct named {
+    struct string name;
+    struct instance *instance;
+    struct code_module *code;
+};
+
+struct script {
+    const char *name;
+    void (*say)(const char *text);
+    struct script_result result;
+
+    const u8 *at, *end; // the next byte
+    u32 line;
+
+    struct process *process;
+    bool unsupported; // the newest module was refused as not supported yet
+    struct instance *newest;
+    struct code_module *newest_code; // of the newest definition
+    struct named named[NAME_MAX];    // "$name" of the script
+    u32 named_count;
+    struct named registered[NAME_MAX]; // what imports name
+    u32 registered_count;
+};
+
+struct action {
+    bool invoke;
+    struct string module, field;
+    struct script_value args[VALUES_MAX];
+    u32 arg_count;
+};
+
+// --- reading ---------------------------------------------------------------------
+
+static void
+take(struct script *s, void *to, u64 size)
+{
+    assert((u64)(s->end - s->at) >= size);
+    memcpy(to, s->at, size);
+    s->at += size;
+}
+
+static u32
+take_u32(struct script *s)
+{
+    u32 word;
+
+    take(s, &word, sizeof(word));
+    return word;
+}
+
+static u8
+take_u8(struct script *s)
+{
+    u8 byte;
+
+    take(s, &byte, 1);
+    return byte;
+}
+
+static struct bytes
+take_blob(struct script *s)
+{
+    u32 size = take_u32(s);
+    struct bytes blob = {(u8 *)(u64)s->at, size};
+
+    assert((u64)(s->end - s->at) >= size);
+    s->at += size;
+    return blob;
+}
+
+static struct string
+take_text(struct script *s)
+{
+    struct bytes blob = take_blob(s);
+
+    return (struct string){(const char *)blob.ptr, (u32)blob.size};
+}
+
+static u32
+take_list(struct script *s, struct script_value *values)
+{
+    u32 count = take_u32(s);
+
+    assert(count <= VALUES_MAX);
+    for (u32 i = 0; i < count; i++)
+        take(s, &values[i], sizeof(values[i]));
+    return count;
+}
+
+static struct action
+take_action(struct script *s)
+{
+    struct action a = {.invoke = take_u8(s) != 0};
+
+    a.module = take_text(s);
+    a.field = take_text(s);
+    a.arg_count = take_list(s, a.args);
+    return a;
+}
+
+// --- saying ----------------------------------------------------------------------
+
+static void
+failed(struct script *s, const char *text, ...)
+{
+    char message[MESSAGE_SIZE];
+    va_list list;
+
+    u32 len = format(message, sizeof(message), "%s:%u: ", s->name, s->line);
+    len = MIN(len, sizeof(message) - 1);
+    va_start(list, text);
+    format_list(message + len, sizeof(message) - len, text, list);
+    va_end(list);
+    s->say(message);
+    s->result.failed++;
+}
+
+static void
+passed(struct script *s)
+{
+    s->result.passed++;
+}
+
+// A command that cannot be judged because of a module that is not supported.
+static void
+skipped(struct script *s)
+{
+    s->result.skipped++;
+}
+
+// The expected message is a prefix of ours, or ours of the expected one.
+static bool
+message_matches(struct string want, const char *got)
+{
+    struct string have = string_of(got);
+    u32 len = MIN(have.len, want.len);
+
+    return len > 0 && memcmp(have.ptr, want.ptr, len) == 0;
+}
+
+// --- values ----------------------------------------------------------------------
+
+static u64
+lane_get(const u8 *bits, u32 lane, u32 size)
+{
+    u64 value = 0;
+
+    memcpy(&value, bits + lane * size, size);
+    return value;
+}
+
+// Floats as integers: the kernel has no float registers of its own.
+static bool
+is_nan(u64 bits, u32 size, u8 pattern)
+{
+    u32 fraction = size == 4 ? 23 : 52;
+    u64 sign = 1ull << (size * 8 - 1);
+    u64 quiet = 1ull << (fraction - 1);
+    u64 exponent = (sign - 1) & ~((1ull << fraction) - 1);
+
+    if (pattern == SCRIPT_CANONICAL)
+        return (bits & ~sign) == (exponent | quiet);
+    return (bits & exponent) == exponent && (bits & quiet) != 0;
+}
+
+static bool
+bits_match(const struct script_value *want, const u8 *got, u32 size)
+{
+    for (u32 lane = 0; lane < size / want->lane; lane++) {
+        u64 bits = lane_get(got, lane, want->lane);
+        bool same = want->nan[lane] != SCRIPT_EXACT ?
+                        is_nan(bits, want->lane, want->nan[lane]) :
+                        bits == lane_get(want->bits, lane, want->lane);
+        if (!same)
+            return false;
+    }
+    return true;
+}
+
+// A reference that the host made of a number: never 0.
+static u64
+host_ref(const struct script_value *v)
+{
+    return lane_get(v->bits, 0, 8) + 1;
+}
+
+static bool
+value_matches(const struct script_value *want, const union value *got)
+{
+    const u8 *bits = got->v128;
+
+    switch (want->kind) {
+    case SCRIPT_HOST_REF:
+        return got->i64 == host_ref(want);
+    case SCRIPT_NULL_REF:
+        return got->i64 == 0;
+    case SCRIPT_ANY_REF:
+        return got->i64 != 0;
+    case SCRIPT_ANY_VALUE:
+        return true;
+    case SCRIPT_V128:
+        return bits_match(want, bits, 16);
+    default:
+        return bits_match(want, bits, want->lane);
+    }
+}
+
+// The expected value at *at, one of several if it is EITHER.
+static bool
+take_expected(struct script *s, const union value *got)
+{
+    struct script_value want;
+    bool match = false;
+    u32 count = 1;
+
+    take(s, &want, sizeof(want));
+    bool either = want.kind == SCRIPT_EITHER;
+    if (either)
+        count = take_u32(s);
+    for (u32 i = 0; i < count; i++) {
+        if (either)
+            take(s, &want, sizeof(want));
+        match |= value_matches(&want, got);
+    }
+    return match;
+}
+
+static union value
+value_of(const struct script_value *v)
+{
+    union value value = {
+        .bits = {0, 0}
+    };
+
+    if (v->kind == SCRIPT_HOST_REF)
+        value.i64 = host_ref(v);
+    else if (v->kind != SCRIPT_NULL_REF)
+        memcpy(value.v128, v->bits, 16);
+    return value;
+}
+
+// --- instances ---------------------------------------------------------------------
+
+static struct named *
+find(struct named *list, u32 count, struct string name)
+{
+    for (u32 i = count; i-- > 0;)
+        if (string_equal(list[i].name, name))
+            return &list[i];
+    return NULL;
+}
+
+static void
+add(struct named *list, u32 *count, struct named item)
+{
+    assert(*count < NAME_MAX);
+    list[(*count)++] = item;
+}
+
+// The instance a script calls by name, or its newest.
+static struct instance *
+instance_of(struct script *s, struct string name)
+{
+    if (name.len == 0)
+        return s->newest;
+    struct named *n = find(s->named, s->named_count, name);
+    return n ? n->instance : NULL;
+}
+
+static bool resolve(void *self, struct string module, struct string name,
+                    struct extern_ref *out);
+
+// What became of a module.
+struct outcome {
+    status_t status;
+    const char *what; // in the suite's words, when the status is not OK
+};
+
+static struct outcome
+instantiate(struct script *s, struct code_module *code, struct instance **out)
+{
+    struct resolver resolver = {s, resolve};
+    struct error error = {0};
+    enum trap trap = TRAP_NONE;
+
+    status_t status =
+        instance_new(out, s->process, code, &resolver, &error, &trap);
+    return (struct outcome){status,
+                            status == ERR_TRAP ? trap_text(trap) : error.what};
+}
+
+static struct outcome
+compile(struct bytes bytes, struct code_module **out)
+{
+    struct error error = {0};
+    status_t status = code_module_new(out, bytes, &error);
+
+    return (struct outcome){status, error.what};
+}
+
+static struct instance *
+spectest_instance(struct script *s)
+{
+    struct bytes bytes = {(u8 *)(u64)spectest, sizeof(spectest)};
+    struct code_module *code;
+    struct instance *instance;
+
+    if (compile(bytes, &code).status != OK)
+        panic(__FILE__, __LINE__, "spectest does not compile");
+    if (instantiate(s, code, &instance).status != OK)
+        panic(__FILE__, __LINE__, "spectest does not link");
+    code_module_release(code);
+    add(s->registered, &s->registered_count,
+        (struct named){STRING("spectest"), instance, NULL});
+    return instance;
+}
+
+static bool
+resolve(void *self, struct string module, struct string name,
+        struct extern_ref *out)
+{
+    struct script *s = self;
+    struct named *n = find(s->registered, s->registered_count, module);
+    struct instance *instance = n ? n->instance : NULL;
+
+    if (n == NULL && string_equal(module, STRING("spectest")))
+        instance = spectest_instance(s);
+    return instance != NULL && instance_export(instance, name, out);
+}
+
+// --- commands -----------------------------------------------------------------------
+
+// The newest instance has a name when the script gives it one.
+static void
+adopt(struct script *s, struct string name, struct instance *instance,
+      struct code_module *code)
+{
+    if (instance != NULL)
+        s->newest = instance;
+    if (name.len > 0)
+        add(s->named, &s->named_count, (struct named){name, instance, code});
+}
+
+static void
+run_module(struct script *s, bool definition)
+{
+    struct string name = take_text(s), file = take_text(s);
+    struct bytes bytes = take_blob(s);
+    struct instance *instance = NULL;
+    struct code_module *code = NULL;
+
+    s->newest = NULL;
+    struct outcome o = compile(bytes, &code);
+    if (o.status == OK && !definition)
+        o = instantiate(s, code, &instance);
+    s->unsupported = o.status == ERR_UNSUPPORTED;
+    if (s->unsupported)
+        skipped(s);
+    else if (o.status != OK)
+        failed(s, "%.*s: %s: %s", (i32)file.len, file.ptr,
+               status_text(o.status), o.what);
+    else
+        passed(s);
+    if (definition && o.status == OK)
+        s->newest_code = code; // lives as long as the script
+    adopt(s, name, instance, definition ? code : NULL);
+    if (!definition && code != NULL)
+        code_module_release(code);
+}
+
+static void
+run_instance(struct script *s)
+{
+    struct string name = take_text(s), definition = take_text(s);
+    struct named *n = find(s->named, s->named_count, definition);
+    struct code_module *code = definition.len == 0 ? s->newest_code :
+                               n != NULL           ? n->code :
+                                                     NULL;
+    struct instance *instance = NULL;
+
+    if (code == NULL && s->unsupported) {
+        skipped(s);
+        return;
+    }
+    if (code == NULL) {
+        failed(s, "no definition %.*s", (i32)definition.len, definition.ptr);
+        return;
+    }
+    struct outcome o = instantiate(s, code, &instance);
+    if (o.status != OK)
+        failed(s, "instance: %s", o.what);
+    else
+        passed(s);
+    adopt(s, name, instance, NULL);
+}
+
+static void
+run_register(struct script *s)
+{
+    struct string as = take_text(s), name = take_text(s);
+    struct instance *instance = instance_of(s, name);
+
+    if (instance == NULL && s->unsupported) {
+        skipped(s);
+        return;
+    }
+    if (instance == NULL) {
+        failed(s, "register: no instance %.*s", (i32)name.len, name.ptr);
+        return;
+    }
+    add(s->registered, &s->registered_count,
+        (struct named){as, instance, NULL});
+    passed(s);
+}
+
+// Do the action; its results are in `values`, `count` of them.
+static struct outcome
+act(struct script *s, const struct action *a, union value *values, u32 *count)
+{
+    struct instance *instance = instance_of(s, a->module);
+    struct extern_ref ref;
+    enum trap trap = TRAP_NONE;
+
+    *count = 0;
+    if (instance == NULL && s->unsupported)
+        return (struct outcome){ERR_UNSUPPORTED, "not supported yet"};
+    if (instance == NULL)
+        return (struct outcome){ERR_NOT_FOUND, "no such instance"};
+    if (!instance_export(instance, a->field, &ref))
+        return (struct outcome){ERR_NOT_FOUND, "no such export"};
+    if (!a->invoke) {
+        *count = 1;
+        values[0] = instance_global(ref.instance, ref.index);
+        return (struct outcome){OK, NULL};
+    }
+    for (u32 i = 0; i < a->arg_count; i++)
+        values[i] = value_of(&a->args[i]);
+    status_t status =
+        instance_invoke(&ref, values, a->arg_count, VALUES_MAX, count, &trap);
+    return (struct outcome){status, status == ERR_TRAP ? trap_text(trap) :
+                                                         status_text(status)};
+}
+
+static void
+run_action(struct script *s)
+{
+    union value values[VALUES_MAX];
+    struct action a = take_action(s);
+    u32 count;
+
+    struct outcome o = act(s, &a, values, &count);
+    if (o.status == ERR_UNSUPPORTED)
+        skipped(s);
+    else if (o.status != OK)
+        failed(s, "%.*s: %s", (i32)a.field.len, a.field.ptr, o.what);
+    else
+        passed(s);
+}
+
+static void
+run_return(struct script *s)
+{
+    union value values[VALUES_MAX];
+    struct action a = take_action(s);
+    u32 count, bad = VALUES_MAX;
+
+    struct outcome o = act(s, &a, values, &count);
+    u32 want = take_u32(s);
+    for (u32 i = 0; i < want; i++) {
+        union value none = {
+            .bits = {0, 0}
+        };
+        bool match = take_expected(s, i < count ? &values[i] : &none);
+        if ((!match || i >= count) && bad == VALUES_MAX)
+            bad = i;
+    }
+    if (o.status == ERR_UNSUPPORTED)
+        skipped(s);
+    else if (o.status != OK)
+        failed(s, "%.*s: %s", (i32)a.field.len, a.field.ptr, o.what);
+    else if (want != count)
+        failed(s, "%.*s: %u results, expected %u", (i32)a.field.len,
+               a.field.ptr, count, want);
+    else if (bad != VALUES_MAX)
+        failed(s, "%.*s: result %u is 0x%016llx%016llx", (i32)a.field.len,
+               a.field.ptr, bad, (unsigned long long)values[bad].bits[1],
+               (unsigned long long)values[bad].bits[0]);
+    else
+        passed(s);
+}
+
+static void
+run_trap(struct script *s, bool exception)
+{
+    union value values[VALUES_MAX];
+    struct action a = take_action(s);
+    struct string want = exception ?
+                             string_of(trap_text(TRAP_UNCAUGHT_EXCEPTION)) :
+                             take_text(s);
+    u32 count;
+
+    struct outcome o = act(s, &a, values, &count);
+    if (o.status == ERR_UNSUPPORTED)
+        skipped(s);
+    else if (o.status != ERR_TRAP || !message_matches(want, o.what))
+        failed(s, "%.*s: expected \"%.*s\", got \"%s\"", (i32)a.field.len,
+               a.field.ptr, (i32)want.len, want.ptr,
+               o.status == OK ? "no trap" : o.what);
+    else
+        passed(s);
+}
+
+// A module that must be refused, with this status and this message.
+static void
+run_refused(struct script *s, u8 command)
+{
+    struct string want = take_text(s), file = take_text(s);
+    struct bytes bytes = take_blob(s);
+    struct instance *instance = NULL;
+    struct code_module *code = NULL;
+    bool at_link =
+        command == SCRIPT_UNLINKABLE || command == SCRIPT_UNINSTANTIABLE;
+
+    struct outcome o = compile(bytes, &code);
+    if (o.status == OK && at_link)
+        o = instantiate(s, code, &instance);
+    if (o.status == ERR_UNSUPPORTED)
+        skipped(s);
+    else if (o.status == OK)
+        failed(s, "%.*s: expected \"%.*s\", but it was accepted", (i32)file.len,
+               file.ptr, (i32)want.len, want.ptr);
+    else if (!message_matches(want, o.what))
+        failed(s, "%.*s: expected \"%.*s\", got \"%s\"", (i32)file.len,
+               file.ptr, (i32)want.len, want.ptr, o.what);
+    else
+        passed(s);
+    if (code != NULL)
+        code_module_release(code);
+}
+
+// --- the script -----------------------------------------------------------------------
+
+static void
+run_command(struct script *s, u8 command)
+{
+    switch (command) {
+    case SCRIPT_MODULE:
+    case SCRIPT_DEFINITION:
+        run_module(s, command == SCRIPT_DEFINITION);
+        break;
+    case SCRIPT_INSTANCE:
+        run_instance(s);
+        break;
+    case SCRIPT_REGISTER:
+        run_register(s);
+        break;
+    case SCRIPT_ACTION:
+        run_action(s);
+        break;
+    case SCRIPT_RETURN:
+        run_return(s);
+        break;
+    case SCRIPT_TRAP:
+    case SCRIPT_EXHAUSTION:
+    case SCRIPT_EXCEPTION:
+        run_trap(s, command == SCRIPT_EXCEPTION);
+        break;
+    default:
+        run_refused(s, command);
+    }
+}
+
+struct script_result
+script_run(struct bytes script, const char *name, void (*say)(const char *text))
+{
+    struct script *s = kernel_alloc(sizeof(*s));
+
+    assert(s != NULL);
+    s->name = name;
+    s->say = say;
+    s->at = script.ptr;
+    s->end = script.ptr + script.size;
+    if (process_new_empty(&s->process, name) != OK)
+        panic(__FILE__, __LINE__, "no memory for a test process");
+    for (;;) {
+        s->line = take_u32(s);
+        u8 command = take_u8(s);
+        if (command == SCRIPT_END)
+            break;
+        run_command(s, command);
+    }
+    process_release(s->process);
+    struct script_result result = s->result;
+    kernel_free(s);
+    return result;
+}
