@@ -43,6 +43,10 @@ test: deps-test all ## everything, on Linux (ASan, UBSan) and in QEMU
 test-metal: deps-test all ## the kernel tests and the official suite in QEMU
 	@test/run.sh $(OUT) metal
 
+.PHONY: bench
+bench: deps-build all ## speed of generated code, side by side
+	@bench/run.sh $(OUT)
+
 .PHONY: lint
 lint: deps-lint ## formatting, layers, lengths, analyzers
 	@make/lint.sh
