@@ -4,7 +4,7 @@
 //                     VEX
 //
 // Everything an instruction needs is in its row of ops.def; the shape says
-// which operand goes into which field (table `roles`).  The caller has made
+// which operand goes into which field (shapes.def).  The caller has made
 // room for ENCODE_ROOM bytes.  Red zone: no displacement from rsp is negative.
 
 #include "x64/mach.h"
@@ -36,33 +36,9 @@ enum role { ROLE_NONE, ROLE_DEF, ROLE_A, ROLE_B, ROLE_EXT };
 static const struct roles {
     u8 reg, vvvv, rm; // enum role
 } roles[] = {
-    [SHAPE_RM] = {ROLE_DEF, ROLE_NONE, ROLE_B   },
-    [SHAPE_R_RM] = {ROLE_DEF, ROLE_A,    ROLE_B   },
-    [SHAPE_RM_I] = {ROLE_DEF, ROLE_NONE, ROLE_B   },
-    [SHAPE_R_RM_I] = {ROLE_DEF, ROLE_A,    ROLE_B   },
-    [SHAPE_R_I] = {ROLE_EXT, ROLE_DEF,  ROLE_A   },
-    [SHAPE_V_RM] = {ROLE_DEF, ROLE_A,    ROLE_B   },
-    [SHAPE_V_RM_I] = {ROLE_DEF, ROLE_A,    ROLE_B   },
-    [SHAPE_RMV] = {ROLE_DEF, ROLE_A,    ROLE_B   },
-    [SHAPE_R_CL] = {ROLE_EXT, ROLE_NONE, ROLE_A   },
-    [SHAPE_UNARY] = {ROLE_EXT, ROLE_NONE, ROLE_A   },
-    [SHAPE_MR] = {ROLE_A,   ROLE_NONE, ROLE_DEF },
-    [SHAPE_MR_I] = {ROLE_A,   ROLE_NONE, ROLE_DEF },
-    [SHAPE_MR_RMW] = {ROLE_A,   ROLE_NONE, ROLE_NONE},
-    [SHAPE_XCHG] = {ROLE_A,   ROLE_NONE, ROLE_NONE},
-    [SHAPE_CMPXCHG] = {ROLE_A,   ROLE_NONE, ROLE_NONE},
-    [SHAPE_MI] = {ROLE_EXT, ROLE_NONE, ROLE_NONE},
-    [SHAPE_CMP] = {ROLE_A,   ROLE_NONE, ROLE_B   },
-    [SHAPE_CMP_MR] = {ROLE_A,   ROLE_NONE, ROLE_B   },
-    [SHAPE_CMP_I] = {ROLE_EXT, ROLE_NONE, ROLE_B   },
-    [SHAPE_SET] = {ROLE_EXT, ROLE_NONE, ROLE_DEF },
-    [SHAPE_MUL] = {ROLE_EXT, ROLE_NONE, ROLE_B   },
-    [SHAPE_DIV] = {ROLE_EXT, ROLE_NONE, ROLE_B   },
-    [SHAPE_ZERO] = {ROLE_DEF, ROLE_DEF,  ROLE_DEF },
-    [SHAPE_RR_I] = {ROLE_B,   ROLE_NONE, ROLE_A   },
-    [SHAPE_SWAP] = {ROLE_A,   ROLE_NONE, ROLE_B   },
-    [SHAPE_CALL_RM] = {ROLE_EXT, ROLE_NONE, ROLE_B   },
-    [SHAPE_TAIL_RM] = {ROLE_EXT, ROLE_NONE, ROLE_B   },
+#define SHAPE(id, reg, vvvv, rm, text, read) \
+    {ROLE_##reg, ROLE_##vvvv, ROLE_##rm},
+#include "x64/shapes.def"
 };
 
 // The fields of one instruction, on their way into bytes.
@@ -470,7 +446,7 @@ encode_fmin(struct encoder *e, const struct mins *ins)
 
     while (ops->id != ins->op)
         ops++;
-    assert(ins->def == ins->a && ins->def != ins->b);
+    assert(ins->def == ins->a);
     step.op = ops->compare;
     encode_modrm(e, &step, 0);
     u8 *differ = jump_short(e, 0x70 | CC_NE);

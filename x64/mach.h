@@ -111,57 +111,9 @@ enum x64_imm { // of a row
     X64_IMM_I64,
 };
 
-// Operand shapes.  "rm" is a register (b) or, with MINS_MEM, the memory
-// operand.  "tied": the result is in the operand's register.  Operands live
-// through the instruction only if used later, but an operand other than the
-// tied one is never in the register of a tied result.
-enum x64_shape {
-    SHAPE_NONE,     // no operands: mfence
-    SHAPE_RM,       // def <- rm                       mov movzx popcnt sqrtsd lea
-    SHAPE_R_RM,     // def <- a op rm, def tied to a   add imul addsd pand cmov(cc)
-    SHAPE_RM_I,     // def <- rm op imm                imul r,rm,i  pshufd roundsd
-    SHAPE_R_RM_I,   // def <- a op rm imm, tied to a   shufps pinsrd
-    SHAPE_R_I,      // def <- a op imm, tied           add r,i  shl r,i
-    SHAPE_V_RM,     // def <- a op rm, not tied (VEX)  andn
-    SHAPE_V_RM_I,   // def <- a op rm imm, not tied
-    SHAPE_RMV,      // def <- rm op a (VEX)            shlx r,rm,a
-    SHAPE_R_CL,     // def <- a op rcx, tied           shl r,cl; b fixed to rcx
-    SHAPE_UNARY,    // def <- op a, tied               neg not bswap
-    SHAPE_MR,       // rm <- a; rm is def or memory    mov [m],r  movd r,x  movsd
-    SHAPE_MR_I,     // rm <- a imm; ditto              pextrb
-    SHAPE_MR_RMW,   // [mem] <- [mem] op a             add lock add
-    SHAPE_XCHG,     // def <- [mem] <- .. a, tied      xchg, lock xadd
-    SHAPE_CMPXCHG,  // [mem], a = new, b = expected in rax; def = old, in rax
-    SHAPE_MI,       // [mem] <- imm, or op=            mov add
-    SHAPE_CMP,      // flags <- a, rm                  cmp test ucomisd ptest
-    SHAPE_CMP_MR,   // flags <- rm, a                  cmp [m],r  bt
-    SHAPE_CMP_I,    // flags <- rm, imm                (register form: b)
-    SHAPE_SET,      // def <- cc, all 32 bits          setcc + movzx
-    SHAPE_MUL,      // a in rax, rm -> def rax, def2 rdx (either may be 0)
-    SHAPE_DIV,      // a in rax, rm; rdx is set by the row itself (cdq, cqo or
-                  // zero); quotient def rax, remainder def2 rdx; rm is neither
-    SHAPE_I,        // def <- imm                      mov r, i; MOV32_I zero-
-                  // extends, MOV64_I too, or takes a MINS_CONST64
-    SHAPE_ZERO,     // def <- op def, def: a constant  xor r,r  pcmpeqd x,x
-    SHAPE_RR_I,     // def <- a op b imm, tied to a    shld
-    SHAPE_SWAP,     // a <-> b                         for parallel moves
-    SHAPE_PUSH,     // a; prologues and thunks only
-    SHAPE_POP,      // def
-    SHAPE_CALL_REL, // call mach.calls[imm]: a function of the module
-    SHAPE_CALL_RM,  // call through [base + disp], base in rax (struct mcall)
-    SHAPE_TAIL_REL, // end: tail calls, likewise
-    SHAPE_TAIL_RM,
-    SHAPE_JUMP,     // end: to edge imm
-    SHAPE_JCC,      // end: cc to edge imm, else to edge def2
-    SHAPE_SWITCH,   // end: edge imm + a if a < def2 - 1, else edge imm + def2 - 1;
-                  // def, b: two registers other than a to use freely (b is a
-                  // def here); compare, clamp and jump are emit's
-    SHAPE_RET,      // end: mach.calls[imm] has the values as arguments
-    SHAPE_TRAP,     // end: ud2, trap kind in imm
-    SHAPE_TRAP_CC,  // if cc: ud2 out of line, trap kind in imm
-    SHAPE_RMW_LOOP, // def rax <- [mem]; [mem] <- def op a by lock cmpxchg; def2
-                  // is a register to use freely; neither is a nor in the
-                  // address
+enum x64_shape { // of operands, see shapes.def
+#define SHAPE(id, reg, vvvv, rm, text, read) SHAPE_##id,
+#include "x64/shapes.def"
 };
 
 // Condition codes: the hardware's, and two of several flags, for JCC and
