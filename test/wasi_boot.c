@@ -1,0 +1,126 @@
+// The initrd: which programs start when, and what is said about bad ones.
+
+#include "test/wasi_fake.h"
+
+#include <string.h>
+
+static struct archive a;
+
+static void
+add_program(const char *number, const char *mode)
+{
+    static const char *const names[] = {"app.wasm", "args", "env", "mode"};
+    const char *const data[] = {"app", "prog\0", "K=V\0", mode};
+    const u64 sizes[] = {3, 5, 4, strlen(mode)};
+    char path[64];
+
+    for (u32 i = 0; i < COUNT(names); i++) {
+        format(path, sizeof(path), "run/%s/%s", number, names[i]);
+        archive_add(&a, path, '0', data[i], sizes[i], "");
+    }
+}
+
+static u32
+boot(void)
+{
+    archive_end(&a);
+    u32 status = boot_run(archive_bytes(&a), "");
+    EXPECT_EQ(fake.blocks, 0);
+    return status;
+}
+
+TEST(wasi_boot_in_turn)
+{
+    add_program("0", "");
+    add_program("1", "then\n");
+    fake.exit_status = 7;
+    fake.run_ns = 1000;
+    EXPECT_EQ(boot(), 7);
+    EXPECT_EQ(fake.started, 2);
+    EXPECT_EQ(fake.most_running, 1);
+    EXPECT_EQ(fake.now_ns, 2000);
+    EXPECT_EQ(strlen(fake.log), 0);
+}
+
+TEST(wasi_boot_beside)
+{
+    add_program("0", "");
+    add_program("1", "beside");
+    add_program("2", "beside");
+    add_program("3", "then");
+    fake.run_ns = 1000;
+    EXPECT_EQ(boot(), 0);
+    EXPECT_EQ(fake.started, 4);
+    EXPECT_EQ(fake.most_running, 3);
+}
+
+TEST(wasi_boot_timeout)
+{
+    add_program("0", "");
+    add_program("1", "beside");
+    add_program("2", "then");
+    archive_add(&a, "run/timeout", '0', "250\n", 4, "");
+    fake.run_ns = UINT64_MAX;
+    EXPECT_EQ(boot(), 124);
+    EXPECT_EQ(fake.started, 2);
+    EXPECT_EQ(fake.running, 0);
+    EXPECT_EQ(fake.now_ns, 250000000);
+    EXPECT(strstr(fake.log, "nebulet: timeout") == fake.log);
+}
+
+TEST(wasi_boot_bad_module)
+{
+    add_program("0", "");
+    archive_add(&a, "run/0/path", '0', "dir/x.wasm", 10, "");
+    fake.compile = ERR_MALFORMED;
+    EXPECT_EQ(boot(), 1);
+    EXPECT(strcmp(fake.log,
+                  "nebulet: dir/x.wasm: offset 0x12: integer too large\n") ==
+           0);
+}
+
+TEST(wasi_boot_bad_archives)
+{
+    EXPECT_EQ(boot(), 1);
+    EXPECT(strstr(fake.log, "run/0") != NULL);
+
+    a.size = 0;
+    add_program("0", "");
+    archive_add(&a, "run/timeout", '0', "soon", 4, "");
+    EXPECT_EQ(boot(), 1);
+    EXPECT(strstr(fake.log, "run/timeout") != NULL);
+
+    a.size = 0;
+    add_program("0", "");
+    archive_add(&a, "run/0/args", '0', "x", 1, "");
+    EXPECT_EQ(boot(), 1);
+    EXPECT(strstr(fake.log, "zero byte") != NULL);
+
+    a.size = 0;
+    archive_add(&a, "run/0/args", '0', "", 0, "");
+    EXPECT_EQ(boot(), 1);
+    EXPECT(strstr(fake.log, "app.wasm: there is no") != NULL);
+
+    a.size = 0;
+    archive_add(&a, "x", '0', "", 0, "");
+    a.bytes[0] = 'y';
+    EXPECT_EQ(boot(), 1);
+    EXPECT(strstr(fake.log, "initrd: offset 0x0: tar: bad checksum") != NULL);
+    EXPECT_EQ(fake.started, 0);
+}
+
+// With memory for n blocks, for every n: an error and nothing lost.
+TEST(wasi_boot_no_memory)
+{
+    u32 status = 1;
+
+    add_program("0", "");
+    archive_add(&a, "root/f", '0', "f", 1, "");
+    archive_end(&a);
+    for (u32 n = 1; n < 20 && status != 0; n++) {
+        fake.memory_limit = n;
+        status = boot_run(archive_bytes(&a), "");
+        EXPECT_EQ(fake.blocks, 0);
+    }
+    EXPECT_EQ(status, 0);
+}

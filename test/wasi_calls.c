@@ -1,0 +1,461 @@
+// The calls, as a program makes them: results, error numbers, and what happens
+// with pointers that are not the program's.
+
+#include "test/wasi_fake.h"
+
+#include <string.h>
+
+enum { OUT = 0x100, PATH = 0x200, IOV = 0x400, DATA = 0x1000, BAD = 0xfff0 };
+
+static struct archive a;
+static struct tree *tree; // kept for the leak checker
+static const u64 READ_RIGHTS = 1 << 1 | 1 << 2 | 1 << 5 | 1 << 21;
+
+// Standard streams and fd 3: a directory with "f", "d/g" and "l" -> "f".
+static void
+start(void)
+{
+    struct error error = {OK, 0, NULL};
+
+    archive_add(&a, "f", '0', "0123456789", 10, "");
+    archive_add(&a, "d/g", '0', "ggg", 3, "");
+    archive_add(&a, "l", '2', "", 0, "f");
+    archive_end(&a);
+    tree = tree_new(archive_bytes(&a), &error);
+    EXPECT(tree != NULL);
+    fake_attach(tree_root(tree));
+}
+
+static errno_t
+open_path(const char *path, u32 flags, u64 rights)
+{
+    u32 size = fake_put(PATH, path);
+
+    return CALL_WASI("path_open", 3, LOOKUP_FOLLOW, PATH, size, flags, rights,
+                     0, 0, OUT);
+}
+
+static void
+put_iov(u32 index, u32 ptr, u32 size)
+{
+    memcpy(fake.memory + IOV + 8 * index, &ptr, 4);
+    memcpy(fake.memory + IOV + 8 * index + 4, &size, 4);
+}
+
+TEST(wasi_calls_strings)
+{
+    start();
+    EXPECT_EQ(CALL_WASI("args_sizes_get", OUT, OUT + 4), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 2);
+    EXPECT_EQ(fake_u32(OUT + 4), 9);
+    EXPECT_EQ(CALL_WASI("args_get", OUT, DATA), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), DATA);
+    EXPECT_EQ(fake_u32(OUT + 4), DATA + 5);
+    EXPECT(memcmp(fake.memory + DATA, "prog\0one", 9) == 0);
+    EXPECT_EQ(CALL_WASI("environ_sizes_get", OUT, OUT + 4), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 2);
+    EXPECT_EQ(CALL_WASI("environ_get", OUT, DATA), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT + 4), DATA + 4);
+    EXPECT_EQ(CALL_WASI("args_get", OUT, 65530), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("args_get", 0xfffffffc, DATA), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("environ_sizes_get", OUT, 65533), WASI_FAULT);
+    fake_detach();
+}
+
+TEST(wasi_calls_clocks)
+{
+    start();
+    fake.now_ns += 5;
+    for (u32 clock = 0; clock < 4; clock++) {
+        EXPECT_EQ(CALL_WASI("clock_res_get", clock, OUT), WASI_SUCCESS);
+        EXPECT_EQ(fake_u64(OUT), 1);
+        EXPECT_EQ(CALL_WASI("clock_time_get", clock, 0, OUT), WASI_SUCCESS);
+        EXPECT_EQ(fake_u64(OUT), clock == 0 ? 1000000005 : 5);
+    }
+    EXPECT_EQ(CALL_WASI("clock_time_get", 4, 0, OUT), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("clock_time_get", 0, 0, 65532), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("random_get", DATA, 1000), WASI_SUCCESS);
+    EXPECT_EQ(fake.memory[DATA + 999], 0x5a);
+    EXPECT_EQ(fake.memory[DATA + 1000], 0);
+    EXPECT_EQ(CALL_WASI("random_get", 1, 0xffffffff), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("sched_yield", 0), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("sock_recv", 0), WASI_NOSYS);
+}
+
+// Small pieces go out as one, large ones directly, in order.
+TEST(wasi_calls_write)
+{
+    start();
+    fake_put(DATA, "hello world");
+    put_iov(0, DATA, 6);
+    put_iov(1, 0xffffffff, 0);
+    put_iov(2, DATA + 6, 5);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 3, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 11);
+    EXPECT(strcmp(fake.out, "hello world") == 0);
+    EXPECT_EQ(fake.writes, 1);
+
+    memset(fake.memory + DATA + 11, 'x', 1000);
+    put_iov(1, DATA + 11, 1000);
+    EXPECT_EQ(CALL_WASI("fd_write", 2, IOV, 3, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 1011);
+    EXPECT_EQ(fake.writes, 4);
+    EXPECT_EQ(strlen(fake.out), 1022);
+    EXPECT(strcmp(fake.out + 1015, "xxworld") == 0);
+}
+
+TEST(wasi_calls_write_errors)
+{
+    start();
+    put_iov(0, DATA, 5);
+    put_iov(1, 65530, 7);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV + 8, 1, OUT), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 5);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, 65532, 1, OUT), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1025, OUT), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("fd_write", 9, IOV, 1, OUT), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_write", 0xffffffff, IOV, 1, OUT), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_write", 0, IOV, 1, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_read", 1, IOV, 1, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 0);
+}
+
+TEST(wasi_calls_read_input)
+{
+    start();
+    fake.in = "abcdef";
+    put_iov(0, DATA, 4);
+    put_iov(1, DATA + 4, 4);
+    EXPECT_EQ(CALL_WASI("fd_read", 0, IOV, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 4); // one read, which may be short
+    EXPECT_EQ(CALL_WASI("fd_read", 0, IOV, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 2);
+    EXPECT_EQ(CALL_WASI("fd_read", 0, IOV, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 0);
+    fake.in = NULL;
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_flags", 0, FDFLAG_NONBLOCK),
+              WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_read", 0, IOV, 2, OUT), WASI_AGAIN);
+}
+
+TEST(wasi_calls_files)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 4);
+    put_iov(0, DATA, 4);
+    put_iov(1, DATA + 100, 4);
+    EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 8);
+    EXPECT(memcmp(fake.memory + DATA + 100, "4567", 4) == 0);
+    EXPECT_EQ(CALL_WASI("fd_tell", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT), 8);
+    EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 2);
+    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 1, 7, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 3);
+    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 1, UINT64_MAX, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 0);
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.memory[OUT + 16], FILETYPE_REGULAR_FILE);
+    EXPECT_EQ(fake_u64(OUT + 24), 1);
+    EXPECT_EQ(fake_u64(OUT + 32), 10);
+    EXPECT_EQ(fake_u64(OUT + 48), 15000000000);
+    EXPECT_EQ(CALL_WASI("old:fd_filestat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT + 20), 1);
+    EXPECT_EQ(fake_u64(OUT + 24), 10);
+    EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 1, OUT), WASI_BADF);
+}
+
+static const struct {
+    const char *call;
+    u64 delta;
+    u32 whence;
+    errno_t error;
+    u64 at;
+} seeks[] = {
+    {"fd_seek",     3,         0, WASI_SUCCESS, 3  },
+    {"fd_seek",     2,         1, WASI_SUCCESS, 5  },
+    {"fd_seek",     (u64)-1,   1, WASI_SUCCESS, 4  },
+    {"fd_seek",     (u64)-1,   2, WASI_SUCCESS, 9  },
+    {"fd_seek",     100,       2, WASI_SUCCESS, 110},
+    {"fd_seek",     (u64)-1,   0, WASI_INVAL,   0  },
+    {"fd_seek",     (u64)-11,  2, WASI_INVAL,   0  },
+    {"fd_seek",     INT64_MAX, 1, WASI_INVAL,   0  },
+    {"fd_seek",     0,         3, WASI_INVAL,   0  },
+    {"fd_seek",     0,         1, WASI_SUCCESS, 110},
+    {"old:fd_seek", 3,         2, WASI_SUCCESS, 3  },
+    {"old:fd_seek", 2,         0, WASI_SUCCESS, 5  },
+    {"old:fd_seek", 1,         1, WASI_SUCCESS, 11 },
+    {"old:fd_seek", 0,         7, WASI_INVAL,   0  },
+};
+
+TEST(wasi_calls_seek)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    for (u32 i = 0; i < COUNT(seeks); i++) {
+        EXPECT_EQ(
+            CALL_WASI(seeks[i].call, 4, seeks[i].delta, seeks[i].whence, OUT),
+            seeks[i].error);
+        if (seeks[i].error == WASI_SUCCESS)
+            EXPECT_EQ(fake_u64(OUT), seeks[i].at);
+    }
+    EXPECT_EQ(CALL_WASI("fd_seek", 1, 0, 1, OUT), WASI_SPIPE);
+    EXPECT_EQ(CALL_WASI("fd_seek", 3, 0, 1, OUT), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 0, 1, 65530), WASI_FAULT);
+}
+
+static const struct {
+    const char *path;
+    u32 flags;
+    u64 rights;
+    errno_t error;
+} opens[] = {
+    {"f",    0,                            2,          WASI_SUCCESS   },
+    {"l",    0,                            2,          WASI_SUCCESS   },
+    {"d",    OPEN_DIRECTORY,               1 << 14,    WASI_SUCCESS   },
+    {"d",    0,                            2,          WASI_SUCCESS   },
+    {"d/",   0,                            2,          WASI_SUCCESS   },
+    {".",    OPEN_DIRECTORY,               2,          WASI_SUCCESS   },
+    {"f",    OPEN_CREATE,                  2,          WASI_SUCCESS   },
+    {"f",    OPEN_CREATE | OPEN_EXCLUSIVE, 2,          WASI_EXIST     },
+    {"f",    OPEN_DIRECTORY,               2,          WASI_NOTDIR    },
+    {"f",    OPEN_TRUNCATE,                2,          WASI_ROFS      },
+    {"f",    0,                            1 << 6,     WASI_ROFS      },
+    {"new",  OPEN_CREATE,                  2,          WASI_ROFS      },
+    {"new",  0,                            2,          WASI_NOENT     },
+    {"f/",   0,                            2,          WASI_NOTDIR    },
+    {"d",    OPEN_TRUNCATE,                2,          WASI_ISDIR     },
+    {"../f", 0,                            2,          WASI_PERM      },
+    {"f",    0,                            1ull << 40, WASI_NOTCAPABLE},
+};
+
+TEST(wasi_calls_open)
+{
+    start();
+    for (u32 i = 0; i < COUNT(opens); i++) {
+        errno_t error =
+            open_path(opens[i].path, opens[i].flags, opens[i].rights);
+        if (error != opens[i].error)
+            test_failed(__FILE__, __LINE__, opens[i].path, error,
+                        opens[i].error);
+        if (error == WASI_SUCCESS)
+            EXPECT_EQ(CALL_WASI("fd_close", fake_u32(OUT)), WASI_SUCCESS);
+    }
+    EXPECT_EQ(CALL_WASI("path_open", 3, 0, PATH, 1, 0, 2, 0, 0, 65534),
+              WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("path_open", 3, 0, 65535, 2, 0, 2, 0, 0, OUT),
+              WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("path_open", 3, 0, PATH, 4097, 0, 2, 0, 0, OUT),
+              WASI_NAMETOOLONG);
+    EXPECT_EQ(CALL_WASI("path_open", 1, 0, PATH, 1, 0, 2, 0, 0, OUT),
+              WASI_NOTDIR);
+    EXPECT_EQ(CALL_WASI("path_open", 3, 0, PATH, 1, 0, 2, 0, 32, OUT),
+              WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_open", 3, 0, DATA, 1, 0, 2, 0, 0, OUT),
+              WASI_INVAL); // a zero byte
+    fake_put(PATH, "l");
+    EXPECT_EQ(CALL_WASI("path_open", 3, 0, PATH, 1, 0, 2, 0, 0, OUT),
+              WASI_LOOP);
+}
+
+// A descriptor keeps only the rights it asked for, and those of its kind.
+TEST(wasi_calls_rights)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, CAN_FD_READ), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.memory[OUT], FILETYPE_REGULAR_FILE);
+    EXPECT_EQ(fake_u64(OUT + 8), CAN_FD_READ);
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 1, 0, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 0, 0, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(
+        CALL_WASI("fd_fdstat_set_rights", 4, CAN_FD_READ | CAN_FD_SEEK, 0),
+        WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 1, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_get", 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.memory[OUT], FILETYPE_CHARACTER_DEVICE);
+    EXPECT_EQ(fake_u64(OUT + 8) & (CAN_FD_SEEK | CAN_FD_TELL), 0);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3, 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(open_path("f", 0, 2), WASI_NOTCAPABLE);
+}
+
+TEST(wasi_calls_names)
+{
+    start();
+    EXPECT_EQ(CALL_WASI("fd_prestat_get", 3, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 0);
+    EXPECT_EQ(fake_u32(OUT + 4), 1);
+    EXPECT_EQ(CALL_WASI("fd_prestat_dir_name", 3, DATA, 1), WASI_SUCCESS);
+    EXPECT_EQ(fake.memory[DATA], '/');
+    EXPECT_EQ(CALL_WASI("fd_prestat_dir_name", 3, DATA, 0), WASI_NAMETOOLONG);
+    EXPECT_EQ(CALL_WASI("fd_prestat_get", 4, OUT), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_prestat_get", 0, OUT), WASI_BADF);
+
+    fake_put(PATH, "l");
+    EXPECT_EQ(CALL_WASI("path_filestat_get", 3, 0, PATH, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.memory[OUT + 16], FILETYPE_SYMBOLIC_LINK);
+    EXPECT_EQ(CALL_WASI("path_filestat_get", 3, 1, PATH, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.memory[OUT + 16], FILETYPE_REGULAR_FILE);
+    fake.memory[DATA] = 0;
+    EXPECT_EQ(CALL_WASI("path_readlink", 3, PATH, 1, DATA, 9, OUT),
+              WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 1);
+    EXPECT_EQ(fake.memory[DATA], 'f');
+    fake_put(PATH, "f");
+    EXPECT_EQ(CALL_WASI("path_readlink", 3, PATH, 1, DATA, 9, OUT), WASI_INVAL);
+    fake_put(PATH, "n");
+    EXPECT_EQ(CALL_WASI("path_filestat_get", 3, 1, PATH, 1, OUT), WASI_NOENT);
+}
+
+// All names of a directory, with a buffer of `size` bytes each time.
+static u32
+list(u32 size, char *names)
+{
+    u64 cookie = 0;
+    u32 calls = 0;
+
+    names[0] = 0;
+    for (bool more = true; more && calls < 100; calls++) {
+        EXPECT_EQ(CALL_WASI("fd_readdir", 3, DATA, size, cookie, OUT),
+                  WASI_SUCCESS);
+        u32 used = fake_u32(OUT), at = 0;
+        more = used == size;
+        while (used - at >= 24) {
+            u32 name_size = fake_u32(DATA + at + 16);
+            if (used - at - 24 < name_size)
+                break;
+            strncat(names, (char *)fake.memory + DATA + at + 24, name_size);
+            strcat(names, " ");
+            cookie = fake_u64(DATA + at);
+            at += 24 + name_size;
+        }
+    }
+    return calls;
+}
+
+TEST(wasi_calls_readdir)
+{
+    char names[256];
+
+    start();
+    EXPECT_EQ(list(4096, names), 1);
+    EXPECT(strcmp(names, ". .. f d l ") == 0);
+    for (u32 size = 26; size < 130; size++) {
+        list(size, names);
+        EXPECT(strcmp(names, ". .. f d l ") == 0);
+    }
+    EXPECT_EQ(CALL_WASI("fd_readdir", 3, DATA, 100, 77, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 0);
+    EXPECT_EQ(CALL_WASI("fd_readdir", 3, BAD, 100, 0, OUT), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("fd_readdir", 1, DATA, 100, 0, OUT), WASI_NOTDIR);
+}
+
+TEST(wasi_calls_renumber)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    EXPECT_EQ(open_path("d/g", 0, READ_RIGHTS), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_renumber", 5, 4), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 32), 3);
+    EXPECT_EQ(CALL_WASI("fd_close", 5), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_renumber", 4, 4), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_renumber", 4, 9), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_renumber", 9, 4), WASI_BADF);
+    u64 blocks = fake.blocks;
+    fake_detach();
+    EXPECT_EQ(fake.blocks, blocks - 6); // the state and five open files
+}
+
+// The table has an end, and memory may run out before it.
+TEST(wasi_calls_many_files)
+{
+    start();
+    for (u32 i = 4; i < FILES_MAX; i++)
+        EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_MFILE);
+    EXPECT_EQ(CALL_WASI("fd_close", 77), WASI_SUCCESS);
+    fake.memory_limit = 1;
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_NOMEM);
+    fake.memory_limit = 0;
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 77);
+}
+
+// --- poll ------------------------------------------------------------------------
+
+static void
+put_clock(u32 index, u32 clock, u64 timeout, u16 flags)
+{
+    u8 *s = fake.memory + IOV + 48 * index;
+
+    memset(s, 0, 48);
+    s[0] = (u8)(10 + index);
+    memcpy(s + 16, &clock, 4);
+    memcpy(s + 24, &timeout, 8);
+    memcpy(s + 40, &flags, 2);
+}
+
+static void
+put_file(u32 index, u8 type, u32 fd)
+{
+    put_clock(index, fd, 0, 0);
+    fake.memory[IOV + 48 * index + 8] = type;
+}
+
+TEST(wasi_calls_poll_clocks)
+{
+    start();
+    put_clock(0, 1, 500, 0);
+    put_clock(1, 1, 300, 0);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.now_ns, 300);
+    EXPECT_EQ(fake_u32(OUT), 1);
+    EXPECT_EQ(fake_u64(DATA), 11);
+    put_clock(0, 0, 1000000700, 1);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.now_ns, 700);
+    put_clock(0, 0, 5, 1); // long ago
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.now_ns, 700);
+    put_clock(0, 9, 5, 0);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.memory[DATA + 8], WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 0, OUT), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, BAD, 1, OUT), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", BAD, DATA, 1, OUT), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, UINT32_MAX, OUT), WASI_INVAL);
+}
+
+TEST(wasi_calls_poll_files)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    put_file(0, 1, 0);
+    put_clock(1, 1, 300, 0);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 1);
+    EXPECT_EQ(fake_u64(DATA), 11);
+    fake.in = "x";
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 1);
+    EXPECT_EQ(fake_u64(DATA), 10);
+    fake.in = NULL;
+    put_file(2, 1, 4);
+    put_file(3, 2, 1);
+    put_file(4, 2, 77);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 5, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 3);
+    EXPECT_EQ(fake_u64(DATA), 12);
+    EXPECT_EQ(fake_u64(DATA + 16), 10);
+    EXPECT_EQ(fake_u64(DATA + 32), 13);
+    EXPECT_EQ(fake.memory[DATA + 64 + 8], WASI_BADF);
+    EXPECT_EQ(fake.now_ns, 300);
+}

@@ -1,0 +1,352 @@
+// The fake kernel under the tests of wasi/ (see wasi_fake.h).
+
+#include "test/wasi_fake.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fake fake;
+
+// One program as boot_run sees it; the unit tests' own process too.
+struct process {
+    void *state;
+    const struct personality *type;
+    u64 end_ns;
+    u32 status;
+    bool ended;
+};
+
+static struct process self;
+
+// --- memory and the caller ------------------------------------------------------
+
+struct bytes
+user_bytes(u64 ptr, u64 size)
+{
+    if (ptr > FAKE_MEMORY || size > FAKE_MEMORY - ptr)
+        return (struct bytes){NULL, 0};
+    return (struct bytes){fake.memory + ptr, size};
+}
+
+bool
+user_read(void *to, u64 ptr, u64 size)
+{
+    struct bytes b = user_bytes(ptr, size);
+
+    if (b.ptr != NULL)
+        memcpy(to, b.ptr, size);
+    return b.ptr != NULL;
+}
+
+bool
+user_write(u64 ptr, const void *from, u64 size)
+{
+    struct bytes b = user_bytes(ptr, size);
+
+    if (b.ptr != NULL && size > 0)
+        memcpy(b.ptr, from, size);
+    return b.ptr != NULL;
+}
+
+void *
+kernel_alloc(u64 size)
+{
+    if (fake.memory_limit > 0 && fake.blocks >= fake.memory_limit)
+        return NULL;
+    fake.blocks++;
+    return calloc(1, size);
+}
+
+void
+kernel_free(void *ptr)
+{
+    fake.blocks -= ptr != NULL;
+    free(ptr);
+}
+
+struct process *
+process_current(void)
+{
+    return &self;
+}
+
+void *
+process_personality(struct process *p)
+{
+    return p->state;
+}
+
+void
+process_set_personality(struct process *p, const struct personality *type,
+                        void *state)
+{
+    p->type = type;
+    p->state = state;
+}
+
+void
+process_exit(u32 exit_status)
+{
+    exit((int)exit_status);
+}
+
+void
+thread_yield(void)
+{
+}
+
+void
+thread_sleep_until(u64 deadline_ns)
+{
+    fake.now_ns = MAX(fake.now_ns, deadline_ns);
+}
+
+// --- console, clock, numbers -----------------------------------------------------
+
+void
+console_write(enum port_stream stream, const void *bytes, u64 size)
+{
+    (void)stream;
+    fake.writes++;
+    u64 at = strlen(fake.out), part = MIN(size, FAKE_TEXT - 1 - at);
+    memcpy(fake.out + at, bytes, part);
+}
+
+status_t
+console_wait(u64 deadline_ns)
+{
+    if (fake.in != NULL)
+        return OK;
+    assert(deadline_ns != UINT64_MAX); // a test would hang
+    fake.now_ns = MAX(fake.now_ns, deadline_ns);
+    return ERR_TIMED_OUT;
+}
+
+status_t
+console_read(void *to, u64 size, u64 deadline_ns, u64 *count)
+{
+    status_t status = console_wait(deadline_ns);
+
+    if (status != OK)
+        return status;
+    *count = MIN(size, strlen(fake.in));
+    memcpy(to, fake.in, *count);
+    fake.in += *count;
+    return OK;
+}
+
+void
+klog(const char *text, ...)
+{
+    size_t at = strlen(fake.log);
+    va_list list;
+
+    va_start(list, text);
+    vsnprintf(fake.log + at, FAKE_TEXT - at - 2, text, list);
+    va_end(list);
+    strcat(fake.log, "\n");
+}
+
+u64
+port_monotonic_ns(void)
+{
+    return fake.now_ns;
+}
+
+u64
+port_realtime_ns(void)
+{
+    return fake.now_ns + 1000000000;
+}
+
+void
+port_random(void *to, u64 size)
+{
+    memset(to, 0x5a, size);
+}
+
+void
+panic(const char *file, u32 line, const char *what)
+{
+    printf("%s:%u: %s\n", file, line, what);
+    abort();
+}
+
+// --- programs ------------------------------------------------------------------------
+
+status_t
+code_module_new(struct code_module **out, struct bytes bytes,
+                struct error *error)
+{
+    (void)bytes;
+    *out = NULL;
+    if (fake.compile != OK)
+        error_set(error, fake.compile, 0x12, "integer too large");
+    return fake.compile;
+}
+
+void
+code_module_release(struct code_module *m)
+{
+    (void)m;
+}
+
+status_t
+process_new(struct process **out, struct code_module *m, const char *name,
+            struct error *error, char *text, u32 text_size)
+{
+    (void)m, (void)name, (void)error, (void)text, (void)text_size;
+    *out = calloc(1, sizeof(struct process));
+    return OK;
+}
+
+status_t
+process_start(struct process *p)
+{
+    p->end_ns =
+        fake.run_ns == UINT64_MAX ? UINT64_MAX : fake.now_ns + fake.run_ns;
+    p->status = fake.exit_status + fake.started;
+    fake.started++;
+    fake.running++;
+    fake.most_running = MAX(fake.most_running, fake.running);
+    return OK;
+}
+
+static void
+end(struct process *p)
+{
+    if (!p->ended)
+        fake.running--;
+    p->ended = true;
+}
+
+status_t
+process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
+{
+    if (!p->ended && p->end_ns > deadline_ns) {
+        fake.now_ns = MAX(fake.now_ns, deadline_ns);
+        return ERR_TIMED_OUT;
+    }
+    assert(p->ended || p->end_ns != UINT64_MAX); // a test would hang
+    if (!p->ended)
+        fake.now_ns = MAX(fake.now_ns, p->end_ns);
+    end(p);
+    *exit_status = p->status;
+    return OK;
+}
+
+void
+process_kill(struct process *p, u32 exit_status)
+{
+    p->status = exit_status;
+    end(p);
+}
+
+void
+process_release(struct process *p)
+{
+    if (p->type != NULL)
+        p->type->exit(p);
+    free(p);
+}
+
+// --- helpers of the tests ---------------------------------------------------------------
+
+void
+fake_attach(struct node *root)
+{
+    static u8 args[] = "prog\0one\0", env[] = "A=1\0B=";
+
+    EXPECT_EQ(wasi_attach(&self, (struct bytes){args, 9},
+                          (struct bytes){env, 7}, root),
+              OK);
+}
+
+void
+fake_detach(void)
+{
+    self.type->exit(&self);
+    self.state = NULL;
+}
+
+u32
+fake_put(u32 at, const char *text)
+{
+    memcpy(fake.memory + at, text, strlen(text));
+    return (u32)strlen(text);
+}
+
+errno_t
+fake_call(const char *name, const u64 *a)
+{
+    const struct host_module *m = &wasi_preview1;
+    typedef errno_t (*nine)(u64, u64, u64, u64, u64, u64, u64, u64, u64);
+
+    if (strncmp(name, "old:", 4) == 0) {
+        m = &wasi_unstable;
+        name += 4;
+    }
+    for (u32 i = 0; i < m->count; i++)
+        if (strcmp(m->funcs[i].name, name) == 0)
+            return ((nine)(uintptr_t)m->funcs[i].code)(
+                a[0], a[1], a[2], a[3], a[4], a[5], a[6], a[7], a[8]);
+    return UINT32_MAX;
+}
+
+u32
+fake_u32(u32 at)
+{
+    u32 value;
+
+    memcpy(&value, fake.memory + at, sizeof(value));
+    return value;
+}
+
+u64
+fake_u64(u32 at)
+{
+    u64 value;
+
+    memcpy(&value, fake.memory + at, sizeof(value));
+    return value;
+}
+
+// --- archives ---------------------------------------------------------------------------
+
+void
+archive_add(struct archive *a, const char *name, char kind, const char *data,
+            u64 size, const char *target)
+{
+    char *h = (char *)a->bytes + a->size;
+    u32 sum = 0;
+
+    memset(h, 0, 512);
+    memcpy(h, name, MIN(strlen(name), 100));
+    memcpy(h + 124, "00000000000", 11);
+    snprintf(h + 124, 12, "%011llo", (unsigned long long)size);
+    memcpy(h + 136, "00000000017", 11);
+    h[156] = kind;
+    memcpy(h + 157, target, strlen(target));
+    memcpy(h + 257, "ustar\00000", 8);
+    memset(h + 148, ' ', 8);
+    for (u32 i = 0; i < 512; i++)
+        sum += (u8)h[i];
+    snprintf(h + 148, 8, "%06o", sum);
+    a->size += 512;
+    memcpy(a->bytes + a->size, data, size);
+    a->size += ALIGN_UP(size, 512);
+}
+
+void
+archive_end(struct archive *a)
+{
+    memset(a->bytes + a->size, 0, 1024);
+    a->size += 1024;
+}
+
+struct bytes
+archive_bytes(struct archive *a)
+{
+    return (struct bytes){a->bytes, a->size};
+}

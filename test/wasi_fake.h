@@ -1,0 +1,51 @@
+// A kernel of one process that does nothing, for the tests of wasi/: it has
+// 64 KiB of user memory, a console of two buffers and a clock that only moves
+// when somebody sleeps.
+
+#pragma once
+
+#include "test/test.h"
+#include "wasi/wasi.h"
+
+enum { FAKE_MEMORY = 65536, FAKE_TEXT = 4096 };
+
+struct fake {
+    u8 memory[FAKE_MEMORY];
+    char out[FAKE_TEXT], log[FAKE_TEXT]; // what was written, terminated
+    u32 writes;                          // calls of console_write
+    const char *in;                      // what is to be read, or NULL
+    u64 now_ns;
+    u64 blocks;       // of kernel memory in use
+    u64 memory_limit; // blocks that kernel_alloc gives, 0 = any
+    u32 exit_status;  // of the programs that "run"
+    u64 run_ns;       // how long they run; UINT64_MAX = for ever
+    status_t compile; // what code_module_new answers
+    u32 started, running, most_running;
+};
+
+extern struct fake fake;
+
+// An archive under construction.
+struct archive {
+    u8 bytes[256 * 1024];
+    u64 size;
+};
+
+void archive_add(struct archive *a, const char *name, char kind,
+                 const char *data, u64 size, const char *target);
+void archive_end(struct archive *a);
+struct bytes archive_bytes(struct archive *a);
+
+// Make the fake process a WASI process with this root.
+void fake_attach(struct node *root);
+void fake_detach(void);
+
+// Put a string into user memory.
+u32 fake_put(u32 at, const char *text);
+
+// Errno of a call by its name in the table; for calls with up to 9 arguments.
+errno_t fake_call(const char *name, const u64 *args);
+#define CALL_WASI(name, ...) fake_call(name, (const u64[9]){__VA_ARGS__})
+
+u32 fake_u32(u32 at);
+u64 fake_u64(u32 at);

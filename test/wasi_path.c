@@ -1,0 +1,235 @@
+// Walking paths: where they lead, and that none leads out.
+
+#include "test/wasi_fake.h"
+
+#include <string.h>
+
+static struct archive a;
+static struct tree *tree; // kept for the leak checker
+static char buffer[PATH_SIZE];
+
+static struct node *
+make_root(void)
+{
+    struct error error = {OK, 0, NULL};
+    struct node *root = NULL;
+
+    archive_add(&a, "secret", '0', "out", 3, "");
+    archive_add(&a, "./root/", '5', "", 0, "");
+    archive_add(&a, "root/d/e/f", '0', "fff", 3, "");
+    archive_add(&a, "root/top", '0', "top", 3, "");
+    archive_add(&a, "root/to-f", '2', "", 0, "d/e/f");
+    archive_add(&a, "root/to-d", '2', "", 0, "d");
+    archive_add(&a, "root/d/up", '2', "", 0, "../top");
+    archive_add(&a, "root/d/out", '2', "", 0, "../../secret");
+    archive_add(&a, "root/abs", '2', "", 0, "/top");
+    archive_add(&a, "root/self", '2', "", 0, "self");
+    archive_add(&a, "root/ping", '2', "", 0, "d/../pong");
+    archive_add(&a, "root/pong", '2', "", 0, "ping");
+    archive_add(&a, "root/none", '2', "", 0, "nothing");
+    archive_add(&a, "root/hard", '1', "", 0, "root/d/e/f");
+    archive_end(&a);
+    tree = tree_new(archive_bytes(&a), &error);
+    EXPECT(tree != NULL);
+    struct node *top = tree_root(tree);
+    EXPECT_EQ(top->ops->lookup(top, STRING("root"), &root), WASI_SUCCESS);
+    return root;
+}
+
+static const struct {
+    const char *path;
+    bool follow;
+    errno_t error;
+    const char *data; // of the file or link, "/" for a directory, NULL: none
+} walks[] = {
+    {"top",                 true,  WASI_SUCCESS, "top"  },
+    {"./top",               true,  WASI_SUCCESS, "top"  },
+    {"d/e/f",               true,  WASI_SUCCESS, "fff"  },
+    {"d//e/./f",            true,  WASI_SUCCESS, "fff"  },
+    {"d/e/../../top",       true,  WASI_SUCCESS, "top"  },
+    {"hard",                true,  WASI_SUCCESS, "fff"  },
+    {".",                   true,  WASI_SUCCESS, "/"    },
+    {"d",                   true,  WASI_SUCCESS, "/"    },
+    {"d/",                  true,  WASI_SUCCESS, "/"    },
+    {"d/..",                true,  WASI_SUCCESS, "/"    },
+    {"to-f",                true,  WASI_SUCCESS, "fff"  },
+    {"to-f",                false, WASI_SUCCESS, "d/e/f"},
+    {"to-d/e/f",            false, WASI_SUCCESS, "fff"  },
+    {"to-d/",               false, WASI_SUCCESS, "/"    },
+    {"d/up",                true,  WASI_SUCCESS, "top"  },
+    {"new",                 true,  WASI_SUCCESS, NULL   },
+    {"d/new/",              true,  WASI_SUCCESS, NULL   },
+    {"none",                true,  WASI_SUCCESS, NULL   },
+    {"",                    true,  WASI_NOENT,   NULL   },
+    {"new/x",               true,  WASI_NOENT,   NULL   },
+    {"top/",                true,  WASI_NOTDIR,  NULL   },
+    {"top/x",               true,  WASI_NOTDIR,  NULL   },
+    {"top/.",               true,  WASI_NOTDIR,  NULL   },
+    {"top/..",              true,  WASI_NOTDIR,  NULL   },
+    {"to-f/",               true,  WASI_NOTDIR,  NULL   },
+    {"..",                  true,  WASI_PERM,    NULL   },
+    {"../secret",           true,  WASI_PERM,    NULL   },
+    {"d/../../root/top",    true,  WASI_PERM,    NULL   },
+    {"d/e/../../../secret", true,  WASI_PERM,    NULL   },
+    {"/top",                true,  WASI_PERM,    NULL   },
+    {"d/out",               true,  WASI_PERM,    NULL   },
+    {"abs",                 true,  WASI_PERM,    NULL   },
+    {"abs",                 false, WASI_SUCCESS, "/top" },
+    {"self",                true,  WASI_LOOP,    NULL   },
+    {"self",                false, WASI_SUCCESS, "self" },
+    {"self/x",              false, WASI_LOOP,    NULL   },
+    {"ping",                true,  WASI_LOOP,    NULL   },
+};
+
+TEST(wasi_path_walk)
+{
+    struct node *root = make_root();
+
+    for (u32 i = 0; i < COUNT(walks); i++) {
+        struct place place;
+        errno_t error = path_walk(root, string_of(walks[i].path),
+                                  walks[i].follow, buffer, &place);
+        const char *data = walks[i].data;
+
+        if (error != walks[i].error)
+            test_failed(__FILE__, __LINE__, walks[i].path, error,
+                        walks[i].error);
+        if (error != WASI_SUCCESS)
+            continue;
+        if (data == NULL) {
+            EXPECT(place.node == NULL);
+        } else if (place.node == NULL || strcmp(data, "/") == 0) {
+            EXPECT(place.node != NULL &&
+                   place.node->type == FILETYPE_DIRECTORY);
+        } else {
+            struct bytes got = tree_data(place.node);
+            EXPECT(string_equal(
+                (struct string){(const char *)got.ptr, (u32)got.size},
+                string_of(data)));
+        }
+    }
+}
+
+TEST(wasi_path_missing_names)
+{
+    struct node *root = make_root();
+    struct place place;
+
+    EXPECT_EQ(path_walk(root, STRING("d/e/new"), true, buffer, &place),
+              WASI_SUCCESS);
+    EXPECT(string_equal(place.name, STRING("new")));
+    EXPECT(!place.slash);
+    EXPECT_EQ(path_walk(root, STRING("d/new//"), true, buffer, &place),
+              WASI_SUCCESS);
+    EXPECT(string_equal(place.name, STRING("new")));
+    EXPECT(place.slash);
+}
+
+// Paths of the greatest length, and symlinks that make them too long.
+TEST(wasi_path_long)
+{
+    static char path[PATH_SIZE + 1];
+    struct node *root = make_root();
+    struct place place;
+
+    memset(path, '/', PATH_SIZE);
+    memcpy(path, "d", 1);
+    struct string s = {path, PATH_SIZE};
+    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_SUCCESS);
+    s.len++;
+    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_NAMETOOLONG);
+    s.len--;
+    memset(path, 'x', PATH_SIZE);
+    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_NAMETOOLONG);
+    s.len = 255;
+    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_SUCCESS);
+    s.len = 256;
+    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_NAMETOOLONG);
+    s.len = PATH_SIZE;
+    memset(path, '/', PATH_SIZE);
+    memcpy(path, "abs", 3);
+    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_PERM);
+    memcpy(path, "none", 4);
+    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_NAMETOOLONG);
+}
+
+// No mix of names, dots and links leads to the file outside.
+TEST(wasi_path_no_escape)
+{
+    static const char *const parts[] = {"..", ".",    "d",     "e", "to-d",
+                                        "up", "out",  "abs",   "f", "",
+                                        "..", "root", "secret"};
+    struct node *root = make_root();
+    u32 state = 1;
+
+    for (u32 n = 0; n < 200000; n++) {
+        struct place place;
+        char path[128] = "";
+        u32 count = 1 + state % 7;
+        for (u32 i = 0; i < count; i++) {
+            state = state * 1103515245 + 12345;
+            strcat(path, parts[state / 65536 % COUNT(parts)]);
+            strcat(path, i + 1 < count ? "/" : "");
+        }
+        if (path_walk(root, string_of(path), true, buffer, &place) ==
+                WASI_SUCCESS &&
+            place.node != NULL && place.node->type == FILETYPE_REGULAR_FILE)
+            EXPECT(memcmp(tree_data(place.node).ptr, "out", 3) != 0);
+    }
+}
+
+static const struct {
+    const char *name;
+    struct {
+        const char *path, *target;
+        char kind;
+    } members[3];
+} impossible[] = {
+    {"dots",         {{"a/../b", "", '0'}}                     },
+    {"in a file",    {{"a", "", '0'}, {"a/b", "", '0'}}        },
+    {"file on dir",  {{"a/b", "", '0'}, {"a", "", '0'}}        },
+    {"root is file", {{"./", "", '0'}}                         },
+    {"no target",    {{"a", "b", '1'}}                         },
+    {"to itself",    {{"a", "a", '1'}}                         },
+    {"to directory", {{"d/", "", '5'}, {"a", "d", '1'}}        },
+    {"after device",
+     {{"a/b/c", "", '3'}, {"a", "", '0'}, {"a/b/c/d", "", '0'}}},
+};
+
+TEST(wasi_tree_impossible)
+{
+    for (u32 i = 0; i < COUNT(impossible); i++) {
+        struct error error = {OK, 0, NULL};
+
+        a.size = 0;
+        for (u32 j = 0; j < 3 && impossible[i].members[j].path != NULL; j++)
+            archive_add(&a, impossible[i].members[j].path,
+                        impossible[i].members[j].kind, "", 0,
+                        impossible[i].members[j].target);
+        archive_end(&a);
+        EXPECT(tree_new(archive_bytes(&a), &error) == NULL);
+        EXPECT_EQ(error.status, ERR_MALFORMED);
+    }
+    EXPECT_EQ(fake.blocks, 0);
+}
+
+TEST(wasi_tree_later_member_wins)
+{
+    struct error error = {OK, 0, NULL};
+    struct node *n = NULL;
+
+    archive_add(&a, "f", '0', "old", 3, "");
+    archive_add(&a, "g", '3', "", 0, "");
+    archive_add(&a, "g/h/i", '0', "", 0, "");
+    archive_add(&a, "f", '0', "new!", 4, "");
+    archive_end(&a);
+    tree = tree_new(archive_bytes(&a), &error);
+    EXPECT(tree != NULL);
+    struct node *top = tree_root(tree);
+    EXPECT_EQ(top->ops->lookup(top, STRING("f"), &n), WASI_SUCCESS);
+    EXPECT_EQ(tree_data(n).size, 4);
+    EXPECT_EQ(top->ops->lookup(top, STRING("g"), &n), WASI_SUCCESS);
+    EXPECT_EQ(n->type, FILETYPE_DIRECTORY);
+    tree_free(tree);
+    EXPECT_EQ(fake.blocks, 0);
+}

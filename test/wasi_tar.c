@@ -1,0 +1,183 @@
+// tar archives: what is read from them, and what damage is noticed where.
+
+#include "test/wasi_fake.h"
+
+#include <string.h>
+
+static struct archive a;
+
+// The next member's path in one piece, or "" at the end.
+static const char *
+next_path(struct tar *tar, struct tar_entry *entry)
+{
+    static char text[1024];
+
+    if (!tar_next(tar, entry))
+        return "";
+    format(text, sizeof(text), "%.*s%s%.*s", (int)entry->path[0].len,
+           entry->path[0].ptr, entry->path[0].len > 0 ? "/" : "",
+           (int)entry->path[1].len, entry->path[1].ptr);
+    return text;
+}
+
+TEST(wasi_tar_members)
+{
+    struct error error = {OK, 0, NULL};
+    struct tar_entry e;
+
+    archive_add(&a, "dir/", '5', "", 0, "");
+    archive_add(&a, "dir/file", '0', "hello", 5, "");
+    archive_add(&a, "old", 0, "x", 1, "");
+    archive_add(&a, "link", '2', "", 0, "dir/file");
+    archive_end(&a);
+
+    struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+    EXPECT(strcmp(next_path(&tar, &e), "dir/") == 0);
+    EXPECT_EQ(e.kind, '5');
+    EXPECT_EQ(e.mtime, 017);
+    EXPECT(strcmp(next_path(&tar, &e), "dir/file") == 0);
+    EXPECT_EQ(e.data.size, 5);
+    EXPECT(memcmp(e.data.ptr, "hello", 5) == 0);
+    EXPECT(strcmp(next_path(&tar, &e), "old") == 0);
+    EXPECT_EQ(e.kind, '0');
+    EXPECT(strcmp(next_path(&tar, &e), "link") == 0);
+    EXPECT(string_equal(e.target, STRING("dir/file")));
+    EXPECT(strcmp(next_path(&tar, &e), "") == 0);
+    EXPECT_EQ(error.status, OK);
+}
+
+TEST(wasi_tar_prefix)
+{
+    struct error error = {OK, 0, NULL};
+    struct tar_entry e;
+
+    archive_add(&a, "name", '0', "", 0, "");
+    memcpy(a.bytes + 345, "some/where", 10);
+    memcpy(a.bytes + 148, "\0\0\0\0\0\0\0\0", 8);
+    u32 sum = 8 * ' ';
+    for (u32 i = 0; i < 512; i++)
+        sum += a.bytes[i];
+    format((char *)a.bytes + 148, 8, "%c%c%c%c", '0' + (sum >> 9),
+           '0' + (sum >> 6 & 7), '0' + (sum >> 3 & 7), '0' + (sum & 7));
+    archive_end(&a);
+    struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+    EXPECT(strcmp(next_path(&tar, &e), "some/where/name") == 0);
+    EXPECT_EQ(error.status, OK);
+}
+
+TEST(wasi_tar_long_names)
+{
+    struct error error = {OK, 0, NULL};
+    char name[300], record[400];
+    struct tar_entry e;
+
+    memset(name, 'n', sizeof(name));
+    archive_add(&a, "././@LongLink", 'L', name, sizeof(name), "");
+    archive_add(&a, "short", '0', "1", 1, "");
+    u32 size = format(record, sizeof(record), "%u path=%.*s\n", 310, 300, name);
+    EXPECT_EQ(size, 310);
+    archive_add(&a, "pax", 'x', record, size, "");
+    archive_add(&a, "short", '0', "22", 2, "");
+    archive_add(&a, "pax", 'x', "16 linkpath=far\n13 mtime=9.5\n", 29, "");
+    archive_add(&a, "l", '2', "", 0, "near");
+    archive_add(&a, "global", 'g', "13 mtime=9.5\n", 13, "");
+    archive_add(&a, "after", '0', "", 0, "");
+    archive_end(&a);
+
+    struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+    EXPECT_EQ(strlen(next_path(&tar, &e)), 300);
+    EXPECT_EQ(e.data.size, 1);
+    EXPECT_EQ(strlen(next_path(&tar, &e)), 300);
+    EXPECT_EQ(e.data.size, 2);
+    EXPECT(strcmp(next_path(&tar, &e), "l") == 0);
+    EXPECT(string_equal(e.target, STRING("far")));
+    EXPECT_EQ(e.mtime, 9);
+    EXPECT(strcmp(next_path(&tar, &e), "after") == 0);
+    EXPECT_EQ(e.mtime, 017);
+    EXPECT(strcmp(next_path(&tar, &e), "") == 0);
+    EXPECT_EQ(error.status, OK);
+}
+
+static const struct {
+    const char *name;
+    const char *records;
+} bad_records[] = {
+    {"no number",  "path=x\n"                     },
+    {"no newline", "9 path=xy"                    },
+    {"too long",   "99 path=x\n"                  },
+    {"too short",  "3 path=x\n"                   },
+    {"no equals",  "7 path\n"                     },
+    {"zero",       "0 path=x\n"                   },
+    {"overflow",   "99999999999999999999 path=x\n"},
+    {"bad size",   "10 size=1x\n"                 },
+};
+
+TEST(wasi_tar_bad_records)
+{
+    for (u32 i = 0; i < COUNT(bad_records); i++) {
+        struct error error = {OK, 0, NULL};
+        struct tar_entry e;
+
+        a.size = 0;
+        archive_add(&a, "first", '0', "", 0, "");
+        archive_add(&a, "pax", 'x', bad_records[i].records,
+                    strlen(bad_records[i].records), "");
+        archive_add(&a, "file", '0', "", 0, "");
+        archive_end(&a);
+        struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+        EXPECT(tar_next(&tar, &e));
+        EXPECT(!tar_next(&tar, &e));
+        EXPECT_EQ(error.status, ERR_MALFORMED);
+        EXPECT_EQ(error.at, 512);
+    }
+}
+
+// Cut at every length, an archive gives an error or fewer members, never more.
+TEST(wasi_tar_cut)
+{
+    struct tar_entry e;
+
+    archive_add(&a, "dir/", '5', "", 0, "");
+    archive_add(&a, "pax", 'x', "13 mtime=9.5\n", 13, "");
+    archive_add(&a, "dir/file", '0', "hello", 5, "");
+    archive_end(&a);
+    for (u64 size = 0; size < a.size - 1024; size++) {
+        struct error error = {OK, 0, NULL};
+        struct tar tar = {
+            .archive = {a.bytes, size},
+              .error = &error
+        };
+        u32 members = 0;
+
+        while (tar_next(&tar, &e))
+            members++;
+        EXPECT_EQ(members, (size >= 512) + (size >= 2048 + 5));
+        bool whole = size == 0 || size == 512 || size >= 2048 + 5 ||
+                     (size >= 1024 + 13 && size <= 1536);
+        EXPECT_EQ(error.status == OK, whole);
+    }
+}
+
+// Whatever byte is wrong, nothing outside the archive is touched (the
+// sanitizer watches), and a wrong header is noticed.
+TEST(wasi_tar_damage)
+{
+    static u8 copy[sizeof(a.bytes)];
+
+    archive_add(&a, "pax", 'x', "12 path=a/b\n", 12, "");
+    archive_add(&a, "dir/file", '0', "hello", 5, "");
+    archive_end(&a);
+    for (u32 i = 0; i < a.size - 1024; i++) {
+        struct error error = {OK, 0, NULL};
+        memcpy(copy, a.bytes, a.size);
+        copy[i] ^= 0x81;
+        struct tree *tree = tree_new((struct bytes){copy, a.size}, &error);
+        bool header = i < 512 || (i >= 1024 && i < 1536);
+        bool counts = i % 512 < 154 || i % 512 > 155; // not the sum's padding
+        if (header && counts)
+            EXPECT(tree == NULL);
+        EXPECT_EQ(tree == NULL, error.status != OK);
+        tree_free(tree);
+    }
+    EXPECT_EQ(fake.blocks, 0);
+}

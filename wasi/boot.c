@@ -1,0 +1,264 @@
+// boot.c: run the programs of an initrd (its form is described in wasi.h).
+// Whatever is wrong with one program is one line on the log and exit status 1
+// for that program; the others run all the same.
+
+#include "wasi/wasi.h"
+
+enum { STATUS_BAD = 1, STATUS_TIMEOUT = 124 };
+enum { TEXT_SIZE = 200 };
+
+struct program {
+    struct process *process; // NULL: not started
+    u32 status;
+    bool ended;
+};
+
+struct boot {
+    struct tree *tree;
+    struct node *run, *root; // directories; root may be NULL
+    u64 deadline_ns;
+    bool timed_out;
+    u32 count; // of programs
+    struct program programs[];
+};
+
+// --- the archive --------------------------------------------------------------
+
+static struct node *
+child(struct node *dir, struct string name)
+{
+    struct node *n = NULL;
+
+    if (dir == NULL || dir->type != FILETYPE_DIRECTORY ||
+        dir->ops->lookup(dir, name, &n) != WASI_SUCCESS)
+        return NULL;
+    return n;
+}
+
+static struct node *
+program_dir(struct node *run, u32 index)
+{
+    char name[16];
+
+    return child(
+        run, (struct string){name, format(name, sizeof(name), "%u", index)});
+}
+
+// The contents of a file; .ptr is NULL when there is none.
+static struct bytes
+contents(struct node *dir, struct string name)
+{
+    struct node *n = child(dir, name);
+
+    if (n == NULL || n->type != FILETYPE_REGULAR_FILE)
+        return (struct bytes){NULL, 0};
+    return tree_data(n);
+}
+
+static struct string
+text_of(struct bytes bytes)
+{
+    struct string text = {(const char *)bytes.ptr, (u32)bytes.size};
+
+    while (text.len > 0 && (u8)text.ptr[text.len - 1] <= ' ')
+        text.len--;
+    return text;
+}
+
+static bool
+read_timeout(struct node *run, u64 *deadline_ns)
+{
+    struct string text = text_of(contents(run, STRING("timeout")));
+    u64 ms = 0;
+
+    *deadline_ns = UINT64_MAX;
+    if (text.len == 0)
+        return true;
+    for (u32 i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9' || ms > 1000000000000)
+            return false;
+        ms = ms * 10 + (u64)(text.ptr[i] - '0');
+    }
+    *deadline_ns = port_monotonic_ns() + ms * 1000000;
+    return true;
+}
+
+// --- one program -----------------------------------------------------------------
+
+static struct string
+file_name(struct node *dir)
+{
+    struct string name = text_of(contents(dir, STRING("path")));
+
+    return name.len > 0 ? name : STRING("app.wasm");
+}
+
+// `nebulet: FILE: offset 0x12: MESSAGE`; the offset where there is one.
+static void
+report(struct node *dir, status_t status, const struct error *error,
+       const char *details)
+{
+    struct string file = file_name(dir);
+    const char *what = details[0] != 0     ? details :
+                       error->what != NULL ? error->what :
+                                             status_text(status);
+    char offset[40] = "";
+
+    if (error->status != OK && error->what != NULL)
+        format(offset, sizeof(offset),
+               "offset 0x%llx: ", (unsigned long long)error->at);
+    klog("nebulet: %.*s: %s%s", (int)file.len, file.ptr, offset, what);
+}
+
+static status_t
+new_process(struct process **out, struct node *dir, struct error *error,
+            char *details)
+{
+    struct code_module *m;
+    struct bytes app = contents(dir, STRING("app.wasm"));
+    char name[64];
+
+    if (app.ptr == NULL) {
+        format(details, TEXT_SIZE, "there is no such file in the initrd");
+        return ERR_NOT_FOUND;
+    }
+    struct string path = file_name(dir);
+    format(name, sizeof(name), "%.*s", (int)path.len, path.ptr);
+    status_t status = code_module_new(&m, app, error);
+    if (status != OK)
+        return status;
+    status = process_new(out, m, name, error, details, TEXT_SIZE);
+    code_module_release(m);
+    return status;
+}
+
+static status_t
+start_process(struct process *p, struct node *dir, struct node *root,
+              char *details)
+{
+    status_t status = wasi_attach(p, contents(dir, STRING("args")),
+                                  contents(dir, STRING("env")), root);
+
+    if (status == ERR_BAD_ARGUMENT)
+        format(details, TEXT_SIZE, "args or env do not end in a zero byte");
+    if (status != OK)
+        return status;
+    status = process_start(p);
+    if (status == ERR_NOT_FOUND)
+        format(details, TEXT_SIZE,
+               "the module exports neither _start nor _initialize");
+    return status;
+}
+
+static void
+start_program(struct boot *boot, u32 index)
+{
+    struct program *program = &boot->programs[index];
+    struct node *dir = program_dir(boot->run, index);
+    struct error error = {OK, 0, NULL};
+    char details[TEXT_SIZE] = "";
+    struct process *p = NULL;
+
+    status_t status = new_process(&p, dir, &error, details);
+    if (status == OK)
+        status = start_process(p, dir, boot->root, details);
+    if (status == OK) {
+        program->process = p;
+        return;
+    }
+    report(dir, status, &error, details);
+    program->status = STATUS_BAD;
+    program->ended = true;
+    if (p != NULL)
+        process_release(p);
+}
+
+// Wait for one program's end.  At the deadline all are killed.
+static void
+wait_program(struct boot *boot, u32 index)
+{
+    struct program *program = &boot->programs[index];
+
+    if (program->ended)
+        return;
+    u64 deadline = boot->timed_out ? UINT64_MAX : boot->deadline_ns;
+    status_t status =
+        process_wait(program->process, deadline, &program->status);
+    if (status == ERR_TIMED_OUT) {
+        boot->timed_out = true;
+        klog("nebulet: timeout, killing all programs");
+        for (u32 i = 0; i < boot->count; i++)
+            if (boot->programs[i].process != NULL && !boot->programs[i].ended)
+                process_kill(boot->programs[i].process, STATUS_TIMEOUT);
+        status = process_wait(program->process, UINT64_MAX, &program->status);
+    }
+    if (status != OK)
+        program->status = STATUS_BAD;
+    program->ended = true;
+    process_release(program->process);
+    program->process = NULL;
+}
+
+// --- all of them --------------------------------------------------------------------
+
+static u32
+run_programs(struct boot *boot)
+{
+    for (u32 i = 0; i < boot->count && !boot->timed_out; i++) {
+        struct node *dir = program_dir(boot->run, i);
+        struct string mode = text_of(contents(dir, STRING("mode")));
+        if (i > 0 && !string_equal(mode, STRING("beside")))
+            wait_program(boot, i - 1);
+        if (!boot->timed_out)
+            start_program(boot, i);
+    }
+    for (u32 i = 0; i < boot->count; i++)
+        if (boot->programs[i].process != NULL)
+            wait_program(boot, i);
+    return boot->timed_out ? STATUS_TIMEOUT : boot->programs[0].status;
+}
+
+static u32
+run_tree(struct tree *tree)
+{
+    struct node *run = child(tree_root(tree), STRING("run"));
+    struct node *root = child(tree_root(tree), STRING("root"));
+    u32 count = 0, status = STATUS_BAD;
+
+    while (program_dir(run, count) != NULL)
+        count++;
+    struct boot *boot =
+        kernel_alloc(sizeof(*boot) + count * sizeof(struct program));
+    if (boot == NULL) {
+        klog("nebulet: out of memory");
+        return STATUS_BAD;
+    }
+    *boot = (struct boot){.tree = tree, .run = run, .count = count};
+    if (root != NULL && root->type == FILETYPE_DIRECTORY)
+        boot->root = root;
+    if (count == 0)
+        klog("nebulet: the initrd has no program run/0");
+    else if (!read_timeout(run, &boot->deadline_ns))
+        klog("nebulet: run/timeout is not a number of milliseconds");
+    else
+        status = run_programs(boot);
+    kernel_free(boot);
+    return status;
+}
+
+u32
+boot_run(struct bytes initrd, const char *cmdline)
+{
+    struct error error = {OK, 0, NULL};
+    struct tree *tree = tree_new(initrd, &error);
+
+    (void)cmdline; // nothing in it concerns programs yet
+    if (tree == NULL) {
+        klog("nebulet: initrd: offset 0x%llx: %s", (unsigned long long)error.at,
+             error.what);
+        return STATUS_BAD;
+    }
+    u32 status = run_tree(tree);
+    tree_free(tree);
+    return status;
+}

@@ -1,0 +1,91 @@
+// console.c: the standard streams, and the device that is always empty.
+
+#include "wasi/wasi.h"
+
+enum { BOUNCE = 1024 };
+
+static void
+device_stat(struct node *n, struct filestat *out)
+{
+    *out = (struct filestat){.device = 2, .links = 1, .type = n->type};
+    out->inode = n == &null_node ? 4 : (u64)(n - console_nodes) + 1;
+}
+
+// Through a buffer of our own, since the program's memory may not be there yet
+// and the console works with interrupts off.
+static errno_t
+stream_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
+            u64 *count)
+{
+    u8 buffer[BOUNCE];
+
+    (void)n, (void)at;
+    *count = 0;
+    if (to.size == 0)
+        return WASI_SUCCESS;
+    status_t status =
+        console_read(buffer, MIN(to.size, BOUNCE), deadline_ns, count);
+    if (status == ERR_TIMED_OUT)
+        return WASI_AGAIN;
+    if (status != OK)
+        return WASI_IO;
+    memcpy(to.ptr, buffer, *count);
+    return WASI_SUCCESS;
+}
+
+static errno_t
+stream_wait(struct node *n, u64 deadline_ns)
+{
+    (void)n;
+    return console_wait(deadline_ns) == OK ? WASI_SUCCESS : WASI_AGAIN;
+}
+
+static errno_t
+stream_write(struct node *n, u64 at, struct bytes from, u64 *count)
+{
+    (void)at;
+    console_write((enum port_stream)(n - console_nodes), from.ptr, from.size);
+    *count = from.size;
+    return WASI_SUCCESS;
+}
+
+static errno_t
+null_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
+{
+    (void)n, (void)at, (void)to, (void)deadline_ns;
+    *count = 0;
+    return WASI_SUCCESS;
+}
+
+static errno_t
+null_write(struct node *n, u64 at, struct bytes from, u64 *count)
+{
+    (void)n, (void)at;
+    *count = from.size;
+    return WASI_SUCCESS;
+}
+
+static const struct node_ops in_ops = {
+    .stat = device_stat,
+    .read = stream_read,
+    .wait = stream_wait,
+};
+
+static const struct node_ops out_ops = {
+    .stat = device_stat,
+    .write = stream_write,
+};
+
+static const struct node_ops null_ops = {
+    .stat = device_stat,
+    .read = null_read,
+    .write = null_write,
+};
+
+struct node console_nodes[3] = {
+    {&in_ops,  FILETYPE_CHARACTER_DEVICE},
+    {&out_ops, FILETYPE_CHARACTER_DEVICE},
+    {&out_ops, FILETYPE_CHARACTER_DEVICE},
+};
+
+struct node null_node = {&null_ops, FILETYPE_CHARACTER_DEVICE};

@@ -1,0 +1,581 @@
+// fd_calls.c: the calls on open files.  Each checks the descriptor and its
+// rights, then the program's memory, then acts, and writes results last.
+
+#include "wasi/wasi.h"
+
+enum { IOV_MAX = 1024, GATHER = 512 };
+
+struct iovec {
+    u32 ptr, size;
+};
+
+// --- reading and writing -----------------------------------------------------
+
+// The part of the program's memory that the next vector names.  Advances past
+// empty ones; false when there are no more, *error when one is bad.
+static bool
+next_buffer(u64 *vector, u32 *count, struct bytes *buffer, errno_t *error)
+{
+    struct iovec iov;
+
+    while (*count > 0) {
+        if (!user_read(&iov, *vector, sizeof(iov))) {
+            *error = WASI_FAULT;
+            return false;
+        }
+        *vector += sizeof(iov);
+        *count -= 1;
+        if (iov.size == 0)
+            continue;
+        *buffer = user_bytes(iov.ptr, iov.size);
+        *error = buffer->ptr == NULL ? WASI_FAULT : WASI_SUCCESS;
+        return buffer->ptr != NULL;
+    }
+    return false;
+}
+
+// An error after some bytes went through is for the next call to report.
+static errno_t
+partial(errno_t error, u64 total)
+{
+    return total > 0 ? WASI_SUCCESS : error;
+}
+
+static errno_t
+read_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
+{
+    bool device = f->node->type == FILETYPE_CHARACTER_DEVICE;
+    u64 deadline = f->flags & FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
+    errno_t error = WASI_SUCCESS;
+    struct bytes to;
+    u64 got;
+
+    *total = 0;
+    while (next_buffer(&iovs, &count, &to, &error)) {
+        error = f->node->ops->read(f->node, at + *total, to, deadline, &got);
+        if (error != WASI_SUCCESS)
+            break;
+        *total += got;
+        if (got < to.size || device)
+            break;
+    }
+    return partial(error, *total);
+}
+
+// Small pieces on their way to a node, sent as one.
+struct gather {
+    struct file *file;
+    u64 at, total;
+    u32 size;
+    u8 bytes[GATHER];
+};
+
+static errno_t
+send(struct gather *g, struct bytes from)
+{
+    struct node *n = g->file->node;
+    u64 done = 0;
+    errno_t error = n->ops->write(n, g->at + g->total, from, &done);
+
+    g->total += done;
+    return error == WASI_SUCCESS && done < from.size ? WASI_NOSPC : error;
+}
+
+static errno_t
+send_gathered(struct gather *g)
+{
+    u32 size = g->size;
+
+    g->size = 0;
+    return size > 0 ? send(g, (struct bytes){g->bytes, size}) : WASI_SUCCESS;
+}
+
+static errno_t
+write_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
+{
+    struct gather g = {.file = f, .at = at};
+    errno_t error = WASI_SUCCESS;
+    struct bytes from;
+
+    while (error == WASI_SUCCESS && next_buffer(&iovs, &count, &from, &error)) {
+        if (from.size > GATHER - g.size)
+            error = send_gathered(&g);
+        if (error != WASI_SUCCESS)
+            break;
+        if (from.size > GATHER) {
+            error = send(&g, from);
+        } else {
+            memcpy(g.bytes + g.size, from.ptr, from.size);
+            g.size += (u32)from.size;
+        }
+    }
+    errno_t last = send_gathered(&g);
+    *total = g.total;
+    return partial(error != WASI_SUCCESS ? error : last, g.total);
+}
+
+// Tell the program how much went through.
+static errno_t
+finish_io(struct wasi *w, struct file *f, errno_t error, u64 total, u32 out)
+{
+    u32 count = (u32)total;
+
+    file_drop(w, f);
+    if (error == WASI_SUCCESS && !user_write(out, &count, sizeof(count)))
+        error = WASI_FAULT;
+    return error;
+}
+
+static errno_t
+check_io(const struct file *f, bool can, u32 count)
+{
+    if (f->node->type == FILETYPE_DIRECTORY)
+        return WASI_ISDIR;
+    if (!can)
+        return WASI_NOTSUP;
+    return count > IOV_MAX ? WASI_INVAL : WASI_SUCCESS;
+}
+
+static void
+advance(struct wasi *w, struct file *f, u64 by)
+{
+    wasi_lock(w);
+    f->offset += by;
+    wasi_unlock(w);
+}
+
+errno_t
+wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+    u64 total = 0;
+    errno_t error = file_hold(w, fd, CAN_FD_READ, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = check_io(f, f->node->ops->read != NULL, count);
+    if (error == WASI_SUCCESS)
+        error = read_vectors(f, f->offset, iovs, count, &total);
+    advance(w, f, total);
+    return finish_io(w, f, error, total, out);
+}
+
+errno_t
+wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+    u64 total = 0;
+    errno_t error = file_hold(w, fd, CAN_FD_WRITE, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = check_io(f, f->node->ops->write != NULL, count);
+    if (error == WASI_SUCCESS)
+        error = write_vectors(f, f->offset, iovs, count, &total);
+    advance(w, f, total);
+    return finish_io(w, f, error, total, out);
+}
+
+errno_t
+wasi_fd_pread(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+    u64 total = 0;
+    errno_t error = file_hold(w, fd, CAN_FD_READ, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = check_io(f, f->node->ops->read != NULL, count);
+    if (error == WASI_SUCCESS && f->node->type == FILETYPE_CHARACTER_DEVICE)
+        error = WASI_SPIPE;
+    if (error == WASI_SUCCESS && !(f->rights & CAN_FD_SEEK))
+        error = WASI_NOTCAPABLE;
+    if (error == WASI_SUCCESS)
+        error = read_vectors(f, at, iovs, count, &total);
+    return finish_io(w, f, error, total, out);
+}
+
+// --- the offset -----------------------------------------------------------------
+
+enum whence { WHENCE_SET, WHENCE_CUR, WHENCE_END, WHENCE_BAD };
+
+static u64
+file_size(const struct file *f)
+{
+    struct filestat stat;
+
+    f->node->ops->stat(f->node, &stat);
+    return stat.size;
+}
+
+static errno_t
+move_offset(struct file *f, u64 delta, enum whence whence)
+{
+    u64 base = whence == WHENCE_SET ? 0 :
+               whence == WHENCE_CUR ? f->offset :
+                                      file_size(f);
+    u64 at = base + delta;
+
+    if (whence >= WHENCE_BAD || (i64)at < 0)
+        return WASI_INVAL;
+    f->offset = at;
+    return WASI_SUCCESS;
+}
+
+static errno_t
+seek(u32 fd, u64 delta, enum whence whence, u32 out)
+{
+    struct wasi *w = wasi_current();
+    u64 offset = 0;
+    struct file *f;
+
+    // Asking where one is takes less than going somewhere else.
+    bool asks = whence == WHENCE_CUR && delta == 0;
+    wasi_lock(w);
+    errno_t error = file_find(w, fd, 0, &f);
+    if (error == WASI_SUCCESS && f->node->type == FILETYPE_CHARACTER_DEVICE)
+        error = WASI_SPIPE;
+    else if (error == WASI_SUCCESS && f->node->type == FILETYPE_DIRECTORY)
+        error = WASI_BADF;
+    if (error == WASI_SUCCESS)
+        error = file_find(w, fd, asks ? CAN_FD_TELL : CAN_FD_SEEK, &f);
+    if (error == WASI_SUCCESS)
+        error = move_offset(f, delta, whence);
+    if (error == WASI_SUCCESS)
+        offset = f->offset;
+    wasi_unlock(w);
+    if (error == WASI_SUCCESS && !user_write(out, &offset, sizeof(offset)))
+        error = WASI_FAULT;
+    return error;
+}
+
+errno_t
+wasi_fd_seek(u32 fd, u64 delta, u32 whence, u32 out)
+{
+    return seek(fd, delta, MIN(whence, WHENCE_BAD), out);
+}
+
+errno_t
+wasi_fd_seek_old(u32 fd, u64 delta, u32 whence, u32 out)
+{
+    static const u8 order[] = {WHENCE_CUR, WHENCE_END, WHENCE_SET, WHENCE_BAD};
+
+    return seek(fd, delta, order[MIN(whence, WHENCE_BAD)], out);
+}
+
+errno_t
+wasi_fd_tell(u32 fd, u32 out)
+{
+    return seek(fd, 0, WHENCE_CUR, out);
+}
+
+// --- what is known about a file ----------------------------------------------------
+
+struct fdstat {
+    u8 type;
+    u8 pad0;
+    u16 flags;
+    u32 pad1;
+    u64 rights, inheriting;
+};
+
+_Static_assert(sizeof(struct fdstat) == 24, "layout of preview 1");
+
+errno_t
+wasi_fd_fdstat_get(u32 fd, u32 out)
+{
+    struct wasi *w = wasi_current();
+    struct fdstat stat = {0};
+    struct file *f;
+
+    wasi_lock(w);
+    errno_t error = file_find(w, fd, 0, &f);
+    if (error == WASI_SUCCESS)
+        stat = (struct fdstat){
+            .type = f->node->type,
+            .flags = (u16)f->flags,
+            .rights = f->rights,
+            .inheriting = f->inheriting,
+        };
+    wasi_unlock(w);
+    if (error == WASI_SUCCESS && !user_write(out, &stat, sizeof(stat)))
+        error = WASI_FAULT;
+    return error;
+}
+
+errno_t
+wasi_fd_fdstat_set_flags(u32 fd, u32 flags)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+
+    if (flags & ~(u32)FDFLAGS_ALL)
+        return WASI_INVAL;
+    wasi_lock(w);
+    errno_t error = file_find(w, fd, CAN_FD_FDSTAT_SET_FLAGS, &f);
+    if (error == WASI_SUCCESS)
+        f->flags = flags;
+    wasi_unlock(w);
+    return error;
+}
+
+// Rights only shrink.
+errno_t
+wasi_fd_fdstat_set_rights(u32 fd, u64 rights, u64 inheriting)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+
+    wasi_lock(w);
+    errno_t error = file_find(w, fd, rights, &f);
+    if (error == WASI_SUCCESS && (inheriting & ~f->inheriting))
+        error = WASI_NOTCAPABLE;
+    if (error == WASI_SUCCESS) {
+        f->rights = rights;
+        f->inheriting = inheriting;
+    }
+    wasi_unlock(w);
+    return error;
+}
+
+struct filestat_now {
+    u64 device, inode;
+    u8 type, pad[7];
+    u64 links, size, atime, mtime, ctime;
+};
+
+struct filestat_old {
+    u64 device, inode;
+    u8 type, pad[3];
+    u32 links;
+    u64 size, atime, mtime, ctime;
+};
+
+_Static_assert(sizeof(struct filestat_now) == 64, "layout of preview 1");
+_Static_assert(sizeof(struct filestat_old) == 56, "layout of preview 0");
+
+errno_t
+filestat_write(u32 ptr, const struct filestat *stat, bool old)
+{
+    struct filestat_now now = {
+        .device = stat->device,
+        .inode = stat->inode,
+        .type = stat->type,
+        .links = stat->links,
+        .size = stat->size,
+        .atime = stat->atime,
+        .mtime = stat->mtime,
+        .ctime = stat->ctime,
+    };
+    struct filestat_old then = {
+        .device = stat->device,
+        .inode = stat->inode,
+        .type = stat->type,
+        .links = (u32)stat->links,
+        .size = stat->size,
+        .atime = stat->atime,
+        .mtime = stat->mtime,
+        .ctime = stat->ctime,
+    };
+    bool done = old ? user_write(ptr, &then, sizeof(then)) :
+                      user_write(ptr, &now, sizeof(now));
+
+    return done ? WASI_SUCCESS : WASI_FAULT;
+}
+
+static errno_t
+stat_fd(u32 fd, u32 out, bool old)
+{
+    struct wasi *w = wasi_current();
+    struct filestat stat;
+    struct file *f;
+    errno_t error = file_hold(w, fd, CAN_FD_FILESTAT_GET, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    f->node->ops->stat(f->node, &stat);
+    file_drop(w, f);
+    return filestat_write(out, &stat, old);
+}
+
+errno_t
+wasi_fd_filestat_get(u32 fd, u32 out)
+{
+    return stat_fd(fd, out, false);
+}
+
+errno_t
+wasi_fd_filestat_get_old(u32 fd, u32 out)
+{
+    return stat_fd(fd, out, true);
+}
+
+static errno_t
+find_preopen(struct wasi *w, u32 fd, struct string *name)
+{
+    struct file *f;
+
+    wasi_lock(w);
+    errno_t error = file_find(w, fd, 0, &f);
+    if (error == WASI_SUCCESS)
+        *name = f->preopen;
+    wasi_unlock(w);
+    return error == WASI_SUCCESS && name->len == 0 ? WASI_BADF : error;
+}
+
+errno_t
+wasi_fd_prestat_get(u32 fd, u32 out)
+{
+    struct string name;
+    errno_t error = find_preopen(wasi_current(), fd, &name);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    u32 prestat[2] = {0, name.len}; // the tag of directories, the length
+    return user_write(out, prestat, sizeof(prestat)) ? WASI_SUCCESS :
+                                                       WASI_FAULT;
+}
+
+errno_t
+wasi_fd_prestat_dir_name(u32 fd, u32 to, u32 size)
+{
+    struct string name;
+    errno_t error = find_preopen(wasi_current(), fd, &name);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    if (size < name.len)
+        return WASI_NAMETOOLONG;
+    return user_write(to, name.ptr, name.len) ? WASI_SUCCESS : WASI_FAULT;
+}
+
+// --- directories ---------------------------------------------------------------------
+
+struct dirent_head {
+    u64 next, inode;
+    u32 name_size;
+    u8 type, pad[3];
+};
+
+_Static_assert(sizeof(struct dirent_head) == 24, "layout of preview 1");
+
+// Append what fits.
+static void
+fill(struct bytes to, u64 *used, const void *from, u64 size)
+{
+    u64 part = MIN(size, to.size - *used);
+
+    if (part > 0)
+        memcpy(to.ptr + *used, from, part);
+    *used += part;
+}
+
+errno_t
+wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out)
+{
+    struct wasi *w = wasi_current();
+    struct bytes buffer = user_bytes(to, size);
+    struct dirent entry;
+    struct file *f;
+    u64 used = 0;
+    errno_t error = file_hold(w, fd, 0, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    if (f->node->type != FILETYPE_DIRECTORY)
+        error = WASI_NOTDIR;
+    else if (!(f->rights & CAN_FD_READDIR))
+        error = WASI_NOTCAPABLE;
+    else if (buffer.ptr == NULL)
+        error = WASI_FAULT;
+    while (error == WASI_SUCCESS && used < buffer.size &&
+           f->node->ops->next(f->node, cookie, &entry)) {
+        struct dirent_head head = {
+            .next = entry.next,
+            .inode = entry.inode,
+            .name_size = entry.name.len,
+            .type = entry.type,
+        };
+        fill(buffer, &used, &head, sizeof(head));
+        fill(buffer, &used, entry.name.ptr, entry.name.len);
+        cookie = entry.next;
+    }
+    return finish_io(w, f, error, used, out);
+}
+
+// --- the table ---------------------------------------------------------------------------
+
+errno_t
+wasi_fd_close(u32 fd)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+
+    wasi_lock(w);
+    errno_t error = file_find(w, fd, 0, &f);
+    if (error == WASI_SUCCESS)
+        file_remove(w, fd);
+    wasi_unlock(w);
+    return error;
+}
+
+errno_t
+wasi_fd_renumber(u32 from, u32 to)
+{
+    struct wasi *w = wasi_current();
+    struct file *f, *old;
+
+    wasi_lock(w);
+    errno_t error = file_find(w, from, 0, &f);
+    if (error == WASI_SUCCESS)
+        error = file_find(w, to, 0, &old);
+    if (error == WASI_SUCCESS && from != to) {
+        file_remove(w, to);
+        w->files[to] = f;
+        w->files[from] = NULL;
+    }
+    wasi_unlock(w);
+    return error;
+}
+
+// --- calls that have nothing to do but check -----------------------------------------------
+
+static errno_t
+check_only(u32 fd, u64 rights)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+
+    wasi_lock(w);
+    errno_t error = file_find(w, fd, rights, &f);
+    wasi_unlock(w);
+    return error;
+}
+
+errno_t
+wasi_fd_advise(u32 fd, u64 at, u64 size, u32 advice)
+{
+    enum { ADVICE_COUNT = 6 };
+    errno_t error = check_only(fd, CAN_FD_ADVISE);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    if (advice >= ADVICE_COUNT || (i64)at < 0 || (i64)size < 0)
+        return WASI_INVAL;
+    return WASI_SUCCESS;
+}
+
+errno_t
+wasi_fd_datasync(u32 fd)
+{
+    return check_only(fd, CAN_FD_DATASYNC);
+}
+
+errno_t
+wasi_fd_sync(u32 fd)
+{
+    return check_only(fd, CAN_FD_SYNC);
+}

@@ -1,0 +1,167 @@
+// files.c: the table of open files of a process, and the state it is part of.
+
+#include "wasi/wasi.h"
+
+struct wasi *
+wasi_current(void)
+{
+    return process_personality(process_current());
+}
+
+void
+wasi_lock(struct wasi *w)
+{
+    while (__atomic_exchange_n(&w->lock, 1, __ATOMIC_ACQUIRE) != 0)
+        thread_yield();
+}
+
+void
+wasi_unlock(struct wasi *w)
+{
+    __atomic_store_n(&w->lock, 0, __ATOMIC_RELEASE);
+}
+
+u64
+rights_of_type(u8 type)
+{
+    u64 rights = 0;
+
+#define RIGHT(bit, id, file, dir, stream)                \
+    if ((type == FILETYPE_DIRECTORY && dir) ||           \
+        (type == FILETYPE_CHARACTER_DEVICE && stream) || \
+        (type == FILETYPE_REGULAR_FILE && file))         \
+        rights |= CAN_##id;
+#include "wasi/rights.def"
+    return rights;
+}
+
+errno_t
+file_install(struct wasi *w, const struct file *init, u32 *fd)
+{
+    u32 at = 0;
+
+    while (at < FILES_MAX && w->files[at] != NULL)
+        at++;
+    if (at == FILES_MAX)
+        return WASI_MFILE;
+    struct file *f = kernel_alloc(sizeof(*f));
+    if (f == NULL)
+        return WASI_NOMEM;
+    *f = *init;
+    f->refs = 1;
+    list_append(&w->open, &f->link);
+    w->files[at] = f;
+    *fd = at;
+    return WASI_SUCCESS;
+}
+
+errno_t
+file_find(struct wasi *w, u32 fd, u64 rights, struct file **out)
+{
+    if (fd >= FILES_MAX || w->files[fd] == NULL)
+        return WASI_BADF;
+    if (rights & ~w->files[fd]->rights)
+        return WASI_NOTCAPABLE;
+    *out = w->files[fd];
+    return WASI_SUCCESS;
+}
+
+static void
+drop_locked(struct file *f)
+{
+    if (--f->refs > 0)
+        return;
+    list_remove(&f->link);
+    kernel_free(f);
+}
+
+void
+file_remove(struct wasi *w, u32 fd)
+{
+    struct file *f = w->files[fd];
+
+    w->files[fd] = NULL;
+    drop_locked(f);
+}
+
+errno_t
+file_hold(struct wasi *w, u32 fd, u64 rights, struct file **out)
+{
+    wasi_lock(w);
+    errno_t error = file_find(w, fd, rights, out);
+    if (error == WASI_SUCCESS)
+        (*out)->refs++;
+    wasi_unlock(w);
+    return error;
+}
+
+void
+file_drop(struct wasi *w, struct file *f)
+{
+    wasi_lock(w);
+    drop_locked(f);
+    wasi_unlock(w);
+}
+
+static void
+wasi_detach(struct process *p)
+{
+    struct wasi *w = process_personality(p);
+
+    while (!list_empty(&w->open)) {
+        struct file *f = CONTAINER(w->open.next, struct file, link);
+        list_remove(&f->link);
+        kernel_free(f);
+    }
+    kernel_free(w);
+}
+
+static const struct personality wasi_personality = {wasi_detach};
+
+static errno_t
+install_standard(struct wasi *w, struct node *root)
+{
+    struct file init = {.node = root, .preopen = STRING("/")};
+    errno_t error = WASI_SUCCESS;
+    u32 fd;
+
+    for (u32 i = 0; i < COUNT(console_nodes) && error == WASI_SUCCESS; i++) {
+        struct node *n = &console_nodes[i];
+        u64 all = rights_of_type(n->type);
+        struct file stream = {
+            .node = n,
+            .rights = all & ~(n->ops->read == NULL ? CAN_FD_READ : 0) &
+                      ~(n->ops->write == NULL ? CAN_FD_WRITE : 0),
+        };
+        error = file_install(w, &stream, &fd);
+    }
+    if (error != WASI_SUCCESS || root == NULL)
+        return error;
+    init.rights = rights_of_type(FILETYPE_DIRECTORY);
+    init.inheriting = init.rights | rights_of_type(FILETYPE_REGULAR_FILE);
+    return file_install(w, &init, &fd);
+}
+
+static bool
+terminated(struct bytes strings)
+{
+    return strings.size == 0 || strings.ptr[strings.size - 1] == 0;
+}
+
+status_t
+wasi_attach(struct process *p, struct bytes args, struct bytes env,
+            struct node *root)
+{
+    if (!terminated(args) || !terminated(env) || args.size > UINT32_MAX ||
+        env.size > UINT32_MAX)
+        return ERR_BAD_ARGUMENT;
+    struct wasi *w = kernel_alloc(sizeof(*w));
+    if (w == NULL)
+        return ERR_NO_MEMORY;
+    w->args = args;
+    w->env = env;
+    w->started_ns = port_monotonic_ns();
+    list_init(&w->open);
+    process_set_personality(p, &wasi_personality, w);
+    return install_standard(w, root) == WASI_SUCCESS ? OK : ERR_NO_MEMORY;
+}

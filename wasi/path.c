@@ -1,0 +1,135 @@
+// path.c: from a directory and a path to a node, as openat does it, but never
+// out of that directory: an absolute path, an absolute symlink and a ".." that
+// would climb above the start are refused.
+
+#include "wasi/wasi.h"
+
+enum { NAME_MAX = 255 };
+
+struct string
+path_component(struct string *rest)
+{
+    while (rest->len > 0 && rest->ptr[0] == '/') {
+        rest->ptr++;
+        rest->len--;
+    }
+    struct string name = {rest->ptr, 0};
+    while (name.len < rest->len && name.ptr[name.len] != '/')
+        name.len++;
+    rest->ptr += name.len;
+    rest->len -= name.len;
+    return name;
+}
+
+// A walk in progress.  What is left of the path lies at the end of the buffer,
+// so that the target of a symlink goes in front of it.
+struct walk {
+    struct node *at;
+    u32 depth; // directories below the start
+    u32 links; // symlinks followed
+    char *buffer;
+    struct string rest;
+};
+
+static errno_t
+prepend(struct walk *w, struct string text)
+{
+    u64 room = (u64)(w->rest.ptr - w->buffer);
+
+    if (text.len > 0 && text.ptr[0] == '/')
+        return WASI_PERM;
+    if (text.len > room)
+        return WASI_NAMETOOLONG;
+    memcpy(w->buffer + (room - text.len), text.ptr, text.len);
+    w->rest.ptr -= text.len;
+    w->rest.len += text.len;
+    return WASI_SUCCESS;
+}
+
+static errno_t
+follow_link(struct walk *w, struct node *link)
+{
+    struct string target = link->ops->target(link);
+
+    if (++w->links > SYMLINKS_MAX)
+        return WASI_LOOP;
+    if (target.len == 0)
+        return WASI_NOENT;
+    return prepend(w, target);
+}
+
+// Go through "." or ".."; false when `name` is neither.
+static bool
+walk_dots(struct walk *w, struct string name, errno_t *error)
+{
+    if (string_equal(name, STRING(".")))
+        return true;
+    if (!string_equal(name, STRING("..")))
+        return false;
+    if (w->depth == 0) {
+        *error = WASI_PERM;
+    } else {
+        w->depth--;
+        w->at = w->at->ops->parent(w->at);
+    }
+    return true;
+}
+
+static bool
+only_slashes(struct string s)
+{
+    return path_component(&s).len == 0;
+}
+
+// One component; `*done` when the walk has arrived.
+static errno_t
+walk_step(struct walk *w, bool follow, struct place *out, bool *done)
+{
+    struct string name = path_component(&w->rest);
+    bool last = only_slashes(w->rest), slash = w->rest.len > 0;
+    errno_t error = WASI_SUCCESS;
+    struct node *child = NULL;
+
+    *out = (struct place){w->at, w->at, name, slash};
+    *done = name.len == 0;
+    if (*done || walk_dots(w, name, &error))
+        return error;
+    if (name.len > NAME_MAX)
+        return WASI_NAMETOOLONG;
+    error = w->at->ops->lookup(w->at, name, &child);
+    if (error == WASI_NOENT && last)
+        error = WASI_SUCCESS;
+    if (error != WASI_SUCCESS)
+        return error;
+    if (child != NULL && child->type == FILETYPE_SYMBOLIC_LINK &&
+        (!last || slash || follow))
+        return follow_link(w, child);
+
+    *done = last;
+    out->node = child;
+    if (child == NULL)
+        return WASI_SUCCESS;
+    if (child->type != FILETYPE_DIRECTORY)
+        return last && !slash ? WASI_SUCCESS : WASI_NOTDIR;
+    w->at = child;
+    w->depth++;
+    return WASI_SUCCESS;
+}
+
+errno_t
+path_walk(struct node *dir, struct string path, bool follow, char *buffer,
+          struct place *out)
+{
+    struct walk w = {.at = dir, .buffer = buffer};
+    bool done = false;
+
+    if (path.len == 0)
+        return WASI_NOENT;
+    if (dir->type != FILETYPE_DIRECTORY)
+        return WASI_NOTDIR;
+    w.rest = (struct string){buffer + PATH_SIZE, 0};
+    errno_t error = prepend(&w, path);
+    while (error == WASI_SUCCESS && !done)
+        error = walk_step(&w, follow, out, &done);
+    return error;
+}

@@ -1,0 +1,268 @@
+// wasi/: the WASI preview 1 personality, on the public part of the kernel's
+// interface.  A process has a table of open files; a file is an open node of
+// some file system; a file system is a table of functions (struct node_ops).
+// Programs reach nodes by paths that start at a directory they have open and
+// cannot leave it.
+
+#pragma once
+
+#include "kernel/kernel.h"
+
+// --- numbers of the interface -------------------------------------------------
+
+typedef u32 errno_t;
+
+enum {
+#define ERRNO(number, id, text) WASI_##id = number,
+#include "wasi/errno.def"
+};
+
+#define RIGHT(bit, id, file, dir, stream) \
+    static const u64 CAN_##id UNUSED = 1ull << bit;
+#include "wasi/rights.def"
+
+enum filetype {
+    FILETYPE_UNKNOWN = 0,
+    FILETYPE_CHARACTER_DEVICE = 2,
+    FILETYPE_DIRECTORY = 3,
+    FILETYPE_REGULAR_FILE = 4,
+    FILETYPE_SYMBOLIC_LINK = 7,
+};
+
+enum { FDFLAG_APPEND = 1, FDFLAG_NONBLOCK = 4, FDFLAGS_ALL = 31 };
+enum { LOOKUP_FOLLOW = 1 };
+enum {
+    OPEN_CREATE = 1,
+    OPEN_DIRECTORY = 2,
+    OPEN_EXCLUSIVE = 4,
+    OPEN_TRUNCATE = 8,
+};
+
+// --- tar.c: ustar archives ----------------------------------------------------
+
+// One member.  All pointers point into the archive.
+struct tar_entry {
+    struct string path[2]; // joined by a slash; the first may be empty
+    struct string target;  // of links
+    struct bytes data;
+    u64 mtime; // seconds since 1970
+    char kind; // '0' file, '1' hard link, '2' symlink, '5' directory, ...
+};
+
+// A cursor; start with {.archive = ..., .error = ...}.
+struct tar {
+    struct bytes archive;
+    u64 at;
+    struct error *error; // offset and reason of the first damage
+    // What extended headers said about the next member:
+    struct string path, target;
+    u64 size, mtime;
+    bool has_size, has_mtime;
+};
+
+// The next member; false at the end or after an error.  Understands ustar
+// prefixes, GNU long names ('L', 'K') and pax records ('x', path, linkpath,
+// size, mtime).
+MUST_USE bool tar_next(struct tar *tar, struct tar_entry *entry);
+
+// Take the first component off a path: empty when there is none left.
+struct string path_component(struct string *rest);
+
+// --- nodes: what file systems offer --------------------------------------------
+
+struct filestat {
+    u64 device, inode;
+    u64 links, size;
+    u64 atime, mtime, ctime; // nanoseconds since 1970
+    u8 type;
+};
+
+struct dirent {
+    u64 next; // cookie of the entry after this one
+    u64 inode;
+    struct string name;
+    u8 type;
+};
+
+// A file, directory, symlink or device; the first member of the back end's own
+// structure.
+struct node {
+    const struct node_ops *ops;
+    u8 type; // enum filetype
+};
+
+// What a back end does.  A function that makes no sense for its nodes is NULL.
+struct node_ops {
+    void (*stat)(struct node *n, struct filestat *out);
+
+    // Directories.  `lookup` sees no ".", ".." or empty names; `next` gives the
+    // entry at a cookie (0 = first), false past the end.
+    errno_t (*lookup)(struct node *dir, struct string name, struct node **out);
+    struct node *(*parent)(struct node *dir);
+    bool (*next)(struct node *dir, u64 cookie, struct dirent *out);
+
+    // Symlinks.
+    struct string (*target)(struct node *link);
+
+    // Files and devices.  Devices ignore `at`; their read waits until the
+    // deadline and then answers WASI_AGAIN.
+    errno_t (*read)(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
+                    u64 *count);
+    errno_t (*write)(struct node *n, u64 at, struct bytes from, u64 *count);
+
+    // Devices: wait until a read would not; WASI_AGAIN after the deadline.
+    errno_t (*wait)(struct node *n, u64 deadline_ns);
+};
+
+// --- tree.c: a read-only file system over a tar archive -------------------------
+
+struct tree;
+
+// Index an archive in time linear in its size.  File contents stay where they
+// are.  NULL and *error on damage or lack of memory.
+MUST_USE struct tree *tree_new(struct bytes archive, struct error *error);
+void tree_free(struct tree *tree);
+struct node *tree_root(struct tree *tree);
+
+// The contents of a regular file or the target of a symlink.
+struct bytes tree_data(struct node *n);
+
+// --- console.c: standard streams ------------------------------------------------
+
+extern struct node console_nodes[3]; // by enum port_stream
+extern struct node null_node;
+
+// --- path.c: names to nodes ----------------------------------------------------
+
+enum { PATH_SIZE = 4096, SYMLINKS_MAX = 40 };
+
+// The place a walk arrives at.
+struct place {
+    struct node *node; // NULL: `dir` has no entry `name`
+    struct node *dir;
+    struct string name; // in the walk's buffer
+    bool slash;         // the path ended in a slash: only a directory will do
+};
+
+// Walk `path` from `dir` without leaving it.  A symlink in the last component
+// is followed when `follow` is set or a slash comes after it.  `buffer` has
+// PATH_SIZE bytes.  WASI_NOENT when a directory on the way is missing.
+MUST_USE errno_t path_walk(struct node *dir, struct string path, bool follow,
+                           char *buffer, struct place *out);
+
+// --- files.c: open files of a process --------------------------------------------
+
+enum { FILES_MAX = 1024 };
+
+// An open file.  The table entry and each call in progress hold a reference.
+struct file {
+    struct list link; // in wasi.open
+    struct node *node;
+    u32 refs;
+    u32 flags; // FDFLAG_
+    u64 offset;
+    u64 rights, inheriting;
+    struct string preopen; // the name of a preopened directory, or empty
+};
+
+// The personality's state of a process.
+struct wasi {
+    struct bytes args, env; // NUL-terminated strings, end to end
+    u64 started_ns;
+    u32 lock;         // protects the rest
+    struct list open; // every struct file, to free them at the end
+    struct file *files[FILES_MAX];
+    char path[2][PATH_SIZE]; // as given, and while walking
+};
+
+// The state of the calling process.
+struct wasi *wasi_current(void);
+
+// Exclusion between threads of one process.  Nobody waits for anything else
+// while holding it.
+void wasi_lock(struct wasi *w);
+void wasi_unlock(struct wasi *w);
+
+// Rights that a descriptor of this node can have.
+u64 rights_of_type(u8 type);
+
+// All of these want the lock to be held.
+MUST_USE errno_t file_install(struct wasi *w, const struct file *init, u32 *fd);
+MUST_USE errno_t file_find(struct wasi *w, u32 fd, u64 rights,
+                           struct file **out);
+void file_remove(struct wasi *w, u32 fd);
+
+// As file_find, with a reference for use without the lock.
+MUST_USE errno_t file_hold(struct wasi *w, u32 fd, u64 rights,
+                           struct file **out);
+void file_drop(struct wasi *w, struct file *f);
+
+// Standard streams as 0 to 2 and `root` (may be NULL) preopened as "/".  The
+// strings must stay as long as the process.
+MUST_USE status_t wasi_attach(struct process *p, struct bytes args,
+                              struct bytes env, struct node *root);
+
+// --- calls.c: the calls about the process itself, and the table of all ------------
+
+enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS, CLOCK_THREAD };
+
+// What a clock says; false when there is no such clock.
+MUST_USE bool clock_now(u32 clock, u64 *ns);
+
+extern const struct host_module wasi_preview1, wasi_unstable;
+
+// --- fd_calls.c: calls on open files ------------------------------------------------
+
+// A struct filestat in the layout of preview 1, or of preview 0.
+MUST_USE errno_t filestat_write(u32 ptr, const struct filestat *stat, bool old);
+
+errno_t wasi_fd_advise(u32 fd, u64 at, u64 size, u32 advice);
+errno_t wasi_fd_close(u32 fd);
+errno_t wasi_fd_datasync(u32 fd);
+errno_t wasi_fd_fdstat_get(u32 fd, u32 out);
+errno_t wasi_fd_fdstat_set_flags(u32 fd, u32 flags);
+errno_t wasi_fd_fdstat_set_rights(u32 fd, u64 rights, u64 inheriting);
+errno_t wasi_fd_filestat_get(u32 fd, u32 out);
+errno_t wasi_fd_filestat_get_old(u32 fd, u32 out);
+errno_t wasi_fd_pread(u32 fd, u32 iovs, u32 count, u64 at, u32 out);
+errno_t wasi_fd_prestat_get(u32 fd, u32 out);
+errno_t wasi_fd_prestat_dir_name(u32 fd, u32 to, u32 size);
+errno_t wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out);
+errno_t wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out);
+errno_t wasi_fd_renumber(u32 from, u32 to);
+errno_t wasi_fd_seek(u32 fd, u64 delta, u32 whence, u32 out);
+errno_t wasi_fd_seek_old(u32 fd, u64 delta, u32 whence, u32 out);
+errno_t wasi_fd_sync(u32 fd);
+errno_t wasi_fd_tell(u32 fd, u32 out);
+errno_t wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out);
+
+// --- path_calls.c: calls on names -----------------------------------------------------
+
+errno_t wasi_path_filestat_get(u32 fd, u32 flags, u32 path, u32 size, u32 out);
+errno_t wasi_path_filestat_get_old(u32 fd, u32 flags, u32 path, u32 size,
+                                   u32 out);
+errno_t wasi_path_open(u32 fd, u32 flags, u32 path, u32 size, u32 open_flags,
+                       u64 rights, u64 inheriting, u32 fd_flags, u32 out);
+errno_t wasi_path_readlink(u32 fd, u32 path, u32 size, u32 to, u32 to_size,
+                           u32 out);
+
+// --- poll.c: wait for clocks and files -------------------------------------------------
+
+errno_t wasi_poll_oneoff(u32 in, u32 out, u32 count, u32 ready);
+errno_t wasi_poll_oneoff_old(u32 in, u32 out, u32 count, u32 ready);
+
+// --- boot.c: what both ports start ------------------------------------------------
+
+// Run the programs of an initrd: a ustar archive with, for N = 0, 1, ...
+//
+//     run/N/app.wasm   the module
+//     run/N/path       its name in messages (default: the name above)
+//     run/N/args       its arguments, NUL-terminated, argv[0] first
+//     run/N/env        its environment, NUL-terminated K=V
+//     run/N/mode       "then": start when program N - 1 has ended (default)
+//                      "beside": start at once
+//     run/timeout      milliseconds until all is killed, as text
+//     root/...         the files that every program sees as "/"
+//
+// Returns the exit status of program 0; 124 after a timeout.
+u32 boot_run(struct bytes initrd, const char *cmdline);
