@@ -143,7 +143,10 @@ print_imm(const struct text *t, const struct mach *m)
         print(t->p, "%d", (i16)imm);
         break;
     default:
-        print(t->p, "%u", imm & 0xff);
+        if (t->info->regs[0] == 'b')
+            print(t->p, "%d", (i8)imm);
+        else
+            print(t->p, "%u", imm & 0xff);
     }
 }
 
