@@ -12,7 +12,7 @@
 
 enum { LINE_SIZE = 200, SHOWN = 20, VARIANTS = 256 };
 
-// --- the batch of instructions given to llvm-mc ---------------------------------
+// --- the batch of instructions given to llvm-mc ----------------
 
 static FILE *bytes_file, *text_file;
 
@@ -100,7 +100,7 @@ add(const struct mins *ins, u32 features)
     put_around(ins, features);
 }
 
-// --- all variants of a row --------------------------------------------------------
+// --- all variants of a row ----------------
 
 // A compare with a predicate below 32 has names of its own in llvm-mc.
 static u32
@@ -245,7 +245,7 @@ is_several(u32 op) // tested by itself below
            op == X64_FMAX_SS || op == X64_FMAX_SD;
 }
 
-// --- what llvm-mc says --------------------------------------------------------------
+// --- what llvm-mc says ----------------
 
 // One line of llvm-mc with spaces for tabs, without those at the ends.
 static bool
@@ -387,74 +387,59 @@ TEST(x64_encode_rows)
 
 // --- rows that become several instructions, and operands of the frame ---------------
 
+#define ROW(text, ...)      \
+    {                       \
+        {__VA_ARGS__}, text \
+    }
+
 enum { X1 = REG_XMM0 + 1, X2 = REG_XMM0 + 2, NONE = REG_NONE };
 
 static const struct {
     struct mins ins;
     const char *text; // of llvm-mc
 } rows[] = {
-    {{.op = X64_CMOV32, .cc = CC_FNE, .def = 1, .a = 1, .b = 2},
-     "cmovne ecx, edx; cmovp ecx, edx"                                                                                    },
-    {{.op = X64_CMOV64, .cc = CC_FEQ, .def = 1, .a = 1, .b = 2},
-     "jp 4; cmove rcx, rdx"                                                                                               },
-    {{.op = X64_SELECT_X, .cc = CC_B, .def = X1, .a = X1, .b = X2},
-     "jae 3; movaps xmm1, xmm2"                                                                                           },
-    {{.op = X64_SELECT_X, .cc = CC_FNE, .def = X1, .a = X1, .b = X2},
-     "jne 2; jnp 3; movaps xmm1, xmm2"                                                                                    },
-    {{.op = X64_SELECT_X, .cc = CC_FEQ, .def = X1, .a = X1, .b = X2},
-     "jne 5; jp 3; movaps xmm1, xmm2"                                                                                     },
-    {{.op = X64_FMIN_SD, .def = X1, .a = X1, .b = X2},
-     "ucomisd xmm1, xmm2; jne 14; jp 6; orpd xmm1, xmm2; jmp 10; "
-     "addsd xmm1, xmm2; jmp 4; minsd xmm1, xmm2"                                                                          },
-    {{.op = X64_FMAX_SS, .def = X1, .a = X1, .b = X2},
-     "ucomiss xmm1, xmm2; jne 13; jp 5; andps xmm1, xmm2; jmp 10; "
-     "addss xmm1, xmm2; jmp 4; maxss xmm1, xmm2"                                                                          },
-    {{.op = X64_LOOP_XOR8,
-      .flags = MINS_MEM,
-      .def = REG_RAX,
-      .def2 = REG_RSI,
-      .a = REG_RDX,
-      .base = REG_R15,
-      .index = REG_RCX},
-     "movzx eax, byte ptr [r15 + rcx]; mov rsi, rax; xor rsi, rdx; "
-     "lock cmpxchg byte ptr [r15 + rcx], sil; jne -14"                                                                    },
-    {{.op = X64_LOOP_OR64,
-      .flags = MINS_MEM,
-      .def = REG_RAX,
-      .def2 = REG_R8,
-      .a = REG_RDX,
-      .base = MEM_MEMORY,
-      .index = NONE,
-      .disp = 16},
-     "mov rax, qword ptr [r15 + 16]; mov r8, rax; or r8, rdx; "
-     "lock cmpxchg qword ptr [r15 + 16], r8; jne -14"                                                                     },
-    {{.op = X64_MOV32, .flags = MINS_MEM | MINS_FRAME, .disp = 8},
-     "mov eax, dword ptr [rsp + 40]"                                                                                      },
-    {{.op = X64_MOV32, .flags = MINS_MEM | MINS_ARGS, .disp = 8},
-     "mov eax, dword ptr [rsp + 264]"                                                                                     },
-    {{.op = X64_MOV32_MR, .flags = MINS_MEM | MINS_OUT, .disp = 0},
-     "mov dword ptr [rsp], eax"                                                                                           },
-    {{.op = X64_MOV64, .flags = MINS_MEM, .base = MEM_VMCTX, .index = NONE},
-     "mov rax, qword ptr [r14]"                                                                                           },
-    {{.op = X64_ADDSD,
-      .flags = MINS_MEM | MINS_RODATA,
-      .def = X1,
-      .a = X1,
-      .disp = 32},
-     "addsd xmm1, qword ptr [rip + 32]"                                                                                   },
-    {{.op = X64_LEA32,
-      .flags = MINS_MEM,
-      .base = NONE,
-      .index = REG_RCX,
-      .scale = 3,
-      .disp = 5},
-     "lea eax, [8*rcx + 5]"                                                                                               },
-    {{.op = X64_MOV64_I, .imm = 7, .def = REG_R9},                           "mov r9d, 7"                                 },
-    {{.op = X64_IMUL32_I, .imm = 7, .def = REG_RCX, .b = REG_RDX},
-     "imul ecx, edx, 7"                                                                                                   },
-    {{.op = X64_SHL32_I, .imm = 1, .def = REG_RCX, .a = REG_RCX},            "shl ecx"                                    },
-    {{.op = X64_REP_MOVSB},                                                  "rep movsb byte ptr es:[rdi], byte ptr [rsi]"},
-    {{.op = X64_REP_STOSB},                                                  "rep stosb byte ptr es:[rdi], al"            },
+    ROW("cmovne ecx, edx; cmovp ecx, edx", .op = X64_CMOV32, .cc = CC_FNE,
+        .def = 1, .a = 1, .b = 2),
+    ROW("jp 4; cmove rcx, rdx", .op = X64_CMOV64, .cc = CC_FEQ, .def = 1,
+        .a = 1, .b = 2),
+    ROW("jae 3; movaps xmm1, xmm2", .op = X64_SELECT_X, .cc = CC_B, .def = X1,
+        .a = X1, .b = X2),
+    ROW("jne 2; jnp 3; movaps xmm1, xmm2", .op = X64_SELECT_X, .cc = CC_FNE,
+        .def = X1, .a = X1, .b = X2),
+    ROW("jne 5; jp 3; movaps xmm1, xmm2", .op = X64_SELECT_X, .cc = CC_FEQ,
+        .def = X1, .a = X1, .b = X2),
+    ROW("ucomisd xmm1, xmm2; jne 14; jp 6; orpd xmm1, xmm2; jmp 10; addsd "
+        "xmm1, xmm2; jmp 4; minsd xmm1, xmm2",
+        .op = X64_FMIN_SD, .def = X1, .a = X1, .b = X2),
+    ROW("ucomiss xmm1, xmm2; jne 13; jp 5; andps xmm1, xmm2; jmp 10; addss "
+        "xmm1, xmm2; jmp 4; maxss xmm1, xmm2",
+        .op = X64_FMAX_SS, .def = X1, .a = X1, .b = X2),
+    ROW("movzx eax, byte ptr [r15 + rcx]; mov rsi, rax; xor rsi, rdx; lock "
+        "cmpxchg byte ptr [r15 + rcx], sil; jne -14",
+        .op = X64_LOOP_XOR8, .flags = MINS_MEM, .def = REG_RAX, .def2 = REG_RSI,
+        .a = REG_RDX, .base = REG_R15, .index = REG_RCX),
+    ROW("mov rax, qword ptr [r15 + 16]; mov r8, rax; or r8, rdx; lock cmpxchg "
+        "qword ptr [r15 + 16], r8; jne -14",
+        .op = X64_LOOP_OR64, .flags = MINS_MEM, .def = REG_RAX, .def2 = REG_R8,
+        .a = REG_RDX, .base = MEM_MEMORY, .index = NONE, .disp = 16),
+    ROW("mov eax, dword ptr [rsp + 40]", .op = X64_MOV32,
+        .flags = MINS_MEM | MINS_FRAME, .disp = 8),
+    ROW("mov eax, dword ptr [rsp + 264]", .op = X64_MOV32,
+        .flags = MINS_MEM | MINS_ARGS, .disp = 8),
+    ROW("mov dword ptr [rsp], eax", .op = X64_MOV32_MR,
+        .flags = MINS_MEM | MINS_OUT, .disp = 0),
+    ROW("mov rax, qword ptr [r14]", .op = X64_MOV64, .flags = MINS_MEM,
+        .base = MEM_VMCTX, .index = NONE),
+    ROW("addsd xmm1, qword ptr [rip + 32]", .op = X64_ADDSD,
+        .flags = MINS_MEM | MINS_RODATA, .def = X1, .a = X1, .disp = 32),
+    ROW("lea eax, [8*rcx + 5]", .op = X64_LEA32, .flags = MINS_MEM,
+        .base = NONE, .index = REG_RCX, .scale = 3, .disp = 5),
+    ROW("mov r9d, 7", .op = X64_MOV64_I, .imm = 7, .def = REG_R9),
+    ROW("imul ecx, edx, 7", .op = X64_IMUL32_I, .imm = 7, .def = REG_RCX,
+        .b = REG_RDX),
+    ROW("shl ecx", .op = X64_SHL32_I, .imm = 1, .def = REG_RCX, .a = REG_RCX),
+    ROW("rep movsb byte ptr es:[rdi], byte ptr [rsi]", .op = X64_REP_MOVSB),
+    ROW("rep stosb byte ptr es:[rdi], al", .op = X64_REP_STOSB),
 };
 
 TEST(x64_encode_several)
@@ -473,30 +458,25 @@ TEST(x64_encode_several)
     check_batch(COUNT(rows));
 }
 
-// --- text before allocate --------------------------------------------------------------
+// --- text before allocate ----------------
 
 static const struct {
     struct mins ins;
     const char *text;
 } texts[] = {
-    {{.op = X64_ADD32, .def = 3, .a = 1, .b = 2},                           "v3 = add v1, v2"},
-    {{.op = X64_ADD32,
-      .flags = MINS_MEM,
-      .def = 3,
-      .a = 1,
-      .base = MEM_MEMORY,
-      .index = 2,
-      .disp = 8},
-     "v3 = add v1, dword ptr [r15 + v2 + 8]"                                                 },
-    {{.op = X64_DIV64, .def = 3, .def2 = 4, .a = 1, .b = 2},
-     "v3, v4 = div v1, v2"                                                                   },
-    {{.op = X64_SETCC, .cc = CC_LE, .def = 3},                              "v3 = setle"     },
-    {{.op = X64_ADC64, .def = 3, .a = 1, .b = 2},                           "v3 = adc v1, v2"},
-    {{.op = X64_MOV32_MR, .flags = MINS_MEM | MINS_OUT, .a = 3, .disp = 4},
-     "mov dword ptr [out + 4], v3"                                                           },
-    {{.op = X64_MOVD_R, .def = 3, .a = 1},                                  "v3 = movd v1"   },
-    {{.op = X64_JCC, .cc = CC_FEQ, .imm = 7, .def2 = 9},
-     "jfeq edge 7 else edge 9"                                                               },
+    ROW("v3 = add v1, v2", .op = X64_ADD32, .def = 3, .a = 1, .b = 2),
+    ROW("v3 = add v1, dword ptr [r15 + v2 + 8]", .op = X64_ADD32,
+        .flags = MINS_MEM, .def = 3, .a = 1, .base = MEM_MEMORY, .index = 2,
+        .disp = 8),
+    ROW("v3, v4 = div v1, v2", .op = X64_DIV64, .def = 3, .def2 = 4, .a = 1,
+        .b = 2),
+    ROW("v3 = setle", .op = X64_SETCC, .cc = CC_LE, .def = 3),
+    ROW("v3 = adc v1, v2", .op = X64_ADC64, .def = 3, .a = 1, .b = 2),
+    ROW("mov dword ptr [out + 4], v3", .op = X64_MOV32_MR,
+        .flags = MINS_MEM | MINS_OUT, .a = 3, .disp = 4),
+    ROW("v3 = movd v1", .op = X64_MOVD_R, .def = 3, .a = 1),
+    ROW("jfeq edge 7 else edge 9", .op = X64_JCC, .cc = CC_FEQ, .imm = 7,
+        .def2 = 9),
 };
 
 TEST(x64_encode_text)
