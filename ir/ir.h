@@ -107,6 +107,15 @@ struct call {
     u32 try;         // innermost enclosing handler (fn.tries), or 0
 };
 
+// The targets of a switch.  Edges of one switch have different targets; equal
+// cases share one.
+struct cases {
+    edge_t first; // edges [first, first + edge_count), in no order
+    u32 edge_count;
+    u32 targets, count; // in fn.pool: the edge for each index, the last is the
+                        // default
+};
+
 // The handlers around a range of calls, exceptions only.
 struct
 try {
@@ -152,6 +161,8 @@ struct fn {
     u32 pool_count;
     struct call *calls;
     u32 call_count;
+    struct cases *cases;
+    u32 case_count;
     struct loop *loops;
     u32 loop_count;
     u64 (*consts)[2]; // v128 constants and shuffles; {offset, lane}
@@ -161,8 +172,8 @@ struct fn {
     struct catch *catches;
     u32 catch_count;
 
-    // Frame slots, in plain mode only; the prologue fills them with zero
-    // bytes.  The frame has them in order, 8 bytes each, V128 16 and aligned to
+    // Frame slots, in plain mode and for the payloads of throws.  In plain mode
+    // the prologue fills them with zero bytes.  The frame has them in order, 8 bytes each, V128 16 and aligned to
     // 16 (so neighbours of type V128 are an array: payloads of THROW).
     u8 *slot_types; // enum ir_type of the widest value that it holds
     u32 slot_count;
@@ -214,10 +225,10 @@ enum ir_form {
     FORM_RESULT,   // a = the call or MUL_WIDE, b = number of the result, from 1
     FORM_JUMP,     // a = edge
     FORM_BRANCH,   // a = condition (i32), b = edge when not 0, c = edge when 0
-    FORM_SWITCH, // a = index (i32), b = first of c edges; the last is the default
-    FORM_RETURN, // a = first value in fn.pool, b = count
-    FORM_TRAP,   // aux = enum trap
-    FORM_CHECK,  // a = value (i32), aux = enum trap: trap when it is not 0
+    FORM_CASES,    // a = index (i32), b = index in fn.cases
+    FORM_RETURN,   // a = first value in fn.pool, b = count
+    FORM_TRAP,     // aux = enum trap
+    FORM_CHECK,    // a = value (i32), aux = enum trap: trap when it is not 0
 };
 
 // --- build.c --------------------------------------------------------------------
