@@ -117,8 +117,7 @@ struct cases {
 };
 
 // The handlers around a range of calls, exceptions only.
-struct
-try {
+struct handlers {
     u32 parent;         // next handler outwards, 0: none in this function
     u32 catches, count; // rows in fn.catches, the first match wins
 };
@@ -133,8 +132,7 @@ enum {
 // edge comes `from` the block that enters the try, but is taken at any call
 // whose `try` leads here.  Functions with handlers are built in plain mode, so
 // a pad uses nothing but its parameters, constants and slots.
-struct catch
-{
+struct handler {
     u32 tag;     // tag index, or NO_INDEX for all (then no payload)
     edge_t edge; // where to; arguments: values that are defined before any call
                  // with this handler, VAL_PAYLOAD + i, VAL_EXNREF
@@ -167,9 +165,9 @@ struct fn {
     u32 loop_count;
     u64 (*consts)[2]; // v128 constants and shuffles; {offset, lane}
     u32 const_count;
-    struct try *tries;
+    struct handlers *tries;
     u32 try_count; // tries[0] is unused
-    struct catch *catches;
+    struct handler *catches;
     u32 catch_count;
 
     // Frame slots, in plain mode and for the payloads of throws.  In plain mode
