@@ -1,0 +1,53 @@
+# user/rules.mk: one folder in user/ is one program, OUT/user/FOLDER.wasm.  Its
+# main file says how it is built: main.c (with the folder's other .c files and
+# libsip), main.cc, main.rs (with the crate sip) or main.wat.  Folders without
+# one are special: sip (the Rust crate), libsip (the C library) and traps (each
+# file is a program, OUT/user/traps/FILE.wasm).
+
+WASM_CC    := clang --target=wasm32-wasi
+WASM_CXX   := clang++ --target=wasm32-wasi
+WASM_RUSTC := /usr/bin/rustc --edition 2021 --target wasm32-wasi \
+              -C strip=debuginfo
+WASM_FLAGS := -O2 -Wall -Wextra -Werror -MMD -MP
+
+programs_of  = $(patsubst user/%/main.$(1),$(OUT)/user/%.wasm,$(wildcard user/*/main.$(1)))
+objects_of   = $(patsubst user/%,$(OUT)/user/obj/%.o,$(wildcard $(1)))
+USER_TRAPS  := $(patsubst user/%.c,$(OUT)/user/%.wasm,$(wildcard user/traps/*.c))
+
+.PHONY: programs
+programs: $(foreach kind,c cc rs wat,$(call programs_of,$(kind))) $(USER_TRAPS) ## build the programs of user/
+
+$(OUT)/user/obj/%.c.o: user/%.c
+	@mkdir -p $(@D)
+	@echo "  CC $< (wasm)"; $(WASM_CC) -std=gnu11 $(WASM_FLAGS) -Iuser/libsip -c $< -o $@
+
+$(OUT)/user/obj/%.cc.o: user/%.cc
+	@mkdir -p $(@D)
+	@echo "  CXX $< (wasm)"; $(WASM_CXX) -std=c++17 -fno-exceptions $(WASM_FLAGS) -c $< -o $@
+
+# Linked without -O: with it, clang lets wasm-opt drop the names where binaryen
+# is installed.
+$(USER_TRAPS): $(OUT)/user/%.wasm: $(OUT)/user/obj/%.c.o
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(WASM_CC) $^ -o $@
+
+.SECONDEXPANSION:
+
+$(call programs_of,c): $(OUT)/user/%.wasm: $$(call objects_of,user/$$*/*.c user/libsip/*.c)
+	@echo "  LD $@"; $(WASM_CC) $^ -o $@
+
+$(call programs_of,cc): $(OUT)/user/%.wasm: $$(call objects_of,user/$$*/*.cc)
+	@echo "  LD $@"; $(WASM_CXX) $^ -o $@
+
+$(call programs_of,rs): $(OUT)/user/%.wasm: $(OUT)/user/libsip.rlib $$(wildcard user/$$*/*.rs)
+	@echo "  RUSTC $@"; $(WASM_RUSTC) -D warnings -O --crate-name $(subst -,_,$*) \
+	    --extern sip=$< user/$*/main.rs -o $@
+
+$(call programs_of,wat): $(OUT)/user/%.wasm: user/%/main.wat
+	@mkdir -p $(@D)
+	@echo "  WAT $@"; wat2wasm --debug-names $< -o $@
+
+$(OUT)/user/libsip.rlib: $(wildcard user/sip/*.rs)
+	@mkdir -p $(@D)
+	@echo "  RUSTC $@"; $(WASM_RUSTC) -D warnings -O --crate-type rlib --crate-name sip \
+	    user/sip/lib.rs -o $@

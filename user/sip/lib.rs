@@ -1,0 +1,51 @@
+//! sip: Nebulet's threads and locks for Rust programs.
+//!
+//! The standard library is built for one thread on this target: its `Mutex`,
+//! `Arc`, `thread` and `println!` do not know of others.  Use the ones of this
+//! crate.  Memory allocation is safe: this crate brings a locked allocator.
+
+mod heap;
+mod mutex;
+mod shared;
+pub mod thread;
+
+pub use mutex::{Mutex, MutexGuard};
+pub use shared::Arc;
+
+use std::io::Write;
+
+/// The kernel's calls (abi/syscalls.def).
+mod kernel {
+    #[link(wasm_import_module = "nebulet")]
+    extern "C" {
+        pub fn thread_spawn(
+            entry: extern "C" fn(usize),
+            arg: usize,
+            stack_top: usize,
+            handle: *mut u32,
+        ) -> i32;
+        pub fn thread_join(handle: u32) -> i32;
+        pub fn thread_yield() -> i32;
+        pub fn pfex_acquire(word: *mut u32) -> i32;
+        pub fn pfex_release(word: *mut u32) -> i32;
+    }
+}
+
+static OUTPUT: Mutex<()> = Mutex::new(());
+
+#[doc(hidden)]
+pub fn print_line(args: std::fmt::Arguments) {
+    let line = format!("{}\n", args);
+    let _one = OUTPUT.lock();
+    let mut out = std::io::stdout();
+    out.write_all(line.as_bytes())
+        .and_then(|_| out.flush())
+        .expect("standard output failed");
+}
+
+/// As `std::println!`, from any thread, one whole line at a time.
+#[macro_export]
+macro_rules! println {
+    () => { $crate::print_line(format_args!("")) };
+    ($($arg:tt)*) => { $crate::print_line(format_args!($($arg)*)) };
+}
