@@ -25,7 +25,7 @@ enum {
     VAL_F64,
     VAL_V128,
     VAL_BOT,
-    VAL_I8,  // storage types of fields only
+    VAL_I8, // storage types of fields only
     VAL_I16,
 
     REF_BIT = 1u << 31,
@@ -45,6 +45,7 @@ enum {
     HEAP_NONE,
     HEAP_EXN,
     HEAP_NOEXN,
+    HEAP_BOT, // below all: references in unreachable code
 
     VAL_FUNCREF = (int)(REF_BIT | NULL_BIT | HEAP_FUNC),
     VAL_EXTERNREF = (int)(REF_BIT | NULL_BIT | HEAP_EXTERN),
@@ -77,11 +78,12 @@ struct field {
 
 // One type of the type section, rec groups flattened.
 struct type {
-    u8 kind;      // enum type_kind
-    bool final;   // may have no subtypes
-    u8 depth;     // length of the chain of supertypes
-    u32 super;    // type index, or NO_INDEX
-    u32 group;    // index of the first type of its rec group
+    u8 kind;          // enum type_kind
+    bool final;       // may have no subtypes
+    bool has_default; // struct, array: all fields do
+    u8 depth;         // length of the chain of supertypes
+    u32 super;        // type index, or NO_INDEX
+    u32 group;        // index of the first type of its rec group
     u32 group_size;
     u32 canonical; // first type of this module that is equal to it (iso-
                    // recursive); types are equal iff canonical is
@@ -99,7 +101,7 @@ struct limits {
     u64 min, max; // max is the implementation's limit when has_max is false
     bool has_max;
     bool shared;
-    bool is64; // addresses are i64
+    bool is64;    // addresses are i64
     u8 page_log2; // memories: 16, or 0 with custom page sizes
 };
 
@@ -128,7 +130,8 @@ struct import {
     u64 at;    // byte offset, for link errors
 };
 
-struct export {
+struct export
+{
     struct string name;
     u8 kind;
     u32 index;
@@ -142,7 +145,7 @@ struct const_expr {
 };
 
 struct func {
-    u32 type; // type index
+    u32 type;    // type index
     u64 at, end; // defined functions: byte offsets of the body (locals first)
 };
 
@@ -205,9 +208,10 @@ struct module {
     struct elem_segment *elems;
     struct data_segment *datas;
 
-    u32 start;        // function index or NO_INDEX
-    u64 *func_refs;   // bit set: functions that may be named by ref.func
-    struct bytes names;     // contents of the name section, size 0 if none
+    u32 start; // function index or NO_INDEX
+    bool has_data_count;
+    u64 *func_refs;          // bit set: functions that may be named by ref.func
+    struct bytes names;      // contents of the name section, size 0 if none
     struct bytes debug_line; // ditto for DWARF custom sections
     struct bytes debug_info, debug_abbrev, debug_str, debug_line_str,
         debug_ranges;
@@ -227,18 +231,20 @@ struct reader {
 
 void reader_fail(struct reader *r, u64 at, status_t status, const char *what);
 u8 read_u8(struct reader *r);
-u32 read_u32(struct reader *r);   // LEB128, spec 5.2.2
-u64 read_u64(struct reader *r);   // LEB128
-i32 read_i32(struct reader *r);   // signed LEB128
-i64 read_i64(struct reader *r);   // signed LEB128
-i64 read_i33(struct reader *r);   // signed LEB128, block types, heap types
+u32 read_u32(struct reader *r); // LEB128, spec 5.2.2
+u64 read_u64(struct reader *r); // LEB128
+i32 read_i32(struct reader *r); // signed LEB128
+i64 read_i64(struct reader *r); // signed LEB128
+i64 read_i33(struct reader *r); // signed LEB128, block types, heap types
 u64 read_bits(struct reader *r, u32 size); // little endian, size 1..8 bytes
 struct string read_name(struct reader *r); // checked UTF-8
 
 // --- decode.c: sections -----------------------------------------------------
 
 // Decode and validate everything but function bodies, into *m.  `keep` owns
-// what *m points to.  On failure error says where and why.
+// what *m points to.  On failure error says where and why.  A module whose
+// constant expressions make structs, arrays or i31 is ERR_UNSUPPORTED; *m is
+// complete even so.
 MUST_USE status_t module_decode(struct module *m, struct bytes bytes,
                                 struct arena *keep, struct error *error);
 
@@ -285,9 +291,9 @@ enum imm_kind {
     IMM_SELECT,      // a vector of one value type   -> type
     IMM_HEAP,        // heap type                    -> type
     IMM_TAG,         // index
-    IMM_TRY_TABLE,   // block type and catches       -> block, index = count, table_at
-    IMM_CAST,        // flags, depth, two heap types -> index depth, type, type2
-    IMM_ORDER,       // atomic.fence's zero byte
+    IMM_TRY_TABLE, // block type and catches       -> block, index = count, table_at
+    IMM_CAST,      // flags, depth, two heap types -> index depth, type, type2
+    IMM_ORDER,     // atomic.fence's zero byte
 
     // What the rows say: a kind, and in IMM_WIDTH the log2 of the bytes that a
     // memory argument accesses or the number of lanes to choose from.
@@ -315,14 +321,15 @@ struct block_type {
     valtype_t result; // when type is NO_INDEX: VAL_NONE or the one result
 };
 
-// One decoded instruction.
+// One decoded instruction.  Fields that its immediates do not set hold old
+// values.
 struct op {
     u64 at;   // byte offset of the opcode
     u32 code; // enum wasm_op
     u8 align, lane;
-    u32 memory;       // IMM_MEMARG
+    u32 memory; // IMM_MEMARG
     u32 index, index2;
-    u64 value;        // constants; IMM_MEMARG: the offset
+    u64 value; // constants; IMM_MEMARG: the offset
     u8 v128[16];
     valtype_t type, type2;
     struct block_type block;
@@ -337,12 +344,31 @@ struct op_info {
     u8 width;         // log2 of the bytes accessed, or number of lanes
 };
 
+// Opcodes numbered densely, for tables indexed by opcode.
+#define OP_SLOT(code)                          \
+    ((code) < 0x100 ? (code) :                 \
+     (code) >> 16 == 0xfd ?                    \
+                      0x240 + ((code)&0x1ff) : \
+                      0x100 + (((code) >> 16) - 0xfb) * 0x40 + ((code)&0x7f))
+enum { OP_SLOTS = 0x3c0 };
+
 // The row of an opcode; text is NULL for one that does not exist.
 const struct op_info *op_info(u32 code);
 
 // Read one instruction with its immediates; syntax only.  br_table targets and
 // catches are skipped over (index of them, counted, at table_at).
-void op_read(struct reader *r, const struct module *m, struct op *op);
+void op_read(struct reader *r, struct op *op);
+
+// One catch clause of a try_table; the label counts from outside its block.
+enum catch_kind { CATCH_TAG, CATCH_TAG_REF, CATCH_ANY, CATCH_ANY_REF };
+
+struct catch_clause {
+    u8 kind; // enum catch_kind
+    u32 tag; // tag index, or NO_INDEX
+    u32 label;
+};
+
+void read_catch(struct reader *r, struct catch_clause *clause);
 
 // --- validate.c: function bodies ----------------------------------------------
 
@@ -355,6 +381,7 @@ struct frame {
     u32 height;       // operands below the block
     u32 init_height;  // length of the undo list of initialised locals
     bool unreachable; // the rest of the block cannot be reached
+    bool dead;        // the block itself cannot be reached
 };
 
 // The state of validating one body.  The stepping interface lets the compiler
@@ -365,7 +392,7 @@ struct validator {
     struct reader r;
     struct arena *temp;
     struct error *error;
-    u32 func;               // function index
+    u32 func;                // function index
     const struct type *type; // of the function
 
     // Locals, run-length encoded as in the body: locals [run[i-1].end,
@@ -373,7 +400,7 @@ struct validator {
     struct local_run {
         u32 end;
         valtype_t type;
-    } *runs;
+    } * runs;
     u32 run_count;
     u32 local_count;
 
@@ -382,12 +409,15 @@ struct validator {
     struct frame *frames; // frames[0] is the function's body
     u32 frame_count, frame_capacity;
 
-    u64 *inited; // bit set of non-defaultable locals that are set, or NULL
-    u32 *init_undo;
+    u64 *inited;    // bit set of the locals that are set; NULL when all have a
+                    // default
+    u32 *init_undo; // locals set since the start, to take back at block ends
     u32 init_count;
+    u32 operand_limit; // proportional to the body
+    u64 at;            // byte offset of the instruction being checked
 
     // Facts about the op that validator_next() just accepted.
-    bool was_reachable; // false: the op is dead code, generate nothing
+    bool was_reachable;  // false: the op is dead code, generate nothing
     struct frame closed; // WASM_END, ELSE, CATCH, ...: the frame that it closes
 };
 
@@ -397,12 +427,14 @@ void validator_init(struct validator *v, const struct module *m, u32 func,
 
 // Read and check the next instruction.  False at the end of the body (the
 // final `end` is returned as an op first) or on failure, which is in error.
+// Instructions on structs, arrays and i31 (prefix 0xfb) are checked too: it is
+// the compiler that refuses them.
 bool validator_next(struct validator *v, struct op *op);
 
 valtype_t validator_local_type(const struct validator *v, u32 local);
 
 // Parameters and results of a block type; count in *count.  A single result's
-// storage is in *one.
+// storage is in *b.
 const valtype_t *block_params(const struct module *m, struct block_type b,
                               u32 *count);
 const valtype_t *block_results(const struct module *m,

@@ -1,0 +1,111 @@
+// test/wasm_help.c: memory, and modules made in memory.
+
+#include "test/wasm_help.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+struct arena
+arena_make(u64 size)
+{
+    struct arena arena;
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    assert(memory != MAP_FAILED);
+    arena_init_fixed(&arena, memory, size);
+    return arena;
+}
+
+void
+arena_drop(struct arena *arena)
+{
+    munmap(arena->base, arena->reserved);
+}
+
+status_t
+judge(struct bytes bytes, struct arena *arena, struct error *error)
+{
+    struct module m;
+
+    *error = (struct error){0};
+    arena_reset(arena, 0);
+    status_t status = module_decode(&m, bytes, arena, error);
+    return status != OK ? status : module_validate(&m, arena, error);
+}
+
+void
+build_bytes(struct build *b, const void *bytes, u64 size)
+{
+    while (b->size + size > b->capacity) {
+        b->capacity = MAX(4096, 2 * b->capacity);
+        b->ptr = realloc(b->ptr, b->capacity);
+        assert(b->ptr != NULL);
+    }
+    if (size > 0)
+        memcpy(b->ptr + b->size, bytes, size);
+    b->size += size;
+}
+
+void
+build_u8(struct build *b, u8 byte)
+{
+    build_bytes(b, &byte, 1);
+}
+
+void
+build_u32(struct build *b, u32 number)
+{
+    for (; number >= 0x80; number >>= 7)
+        build_u8(b, (u8)(number | 0x80));
+    build_u8(b, (u8)number);
+}
+
+void
+build_start(struct build *b)
+{
+    *b = (struct build){0};
+    build_bytes(b, "\0asm\1\0\0\0", 8);
+}
+
+void
+build_free(struct build *b)
+{
+    free(b->ptr);
+}
+
+enum { SIZE_BYTES = 5 };
+
+void
+build_open(struct build *b)
+{
+    u8 room[SIZE_BYTES] = {0};
+
+    build_bytes(b, room, sizeof(room));
+    b->sections[b->depth++] = b->size;
+}
+
+void
+build_section(struct build *b, u8 id)
+{
+    build_u8(b, id);
+    build_open(b);
+}
+
+// Sizes are written in five bytes, which the format allows.
+void
+build_close(struct build *b)
+{
+    u64 start = b->sections[--b->depth], size = b->size - start;
+
+    for (u32 i = 0; i < SIZE_BYTES; i++)
+        b->ptr[start - SIZE_BYTES + i] =
+            (u8)((size >> (7 * i) & 0x7f) | (i < SIZE_BYTES - 1 ? 0x80 : 0));
+}
+
+struct bytes
+build_result(const struct build *b)
+{
+    return (struct bytes){b->ptr, b->size};
+}

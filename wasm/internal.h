@@ -1,0 +1,109 @@
+// wasm/internal.h: what the files of this folder share, in data-flow order.
+// Other folders include wasm.h only.
+
+#pragma once
+
+#include "wasm/wasm.h"
+
+// --- reader.c ------------------------------------------------------------------
+
+// The length of a vector whose items have at least one byte each; more than
+// `limit` is ERR_LIMIT, `what`.
+u32 read_count(struct reader *r, u64 limit, const char *what);
+bool read_mutable(struct reader *r);
+u32 read_heap(struct reader *r); // a heap type: index or HEAP_*
+valtype_t read_valtype(struct reader *r);
+valtype_t read_reftype(struct reader *r);
+
+// --- ops.c ---------------------------------------------------------------------
+
+// Skip a constant expression, with its `end`; syntax only.
+struct const_expr read_const_expr(struct reader *r);
+
+// --- types.c -------------------------------------------------------------------
+
+// The type section, checked and with canonical indexes.
+void types_decode(struct module *m, struct reader *r, struct arena *keep);
+
+// Does the type name only defined types below `type_count`?
+bool valtype_is_known(valtype_t t, u32 type_count);
+
+// May a local, field or table entry of this type start as zero or null?
+bool valtype_has_default(valtype_t t);
+
+// --- check.c -------------------------------------------------------------------
+
+// Validate a module whose sections are decoded, bodies excepted.
+void module_check(struct module *m, struct arena *temp, struct error *error);
+
+// --- const.c -------------------------------------------------------------------
+
+// Checks any number of constant expressions; made by const_checker_init().
+struct const_checker {
+    struct module *m;
+    struct validator v;
+    bool uses_gc; // one of them makes a struct, an array or an i31
+};
+
+void const_checker_init(struct const_checker *c, struct module *m,
+                        struct arena *arena, struct error *error);
+
+// Check an expression of type expr.type that sees the globals below `globals`.
+// Functions that it names become members of m->func_refs.
+void const_check(struct const_checker *c, struct const_expr expr, u32 globals);
+
+// --- validate.c ------------------------------------------------------------------
+
+// Start on a constant expression, its final `end` included.  v->m, temp and
+// error are set; the rest is zero or the state of an earlier expression.
+void validator_init_const(struct validator *v, struct const_expr expr);
+
+// Check an instruction that the caller has read.
+void validator_check(struct validator *v, const struct op *op);
+
+// A failure of the instruction being checked; the first one is kept.
+void validator_fail(struct validator *v, const char *what);
+void validator_mismatch(struct validator *v); // "type mismatch"
+
+void operand_push(struct validator *v, valtype_t type);
+valtype_t operand_pop(struct validator *v);               // any type
+valtype_t operand_pop_ref(struct validator *v);           // any reference
+void operand_expect(struct validator *v, valtype_t type); // pop and compare
+void operands_push(struct validator *v, const valtype_t *types, u32 count);
+void operands_expect(struct validator *v, const valtype_t *types, u32 count);
+// As operands_expect, but leave them where they are.
+void operands_check(struct validator *v, const valtype_t *types, u32 count);
+
+// Has an instruction nothing more to pop, because of unreachable code or a
+// failure?
+bool operands_are_unknown(const struct validator *v);
+
+// Open a block of `code`; its operands are pushed by the caller.
+void frame_open(struct validator *v, u32 code, struct block_type type);
+
+// Check the results of the innermost block and take it off, into v->closed.
+void frame_close(struct validator *v);
+
+// What a branch to the block passes.
+const valtype_t *label_types(const struct validator *v, const struct frame *f,
+                             u32 *count);
+
+void data_check(struct validator *v, u32 segment); // is there such a segment?
+
+// The rest of the innermost block cannot be reached.
+void validator_unreachable(struct validator *v);
+
+// The rules of instructions without a sig, by OP_SLOT; NULL elsewhere.
+typedef void validate_fn(struct validator *v, const struct op *op);
+extern validate_fn *const validate_control[OP_SLOTS];
+extern validate_fn *const validate_data[OP_SLOTS];
+extern validate_fn *const validate_gc[OP_SLOTS];
+
+// --- validate_control.c ----------------------------------------------------------
+
+// Checked indexes; NULL after a failure.
+const struct type *func_type_get(struct validator *v, u32 type);
+const struct frame *label_get(struct validator *v, u32 depth);
+
+// A branch that may go on: its operands stay, with the types of the label.
+void label_pass(struct validator *v, const valtype_t *types, u32 count);

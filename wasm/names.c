@@ -1,0 +1,152 @@
+// wasm/names.c: names of functions, exports and types, for people.
+//
+// The name section is untrusted like everything else, but a bad one only costs
+// the names.
+
+#include "wasm/internal.h"
+
+enum { NAMES_FUNCTIONS = 1 };
+
+// Find a name in a name map (spec appendix, "Name Section").
+static bool
+find_in_map(struct reader *r, u32 wanted, struct string *name)
+{
+    u32 count = read_u32(r);
+
+    for (u32 i = 0; i < count && r->at < r->end; i++) {
+        u32 index = read_u32(r);
+        *name = read_name(r);
+        if (index == wanted && r->error->status == OK)
+            return true;
+    }
+    return false;
+}
+
+static bool
+find_in_names(const struct module *m, u32 func, struct string *name)
+{
+    struct error error = {0};
+    struct reader r = {m->names.ptr, 0, m->names.size, &error};
+
+    while (r.at < r.end) {
+        u8 id = read_u8(&r);
+        u32 size = read_u32(&r);
+        if (size > r.end - r.at)
+            return false;
+        struct reader map = {r.bytes, r.at, r.at + size, &error};
+        if (id == NAMES_FUNCTIONS && find_in_map(&map, func, name))
+            return true;
+        r.at += size;
+    }
+    return false;
+}
+
+struct string
+module_func_name(const struct module *m, u32 func)
+{
+    struct string name;
+
+    if (find_in_names(m, func, &name))
+        return name;
+    for (u32 i = 0; i < m->export_count; i++)
+        if (m->exports[i].kind == EXTERN_FUNC && m->exports[i].index == func)
+            return m->exports[i].name;
+    for (u32 i = 0; func < m->func_imports && i < m->import_count; i++)
+        if (m->imports[i].kind == EXTERN_FUNC && m->imports[i].index == func)
+            return m->imports[i].name;
+    return (struct string){"", 0};
+}
+
+const struct export *
+module_export(const struct module *m, struct string name)
+{
+    for (u32 i = 0; i < m->export_count; i++)
+        if (string_equal(m->exports[i].name, name))
+            return &m->exports[i];
+    return NULL;
+}
+
+// --- types -----------------------------------------------------------------------
+
+static const char *const numbers[] = {
+    [VAL_I32] = "i32", [VAL_I64] = "i64",   [VAL_F32] = "f32",
+    [VAL_F64] = "f64", [VAL_V128] = "v128", [VAL_BOT] = "bot",
+    [VAL_I8] = "i8",   [VAL_I16] = "i16",   [VAL_NONE] = "none",
+};
+
+static const char *const heaps[] = {
+    [HEAP_FUNC - HEAP_FUNC] = "func",
+    [HEAP_NOFUNC - HEAP_FUNC] = "nofunc",
+    [HEAP_EXTERN - HEAP_FUNC] = "extern",
+    [HEAP_NOEXTERN - HEAP_FUNC] = "noextern",
+    [HEAP_ANY - HEAP_FUNC] = "any",
+    [HEAP_EQ - HEAP_FUNC] = "eq",
+    [HEAP_I31 - HEAP_FUNC] = "i31",
+    [HEAP_STRUCT - HEAP_FUNC] = "struct",
+    [HEAP_ARRAY - HEAP_FUNC] = "array",
+    [HEAP_NONE - HEAP_FUNC] = "none",
+    [HEAP_EXN - HEAP_FUNC] = "exn",
+    [HEAP_NOEXN - HEAP_FUNC] = "noexn",
+    [HEAP_BOT - HEAP_FUNC] = "bot",
+};
+
+const char *
+valtype_format(char *to, u64 size, valtype_t type)
+{
+    const char *null = valtype_is_nullable(type) ? "null " : "";
+    u32 heap = valtype_heap(type);
+
+    if (!valtype_is_ref(type))
+        format(to, size, "%s", type < COUNT(numbers) ? numbers[type] : "?");
+    else if (heap < HEAP_FUNC)
+        format(to, size, "(ref %s%u)", null, heap);
+    else if (heap - HEAP_FUNC >= COUNT(heaps))
+        format(to, size, "?");
+    else
+        format(to, size, "(ref %s%s)", null, heaps[heap - HEAP_FUNC]);
+    return to;
+}
+
+struct text {
+    char *to;
+    u64 size;
+    u32 len; // of the whole text, also what does not fit
+};
+
+static void
+append(struct text *t, const char *what)
+{
+    u64 used = MIN(t->len, t->size);
+
+    t->len += format(t->to + used, t->size - used, "%s", what);
+}
+
+static void
+append_types(struct text *t, const valtype_t *types, u32 count)
+{
+    char one[32];
+
+    append(t, "(");
+    for (u32 i = 0; i < count; i++) {
+        if (i > 0)
+            append(t, ", ");
+        append(t, valtype_format(one, sizeof(one), types[i]));
+    }
+    append(t, ")");
+}
+
+u32
+type_format(char *to, u64 size, const struct module *m, u32 type)
+{
+    const struct type *t = &m->types[type];
+    struct text text = {to, size, 0};
+
+    if (t->kind != TYPE_FUNC) {
+        append(&text, t->kind == TYPE_STRUCT ? "struct" : "array");
+        return text.len;
+    }
+    append_types(&text, t->vals, t->param_count);
+    append(&text, " -> ");
+    append_types(&text, t->vals + t->param_count, t->result_count);
+    return text.len;
+}

@@ -1,0 +1,256 @@
+// wasm/ops.c: instructions, from bytes to struct op (spec 5.4).
+//
+// Syntax only: an index may be out of range here.
+
+#include "wasm/internal.h"
+
+static const struct op_info rows[OP_SLOTS] = {
+#define OP(code, id, text, imm, sig, ir) \
+    [OP_SLOT(code)] = {text, sig, IMM_##imm & IMM_KIND, IMM_##imm >> IMM_WIDTH},
+#include "wasm/ops.def"
+};
+
+// Where the numbers of each prefix end in `rows`.
+static const u16 prefix_sizes[] = {0x40, 0x40, 0x180, 0x80};
+
+enum { FIRST_PREFIX = 0xfb };
+
+static const struct op_info unknown;
+
+const struct op_info *
+op_info(u32 code)
+{
+    u32 prefix = code >> 16;
+
+    if (code < 0x100)
+        return &rows[code];
+    if (prefix < FIRST_PREFIX || prefix >= FIRST_PREFIX + COUNT(prefix_sizes) ||
+        (code & 0xffff) >= prefix_sizes[prefix - FIRST_PREFIX])
+        return &unknown;
+    return &rows[OP_SLOT(code)];
+}
+
+static u32
+read_opcode(struct reader *r)
+{
+    u64 at = r->at;
+    u32 code = read_u8(r);
+
+    if (code >= FIRST_PREFIX && code < FIRST_PREFIX + COUNT(prefix_sizes)) {
+        u32 number = read_u32(r);
+        if (number >= prefix_sizes[code - FIRST_PREFIX])
+            number = 0xffff; // no such opcode
+        code = code << 16 | number;
+    }
+    if (op_info(code)->text == NULL) {
+        reader_fail(r, at, ERR_MALFORMED, "illegal opcode");
+        return WASM_UNREACHABLE;
+    }
+    return code;
+}
+
+// Spec 5.4.1: nothing, a value type or a type index, told apart by the sign.
+static struct block_type
+read_block_type(struct reader *r)
+{
+    u8 byte = r->at < r->end ? r->bytes[r->at] : 0;
+
+    if (byte == 0x40) {
+        r->at++;
+        return (struct block_type){NO_INDEX, VAL_NONE};
+    }
+    if ((byte & 0xc0) == 0x40)
+        return (struct block_type){NO_INDEX, read_valtype(r)};
+
+    u64 at = r->at;
+    i64 index = read_i33(r);
+    if (index < 0)
+        reader_fail(r, at, ERR_MALFORMED, "malformed block type");
+    return (struct block_type){(u32)MIN(index, NO_INDEX - 1), VAL_NONE};
+}
+
+static void
+read_memarg(struct reader *r, struct op *op)
+{
+    u64 at = r->at;
+    u32 flags = read_u32(r);
+
+    if (flags >= 0x80)
+        reader_fail(r, at, ERR_MALFORMED, "malformed memop flags");
+    op->align = flags & 0x3f;
+    op->memory = flags & 0x40 ? read_u32(r) : 0;
+    op->value = read_u64(r);
+}
+
+static void
+read_br_table(struct reader *r, struct op *op)
+{
+    op->index = read_count(r, LIMIT_BR_TABLE, "br_table too large");
+    op->table_at = r->at;
+    for (u64 i = 0; i <= op->index && r->at < r->end; i++)
+        read_u32(r);
+    if (r->at == r->end && r->error->status == OK)
+        read_u8(r); // at least an `end` must follow
+}
+
+void
+read_catch(struct reader *r, struct catch_clause *clause)
+{
+    u64 at = r->at;
+
+    clause->kind = read_u8(r);
+    if (clause->kind > CATCH_ANY_REF)
+        reader_fail(r, at, ERR_MALFORMED, "malformed catch clause");
+    clause->tag = clause->kind < CATCH_ANY ? read_u32(r) : NO_INDEX;
+    clause->label = read_u32(r);
+}
+
+static void
+read_try_table(struct reader *r, struct op *op)
+{
+    struct catch_clause clause;
+
+    op->block = read_block_type(r);
+    op->index = read_count(r, NO_INDEX, NULL);
+    op->table_at = r->at;
+    for (u32 i = 0; i < op->index; i++)
+        read_catch(r, &clause);
+}
+
+// A vector of value types; only those with one are valid.
+static void
+read_select(struct reader *r, struct op *op)
+{
+    op->index = read_count(r, NO_INDEX, NULL);
+    for (u32 i = 0; i < op->index; i++)
+        op->type = read_valtype(r);
+}
+
+static void
+read_cast(struct reader *r, struct op *op)
+{
+    u64 at = r->at;
+    u8 flags = read_u8(r);
+
+    if (flags > 3)
+        reader_fail(r, at, ERR_MALFORMED, "malformed br_on_cast flags");
+    op->index = read_u32(r);
+    op->type = REF_BIT | (flags & 1 ? NULL_BIT : 0) | read_heap(r);
+    op->type2 = REF_BIT | (flags & 2 ? NULL_BIT : 0) | read_heap(r);
+}
+
+static void
+read_v128(struct reader *r, struct op *op)
+{
+    for (u32 i = 0; i < sizeof(op->v128); i++)
+        op->v128[i] = read_u8(r);
+}
+
+void
+op_read(struct reader *r, struct op *op)
+{
+    op->at = r->at;
+    op->code = read_opcode(r);
+
+    u64 at = r->at;
+    switch ((enum imm_kind)op_info(op->code)->imm) {
+    case IMM_BLOCK:
+        op->block = read_block_type(r);
+        break;
+    case IMM_LABEL:
+    case IMM_FUNC:
+    case IMM_TYPE:
+    case IMM_LOCAL:
+    case IMM_GLOBAL:
+    case IMM_TABLE:
+    case IMM_ELEM:
+    case IMM_DATA:
+    case IMM_TAG:
+        op->index = read_u32(r);
+        break;
+    case IMM_TYPE_TABLE:
+    case IMM_TYPE2:
+    case IMM_TYPE_FIELD:
+    case IMM_TYPE_COUNT:
+    case IMM_TYPE_DATA:
+    case IMM_TYPE_ELEM:
+    case IMM_TABLE2:
+    case IMM_MEMORY2:
+    case IMM_ELEM_TABLE:
+        op->index = read_u32(r);
+        op->index2 = read_u32(r);
+        break;
+    case IMM_MEMORY:
+        op->memory = op->index = read_u32(r);
+        break;
+    case IMM_DATA_MEMORY:
+        op->index = read_u32(r);
+        op->memory = op->index2 = read_u32(r);
+        break;
+    case IMM_BR_TABLE:
+        read_br_table(r, op);
+        break;
+    case IMM_MEMARG:
+        read_memarg(r, op);
+        break;
+    case IMM_MEMARG_LANE:
+        read_memarg(r, op);
+        op->lane = read_u8(r);
+        break;
+    case IMM_LANE:
+        op->lane = read_u8(r);
+        break;
+    case IMM_I32:
+        op->value = (u32)read_i32(r);
+        break;
+    case IMM_I64:
+        op->value = (u64)read_i64(r);
+        break;
+    case IMM_F32:
+        op->value = read_bits(r, 4);
+        break;
+    case IMM_F64:
+        op->value = read_bits(r, 8);
+        break;
+    case IMM_V128:
+    case IMM_SHUFFLE:
+        read_v128(r, op);
+        break;
+    case IMM_SELECT:
+        read_select(r, op);
+        break;
+    case IMM_HEAP:
+        op->type = REF_BIT | read_heap(r);
+        break;
+    case IMM_TRY_TABLE:
+        read_try_table(r, op);
+        break;
+    case IMM_CAST:
+        read_cast(r, op);
+        break;
+    case IMM_ORDER:
+        if (read_u8(r) != 0)
+            reader_fail(r, at, ERR_MALFORMED, "zero byte expected");
+        break;
+    default:
+        break;
+    }
+}
+
+struct const_expr
+read_const_expr(struct reader *r)
+{
+    struct const_expr expr = {.at = r->at, .end = r->at};
+    struct op op;
+
+    for (u32 depth = 1; depth > 0 && r->error->status == OK;) {
+        op_read(r, &op);
+        expr.end = op.at;
+        if (op.code == WASM_END || op.code == WASM_DELEGATE)
+            depth--;
+        else if (op_info(op.code)->imm == IMM_BLOCK ||
+                 op_info(op.code)->imm == IMM_TRY_TABLE)
+            depth++;
+    }
+    return expr;
+}
