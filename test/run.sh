@@ -59,7 +59,7 @@ part_programs() {
 }
 
 part_metal() {
-    part "kernel metal" "$out/nebulet" metal-test
+    part "kernel metal" "$out/nebulet" selftest
     suite_present || return
     part "suite metal" "$out/nebulet" wast --on metal "$out"/suite/*/*.json
 }

@@ -50,14 +50,14 @@ now_ms(void)
 }
 
 const char *
-kernel_path(char *to, u64 size)
+kernel_path(const char *name, char *to, u64 size)
 {
-    static const char name[] = "nebulet.elf";
-    ssize_t len = readlink("/proc/self/exe", to, size - sizeof(name));
+    u64 room = strlen(name) + 1;
+    ssize_t len = readlink("/proc/self/exe", to, size - room);
 
     while (len > 0 && to[len - 1] != '/')
         len--;
-    memcpy(to + MAX(len, 0), name, sizeof(name));
+    memcpy(to + MAX(len, 0), name, room);
     return to;
 }
 

@@ -249,11 +249,12 @@ static int
 run_on_metal(const struct run *run, struct bytes initrd)
 {
     char path[4096];
-    struct qemu_options options = {.kernel = kernel_path(path, sizeof(path)),
-                                   .machine = run->machine,
-                                   .append = "stdin=framed",
-                                   .memory_mib = run->memory_mib,
-                                   .timeout_ms = run->timeout_ms};
+    struct qemu_options options = {
+        .kernel = kernel_path("nebulet.elf", path, sizeof(path)),
+        .machine = run->machine,
+        .append = "stdin=framed",
+        .memory_mib = run->memory_mib,
+        .timeout_ms = run->timeout_ms};
 
     return qemu_run(&options, initrd);
 }

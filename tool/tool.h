@@ -4,6 +4,7 @@
 //     wast     run official test scripts
 //     compile  compile a module and say what it took
 //     dump     show a step of the compiler
+//     selftest run the kernel's own tests in QEMU
 
 #pragma once
 
@@ -59,6 +60,7 @@ int command_run(int argc, char **argv);
 int command_wast(int argc, char **argv);
 int command_compile(int argc, char **argv);
 int command_dump(int argc, char **argv);
+int command_selftest(int argc, char **argv);
 
 // --- qemu.c ------------------------------------------------------------------
 
@@ -74,5 +76,5 @@ struct qemu_options {
 // of the programs (or 1 after a complaint).
 int qemu_run(const struct qemu_options *options, struct bytes initrd);
 
-// Where nebulet.elf is: next to the command itself.
-const char *kernel_path(char *to, u64 size);
+// The path of a kernel image ("nebulet.elf"): next to the command itself.
+const char *kernel_path(const char *name, char *to, u64 size);

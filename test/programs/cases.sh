@@ -1,0 +1,111 @@
+# test/programs/cases.sh: what each program must do; read by test/programs.sh.
+# shellcheck shell=sh disable=SC2154,SC2086
+
+user=$out/user
+
+# --- hello: the same bytes on every port, arguments, environment, status ---------
+
+for lang in c:C cpp:C++ rust:Rust; do
+    name=hello-${lang%%:*}
+    {
+        echo "Hello from ${lang##*:}!"
+        echo "argument 1: one"
+        echo "argument 2: two words"
+        echo "argument 3: --exit"
+        echo "argument 4: 7"
+        echo "environment: COLOUR=green"
+    } >"$work/want"
+    check $name 7 $run --env COLOUR=green "$user/$name.wasm" one "two words" \
+        --exit 7
+done
+
+check "exit status 200" 200 $run "$user/hello-c.wasm" --exit 200
+
+# --- the dining philosophers ---------------------------------------------------------
+
+for lang in c rust; do
+    check philosophers-$lang 0 $run "$user/philosophers-$lang.wasm"
+    for name in "Judith Butler" "Gilles Deleuze" "Karl Marx" "Emma Goldman" \
+        "Michel Foucault"; do
+        says "philosophers-$lang" stdout "^$name is eating\.$"
+        says "philosophers-$lang" stdout "^$name is done eating\.$"
+    done
+    verdict "philosophers-$lang: ten lines" \
+        "$([ "$(wc -l <"$work/stdout")" = 10 ] || cat "$work/stdout")"
+done
+
+# --- traps: reason, function name, status 134; the next program still runs --------------
+
+while read -r trap function reason; do
+    check "trap $trap" 134 $run --then "$user/hello-c.wasm" \
+        "$user/traps/$trap.wasm"
+    says "trap $trap: reason" stderr "trap: $reason"
+    says "trap $trap: function" stderr "$function"
+    says "trap $trap: next program" stdout "^Hello from C!$"
+done <<'EOF'
+unreachable reach_the_unreachable           unreachable
+divide      divide_by              integer divide by zero
+overflow    divide_smallest_by     integer overflow
+conversion  convert_not_a_number        invalid conversion to integer
+memory      read_at                out of bounds memory access
+element     call_beyond_the_table  undefined element
+null        call_null              uninitialized element
+signature   call_with_wrong_type           indirect call type mismatch
+stack       dig_deeper              call stack exhausted
+EOF
+
+# --- endless loops ----------------------------------------------------------------------
+
+check "loop: time limit" 124 $run --timeout 500ms "$user/loop.wasm"
+check "loop: others run" 124 $run --timeout 2s --beside "$user/hello-c.wasm" \
+    "$user/loop.wasm"
+says "loop: others run" stdout "^Hello from C!$"
+
+# --- files, qsort, printf of floats, malloc -------------------------------------------
+
+if command -v node >/dev/null 2>&1; then
+    node --no-warnings test/programs/node.mjs user/kitchen/root \
+        "$user/kitchen.wasm" >"$work/want" 2>/dev/null
+    check "kitchen as under Node" 0 $run --dir user/kitchen/root \
+        "$user/kitchen.wasm"
+else
+    check "kitchen" 0 $run --dir user/kitchen/root "$user/kitchen.wasm"
+fi
+
+# --- standard input ------------------------------------------------------------------------
+
+# --- bad input: one clear line, status 1 -----------------------------------------------------
+
+bad() {
+    name=$1 pattern=$2
+    shift 2
+    check "bad: $name" 1 "$@"
+    says "bad: $name" stderr "$pattern"
+    verdict "bad: $name: one line" \
+        "$([ "$(wc -l <"$work/stderr")" = 1 ] || cat "$work/stderr")"
+}
+
+head -c 1000 "$user/hello-c.wasm" >"$work/truncated.wasm"
+printf 'not wasm at all' >"$work/text.wasm"
+: >"$work/empty.wasm"
+printf '\000asm\001\000\000\000\001\004\001\140\000\000\003\002\001\000\012\007\001\005\000\101\000\152\013' \
+    >"$work/invalid.wasm"
+printf '\000asm\001\000\000\000\001\004\001\140\000\000\002\013\001\003env\003foo\000\000' \
+    >"$work/unknown.wasm"
+printf '\000asm\001\000\000\000\001\004\001\140\000\000\002\045\001\026wasi_snapshot_preview1\012fd_advise_\000\000' \
+    >"$work/missing-call.wasm"
+printf '\000asm\001\000\000\000\001\004\001\140\000\000\002\043\001\026wasi_snapshot_preview1\010fd_close\000\000' \
+    >"$work/mistyped.wasm"
+bad truncated "truncated.wasm: offset 0x[0-9a-f]+: .*" $run "$work/truncated.wasm"
+bad text "text.wasm: offset 0x0: magic header not detected" $run "$work/text.wasm"
+bad empty "empty.wasm: offset 0x0: .*" $run "$work/empty.wasm"
+bad invalid "invalid.wasm: offset 0x[0-9a-f]+: type mismatch" \
+    $run "$work/invalid.wasm"
+bad "unknown import" "unknown.wasm: offset 0x[0-9a-f]+: unknown import.*env.*foo" \
+    $run "$work/unknown.wasm"
+bad "unknown call" "missing-call.wasm: offset 0x[0-9a-f]+: unknown import" \
+    $run "$work/missing-call.wasm"
+bad "mistyped import" "mistyped.wasm: offset 0x[0-9a-f]+: incompatible import type" \
+    $run "$work/mistyped.wasm"
+bad "missing file" "no-such-file.wasm: No such file" $run "$work/no-such-file.wasm"
+bad "directory" "Is a directory" $run "$work"

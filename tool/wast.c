@@ -1,0 +1,232 @@
+// tool/wast.c: `nebulet wast`: official test scripts, on either port.
+//
+// On linux each script runs in a process of its own, two at a time, so that a
+// crash is one failed script.  On metal all scripts travel in one initrd to the
+// kernel's test image.
+
+#include "tool/script.h"
+#include "tool/tool.h"
+
+#include "port/linux/linux.h"
+#include "wasi/wasi.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { JOBS = 2, SCRIPT_TIMEOUT_S = 300 };
+
+static const struct host_module *const modules[] = {NULL};
+
+static int
+usage(void)
+{
+    fputs("usage: nebulet wast [--on metal|linux] FILE.json...\n\n"
+          "Runs test scripts as wast2json writes them, each command checked.\n"
+          "Commands on modules that use what is not supported yet are\n"
+          "skipped and listed.  Ends with \"N passed, N failed, N skipped\".\n",
+          stderr);
+    return 2;
+}
+
+// "core/i32" of ".../core/i32.json".
+static const char *
+short_name(const char *path, char *to, u64 size)
+{
+    const char *at = path + strlen(path);
+
+    for (u32 slashes = 0; at > path; at--)
+        if (at[-1] == '/' && ++slashes == 2)
+            break;
+    snprintf(to, size, "%s", at);
+    char *dot = strrchr(to, '.');
+    if (dot != NULL && strcmp(dot, ".json") == 0)
+        *dot = 0;
+    return to;
+}
+
+static void
+add_result(struct script_result *sum, struct script_result r)
+{
+    sum->passed += r.passed;
+    sum->failed += r.failed;
+    sum->skipped += r.skipped;
+}
+
+static void
+report(const char *name, struct script_result r)
+{
+    if (r.failed > 0 || r.skipped > 0)
+        printf("%s: %u passed, %u failed, %u skipped%s\n", name, r.passed,
+               r.failed, r.skipped,
+               r.skipped > 0 ? " (not supported yet)" : "");
+}
+
+static int
+finish(struct script_result sum)
+{
+    printf("%u passed, %u failed, %u skipped\n", sum.passed, sum.failed,
+           sum.skipped);
+    return sum.failed > 0;
+}
+
+// --- linux ---------------------------------------------------------------------
+
+struct job {
+    pid_t pid;  // 0: none
+    int result; // read end: one struct script_result
+    const char *path;
+};
+
+struct child {
+    struct bytes script;
+    char name[256];
+    struct script_result result;
+};
+
+static void
+say(const char *text)
+{
+    printf("%s\n", text);
+}
+
+static int
+run_script(void *arg)
+{
+    struct child *c = arg;
+
+    kernel_init(modules);
+    c->result = script_run(c->script, c->name, say);
+    return 0;
+}
+
+static NORETURN void
+child_main(const char *path, int result)
+{
+    struct buffer script = {0};
+    struct child c = {0};
+
+    alarm(SCRIPT_TIMEOUT_S);
+    if (!script_from_json(&script, path))
+        exit(1);
+    c.script = (struct bytes){script.ptr, script.size};
+    short_name(path, c.name, sizeof(c.name));
+    int status = linux_start(run_script, &c);
+    fflush(stdout);
+    if (write(result, &c.result, sizeof(c.result)) != sizeof(c.result))
+        status = 1;
+    buffer_free(&script);
+    exit(status);
+}
+
+static void
+job_start(struct job *job, const char *path)
+{
+    int ends[2];
+
+    fflush(stdout);
+    if (pipe(ends) != 0)
+        panic(__FILE__, __LINE__, "pipe");
+    *job = (struct job){.pid = fork(), .result = ends[0], .path = path};
+    if (job->pid == 0) {
+        close(ends[0]);
+        child_main(path, ends[1]);
+    }
+    close(ends[1]);
+}
+
+static struct script_result
+job_end(struct job *job)
+{
+    struct script_result r = {0};
+    char name[256];
+    int status;
+
+    bool told = read(job->result, &r, sizeof(r)) == sizeof(r);
+    close(job->result);
+    waitpid(job->pid, &status, 0);
+    short_name(job->path, name, sizeof(name));
+    if (!told || status != 0) {
+        printf("%s: the runner died (wait status 0x%x)\n", name, status);
+        r.failed++;
+    }
+    report(name, r);
+    job->pid = 0;
+    return r;
+}
+
+static int
+wast_on_linux(char **paths, int count)
+{
+    struct script_result sum = {0};
+    struct job jobs[JOBS] = {0};
+
+    for (int i = 0; i < count + JOBS; i++) {
+        struct job *job = &jobs[i % JOBS];
+        if (job->pid != 0)
+            add_result(&sum, job_end(job));
+        if (i < count)
+            job_start(job, paths[i]);
+    }
+    return finish(sum);
+}
+
+// --- metal -------------------------------------------------------------------------
+
+static int
+wast_on_metal(char **paths, int count)
+{
+    char image[4096], name[256], path[512];
+    struct buffer tar = {0};
+
+    for (int i = 0; i < count; i++) {
+        struct buffer script = {0};
+        if (!script_from_json(&script, paths[i]))
+            return 1;
+        snprintf(path, sizeof(path), "wast/%s",
+                 short_name(paths[i], name, sizeof(name)));
+        tar_add(&tar, path, script.ptr, script.size);
+        buffer_free(&script);
+    }
+    tar_end(&tar);
+    struct qemu_options options = {
+        .kernel = kernel_path("nebulet-test.elf", image, sizeof(image)),
+        .machine = "microvm",
+        .append = "wast",
+        .memory_mib = 2048};
+    int status = qemu_run(&options, (struct bytes){tar.ptr, tar.size});
+    buffer_free(&tar);
+    return status;
+}
+
+int
+command_selftest(int argc, char **argv)
+{
+    char image[4096];
+    struct qemu_options options = {
+        .kernel = kernel_path("nebulet-test.elf", image, sizeof(image)),
+        .machine = argc > 1 ? argv[1] : "microvm",
+        .append = "test stdin=framed",
+        .memory_mib = 512};
+
+    return qemu_run(&options, (struct bytes){NULL, 0});
+}
+
+int
+command_wast(int argc, char **argv)
+{
+    bool metal = false;
+    int at = 1;
+
+    if (argc > 2 && strcmp(argv[1], "--on") == 0) {
+        metal = strcmp(argv[2], "metal") == 0;
+        if (!metal && strcmp(argv[2], "linux") != 0)
+            return usage();
+        at = 3;
+    }
+    if (at >= argc || argv[at][0] == '-')
+        return usage();
+    return metal ? wast_on_metal(argv + at, argc - at) :
+                   wast_on_linux(argv + at, argc - at);
+}
