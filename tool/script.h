@@ -81,3 +81,7 @@ struct script_result {
 // which goes to `say`.
 struct script_result script_run(struct bytes script, const char *name,
                                 void (*say)(const char *text));
+
+// script_boot.c: run every file of the archive as a script, print failures and
+// the closing line; the exit status.
+u32 script_boot(struct bytes initrd);

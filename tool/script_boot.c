@@ -1,0 +1,51 @@
+// tool/script_boot.c: run every script of an initrd; for the test image.
+
+#include "tool/script.h"
+
+#include "wasi/wasi.h"
+
+enum { LINE_SIZE = 600 };
+
+static void
+say(const char *text)
+{
+    console_write(PORT_STDOUT, text, string_of(text).len);
+    console_write(PORT_STDOUT, "\n", 1);
+}
+
+static void
+report(const char *name, struct script_result r, const char *note)
+{
+    char line[LINE_SIZE];
+
+    format(line, sizeof(line), "%s%s%u passed, %u failed, %u skipped%s", name,
+           *name ? ": " : "", r.passed, r.failed, r.skipped, note);
+    say(line);
+}
+
+u32
+script_boot(struct bytes initrd)
+{
+    struct error error = {0};
+    struct tar tar = {.archive = initrd, .error = &error};
+    struct script_result sum = {0};
+    struct tar_entry entry;
+    char name[LINE_SIZE / 2];
+
+    while (tar_next(&tar, &entry)) {
+        struct string path = entry.path[1];
+        if (entry.kind != '0')
+            continue;
+        format(name, sizeof(name), "%.*s", (i32)path.len, path.ptr);
+        struct script_result r = script_run(entry.data, name, say);
+        if (r.failed > 0 || r.skipped > 0)
+            report(name, r, r.skipped > 0 ? " (not supported yet)" : "");
+        sum.passed += r.passed;
+        sum.failed += r.failed;
+        sum.skipped += r.skipped;
+    }
+    if (error.status != OK)
+        klog("initrd: offset 0x%llx: %s\n", error.at, error.what);
+    report("", sum, "");
+    return sum.failed > 0 || error.status != OK;
+}
