@@ -1,129 +1,54 @@
 // wasm/check.c: the rules of a whole module, bodies excepted (spec 3.5).
 //
-// Runs after all sections are decoded.  Order: types of imports and
-// definitions first, so that constant expressions can rely on them.
+// Runs after all sections are decoded and their types are known to be valid.
 
 #include "wasm/internal.h"
 
 struct checker {
     struct module *m;
-    struct arena *temp;
-    struct error *error;
+    struct decoder *d;
     struct const_checker consts;
 };
 
 static void
 fail(struct checker *c, u64 at, const char *what)
 {
-    error_set(c->error, ERR_INVALID, at, what);
+    error_set(c->d->error, ERR_INVALID, at, what);
 }
 
 static bool
 is_ok(const struct checker *c)
 {
-    return c->error->status == OK;
+    return c->d->error->status == OK;
 }
 
-// --- types of items ----------------------------------------------------------------
-
-// Where an item came from: its import, or nowhere in particular.
-static const struct type *
-func_type(struct checker *c, u32 type)
-{
-    const struct module *m = c->m;
-
-    if (type < m->type_count && m->types[type].kind == TYPE_FUNC)
-        return &m->types[type];
-    fail(c, 0, "unknown type");
-    return NULL;
-}
-
-static void
-check_valtype(struct checker *c, valtype_t type)
-{
-    if (!valtype_is_known(type, c->m->type_count))
-        fail(c, 0, "unknown type");
-}
-
-static void
-check_funcs(struct checker *c)
-{
-    for (u32 i = 0; i < c->m->func_count && is_ok(c); i++)
-        func_type(c, c->m->funcs[i].type);
-}
-
-static void
-check_tags(struct checker *c)
-{
-    for (u32 i = 0; i < c->m->tag_count && is_ok(c); i++) {
-        const struct type *t = func_type(c, c->m->tags[i]);
-        if (t != NULL && t->result_count > 0)
-            fail(c, 0, "non-empty tag result type");
-    }
-}
-
-static void
-check_limits(struct checker *c, const struct limits *l, u64 most,
-             const char *what)
-{
-    if (l->min > most || l->max > most)
-        fail(c, 0, what);
-    else if (l->min > l->max)
-        fail(c, 0, "size minimum must not be greater than maximum");
-}
-
-static void
-check_memory(struct checker *c, const struct limits *l)
-{
-    u64 most = l->page_log2 == 16 ? (l->is64 ? 1ull << 48 : 1ull << 16) :
-               l->is64            ? UINT64_MAX :
-                                    UINT32_MAX;
-
-    if (l->page_log2 != 16 && l->page_log2 != 0)
-        fail(c, 0, "invalid custom page size");
-    check_limits(c, l, most, "memory size must be at most 65536 pages (4GiB)");
-    if (l->shared && !l->has_max)
-        fail(c, 0, "shared memory must have maximum");
-}
-
-static void
-check_memories(struct checker *c)
-{
-    for (u32 i = 0; i < c->m->memory_count && is_ok(c); i++)
-        check_memory(c, &c->m->memories[i]);
-}
+// --- globals and tables ----------------------------------------------------------------
 
 static void
 check_globals(struct checker *c)
 {
-    for (u32 i = 0; i < c->m->global_count && is_ok(c); i++) {
-        const struct global *g = &c->m->globals[i];
-        check_valtype(c, g->type.type);
-        if (i >= c->m->global_imports && is_ok(c))
-            const_check(&c->consts, g->init, i);
-    }
+    for (u32 i = c->m->global_imports; i < c->m->global_count && is_ok(c); i++)
+        const_check(&c->consts, c->m->globals[i].init, i);
 }
 
+// Tables come before globals and see the imported ones only.
 static void
 check_tables(struct checker *c)
 {
     const struct module *m = c->m;
 
-    for (u32 i = 0; i < m->table_count && is_ok(c); i++) {
-        const struct table *t = &m->tables[i];
-        const struct limits *l = &t->type.limits;
-        check_valtype(c, t->type.elem);
-        check_limits(c, l, l->is64 ? UINT64_MAX : UINT32_MAX, "table size");
-        if (!is_ok(c))
-            return;
-        if (t->has_init)
-            const_check(&c->consts, t->init, m->global_imports);
-        else if (i >= m->table_imports && !valtype_has_default(t->type.elem))
-            fail(c, 0, "type mismatch");
-    }
+    for (u32 i = m->table_imports; i < m->table_count && is_ok(c); i++)
+        if (m->tables[i].has_init)
+            const_check(&c->consts, m->tables[i].init, m->global_imports);
 }
 
 // --- exports and start -------------------------------------------------------------
+
+static u64
+export_at(const struct checker *c, const struct export *e)
+{
+    return (u64)((const u8 *)e->name.ptr - c->m->bytes);
+}
 
 static void
 check_export_index(struct checker *c, const struct export *e)
@@ -141,7 +66,7 @@ check_export_index(struct checker *c, const struct export *e)
     };
 
     if (e->index >= spaces[e->kind].count)
-        fail(c, 0, spaces[e->kind].what);
+        fail(c, export_at(c, e), spaces[e->kind].what);
     else if (e->kind == EXTERN_FUNC)
         bit_set(m->func_refs, e->index);
 }
@@ -164,7 +89,8 @@ name_is_new(struct checker *c, struct name_set *set, u32 number)
         if (string_equal(name, set->exports[set->slots[at] - 1].name))
             return false;
         if (set->budget-- == 0) {
-            error_set(c->error, ERR_LIMIT, 0, "too many collisions of names");
+            error_set(c->d->error, ERR_LIMIT, 0,
+                      "too many collisions of names");
             return true;
         }
     }
@@ -176,40 +102,41 @@ static void
 check_exports(struct checker *c)
 {
     const struct module *m = c->m;
-    u64 mark = arena_mark(c->temp), size = 16;
+    u64 mark = arena_mark(c->d->keep), size = 16;
 
     while (size < 2 * (u64)m->export_count)
         size *= 2;
     struct name_set set = {
         .exports = m->exports,
-        .slots = ARENA_NEW(c->temp, u32, size),
+        .slots = ARENA_NEW(c->d->keep, u32, size),
         .mask = size - 1,
         .budget = 16 * (u64)m->export_count + 1000,
     };
     if (set.slots == NULL)
-        error_set(c->error, ERR_NO_MEMORY, 0, "out of memory");
+        error_set(c->d->error, ERR_NO_MEMORY, 0, "out of memory");
     for (u32 i = 0; i < m->export_count && is_ok(c); i++) {
         check_export_index(c, &m->exports[i]);
         if (!name_is_new(c, &set, i))
-            fail(c, 0, "duplicate export name");
+            fail(c, export_at(c, &m->exports[i]), "duplicate export name");
     }
-    arena_reset(c->temp, mark);
+    arena_reset(c->d->keep, mark);
 }
 
 static void
 check_start(struct checker *c)
 {
     const struct module *m = c->m;
+    u64 at = c->d->sections[SECTION_START].at;
 
     if (m->start == NO_INDEX)
         return;
     if (m->start >= m->func_count) {
-        fail(c, 0, "unknown function");
+        fail(c, at, "unknown function");
         return;
     }
     const struct type *t = &m->types[m->funcs[m->start].type];
     if (t->param_count != 0 || t->result_count != 0)
-        fail(c, 0, "start function");
+        fail(c, at, "start function");
 }
 
 // --- segments ------------------------------------------------------------------------
@@ -226,7 +153,7 @@ static void
 check_items(struct checker *c, const struct elem_segment *s)
 {
     struct module *m = c->m;
-    struct reader r = {m->bytes, s->at, m->size, c->error};
+    struct reader r = {m->bytes, s->at, m->size, c->d->error};
 
     for (u32 i = 0; i < s->count && is_ok(c); i++) {
         u64 at = r.at;
@@ -249,12 +176,11 @@ check_elem(struct checker *c, struct elem_segment *s)
 {
     const struct module *m = c->m;
 
-    check_valtype(c, s->type);
-    if (s->mode == SEGMENT_ACTIVE && s->table >= m->table_count)
-        fail(c, s->at, "unknown table");
-    if (!is_ok(c))
-        return;
     if (s->mode == SEGMENT_ACTIVE) {
+        if (s->table >= m->table_count) {
+            fail(c, s->at, "unknown table");
+            return;
+        }
         const struct table_type *t = &m->tables[s->table].type;
         if (!valtype_matches(m, s->type, t->elem))
             fail(c, s->at, "type mismatch");
@@ -290,7 +216,7 @@ static void
 check_constants(struct checker *c)
 {
     if (c->consts.uses_gc)
-        error_set(c->error, ERR_UNSUPPORTED, 0,
+        error_set(c->d->error, ERR_UNSUPPORTED, 0,
                   "constants that are structs, arrays or i31");
 }
 
@@ -321,23 +247,22 @@ lay_out(struct checker *c)
         at = ALIGN_UP(at + parts[i].count * parts[i].size, 16);
     }
     if (at > INT32_MAX)
-        error_set(c->error, ERR_LIMIT, 0, "instance too large");
+        error_set(c->d->error, ERR_LIMIT, 0, "instance too large");
 }
 
 static void (*const steps[])(struct checker *c) = {
-    check_funcs,   check_tags,   check_memories,  check_exports,
-    check_globals, check_tables, check_start,     check_elems,
-    check_datas,   lay_out,      check_constants,
+    check_exports, check_globals, check_tables, check_start,
+    check_elems,   check_datas,   lay_out,      check_constants,
 };
 
 void
-module_check(struct module *m, struct arena *temp, struct error *error)
+module_check(struct decoder *d)
 {
-    struct checker c = {.m = m, .temp = temp, .error = error};
-    u64 mark = arena_mark(temp);
+    struct checker c = {.m = d->m, .d = d};
+    u64 mark = arena_mark(d->keep);
 
-    const_checker_init(&c.consts, m, temp, error);
+    const_checker_init(&c.consts, d->m, d->keep, d->error);
     for (u32 i = 0; i < COUNT(steps) && is_ok(&c); i++)
         steps[i](&c);
-    arena_reset(temp, mark);
+    arena_reset(d->keep, mark);
 }

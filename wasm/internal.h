@@ -22,8 +22,10 @@ struct const_expr read_const_expr(struct reader *r);
 
 // --- types.c -------------------------------------------------------------------
 
-// The type section, checked and with canonical indexes.
-void types_decode(struct module *m, struct reader *r, struct arena *keep);
+// The type section, with canonical indexes.  The first broken rule goes to
+// *invalid, and decoding goes on.
+void types_decode(struct module *m, struct reader *r, struct arena *keep,
+                  struct error *invalid);
 
 // Does the type name only defined types below `type_count`?
 bool valtype_is_known(valtype_t t, u32 type_count);
@@ -31,10 +33,71 @@ bool valtype_is_known(valtype_t t, u32 type_count);
 // May a local, field or table entry of this type start as zero or null?
 bool valtype_has_default(valtype_t t);
 
+// --- decode.c ------------------------------------------------------------------
+
+enum section_id {
+    SECTION_CUSTOM,
+    SECTION_TYPE,
+    SECTION_IMPORT,
+    SECTION_FUNCTION,
+    SECTION_TABLE,
+    SECTION_MEMORY,
+    SECTION_GLOBAL,
+    SECTION_EXPORT,
+    SECTION_START,
+    SECTION_ELEMENT,
+    SECTION_CODE,
+    SECTION_DATA,
+    SECTION_DATA_COUNT,
+    SECTION_TAG,
+    SECTION_COUNT
+};
+
+struct section {
+    u64 at, end; // of the contents; both 0 when there is none
+};
+
+struct decoder {
+    struct module *m;
+    struct arena *keep;
+    struct error *error;
+    struct section sections[SECTION_COUNT];
+    u32 imports[EXTERN_TAG + 1]; // how many of each kind
+    u64 data_count_at;
+    struct error scan;    // what is wrong behind the sections that were found
+    struct error invalid; // the first broken rule, told if nothing is malformed
+};
+
+// --- sections.c ------------------------------------------------------------------
+
+struct reader section_reader(const struct decoder *d, enum section_id id);
+
+// The number of items in a section, 0 if there is no such section.
+u32 section_count(const struct decoder *d, struct reader *r, enum section_id id,
+                  u64 limit, const char *what);
+
+void decode_types(struct decoder *d);
+// Twice: first only to count what is imported.
+void decode_imports(struct decoder *d, bool store);
+void decode_funcs(struct decoder *d);
+void decode_tables(struct decoder *d);
+void decode_memories(struct decoder *d);
+void decode_tags(struct decoder *d);
+void decode_globals(struct decoder *d);
+void decode_exports(struct decoder *d);
+void decode_start(struct decoder *d);
+void decode_elems(struct decoder *d);
+void decode_data_count(struct decoder *d);
+void decode_code(struct decoder *d);
+void decode_datas(struct decoder *d);
+
+// `count` items of `size` bytes, zeroed; NULL after a failure.
+void *decoder_alloc(struct decoder *d, u64 count, u64 size);
+
 // --- check.c -------------------------------------------------------------------
 
 // Validate a module whose sections are decoded, bodies excepted.
-void module_check(struct module *m, struct arena *temp, struct error *error);
+void module_check(struct decoder *d);
 
 // --- const.c -------------------------------------------------------------------
 

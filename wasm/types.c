@@ -183,6 +183,7 @@ struct slot {
 // budget.  Honest modules use a few per cent of it.
 struct type_table {
     struct module *m;
+    struct error *invalid; // the first broken rule
     struct slot *slots;
     u64 mask;
     u64 budget;
@@ -423,15 +424,16 @@ composite_matches(const struct module *m, const struct type *sub,
 // --- the section ---------------------------------------------------------------
 
 static void
-check_super(struct module *m, struct reader *r, u32 index, u64 at)
+check_super(struct type_table *table, struct reader *r, u32 index, u64 at)
 {
+    struct module *m = table->m;
     struct type *t = &m->types[index];
 
     if (t->super == NO_INDEX)
         return;
     const struct type *super = &m->types[t->super];
     if (super->final || !composite_matches(m, t, super))
-        reader_fail(r, at, ERR_INVALID, "sub type");
+        error_set(table->invalid, ERR_INVALID, at, "sub type");
     else if (super->depth == LIMIT_SUBTYPE_DEPTH)
         reader_fail(r, at, ERR_LIMIT, "too many levels of subtypes");
     else
@@ -449,7 +451,7 @@ finish_group(struct type_table *table, struct reader *r, u32 first, u64 at)
         const struct type *t = &m->types[i];
         bool known = t->super == NO_INDEX || t->super < i;
         if (!known || !type_is_closed(t, end)) {
-            reader_fail(r, at, ERR_INVALID, "unknown type");
+            error_set(table->invalid, ERR_INVALID, at, "unknown type");
             return;
         }
     }
@@ -461,11 +463,12 @@ finish_group(struct type_table *table, struct reader *r, u32 first, u64 at)
     for (u32 i = first; i < end; i++)
         m->types[i].canonical = same + (i - first);
     for (u32 i = first; i < end && r->error->status == OK; i++)
-        check_super(m, r, i, at);
+        check_super(table, r, i, at);
 }
 
 static bool
-table_init(struct type_table *table, struct module *m, struct arena *arena)
+table_init(struct type_table *table, struct module *m, struct arena *arena,
+           struct error *invalid)
 {
     u64 size = 16;
 
@@ -473,6 +476,7 @@ table_init(struct type_table *table, struct module *m, struct arena *arena)
         size *= 2;
     *table = (struct type_table){
         .m = m,
+        .invalid = invalid,
         .slots = arena_alloc(arena, size * sizeof(struct slot), 8),
         .mask = size - 1,
         .budget = 16 * (u64)m->type_count + 64 * COLLISION_COST,
@@ -498,7 +502,8 @@ read_groups(struct type_decoder *d, struct type_table *table)
 }
 
 void
-types_decode(struct module *m, struct reader *r, struct arena *keep)
+types_decode(struct module *m, struct reader *r, struct arena *keep,
+             struct error *invalid)
 {
     struct type_decoder d = {.m = m, .r = r};
     struct type_table table;
@@ -513,7 +518,7 @@ types_decode(struct module *m, struct reader *r, struct arena *keep)
     d.fields = ARENA_NEW(keep, struct field, d.field_count);
     u64 mark = arena_mark(keep);
     if (m->types == NULL || d.vals == NULL || d.fields == NULL ||
-        !table_init(&table, m, keep)) {
+        !table_init(&table, m, keep, invalid)) {
         reader_fail(r, at, ERR_NO_MEMORY, "out of memory");
         return;
     }
