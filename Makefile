@@ -75,7 +75,8 @@ $(OUT)/san/libnebulet.a: $(call objects,san,$(LINUX))
 	@ar rcs $@ $^
 
 # test/NAME_*.c and test/main.c make out/san/test-NAME.
-UNITS := $(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f))))))
+# (test/metal_*.c are linked into the kernel instead, see below.)
+UNITS := $(filter-out metal,$(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f)))))))
 
 define unit
 $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test/main.c) $(OUT)/san/libnebulet.a
@@ -99,9 +100,28 @@ $(OUT)/metal/%.o: %
 	@mkdir -p $(@D)
 	@echo "  CC $< (metal)"; $(CC) $(KERNEL) -c $< -o $@
 
+LINK_METAL = @echo "  LD $@"; $(CC) -nostdlib -static -Wl,--build-id=none \
+             -Wl,-T,port/metal/kernel.ld $(filter %.o %.a,$^) -o $@
+
 $(OUT)/nebulet.elf: $(call objects,metal,$(METAL)) port/metal/kernel.ld
-	@echo "  LD $@"; $(CC) -nostdlib -static -no-pie -Wl,--build-id=none -Wl,-T,port/metal/kernel.ld \
-	    $(filter %.o,$^) -o $@
+	$(LINK_METAL)
+
+# The port alone, with a kernel that runs test/metal_*.c.
+PORT_TEST := $(wildcard test/metal_*.c) $(call sources,base abi port/x64 port/metal)
+
+$(OUT)/port-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(PORT_TEST)) port/metal/kernel.ld
+	$(LINK_METAL)
+
+# The whole kernel, with test scripts instead of programs: the boot_run of
+# test/boot.c takes the place of the library's.
+$(OUT)/metal/libnebulet.a: $(call objects,metal,$(filter-out port/metal,$(METAL)))
+	@rm -f $@
+	@ar rcs $@ $^
+
+SCRIPT_BOOT := test/boot.c tool/script.c tool/script_boot.c $(call sources,port/metal)
+
+$(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
+	$(LINK_METAL)
 
 # --- programs ------------------------------------------------------------------
 

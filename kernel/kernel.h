@@ -32,8 +32,17 @@ struct host_module {
 
 // --- start (kernel.c) --------------------------------------------------------
 
+// Every stack is STACK_SIZE bytes at a multiple of that: a guard at the low
+// end, the kernel's own STACK_TOP bytes at the high end.
+enum {
+    STACK_SIZE = 256 * 1024,
+    STACK_GUARD = PAGE_SIZE,
+    STACK_TOP = 64,
+};
+
 // Bring the kernel up on the first CPU; `modules` (terminated by NULL) must
-// stay.  Afterwards the caller runs as the kernel's first thread.
+// stay.  Called on such a stack, interrupts off.  Afterwards the caller runs as
+// the kernel's first thread, interrupts on.
 void kernel_init(const struct host_module *const *modules);
 
 // --- modules and processes ---------------------------------------------------

@@ -77,6 +77,10 @@ void context_init(struct context *c, void *stack_top, void (*entry)(void *),
 // a C call keeps; preemption saves everything else first.
 void context_switch(struct context *from, struct context *to);
 
+// The scheduler is about to continue on the stack [low, low + size): for
+// debugging tools; most ports do nothing.
+void port_stack_use(void *low, u64 size);
+
 // Call `run(arg)` behind a barrier: when generated code below it traps,
 // barrier_call returns false, with the trap described in the thread; else true.
 bool barrier_call(u64 *barrier_rsp, void (*run)(void *), void *arg);

@@ -205,7 +205,7 @@ command_selftest(int argc, char **argv)
 {
     char image[4096];
     struct qemu_options options = {
-        .kernel = kernel_path("nebulet-test.elf", image, sizeof(image)),
+        .kernel = kernel_path("port-test.elf", image, sizeof(image)),
         .machine = argc > 1 ? argv[1] : "microvm",
         .append = "test stdin=framed",
         .memory_mib = 512};

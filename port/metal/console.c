@@ -1,0 +1,214 @@
+// The console: standard input and output on the first serial port, standard
+// error on the second, the kernel's log on QEMU's debug port (0xe9); what is
+// missing falls back to the first.
+//
+// Input arrives by interrupt into a ring.  It ends at ^D at the start of a
+// line; or, with `stdin=framed` on the command line, comes in frames of a
+// length byte and as many bytes, and ends at length 0, so that every byte can
+// be input.
+
+#include "kernel/kernel.h"
+#include "port/metal/metal.h"
+
+enum {
+    COM1 = 0x3f8,
+    COM2 = 0x2f8,
+    DEBUG_PORT = 0xe9, // reads as its own number
+    COM1_LINE = 4,
+
+    // Registers of a 16550, and their bits.
+    UART_DATA = 0,
+    UART_INTERRUPTS = 1, // bit 0: received
+    UART_FIFO = 2,
+    UART_LINE_CONTROL = 3,
+    UART_MODEM_CONTROL = 4,
+    UART_LINE_STATUS = 5,
+    UART_SCRATCH = 7,
+    LINE_8N1 = 0x03,
+    LINE_DIVISOR = 0x80,
+    FIFO_ON = 0x07,  // and clear both
+    MODEM_ON = 0x0b, // DTR, RTS, OUT2 (lets interrupts through)
+    STATUS_RECEIVED = 0x01,
+    STATUS_CAN_SEND = 0x20,
+    FIFO_SIZE = 16,
+
+    RING_SIZE = 4096,
+    CONTROL_D = 4,
+};
+
+static struct spinlock output_lock;
+static bool has_com1, has_com2, has_debug_port;
+
+static struct spinlock input_lock;
+
+// Under input_lock.
+static u8 ring[RING_SIZE];
+static u32 ring_from, ring_to; // count up forever
+static bool framed;
+static u32 frame_left;        // bytes left of the current frame
+static bool ended;            // no more input, ever
+static bool in_line;          // not at the start of a line
+static bool receiver_stopped; // the ring was full
+
+// --- serial ports ---------------------------------------------------------------
+
+static bool
+serial_init(u16 port)
+{
+    out8(port + UART_SCRATCH, 0x5a);
+    if (in8(port + UART_SCRATCH) != 0x5a)
+        return false;
+    out8(port + UART_INTERRUPTS, 0);
+    out8(port + UART_LINE_CONTROL, LINE_DIVISOR | LINE_8N1);
+    out8(port + UART_DATA, 1); // 115200 baud
+    out8(port + UART_INTERRUPTS, 0);
+    out8(port + UART_LINE_CONTROL, LINE_8N1);
+    out8(port + UART_FIFO, FIFO_ON);
+    out8(port + UART_MODEM_CONTROL, MODEM_ON);
+    return true;
+}
+
+static void
+out_bytes(u16 port, const u8 *bytes, u64 count)
+{
+    __asm__ volatile("rep outsb"
+                     : "+S"(bytes), "+c"(count)
+                     : "d"(port)
+                     : "memory");
+}
+
+static void
+serial_write(u16 port, const u8 *bytes, u64 size)
+{
+    while (size > 0) {
+        u64 part = MIN(size, (u64)FIFO_SIZE);
+
+        while (!(in8(port + UART_LINE_STATUS) & STATUS_CAN_SEND))
+            __asm__ volatile("pause");
+        out_bytes(port, bytes, part);
+        bytes += part;
+        size -= part;
+    }
+}
+
+void
+port_write(enum port_stream stream, const void *bytes, u64 size)
+{
+    bool on = spin_lock(&output_lock);
+
+    if (stream == PORT_LOG && has_debug_port)
+        out_bytes(DEBUG_PORT, bytes, size);
+    else if (stream == PORT_STDERR && has_com2)
+        serial_write(COM2, bytes, size);
+    else if (has_com1)
+        serial_write(COM1, bytes, size);
+    spin_unlock(&output_lock, on);
+}
+
+void
+console_unlock(void)
+{
+    output_lock = (struct spinlock){0};
+}
+
+void
+console_end(u8 status)
+{
+    const u8 trailer[2] = {0, status};
+
+    if (has_debug_port)
+        out_bytes(DEBUG_PORT, trailer, sizeof(trailer));
+}
+
+// --- input -------------------------------------------------------------------------
+
+// Move what the port has received to the ring; stop listening when that is
+// full.
+static void
+receive(void)
+{
+    while (in8(COM1 + UART_LINE_STATUS) & STATUS_RECEIVED) {
+        if (ring_to - ring_from == RING_SIZE) {
+            receiver_stopped = true;
+            out8(COM1 + UART_INTERRUPTS, 0);
+            return;
+        }
+        ring[ring_to++ % RING_SIZE] = in8(COM1 + UART_DATA);
+    }
+}
+
+void
+serial_interrupt(void)
+{
+    bool on = spin_lock(&input_lock);
+
+    receive();
+    spin_unlock(&input_lock, on);
+    console_interrupt();
+}
+
+// Consume what is not data at the head of the ring.
+static void
+skip_framing(void)
+{
+    while (!ended && ring_from != ring_to && framed && frame_left == 0) {
+        frame_left = ring[ring_from++ % RING_SIZE];
+        ended = frame_left == 0;
+    }
+    if (!framed && !in_line && ring_from != ring_to &&
+        ring[ring_from % RING_SIZE] == CONTROL_D)
+        ended = true;
+}
+
+static bool
+take_byte(u8 *byte)
+{
+    skip_framing();
+    if (ended || ring_from == ring_to)
+        return false;
+    *byte = ring[ring_from++ % RING_SIZE];
+    in_line = *byte != '\n';
+    if (framed)
+        frame_left--;
+    return true;
+}
+
+u64
+port_read(void *to, u64 size, bool *end)
+{
+    bool on = spin_lock(&input_lock);
+    u64 count = 0;
+
+    while (count < size && take_byte((u8 *)to + count))
+        count++;
+    skip_framing();
+    *end = ended;
+    if (receiver_stopped && ring_to - ring_from < RING_SIZE / 2) {
+        receiver_stopped = false;
+        out8(COM1 + UART_INTERRUPTS, 1);
+        receive();
+    }
+    spin_unlock(&input_lock, on);
+    return count;
+}
+
+// --- start ------------------------------------------------------------------------
+
+void
+console_init(void)
+{
+    has_com1 = serial_init(COM1);
+    has_com2 = serial_init(COM2);
+    has_debug_port = in8(DEBUG_PORT) == DEBUG_PORT;
+}
+
+void
+console_start(bool frames)
+{
+    framed = frames;
+    ended = !has_com1;
+    if (!has_com1)
+        return;
+    irq_enable_line(COM1_LINE, VECTOR_COM1);
+    out8(COM1 + UART_INTERRUPTS, 1);
+}

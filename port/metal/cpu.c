@@ -1,0 +1,178 @@
+// One CPU: control registers, segments, interrupt vectors and their stacks.
+//
+// Every vector has a stack of its own kind (IST), because an interrupt must
+// not need memory of the interrupted thread's stack, which is committed on
+// demand.  Faults may nest, so their stack moves down while one is handled.
+
+#include "port/metal/metal.h"
+
+enum {
+    MSR_FS_BASE = 0xc0000100,
+    CR0_EM = 1 << 2,
+    CR0_TS = 1 << 3,
+    CR0_MP_NE_WP = 1 << 1 | 1 << 5 | 1 << 16,
+    CR4_PGE = 1 << 7,
+    CR4_OSFXSR = 1 << 9,
+    CR4_OSXMMEXCPT = 1 << 10,
+    CR4_UMIP = 1 << 11,
+    CR4_OSXSAVE = 1 << 18,
+    CR4_SMEP = 1 << 20,
+    XCR0_X87_SSE = 3,
+    XCR0_AVX = 4,
+    GATE_INTERRUPT = 0x8e, // present, ring 0, interrupts off
+};
+
+struct gate {
+    u16 offset_low, selector;
+    u8 ist, type;
+    u16 offset_middle;
+    u32 offset_high, reserved;
+};
+
+struct table_pointer { // for lgdt, lidt
+    u16 limit;
+    u64 base;
+} __attribute__((packed));
+
+u32 vector_state_size; // of an xsave area; 0: fxsave
+
+static struct cpu first_cpu;
+static struct gate idt[256] __attribute__((aligned(64)));
+
+static void
+init_gates(void)
+{
+    for (u32 i = 0; i < 256; i++) {
+        u64 stub = (u64)trap_stubs[i];
+
+        idt[i] = (struct gate){
+            .offset_low = (u16)stub,
+            .offset_middle = (u16)(stub >> 16),
+            .offset_high = (u32)(stub >> 32),
+            .selector = SELECTOR_CODE,
+            .ist = i < VECTOR_TIMER ? IST_FAULT : IST_IRQ,
+            .type = GATE_INTERRUPT,
+        };
+    }
+    idt[VECTOR_NMI].ist = IST_NMI;
+    idt[VECTOR_DOUBLE_FAULT].ist = IST_DOUBLE;
+    idt[VECTOR_MACHINE_CHECK].ist = IST_MACHINE;
+}
+
+static void
+init_tss(struct cpu *cpu)
+{
+    u64 base = (u64)&cpu->tss;
+
+    for (u32 i = 0; i < IST_COUNT; i++)
+        cpu->tss.ist[i] =
+            (u64)cpu->other_stacks[i < IST_FAULT ? i : i - 1] + STACK_OTHER;
+    cpu->tss.ist[IST_FAULT - 1] =
+        (u64)cpu->fault_stack + sizeof(cpu->fault_stack);
+    cpu->tss.io_map = sizeof(struct tss);
+    cpu->gdt[3] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 |
+                  0x89ull << 40 | (base >> 24 & 0xff) << 56;
+    cpu->gdt[4] = base >> 32;
+}
+
+static void
+load_tables(struct cpu *cpu)
+{
+    struct table_pointer gdt = {sizeof(cpu->gdt) - 1, (u64)cpu->gdt};
+    struct table_pointer vectors = {sizeof(idt) - 1, (u64)idt};
+
+    // The selectors are the boot code's, so only the tables change.
+    __asm__ volatile("lgdt %0" : : "m"(gdt));
+    __asm__ volatile("lidt %0" : : "m"(vectors));
+    __asm__ volatile("ltr %w0" : : "r"(SELECTOR_TSS));
+    msr_write(MSR_FS_BASE, (u64)cpu);
+}
+
+// All pages are the supervisor's, so SMEP costs nothing; it would catch a
+// stray user bit in the page tables.  SMAP would say no more.
+static void
+init_control(void)
+{
+    struct cpuid features = cpuid(1, 0), more = cpuid(7, 0);
+    u64 cr0, cr4;
+
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+    cr0 = (cr0 | CR0_MP_NE_WP) & ~(u64)(CR0_EM | CR0_TS);
+    __asm__ volatile("mov %0, %%cr0" : : "r"(cr0));
+
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    cr4 |= CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    cr4 |= more.ebx >> 7 & 1 ? CR4_SMEP : 0;
+    cr4 |= more.ecx >> 2 & 1 ? CR4_UMIP : 0;
+    cr4 |= features.ecx >> 26 & 1 ? CR4_OSXSAVE : 0;
+    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+}
+
+// Turn on the vector registers that generated code may use, and no others:
+// what is on must be saved by preempt_start.
+static void
+init_vectors(void)
+{
+    struct cpuid features = cpuid(1, 0);
+    u32 xcr0 = XCR0_X87_SSE;
+
+    if (!(features.ecx >> 26 & 1))
+        return;
+    if (features.ecx >> 28 & 1)
+        xcr0 |= XCR0_AVX;
+    __asm__ volatile("xsetbv" : : "c"(0), "a"(xcr0), "d"(0));
+    vector_state_size = cpuid(0xd, 0).ebx;
+}
+
+void
+cpu_init(void)
+{
+    struct cpu *cpu = &first_cpu;
+
+    cpu->self = cpu;
+    cpu->deadline = UINT64_MAX;
+    cpu->gdt[SELECTOR_CODE / 8] = 0x00af9b000000ffff;
+    cpu->gdt[SELECTOR_DATA / 8] = 0x00cf93000000ffff;
+    init_gates();
+    init_tss(cpu);
+    load_tables(cpu);
+    init_control();
+    init_vectors();
+}
+
+// --- kernel/port.h -----------------------------------------------------------
+
+u32
+port_cpu_count(void)
+{
+    return 1;
+}
+
+u32
+port_cpu_id(void)
+{
+    return this_cpu()->id;
+}
+
+bool
+port_interrupts_off(void)
+{
+    u64 flags;
+
+    __asm__ volatile("pushfq\n pop %0\n cli" : "=r"(flags) : : "memory");
+    return flags >> 9 & 1;
+}
+
+void
+port_interrupts_restore(bool on)
+{
+    if (on)
+        __asm__ volatile("sti" : : : "memory");
+}
+
+// The instruction after sti still runs without interruption, so none is lost.
+void
+port_idle(void)
+{
+    __asm__ volatile("sti\n hlt\n cli" : : : "memory");
+}

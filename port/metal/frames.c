@@ -1,0 +1,189 @@
+// Physical memory: a buddy allocator of blocks of 4 KiB to 2 MiB.
+//
+// Booting touches no RAM but one byte of state per frame of the first block:
+// free RAM is carved into blocks of 2 MiB only when the lists run dry.  A free
+// block holds its list links; the state of its first frame says that it is
+// free and how large.
+
+#include "port/metal/metal.h"
+
+enum { FRAMES_2M = 1 << ORDER_2M };
+
+static struct spinlock lock;
+
+// Under the lock.
+static struct ranges uncarved;
+static u8 *state; // by frame: 1 + order at the head of a free block, else 0
+static struct list lists[ORDER_COUNT];
+static u64 free_frames, total_frames;
+
+static u64
+frame_of(const struct list *block)
+{
+    return ((u64)block - DIRECT_BASE) / PAGE_SIZE;
+}
+
+static struct list *
+block_of(u64 frame)
+{
+    return (struct list *)direct(frame * PAGE_SIZE);
+}
+
+static void
+push_block(u64 frame, u32 order)
+{
+    state[frame] = (u8)(1 + order);
+    list_push(&lists[order], block_of(frame));
+}
+
+static void
+take_block(u64 frame)
+{
+    state[frame] = 0;
+    list_remove(block_of(frame));
+}
+
+// Buddies are always within one block of 2 MiB, whose state is known.
+static void
+release(u64 frame, u32 order)
+{
+    assert(state[frame] == 0);
+    free_frames += 1ull << order;
+    while (order < ORDER_2M) {
+        u64 buddy = frame ^ 1ull << order;
+
+        if (state[buddy] != 1 + order)
+            break;
+        take_block(buddy);
+        frame &= ~(1ull << order);
+        order++;
+    }
+    push_block(frame, order);
+}
+
+// Move the free part of one 2 MiB block from `uncarved` to the lists, from
+// low to high addresses: the boot code's tables map only the low ones.
+static bool
+carve(void)
+{
+    struct range *next;
+    u64 start, end;
+
+    if (uncarved.count == 0)
+        return false;
+    next = &uncarved.at[0];
+    start = next->start / PAGE_SIZE;
+    end = MIN(next->end / PAGE_SIZE, (start | (FRAMES_2M - 1)) + 1);
+    ranges_remove(&uncarved, start * PAGE_SIZE, end * PAGE_SIZE);
+
+    free_frames -= end - start; // release counts them again
+    if (end - start == FRAMES_2M)
+        memset(state + start, 0, FRAMES_2M);
+    while (start < end) {
+        u32 order = MIN(bits_trailing_zeros(start), (u32)ORDER_2M);
+
+        while (1ull << order > end - start)
+            order--;
+        release(start, order);
+        start += 1ull << order;
+    }
+    return true;
+}
+
+static u64
+take(u32 order)
+{
+    u32 have = order;
+    u64 frame;
+
+    while (have < ORDER_COUNT && list_empty(&lists[have]))
+        have++;
+    if (have == ORDER_COUNT)
+        return 0;
+    frame = frame_of(lists[have].next);
+    take_block(frame);
+    while (have > order) {
+        have--;
+        push_block(frame + (1ull << have), have);
+    }
+    free_frames -= 1ull << order;
+    return frame;
+}
+
+u64
+frames_new(u32 order)
+{
+    bool on = spin_lock(&lock);
+    u64 frame = take(order);
+
+    while (frame == 0 && carve())
+        frame = take(order);
+    spin_unlock(&lock, on);
+    return frame * PAGE_SIZE;
+}
+
+void
+frames_free(u64 physical, u32 order)
+{
+    bool on = spin_lock(&lock);
+
+    release(physical / PAGE_SIZE, order);
+    spin_unlock(&lock, on);
+}
+
+void
+frames_info(u64 *available, u64 *total)
+{
+    bool on = spin_lock(&lock);
+
+    *available = free_frames * PAGE_SIZE;
+    *total = total_frames * PAGE_SIZE;
+    spin_unlock(&lock, on);
+}
+
+// The state array goes at the first place with room, which the tables of the
+// boot code must already map.
+static void
+place_state(struct ranges *free)
+{
+    u64 frames = free->at[free->count - 1].end / PAGE_SIZE;
+    u64 size = ALIGN_UP(ALIGN_UP(frames, FRAMES_2M), PAGE_SIZE);
+
+    for (u32 i = 0; i < free->count; i++) {
+        u64 start = free->at[i].start;
+
+        if (free->at[i].end - start < size || start + size > BOOT_MAPPED)
+            continue;
+        state = direct(start);
+        ranges_remove(free, start, start + size);
+        return;
+    }
+    panic(__FILE__, __LINE__, "no room for the state of the frames");
+}
+
+// Blocks that are not free as a whole are cleared here, the others when they
+// are carved.
+static void
+clear_edges(const struct range *r)
+{
+    u64 first = r->start / PAGE_SIZE & ~(u64)(FRAMES_2M - 1);
+    u64 last = (r->end / PAGE_SIZE - 1) & ~(u64)(FRAMES_2M - 1);
+
+    memset(state + first, 0, FRAMES_2M);
+    memset(state + last, 0, FRAMES_2M);
+}
+
+void
+frames_init(struct ranges *free)
+{
+    assert(free->count > 0);
+    place_state(free);
+    for (u32 order = 0; order < ORDER_COUNT; order++)
+        list_init(&lists[order]);
+    uncarved = *free;
+    for (u32 i = 0; i < free->count; i++) {
+        clear_edges(&free->at[i]);
+        free_frames += (free->at[i].end - free->at[i].start) / PAGE_SIZE;
+    }
+    total_frames = free_frames;
+}

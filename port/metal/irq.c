@@ -1,0 +1,143 @@
+// Interrupt controllers: the local APIC of each CPU and one I/O APIC for the
+// ISA lines, at their standard addresses.  The old PICs are silenced.
+
+#include "port/metal/metal.h"
+
+enum {
+    PIC1_DATA = 0x21,
+    PIC2_DATA = 0xa1,
+
+    MSR_APIC_BASE = 0x1b,
+    APIC_BASE_ENABLE = 1 << 11,
+    APIC_BASE_X2APIC = 1 << 10,
+    MSR_X2APIC = 0x800,
+
+    // Registers of the local APIC (SDM 3A, 10.4.1).
+    APIC_ID = 0x20,
+    APIC_TASK_PRIORITY = 0x80,
+    APIC_END = 0xb0,
+    APIC_SPURIOUS = 0xf0,
+    APIC_COMMAND = 0x300,
+    APIC_LVT_TIMER = 0x320,
+    APIC_LVT_LINT0 = 0x350,
+    APIC_LVT_LINT1 = 0x360,
+    APIC_TIMER_INITIAL = 0x380,
+    APIC_TIMER_CURRENT = 0x390,
+    APIC_TIMER_DIVIDE = 0x3e0,
+    APIC_ON = 1 << 8,
+    LVT_NMI = 4 << 8,
+    LVT_MASKED = 1 << 16,
+    DIVIDE_BY_1 = 0xb,
+    COMMAND_SELF = 1 << 18 | 1 << 14, // fixed, asserted
+
+    // The I/O APIC: an index and a data register.
+    IOAPIC_INDEX = 0,
+    IOAPIC_DATA = 0x10,
+    IOAPIC_TABLE = 0x10, // two words for each line
+};
+
+#define IOAPIC_PHYSICAL 0xfec00000ull
+
+static u64 apic_physical;
+static bool x2apic;
+
+static u32
+mmio_read(u64 physical)
+{
+    return *(volatile u32 *)(MMIO_BASE + physical);
+}
+
+static void
+mmio_write(u64 physical, u32 value)
+{
+    *(volatile u32 *)(MMIO_BASE + physical) = value;
+}
+
+static u32
+apic_read(u32 reg)
+{
+    if (x2apic)
+        return (u32)msr_read(MSR_X2APIC + reg / 16);
+    return mmio_read(apic_physical + reg);
+}
+
+static void
+apic_write(u32 reg, u32 value)
+{
+    if (x2apic)
+        msr_write(MSR_X2APIC + reg / 16, value);
+    else
+        mmio_write(apic_physical + reg, value);
+}
+
+static void
+map_registers(u64 physical)
+{
+    u64 flags = PAGE_PRESENT | PAGE_WRITE | PAGE_UNCACHED | PAGE_GLOBAL;
+
+    if (!space_map(MMIO_BASE + physical, physical, PAGE_SIZE,
+                   flags | PAGE_NO_EXEC))
+        panic(__FILE__, __LINE__, "no memory for page tables");
+}
+
+static void
+ioapic_write(u32 reg, u32 value)
+{
+    mmio_write(IOAPIC_PHYSICAL + IOAPIC_INDEX, reg);
+    mmio_write(IOAPIC_PHYSICAL + IOAPIC_DATA, value);
+}
+
+void
+irq_enable_line(u32 line, enum vector vector)
+{
+    ioapic_write(IOAPIC_TABLE + 2 * line + 1, apic_read(APIC_ID) & 0xff000000);
+    ioapic_write(IOAPIC_TABLE + 2 * line, vector);
+}
+
+void
+irq_end(void)
+{
+    apic_write(APIC_END, 0);
+}
+
+void
+irq_timer_start(u32 count)
+{
+    apic_write(APIC_TIMER_INITIAL, count);
+}
+
+u32
+irq_timer_count(void)
+{
+    return apic_read(APIC_TIMER_CURRENT);
+}
+
+// One CPU is running, so the only one to poke is this one.
+void
+port_poke(u32 cpu)
+{
+    if (cpu == port_cpu_id())
+        apic_write(APIC_COMMAND, COMMAND_SELF | VECTOR_POKE);
+}
+
+void
+irq_init(void)
+{
+    u64 base = msr_read(MSR_APIC_BASE);
+
+    out8(PIC1_DATA, 0xff);
+    out8(PIC2_DATA, 0xff);
+
+    apic_physical = base & 0xfffff000;
+    x2apic = (base & APIC_BASE_X2APIC) != 0;
+    msr_write(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
+    map_registers(apic_physical);
+    map_registers(IOAPIC_PHYSICAL);
+
+    apic_write(APIC_LVT_LINT0, LVT_MASKED);
+    apic_write(APIC_LVT_LINT1, LVT_NMI);
+    apic_write(APIC_TASK_PRIORITY, 0);
+    apic_write(APIC_SPURIOUS, APIC_ON | VECTOR_SPURIOUS);
+    apic_write(APIC_TIMER_DIVIDE, DIVIDE_BY_1);
+    apic_write(APIC_LVT_TIMER, VECTOR_TIMER);
+}

@@ -1,0 +1,110 @@
+// The kernel on the bare machine: from the boot loader to the programs of the
+// initrd and the exit status.  How QEMU starts it (TCG; tool/qemu.c has the
+// same, with the log and standard error on descriptors of its own):
+//
+//     qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 512M
+//         -M microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=off
+//         -nodefaults -no-user-config -no-reboot -display none
+//         -device isa-debug-exit,iobase=0xf4,iosize=0x04
+//         -chardev stdio,id=com1,signal=off
+//         -device isa-serial,chardev=com1,iobase=0x3f8,irq=4
+//         -chardev file,id=com2,path=stderr.txt
+//         -device isa-serial,chardev=com2,iobase=0x2f8,irq=3
+//         -chardev file,id=log,path=log.txt
+//         -device isa-debugcon,chardev=log,iobase=0xe9
+//         -kernel out/nebulet.elf -initrd programs.tar -append stdin=framed
+//
+// and the same with `-M q35`.  What may be left out: com2 and log, whose text
+// then appears on com1; stdin=framed (console.c).  QEMU's exit status is
+// 2 n + 1 for our status n, modulo 256; the log ends with a NUL and the byte n
+// (panic.c).
+
+#include "port/metal/metal.h"
+#include "wasi/wasi.h"
+
+NORETURN void metal_main(u32 magic, u32 start); // called by boot.S
+
+static struct boot_info info;
+
+static const struct host_module *const modules[] = {
+    &wasi_preview1,
+    &wasi_unstable,
+    NULL,
+};
+
+extern const u8 image_end[];
+
+// All RAM but what somebody uses already.  The first MiB stays untouched: the
+// firmware's data, and later the first instructions of other CPUs.
+static void
+init_memory(void)
+{
+    struct ranges free = info.ram;
+
+    ranges_remove(&free, 0, (u64)image_end - KERNEL_BASE);
+    ranges_remove(&free, info.initrd.start & ~(u64)(PAGE_SIZE - 1),
+                  ALIGN_UP(info.initrd.end, PAGE_SIZE));
+    frames_init(&free);
+    space_init(&info);
+    spans_init();
+}
+
+// The kernel's first thread, on a stack as kernel_init wants it.
+static void
+first_thread(void *arg)
+{
+    struct bytes initrd = {direct(info.initrd.start),
+                           info.initrd.end - info.initrd.start};
+
+    (void)arg;
+    kernel_init(modules);
+    console_start(boot_info_has_word(&info, "stdin=framed"));
+    port_exit(boot_run(initrd, info.cmdline));
+}
+
+NORETURN static void
+start_first_thread(void)
+{
+    struct context boot, first;
+    u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
+
+    if (stack == NULL ||
+        !port_commit(stack + STACK_GUARD, STACK_SIZE - STACK_GUARD))
+        panic(__FILE__, __LINE__, "no memory for the first stack");
+    context_init(&first, stack + STACK_SIZE - STACK_TOP, first_thread, NULL);
+    context_switch(&boot, &first);
+    __builtin_unreachable();
+}
+
+// Is this a machine that runs ring 0 at full speed (tool/qemu.c)?  Some take
+// minutes for these turns.
+NORETURN static void
+probe(void)
+{
+    for (u32 i = 0; i < 10000000; i++)
+        __asm__ volatile("");
+    port_exit(0);
+}
+
+void
+metal_main(u32 magic, u32 start)
+{
+    console_init();
+    cpu_init();
+    if (!boot_info_read(&info, magic, direct(start), direct(0)))
+        panic(__FILE__, __LINE__, "neither PVH nor Multiboot2 started us");
+    if (boot_info_has_word(&info, "probe"))
+        probe();
+    init_memory();
+    irq_init();
+    clock_init();
+    random_init();
+    start_first_thread();
+}
+
+void
+port_stack_use(void *low, u64 size)
+{
+    (void)low;
+    (void)size;
+}

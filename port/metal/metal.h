@@ -1,0 +1,297 @@
+// port/metal: the kernel on the bare machine.  kernel/port.h is what it offers
+// upwards; this header is what its files offer each other.
+
+#pragma once
+
+#include "kernel/port.h"
+#include "port/metal/map.h"
+
+// --- single instructions -------------------------------------
+
+static inline void
+out8(u16 port, u8 value)
+{
+    __asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline void
+out32(u16 port, u32 value)
+{
+    __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline u8
+in8(u16 port)
+{
+    u8 value;
+
+    __asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline u64
+msr_read(u32 msr)
+{
+    u32 low, high;
+
+    __asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr));
+    return (u64)high << 32 | low;
+}
+
+static inline void
+msr_write(u32 msr, u64 value)
+{
+    __asm__ volatile("wrmsr"
+                     :
+                     : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32))
+                     : "memory");
+}
+
+static inline u64
+tsc_read(void)
+{
+    u32 low, high;
+
+    __asm__ volatile("lfence\n rdtsc" : "=a"(low), "=d"(high) : : "memory");
+    return (u64)high << 32 | low;
+}
+
+struct cpuid {
+    u32 eax, ebx, ecx, edx;
+};
+
+static inline struct cpuid
+cpuid(u32 leaf, u32 subleaf)
+{
+    struct cpuid r;
+
+    __asm__ volatile("cpuid"
+                     : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx)
+                     : "a"(leaf), "c"(subleaf));
+    return r;
+}
+
+static inline u8 *
+direct(u64 physical)
+{
+    return (u8 *)(DIRECT_BASE + physical);
+}
+
+// --- locks: short sections with interrupts off --------------------------------
+
+struct spinlock {
+    u32 next, serving;
+};
+
+static inline bool
+spin_lock(struct spinlock *lock) // returns what spin_unlock wants
+{
+    bool on = port_interrupts_off();
+    u32 ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
+
+    while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket)
+        __asm__ volatile("pause");
+    return on;
+}
+
+static inline void
+spin_unlock(struct spinlock *lock, bool on)
+{
+    __atomic_store_n(&lock->serving, lock->serving + 1, __ATOMIC_RELEASE);
+    port_interrupts_restore(on);
+}
+
+// --- boot.S, bootinfo.c: what the boot loader said ------------------------------
+
+struct range {
+    u64 start, end;
+};
+
+enum { RANGE_MAX = 64, CMDLINE_MAX = 16384 };
+
+// A set of disjoint ranges, sorted.
+struct ranges {
+    struct range at[RANGE_MAX];
+    u32 count;
+};
+
+void ranges_add(struct ranges *set, u64 start, u64 end);
+void ranges_remove(struct ranges *set, u64 start, u64 end);
+
+struct boot_info {
+    struct ranges ram;   // all of it, page by page
+    struct range initrd; // physical, empty if there is none
+    char cmdline[CMDLINE_MAX];
+};
+
+// Copy what matters out of the boot loader's memory; `magic` tells whose it
+// is.  `window` is where physical address 0 is mapped.  False: unknown magic.
+MUST_USE bool boot_info_read(struct boot_info *info, u32 magic, const u8 *start,
+                             const u8 *window);
+
+// Is `word` one of the words of the command line?
+bool boot_info_has_word(const struct boot_info *info, const char *word);
+
+// --- frames.c: physical memory ---------------------------------------------------
+
+enum {
+    ORDER_PAGE = 0,
+    ORDER_64K = 4,
+    ORDER_2M = 9,
+    ORDER_COUNT,
+};
+
+// Take over the free RAM: everything in `free`, which shrinks by what the
+// allocator needs for itself.
+void frames_init(struct ranges *free);
+
+// 2^order frames, aligned to their size, contents unknown; 0 when there are
+// none.
+MUST_USE u64 frames_new(u32 order);
+
+// Any part of what frames_new returned may be given back, by aligned blocks.
+void frames_free(u64 physical, u32 order);
+void frames_info(u64 *available, u64 *total);
+
+// --- spans.c: address ranges --------------------------------------------------------
+
+// A buddy allocator over addresses alone: sizes are powers of two times the
+// smallest block, a block is aligned to its size (relative to base).
+struct span_space;
+
+extern struct span_space slot_space; // 1 GiB up
+extern struct span_space heap_space; // 4 KiB up
+extern struct span_space code_space; // 4 KiB up
+
+void spans_init(void);
+MUST_USE u64 span_new(struct span_space *space, u64 size, u64 align); // or 0
+void span_free(struct span_space *space, u64 start, u64 size);
+struct span_space *span_space_of(u64 address);
+u64 span_size(const struct span_space *space, u64 size); // of the whole block
+
+// --- space.c: page tables -------------------------------------------------------------
+
+enum page_flag { // as in page table entries
+    PAGE_PRESENT = 1 << 0,
+    PAGE_WRITE = 1 << 1,
+    PAGE_UNCACHED = 3 << 3,
+    PAGE_HUGE = 1 << 7,
+    PAGE_GLOBAL = 1 << 8,
+};
+
+#define PAGE_NO_EXEC (1ull << 63)
+
+// Build the kernel's own tables and switch to them.
+void space_init(const struct boot_info *info);
+
+// Map [address, address + size) to physical memory that belongs to somebody
+// else.  False when there is no memory for tables.
+MUST_USE bool space_map(u64 address, u64 physical, u64 size, u64 flags);
+
+// --- cpu.c: segments, interrupt vectors, per-CPU data ----------------------------------
+
+enum {
+    IST_IRQ = 1,
+    IST_FAULT,
+    IST_DOUBLE,
+    IST_NMI,
+    IST_MACHINE,
+    IST_COUNT = IST_MACHINE,
+};
+
+enum {
+    FAULT_DEPTH = 3, // faults while handling faults
+    STACK_FAULT = 16 * 1024,
+    STACK_OTHER = 16 * 1024,
+};
+
+struct tss {
+    u32 reserved0;
+    u64 rsp[3], reserved1;
+    u64 ist[7], reserved2; // ist[n - 1] is IST n
+    u16 reserved3, io_map;
+} __attribute__((packed));
+
+// One CPU; FS base points to it (GS is left to generated code).
+struct cpu {
+    struct cpu *self;
+    u32 id;
+    u32 fault_depth;
+    u64 deadline; // what port_timer_set asked for
+    u64 gdt[5];
+    struct tss tss;
+    u8 fault_stack[FAULT_DEPTH * STACK_FAULT] __attribute__((aligned(64)));
+    u8 other_stacks[IST_COUNT - 1][STACK_OTHER] __attribute__((aligned(64)));
+};
+
+static inline struct cpu *
+this_cpu(void)
+{
+    struct cpu *cpu;
+
+    __asm__ volatile("mov %%fs:0, %0" : "=r"(cpu));
+    return cpu;
+}
+
+// Make this CPU, the first, ready for faults and interrupts.
+void cpu_init(void);
+
+extern u32 vector_state_size; // bytes that preempt_start saves
+
+// --- trap.S, trap.c: exceptions and interrupts -------------------------------------------
+
+enum vector {
+    VECTOR_DIVIDE = 0,
+    VECTOR_NMI = 2,
+    VECTOR_UNDEFINED = 6,
+    VECTOR_DOUBLE_FAULT = 8,
+    VECTOR_PAGE_FAULT = 14,
+    VECTOR_MACHINE_CHECK = 18,
+    VECTOR_TIMER = 32,
+    VECTOR_POKE,
+    VECTOR_COM1,
+    VECTOR_SPURIOUS = 255,
+};
+
+// Registers in hardware order up to r15 (but for rsp), then what the stub and
+// the CPU push.
+struct trap_frame {
+    u64 r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
+    u64 vector, error;
+    u64 rip, cs, rflags, rsp, ss;
+};
+
+extern const u8 trap_stubs[256][16]; // trap.S
+extern const u8 preempt_start[];     // trap.S
+
+// --- irq.c: local APIC and I/O APIC -----------------------------------------------------
+
+void irq_init(void);
+void irq_end(void); // the interrupt being handled may come again
+void irq_enable_line(u32 line, enum vector vector); // edge, as ISA lines are
+
+// The local timer counts down once from `count`; 0 stops it.
+void irq_timer_start(u32 count);
+u32 irq_timer_count(void);
+
+// --- clock.c -------------------------------------------------------------------------------
+
+void clock_init(void);
+bool clock_interrupt(void); // the timer fired: is it time?
+
+// --- console.c: serial ports ------------------------------------------------------------
+
+void console_init(void);         // output only
+void console_start(bool framed); // input too
+void serial_interrupt(void);
+void console_unlock(void);   // for the end: whoever wrote, writes no more
+void console_end(u8 status); // the last bytes of the log
+
+// --- random.c ----------------------------------------------------------------------------
+
+void random_init(void);
+
+// --- panic.c -----------------------------------------------------------------------------
+
+void say(const char *text, ...) PRINTF(1, 2); // a line to the log
+NORETURN void die(void);                      // after the reason was said

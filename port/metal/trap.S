@@ -1,0 +1,118 @@
+// Exceptions and interrupts: from the vector to trap_handle(frame) and back,
+// and the way out of a thread that is preempted.
+
+#include "port/metal/map.h"
+
+    .text
+
+.macro push_all
+    push    %rax
+    push    %rcx
+    push    %rdx
+    push    %rbx
+    push    %rbp
+    push    %rsi
+    push    %rdi
+    push    %r8
+    push    %r9
+    push    %r10
+    push    %r11
+    push    %r12
+    push    %r13
+    push    %r14
+    push    %r15
+.endm
+
+.macro pop_all
+    pop     %r15
+    pop     %r14
+    pop     %r13
+    pop     %r12
+    pop     %r11
+    pop     %r10
+    pop     %r9
+    pop     %r8
+    pop     %rdi
+    pop     %rsi
+    pop     %rbp
+    pop     %rbx
+    pop     %rdx
+    pop     %rcx
+    pop     %rax
+.endm
+
+// One stub of 16 bytes for each vector.  Those in the mask have an error code
+// from the CPU (SDM 3A, 6.13); the others get a 0 in its place.
+    .globl  trap_stubs
+    .balign 16
+trap_stubs:
+    .set    vector, 0
+    .rept   256
+    .balign 16
+    .if     vector > 31
+    push    $0
+    .elseif !((0x60227d00 >> vector) & 1)
+    push    $0
+    .endif
+    push    $vector
+    jmp     trap_common
+    .set    vector, vector + 1
+    .endr
+    .balign 16
+
+// struct trap_frame is a multiple of 16 bytes, so the stack is aligned.
+trap_common:
+    cld
+    push_all
+    mov     %rsp, %rdi
+    call    trap_handle
+    pop_all
+    add     $16, %rsp           // vector, error code
+    iretq
+
+// The timer interrupt makes a preempted thread continue here, on its own
+// stack, with interrupts off and what iretq wants at rsp.  Saves everything
+// and lets others run.
+    .globl  preempt_start
+    .balign 16
+preempt_start:
+    push_all
+    mov     %rsp, %rbp
+    mov     vector_state_size(%rip), %ebx
+    mov     $512, %eax          // fxsave
+    test    %ebx, %ebx
+    cmovnz  %ebx, %eax
+    sub     %rax, %rsp
+    and     $-64, %rsp
+    test    %ebx, %ebx
+    jz      1f
+
+    xor     %eax, %eax          // the header must be zero, SDM 1, 13.4.2
+    .irp    at, 512, 520, 528, 536, 544, 552, 560, 568
+    mov     %rax, \at(%rsp)
+    .endr
+    mov     $-1, %eax
+    mov     $-1, %edx
+    xsave64 (%rsp)
+    call    give_way
+    mov     $-1, %eax
+    mov     $-1, %edx
+    xrstor64 (%rsp)
+    jmp     2f
+
+1:  fxsave64 (%rsp)
+    call    give_way
+    fxrstor64 (%rsp)
+
+2:  mov     %rbp, %rsp
+    pop_all
+    iretq
+
+give_way:                       // rbp + 15 registers: struct return_frame
+    sub     $8, %rsp
+    call    sched_preempt
+    add     $8, %rsp
+    lea     15 * 8(%rbp), %rdi
+    jmp     preempt_return
+
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,190 @@
+// What exceptions and interrupts mean.
+//
+// Faults go to the kernel's fault_handle, which knows memories and generated
+// code; what it does not know is a bug of ours and ends the machine with the
+// registers on the log.  Interrupts run on the CPU's own stack; a thread that
+// is to give way does so on its own stack, in preempt_start.
+
+#include "kernel/kernel.h"
+#include "port/metal/metal.h"
+#include "port/x64/port_x64.h"
+
+enum { RFLAGS_INTERRUPTS = 1 << 9, RFLAGS_DIRECTION = 1 << 10 };
+
+void trap_handle(struct trap_frame *frame); // called by trap.S
+
+static const char *const exception_names[] = {
+    "divide error",       "debug",       "NMI",
+    "breakpoint",         "overflow",    "bound",
+    "undefined opcode",   "no device",   "double fault",
+    "coprocessor",        "invalid TSS", "no segment",
+    "stack fault",        "protection",  "page fault",
+    "vector 15",          "x87",         "alignment",
+    "machine check",      "SIMD",        "virtualization",
+    "control protection",
+};
+
+static u64
+fault_address(void)
+{
+    u64 address;
+
+    __asm__ volatile("mov %%cr2, %0" : "=r"(address));
+    return address;
+}
+
+static void
+say_registers(const struct trap_frame *f)
+{
+    say("rip %016lx rsp %016lx rflags %lx", f->rip, f->rsp, f->rflags);
+    say("rax %016lx rcx %016lx rdx %016lx rbx %016lx", f->rax, f->rcx, f->rdx,
+        f->rbx);
+    say("rbp %016lx rsi %016lx rdi %016lx r8  %016lx", f->rbp, f->rsi, f->rdi,
+        f->r8);
+    say("r9  %016lx r10 %016lx r11 %016lx r12 %016lx", f->r9, f->r10, f->r11,
+        f->r12);
+    say("r13 %016lx r14 %016lx r15 %016lx", f->r13, f->r14, f->r15);
+}
+
+// A fault just below the stack pointer: the stack has run into its guard.
+static bool
+is_stack_overflow(const struct trap_frame *f)
+{
+    return (f->vector == VECTOR_PAGE_FAULT ||
+            f->vector == VECTOR_DOUBLE_FAULT) &&
+           fault_address() - (f->rsp - 64 * KIB) < 128 * KIB;
+}
+
+NORETURN static void
+give_up(const struct trap_frame *f)
+{
+    const char *name = f->vector < COUNT(exception_names) ?
+                           exception_names[f->vector] :
+                           "unknown";
+
+    console_unlock();
+    say("kernel panic: exception %lu (%s), error %lx, address %lx%s", f->vector,
+        name, f->error, fault_address(),
+        is_stack_overflow(f) ? ": kernel stack overflow" : "");
+    say_registers(f);
+    die();
+}
+
+static bool
+describe_fault(struct fault *fault, const struct trap_frame *f)
+{
+    u64 regs[16] = {f->rax, f->rcx, f->rdx, f->rbx, f->rsp, f->rbp,
+                    f->rsi, f->rdi, f->r8,  f->r9,  f->r10, f->r11,
+                    f->r12, f->r13, f->r14, f->r15};
+
+    *fault = (struct fault){.pc = f->rip, .rsp = f->rsp};
+    switch (f->vector) {
+    case VECTOR_PAGE_FAULT:
+        fault->kind = FAULT_MEMORY;
+        fault->address = fault_address();
+        return true;
+    case VECTOR_UNDEFINED:
+        fault->kind = FAULT_UNDEFINED;
+        return true;
+    case VECTOR_DIVIDE:
+        fault->kind = FAULT_DIVIDE;
+        fault->divide_zero = divisor_is_zero((const u8 *)f->rip, regs);
+        return true;
+    }
+    return false;
+}
+
+// Runs with the fault stack moved down, so that the kernel may fault again.
+static void
+handle_fault(struct trap_frame *f)
+{
+    struct cpu *cpu = this_cpu();
+    struct fault fault;
+    u64 barrier = 0;
+
+    if (++cpu->fault_depth == FAULT_DEPTH || !describe_fault(&fault, f))
+        give_up(f);
+    cpu->tss.ist[IST_FAULT - 1] -= STACK_FAULT;
+    switch (fault_handle(&fault, &barrier)) {
+    case FAULT_RETRY:
+        break;
+    case FAULT_UNWIND:
+        f->rip = (u64)barrier_unwound;
+        f->rsp = barrier;
+        f->rflags &= ~(u64)RFLAGS_DIRECTION;
+        break;
+    case FAULT_PANIC:
+        give_up(f);
+    }
+    cpu->tss.ist[IST_FAULT - 1] += STACK_FAULT;
+    cpu->fault_depth--;
+}
+
+// What the iretq of preempt_start takes.
+struct return_frame {
+    u64 rip, cs, rflags, rsp, ss;
+};
+
+void preempt_return(struct return_frame *back); // called by trap.S
+
+// Leave generated code for good when the thread was killed meanwhile.
+static void
+unwind_if_killed(u64 *rip, u64 *rsp)
+{
+    u64 barrier;
+
+    if (!sched_unwind(*rip, &barrier))
+        return;
+    *rip = (u64)barrier_unwound;
+    *rsp = barrier;
+}
+
+// Continue in preempt_start, as if the thread had called it.  Writing to its
+// stack may fault like any other access.
+static void
+preempt(struct trap_frame *f)
+{
+    struct return_frame *back = (struct return_frame *)(f->rsp & ~15ull) - 1;
+
+    *back = (struct return_frame){f->rip, f->cs, f->rflags, f->rsp, f->ss};
+    f->rip = (u64)preempt_start;
+    f->rsp = (u64)back;
+    f->rflags &= ~(u64)RFLAGS_INTERRUPTS;
+}
+
+// The thread is back; its registers are still on its stack.
+void
+preempt_return(struct return_frame *back)
+{
+    unwind_if_killed(&back->rip, &back->rsp);
+}
+
+static void
+handle_interrupt(struct trap_frame *f)
+{
+    bool schedule = true;
+
+    if (f->vector == VECTOR_SPURIOUS)
+        return; // wants no acknowledgement
+    if (f->vector == VECTOR_TIMER)
+        schedule = clock_interrupt();
+    if (f->vector == VECTOR_COM1)
+        serial_interrupt();
+    irq_end();
+    if (schedule && sched_interrupt())
+        preempt(f);
+    else
+        unwind_if_killed(&f->rip, &f->rsp);
+}
+
+void
+trap_handle(struct trap_frame *f)
+{
+    if (f->vector >= VECTOR_TIMER)
+        handle_interrupt(f);
+    else if (f->vector == VECTOR_PAGE_FAULT || f->vector == VECTOR_UNDEFINED ||
+             f->vector == VECTOR_DIVIDE)
+        handle_fault(f);
+    else
+        give_up(f);
+}

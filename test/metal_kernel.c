@@ -1,0 +1,101 @@
+// The smallest kernel that port/metal can run on: it counts interrupts, lets
+// a test say what happens on a fault, and runs the registered tests instead of
+// programs.
+
+#include "port/metal/metal.h"
+#include "test/metal_test.h"
+#include "test/test.h"
+#include "wasi/wasi.h"
+
+struct metal_hooks metal_hooks;
+
+extern const struct test *const __start_tests[];
+extern const struct test *const __stop_tests[];
+
+const struct host_module wasi_preview1, wasi_unstable;
+
+static bool failed;
+
+void
+test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
+{
+    failed = true;
+    say("%s:%u: %s: got %ld, want %ld", file, line, text, got, want);
+}
+
+void
+kernel_init(const struct host_module *const *modules)
+{
+    (void)modules;
+    port_interrupts_restore(true);
+}
+
+u32
+boot_run(struct bytes initrd, const char *cmdline)
+{
+    u32 passed = 0, bad = 0;
+
+    metal_hooks.initrd = initrd;
+    metal_hooks.cmdline = cmdline;
+    for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
+        failed = false;
+        (*t)->run();
+        if (failed)
+            say("FAILED: %s", (*t)->name);
+        passed += !failed;
+        bad += failed;
+    }
+    say("%u passed, %u failed, 0 skipped", passed, bad);
+    return bad != 0;
+}
+
+bool
+metal_has_word(const char *word)
+{
+    static struct boot_info info;
+
+    for (u32 i = 0; i < CMDLINE_MAX && metal_hooks.cmdline[i] != 0; i++)
+        info.cmdline[i] = metal_hooks.cmdline[i];
+    return boot_info_has_word(&info, word);
+}
+
+bool
+sched_interrupt(void)
+{
+    metal_hooks.interrupts++;
+    return metal_hooks.preempt != NULL;
+}
+
+void
+sched_preempt(void)
+{
+    void (*preempt)(void) = metal_hooks.preempt;
+
+    metal_hooks.preempt = NULL;
+    preempt();
+}
+
+bool
+sched_unwind(u64 pc, u64 *barrier_rsp)
+{
+    if (!metal_hooks.kill || !port_code_contains(pc))
+        return false;
+    metal_hooks.kill = false;
+    *barrier_rsp = metal_hooks.barrier;
+    return true;
+}
+
+void
+console_interrupt(void)
+{
+    metal_hooks.inputs++;
+}
+
+enum fault_action
+fault_handle(const struct fault *fault, u64 *barrier_rsp)
+{
+    if (metal_hooks.fault == NULL)
+        return FAULT_PANIC;
+    *barrier_rsp = metal_hooks.barrier;
+    return metal_hooks.fault(fault);
+}

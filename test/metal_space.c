@@ -1,0 +1,389 @@
+// port/metal: physical memory, address ranges, page tables, protection.
+
+#include "port/metal/metal.h"
+#include "port/x64/port_x64.h"
+#include "test/metal_test.h"
+#include "test/test.h"
+
+// --- faults on purpose -----------------------------------------------------------
+
+static struct fault seen;
+
+static enum fault_action
+note_fault(const struct fault *fault)
+{
+    seen = *fault;
+    return FAULT_UNWIND;
+}
+
+static bool
+runs(void (*run)(void *), void *arg)
+{
+    bool done;
+
+    metal_hooks.fault = note_fault;
+    done = barrier_call(&metal_hooks.barrier, run, arg);
+    metal_hooks.fault = NULL;
+    return done;
+}
+
+static void
+do_read(void *at)
+{
+    (void)*(volatile u8 *)at;
+}
+
+static void
+do_write(void *at)
+{
+    *(volatile u8 *)at = 1;
+}
+
+static void
+do_call(void *at)
+{
+    ((void (*)(void))at)();
+}
+
+static bool
+can_read(const void *at)
+{
+    return runs(do_read, (void *)at);
+}
+
+static bool
+can_write(const void *at)
+{
+    return runs(do_write, (void *)at);
+}
+
+static bool
+is_zero(const u8 *at, u64 size)
+{
+    for (u64 i = 0; i < size; i++)
+        if (at[i] != 0)
+            return false;
+    return true;
+}
+
+static u64
+available(void)
+{
+    u64 now, total;
+
+    port_memory_info(&now, &total);
+    return now;
+}
+
+// --- commit and decommit -----------------------------------------------------------
+
+static const struct {
+    u64 size, commit_at, commit_size, decommit_at, decommit_size;
+} ranges[] = {
+    {64 * KIB,  0,                 64 * KIB,          0,                 64 * KIB},
+    {64 * KIB,  4 * KIB,           4 * KIB,           0,                 64 * KIB},
+    {256 * KIB, 60 * KIB,          72 * KIB,          64 * KIB,          4 * KIB },
+    {8 * MIB,   0,                 8 * MIB,           0,                 8 * MIB },
+    {8 * MIB,   1 * MIB,           6 * MIB,           3 * MIB,           1 * MIB },
+    {8 * MIB,   2 * MIB,           2 * MIB,           2 * MIB,           4 * KIB },
+    {8 * MIB,   2 * MIB,           2 * MIB,           4 * MIB - 4 * KIB, 4 * KIB },
+    {8 * MIB,   4 * KIB,           8 * MIB - 4 * KIB, 2 * MIB + 4 * KIB, 3 * MIB },
+    {8 * GIB,   0,                 64 * KIB,          0,                 8 * GIB },
+    {8 * GIB,   1 * GIB - 1 * MIB, 2 * MIB,           1 * GIB,           1 * GIB },
+};
+
+static bool
+inside(u64 at, u64 start, u64 size)
+{
+    return at - start < size;
+}
+
+static void
+expect_mapped(const u8 *base, u64 at, bool mapped)
+{
+    EXPECT_EQ(can_read(base + at), mapped);
+    if (!mapped)
+        EXPECT_EQ(seen.address, base + at);
+}
+
+static void
+test_range(u32 i)
+{
+    u64 before = available();
+    u64 at = ranges[i].commit_at, size = ranges[i].commit_size;
+    u64 gone = ranges[i].decommit_at, gone_size = ranges[i].decommit_size;
+    u8 *base = port_reserve(ranges[i].size, PAGE_SIZE);
+
+    EXPECT(base != NULL);
+    for (u32 round = 0; round < 2; round++) {
+        EXPECT(port_commit(base + at, size));
+        EXPECT(port_commit(base + at, size)); // again: nothing happens
+        EXPECT(round > 0 || is_zero(base + at, size));
+        memset(base + at, 0xee, size);
+        if (at > 0)
+            expect_mapped(base, at - 1, false);
+        if (at + size < ranges[i].size)
+            expect_mapped(base, at + size, false);
+
+        port_decommit(base + gone, gone_size);
+        for (u64 p = 0; p < ranges[i].size && p < 16 * MIB; p += PAGE_SIZE) {
+            bool mapped = inside(p, at, size) && !inside(p, gone, gone_size);
+
+            expect_mapped(base, p, mapped);
+            if (mapped)
+                EXPECT_EQ(base[p], 0xee);
+        }
+        EXPECT(port_commit(base + at, size));
+        for (u64 p = gone; p < gone + gone_size && p < at + size; p += 512)
+            if (inside(p, at, size))
+                EXPECT_EQ(base[p], 0);
+        memset(base + at, 0, size);
+    }
+    port_release(base, ranges[i].size);
+    EXPECT(!can_read(base + at));
+    EXPECT(available() + 64 * KIB >= before); // tables, nodes of spans
+}
+
+TEST(metal_commit)
+{
+    for (u32 i = 0; i < COUNT(ranges); i++)
+        test_range(i);
+}
+
+TEST(metal_commit_leaks_nothing)
+{
+    u64 before = 0;
+
+    for (u32 i = 0; i < 50; i++) {
+        u8 *base = port_reserve(8 * GIB, 8 * GIB);
+
+        EXPECT_EQ((u64)base % (8 * GIB), 0);
+        for (u64 at = 0; at < 4 * GIB; at += 300 * MIB)
+            EXPECT(port_commit(base + at, 64 * KIB));
+        port_release(base, 8 * GIB);
+        if (i == 0)
+            before = available();
+        EXPECT_EQ(available(), before);
+    }
+}
+
+TEST(metal_out_of_memory)
+{
+    u64 before = available();
+    u8 *base = port_reserve(64 * GIB, PAGE_SIZE);
+
+    EXPECT(!port_commit(base, 64 * GIB));
+    EXPECT(!port_commit(base + 32 * GIB, 64 * KIB));
+    EXPECT(available() < 64 * KIB);
+    EXPECT(base[before / 2] == 0);
+    port_release(base, 64 * GIB);
+    EXPECT(available() + 64 * KIB >= before);
+    EXPECT(can_read(direct(0x100000000 - 0x100000000 + 8 * MIB)));
+}
+
+TEST(metal_commit_in_fault)
+{
+    u8 *base = port_reserve(1 * MIB, PAGE_SIZE);
+
+    EXPECT(!can_write(base + 70000));
+    EXPECT_EQ(seen.kind, FAULT_MEMORY);
+    EXPECT(port_commit(base + 64 * KIB, 64 * KIB));
+    EXPECT(can_write(base + 70000));
+    port_release(base, 1 * MIB);
+}
+
+static enum fault_action
+commit_fault(const struct fault *fault)
+{
+    return port_commit((void *)fault->address, 1) ? FAULT_RETRY : FAULT_PANIC;
+}
+
+TEST(metal_fault_retry)
+{
+    u8 *base = port_reserve(1 * MIB, PAGE_SIZE);
+
+    metal_hooks.fault = commit_fault;
+    memset(base, 7, 1 * MIB); // rep stosb goes on where it faulted
+    metal_hooks.fault = NULL;
+    for (u32 i = 0; i < 1 * MIB; i += 1024)
+        EXPECT_EQ(base[i], 7);
+    port_release(base, 1 * MIB);
+}
+
+// --- addresses -----------------------------------------------------------------------
+
+TEST(metal_slots)
+{
+    enum { SLOTS = 16383 }; // all but the first 8 GiB
+    u8 **slots = port_reserve(SLOTS * sizeof(u8 *), PAGE_SIZE);
+
+    EXPECT(port_commit(slots, SLOTS * sizeof(u8 *)));
+    for (u32 round = 0; round < 2; round++) {
+        for (u32 i = 0; i < SLOTS; i++) {
+            slots[i] = port_reserve(8 * GIB, 8 * GIB);
+            EXPECT(slots[i] != NULL);
+        }
+        EXPECT(port_reserve(8 * GIB, 8 * GIB) == NULL);
+        EXPECT(port_reserve(1 * GIB, PAGE_SIZE) == NULL);
+        for (u32 i = 0; i < SLOTS; i++)
+            port_release(slots[i * 7 % SLOTS], 8 * GIB);
+    }
+    u8 *whole = port_reserve(1ull << 46, PAGE_SIZE);
+    EXPECT(whole != NULL); // the pieces were merged again
+    port_release(whole, 1ull << 46);
+    port_release(slots, SLOTS * sizeof(u8 *));
+}
+
+TEST(metal_reserve_align)
+{
+    for (u64 align = PAGE_SIZE; align <= 1 * GIB; align *= 2) {
+        u8 *a = port_reserve(PAGE_SIZE, align);
+        u8 *b = port_reserve(3 * PAGE_SIZE, align);
+
+        EXPECT_EQ((u64)a % align, 0);
+        EXPECT_EQ((u64)b % align, 0);
+        EXPECT(a + PAGE_SIZE <= b || b + 3 * PAGE_SIZE <= a);
+        port_release(a, PAGE_SIZE);
+        port_release(b, 3 * PAGE_SIZE);
+    }
+}
+
+TEST(metal_frames)
+{
+    u64 before = available(), blocks[8];
+
+    for (u32 order = 0; order < ORDER_COUNT; order++) {
+        for (u32 i = 0; i < COUNT(blocks); i++) {
+            blocks[i] = frames_new(order);
+            EXPECT(blocks[i] != 0);
+            EXPECT_EQ(blocks[i] % ((u64)PAGE_SIZE << order), 0);
+            for (u32 j = 0; j < i; j++)
+                EXPECT(blocks[i] != blocks[j]);
+        }
+        EXPECT_EQ(available(),
+                  before - (COUNT(blocks) * (u64)PAGE_SIZE << order));
+        for (u32 i = 0; i < COUNT(blocks); i += 2)
+            frames_free(blocks[i], order);
+        for (u32 i = 1; i < COUNT(blocks); i += 2) // page by page
+            for (u64 at = 0; at < (u64)PAGE_SIZE << order; at += PAGE_SIZE)
+                frames_free(blocks[i] + at, ORDER_PAGE);
+        EXPECT_EQ(available(), before);
+    }
+}
+
+// --- protection -------------------------------------------------------------------------
+
+extern const u8 text_start[], text_end[];
+
+TEST(metal_protection)
+{
+    static const u8 code[] = {0xb8, 42, 0, 0, 0, 0xc3}; // mov eax, 42; ret
+    u8 *text = port_code_publish(code, sizeof(code));
+    u8 *data = port_reserve(PAGE_SIZE, PAGE_SIZE);
+
+    EXPECT(port_commit(data, PAGE_SIZE));
+    memcpy(data, code, sizeof(code));
+
+    EXPECT(port_code_contains((u64)text));
+    EXPECT_EQ(((u32(*)(void))text)(), 42);
+    EXPECT(!can_write(text));
+    EXPECT(can_write(data + 64));
+    EXPECT(!runs(do_call, data));
+    EXPECT_EQ(seen.pc, data);
+    EXPECT(!can_write(text_start)); // text
+    EXPECT(!can_write(code));       // constants
+    EXPECT(!runs(do_call, (void *)code));
+    EXPECT(!can_read(NULL));
+    EXPECT(!can_read(direct((u64)text_start - KERNEL_BASE)));
+    EXPECT(!runs(do_call, (void *)(0x100000ull)));
+
+    port_release(data, PAGE_SIZE);
+    port_code_release(text, sizeof(code));
+    EXPECT(!can_read(text));
+}
+
+TEST(metal_code_arena)
+{
+    u64 size = 5 * MIB + 123, before = available();
+    u8 *text = port_reserve(size, PAGE_SIZE), *published[20];
+
+    EXPECT(port_commit(text, size));
+    for (u64 i = 0; i < size; i++)
+        text[i] = (u8)(i * 31 >> 3);
+    for (u32 i = 0; i < COUNT(published); i++) {
+        published[i] = port_code_publish(text + i, size - i);
+        EXPECT(published[i] != NULL);
+        EXPECT_EQ((u64)published[i] % 64, 0);
+        EXPECT_EQ(memcmp(published[i], text + i, size - i), 0);
+        EXPECT_EQ(published[i][size - i], 0xcc);
+    }
+    for (u32 i = 0; i < COUNT(published); i++)
+        port_code_release(published[i], size - i);
+    port_release(text, size);
+    EXPECT(available() + 64 * KIB >= before);
+    EXPECT(port_code_publish(text_start, 2 * GIB) == NULL);
+}
+
+// --- faults ---------------------------------------------------------------------------------
+
+static const struct {
+    const char *name;
+    u8 code[16];
+    enum fault_kind kind;
+    u32 pc; // of the faulting instruction
+    bool divide_zero;
+} faults[] = {
+    {"ud2",      {0x90, 0x0f, 0x0b},                                      FAULT_UNDEFINED, 1, false},
+    {"1 / 0",    // xor edx,edx; xor ecx,ecx; mov eax,1; div ecx
+     {0x31, 0xd2, 0x31, 0xc9, 0xb8, 1, 0, 0, 0, 0xf7, 0xf1},
+     FAULT_DIVIDE,                                                                         9,
+     true                                                                                          },
+    {"2^32 / 1", // mov edx,1; mov ecx,edx; div ecx
+     {0xba, 1, 0, 0, 0, 0x89, 0xd1, 0xf7, 0xf1},
+     FAULT_DIVIDE,                                                                         7,
+     false                                                                                         },
+    {"[64]",     // mov eax,[64]
+     {0x8b, 0x04, 0x25, 64, 0, 0, 0},
+     FAULT_MEMORY,                                                                         0,
+     false                                                                                         },
+};
+
+TEST(metal_faults)
+{
+    for (u32 i = 0; i < COUNT(faults); i++) {
+        u8 *code = port_code_publish(faults[i].code, sizeof(faults[i].code));
+
+        for (u32 again = 0; again < 10; again++) {
+            EXPECT(!runs(do_call, code));
+            EXPECT_EQ(seen.kind, faults[i].kind);
+            EXPECT_EQ(seen.pc, code + faults[i].pc);
+            EXPECT_EQ(seen.divide_zero, faults[i].divide_zero);
+            if (seen.kind == FAULT_MEMORY)
+                EXPECT_EQ(seen.address, 64);
+        }
+        port_code_release(code, sizeof(faults[i].code));
+    }
+}
+
+// A fault while a fault is handled.
+static enum fault_action
+fault_in_fault(const struct fault *fault)
+{
+    u8 *other = port_reserve(PAGE_SIZE, PAGE_SIZE);
+
+    seen = *fault;
+    metal_hooks.fault = commit_fault;
+    EXPECT_EQ(*other, 0);
+    port_release(other, PAGE_SIZE);
+    return FAULT_UNWIND;
+}
+
+TEST(metal_nested_fault)
+{
+    for (u32 i = 0; i < 10; i++) {
+        metal_hooks.fault = fault_in_fault;
+        EXPECT(!barrier_call(&metal_hooks.barrier, do_read, (void *)(u64)i));
+        EXPECT_EQ(seen.address, i);
+    }
+    metal_hooks.fault = NULL;
+}

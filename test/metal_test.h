@@ -1,0 +1,20 @@
+// Tests of port/metal, run by itself in QEMU (out/nebulet-test.elf).
+
+#pragma once
+
+#include "kernel/kernel.h"
+
+// What the kernel of these tests does when the port calls it.
+extern struct metal_hooks {
+    u32 interrupts;        // calls of sched_interrupt
+    u32 inputs;            // calls of console_interrupt
+    void (*preempt)(void); // preempt the interrupted flow once, to do this
+    bool kill;             // unwind interrupted generated code once
+    u64 barrier;           // the barrier of faults and kills
+    enum fault_action (*fault)(const struct fault *fault); // NULL: panic
+    struct bytes initrd;
+    const char *cmdline;
+} metal_hooks;
+
+// Is this word on the command line?
+bool metal_has_word(const char *word);
