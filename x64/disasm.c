@@ -238,6 +238,20 @@ print_edge(struct printer *p, const struct mach *m, edge_t edge)
 }
 
 static void
+print_cases(struct printer *p, const struct mach *m, u32 number)
+{
+    const struct cases *cases = m != NULL ? &m->fn->cases[number] : NULL;
+
+    if (cases == NULL)
+        print(p, ", cases %u", number);
+    else
+        for (u32 i = 0; i < cases->count; i++) {
+            print(p, i > 0 ? ", " : " -> ");
+            print_edge(p, m, m->fn->pool[cases->targets + i]);
+        }
+}
+
+static void
 print_list(struct printer *p, const struct mach *m, u32 first, u32 count)
 {
     print(p, "(");
@@ -282,10 +296,7 @@ print_end(const struct text *t, const struct mach *m)
         print_edge(t->p, m, ins->def2);
         break;
     case SHAPE_SWITCH:
-        for (u32 i = 0; i < ins->def2; i++) {
-            print(t->p, i > 0 ? ", " : " -> ");
-            print_edge(t->p, m, ins->imm + i);
-        }
+        print_cases(t->p, m, ins->imm);
         break;
     case SHAPE_TRAP:
     case SHAPE_TRAP_CC:

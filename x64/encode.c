@@ -542,6 +542,25 @@ encode_r_rm(struct encoder *e, const struct mins *ins)
 }
 
 void
+encode_ret(struct encoder *e, u32 pop)
+{
+    assert(pop <= UINT16_MAX);
+    put(e, pop == 0 ? 0xc3 : 0xc2);
+    if (pop != 0)
+        put_bytes(e, pop, 2);
+}
+
+u32
+encode_room(const struct mins *ins)
+{
+    const struct x64_info *info = x64_info(ins->op);
+
+    if (info->shape == SHAPE_RMW_LOOP)
+        return ENCODE_ROOM;
+    return info->shape == SHAPE_R_RM && info->mem == 0 ? 48 : 24;
+}
+
+void
 encode(struct encoder *e, const struct mins *ins)
 {
     const struct x64_info *info = x64_info(ins->op);

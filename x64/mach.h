@@ -223,8 +223,9 @@ const struct x64_info *x64_info(u32 op);
 // Is the row VEX-encoded on such a CPU?
 bool x64_is_vex(const struct x64_info *info, u32 features);
 
-// Bytes that one encode() may write at most.
+// Bytes that encode() may write at most: at all, and for this instruction.
 enum { ENCODE_ROOM = 96 };
+u32 encode_room(const struct mins *ins);
 
 struct encoder {
     u8 *at;        // next byte
@@ -241,6 +242,9 @@ struct encoder {
 // Write one instruction on real registers; not calls and ends of blocks by
 // number or edge, which are emit's.
 void encode(struct encoder *e, const struct mins *ins);
+
+// Write a return that also removes `pop` bytes of arguments.
+void encode_ret(struct encoder *e, u32 pop);
 
 // --- mach.c -------------------------------------------------------------------
 

@@ -19,6 +19,10 @@ enum cpu_feature {
 
 u32 cpu_features_detect(void);
 
+// Generated code checks vmctx.stack_limit on entry of a function, and may use
+// this much below it.
+enum { STACK_SLACK = 8192 };
+
 // A place in the code that may fault, sorted by pc.
 struct trap_site {
     u32 pc;   // offset in the code of the faulting instruction
@@ -39,7 +43,7 @@ struct func_code {
     u32 start, end; // offsets in the code
     u32 func;       // function index, or NO_INDEX for a thunk
     u32 frame;      // bytes from rsp to the return address after the prologue
-    u8 saved;       // callee-saved registers pushed, as a bit set of CALLEE_*
+    u16 saved;      // callee-saved registers pushed: bit n is register n
 };
 
 // A handler (exceptions).  When it is taken, rsp is the frame's own, callee-
