@@ -65,14 +65,14 @@ struct vmctx_global {
 };
 
 struct vmctx {
-    u64 stack_limit;          // lowest rsp that a frame may reach
-    struct thread *thread;    // the kernel's
-    struct instance *instance; // the kernel's
-    struct vmctx **contexts;  // of this thread, by instance number
-    struct func_entry *funcs; // of the process
-    const u64 *builtins;      // addresses, by enum builtin
-    u32 instance_number;      // within the process
-    u32 func_base;            // id of this instance's function 0
+    u64 stack_limit;             // lowest rsp that a frame may reach
+    struct thread *thread;       // the kernel's
+    struct instance *instance;   // the kernel's
+    struct vmctx **contexts;     // of this thread, by instance number
+    struct func_entry *funcs;    // of the process
+    const u64 *builtins;         // addresses, by enum builtin
+    u32 instance_number;         // within the process
+    u32 func_base;               // id of this instance's function 0
     struct func_target *targets; // of the process, parallel to funcs
     // the module's parts follow
 };

@@ -30,6 +30,9 @@ struct host_module {
     u32 count;
 };
 
+// The kernel's own calls, "nebulet" (syscall.c).
+extern const struct host_module nebulet_module;
+
 // --- start (kernel.c) --------------------------------------------------------
 
 // Every stack is STACK_SIZE bytes at a multiple of that: a guard at the low
@@ -162,3 +165,507 @@ enum fault_action {
 };
 
 enum fault_action fault_handle(const struct fault *fault, u64 *barrier_rsp);
+
+// =============================================================================
+// The kernel's own part.  wasi/ and the ports stop reading here; the embedding
+// interface (instance.c) is also for tests and the script runner in tool/.
+// =============================================================================
+
+// --- lock.c -----------------------------------------------------------------------
+
+// A spin lock.  Taken with preemption off (lock) or, where interrupts take it
+// too, with interrupts off (lock_irq).
+struct lock {
+    u32 held;
+};
+
+void preempt_disable(void);
+void preempt_enable(void);
+void lock(struct lock *l);
+void unlock(struct lock *l);
+MUST_USE bool lock_irq(struct lock *l); // whether interrupts were on
+void lock_irq_nested(struct lock *l);   // interrupts are off already
+void unlock_irq(struct lock *l, bool on);
+
+// --- heap.c -------------------------------------------------------------------------
+
+// Bytes handed out by kernel_alloc() and not yet freed.
+u64 heap_in_use(void);
+
+// --- object.c -------------------------------------------------------------------------
+
+enum right {
+#define RIGHT(bit, id, text) RIGHT_##id = 1 << bit,
+#include "abi/rights.def"
+};
+
+struct object;
+
+struct object_type {
+    const char *name;
+    u32 rights;                    // those that a first handle carries
+    void (*free)(struct object *); // the last reference is gone
+};
+
+// What every object starts with.
+struct object {
+    const struct object_type *type;
+    u32 references; // atomic
+};
+
+void object_init(struct object *o, const struct object_type *type); // 1 ref
+void object_hold(struct object *o);
+void object_release(struct object *o); // NULL is allowed
+u64 object_count(void);                // objects alive, for tests
+
+#define OBJECT(number, id, granted, help)      \
+    extern const struct object_type id##_type; \
+    void id##_free(struct object *o);
+#include "abi/objects.def"
+
+// --- handle.c ---------------------------------------------------------------------------
+
+typedef u32 handle_t; // generation << 20 | index; 0 is none
+
+struct handle_slot {
+    struct object *object; // owns a reference; NULL: free
+    u32 rights;
+    u32 generation; // free: also links the free list through `next`
+    u32 next;
+};
+
+enum { HANDLE_CHUNK = 256, HANDLE_CHUNKS = 256 };
+
+struct handle_table {
+    struct lock lock;
+    struct handle_slot *chunks[HANDLE_CHUNKS];
+    u32 slots; // made so far
+    u32 free;  // index of the first free slot + 1
+    u32 used;
+};
+
+// A new handle; takes a reference of its own.
+MUST_USE status_t handle_new(struct handle_table *t, struct object *o,
+                             u32 rights, handle_t *out);
+// The only way from a handle to an object: checks that the handle is alive, the
+// type (NULL: any) and the rights.  The caller owns a reference.
+MUST_USE status_t handle_get(struct handle_table *t, handle_t h,
+                             const struct object_type *type, u32 rights,
+                             struct object **out);
+MUST_USE status_t handle_close(struct handle_table *t, handle_t h);
+MUST_USE status_t handle_duplicate(struct handle_table *t, handle_t h,
+                                   u32 rights, handle_t *out);
+void handle_table_free(struct handle_table *t);
+
+// --- timer.c ------------------------------------------------------------------------------
+
+// Deadlines of waiting threads, a heap per CPU.
+struct timer {
+    u64 deadline;
+    u32 cpu;                                // whose heap
+    bool active;                            // in the heap
+    struct timer *child, *sibling, *before; // pairing heap
+};
+
+void timer_start(struct timer *t, u64 deadline); // interrupts off
+void timer_cancel(struct timer *t);
+u64 timer_next(void);       // of this CPU
+bool timer_expire(u64 now); // true when it woke somebody
+
+// --- wait.c ---------------------------------------------------------------------------------
+
+struct wait_queue {
+    struct lock lock; // taken with interrupts off
+    struct list waiters;
+};
+
+// How a wait ended.  Decided once, by compare-and-swap on waiter.outcome.
+enum wake { WAKE_NONE, WAKE_WAITING, WAKE_WOKEN, WAKE_TIMED_OUT, WAKE_KILLED };
+
+struct waiter {
+    struct list link; // in the queue, under its lock; empty when taken out
+    u32 outcome;      // enum wake
+    u64 key;          // what it waits for, where a queue serves several things
+    struct timer timer;
+};
+
+void wait_queue_init(struct wait_queue *q);
+
+// Wait.  Called with q->lock held by lock_irq (`on` is its result), returns with
+// it released.  A killed thread gets WAKE_KILLED, see thread_check_killed().
+enum wake wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on);
+
+// For timers and killers: end the wait, if nobody else has.
+bool waiter_expire(struct waiter *w); // interrupts off
+void waiter_kill(struct waiter *w);
+
+// Wake at most `count` waiters with this key, oldest first; q->lock is held.
+u32 wait_queue_wake(struct wait_queue *q, u64 key, u32 count);
+
+// --- sched.c ----------------------------------------------------------------------------------
+
+enum { SLICE_NS = 4000000 };
+
+enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
+
+void sched_init(struct thread *first);
+struct thread *sched_current(void); // of this CPU, whatever stack we are on
+void sched_start(struct thread *t); // make a new thread ready
+void sched_block(void);             // unless sched_wake came first; irq off
+void sched_wake(struct thread *t);  // interrupts off
+void sched_poke(struct thread *t);  // have it look at `killed` soon
+NORETURN void sched_exit(void);     // the current thread is dead
+void sched_first_switch(void);      // a new thread's first step
+
+// --- thread.c -----------------------------------------------------------------------------------
+
+enum {
+    STACK_RESERVE = 48 * 1024, // below a frame of generated code, for C and for
+                               // interrupts
+    TRACE_DEPTH = 32,          // frames that a trap report keeps
+    THREAD_HOLDS = 4,          // handle arguments of one system call
+};
+
+// One frame of a backtrace.
+struct trace_frame {
+    struct instance *instance;
+    u32 func; // function index
+    u64 at;   // byte offset in the module
+};
+
+// How a thread left generated code early.
+enum leave { LEAVE_NONE, LEAVE_TRAP, LEAVE_EXIT, LEAVE_KILLED };
+
+struct trap_info {
+    u8 leave; // enum leave
+    enum trap kind;
+    u32 depth; // frames in `frames`
+    bool more; // ... and others below them
+    struct trace_frame frames[TRACE_DEPTH];
+};
+
+struct thread {
+    struct thread_entry entry; // first: port/x64/switch.S writes it
+    struct object object;
+    struct process *process; // NULL: the kernel's own
+    u8 *stack;               // STACK_SIZE bytes
+    u32 id;                  // within the process, from 1
+    struct list link;        // process->threads, under process->lock
+
+    // Only its own CPU and interrupts on it touch these.
+    u32 preempt_count; // not preempted while > 0
+    bool resched;      // give way when that ends
+    bool killed;       // atomic; set once, by others too
+
+    // cpu->lock of its CPU protects these.
+    struct context context;
+    u32 cpu;
+    u8 state;          // enum thread_state
+    bool wake_pending; // sched_wake() came before sched_block()
+    struct list ready;
+
+    struct waiter waiter;
+    u64 barrier;        // innermost barrier_call
+    struct vmctx **vms; // its contexts, by instance number
+    struct trap_info trap;
+    struct object *holds[THREAD_HOLDS]; // references of the running call
+    u32 hold_count;
+
+    void (*run)(void *arg); // first function
+    void *arg;
+    struct wait_queue ended; // process or kernel threads that join
+    bool done;               // under ended.lock
+};
+
+// A thread of the kernel's own (process NULL) or of a process; not yet running.
+MUST_USE status_t thread_new(struct thread **out, struct process *p,
+                             void (*run)(void *arg), void *arg);
+MUST_USE status_t thread_join(struct thread *t, u64 deadline);
+void thread_release(struct thread *t);
+void thread_discard(struct thread *t); // one that was never started
+void thread_init_first(struct thread *t);
+void thread_reap(struct thread *t); // after its last switch
+void thread_kill(struct thread *t);
+
+// The innermost call of generated code ends here.  LEAVE_TRAP: with a trap.
+NORETURN void thread_leave(enum leave leave, enum trap kind);
+
+// Does not return when the current thread was killed.
+void thread_check_killed(void);
+
+// Keep a reference until the running system call ends, however it ends.
+void thread_hold(struct object *o);
+void thread_drop_holds(struct thread *t);
+
+// A thread of the calling process that runs function table 0 [index] with arg,
+// its stack pointer global set to stack_top.  sched_start() or thread_unspawn()
+// come next.
+MUST_USE status_t thread_spawn(struct instance *from, u32 index, u32 arg,
+                               u32 stack_top, struct thread **out);
+
+// The same with an exported function of two i32, as wasi-threads has it: calls
+// name(thread id, arg).
+MUST_USE status_t thread_spawn_export(struct instance *from, struct string name,
+                                      u32 arg, struct thread **out);
+void thread_unspawn(struct thread *t);
+
+// --- types.c -----------------------------------------------------------------------------------
+
+// Canonical type ids, the same for equal types in all modules (spec 3.1.3:
+// iso-recursive).  0 is never one; an id is not reused while anybody holds it.
+// One reference to every type of m, ids[i] for type i.
+MUST_USE status_t types_register(const struct module *m, u32 *ids);
+void types_release(const u32 *ids, u32 count);
+// The id of a host function's type, "iil:i"; 0 when there is no memory.  Its
+// reference is never given back.
+u32 types_host(const char *sig);
+bool types_is_subtype(u32 sub, u32 super);
+
+// A value type with canonical ids for type indexes, and its subtyping.
+valtype_t valtype_canonical(valtype_t t, const u32 *ids);
+bool valtype_is_subtype(valtype_t sub, valtype_t super);
+
+// --- memory.c ------------------------------------------------------------------------------------
+
+enum { COMMIT_STEP = 64 * 1024 };
+
+struct memory {
+    struct object object;
+    struct memory_view view;
+    struct limits type; // as declared
+    u8 *base;
+    u64 reserved;     // bytes of address space, guard included
+    struct lock lock; // growing
+    u64 *committed;   // bit set of COMMIT_STEP pieces
+};
+
+MUST_USE status_t memory_new(struct memory **out, const struct limits *type);
+// Pages before, or -1.
+u64 memory_grow(struct memory *m, u64 pages);
+// Make [at, at + size) inside the memory usable; false when there is no memory.
+MUST_USE bool memory_touch(struct memory *m, u64 at, u64 size);
+static inline bool
+memory_contains(const struct memory *m, u64 at, u64 size)
+{
+    u64 now = __atomic_load_n(&m->view.size, __ATOMIC_ACQUIRE);
+
+    return at <= now && size <= now - at;
+}
+
+// --- table.c ---------------------------------------------------------------------------------------
+
+struct live_table {
+    struct object object;
+    struct table_view view;
+    struct table_type type; // element type canonical
+    u64 max;
+    void *base;
+    u64 reserved;
+    struct lock lock;        // growing and switching entries
+    struct process *process; // whose functions it holds
+    struct list link;        // process->tables, under process->lock
+};
+
+MUST_USE status_t table_new(struct live_table **out, struct process *p,
+                            const struct table_type *type, u64 init);
+u64 table_grow(struct live_table *t, u64 count, u64 value); // old count or -1
+bool table_is_funcs(const struct live_table *t);
+u64 table_get(const struct live_table *t, u64 at);
+void table_set(struct live_table *t, u64 at, u64 value);
+
+// --- code_module.c -----------------------------------------------------------------------------------
+
+struct code_module {
+    struct object object;
+    struct bytes bytes; // our own copy
+    u64 reserved;       // for the copy
+    struct arena keep;
+    struct module module;
+    struct code code; // code.text is NULL; see text
+    u8 *text;         // published
+    u32 *ids;         // canonical type ids
+};
+
+// --- process.c -------------------------------------------------------------------------------------------
+
+enum { PROCESS_NAME = 64, FUNCS_MAX = 4 << 20, INSTANCES_MAX = 4096 };
+
+struct process {
+    struct object object;
+    char name[PROCESS_NAME];
+    struct handle_table handles;
+    const struct personality *personality;
+    void *personality_state;
+
+    // Never moves; rows are added under the lock.
+    struct func_entry *funcs; // FUNCS_MAX reserved
+    struct func_target *targets;
+    u32 func_count;     // ids in use, 0 is the null reference
+    u32 func_committed; // rows that may be touched
+    u64 next_tag;
+
+    struct lock lock;
+    struct list threads;
+    u32 thread_count; // alive
+    u32 next_thread_id;
+    struct list tables;
+    struct instance **instances;
+    u32 instance_count, instance_capacity;
+    bool adapted; // entries hold thunks that switch instances
+
+    struct vmctx **vms; // of the main thread, or of whoever invokes
+
+    bool ending;     // under the lock; set once
+    u32 exit_status; // of the first that ended it
+    bool ended;      // under done.lock: no thread is left
+    struct wait_queue done;
+};
+
+// End `p`; the first status wins.  True for the one that did it.
+bool process_end(struct process *p, u32 exit_status);
+// Count a new thread in; ERR_EXITED when p ends, ERR_FULL.
+MUST_USE status_t process_add_thread(struct process *p, struct thread *t);
+
+// A thread of p has run its last instruction of the program.
+void process_thread_ended(struct process *p, struct thread *t);
+
+extern const struct host_module *const *host_modules; // of kernel_init
+
+// A process without instances, for embedders.
+MUST_USE status_t process_new_empty(struct process **out, const char *name);
+
+// --- instance.c: the embedding interface -------------------------------------
+
+// Something that can be imported: an item of an instance, in the index space
+// of its kind, or a host function (instance NULL).
+struct extern_ref {
+    u8 kind; // enum extern_kind
+    struct instance *instance;
+    u32 index;
+    const struct host_func *host;
+};
+
+// How imports are found; false: unknown.
+struct resolver {
+    void *self;
+    bool (*find)(void *self, struct string module, struct string name,
+                 struct extern_ref *out);
+};
+
+// Look functions up in the modules of kernel_init().
+extern const struct resolver host_resolver;
+
+struct tag {
+    u64 id; // its identity in the process
+    u32 sig;
+};
+
+// Where the value of a global is: in the vmctx of the instance that defines it.
+struct global_ref {
+    struct instance *owner;
+    u32 index;
+};
+
+struct instance {
+    struct process *process;
+    struct code_module *code;
+    u32 number;                 // in process->instances
+    u32 func_base;              // id of function 0
+    struct memory **memories;   // a reference each, imports first
+    struct live_table **tables; // a reference each
+    struct global_ref *globals; // every global's owner
+    struct tag *tags;
+    u64 **elems;                      // contents of passive segments, else NULL
+    u64 *elem_dropped, *data_dropped; // bit sets, atomic
+};
+
+// Instantiate `m` in p: link, allocate, initialise, run the start function on
+// the current thread.  ERR_TRAP: *trap says why; what happened so far stays.
+// error->what is in the words of the suite, error->at where the import is.
+MUST_USE status_t instance_new(struct instance **out, struct process *p,
+                               struct code_module *m,
+                               const struct resolver *resolver,
+                               struct error *error, enum trap *trap);
+void instance_free(struct instance *i);
+
+MUST_USE bool instance_export(struct instance *i, struct string name,
+                              struct extern_ref *out);
+
+// Call a function on the current thread.  `values` holds arguments, then
+// results; there is room for `capacity`.
+MUST_USE status_t instance_invoke(const struct extern_ref *func,
+                                  union value *values, u32 arg_count,
+                                  u32 capacity, u32 *result_count,
+                                  enum trap *trap);
+union value instance_global(struct instance *i, u32 index);
+
+// The same with the running thread's own contexts: slots of 16 bytes, arguments
+// in, results out.  False: see thread->trap.
+MUST_USE bool call_function(struct instance *i, u32 func, u64 (*slots)[2]);
+
+// All of instance_new() but the start function.
+MUST_USE status_t instance_load(struct instance **out, struct process *p,
+                                struct code_module *m,
+                                const struct resolver *resolver,
+                                struct error *error, enum trap *trap);
+
+// Whose index space the id is in, and where.
+MUST_USE bool func_find(struct process *p, u32 id, struct instance **i,
+                        u32 *func);
+
+// --- context.c: the vmctx blocks of a thread ---------------------------------
+
+// Add the block of a new instance to the main contexts.
+MUST_USE status_t contexts_add(struct instance *i);
+// Copies of the current thread's contexts, for t.
+MUST_USE status_t contexts_copy(struct process *p, struct vmctx **from,
+                                struct thread *t);
+// Fill the parts of the main block that linking has found.
+void contexts_fill(struct instance *i);
+void contexts_free(struct process *p, struct vmctx **vms);
+void contexts_bind(struct process *p, struct vmctx **vms, struct thread *t);
+
+struct vmctx_memory *vmctx_memories(const struct instance *i, struct vmctx *vm);
+struct vmctx_table *vmctx_tables(const struct instance *i, struct vmctx *vm);
+struct func_entry *vmctx_imports(const struct instance *i, struct vmctx *vm);
+u64 *vmctx_tags(const struct instance *i, struct vmctx *vm);
+u32 *vmctx_types(const struct instance *i, struct vmctx *vm);
+// The 16 bytes that hold the value, wherever they are.
+u64 *vmctx_global(const struct instance *i, u32 global, struct vmctx **vms);
+
+// --- link.c ------------------------------------------------------------------
+
+// Resolve the imports of i, check their types, and take what they give.
+MUST_USE status_t link_imports(struct instance *i,
+                               const struct resolver *resolver,
+                               struct error *error);
+// From one instance to several: entries now lead to thunks that switch.
+void link_adapt(struct process *p);
+
+// --- segments.c --------------------------------------------------------------
+
+// Global initialisers, tables, segments.  OK or ERR_TRAP with *trap.
+MUST_USE status_t instance_initialise(struct instance *i, enum trap *trap);
+// As the instructions; TRAP_NONE on success.
+enum trap segment_table_init(struct instance *i, u32 table, u32 segment, u64 to,
+                             u64 from, u64 count);
+enum trap segment_memory_init(struct instance *i, u32 memory, u32 segment,
+                              u64 to, u64 from, u64 size);
+void segment_drop_elem(struct instance *i, u32 segment);
+void segment_drop_data(struct instance *i, u32 segment);
+
+// --- builtins.c, trap.c, pfex.c, clock.c, syscall.c ---------------------------------------------------------------
+
+extern const u64 builtin_addresses[];
+
+void trap_report(struct process *p, const struct trap_info *trap);
+
+void pfex_init(void);
+void pfex_acquire(u32 *word);
+MUST_USE status_t pfex_release(u32 *word);
+// memory.atomic.wait and notify; timeout_ns < 0: forever.
+enum { WAIT_WOKEN, WAIT_NOT_EQUAL, WAIT_TIMED_OUT };
+u32 atomic_wait(const void *address, bool is64, u64 expected, i64 timeout_ns);
+u32 atomic_notify(const void *address, u32 count);
+
+void console_init(void);

@@ -1,0 +1,221 @@
+// kernel/builtins.c: what generated code calls by itself (abi/builtins.def).
+//
+// They run on the thread's own stack and may be preempted anywhere.
+
+#include "kernel/kernel.h"
+
+static u32
+low(u64 pair)
+{
+    return (u32)pair;
+}
+
+static u32
+high(u64 pair)
+{
+    return (u32)(pair >> 32);
+}
+
+// Bytes [at, at + size) of a memory, ready for C to touch; NULL when they are
+// not all inside.
+static u8 *
+span(struct memory *m, u64 at, u64 size)
+{
+    if (!memory_contains(m, at, size))
+        return NULL;
+    if (!memory_touch(m, at, size))
+        thread_leave(LEAVE_TRAP, TRAP_NO_MEMORY);
+    return m->base + at;
+}
+
+// --- memories ------------------------------------------------------------------
+
+static u64
+builtin_MEMORY_GROW(struct vmctx *vm, u32 memory, u64 pages)
+{
+    return memory_grow(vm->instance->memories[memory], pages);
+}
+
+static u32
+builtin_MEMORY_COPY(struct vmctx *vm, u64 memories, u64 to, u64 from, u64 size)
+{
+    struct memory *target = vm->instance->memories[low(memories)];
+    struct memory *source = vm->instance->memories[high(memories)];
+
+    if (!memory_contains(target, to, size) ||
+        !memory_contains(source, from, size))
+        return TRAP_MEMORY_BOUNDS;
+    const u8 *bytes = span(source, from, size);
+    memmove(span(target, to, size), bytes, size);
+    return TRAP_NONE;
+}
+
+static u32
+builtin_MEMORY_FILL(struct vmctx *vm, u32 memory, u64 to, u32 byte, u64 size)
+{
+    u8 *bytes = span(vm->instance->memories[memory], to, size);
+
+    if (bytes == NULL)
+        return TRAP_MEMORY_BOUNDS;
+    memset(bytes, (int)byte, size);
+    return TRAP_NONE;
+}
+
+static u32
+builtin_MEMORY_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 size)
+{
+    enum trap trap = segment_memory_init(vm->instance, low(pair), high(pair),
+                                         to, from, size);
+
+    if (trap == TRAP_NO_MEMORY)
+        thread_leave(LEAVE_TRAP, trap);
+    return trap;
+}
+
+static void
+builtin_DATA_DROP(struct vmctx *vm, u32 segment)
+{
+    segment_drop_data(vm->instance, segment);
+}
+
+// --- tables --------------------------------------------------------------------
+
+static bool
+inside(const struct live_table *t, u64 at, u64 count)
+{
+    u64 now = __atomic_load_n(&t->view.count, __ATOMIC_ACQUIRE);
+
+    return at <= now && count <= now - at;
+}
+
+static u64
+builtin_TABLE_GROW(struct vmctx *vm, u32 table, u64 value, u64 count)
+{
+    return table_grow(vm->instance->tables[table], count, value);
+}
+
+static u32
+builtin_TABLE_FILL(struct vmctx *vm, u32 table, u64 to, u64 value, u64 count)
+{
+    struct live_table *t = vm->instance->tables[table];
+
+    if (!inside(t, to, count))
+        return TRAP_TABLE_BOUNDS;
+    for (u64 i = 0; i < count; i++)
+        table_set(t, to + i, value);
+    return TRAP_NONE;
+}
+
+static u32
+builtin_TABLE_COPY(struct vmctx *vm, u64 tables, u64 to, u64 from, u64 count)
+{
+    struct live_table *target = vm->instance->tables[low(tables)];
+    struct live_table *source = vm->instance->tables[high(tables)];
+    u64 size = table_is_funcs(target) ? sizeof(struct func_entry) : sizeof(u64);
+
+    if (!inside(target, to, count) || !inside(source, from, count))
+        return TRAP_TABLE_BOUNDS;
+    memmove((u8 *)target->base + to * size, (u8 *)source->base + from * size,
+            count * size);
+    return TRAP_NONE;
+}
+
+static u32
+builtin_TABLE_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 count)
+{
+    return segment_table_init(vm->instance, low(pair), high(pair), to, from,
+                              count);
+}
+
+static void
+builtin_ELEM_DROP(struct vmctx *vm, u32 segment)
+{
+    segment_drop_elem(vm->instance, segment);
+}
+
+static u32
+builtin_TYPE_MATCH(struct vmctx *vm, u32 actual, u32 expected)
+{
+    (void)vm;
+    if (actual == 0)
+        thread_leave(LEAVE_TRAP, TRAP_UNINITIALIZED_ELEMENT);
+    return types_is_subtype(actual, expected) ? TRAP_NONE : TRAP_INDIRECT_TYPE;
+}
+
+// --- atomics -------------------------------------------------------------------
+
+// The operand of a wait or notify, or a trap.
+static u8 *
+atomic_operand(struct memory *m, u64 at, u64 size, enum trap *trap)
+{
+    u8 *bytes = NULL;
+
+    if (at % size != 0)
+        *trap = TRAP_UNALIGNED_ATOMIC;
+    else if ((bytes = span(m, at, size)) == NULL)
+        *trap = TRAP_MEMORY_BOUNDS;
+    return bytes;
+}
+
+static u64
+wait_on_memory(struct vmctx *vm, u32 memory, u64 at, u64 size, u64 expected,
+               u64 timeout_ns)
+{
+    struct memory *m = vm->instance->memories[memory];
+    enum trap trap = TRAP_NONE;
+    u8 *bytes = atomic_operand(m, at, size, &trap);
+
+    if (trap == TRAP_NONE && !m->type.shared)
+        trap = TRAP_NOT_SHARED;
+    if (trap != TRAP_NONE)
+        return -1 - (u64)trap;
+    return atomic_wait(bytes, size == 8, expected, (i64)timeout_ns);
+}
+
+static u64
+builtin_ATOMIC_WAIT32(struct vmctx *vm, u32 memory, u64 at, u32 expected,
+                      u64 timeout_ns)
+{
+    return wait_on_memory(vm, memory, at, 4, expected, timeout_ns);
+}
+
+static u64
+builtin_ATOMIC_WAIT64(struct vmctx *vm, u32 memory, u64 at, u64 expected,
+                      u64 timeout_ns)
+{
+    return wait_on_memory(vm, memory, at, 8, expected, timeout_ns);
+}
+
+static u64
+builtin_ATOMIC_NOTIFY(struct vmctx *vm, u32 memory, u64 at, u32 count)
+{
+    struct memory *m = vm->instance->memories[memory];
+    enum trap trap = TRAP_NONE;
+    u8 *bytes = atomic_operand(m, at, 4, &trap);
+
+    if (trap != TRAP_NONE)
+        return -1 - (u64)trap;
+    return m->type.shared ? atomic_notify(bytes, count) : 0;
+}
+
+// --- exceptions ----------------------------------------------------------------
+
+static void
+builtin_THROW(struct vmctx *vm, u32 tag, u64 args)
+{
+    (void)vm, (void)tag, (void)args;
+    thread_leave(LEAVE_TRAP, TRAP_UNCAUGHT_EXCEPTION);
+}
+
+static void
+builtin_THROW_REF(struct vmctx *vm, u64 exception)
+{
+    (void)vm;
+    thread_leave(LEAVE_TRAP, exception == 0 ? TRAP_NULL_EXCEPTION :
+                                              TRAP_UNCAUGHT_EXCEPTION);
+}
+
+const u64 builtin_addresses[BUILTIN_COUNT] = {
+#define BUILTIN(id, sig, trap) [BUILTIN_##id] = (u64)builtin_##id,
+#include "abi/builtins.def"
+};

@@ -1,0 +1,154 @@
+// kernel/context.c: the vmctx blocks.
+//
+// A thread has one block per instance of its process, and an array of them by
+// instance number.  The main thread's (or, in an embedded process, whoever
+// calls in) are process->vms; spawned threads have copies: their globals start
+// as their spawner's and go their own way.
+
+#include "kernel/kernel.h"
+
+static const struct vmctx_layout *
+layout_of(const struct instance *i)
+{
+    return &i->code->module.layout;
+}
+
+struct vmctx_memory *
+vmctx_memories(const struct instance *i, struct vmctx *vm)
+{
+    return (void *)((u8 *)vm + layout_of(i)->memories);
+}
+
+struct vmctx_table *
+vmctx_tables(const struct instance *i, struct vmctx *vm)
+{
+    return (void *)((u8 *)vm + layout_of(i)->tables);
+}
+
+struct func_entry *
+vmctx_imports(const struct instance *i, struct vmctx *vm)
+{
+    return (void *)((u8 *)vm + layout_of(i)->imports);
+}
+
+u64 *
+vmctx_tags(const struct instance *i, struct vmctx *vm)
+{
+    return (void *)((u8 *)vm + layout_of(i)->tags);
+}
+
+u32 *
+vmctx_types(const struct instance *i, struct vmctx *vm)
+{
+    return (void *)((u8 *)vm + layout_of(i)->types);
+}
+
+static struct vmctx_global *
+own_globals(const struct instance *i, struct vmctx *vm)
+{
+    return (void *)((u8 *)vm + layout_of(i)->globals);
+}
+
+u64 *
+vmctx_global(const struct instance *i, u32 global, struct vmctx **vms)
+{
+    const struct global_ref *ref = &i->globals[global];
+
+    return own_globals(ref->owner, vms[ref->owner->number])[ref->index].bits;
+}
+
+// Let the imported mutable globals of i lead to the blocks in vms.
+static void
+link_globals(struct instance *i, struct vmctx **vms)
+{
+    const struct module *m = &i->code->module;
+    struct vmctx_global *globals = own_globals(i, vms[i->number]);
+
+    for (u32 k = 0; k < m->global_imports; k++)
+        if (m->globals[k].type.mutable)
+            globals[k].bits[0] = (u64)vmctx_global(i, k, vms);
+}
+
+status_t
+contexts_add(struct instance *i)
+{
+    struct process *p = i->process;
+    struct vmctx *vm = kernel_alloc(layout_of(i)->size);
+
+    if (vm == NULL)
+        return ERR_NO_MEMORY;
+    *vm = (struct vmctx){
+        .instance = i,
+        .contexts = p->vms,
+        .funcs = p->funcs,
+        .builtins = builtin_addresses,
+        .instance_number = i->number,
+        .func_base = i->func_base,
+        .targets = p->targets,
+    };
+    p->vms[i->number] = vm;
+    return OK;
+}
+
+void
+contexts_bind(struct process *p, struct vmctx **vms, struct thread *t)
+{
+    for (u32 n = 0; n < p->instance_count; n++) {
+        vms[n]->thread = t;
+        vms[n]->stack_limit = (u64)t->stack + STACK_GUARD + STACK_RESERVE;
+    }
+}
+
+void
+contexts_free(struct process *p, struct vmctx **vms)
+{
+    if (vms == NULL)
+        return;
+    for (u32 n = 0; n < p->instance_count; n++)
+        kernel_free(vms[n]);
+    kernel_free(vms);
+}
+
+status_t
+contexts_copy(struct process *p, struct vmctx **from, struct thread *t)
+{
+    struct vmctx **vms = kernel_alloc(p->instance_count * sizeof(*vms));
+
+    if (vms == NULL)
+        return ERR_NO_MEMORY;
+    for (u32 n = 0; n < p->instance_count; n++) {
+        u64 size = layout_of(p->instances[n])->size;
+        vms[n] = kernel_alloc(size);
+        if (vms[n] == NULL) {
+            contexts_free(p, vms);
+            return ERR_NO_MEMORY;
+        }
+        memcpy(vms[n], from[n], size);
+        vms[n]->contexts = vms;
+    }
+    for (u32 n = 0; n < p->instance_count; n++)
+        link_globals(p->instances[n], vms);
+    contexts_bind(p, vms, t);
+    t->vms = vms;
+    return OK;
+}
+
+void
+contexts_fill(struct instance *i)
+{
+    const struct module *m = &i->code->module;
+    struct vmctx **vms = i->process->vms;
+    struct vmctx *vm = vms[i->number];
+
+    for (u32 k = 0; k < m->memory_count; k++)
+        vmctx_memories(i, vm)[k] =
+            (struct vmctx_memory){i->memories[k]->base, &i->memories[k]->view};
+    for (u32 k = 0; k < m->func_imports; k++)
+        vmctx_imports(i, vm)[k] = i->process->funcs[i->func_base + k];
+    for (u32 k = 0; k < m->tag_count; k++)
+        vmctx_tags(i, vm)[k] = i->tags[k].id;
+    memcpy(vmctx_types(i, vm), i->code->ids, m->type_count * sizeof(u32));
+    for (u32 k = 0; k < m->global_imports; k++)
+        memcpy(own_globals(i, vm)[k].bits, vmctx_global(i, k, vms), 16);
+    link_globals(i, vms);
+}

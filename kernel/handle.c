@@ -1,0 +1,145 @@
+// kernel/handle.c: a process's names for objects.
+//
+// A handle is generation << 20 | index + 1.  A slot's generation changes when
+// it is freed, so an old handle is found out; generations have 11 bits, so that
+// a handle is never negative as an i32.
+
+#include "kernel/kernel.h"
+
+enum {
+    INDEX_BITS = 20,
+    INDEX_MASK = (1 << INDEX_BITS) - 1,
+    GENERATIONS = 1 << 11,
+};
+
+static handle_t
+name_of(u32 index, u32 generation)
+{
+    return generation << INDEX_BITS | (index + 1);
+}
+
+static struct handle_slot *
+slot_at(struct handle_table *t, u32 index)
+{
+    return &t->chunks[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
+}
+
+// The slot of a live handle or NULL; t->lock is held.
+static struct handle_slot *
+find(struct handle_table *t, handle_t h)
+{
+    u32 index = (h & INDEX_MASK) - 1;
+
+    if (index >= t->slots)
+        return NULL;
+    struct handle_slot *slot = slot_at(t, index);
+    bool alive = slot->object != NULL && slot->generation == h >> INDEX_BITS;
+    return alive ? slot : NULL;
+}
+
+// A free slot's index; t->lock is held.
+static status_t
+take_slot(struct handle_table *t, u32 *out)
+{
+    u32 chunk = t->slots / HANDLE_CHUNK;
+
+    if (t->free != 0) {
+        *out = t->free - 1;
+        t->free = slot_at(t, *out)->next;
+        return OK;
+    }
+    if (chunk == HANDLE_CHUNKS)
+        return ERR_FULL;
+    if (t->chunks[chunk] == NULL) {
+        t->chunks[chunk] =
+            kernel_alloc(sizeof(struct handle_slot) * HANDLE_CHUNK);
+        if (t->chunks[chunk] == NULL)
+            return ERR_NO_MEMORY;
+    }
+    *out = t->slots++;
+    return OK;
+}
+
+status_t
+handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
+{
+    u32 index = 0;
+
+    lock(&t->lock);
+    status_t status = take_slot(t, &index);
+    if (status == OK) {
+        struct handle_slot *slot = slot_at(t, index);
+        object_hold(o);
+        slot->object = o;
+        slot->rights = rights & o->type->rights;
+        t->used++;
+        *out = name_of(index, slot->generation);
+    }
+    unlock(&t->lock);
+    return status;
+}
+
+status_t
+handle_get(struct handle_table *t, handle_t h, const struct object_type *type,
+           u32 rights, struct object **out)
+{
+    status_t status = OK;
+
+    lock(&t->lock);
+    struct handle_slot *slot = find(t, h);
+    if (slot == NULL) {
+        status = ERR_BAD_HANDLE;
+    } else if (type != NULL && slot->object->type != type) {
+        status = ERR_WRONG_TYPE;
+    } else if ((slot->rights & rights) != rights) {
+        status = ERR_ACCESS;
+    } else {
+        object_hold(slot->object);
+        *out = slot->object;
+    }
+    unlock(&t->lock);
+    return status;
+}
+
+status_t
+handle_close(struct handle_table *t, handle_t h)
+{
+    struct object *object = NULL;
+
+    lock(&t->lock);
+    struct handle_slot *slot = find(t, h);
+    if (slot != NULL) {
+        object = slot->object;
+        slot->object = NULL;
+        slot->generation = (slot->generation + 1) % GENERATIONS;
+        slot->next = t->free;
+        t->free = h & INDEX_MASK;
+        t->used--;
+    }
+    unlock(&t->lock);
+    object_release(object);
+    return object != NULL ? OK : ERR_BAD_HANDLE;
+}
+
+status_t
+handle_duplicate(struct handle_table *t, handle_t h, u32 rights, handle_t *out)
+{
+    struct object *object;
+    status_t status = handle_get(t, h, NULL, rights | RIGHT_DUPLICATE, &object);
+
+    if (status == OK) {
+        status = handle_new(t, object, rights, out);
+        object_release(object);
+    }
+    return status;
+}
+
+void
+handle_table_free(struct handle_table *t)
+{
+    for (u32 i = 0; i < t->slots; i++)
+        object_release(slot_at(t, i)->object);
+    for (u32 i = 0; i < HANDLE_CHUNKS; i++)
+        kernel_free(t->chunks[i]);
+    *t = (struct handle_table){.slots = 0};
+}

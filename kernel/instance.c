@@ -1,0 +1,302 @@
+// kernel/instance.c: instances of modules, and calls into them from C.
+
+#include "kernel/kernel.h"
+
+// --- making ----------------------------------------------------------------------
+
+// Rows of process->funcs for the functions of i.
+static status_t
+reserve_funcs(struct instance *i)
+{
+    struct process *p = i->process;
+    u32 count = i->code->module.func_count;
+    u32 end = p->func_count + count;
+
+    if (end > FUNCS_MAX)
+        return ERR_LIMIT;
+    if (end > p->func_committed) {
+        u32 from = p->func_committed, more = end - from;
+        if (!port_commit(p->funcs + from, more * sizeof(*p->funcs)) ||
+            !port_commit(p->targets + from, more * sizeof(*p->targets)))
+            return ERR_NO_MEMORY;
+        p->func_committed = end;
+    }
+    i->func_base = p->func_count;
+    p->func_count = end;
+    return OK;
+}
+
+// One block for all arrays of an instance, sized by its module.
+static struct instance *
+instance_alloc(struct process *p, struct code_module *m)
+{
+    const struct module *info = &m->module;
+    u64 memories = info->memory_count * sizeof(struct memory *);
+    u64 tables = info->table_count * sizeof(struct live_table *);
+    u64 globals = info->global_count * sizeof(struct global_ref);
+    u64 tags = info->tag_count * sizeof(struct tag);
+    u64 elems = info->elem_count * sizeof(u64 *);
+    u64 elem_bits = (info->elem_count / 64 + 1) * sizeof(u64);
+    u64 data_bits = (info->data_count / 64 + 1) * sizeof(u64);
+    struct instance *i = kernel_alloc(sizeof(*i) + memories + tables + globals +
+                                      tags + elems + elem_bits + data_bits);
+
+    if (i == NULL)
+        return NULL;
+    i->process = p;
+    i->code = m;
+    object_hold(&m->object);
+    i->memories = (struct memory **)(i + 1);
+    i->tables = (struct live_table **)((u8 *)i->memories + memories);
+    i->globals = (struct global_ref *)((u8 *)i->tables + tables);
+    i->tags = (struct tag *)((u8 *)i->globals + globals);
+    i->elems = (u64 **)((u8 *)i->tags + tags);
+    i->elem_dropped = (u64 *)((u8 *)i->elems + elems);
+    i->data_dropped = (u64 *)((u8 *)i->elem_dropped + elem_bits);
+    return i;
+}
+
+void
+instance_free(struct instance *i)
+{
+    const struct module *m = &i->code->module;
+
+    for (u32 k = 0; k < m->memory_count; k++)
+        if (i->memories[k] != NULL)
+            object_release(&i->memories[k]->object);
+    for (u32 k = 0; k < m->table_count; k++)
+        if (i->tables[k] != NULL)
+            object_release(&i->tables[k]->object);
+    for (u32 k = 0; k < m->elem_count; k++)
+        kernel_free(i->elems[k]);
+    object_release(&i->code->object);
+    kernel_free(i);
+}
+
+// The rows of the functions that the module defines.
+static void
+define_funcs(struct instance *i)
+{
+    struct process *p = i->process;
+    const struct module *m = &i->code->module;
+    const struct code *code = &i->code->code;
+    u64 text = (u64)i->code->text;
+
+    for (u32 f = m->func_imports; f < m->func_count; f++) {
+        u32 id = i->func_base + f, type = m->funcs[f].type;
+        u64 direct = text + code->entries[f];
+        p->targets[id] = (struct func_target){direct, i->number * sizeof(u64)};
+        p->funcs[id] = (struct func_entry){
+            .code = p->adapted ? text + code->adapt[type] : direct,
+            .sig = i->code->ids[type],
+            .id = id,
+        };
+    }
+}
+
+static status_t
+define_rest(struct instance *i)
+{
+    const struct module *m = &i->code->module;
+    status_t status = OK;
+
+    for (u32 k = m->memory_imports; k < m->memory_count && status == OK; k++)
+        status = memory_new(&i->memories[k], &m->memories[k]);
+    for (u32 k = m->global_imports; k < m->global_count; k++)
+        i->globals[k] = (struct global_ref){i, k};
+    for (u32 k = m->tag_imports; k < m->tag_count; k++)
+        i->tags[k] =
+            (struct tag){++i->process->next_tag, i->code->ids[m->tags[k]]};
+    return status;
+}
+
+// Everything that can fail without a trace.
+static status_t
+instance_link(struct instance *i, const struct resolver *resolver,
+              struct error *error)
+{
+    struct process *p = i->process;
+    u32 func_count = p->func_count;
+
+    i->number = p->instance_count;
+    status_t status = reserve_funcs(i);
+    if (status == OK && i->number > 0)
+        link_adapt(p);
+    if (status == OK)
+        status = link_imports(i, resolver, error);
+    if (status == OK)
+        status = define_rest(i);
+    if (status == OK)
+        status = contexts_add(i);
+    if (status != OK) {
+        p->func_count = func_count;
+        return status;
+    }
+    define_funcs(i);
+    contexts_fill(i);
+    p->instances[p->instance_count++] = i;
+    return OK;
+}
+
+status_t
+instance_load(struct instance **out, struct process *p, struct code_module *m,
+              const struct resolver *resolver, struct error *error,
+              enum trap *trap)
+{
+    struct instance *i = NULL;
+    status_t status = OK;
+
+    *error = (struct error){OK, 0, NULL};
+    *trap = TRAP_NONE;
+    if (p->thread_count > 0)
+        status = ERR_UNSUPPORTED; // their contexts would have to grow
+    else if (p->instance_count == p->instance_capacity)
+        status = ERR_FULL;
+    else if ((i = instance_alloc(p, m)) == NULL)
+        status = ERR_NO_MEMORY;
+    if (status == OK)
+        status = instance_link(i, resolver, error);
+    if (status != OK && i != NULL)
+        instance_free(i);
+    if (status == OK) {
+        *out = i;
+        status = instance_initialise(i, trap); // from here on i stays
+    }
+    if (status == ERR_TRAP)
+        error_set(error, status, 0, trap_text(*trap));
+    else if (status != OK)
+        error_set(error, status, 0, status_text(status));
+    return status;
+}
+
+status_t
+instance_new(struct instance **out, struct process *p, struct code_module *m,
+             const struct resolver *resolver, struct error *error,
+             enum trap *trap)
+{
+    status_t status = instance_load(out, p, m, resolver, error, trap);
+    u32 start = m->module.start, count;
+
+    if (status != OK || start == NO_INDEX)
+        return status;
+    struct extern_ref func = {EXTERN_FUNC, *out, start, NULL};
+    status = instance_invoke(&func, NULL, 0, 0, &count, trap);
+    if (status != OK)
+        error_set(error, status, 0,
+                  status == ERR_TRAP ? trap_text(*trap) : status_text(status));
+    return status;
+}
+
+// --- looking -------------------------------------------------------------------------
+
+bool
+instance_export(struct instance *i, struct string name, struct extern_ref *out)
+{
+    const struct export *e = module_export(&i->code->module, name);
+
+    if (e == NULL)
+        return false;
+    *out = (struct extern_ref){e->kind, i, e->index, NULL};
+    return true;
+}
+
+union value
+instance_global(struct instance *i, u32 index)
+{
+    union value value;
+
+    memcpy(&value, vmctx_global(i, index, i->process->vms), sizeof(value));
+    return value;
+}
+
+bool
+func_find(struct process *p, u32 id, struct instance **i, u32 *func)
+{
+    for (u32 n = 0; n < p->instance_count; n++) {
+        *i = p->instances[n];
+        *func = id - (*i)->func_base;
+        if (*func < (*i)->code->module.func_count)
+            return true;
+    }
+    return false;
+}
+
+// --- calling -------------------------------------------------------------------------
+
+struct call_in {
+    enter_fn *enter;
+    struct vmctx *vm;
+    const struct func_entry *entry;
+    u64 (*slots)[2];
+};
+
+static void
+enter(void *arg)
+{
+    const struct call_in *call = arg;
+
+    call->enter(call->vm, call->entry, call->slots);
+}
+
+bool
+call_function(struct instance *i, u32 func, u64 (*slots)[2])
+{
+    struct thread *t = thread_current();
+    u32 type = i->code->module.funcs[func].type;
+    struct call_in call = {
+        .enter = (enter_fn *)(i->code->text + i->code->code.enter[type]),
+        .vm = t->vms[i->number],
+        .entry = &i->process->funcs[i->func_base + func],
+        .slots = slots,
+    };
+
+    t->trap.leave = LEAVE_NONE;
+    return barrier_call(&t->barrier, enter, &call);
+}
+
+static status_t
+status_of(const struct trap_info *trap, enum trap *kind)
+{
+    switch (trap->leave) {
+    case LEAVE_TRAP:
+        *kind = trap->kind;
+        return ERR_TRAP;
+    case LEAVE_EXIT:
+        return ERR_EXITED;
+    default:
+        return ERR_KILLED;
+    }
+}
+
+status_t
+instance_invoke(const struct extern_ref *func, union value *values,
+                u32 arg_count, u32 capacity, u32 *result_count, enum trap *trap)
+{
+    struct instance *i = func->instance;
+    struct process *p = i->process;
+    struct thread *t = thread_current();
+    const struct module *m = &i->code->module;
+
+    *trap = TRAP_NONE;
+    *result_count = 0;
+    if (func->kind != EXTERN_FUNC)
+        return ERR_WRONG_TYPE;
+    const struct type *type = &m->types[m->funcs[func->index].type];
+    if (arg_count != type->param_count || type->result_count > capacity)
+        return ERR_BAD_ARGUMENT;
+
+    // The current thread visits the process.
+    struct process *home = t->process;
+    struct vmctx **home_vms = t->vms;
+    t->process = p;
+    t->vms = p->vms;
+    if (p->vms[i->number]->thread != t)
+        contexts_bind(p, p->vms, t);
+    bool done = call_function(i, func->index, (u64(*)[2])values);
+    t->process = home;
+    t->vms = home_vms;
+    if (!done)
+        return status_of(&t->trap, trap);
+    *result_count = type->result_count;
+    return OK;
+}

@@ -1,0 +1,16 @@
+// kernel/kernel.c: the start.
+
+#include "kernel/kernel.h"
+
+static struct thread first_thread;
+
+void
+kernel_init(const struct host_module *const *modules)
+{
+    host_modules = modules;
+    pfex_init();
+    console_init();
+    thread_init_first(&first_thread);
+    sched_init(&first_thread);
+    port_interrupts_restore(true);
+}

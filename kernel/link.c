@@ -1,0 +1,171 @@
+// kernel/link.c: from the imports of a module to what other instances and the
+// kernel offer.  Types must match as spec 3.5.2 says; the words of the errors
+// are the official suite's.
+//
+// While a process has one instance, its func_entry rows lead straight to code.
+// From the second instance on they lead to thunks (code.adapt) that switch to
+// the instance of vmctx.targets[id] and back; that also works for calls that
+// stay where they are, so rows can be switched while code runs.
+
+#include "kernel/kernel.h"
+
+// --- matching types ------------------------------------------------------------
+
+struct link {
+    struct instance *i;
+    const struct module *m;
+    u32 index; // of the item in its index space
+};
+
+static bool
+limits_match(const struct limits *want, const struct limits *have, u64 now)
+{
+    return want->is64 == have->is64 && want->shared == have->shared &&
+           want->page_log2 == have->page_log2 && now >= want->min &&
+           (!want->has_max || (have->has_max && have->max <= want->max));
+}
+
+// The type of a function that can be imported.
+static u32
+sig_of(const struct extern_ref *ref)
+{
+    if (ref->instance == NULL)
+        return types_host(ref->host->sig);
+    return ref->instance->process->funcs[ref->instance->func_base + ref->index]
+        .sig;
+}
+
+static bool
+link_func(struct link *l, const struct extern_ref *ref)
+{
+    struct process *p = l->i->process;
+    u32 id = l->i->func_base + l->index, sig = sig_of(ref);
+    u32 want = l->i->code->ids[l->m->funcs[l->index].type];
+
+    if (sig == 0 || !types_is_subtype(sig, want))
+        return false;
+    if (ref->instance == NULL) {
+        p->funcs[id] = (struct func_entry){(u64)host_call_stub, sig, id};
+        p->targets[id] = (struct func_target){(u64)ref->host->code, 0};
+    } else {
+        u32 from = ref->instance->func_base + ref->index;
+        p->funcs[id] = (struct func_entry){p->funcs[from].code, sig, id};
+        p->targets[id] = p->targets[from];
+    }
+    return true;
+}
+
+static bool
+link_table(struct link *l, const struct extern_ref *ref)
+{
+    struct live_table *table = ref->instance->tables[ref->index];
+    const struct table_type *want = &l->m->tables[l->index].type;
+
+    if (valtype_canonical(want->elem, l->i->code->ids) != table->type.elem ||
+        !limits_match(&want->limits, &table->type.limits, table->view.count))
+        return false;
+    object_hold(&table->object);
+    l->i->tables[l->index] = table;
+    return true;
+}
+
+static bool
+link_memory(struct link *l, const struct extern_ref *ref)
+{
+    struct memory *memory = ref->instance->memories[ref->index];
+    u64 pages = memory->view.size >> memory->type.page_log2;
+
+    if (!limits_match(&l->m->memories[l->index], &memory->type, pages))
+        return false;
+    object_hold(&memory->object);
+    l->i->memories[l->index] = memory;
+    return true;
+}
+
+static bool
+link_global(struct link *l, const struct extern_ref *ref)
+{
+    struct global_ref source = ref->instance->globals[ref->index];
+    const struct code_module *code = source.owner->code;
+    struct global_type have = code->module.globals[source.index].type;
+    struct global_type want = l->m->globals[l->index].type;
+    valtype_t has = valtype_canonical(have.type, code->ids);
+    valtype_t wants = valtype_canonical(want.type, l->i->code->ids);
+
+    l->i->globals[l->index] = source;
+    return have.mutable == want.mutable &&
+           (want.mutable ? has == wants : valtype_is_subtype(has, wants));
+}
+
+static bool
+link_tag(struct link *l, const struct extern_ref *ref)
+{
+    struct tag tag = ref->instance->tags[ref->index];
+
+    l->i->tags[l->index] = tag;
+    return tag.sig == l->i->code->ids[l->m->tags[l->index]];
+}
+
+static bool (*const linkers[])(struct link *, const struct extern_ref *) = {
+    [EXTERN_FUNC] = link_func,     [EXTERN_TABLE] = link_table,
+    [EXTERN_MEMORY] = link_memory, [EXTERN_GLOBAL] = link_global,
+    [EXTERN_TAG] = link_tag,
+};
+
+status_t
+link_imports(struct instance *i, const struct resolver *resolver,
+             struct error *error)
+{
+    const struct module *m = &i->code->module;
+
+    for (u32 k = 0; k < m->import_count; k++) {
+        const struct import *import = &m->imports[k];
+        struct link l = {i, m, import->index};
+        struct extern_ref ref;
+        if (!resolver->find(resolver->self, import->module, import->name,
+                            &ref)) {
+            error_set(error, ERR_UNKNOWN_IMPORT, import->at, "unknown import");
+            return ERR_UNKNOWN_IMPORT;
+        }
+        if (ref.kind != import->kind || !linkers[ref.kind](&l, &ref)) {
+            error_set(error, ERR_IMPORT_TYPE, import->at,
+                      "incompatible import type");
+            return ERR_IMPORT_TYPE;
+        }
+    }
+    return OK;
+}
+
+// --- several instances -----------------------------------------------------------
+
+static void
+adapt_table(struct process *p, struct live_table *t)
+{
+    struct func_entry *rows = t->base;
+
+    lock(&t->lock);
+    for (u64 at = 0; at < t->view.count; at++)
+        __atomic_store_n(&rows[at].code, p->funcs[rows[at].id].code,
+                         __ATOMIC_RELEASE);
+    unlock(&t->lock);
+}
+
+void
+link_adapt(struct process *p)
+{
+    if (p->adapted)
+        return;
+    p->adapted = true;
+    for (u32 n = 0; n < p->instance_count; n++) {
+        struct instance *i = p->instances[n];
+        const struct module *m = &i->code->module;
+        for (u32 f = m->func_imports; f < m->func_count; f++)
+            p->funcs[i->func_base + f].code =
+                (u64)i->code->text + i->code->code.adapt[m->funcs[f].type];
+    }
+    list_each (item, &p->tables) {
+        struct live_table *t = CONTAINER(item, struct live_table, link);
+        if (table_is_funcs(t))
+            adapt_table(p, t);
+    }
+}

@@ -1,0 +1,95 @@
+// kernel/memory.c: linear memories.
+//
+// A memory lives at the start of a slot of addresses that is large enough for
+// any access that generated code makes without a check (abi/abi.h, design
+// section 4).  It never moves: growing publishes a larger size, and pages come
+// when they are touched, COMMIT_STEP at a time.
+
+#include "kernel/kernel.h"
+
+static const u64 SLOT_SIZE = 8 * GIB; // 2^32 + 2^31 + an access, and spare
+static const u64 MAX_64 = 16 * GIB;   // memories with 64-bit addresses, which
+static const u64 GUARD_64 = 64 * KIB; // are checked by the code
+
+// The most bytes that the memory can ever have.
+static u64
+max_bytes(const struct limits *type)
+{
+    u64 most = type->is64 ? MAX_64 : 4 * GIB;
+    u64 pages = type->has_max ? type->max : UINT64_MAX;
+
+    return MIN(pages, most >> type->page_log2) << type->page_log2;
+}
+
+status_t
+memory_new(struct memory **out, const struct limits *type)
+{
+    u64 max = max_bytes(type);
+    u64 steps = (max + COMMIT_STEP - 1) / COMMIT_STEP;
+    u64 reserved = type->is64 ? max + GUARD_64 : SLOT_SIZE;
+
+    if (type->min > max >> type->page_log2)
+        return ERR_NO_MEMORY;
+    struct memory *m = kernel_alloc(sizeof(*m));
+    if (m == NULL)
+        return ERR_NO_MEMORY;
+    object_init(&m->object, &memory_type);
+    m->type = *type;
+    m->view = (struct memory_view){type->min << type->page_log2, max};
+    m->committed = kernel_alloc((steps / 64 + 1) * sizeof(u64));
+    if (m->committed != NULL)
+        m->base = port_reserve(reserved, COMMIT_STEP);
+    if (m->base == NULL) {
+        object_release(&m->object);
+        return ERR_NO_MEMORY;
+    }
+    m->reserved = reserved;
+    *out = m;
+    return OK;
+}
+
+void
+memory_free(struct object *o)
+{
+    struct memory *m = CONTAINER(o, struct memory, object);
+
+    if (m->base != NULL)
+        port_release(m->base, m->reserved);
+    kernel_free(m->committed);
+    kernel_free(m);
+}
+
+u64
+memory_grow(struct memory *m, u64 pages)
+{
+    u64 old, result = UINT64_MAX, available, total;
+
+    lock(&m->lock);
+    old = m->view.size;
+    port_memory_info(&available, &total);
+    if (pages <= (m->view.max - old) >> m->type.page_log2 &&
+        pages << m->type.page_log2 <= available) {
+        __atomic_store_n(&m->view.size, old + (pages << m->type.page_log2),
+                         __ATOMIC_SEQ_CST);
+        result = old >> m->type.page_log2;
+    }
+    unlock(&m->lock);
+    return result;
+}
+
+bool
+memory_touch(struct memory *m, u64 at, u64 size)
+{
+    if (size == 0)
+        return true;
+    for (u64 i = at / COMMIT_STEP; i <= (at + size - 1) / COMMIT_STEP; i++) {
+        u64 bit = 1ull << (i % 64);
+        u64 word = __atomic_load_n(&m->committed[i / 64], __ATOMIC_ACQUIRE);
+        if ((word & bit) != 0)
+            continue;
+        if (!port_commit(m->base + i * COMMIT_STEP, COMMIT_STEP))
+            return false;
+        __atomic_fetch_or(&m->committed[i / 64], bit, __ATOMIC_RELEASE);
+    }
+    return true;
+}

@@ -1,0 +1,229 @@
+// kernel/segments.c: what fills globals, tables and memories, when an instance
+// is made (spec 4.5.4) and by table.init and memory.init.
+
+#include "kernel/kernel.h"
+
+// --- constant expressions --------------------------------------------------------
+
+static union value
+env_global(void *self, u32 index)
+{
+    struct instance *i = self;
+    union value value;
+
+    memcpy(&value, vmctx_global(i, index, i->process->vms), sizeof(value));
+    return value;
+}
+
+static u64
+env_func_ref(void *self, u32 index)
+{
+    struct instance *i = self;
+
+    return i->func_base + index;
+}
+
+static struct const_env
+env_of(struct instance *i)
+{
+    return (struct const_env){i, env_global, env_func_ref};
+}
+
+static u64
+eval_offset(struct instance *i, struct const_expr expr, bool is64)
+{
+    struct const_env env = env_of(i);
+    union value value = const_eval(&i->code->module, expr, &env);
+
+    return is64 ? value.i64 : value.i32;
+}
+
+// --- elements ----------------------------------------------------------------------
+
+static bool
+fits(u64 size, u64 at, u64 count)
+{
+    return at <= size && count <= size - at;
+}
+
+static bool
+dropped(const u64 *set, u32 segment)
+{
+    u64 word = __atomic_load_n(&set[segment / 64], __ATOMIC_ACQUIRE);
+
+    return (word >> segment % 64 & 1) != 0;
+}
+
+static void
+drop(u64 *set, u32 segment)
+{
+    __atomic_fetch_or(&set[segment / 64], 1ull << segment % 64,
+                      __ATOMIC_RELEASE);
+}
+
+enum trap
+segment_table_init(struct instance *i, u32 table, u32 segment, u64 to, u64 from,
+                   u64 count)
+{
+    struct live_table *t = i->tables[table];
+    const u64 *items = i->elems[segment];
+    u64 size = i->code->module.elems[segment].count;
+
+    if (items == NULL || dropped(i->elem_dropped, segment))
+        size = 0;
+    if (!fits(size, from, count) || !fits(t->view.count, to, count))
+        return TRAP_TABLE_BOUNDS;
+    for (u64 k = 0; k < count; k++)
+        table_set(t, to + k, items[from + k]);
+    return TRAP_NONE;
+}
+
+// The values stay until the instance goes: another thread may be copying them.
+void
+segment_drop_elem(struct instance *i, u32 segment)
+{
+    drop(i->elem_dropped, segment);
+}
+
+// Passive: keep the values, so that table.init need not walk the bytes again.
+static status_t
+keep_elem(struct instance *i, u32 number)
+{
+    const struct elem_segment *s = &i->code->module.elems[number];
+    struct const_env env = env_of(i);
+    u64 at = s->at;
+    u64 *items = kernel_alloc(MAX(s->count, 1) * sizeof(u64));
+
+    if (items == NULL)
+        return ERR_NO_MEMORY;
+    for (u32 k = 0; k < s->count; k++)
+        items[k] = elem_next(&i->code->module, s, &at, &env);
+    i->elems[number] = items;
+    return OK;
+}
+
+static enum trap
+apply_elem(struct instance *i, const struct elem_segment *s)
+{
+    const struct module *m = &i->code->module;
+    struct const_env env = env_of(i);
+    struct live_table *t = i->tables[s->table];
+    u64 to = eval_offset(i, s->offset, t->type.limits.is64);
+    u64 at = s->at;
+
+    if (!fits(t->view.count, to, s->count))
+        return TRAP_TABLE_BOUNDS;
+    for (u32 k = 0; k < s->count; k++)
+        table_set(t, to + k, elem_next(m, s, &at, &env));
+    return TRAP_NONE;
+}
+
+// --- data ----------------------------------------------------------------------------
+
+static enum trap
+copy_data(struct instance *i, u32 memory, const struct data_segment *s, u64 to,
+          u64 from, u64 size)
+{
+    struct memory *m = i->memories[memory];
+
+    if (!memory_contains(m, to, size))
+        return TRAP_MEMORY_BOUNDS;
+    if (!memory_touch(m, to, size))
+        return TRAP_NO_MEMORY;
+    memcpy(m->base + to, i->code->bytes.ptr + s->at + from, size);
+    return TRAP_NONE;
+}
+
+enum trap
+segment_memory_init(struct instance *i, u32 memory, u32 segment, u64 to,
+                    u64 from, u64 size)
+{
+    const struct data_segment *s = &i->code->module.datas[segment];
+    u64 have = dropped(i->data_dropped, segment) ? 0 : s->size;
+
+    if (!fits(have, from, size))
+        return TRAP_MEMORY_BOUNDS;
+    return copy_data(i, memory, s, to, from, size);
+}
+
+void
+segment_drop_data(struct instance *i, u32 segment)
+{
+    drop(i->data_dropped, segment);
+}
+
+static enum trap
+apply_data(struct instance *i, const struct data_segment *s)
+{
+    bool is64 = i->memories[s->memory]->type.is64;
+
+    return copy_data(i, s->memory, s, eval_offset(i, s->offset, is64), 0,
+                     s->size);
+}
+
+// --- making an instance ------------------------------------------------------------------
+
+static void
+init_globals(struct instance *i)
+{
+    const struct module *m = &i->code->module;
+    struct const_env env = env_of(i);
+
+    for (u32 k = m->global_imports; k < m->global_count; k++) {
+        union value value = const_eval(m, m->globals[k].init, &env);
+        memcpy(vmctx_global(i, k, i->process->vms), &value, sizeof(value));
+    }
+}
+
+static status_t
+make_tables(struct instance *i)
+{
+    const struct module *m = &i->code->module;
+    struct vmctx_table *rows = vmctx_tables(i, i->process->vms[i->number]);
+    struct const_env env = env_of(i);
+    status_t status = OK;
+
+    for (u32 k = 0; k < m->table_count && status == OK; k++) {
+        const struct table *have = &m->tables[k];
+        if (k >= m->table_imports) {
+            struct table_type type = have->type;
+            u64 init = have->has_init ? const_eval(m, have->init, &env).i64 : 0;
+            type.elem = valtype_canonical(type.elem, i->code->ids);
+            status = table_new(&i->tables[k], i->process, &type, init);
+        }
+        if (status == OK)
+            rows[k] =
+                (struct vmctx_table){i->tables[k]->base, &i->tables[k]->view};
+    }
+    return status;
+}
+
+static status_t
+apply_segments(struct instance *i, enum trap *trap)
+{
+    const struct module *m = &i->code->module;
+    status_t status = OK;
+
+    for (u32 k = 0; k < m->elem_count && status == OK; k++)
+        if (m->elems[k].mode == SEGMENT_PASSIVE)
+            status = keep_elem(i, k);
+    for (u32 k = 0; k < m->elem_count && *trap == TRAP_NONE; k++)
+        if (m->elems[k].mode == SEGMENT_ACTIVE)
+            *trap = apply_elem(i, &m->elems[k]);
+    for (u32 k = 0; k < m->data_count && *trap == TRAP_NONE; k++) {
+        if (m->datas[k].mode != SEGMENT_ACTIVE)
+            continue;
+        *trap = apply_data(i, &m->datas[k]);
+        segment_drop_data(i, k);
+    }
+    return status != OK ? status : *trap == TRAP_NONE ? OK : ERR_TRAP;
+}
+
+status_t
+instance_initialise(struct instance *i, enum trap *trap)
+{
+    *trap = TRAP_NONE;
+    init_globals(i);
+    status_t status = make_tables(i);
+    return status == OK ? apply_segments(i, trap) : status;
+}

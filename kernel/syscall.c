@@ -1,0 +1,306 @@
+// kernel/syscall.c: the module "nebulet": system calls as C functions that
+// generated code calls directly.
+//
+// For each row of abi/syscalls.def there is call_<name>, which turns raw
+// arguments into struct <name>_args and calls sys_<name>.  Nothing past that
+// point sees a raw handle or a raw address.  Objects that came from handles are
+// held by the thread until the call ends, also when it never returns.
+
+#include "kernel/kernel.h"
+
+// --- arguments -------------------------------------------------------------------
+
+#define SYSCALL(number, name, help, args) \
+    struct name##_args {                  \
+        args                              \
+    };
+#define NONE                   u8 none;
+#define HANDLE(n, type, right) struct type *n;
+#define U32(n)                 u32 n;
+#define U64(n)                 u64 n;
+#define BYTES(n)               struct bytes n;
+#define BUFFER(n)              struct bytes n;
+#define WORD(n)                u32 *n;
+#define OUT_U32(n)             u8 *n;
+#define OUT_U64(n)             u8 *n;
+#include "abi/syscalls.def"
+
+static status_t
+take_object(handle_t h, const struct object_type *type, u32 rights,
+            struct object **out)
+{
+    status_t status =
+        handle_get(&process_current()->handles, h, type, rights, out);
+
+    if (status == OK)
+        thread_hold(*out);
+    return status;
+}
+
+// --- the calls ---------------------------------------------------------------------
+
+static struct instance *
+caller(void)
+{
+    return ((struct vmctx *)thread_current()->entry.vm)->instance;
+}
+
+static void
+put_u32(u8 *to, u32 value)
+{
+    memcpy(to, &value, sizeof(value));
+}
+
+static status_t
+sys_handle_close(const struct handle_close_args *a)
+{
+    return handle_close(&process_current()->handles, a->handle);
+}
+
+static status_t
+sys_handle_duplicate(const struct handle_duplicate_args *a)
+{
+    handle_t copy;
+    status_t status = handle_duplicate(&process_current()->handles, a->handle,
+                                       a->rights, &copy);
+
+    if (status == OK)
+        put_u32(a->copy, copy);
+    return status;
+}
+
+static status_t
+sys_process_exit(const struct process_exit_args *a)
+{
+    process_exit(a->exit_status);
+}
+
+static status_t
+sys_thread_spawn(const struct thread_spawn_args *a)
+{
+    struct thread *t;
+    handle_t handle;
+    status_t status =
+        thread_spawn(caller(), a->function, a->argument, a->stack_top, &t);
+
+    if (status != OK)
+        return status;
+    status = handle_new(&process_current()->handles, &t->object,
+                        thread_type.rights, &handle);
+    if (status == OK) {
+        put_u32(a->thread, handle);
+        sched_start(t);
+        thread_release(t);
+    } else {
+        thread_unspawn(t);
+    }
+    return status;
+}
+
+static status_t
+sys_thread_join(const struct thread_join_args *a)
+{
+    if (a->thread == thread_current())
+        return ERR_BAD_ARGUMENT;
+    return thread_join(a->thread, UINT64_MAX);
+}
+
+static status_t
+sys_thread_exit(const struct thread_exit_args *a)
+{
+    (void)a;
+    thread_leave(LEAVE_EXIT, TRAP_NONE);
+}
+
+static status_t
+sys_thread_yield(const struct thread_yield_args *a)
+{
+    (void)a;
+    thread_yield();
+    return OK;
+}
+
+static status_t
+sys_thread_id(const struct thread_id_args *a)
+{
+    put_u32(a->id, thread_current()->id);
+    return OK;
+}
+
+static status_t
+sys_thread_sleep(const struct thread_sleep_args *a)
+{
+    u64 now = port_monotonic_ns();
+
+    thread_sleep_until(
+        a->duration_ns < UINT64_MAX - now ? now + a->duration_ns : UINT64_MAX);
+    return OK;
+}
+
+static status_t
+sys_pfex_acquire(const struct pfex_acquire_args *a)
+{
+    pfex_acquire(a->word);
+    return OK;
+}
+
+static status_t
+sys_pfex_release(const struct pfex_release_args *a)
+{
+    return pfex_release(a->word);
+}
+
+static status_t
+sys_clock_get(const struct clock_get_args *a)
+{
+    u64 now;
+
+    if (a->clock > 1)
+        return ERR_BAD_ARGUMENT;
+    now = a->clock == 0 ? port_monotonic_ns() : port_realtime_ns();
+    memcpy(a->time_ns, &now, sizeof(now));
+    return OK;
+}
+
+static status_t
+sys_random_get(const struct random_get_args *a)
+{
+    port_random(a->bytes.ptr, a->bytes.size);
+    return OK;
+}
+
+enum { LOG_MAX = 512 };
+
+static status_t
+sys_log_write(const struct log_write_args *a)
+{
+    char text[LOG_MAX];
+
+    if (a->text.size > sizeof(text))
+        return ERR_BAD_ARGUMENT;
+    memcpy(text, a->text.ptr, a->text.size);
+    klog("%s: %.*s", process_current()->name, (int)a->text.size, text);
+    return OK;
+}
+
+// --- from raw to checked ---------------------------------------------------------
+
+enum { RAW_MAX = 6 }; // those that travel in registers
+
+struct marshal {
+    u64 raw[RAW_MAX];
+    u32 next;
+    status_t status; // of the first bad argument
+};
+
+static struct marshal
+marshal(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
+{
+    struct marshal m = {.status = OK};
+    const u64 raw[RAW_MAX] = {r0, r1, r2, r3, r4, r5};
+
+    memcpy(m.raw, raw, sizeof(raw));
+    return m;
+}
+
+static u64
+next(struct marshal *m)
+{
+    assert(m->next < RAW_MAX);
+    return m->raw[m->next++];
+}
+
+static void
+check(struct marshal *m, status_t status)
+{
+    if (m->status == OK)
+        m->status = status;
+}
+
+static struct object *
+next_object(struct marshal *m, const struct object_type *type, u32 rights)
+{
+    struct object *object = NULL;
+    handle_t handle = (handle_t)next(m);
+
+    if (m->status == OK)
+        check(m, take_object(handle, type, rights, &object));
+    return object;
+}
+
+static struct bytes
+next_bytes(struct marshal *m)
+{
+    u32 ptr = (u32)next(m), size = (u32)next(m);
+    struct bytes bytes = user_bytes(ptr, size);
+
+    check(m, bytes.ptr != NULL ? OK : ERR_BAD_ADDRESS);
+    return bytes;
+}
+
+static u8 *
+next_out(struct marshal *m, u32 size)
+{
+    u8 *to = user_bytes((u32)next(m), size).ptr;
+
+    check(m, to != NULL ? OK : ERR_BAD_ADDRESS);
+    return to;
+}
+
+static u32 *
+next_word(struct marshal *m)
+{
+    u32 *word = (u32 *)next_out(m, sizeof(u32));
+
+    check(m, (u64)word % sizeof(u32) == 0 ? OK : ERR_BAD_ARGUMENT);
+    return word;
+}
+
+#define SYSCALL(number, name, help, args)                              \
+    static void fetch_##name(struct marshal *m, struct name##_args *a) \
+    {                                                                  \
+        args                                                           \
+    }
+#define NONE a->none = 0, (void)m;
+#define HANDLE(n, type, right)                                                 \
+    a->n = CONTAINER(next_object(m, &type##_type, RIGHT_##right), struct type, \
+                     object);
+#define U32(n)     a->n = (u32)next(m);
+#define U64(n)     a->n = next(m);
+#define BYTES(n)   a->n = next_bytes(m);
+#define BUFFER(n)  a->n = next_bytes(m);
+#define WORD(n)    a->n = next_word(m);
+#define OUT_U32(n) a->n = next_out(m, sizeof(u32));
+#define OUT_U64(n) a->n = next_out(m, sizeof(u64));
+#include "abi/syscalls.def"
+
+#define SYSCALL(number, name, help, args)                                  \
+    static u32 call_##name(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5) \
+    {                                                                      \
+        struct marshal m = marshal(r0, r1, r2, r3, r4, r5);                \
+        struct name##_args a;                                              \
+        fetch_##name(&m, &a);                                              \
+        status_t status = m.status == OK ? sys_##name(&a) : m.status;      \
+        thread_drop_holds(thread_current());                               \
+        return (u32)status;                                                \
+    }
+#include "abi/syscalls.def"
+
+// --- the module ------------------------------------------------------------------
+
+static const struct host_func funcs[] = {
+#define SYSCALL(number, name, help, args) \
+    {#name, args ":i", (const void *)call_##name},
+#define NONE                   ""
+#define HANDLE(n, type, right) "i"
+#define U32(n)                 "i"
+#define U64(n)                 "l"
+#define BYTES(n)               "ii"
+#define BUFFER(n)              "ii"
+#define WORD(n)                "i"
+#define OUT_U32(n)             "i"
+#define OUT_U64(n)             "i"
+#include "abi/syscalls.def"
+};
+
+const struct host_module nebulet_module = {"nebulet", funcs, COUNT(funcs)};

@@ -1,0 +1,241 @@
+// kernel/thread.c: threads, of programs and of the kernel.
+//
+// A thread is an object; its stack is separate and goes back to a pool when the
+// thread has left it for good.  One reference is the thread's own, given up by
+// thread_reap(); a process's thread keeps its process.
+
+#include "kernel/kernel.h"
+
+enum { POOL_MAX = 64 };
+
+static struct {
+    struct lock lock;
+    u8 *stacks[POOL_MAX];
+    u32 count;
+} pool;
+
+// --- the running thread ---------------------------------------------------------
+
+static struct thread **
+thread_slot(u64 in_stack)
+{
+    u64 low = in_stack & ~(u64)(STACK_SIZE - 1);
+
+    return (struct thread **)(low + STACK_SIZE) - 1;
+}
+
+struct thread *
+thread_current(void)
+{
+    u64 rsp;
+
+    __asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
+    return *thread_slot(rsp);
+}
+
+NORETURN void
+thread_leave(enum leave leave, enum trap kind)
+{
+    struct thread *t = thread_current();
+
+    assert(t->preempt_count == 0 && t->barrier != 0);
+    t->trap = (struct trap_info){.leave = (u8)leave, .kind = kind};
+    barrier_unwind(t->barrier);
+}
+
+void
+thread_check_killed(void)
+{
+    struct thread *t = thread_current();
+
+    if (__atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) && t->barrier != 0)
+        thread_leave(LEAVE_KILLED, TRAP_KILLED);
+}
+
+void
+thread_hold(struct object *o)
+{
+    struct thread *t = thread_current();
+
+    assert(t->hold_count < THREAD_HOLDS);
+    t->holds[t->hold_count++] = o;
+}
+
+void
+thread_drop_holds(struct thread *t)
+{
+    while (t->hold_count > 0)
+        object_release(t->holds[--t->hold_count]);
+}
+
+// --- stacks -----------------------------------------------------------------------
+
+static u8 *
+stack_new(void)
+{
+    u8 *stack = NULL;
+
+    lock(&pool.lock);
+    if (pool.count > 0)
+        stack = pool.stacks[--pool.count];
+    unlock(&pool.lock);
+    if (stack != NULL)
+        return stack;
+    stack = port_reserve(STACK_SIZE, STACK_SIZE);
+    if (stack == NULL)
+        return NULL;
+    if (port_commit(stack + STACK_GUARD, STACK_SIZE - STACK_GUARD))
+        return stack;
+    port_release(stack, STACK_SIZE);
+    return NULL;
+}
+
+static void
+stack_free(u8 *stack)
+{
+    lock(&pool.lock);
+    bool keep = pool.count < POOL_MAX;
+    if (keep)
+        pool.stacks[pool.count++] = stack;
+    unlock(&pool.lock);
+    if (!keep)
+        port_release(stack, STACK_SIZE);
+}
+
+// --- life ---------------------------------------------------------------------------
+
+void
+thread_free(struct object *o)
+{
+    struct thread *t = CONTAINER(o, struct thread, object);
+
+    if (t->process != NULL)
+        object_release(&t->process->object);
+    kernel_free(t);
+}
+
+static void
+thread_main(void *arg)
+{
+    struct thread *t = arg;
+
+    sched_first_switch();
+    t->run(t->arg);
+    thread_drop_holds(t);
+    if (t->process != NULL)
+        process_thread_ended(t->process, t);
+    bool on = lock_irq(&t->ended.lock);
+    t->done = true;
+    wait_queue_wake(&t->ended, 0, UINT32_MAX);
+    unlock_irq(&t->ended.lock, on);
+    sched_exit();
+}
+
+static void
+thread_init(struct thread *t)
+{
+    object_init(&t->object, &thread_type);
+    list_init(&t->link);
+    list_init(&t->ready);
+    list_init(&t->waiter.link);
+    wait_queue_init(&t->ended);
+}
+
+void
+thread_init_first(struct thread *t)
+{
+    u64 here = (u64)__builtin_frame_address(0);
+
+    thread_init(t);
+    t->stack = (u8 *)(here & ~(u64)(STACK_SIZE - 1));
+    *thread_slot(here) = t;
+}
+
+status_t
+thread_new(struct thread **out, struct process *p, void (*run)(void *arg),
+           void *arg)
+{
+    struct thread *t = kernel_alloc(sizeof(*t));
+    status_t status = ERR_NO_MEMORY;
+
+    if (t == NULL)
+        return ERR_NO_MEMORY;
+    thread_init(t);
+    t->run = run;
+    t->arg = arg;
+    t->stack = stack_new();
+    if (t->stack == NULL)
+        goto fail;
+    *thread_slot((u64)t->stack) = t;
+    context_init(&t->context, t->stack + STACK_SIZE - STACK_TOP, thread_main,
+                 t);
+    if (p != NULL && (status = process_add_thread(p, t)) != OK)
+        goto fail;
+    object_hold(&t->object); // its own, until thread_reap
+    *out = t;
+    return OK;
+
+fail:
+    if (t->stack != NULL)
+        stack_free(t->stack);
+    object_release(&t->object);
+    return status;
+}
+
+void
+thread_discard(struct thread *t)
+{
+    if (t->process != NULL)
+        process_thread_ended(t->process, t);
+    thread_reap(t);
+    object_release(&t->object);
+}
+
+void
+thread_reap(struct thread *t)
+{
+    stack_free(t->stack);
+    t->stack = NULL;
+    object_release(&t->object);
+}
+
+void
+thread_release(struct thread *t)
+{
+    object_release(&t->object);
+}
+
+status_t
+thread_join(struct thread *t, u64 deadline)
+{
+    bool on = lock_irq(&t->ended.lock);
+
+    while (!t->done) {
+        enum wake wake = wait_queue_wait(&t->ended, 0, deadline, on);
+        thread_check_killed();
+        if (wake == WAKE_TIMED_OUT)
+            return ERR_TIMED_OUT;
+        on = lock_irq(&t->ended.lock);
+    }
+    unlock_irq(&t->ended.lock, on);
+    return OK;
+}
+
+void
+thread_kill(struct thread *t)
+{
+    __atomic_store_n(&t->killed, true, __ATOMIC_SEQ_CST);
+    waiter_kill(&t->waiter);
+    sched_poke(t);
+}
+
+void
+thread_sleep_until(u64 deadline_ns)
+{
+    struct wait_queue nobody;
+
+    wait_queue_init(&nobody);
+    bool on = lock_irq(&nobody.lock);
+    wait_queue_wait(&nobody, 0, deadline_ns, on);
+    thread_check_killed();
+}

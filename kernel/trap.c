@@ -1,0 +1,188 @@
+// kernel/trap.c: faults of generated code become traps, and traps are reported.
+//
+// A fault is a trap only at a pc that the running process's code lists as a
+// trap site, and, for memory, only at an address inside the slots of its own
+// memories.  Everything else is our bug and stops the kernel.
+
+#include "kernel/kernel.h"
+
+// --- what a pc is ----------------------------------------------------------------
+
+static struct instance *
+instance_at(struct process *p, u64 pc)
+{
+    if (!port_code_contains(pc))
+        return NULL;
+    for (u32 n = 0; n < p->instance_count; n++) {
+        struct instance *i = p->instances[n];
+        if (pc - (u64)i->code->text < i->code->code.size)
+            return i;
+    }
+    return NULL;
+}
+
+static const struct trap_site *
+trap_site_at(struct process *p, u64 pc)
+{
+    struct instance *i = instance_at(p, pc);
+
+    return i != NULL ? code_trap(&i->code->code, pc - (u64)i->code->text) :
+                       NULL;
+}
+
+// --- backtraces --------------------------------------------------------------------
+
+static void
+add_frame(struct trap_info *trap, struct instance *i, u32 func, u64 at)
+{
+    if (func == NO_INDEX)
+        return; // a thunk
+    if (trap->depth == TRACE_DEPTH)
+        trap->more = true;
+    else
+        trap->frames[trap->depth++] = (struct trace_frame){i, func, at};
+}
+
+// Where the frame that returns to pc is in the program.
+static u64
+call_offset(const struct code *code, u64 pc)
+{
+    const struct call_site *call = code_call(code, pc);
+
+    return call != NULL ? call->at : 0;
+}
+
+static bool
+on_stack(const struct thread *t, u64 rsp)
+{
+    return rsp - (u64)t->stack <= STACK_SIZE - STACK_TOP && rsp % 8 == 0;
+}
+
+// Frames from a return address at [rsp] outwards, to the first that is not
+// generated code.
+static void
+trace_callers(struct thread *t, u64 rsp)
+{
+    while (!t->trap.more && on_stack(t, rsp)) {
+        u64 pc = *(u64 *)rsp;
+        struct instance *i = instance_at(t->process, pc);
+        if (i == NULL)
+            return;
+        const struct code *code = &i->code->code;
+        u64 offset = pc - (u64)i->code->text;
+        const struct func_code *f = code_func(code, offset - 1);
+        if (f == NULL)
+            return;
+        add_frame(&t->trap, i, f->func, call_offset(code, offset));
+        rsp += 8 + f->frame;
+    }
+}
+
+static void
+trace(struct thread *t, u64 pc, u64 rsp, const struct trap_site *site)
+{
+    struct instance *i = instance_at(t->process, pc);
+
+    t->trap.depth = 0;
+    t->trap.more = false;
+    if (site == NULL) {
+        trace_callers(t, rsp);
+        return;
+    }
+    const struct func_code *f =
+        code_func(&i->code->code, pc - (u64)i->code->text);
+    add_frame(&t->trap, i, site->func, site->at);
+    // The stack check comes before the frame.
+    bool entered = site->trap != TRAP_STACK_OVERFLOW;
+    if (f != NULL)
+        trace_callers(t, rsp + (entered ? f->frame : 0));
+}
+
+// --- faults ------------------------------------------------------------------------
+
+// The memory of the process whose slot the address is in.
+static struct memory *
+memory_at(struct process *p, u64 address)
+{
+    for (u32 n = 0; n < p->instance_count; n++) {
+        struct instance *i = p->instances[n];
+        for (u32 k = 0; k < i->code->module.memory_count; k++) {
+            struct memory *m = i->memories[k];
+            if (m != NULL && address - (u64)m->base < m->reserved)
+                return m;
+        }
+    }
+    return NULL;
+}
+
+// The trap that a fault is; TRAP_NONE: not one of ours.  *retry: it was the
+// first touch of memory that the program has.
+static enum trap
+classify(struct process *p, const struct fault *f, const struct trap_site *site,
+         bool *retry)
+{
+    if (f->kind == FAULT_MEMORY) {
+        struct memory *m = memory_at(p, f->address);
+        u64 at = m != NULL ? f->address - (u64)m->base : 0;
+        if (m == NULL || site == NULL)
+            return TRAP_NONE;
+        if (!memory_contains(m, at, 1))
+            return site->trap;
+        *retry = memory_touch(m, at, 1);
+        return *retry ? TRAP_NONE : TRAP_NO_MEMORY;
+    }
+    if (f->kind == FAULT_UNDEFINED && f->pc == (u64)null_call_stub)
+        return TRAP_NULL_FUNCTION;
+    if (site == NULL)
+        return TRAP_NONE;
+    if (f->kind == FAULT_DIVIDE)
+        return f->divide_zero ? TRAP_DIVIDE_BY_ZERO : TRAP_INTEGER_OVERFLOW;
+    return site->trap;
+}
+
+enum fault_action
+fault_handle(const struct fault *fault, u64 *barrier_rsp)
+{
+    struct thread *t = sched_current();
+    bool retry = false;
+
+    if (t == NULL || t->process == NULL || t->barrier == 0)
+        return FAULT_PANIC;
+    const struct trap_site *site = trap_site_at(t->process, fault->pc);
+    enum trap trap = classify(t->process, fault, site, &retry);
+    if (retry)
+        return FAULT_RETRY;
+    if (trap == TRAP_NONE)
+        return FAULT_PANIC;
+    t->trap.leave = LEAVE_TRAP;
+    t->trap.kind = trap;
+    trace(t, fault->pc, fault->rsp, site);
+    *barrier_rsp = t->barrier;
+    return FAULT_UNWIND;
+}
+
+// --- reports -----------------------------------------------------------------------
+
+static void
+report_frame(const struct trace_frame *frame)
+{
+    struct string name =
+        module_func_name(&frame->instance->code->module, frame->func);
+
+    if (name.len > 0)
+        klog("    at %.*s (offset 0x%llx)", (int)name.len, name.ptr,
+             (unsigned long long)frame->at);
+    else
+        klog("    at func[%u] (offset 0x%llx)", frame->func,
+             (unsigned long long)frame->at);
+}
+
+void
+trap_report(struct process *p, const struct trap_info *trap)
+{
+    klog("nebulet: %s: trap: %s", p->name, trap_text(trap->kind));
+    for (u32 k = 0; k < trap->depth; k++)
+        report_frame(&trap->frames[k]);
+    if (trap->more)
+        klog("    ...");
+}

@@ -1,0 +1,94 @@
+// kernel/wait.c: the one way to wait.
+//
+// A thread waits in one queue at a time, with the waiter in its struct thread.
+// A waker, a timer and a killer may want to end the wait at once; whoever
+// changes outcome from WAITING wins.  Each of them acts under a lock that the
+// waiter takes before it goes on (the queue's, the timer heap's, the process's),
+// so the waiter is there as long as they use it.
+
+#include "kernel/kernel.h"
+
+void
+wait_queue_init(struct wait_queue *q)
+{
+    q->lock = (struct lock){0};
+    list_init(&q->waiters);
+}
+
+static struct thread *
+thread_of(struct waiter *w)
+{
+    return CONTAINER(w, struct thread, waiter);
+}
+
+// Interrupts are off.
+static bool
+decide(struct waiter *w, enum wake outcome)
+{
+    u32 expected = WAKE_WAITING;
+
+    if (!__atomic_compare_exchange_n(&w->outcome, &expected, (u32)outcome,
+                                     false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        return false;
+    sched_wake(thread_of(w));
+    return true;
+}
+
+bool
+waiter_expire(struct waiter *w)
+{
+    return decide(w, WAKE_TIMED_OUT);
+}
+
+void
+waiter_kill(struct waiter *w)
+{
+    bool on = port_interrupts_off();
+
+    decide(w, WAKE_KILLED);
+    port_interrupts_restore(on);
+}
+
+enum wake
+wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on)
+{
+    struct thread *t = thread_current();
+    struct waiter *w = &t->waiter;
+
+    assert(t->preempt_count == 0);
+    w->key = key;
+    __atomic_store_n(&w->outcome, (u32)WAKE_WAITING, __ATOMIC_SEQ_CST);
+    list_append(&q->waiters, &w->link);
+    unlock_irq(&q->lock, false);
+
+    if (deadline != UINT64_MAX)
+        timer_start(&w->timer, deadline);
+    if (__atomic_load_n(&t->killed, __ATOMIC_SEQ_CST))
+        decide(w, WAKE_KILLED);
+    while (__atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST) == WAKE_WAITING)
+        sched_block();
+    timer_cancel(&w->timer);
+
+    lock_irq_nested(&q->lock);
+    if (!list_empty(&w->link))
+        list_remove(&w->link);
+    unlock_irq(&q->lock, on);
+    return (enum wake)w->outcome;
+}
+
+u32
+wait_queue_wake(struct wait_queue *q, u64 key, u32 count)
+{
+    struct list *item = q->waiters.next;
+    u32 woken = 0;
+
+    while (item != &q->waiters && woken < count) {
+        struct waiter *w = CONTAINER(item, struct waiter, link);
+        item = item->next;
+        if (w->key != key)
+            continue;
+        list_remove(&w->link);
+        woken += decide(w, WAKE_WOKEN);
+    }
+    return woken;
+}

@@ -1,0 +1,27 @@
+// port/linux: the kernel as a Linux process.  One pthread is one CPU; signals
+// are its interrupts and faults; addresses come from mmap.
+
+#pragma once
+
+#include "kernel/kernel.h"
+
+// Turn this thread into CPU 0 and call run(arg) on a stack as kernel_init()
+// wants it; returns what run returns.  Once per process.
+int linux_start(int (*run)(void *arg), void *arg);
+
+// start.c: boot the kernel with an initrd (wasi/wasi.h); the exit status.
+int linux_run(struct bytes initrd, const char *cmdline);
+
+// Tests: the n-th port_commit() from now on and all later ones fail; UINT64_MAX
+// ends that.
+void linux_fail_commits(u64 after);
+
+// --- memory.c -----------------------------------------------------------------
+
+void linux_memory_init(void);
+
+// --- cpu.c ---------------------------------------------------------------------
+
+// Look for input while the CPU is busy or idle; the next readable moment is one
+// console_interrupt().
+void linux_watch_input(void);

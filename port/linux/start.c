@@ -1,0 +1,29 @@
+// port/linux/start.c: boot the kernel with an initrd.
+
+#include "port/linux/linux.h"
+#include "wasi/wasi.h"
+
+static const struct host_module *const modules[] = {
+    &nebulet_module, &wasi_preview1, &wasi_unstable, NULL};
+
+struct boot_arguments {
+    struct bytes initrd;
+    const char *cmdline;
+};
+
+static int
+boot(void *argument)
+{
+    const struct boot_arguments *a = argument;
+
+    kernel_init(modules);
+    return (int)boot_run(a->initrd, a->cmdline);
+}
+
+int
+linux_run(struct bytes initrd, const char *cmdline)
+{
+    struct boot_arguments a = {initrd, cmdline};
+
+    return linux_start(boot, &a);
+}
