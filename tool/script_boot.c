@@ -45,7 +45,7 @@ script_boot(struct bytes initrd)
         sum.skipped += r.skipped;
     }
     if (error.status != OK)
-        klog("initrd: offset 0x%llx: %s\n", error.at, error.what);
+        klog("initrd: offset 0x%lx: %s\n", error.at, error.what);
     report("", sum, "");
     return sum.failed > 0 || error.status != OK;
 }
