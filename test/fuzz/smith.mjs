@@ -8,12 +8,12 @@
 // deterministic: NaNs are replaced by zero where a float is computed, and every
 // loop turn and call costs fuel.
 
-import { mkdirSync, writeFileSync } from "node:fs";
 import { argv } from "node:process";
+import { Answers } from "./oracle.mjs";
 import { simd } from "./simd.mjs";
 
 const I32 = 0x7f, I64 = 0x7e, F32 = 0x7d, F64 = 0x7c, V128 = 0x7b;
-const FUEL = 200, PER_FILE = 50, CALLS = 6;
+const FUEL = 200, CALLS = 6;
 
 // --- numbers ---------------------------------------------------------------
 
@@ -601,123 +601,31 @@ function makeModule(vectors) {
     return { bytes: new Uint8Array(bytes), types: m.types, exported };
 }
 
-// --- Node's answers -------------------------------------------------------------------
+// Call some exports with edge values, the hash after each.
+function script(answers, made) {
+    const argument = { [I32]: i32, [I64]: i64, [F32]: f32, [F64]: f64 };
 
-const buffer = new DataView(new ArrayBuffer(8));
-
-function toJs(type, bits) {
-    if (type === I32)
-        return Number(BigInt.asIntN(32, bits));
-    if (type === I64)
-        return BigInt.asIntN(64, bits);
-    buffer.setBigUint64(0, bits);
-    if (type === F64)
-        return buffer.getFloat64(0);
-    buffer.setUint32(0, Number(bits));
-    return buffer.getFloat32(0);
-}
-
-function fromJs(type, value) {
-    if (type === I32)
-        return BigInt.asUintN(32, BigInt(value));
-    if (type === I64)
-        return BigInt.asUintN(64, value);
-    if (type === F64) {
-        buffer.setFloat64(0, value);
-        return buffer.getBigUint64(0);
-    }
-    buffer.setFloat32(0, value);
-    return BigInt(buffer.getUint32(0));
-}
-
-const TYPE_NAMES = { [I32]: "i32", [I64]: "i64", [F32]: "f32", [F64]: "f64" };
-const TRAPS = [["divide by zero", "integer divide by zero"],
-    ["remainder by zero", "integer divide by zero"],
-    ["divide result unrepresentable", "integer overflow"],
-    ["float unrepresentable", "in"], // overflow or invalid: V8 does not say
-    ["memory access out of bounds", "out of bounds memory access"],
-    ["table index is out of bounds", "undefined element"],
-    ["null function or function signature", "indirect call type mismatch"],
-    ["unreachable", "unreachable"]];
-
-function trapText(error) {
-    for (const [theirs, ours] of TRAPS)
-        if (error.message.includes(theirs))
-            return ours;
-    return null;
-}
-
-const argument = { [I32]: i32, [I64]: i64, [F32]: f32, [F64]: f64 };
-
-function unsigned(type, bits) {
-    return BigInt.asUintN(type === I32 || type === F32 ? 32 : 64, bits);
-}
-
-// The commands that expect what this instance does; null when Node ran out of
-// stack, which is its own limit.
-function commandsOf(instance, made, line) {
-    const commands = [];
-    const json = (type, bits) => ({ type: TYPE_NAMES[type],
-                                    value: String(unsigned(type, bits)) });
-    const invoke = (field, args, results) => {
-        const action = { type: "invoke", field,
-                         args: args.map(([t, b]) => json(t, b)) };
-        try {
-            let got = instance.exports[field](...args.map(([t, b]) => toJs(t, b)));
-            got = results.length === 0 ? [] : results.length === 1 ? [got] : [...got];
-            commands.push({ type: "assert_return", line, action,
-                            expected: results.map((t, i) => json(t, fromJs(t, got[i]))) });
-        } catch (error) {
-            if (!(error instanceof WebAssembly.RuntimeError))
-                return false;
-            const text = trapText(error);
-            if (text === null)
-                return false;
-            commands.push({ type: "assert_trap", line, action, text, expected: [] });
-        }
-        return true;
-    };
     for (let i = 0; i < CALLS && made.exported.length > 0; i++) {
         const f = pick(made.exported), t = made.types[f];
-        if (!invoke("f" + f, t.params.map((p) => [p, argument[p]()]), t.results))
-            return null;
-        if (!invoke("hash", [], [I64]))
-            return null;
+        const args = t.params.map((p) => [p, argument[p]()]);
+        if (!answers.invoke("f" + f, args, t.results) ||
+            !answers.invoke("hash", [], [I64]))
+            return;
     }
-    return commands;
 }
 
 function main() {
-    const [, , dir, firstSeed, countText, mode = "scalar"] = argv;
-    const count = Number(countText);
-    let commands = [], file = null, modules = 0;
-    const flush = () => {
-        if (commands.length > 0)
-            writeFileSync(`${dir}/${file}.json`, JSON.stringify(
-                { source_filename: `${file}.mjs`, commands }));
-        commands = [];
-    };
-    mkdirSync(dir, { recursive: true });
-    for (let n = 0; n < count; n++) {
+    const [, , dir, firstSeed, count, mode = "scalar"] = argv;
+    const answers = new Answers(dir, `smith-${mode}`);
+
+    for (let n = 0; n < Number(count); n++) {
         const seed = BigInt(firstSeed) + BigInt(n);
         state = seed * 0x2545f4914f6cdd1dn;
-        if (n % PER_FILE === 0) {
-            flush();
-            file = `smith-${mode}-${seed}`;
-        }
         const made = makeModule(mode === "simd");
-        const module = new WebAssembly.Module(made.bytes); // throws: our bug
-        const found = commandsOf(new WebAssembly.Instance(module), made,
-                                 Number(seed));
-        if (found === null)
-            continue;
-        const filename = `${file}.${n % PER_FILE}.wasm`;
-        writeFileSync(`${dir}/${filename}`, made.bytes);
-        commands.push({ type: "module", line: Number(seed), filename }, ...found);
-        modules++;
+        answers.module(made.bytes, seed); // throws when it is invalid: our bug
+        script(answers, made);
     }
-    flush();
-    console.log(`${modules} modules of ${count} seeds`);
+    answers.end();
 }
 
 main();
