@@ -63,6 +63,14 @@ build_u32(struct build *b, u32 number)
 }
 
 void
+build_s32(struct build *b, i32 number)
+{
+    for (; number > 63 || number < -64; number >>= 7)
+        build_u8(b, (u8)(number | 0x80));
+    build_u8(b, number & 0x7f);
+}
+
+void
 build_start(struct build *b)
 {
     *b = (struct build){0};
