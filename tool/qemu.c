@@ -30,6 +30,10 @@ enum {
     STATUS_TIMEOUT = 124
 };
 
+// What precedes the first frame of input: some bytes that may get lost while
+// the guest starts its port, then the sign that frames follow.
+static const u8 frame_start[] = {0, 0, 0, 0, 0, 0, 0, 0xa5};
+
 // What the guest's processes talk to.
 struct guest {
     pid_t pid;
@@ -213,7 +217,7 @@ guest_start(struct guest *g, const struct qemu_options *o, bool kvm,
     if (image >= 0)
         close(image);
     g->input = input[1];
-    g->input_open = true;
+    g->input_open = write(g->input, frame_start, sizeof(frame_start)) > 0;
     g->log = log[0];
     fcntl(g->input, F_SETFD, FD_CLOEXEC);
     return g->pid > 0;

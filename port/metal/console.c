@@ -3,9 +3,10 @@
 // missing falls back to the first.
 //
 // Input arrives by interrupt into a ring.  It ends at ^D at the start of a
-// line; or, with `stdin=framed` on the command line, comes in frames of a
+// line.  Or, with `stdin=framed` on the command line, it comes in frames of a
 // length byte and as many bytes, and ends at length 0, so that every byte can
-// be input.
+// be input.  The frames start after a byte FRAME_START; what comes before it is
+// dropped, because turning on the port's FIFO may lose what was there.
 
 #include "kernel/kernel.h"
 #include "port/metal/metal.h"
@@ -30,9 +31,11 @@ enum {
     MODEM_ON = 0x0b, // DTR, RTS, OUT2 (lets interrupts through)
     STATUS_RECEIVED = 0x01,
     STATUS_CAN_SEND = 0x20,
+    STATUS_NO_PORT = 0xff,
     FIFO_SIZE = 16,
 
     RING_SIZE = 4096,
+    FRAME_START = 0xa5,
     CONTROL_D = 4,
 };
 
@@ -45,10 +48,17 @@ static struct spinlock input_lock;
 static u8 ring[RING_SIZE];
 static u32 ring_from, ring_to; // count up forever
 static bool framed;
+static bool frames_started;   // FRAME_START has come
 static u32 frame_left;        // bytes left of the current frame
 static bool ended;            // no more input, ever
 static bool in_line;          // not at the start of a line
 static bool receiver_stopped; // the ring was full
+
+static bool
+ring_full(void)
+{
+    return ring_to - ring_from == RING_SIZE;
+}
 
 // --- serial ports ---------------------------------------------------------------
 
@@ -128,7 +138,7 @@ static void
 receive(void)
 {
     while (in8(COM1 + UART_LINE_STATUS) & STATUS_RECEIVED) {
-        if (ring_to - ring_from == RING_SIZE) {
+        if (ring_full()) {
             receiver_stopped = true;
             out8(COM1 + UART_INTERRUPTS, 0);
             return;
@@ -151,6 +161,8 @@ serial_interrupt(void)
 static void
 skip_framing(void)
 {
+    while (framed && !frames_started && ring_from != ring_to)
+        frames_started = ring[ring_from++ % RING_SIZE] == FRAME_START;
     while (!ended && ring_from != ring_to && framed && frame_left == 0) {
         frame_left = ring[ring_from++ % RING_SIZE];
         ended = frame_left == 0;
@@ -197,6 +209,8 @@ port_read(void *to, u64 size, bool *end)
 void
 console_init(void)
 {
+    if (in8(COM1 + UART_LINE_STATUS) != STATUS_NO_PORT)
+        receive(); // what came before us
     has_com1 = serial_init(COM1);
     has_com2 = serial_init(COM2);
     has_debug_port = in8(DEBUG_PORT) == DEBUG_PORT;
