@@ -13,7 +13,7 @@ HOST    := $(COMMON) -O2 -D_GNU_SOURCE -fno-omit-frame-pointer
 SAN     := $(COMMON) -O1 -D_GNU_SOURCE -fno-omit-frame-pointer \
            -fsanitize=address,undefined -fno-sanitize-recover=undefined
 KERNEL  := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel \
-           -mgeneral-regs-only -fno-stack-protector -fcf-protection=none \
+           -mgeneral-regs-only -mpopcnt -fno-stack-protector -fcf-protection=none \
            -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
 
 sources  = $(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S))

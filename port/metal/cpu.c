@@ -124,11 +124,22 @@ init_vectors(void)
     vector_state_size = cpuid(0xd, 0).ebx;
 }
 
+// What the kernel and generated code take for granted (x64/cpu.c).
+static void
+check_floor(void)
+{
+    u32 floor = 1 << 19 | 1 << 20 | 1 << 23; // SSE4.1, SSE4.2, POPCNT
+
+    if ((cpuid(1, 0).ecx & floor) != floor)
+        panic(__FILE__, __LINE__, "this CPU lacks SSE4.2 or POPCNT");
+}
+
 void
 cpu_init(void)
 {
     struct cpu *cpu = &first_cpu;
 
+    check_floor();
     cpu->self = cpu;
     cpu->deadline = UINT64_MAX;
     cpu->gdt[SELECTOR_CODE / 8] = 0x00af9b000000ffff;

@@ -15,7 +15,7 @@
 //         -kernel out/nebulet.elf -initrd programs.tar -append stdin=framed
 //
 // and the same with `-M q35`.  What may be left out: com2 and log, whose text
-// then appears on com1; stdin=framed (console.c).  QEMU's exit status is
+// then appears on com1; stdin=framed (serial.c).  QEMU's exit status is
 // 2 n + 1 for our status n, modulo 256; the log ends with a NUL and the byte n
 // (panic.c).
 
@@ -58,7 +58,7 @@ first_thread(void *arg)
 
     (void)arg;
     kernel_init(modules);
-    console_start(boot_info_has_word(&info, "stdin=framed"));
+    serial_start(boot_info_has_word(&info, "stdin=framed"));
     port_exit(boot_run(initrd, info.cmdline));
 }
 
@@ -89,7 +89,7 @@ probe(void)
 void
 metal_main(u32 magic, u32 start)
 {
-    console_init();
+    serial_init();
     cpu_init();
     if (!boot_info_read(&info, magic, direct(start), direct(0)))
         panic(__FILE__, __LINE__, "neither PVH nor Multiboot2 started us");

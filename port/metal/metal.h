@@ -279,13 +279,13 @@ u32 irq_timer_count(void);
 void clock_init(void);
 bool clock_interrupt(void); // the timer fired: is it time?
 
-// --- console.c: serial ports ------------------------------------------------------------
+// --- serial.c: the console ------------------------------------------------------------
 
-void console_init(void);         // output only
-void console_start(bool framed); // input too
+void serial_init(void);         // output only
+void serial_start(bool framed); // input too
 void serial_interrupt(void);
-void console_unlock(void);   // for the end: whoever wrote, writes no more
-void console_end(u8 status); // the last bytes of the log
+void serial_unlock(void);   // for the end: whoever wrote, writes no more
+void serial_end(u8 status); // the last bytes of the log
 
 // --- random.c ----------------------------------------------------------------------------
 

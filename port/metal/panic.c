@@ -35,7 +35,7 @@ NORETURN void
 panic(const char *file, u32 line, const char *what)
 {
     port_interrupts_off();
-    console_unlock();
+    serial_unlock();
     say("kernel panic: %s:%u: %s", file, line, what);
     die();
 }
@@ -49,8 +49,8 @@ port_exit(u32 status)
     static const u8 no_vectors[10];
 
     port_interrupts_off();
-    console_unlock();
-    console_end((u8)status);
+    serial_unlock();
+    serial_end((u8)status);
     out32(DEBUG_EXIT, (u8)status);
     out8(KEYBOARD_COMMAND, KEYBOARD_RESET);
     __asm__ volatile("lidt %0\n ud2" : : "m"(no_vectors));

@@ -62,7 +62,7 @@ give_up(const struct trap_frame *f)
                            exception_names[f->vector] :
                            "unknown";
 
-    console_unlock();
+    serial_unlock();
     say("kernel panic: exception %lu (%s), error %lx, address %lx%s", f->vector,
         name, f->error, fault_address(),
         is_stack_overflow(f) ? ": kernel stack overflow" : "");

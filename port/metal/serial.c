@@ -63,7 +63,7 @@ ring_full(void)
 // --- serial ports ---------------------------------------------------------------
 
 static bool
-serial_init(u16 port)
+port_init(u16 port)
 {
     out8(port + UART_SCRATCH, 0x5a);
     if (in8(port + UART_SCRATCH) != 0x5a)
@@ -116,13 +116,13 @@ port_write(enum port_stream stream, const void *bytes, u64 size)
 }
 
 void
-console_unlock(void)
+serial_unlock(void)
 {
     output_lock = (struct spinlock){0};
 }
 
 void
-console_end(u8 status)
+serial_end(u8 status)
 {
     const u8 trailer[2] = {0, status};
 
@@ -207,17 +207,17 @@ port_read(void *to, u64 size, bool *end)
 // --- start ------------------------------------------------------------------------
 
 void
-console_init(void)
+serial_init(void)
 {
     if (in8(COM1 + UART_LINE_STATUS) != STATUS_NO_PORT)
         receive(); // what came before us
-    has_com1 = serial_init(COM1);
-    has_com2 = serial_init(COM2);
+    has_com1 = port_init(COM1);
+    has_com2 = port_init(COM2);
     has_debug_port = in8(DEBUG_PORT) == DEBUG_PORT;
 }
 
 void
-console_start(bool frames)
+serial_start(bool frames)
 {
     framed = frames;
     ended = !has_com1;
