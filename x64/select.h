@@ -9,7 +9,9 @@
 //     select_memory.c   memory, globals, tables
 //     select_control.c  conditions, branches, select
 //     select_call.c     calls, results, builtins
-//     select_simd.c     vectors             select_atomic.c  atomics
+//     select_vector.c   vectors: arithmetic
+//     select_lane.c     vectors: lanes, shuffles, tests
+//     select_atomic.c   atomics
 
 #pragma once
 
@@ -135,6 +137,8 @@ vreg_t temp_r_rm(struct select *s, u32 type, u32 op, vreg_t a, struct rm rm);
 vreg_t temp_r_i(struct select *s, u32 type, u32 op, vreg_t a, u32 imm);
 vreg_t temp_const(struct select *s, u32 type, u64 value);
 vreg_t temp_zero(struct select *s, u32 type); // floats and vectors
+vreg_t temp_r_rm_i(struct select *s, u32 type, u32 op, vreg_t a, struct rm rm,
+                   u32 imm);
 
 // --- select_control.c -------------------------------------------------------
 
@@ -144,6 +148,11 @@ u8 put_condition(struct select *s, val_t v);
 
 // Let the arguments of the catches' edges be vregs.
 void map_catches(struct select *s);
+
+// --- select_lane.c ----------------------------------------------------------
+
+// Set the flags by any_true or all_true; the condition code.
+u8 put_all_true(struct select *s, val_t v, const struct row *row);
 
 // --- select_memory.c --------------------------------------------------------
 

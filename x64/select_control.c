@@ -113,6 +113,8 @@ put_flags(struct select *s, val_t v)
         cc = put_compare(s, v, row);
     else if (row->lower == lower_fcompare)
         cc = put_fcompare(s, v, row);
+    else if (row->lower == lower_all_true)
+        cc = put_all_true(s, v, row);
     else if (row->fold == FOLD_AND)
         cc = put_test(s, v, row);
     else

@@ -265,6 +265,15 @@ temp_r_i(struct select *s, u32 type, u32 op, vreg_t a, u32 imm)
 }
 
 vreg_t
+temp_r_rm_i(struct select *s, u32 type, u32 op, vreg_t a, struct rm rm, u32 imm)
+{
+    vreg_t def = temp_new(s, type);
+
+    put_r_rm_i(s, op, def, a, rm, imm);
+    return def;
+}
+
+vreg_t
 temp_const(struct select *s, u32 type, u64 value)
 {
     vreg_t def = temp_new(s, type);

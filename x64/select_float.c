@@ -73,38 +73,43 @@ lower_funary(struct select *s, val_t v, const struct row *row)
     put_rm(s, row->op, v, rm_value(s, s->fn->ins[v].a));
 }
 
-// The sign bit of a type, or all others.
+// The sign bit of a float, or all other bits; in all lanes of a vector.
 static struct rm
-rm_sign(struct select *s, u32 type, bool others)
+rm_sign(struct select *s, u32 type, bool wide, bool others)
 {
-    u64 sign = type == IR_F32 ? 1ull << 31 : 1ull << 63;
+    u64 sign = wide ? 1ull << 63 : 1ull << 31 | (u64)1 << 63;
+    u64 bits = others ? ~sign : sign;
 
-    return rm_const(s, others ? sign - 1 : sign, 0);
+    if (type == IR_F32)
+        bits = (u32)bits;
+    return rm_const(s, bits, type == IR_V128 ? bits : 0);
 }
 
 void
 lower_mask(struct select *s, val_t v, const struct row *row)
 {
     const struct ins *i = &s->fn->ins[v];
+    bool wide =
+        i->type == IR_F64 || row->op == X64_ANDPD || row->op == X64_XORPD;
 
     put_r_rm(s, row->op, v, reg(s, i->a),
-             rm_sign(s, i->type, row->cc == CC_NS));
+             rm_sign(s, i->type, wide, row->cc == CC_NS));
 }
 
 void
 lower_copysign(struct select *s, val_t v, const struct row *row)
 {
     const struct ins *i = &s->fn->ins[v];
+    bool wide = i->type == IR_F64;
     vreg_t value = temp_r_rm(s, i->type, X64_ANDPS, reg(s, i->a),
-                             rm_sign(s, i->type, true));
+                             rm_sign(s, i->type, wide, true));
     vreg_t sign = temp_r_rm(s, i->type, X64_ANDPS, reg(s, i->b),
-                            rm_sign(s, i->type, false));
+                            rm_sign(s, i->type, wide, false));
 
     (void)row;
     put_r_rm(s, X64_ORPS, v, value, rm_reg(sign));
 }
 
-// The immediate of round: mode (the row's cc), no precision exception.
 void
 lower_round(struct select *s, val_t v, const struct row *row)
 {
