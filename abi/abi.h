@@ -33,8 +33,9 @@ struct func_entry {
 // switch instances: row `id` of vmctx.targets belongs to entry `id`.
 struct func_target {
     u64 code;    // of the C function or of the wasm function
-    u64 context; // byte offset in vmctx.contexts of its instance's vmctx; host
-                 // functions run with their caller's and ignore it
+    u64 context; // byte offset in vmctx.contexts of its instance's vmctx; for a
+                 // host function, which runs with its caller's vmctx: bytes of
+                 // its stack arguments, a multiple of 16
 };
 
 // Part of struct memory in the kernel.

@@ -15,7 +15,7 @@ static struct {
 } input;
 
 void
-console_init(void)
+input_init(void)
 {
     wait_queue_init(&input.readers);
 }

@@ -9,7 +9,7 @@ kernel_init(const struct host_module *const *modules)
 {
     host_modules = modules;
     pfex_init();
-    console_init();
+    input_init();
     thread_init_first(&first_thread);
     sched_init(&first_thread);
     port_interrupts_restore(true);

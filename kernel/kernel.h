@@ -668,4 +668,4 @@ enum { WAIT_WOKEN, WAIT_NOT_EQUAL, WAIT_TIMED_OUT };
 u32 atomic_wait(const void *address, bool is64, u64 expected, i64 timeout_ns);
 u32 atomic_notify(const void *address, u32 count);
 
-void console_init(void);
+void input_init(void); // console.c

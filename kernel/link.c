@@ -25,6 +25,17 @@ limits_match(const struct limits *want, const struct limits *have, u64 now)
            (!want->has_max || (have->has_max && have->max <= want->max));
 }
 
+// What a C function finds on the stack: all but six arguments.
+static u64
+stack_size(const char *sig)
+{
+    u64 count = 0;
+
+    while (sig[count] != '\0' && sig[count] != ':')
+        count++;
+    return count > 6 ? ALIGN_UP((count - 6) * sizeof(u64), 16) : 0;
+}
+
 // The type of a function that can be imported.
 static u32
 sig_of(const struct extern_ref *ref)
@@ -46,7 +57,8 @@ link_func(struct link *l, const struct extern_ref *ref)
         return false;
     if (ref->instance == NULL) {
         p->funcs[id] = (struct func_entry){(u64)host_call_stub, sig, id};
-        p->targets[id] = (struct func_target){(u64)ref->host->code, 0};
+        p->targets[id] = (struct func_target){(u64)ref->host->code,
+                                              stack_size(ref->host->sig)};
     } else {
         u32 from = ref->instance->func_base + ref->index;
         p->funcs[id] = (struct func_entry){p->funcs[from].code, sig, id};

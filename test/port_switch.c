@@ -110,9 +110,10 @@ host_sum(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f, u64 g, u64 h)
     return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h;
 }
 
-// Enter the stub as generated code does, with two arguments on the stack.
+// Enter the stub as generated code does, with two arguments on the stack; rsp
+// at the call and after it.
 static u64
-call_stub(void *vm, const void *entry, u64 *rsp_at_call)
+call_stub(void *vm, const void *entry, u64 *rsp)
 {
     u64 result;
 
@@ -130,9 +131,10 @@ call_stub(void *vm, const void *entry, u64 *rsp_at_call)
                      "lea -8(%%rsp), %%r12\n"
                      "call host_call_stub\n"
                      "mov %%r12, (%[rsp])\n"
+                     "mov %%rsp, 8(%[rsp])\n"
                      "mov %%rbx, %%rsp\n"
                      : "=a"(result)
-                     : "a"(entry), [vm] "r"(vm), [rsp] "r"(rsp_at_call)
+                     : "a"(entry), [vm] "r"(vm), [rsp] "r"(rsp)
                      : "rbx", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10",
                        "r11", "r12", "r14", "memory");
     return result;
@@ -146,12 +148,14 @@ TEST(port_host_call)
         u64 code;
         u32 sig, id;
     } entry = {(u64)host_call_stub, 1, 5};
-    u64 rsp = 1;
+    u64 rsp[2];
 
     vm[VMCTX_THREAD / 8] = (u64)&thread;
     vm[VMCTX_TARGETS / 8] = (u64)targets;
     targets[entry.id][TARGET_CODE / 8] = (u64)host_sum;
-    EXPECT_EQ(call_stub(vm, &entry, &rsp), 204);
+    targets[entry.id][TARGET_STACK / 8] = 16;
+    EXPECT_EQ(call_stub(vm, &entry, rsp), 204);
+    EXPECT_EQ(rsp[1], rsp[0] + 8 + 16); // the stub has removed the arguments
     EXPECT(thread.vm == vm);
-    EXPECT_EQ(thread.rsp, rsp);
+    EXPECT_EQ(thread.rsp, rsp[0]);
 }

@@ -6,8 +6,12 @@
 _Static_assert(offsetof(struct vmctx, thread) == VMCTX_THREAD, "switch.S");
 _Static_assert(offsetof(struct vmctx, targets) == VMCTX_TARGETS, "switch.S");
 _Static_assert(offsetof(struct func_target, code) == TARGET_CODE, "switch.S");
+_Static_assert(offsetof(struct func_target, context) == TARGET_STACK,
+               "switch.S");
 _Static_assert(sizeof(struct func_target) == 1 << TARGET_SHIFT, "switch.S");
 _Static_assert(offsetof(struct vmctx, targets) == VMCTX_TARGETS, "switch.S");
+_Static_assert(offsetof(struct func_target, context) == TARGET_STACK,
+               "switch.S");
 _Static_assert(sizeof(struct func_target) == 1 << TARGET_SHIFT, "switch.S");
 _Static_assert(offsetof(struct func_target, code) == TARGET_CODE, "switch.S");
 _Static_assert(offsetof(struct func_entry, id) == FUNC_ENTRY_ID, "switch.S");

@@ -12,6 +12,7 @@
 #define FUNC_ENTRY_ID 12 // struct func_entry: id
 #define TARGET_SHIFT  4  // log2 of the size of struct func_target
 #define TARGET_CODE   0  // struct func_target: code
+#define TARGET_STACK  8  // struct func_target: context, of a host function
 #define THREAD_VMCTX  0  // struct thread starts with these two: the vmctx
 #define THREAD_RSP    8  // and rsp of the last call of a host function
 

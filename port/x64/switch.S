@@ -107,6 +107,8 @@ FUNCTION(frame_resume)
 END(frame_resume)
 
 // r10 and r11 carry no argument in SysV, and rax only for variadic functions.
+// Generated code expects the callee to remove stack arguments and C does not, so
+// C gets copies of them.
 FUNCTION(host_call_stub)
     mov     VMCTX_THREAD(%r14), %r10
     mov     VMCTX_TARGETS(%r14), %r11
@@ -114,7 +116,28 @@ FUNCTION(host_call_stub)
     mov     %rsp, THREAD_RSP(%r10)
     mov     FUNC_ENTRY_ID(%rax), %eax
     shl     $TARGET_SHIFT, %rax
-    jmp     *TARGET_CODE(%r11, %rax)
+    add     %r11, %rax
+    mov     TARGET_STACK(%rax), %r11
+    test    %r11, %r11
+    jnz     1f
+    jmp     *TARGET_CODE(%rax)
+1:
+    push    %rbp
+    mov     %rsp, %rbp
+    sub     %r11, %rsp
+2:
+    mov     8(%rbp, %r11), %r10
+    mov     %r10, -8(%rsp, %r11)
+    sub     $8, %r11
+    jnz     2b
+    call    *TARGET_CODE(%rax)
+    mov     %rbp, %rcx
+    sub     %rsp, %rcx
+    mov     %rbp, %rsp
+    pop     %rbp
+    pop     %r10
+    add     %rcx, %rsp
+    jmp     *%r10
 END(host_call_stub)
 
 // call_ref and call_indirect through the null reference end here.
