@@ -145,7 +145,7 @@ const_eval(const struct module *m, struct const_expr expr,
     while (r.at < r.end) {
         struct op op;
         op_read(&r, &op);
-        const char *sig = op_info(op.code)->sig;
+        const char *sig = op.info->sig;
         if (sig != NULL && sig[0] != ':') {
             assert(count >= 2);
             count--;

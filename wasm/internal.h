@@ -128,14 +128,36 @@ void validator_check(struct validator *v, const struct op *op);
 void validator_fail(struct validator *v, const char *what);
 void validator_mismatch(struct validator *v); // "type mismatch"
 
-void operand_push(struct validator *v, valtype_t type);
-valtype_t operand_pop(struct validator *v);               // any type
-valtype_t operand_pop_ref(struct validator *v);           // any reference
-void operand_expect(struct validator *v, valtype_t type); // pop and compare
+void operand_push_slow(struct validator *v, valtype_t type);
+void operand_expect_slow(struct validator *v, valtype_t type);
+valtype_t operand_pop(struct validator *v);     // any type
+valtype_t operand_pop_ref(struct validator *v); // any reference
 void operands_push(struct validator *v, const valtype_t *types, u32 count);
 void operands_expect(struct validator *v, const valtype_t *types, u32 count);
 // As operands_expect, but leave them where they are.
 void operands_check(struct validator *v, const valtype_t *types, u32 count);
+
+static inline void
+operand_push(struct validator *v, valtype_t type)
+{
+    if (v->operand_count < v->operand_capacity)
+        v->operands[v->operand_count++] = type;
+    else
+        operand_push_slow(v, type);
+}
+
+// Pop one and compare.
+static inline void
+operand_expect(struct validator *v, valtype_t type)
+{
+    u32 top = v->operand_count;
+
+    if (top > v->frames[v->frame_count - 1].height &&
+        v->operands[top - 1] == type)
+        v->operand_count = top - 1;
+    else
+        operand_expect_slow(v, type);
+}
 
 // Has an instruction nothing more to pop, because of unreachable code or a
 // failure?

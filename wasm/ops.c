@@ -30,8 +30,8 @@ op_info(u32 code)
     return &rows[OP_SLOT(code)];
 }
 
-static u32
-read_opcode(struct reader *r)
+static void
+read_opcode(struct reader *r, struct op *op)
 {
     u64 at = r->at;
     u32 code = read_u8(r);
@@ -42,11 +42,23 @@ read_opcode(struct reader *r)
             number = 0xffff; // no such opcode
         code = code << 16 | number;
     }
-    if (op_info(code)->text == NULL) {
-        reader_fail(r, at, ERR_MALFORMED, "illegal opcode");
-        return WASM_UNREACHABLE;
-    }
-    return code;
+    op->at = at;
+    op->code = code;
+    op->info = op_info(code);
+    if (op->info->text != NULL)
+        return;
+    reader_fail(r, at, ERR_MALFORMED, "illegal opcode");
+    op->code = WASM_UNREACHABLE;
+    op->info = &rows[WASM_UNREACHABLE];
+}
+
+// Most indexes and constants have one byte.
+static inline u32
+read_index(struct reader *r)
+{
+    if (r->at < r->end && r->bytes[r->at] < 0x80)
+        return r->bytes[r->at++];
+    return read_u32(r);
 }
 
 // Spec 5.4.1: nothing, a value type or a type index, told apart by the sign.
@@ -149,11 +161,10 @@ read_v128(struct reader *r, struct op *op)
 void
 op_read(struct reader *r, struct op *op)
 {
-    op->at = r->at;
-    op->code = read_opcode(r);
+    read_opcode(r, op);
 
     u64 at = r->at;
-    switch ((enum imm_kind)op_info(op->code)->imm) {
+    switch ((enum imm_kind)op->info->imm) {
     case IMM_BLOCK:
         op->block = read_block_type(r);
         break;
@@ -166,7 +177,7 @@ op_read(struct reader *r, struct op *op)
     case IMM_ELEM:
     case IMM_DATA:
     case IMM_TAG:
-        op->index = read_u32(r);
+        op->index = read_index(r);
         break;
     case IMM_TYPE_TABLE:
     case IMM_TYPE2:
@@ -177,15 +188,15 @@ op_read(struct reader *r, struct op *op)
     case IMM_TABLE2:
     case IMM_MEMORY2:
     case IMM_ELEM_TABLE:
-        op->index = read_u32(r);
-        op->index2 = read_u32(r);
+        op->index = read_index(r);
+        op->index2 = read_index(r);
         break;
     case IMM_MEMORY:
-        op->memory = op->index = read_u32(r);
+        op->memory = op->index = read_index(r);
         break;
     case IMM_DATA_MEMORY:
-        op->index = read_u32(r);
-        op->memory = op->index2 = read_u32(r);
+        op->index = read_index(r);
+        op->memory = op->index2 = read_index(r);
         break;
     case IMM_BR_TABLE:
         read_br_table(r, op);
@@ -248,8 +259,7 @@ read_const_expr(struct reader *r)
         expr.end = op.at;
         if (op.code == WASM_END || op.code == WASM_DELEGATE)
             depth--;
-        else if (op_info(op.code)->imm == IMM_BLOCK ||
-                 op_info(op.code)->imm == IMM_TRY_TABLE)
+        else if (op.info->imm == IMM_BLOCK || op.info->imm == IMM_TRY_TABLE)
             depth++;
     }
     return expr;

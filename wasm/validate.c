@@ -59,16 +59,18 @@ make_room(struct validator *v, u32 more)
 {
     if (v->operand_count + more <= v->operand_capacity)
         return true;
-    if (v->operand_count + more > v->operand_limit)
+    if (v->operand_count + more > v->operand_limit) {
         reader_fail(&v->r, v->at, ERR_LIMIT, "too many operands");
-    else
-        v->operands = grow(v, v->operands, v->operand_count,
-                           &v->operand_capacity, more, sizeof(valtype_t));
+        return false;
+    }
+    v->operands = grow(v, v->operands, v->operand_count, &v->operand_capacity,
+                       more, sizeof(valtype_t));
+    v->operand_capacity = MIN(v->operand_capacity, v->operand_limit);
     return is_ok(v);
 }
 
 void
-operand_push(struct validator *v, valtype_t type)
+operand_push_slow(struct validator *v, valtype_t type)
 {
     if (make_room(v, 1))
         v->operands[v->operand_count++] = type;
@@ -108,7 +110,7 @@ operand_pop_ref(struct validator *v)
 }
 
 void
-operand_expect(struct validator *v, valtype_t type)
+operand_expect_slow(struct validator *v, valtype_t type)
 {
     valtype_t actual = operand_pop(v);
 
@@ -340,24 +342,20 @@ init_locals(struct validator *v)
 
 // --- instructions ----------------------------------------------------------------
 
-// The type that a letter of a sig stands for.
-static valtype_t
+// The types that the letters of a sig stand for; 'a' depends on the memory.
+static const u8 letters[128] = {
+    ['i'] = VAL_I32, ['l'] = VAL_I64,  ['f'] = VAL_F32,
+    ['d'] = VAL_F64, ['v'] = VAL_V128, ['a'] = VAL_NONE,
+};
+
+static inline valtype_t
 sig_type(const struct validator *v, char letter, const struct op *op)
 {
-    switch (letter) {
-    case 'i':
-        return VAL_I32;
-    case 'l':
-        return VAL_I64;
-    case 'f':
-        return VAL_F32;
-    case 'd':
-        return VAL_F64;
-    case 'v':
-        return VAL_V128;
-    default:
-        return v->m->memories[op->memory].is64 ? VAL_I64 : VAL_I32;
-    }
+    valtype_t type = letters[(u8)letter];
+
+    if (type != VAL_NONE)
+        return type;
+    return v->m->memories[op->memory].is64 ? VAL_I64 : VAL_I32;
 }
 
 static void
@@ -467,7 +465,7 @@ find_rule(u32 code)
 void
 validator_check(struct validator *v, const struct op *op)
 {
-    const struct op_info *info = op_info(op->code);
+    const struct op_info *info = op->info;
     const struct frame *f = &v->frames[v->frame_count - 1];
 
     v->at = op->at;
@@ -476,7 +474,8 @@ validator_check(struct validator *v, const struct op *op)
         find_rule(op->code)(v, op);
         return;
     }
-    check_immediates(v, op, info);
+    if (info->imm != IMM_NONE)
+        check_immediates(v, op, info);
     if (is_ok(v))
         apply_sig(v, info->sig, op);
 }

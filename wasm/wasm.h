@@ -324,8 +324,9 @@ struct block_type {
 // One decoded instruction.  Fields that its immediates do not set hold old
 // values.
 struct op {
-    u64 at;   // byte offset of the opcode
-    u32 code; // enum wasm_op
+    u64 at;                     // byte offset of the opcode
+    u32 code;                   // enum wasm_op
+    const struct op_info *info; // the row of the opcode
     u8 align, lane;
     u32 memory; // IMM_MEMARG
     u32 index, index2;
