@@ -114,7 +114,7 @@ struct rm rm_value(struct select *s, val_t v);
 bool is_folded(const struct select *s, val_t v);
 bool is_const(const struct select *s, val_t v);
 bool is_const_float(const struct select *s, val_t v); // or vector
-u64 const_bits(const struct select *s, val_t v);
+u64 value_bits(const struct select *s, val_t v);
 bool const_imm32(const struct select *s, val_t v, u32 *imm);
 
 // By shape.  The ones that return a register make a temporary for it.

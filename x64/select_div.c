@@ -195,7 +195,7 @@ as_division(struct select *s, val_t v, const struct row *row,
                                row->op == X64_IDIV32 || row->op == X64_IDIV64};
     if (!is_const(s, i->b))
         return false;
-    d->d = const_bits(s, i->b);
+    d->d = value_bits(s, i->b);
     if (width == 32)
         d->d = d->is_signed ? (u64)(i64)(i32)(u32)d->d : (u32)d->d;
     if (d->d == 0 || (d->is_signed && d->d == UINT64_MAX))

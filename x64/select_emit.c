@@ -54,7 +54,7 @@ is_const_float(const struct select *s, val_t v)
 }
 
 u64
-const_bits(const struct select *s, val_t v)
+value_bits(const struct select *s, val_t v)
 {
     const struct ins *i = &s->fn->ins[v];
 
@@ -69,7 +69,7 @@ const_imm32(const struct select *s, val_t v, u32 *imm)
 
     if (!is_const(s, v) || (type != IR_I32 && type != IR_I64))
         return false;
-    u64 bits = const_bits(s, v);
+    u64 bits = value_bits(s, v);
     *imm = (u32)bits;
     return type == IR_I32 || bits == (u64)(i64)(i32)(u32)bits;
 }
@@ -114,7 +114,7 @@ rm_value(struct select *s, val_t v)
         return rm_reg(reg(s, v));
     if (i->type == IR_V128)
         return rm_const(s, s->fn->consts[i->a][0], s->fn->consts[i->a][1]);
-    return rm_const(s, const_bits(s, v), 0);
+    return rm_const(s, value_bits(s, v), 0);
 }
 
 static void

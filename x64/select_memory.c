@@ -65,8 +65,8 @@ rm_guarded(struct select *s, val_t address, u64 offset)
     struct rm rm = rm_mem(MEM_MEMORY, (i32)offset);
 
     rm.flags |= MINS_TRAPS;
-    if (is_const(s, address) && const_bits(s, address) + offset <= INT32_MAX) {
-        rm.disp = (i32)(const_bits(s, address) + offset);
+    if (is_const(s, address) && value_bits(s, address) + offset <= INT32_MAX) {
+        rm.disp = (i32)(value_bits(s, address) + offset);
         return rm;
     }
     rm.index = reg(s, address);
@@ -151,7 +151,7 @@ store_imm(const struct select *s, val_t v, u32 size, u32 *imm)
 {
     if (!is_const(s, v) || s->fn->ins[v].type == IR_V128)
         return false;
-    u64 bits = const_bits(s, v);
+    u64 bits = value_bits(s, v);
     *imm = (u32)bits;
     return size < 8 || bits == (u64)(i64)(i32)(u32)bits;
 }
@@ -269,7 +269,7 @@ put_index_check(struct select *s, val_t index, u32 table, enum trap trap)
     const struct limits *limits = &s->module->tables[table].type.limits;
     vreg_t i = reg(s, index), zero, safe;
 
-    if (is_const(s, index) && const_bits(s, index) < limits->min)
+    if (is_const(s, index) && value_bits(s, index) < limits->min)
         return i;
     zero = temp_const(s, IR_I64, 0);
     safe = temp_new(s, IR_I64);
