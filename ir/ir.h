@@ -7,7 +7,7 @@
 // wasm text, so a definition always comes before its uses except for the
 // arguments of back edges, and a loop's body is a contiguous range of blocks.
 // A definition dominates its uses, except that a CONST may be used anywhere
-// after it.  Numbers of instructions that are in no block may occur.
+// after it.
 
 #pragma once
 
@@ -89,12 +89,12 @@ struct loop {
 
 enum call_kind {
     CALL_FUNC,     // target: function index (may be an import)
-    CALL_INDIRECT, // target: table; args[0] is the index (i32, or i64 for a
-    // table64).  Traps: UNDEFINED_ELEMENT, UNINITIALIZED_ELEMENT,
-    // INDIRECT_TYPE.  `type` is final, so equal canonical ids
-    // decide (for others the build uses TYPE_MATCH, CALL_REF)
-    CALL_REF,     // args[0] is the funcref; null traps with NULL_FUNCTION
-    CALL_BUILTIN, // target: enum builtin; the vmctx argument is implied
+    CALL_INDIRECT, // target: table; args[0] is the index (i64: of a table64).
+                   // Traps: UNDEFINED_ELEMENT, UNINITIALIZED_ELEMENT,
+                   // INDIRECT_TYPE.  `type` is final: equal canonical ids
+                   // decide (for others see find_callee() in call.c)
+    CALL_REF,      // args[0] is the funcref; null traps with NULL_FUNCTION
+    CALL_BUILTIN,  // target: enum builtin; the vmctx argument is implied
 };
 
 struct call {
@@ -171,8 +171,9 @@ struct fn {
     u32 catch_count;
 
     // Frame slots, in plain mode and for the payloads of throws.  In plain mode
-    // the prologue fills them with zero bytes.  The frame has them in order, 8 bytes each, V128 16 and aligned to
-    // 16 (so neighbours of type V128 are an array: payloads of THROW).
+    // the prologue fills them with zero bytes.  The frame has them in order, 8
+    // bytes each, V128 16 and aligned to 16 (so neighbours of type V128 are an
+    // array: payloads of THROW).
     u8 *slot_types; // enum ir_type of the widest value that it holds
     u32 slot_count;
 };
@@ -184,6 +185,14 @@ struct ir_info {
 };
 
 const struct ir_info *ir_info(u32 op);
+
+// How many of a, b, c are values (in this order).
+u32 ir_operand_count(u32 op);
+
+// The values of an instruction that are in fn.pool: of a call, a return, a
+// CAS.  Their number; the first is at fn.pool[*first].  (Arguments of edges
+// belong to the edges.)
+u32 ir_operand_list(const struct fn *fn, const struct ins *ins, u32 *first);
 
 // The IR instruction that does what a wasm instruction does, or IR_NONE.
 u32 ir_op_of(u32 wasm_code);
@@ -197,22 +206,23 @@ enum ir_type ir_type_of(valtype_t type);
 
 // Operands of an instruction in a, b, c by form; see ir/ops.def.
 enum ir_form {
-    FORM_NONE,     // -
-    FORM_PARAM,    // a = number (block parameter or function argument)
-    FORM_CONST,    // a, b = low and high half; V128: a = index in fn.consts
-    FORM_1,        // a = value
-    FORM_2,        // a, b = values
-    FORM_3,        // a, b, c = values
-    FORM_LANE1,    // a = value, aux = lane
-    FORM_LANE2,    // a, b = values, aux = lane
+    FORM_NONE,  // -
+    FORM_PARAM, // a = number (block parameter or function argument), b = block
+    FORM_CONST, // a, b = low and high half; V128: a = index in fn.consts
+    FORM_1,     // a = value
+    FORM_2,     // a, b = values
+    FORM_3,     // a, b, c = values
+    FORM_LANE1, // a = value, aux = lane
+    FORM_LANE2, // a, b = values, aux = lane
     FORM_SHUFFLE,  // a, b = values, c = index in fn.consts
     FORM_LOAD,     // a = address, c = offset, aux = memory
     FORM_STORE,    // a = address, b = value, c = offset, aux = memory
     FORM_MEM_LANE, // a = address, b = vector, c = index in fn.consts of
                    // {offset, lane}, aux = memory
     FORM_RMW,      // a = address, b = value, c = offset, aux = memory
-    FORM_CAS, // a = index in fn.pool: address, expected, new; c = offset, aux = memory
-    FORM_GLOBAL,     // a = global; get
+    FORM_CAS,      // a = index in fn.pool: address, expected, new; c = offset,
+                   // aux = memory
+    FORM_GLOBAL,   // a = global; get
     FORM_GLOBAL_SET, // a = value, b = global
     FORM_TABLE,      // a = index value, b = table; get
     FORM_TABLE_SET,  // a = index value, b = value, c = table
@@ -238,6 +248,12 @@ enum ir_form {
 // Any other failure is in `error`.
 MUST_USE status_t fn_build(struct fn *fn, const struct module *m, u32 index,
                            bool plain, struct arena *temp, struct error *error);
+
+// --- check.c --------------------------------------------------------------------
+
+// Is the function well-formed: order, dominance, types, edges, loops?  NULL, or
+// what is wrong, and at which instruction.  For tests.
+const char *fn_check(const struct fn *fn, struct arena *temp, val_t *at);
 
 // --- print.c --------------------------------------------------------------------
 

@@ -1,0 +1,511 @@
+// ir/build.c: the driver of the build, and the instructions without control
+// flow.  The validator steps through the body; each instruction it accepts is
+// built at once by the row of `builders` for its opcode, or, when column `ir`
+// of wasm/ops.def names an IR instruction, by the form of that.
+
+#include "ir/build.h"
+
+// Normal mode may spend this much on edges and joins.
+enum { BUDGET_PER_BYTE = 8, BUDGET_MIN = 4096 };
+
+// --- constants, variables ---------------------------------------------------------
+
+static void
+build_const(struct builder *b)
+{
+    static const struct {
+        u32 code;
+        u8 type;
+    } rows[] = {
+        {WASM_I32_CONST, IR_I32},
+        {WASM_I64_CONST, IR_I64},
+        {WASM_F32_CONST, IR_F32},
+        {WASM_F64_CONST, IR_F64},
+        {WASM_REF_NULL,  IR_I64},
+    };
+    u64 bits = b->op.code == WASM_REF_NULL ? 0 : b->op.value;
+
+    for (u32 i = 0; i < COUNT(rows); i++) {
+        bool narrow = rows[i].type == IR_I32 || rows[i].type == IR_F32;
+        if (rows[i].code == b->op.code)
+            push(b, value_const(b, rows[i].type, narrow ? (u32)bits : bits, 0));
+    }
+}
+
+static void
+v128_bits(const struct builder *b, u64 bits[2])
+{
+    memcpy(bits, b->op.v128, sizeof(b->op.v128));
+}
+
+static void
+build_v128_const(struct builder *b)
+{
+    u64 bits[2];
+
+    v128_bits(b, bits);
+    push(b, value_const(b, IR_V128, bits[0], bits[1]));
+}
+
+static void
+build_nop(struct builder *b)
+{
+    (void)b;
+}
+
+static void
+build_drop(struct builder *b)
+{
+    drop(b, 1);
+}
+
+static void
+build_select(struct builder *b)
+{
+    val_t c = pop(b), y = pop(b), x = pop(b);
+
+    push(b, value(b, IR_SELECT, b->fn->ins[x].type, 0, x, y, c));
+}
+
+static void
+build_local_get(struct builder *b)
+{
+    push(b, local_get(b, local_find(b, b->op.index)));
+}
+
+static void
+build_local_set(struct builder *b)
+{
+    val_t v = pop(b);
+
+    local_set(b, local_find(b, b->op.index), v);
+}
+
+static void
+build_local_tee(struct builder *b)
+{
+    val_t v = pop(b);
+
+    local_set(b, local_find(b, b->op.index), v);
+    push(b, v);
+}
+
+static void
+build_global_get(struct builder *b)
+{
+    const struct global_type *type = &b->m->globals[b->op.index].type;
+    struct ins ins = {.op = IR_GLOBAL_GET,
+                      .type = (u8)ir_type_of(type->type),
+                      .a = b->op.index};
+
+    push(b, type->mutable ? value_load(b, EPOCH_GLOBAL, ins) :
+                            value(b, ins.op, ins.type, 0, ins.a, 0, 0));
+}
+
+static void
+build_global_set(struct builder *b)
+{
+    val_t v = pop(b);
+
+    emit(b, IR_GLOBAL_SET, IR_VOID, 0, v, b->op.index, 0);
+    epoch_end(b, EPOCH_GLOBAL);
+    value_global(b, b->op.index, v);
+}
+
+// --- tables and references ------------------------------------------------------------
+
+static void
+build_table_get(struct builder *b)
+{
+    struct ins ins = {.op = IR_TABLE_GET, .type = IR_I64, .b = b->op.index};
+
+    ins.a = pop(b);
+    push(b, value_load(b, EPOCH_TABLE, ins));
+}
+
+static void
+build_table_set(struct builder *b)
+{
+    val_t v = pop(b), index = pop(b);
+
+    emit(b, IR_TABLE_SET, IR_VOID, 0, index, v, b->op.index);
+    epoch_end(b, EPOCH_TABLE);
+}
+
+static void
+build_table_size(struct builder *b)
+{
+    bool is64 = b->m->tables[b->op.index].type.limits.is64;
+    struct ins ins = {
+        .op = IR_TABLE_SIZE, .type = is64 ? IR_I64 : IR_I32, .a = b->op.index};
+
+    push(b, value_load(b, EPOCH_TABLE, ins));
+}
+
+static void
+build_memory_size(struct builder *b)
+{
+    bool is64 = b->m->memories[b->op.index].is64;
+    struct ins ins = {
+        .op = IR_MEMORY_SIZE, .type = is64 ? IR_I64 : IR_I32, .a = b->op.index};
+
+    push(b, value_load(b, EPOCH_TABLE, ins));
+}
+
+static void
+build_ref_func(struct builder *b)
+{
+    push(b, value(b, IR_REF_FUNC, IR_I64, 0, b->op.index, 0, 0));
+}
+
+static void
+build_ref_is_null(struct builder *b)
+{
+    val_t ref = pop(b);
+
+    push(b, value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0));
+}
+
+static void
+build_ref_as_non_null(struct builder *b)
+{
+    val_t ref = pop(b);
+
+    build_check(b, value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0),
+                TRAP_NULL_REFERENCE);
+    push(b, ref);
+}
+
+// --- memory -----------------------------------------------------------------------
+
+val_t
+build_address(struct builder *b, u32 *offset)
+{
+    val_t address = pop(b);
+
+    *offset = (u32)b->op.value;
+    if (b->op.value <= UINT32_MAX)
+        return address;
+    *offset = 0;
+    return value(b, IR_ADDRESS_ADD, IR_I64, 0, address,
+                 value_i64(b, b->op.value), 0);
+}
+
+static bool
+is_atomic(u32 op)
+{
+    return (ir_info(op)->effects & EFFECTS_ATOMIC) == EFFECTS_ATOMIC;
+}
+
+static void
+build_load(struct builder *b, struct ins ins)
+{
+    ins.a = build_address(b, &ins.c);
+    if (!is_atomic(ins.op)) {
+        push(b, value_load(b, EPOCH_MEMORY, ins));
+        return;
+    }
+    push(b, emit(b, ins.op, ins.type, ins.aux, ins.a, 0, ins.c));
+    epoch_end(b, EPOCH_MEMORY);
+}
+
+static void
+build_store(struct builder *b, struct ins ins)
+{
+    ins.b = pop(b);
+    ins.a = build_address(b, &ins.c);
+    val_t v = emit(b, ins.op, ins.type, ins.aux, ins.a, ins.b, ins.c);
+    epoch_end(b, EPOCH_MEMORY);
+    if (ins.type != IR_VOID) // read-modify-write
+        push(b, v);
+}
+
+static void
+build_cas(struct builder *b, struct ins ins)
+{
+    val_t new = pop(b), expected = pop(b), address = build_address(b, &ins.c);
+    u32 list = pool_new(b, 3);
+
+    if (b->status != OK)
+        return;
+    b->fn->pool[list] = address;
+    b->fn->pool[list + 1] = expected;
+    b->fn->pool[list + 2] = new;
+    push(b, emit(b, ins.op, ins.type, ins.aux, list, 0, ins.c));
+    epoch_end(b, EPOCH_MEMORY);
+}
+
+static void
+build_mem_lane(struct builder *b, struct ins ins)
+{
+    u32 offset;
+
+    ins.b = pop(b);
+    ins.a = build_address(b, &offset);
+    ins.c = const_new(b, offset, b->op.lane);
+    val_t v = emit(b, ins.op, ins.type, ins.aux, ins.a, ins.b, ins.c);
+    if (ins.type != IR_VOID)
+        push(b, v);
+    else
+        epoch_end(b, EPOCH_MEMORY);
+}
+
+static void
+build_fence(struct builder *b)
+{
+    emit(b, IR_ATOMIC_FENCE, IR_VOID, 0, 0, 0, 0);
+    epoch_end_all(b);
+}
+
+// --- numbers ----------------------------------------------------------------------
+
+static void
+build_shuffle(struct builder *b)
+{
+    u64 bits[2];
+    val_t y = pop(b), x = pop(b);
+
+    v128_bits(b, bits);
+    push(b, emit(b, IR_I8X16_SHUFFLE, IR_V128, 0, x, y,
+                 const_new(b, bits[0], bits[1])));
+}
+
+static void
+build_mul_wide(struct builder *b)
+{
+    u32 op = b->op.code == WASM_I64_MUL_WIDE_S ? IR_I64_MUL_WIDE_S :
+                                                 IR_I64_MUL_WIDE_U;
+    val_t y = pop(b), x = pop(b);
+    val_t low = value(b, op, IR_I64, 0, x, y, 0);
+
+    push(b, low);
+    push(b, value(b, IR_RESULT, IR_I64, 0, low, 1, 0));
+}
+
+// Two words each; the carry out of the low one is found by a comparison.
+static void
+build_add128(struct builder *b)
+{
+    bool sub = b->op.code == WASM_I64_SUB128;
+    u32 op = sub ? IR_I64_SUB : IR_I64_ADD;
+    val_t y_high = pop(b), y_low = pop(b), x_high = pop(b), x_low = pop(b);
+
+    val_t low = value(b, op, IR_I64, 0, x_low, y_low, 0);
+    val_t carry = value(b, IR_I64_LT_U, IR_I32, 0, sub ? x_low : low,
+                        sub ? y_low : x_low, 0);
+    carry = value(b, IR_I64_EXTEND_I32_U, IR_I64, 0, carry, 0, 0);
+    val_t high = value(b, op, IR_I64, 0, x_high, y_high, 0);
+    push(b, low);
+    push(b, value(b, op, IR_I64, 0, high, carry, 0));
+}
+
+static u32
+result_type(const char *sig)
+{
+    while (*sig != ':')
+        sig++;
+    switch (sig[1]) {
+    case 'i':
+        return IR_I32;
+    case 'l':
+        return IR_I64;
+    case 'f':
+        return IR_F32;
+    case 'd':
+        return IR_F64;
+    case 'v':
+        return IR_V128;
+    default:
+        return IR_VOID;
+    }
+}
+
+// An instruction of 1 to 3 values and maybe a lane.
+static void
+build_values(struct builder *b, struct ins ins, u32 count)
+{
+    u32 operands[3] = {0, 0, 0};
+
+    for (u32 i = count; i > 0; i--)
+        operands[i - 1] = pop(b);
+    push(b, value(b, ins.op, ins.type, ins.aux, operands[0], operands[1],
+                  operands[2]));
+}
+
+static void
+build_form(struct builder *b, u32 op)
+{
+    struct ins ins = {.op = (u16)op,
+                      .type = (u8)result_type(ir_sig(op)),
+                      .aux = (u8)b->op.memory};
+
+    switch (ir_info(op)->form) {
+    case FORM_LOAD:
+        build_load(b, ins);
+        return;
+    case FORM_STORE:
+    case FORM_RMW:
+        build_store(b, ins);
+        return;
+    case FORM_CAS:
+        build_cas(b, ins);
+        return;
+    case FORM_MEM_LANE:
+        build_mem_lane(b, ins);
+        return;
+    case FORM_LANE1:
+    case FORM_LANE2:
+        ins.aux = b->op.lane;
+        build_values(b, ins, ir_operand_count(op));
+        return;
+    default:
+        ins.aux = 0;
+        build_values(b, ins, ir_operand_count(op));
+        return;
+    }
+}
+
+// --- the driver --------------------------------------------------------------------
+
+static void (*const builders[OP_SLOTS])(struct builder *) = {
+#define BUILD(id, name) [OP_SLOT(WASM_##id)] = build_##name,
+#include "ir/build.def"
+};
+
+// Blocks are followed also in dead code.
+static bool
+is_structure(u32 code)
+{
+    switch (code) {
+    case WASM_BLOCK:
+    case WASM_LOOP:
+    case WASM_IF:
+    case WASM_ELSE:
+    case WASM_TRY:
+    case WASM_TRY_TABLE:
+    case WASM_CATCH:
+    case WASM_CATCH_ALL:
+    case WASM_DELEGATE:
+    case WASM_END:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void
+build_op(struct builder *b)
+{
+    u32 slot = OP_SLOT(b->op.code), op = ir_op_of(b->op.code);
+
+    if (b->block == NO_BLOCK && !is_structure(b->op.code))
+        return;
+    if (builders[slot] != NULL)
+        builders[slot](b);
+    else if (op != IR_NONE)
+        build_form(b, op);
+    else
+        stop(b, ERR_UNSUPPORTED, "garbage collection is not supported yet");
+}
+
+// Sizes that most bodies do not outgrow.
+static bool
+reserve(struct builder *b, u64 body)
+{
+    struct fn *fn = b->fn;
+    u32 at_capacity = 0, link_capacity = 0;
+
+    return room(b, &fn->ins, &b->ins_capacity, 0, body / 2 + 32,
+                sizeof(struct ins)) &&
+           room(b, &fn->at, &at_capacity, 0, body / 2 + 32, sizeof(u32)) &&
+           room(b, &fn->blocks, &b->block_capacity, 0, body / 16 + 16,
+                sizeof(struct block)) &&
+           room(b, &fn->edges, &b->edge_capacity, 0, body / 16 + 16,
+                sizeof(struct edge)) &&
+           room(b, &fn->next_pred, &link_capacity, 0, body / 16 + 16,
+                sizeof(edge_t)) &&
+           room(b, &fn->pool, &b->pool_capacity, 0, body / 8 + 32,
+                sizeof(val_t)) &&
+           room(b, &fn->slot_types, &b->slot_capacity, 0, 16, 1) &&
+           room(b, &b->stack, &b->stack_capacity, 0, 64, sizeof(val_t)) &&
+           room(b, &b->locals, &b->local_capacity, 0, 32,
+                sizeof(struct local)) &&
+           room(b, &b->records, &b->record_capacity, 0, 64, sizeof(u32)) &&
+           number_init(b, body);
+}
+
+static void
+build_params(struct builder *b)
+{
+    const struct type *type = b->v.type;
+
+    b->fn->blocks[0].params = type->param_count;
+    for (u32 i = 0; i < type->param_count; i++)
+        emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, 0, 0);
+    for (u32 i = 0; b->plain && i < type->param_count; i++)
+        local_set(b, local_find(b, i), FIRST_PARAM + i);
+}
+
+static void
+build_begin(struct builder *b)
+{
+    const struct func *func = &b->m->funcs[b->fn->index];
+
+    b->op.at = b->start;
+    b->op.block = (struct block_type){func->type, VAL_NONE};
+    b->local_index =
+        arena_alloc(b->temp, sizeof(u32) * b->v.local_count, _Alignof(u32));
+    if (b->local_index == NULL)
+        stop(b, ERR_NO_MEMORY, "function too large to compile");
+    if (!reserve(b, func->end - func->at))
+        return;
+    b->fn->ins_count = 1;
+    b->fn->edge_count = 1;
+    b->fn->ins[0] = (struct ins){.op = IR_NONE};
+    b->fn->edges[0] = (struct edge){0, 0, 0};
+    block_open(b);
+    label_push(b, WASM_BLOCK, 0);
+    build_params(b);
+}
+
+static void
+build_body(struct builder *b)
+{
+    while (b->status == OK && validator_next(&b->v, &b->op)) {
+        build_op(b);
+        assert(b->status != OK || b->block == NO_BLOCK || b->label_count == 0 ||
+               b->height == b->v.operand_count);
+    }
+    if (b->error->status != OK)
+        stop(b, b->error->status, NULL);
+}
+
+status_t
+fn_build(struct fn *fn, const struct module *m, u32 index, bool plain,
+         struct arena *temp, struct error *error)
+{
+    const struct func *func = &m->funcs[index];
+    struct builder b = {
+        .fn = fn,
+        .m = m,
+        .temp = temp,
+        .error = error,
+        .plain = plain,
+        .budget = (func->end - func->at) * BUDGET_PER_BYTE + BUDGET_MIN,
+        .start = func->at,
+        .block = NO_BLOCK,
+    };
+
+    *fn = (struct fn){.module = m,
+                      .index = index,
+                      .type = &m->types[func->type],
+                      .plain = plain};
+    validator_init(&b.v, m, index, temp, error);
+    if (error->status == OK)
+        build_begin(&b);
+    if (b.status == OK)
+        build_body(&b);
+    if (b.status == OK)
+        finish(&b);
+    return b.status;
+}

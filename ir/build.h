@@ -1,0 +1,388 @@
+// ir/build.h: what the files that build a function share.
+//
+//     build.c    the driver, and the instructions without control flow
+//     flow.c     labels, branches, joins
+//     call.c     calls, and instructions that the kernel does
+//     except.c   exceptions
+//     stack.c    operands and locals, in values or in frame slots
+//     value.c    new instructions, numbered so that equal ones are shared
+//     fold.c     instructions on constants, identities
+//     scan.c     which locals a loop assigns
+//     finish.c   drops what is unused, finds loops and cold blocks
+//
+// The first failure sticks in builder.status.  After it everything may be
+// called and nothing is out of range, but what is built makes no sense.
+
+#pragma once
+
+#include "ir/ir.h"
+
+enum {
+    NO_BLOCK = 0xffffffff,
+    LABEL_CHUNK = 256,
+
+    LOCAL_MASK = (1 << 24) - 1,
+    FIRST_PARAM = 1, // the instruction that is the function's first argument
+
+    // In builder.stack: the value is in its frame slot; + enum ir_type.
+    STACK_SLOT = 0xfffffff0,
+
+    // A parameter that was found to be another value: a.  Only within the
+    // build; see finish.c.
+    IR_FORWARD = IR_OP_COUNT,
+};
+
+// A local that the body uses.
+struct local {
+    u32 number : 24; // in the wasm function
+    u32 type : 8;    // enum ir_type
+    val_t value;     // plain: only known in block `stamp`
+    u32 stamp;       // newest entry of the undo log that is about it, + 1
+    u32 mark;        // scratch: of a scan, of a join; 0 otherwise
+    u32 slot;        // plain: in fn.slot_types
+};
+
+// How to take back a write of a local.
+struct undo {
+    u32 local; // index in builder.locals
+    val_t old;
+    u32 stamp; // the local's, before
+};
+
+// What is written ahead of memory that a join has to look at.
+struct merge {
+    u32 local;
+    val_t value; // of the first edge that has one
+    u32 count;   // edges that have one
+    bool differs;
+};
+
+// An open block of the wasm function.
+struct label {
+    u32 code;      // as struct frame has it
+    bool dead;     // opened in dead code: nothing inside is built
+    bool has_else; // IF: the else was seen
+    u32 height;    // operands below its parameters
+    struct block_type type;
+    u32 undo;  // length of the undo log at its start
+    u32 scope; // length of the list of numbered values at its start
+    u32 low;   // ... the shortest it was since
+    u32 epoch[3], next_epoch; // builder's, at its start
+    edge_t edges; // to its end, chained through fn.next_pred; or to ...
+    u32 edge_count;
+    blk_t header; // LOOP: the block it starts with; TRY: the block before
+    edge_t other; // IF: when the condition is 0
+    u32 table;    // number of the newest br_table to here, its edge is
+    edge_t table_edge;
+    u32 sets, set_count; // LOOP: locals it assigns, in builder.sets
+    u32 try, outer_try;  // TRY, TRY_TABLE: the handlers inside and outside
+    u32 exnref;          // CATCH: slot of the exception
+    u64 table_at;        // TRY_TABLE: the clauses
+    u32 clause_count;
+};
+
+// An instruction that later ones may be equal to.
+struct number {
+    struct ins key;
+    u32 next; // in the same bucket, older; 0: none
+    val_t value;
+    u32 epoch;
+    u32 bucket;
+};
+
+struct constant {
+    u32 next; // as above
+    val_t value;
+};
+
+// A loop that scan.c is in.  Its locals are on the stack of entries, from
+// `entries` on.
+struct scan_open {
+    u32 depth, entries;
+    u32 number; // in builder.scans
+};
+
+// local.mark is 1 + the number of the innermost loop that has the local; the
+// entry keeps what it was before.
+struct scan_entry {
+    u32 local, mark;
+};
+
+enum epoch_class { EPOCH_MEMORY, EPOCH_GLOBAL, EPOCH_TABLE };
+
+struct builder {
+    struct fn *fn;
+    const struct module *m;
+    struct arena *temp;
+    struct error *error;
+    status_t status;
+    bool plain;
+    u64 budget; // normal mode: what may still be spent
+    u64 start;  // byte offset of the body
+
+    struct validator v;
+    struct op op; // the one at hand
+
+    blk_t block; // being built; NO_BLOCK in dead code
+    u32 try;     // innermost handler
+
+    u32 ins_capacity, block_capacity, edge_capacity, pool_capacity,
+        call_capacity, case_capacity, const_capacity, try_capacity,
+        catch_capacity, slot_capacity;
+
+    // The operand stack: values, or STACK_SLOT + type.
+    val_t *stack;
+    u32 height, stack_capacity;
+    u32 flushed;      // plain: operands below are in their slots
+    u32 *stack_slots; // plain: slot of the operand at each height, or 0
+    u32 stack_slot_count, stack_slot_capacity;
+    u32 throw_slots, throw_slot_count;
+    u32 *catch_try; // of each row of fn.catches
+    u32 catch_try_capacity;
+
+    u32 *local_index; // by number: index in locals, if that agrees
+    struct local *locals;
+    u32 local_count, local_capacity;
+    struct undo *undo;
+    u32 undo_count, undo_capacity;
+
+    struct label **labels; // in chunks
+    u32 label_count, chunk_count, chunk_capacity;
+    u32 table_count; // br_tables so far
+
+    // What pending edges bring: see flow.c.
+    u32 *records;
+    u32 record_count, record_capacity;
+    struct merge *merges;
+    u32 merge_count, merge_capacity;
+
+    // Numbered values; entry 0 is unused.
+    u32 *buckets;
+    u32 bucket_mask;
+    struct number *numbers;
+    u32 number_count, number_capacity;
+    u32 *const_buckets;
+    struct constant *constants;
+    u32 constant_count, constant_capacity;
+    u32 epoch[3], next_epoch;
+
+    // The outermost loop that was scanned, and what is in it.
+    u64 scan_end;
+    u32 *sets;
+    u32 set_count, set_capacity;
+    struct scan {
+        u32 sets, count;
+    } * scans; // of its loops, in order
+    u32 scan_count, scan_capacity, scan_next;
+    struct scan_open *scan_open;
+    struct scan_entry *scan_entries;
+    u32 scan_open_capacity, scan_entry_capacity;
+};
+
+// --- value.c ----------------------------------------------------------------
+
+// Stop building; `what` may be NULL when the caller of fn_build knows.
+void stop(struct builder *b, status_t status, const char *what);
+
+// Take n from the budget of normal mode.
+void spend(struct builder *b, u64 n);
+
+// Make room for `more` elements of `size` bytes after `count` of them; `array`
+// is the address of the array's pointer.  False when building has stopped.
+MUST_USE bool room(struct builder *b, void *array, u32 *capacity, u32 count,
+                   u64 more, u64 size);
+
+// `count` fresh places in fn.pool; 0 when building has stopped.
+u32 pool_new(struct builder *b, u32 count);
+
+// Append an instruction to the block.
+val_t emit(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z);
+
+// The value of an instruction without effects, or whose only effect is to
+// trap: folded, or found among those that dominate the block, or appended.
+val_t value(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z);
+
+// As above for one that reads memory, a global or a table.
+val_t value_load(struct builder *b, enum epoch_class class, struct ins ins);
+
+// What global.get of a global is from here on.
+void value_global(struct builder *b, u32 global, val_t v);
+
+// A constant; of V128 with all of its bits.
+val_t value_const(struct builder *b, u32 type, u64 low, u64 high);
+val_t value_i32(struct builder *b, u32 number);
+val_t value_i64(struct builder *b, u64 number);
+
+// An entry of fn.consts.
+u32 const_new(struct builder *b, u64 low, u64 high);
+
+// Forget the numbered values after the first `count`.
+void numbers_cut(struct builder *b, u32 count);
+
+// Something of the class may have been written.
+void epoch_end(struct builder *b, enum epoch_class class);
+void epoch_end_all(struct builder *b);
+
+bool number_init(struct builder *b, u64 body_size);
+
+// --- fold.c -------------------------------------------------------------------
+
+// The value of an instruction that need not be made, or 0.
+val_t fold(struct builder *b, const struct ins *ins);
+
+// A condition that is 0 exactly when v is; *negated says that it is the
+// other way round.
+val_t condition(const struct builder *b, val_t v, bool *negated);
+
+// --- stack.c --------------------------------------------------------------------
+
+void push(struct builder *b, val_t v);
+val_t pop(struct builder *b);
+
+void drop(struct builder *b, u32 count);
+
+// The operand at a height, without popping it.
+val_t operand(struct builder *b, u32 height);
+
+// The topmost operands as a list in fn.pool, without popping them.
+u32 operands_list(struct builder *b, u32 count);
+
+// The type of the operand at a height.
+u32 operand_type(const struct builder *b, u32 height);
+
+// Plain: put the operands below a height into their slots.
+void flush(struct builder *b, u32 height);
+
+// Plain: the operand at a height becomes v; or, is in its slot.
+void slot_store(struct builder *b, u32 height, val_t v);
+void slot_mark(struct builder *b, u32 height, u32 type);
+
+// A new frame slot.
+u32 slot_new(struct builder *b, u32 type);
+
+// Index in b->locals of a local of the wasm function.
+u32 local_find(struct builder *b, u32 number);
+val_t local_get(struct builder *b, u32 local);
+void local_set(struct builder *b, u32 local, val_t v);
+
+// Normal mode: take back the writes of locals since the log had this length.
+void locals_undo(struct builder *b, u32 length);
+
+// Normal mode: `label` ends without a join and its log becomes part of that
+// of the label around it.
+void locals_keep(struct builder *b, u32 inner, u32 outer);
+
+// --- scan.c -----------------------------------------------------------------------
+
+// The locals assigned in the loop whose first instruction is at `at`.
+struct scan scan_loop(struct builder *b, u64 at);
+
+// --- flow.c -----------------------------------------------------------------------
+
+struct label *label_at(struct builder *b, u32 depth); // 0: innermost
+void label_push(struct builder *b, u32 code, u32 param_count);
+
+void block_open(struct builder *b);
+void block_end(struct builder *b);  // after its last instruction
+edge_t edge_new(struct builder *b); // from the current block
+void edge_bind(struct builder *b, edge_t edge, blk_t to);
+
+// Start a block that `edge` alone leads to.
+void block_after(struct builder *b, edge_t edge);
+
+// The number of values that a branch to the label takes.
+u32 label_arity(struct builder *b, const struct label *label);
+u32 label_type(struct builder *b, const struct label *label, u32 i);
+
+// Operands that the block type at hand takes.
+u32 block_arity(struct builder *b);
+
+// End the block with a branch to a label, to that of the function a return.
+void jump_to(struct builder *b, struct label *label);
+// As jump_to, also to the end of the function.
+void jump_waiting(struct builder *b, struct label *label);
+
+// End the block with a trap.
+void build_trap(struct builder *b, enum trap trap);
+
+void build_unreachable(struct builder *b);
+void build_block(struct builder *b);
+void build_loop(struct builder *b);
+void build_if(struct builder *b);
+void build_else(struct builder *b);
+void build_end(struct builder *b);
+void build_br(struct builder *b);
+void build_br_if(struct builder *b);
+void build_br_table(struct builder *b);
+void build_return(struct builder *b);
+void build_br_on_null(struct builder *b);
+void build_br_on_non_null(struct builder *b);
+
+// --- join.c -----------------------------------------------------------------------
+
+// Start the block that the edges of a label lead to.
+void join(struct builder *b, struct label *label);
+
+// All edges to the loop are known: forward parameters that are another value.
+void loop_close(struct builder *b, const struct label *label);
+
+// --- call.c -----------------------------------------------------------------------
+
+void build_call(struct builder *b);
+void build_call_indirect(struct builder *b);
+void build_call_ref(struct builder *b);
+void build_return_call(struct builder *b);
+void build_return_call_indirect(struct builder *b);
+void build_return_call_ref(struct builder *b);
+
+// Call a function of the kernel with `count` values; raises its trap.
+val_t call_builtin(struct builder *b, enum builtin builtin, u32 count,
+                   const val_t *values);
+
+// Trap when v (i32) is not 0.
+void build_check(struct builder *b, val_t v, enum trap trap);
+
+void build_memory_grow(struct builder *b);
+void build_memory_copy(struct builder *b);
+void build_memory_fill(struct builder *b);
+void build_memory_init(struct builder *b);
+void build_data_drop(struct builder *b);
+void build_table_grow(struct builder *b);
+void build_table_fill(struct builder *b);
+void build_table_copy(struct builder *b);
+void build_table_init(struct builder *b);
+void build_elem_drop(struct builder *b);
+void build_atomic_wait(struct builder *b);
+void build_atomic_notify(struct builder *b);
+
+// --- except.c -----------------------------------------------------------------------
+
+void build_try(struct builder *b);
+void build_try_table(struct builder *b);
+void build_catch(struct builder *b);
+void build_delegate(struct builder *b);
+void build_throw(struct builder *b);
+void build_throw_ref(struct builder *b);
+void build_rethrow(struct builder *b);
+
+// Before the end of a block with handlers.
+void try_end(struct builder *b, struct label *label);
+
+// Put the rows of each try together.
+void catches_group(struct builder *b);
+
+// --- build.c ------------------------------------------------------------------------
+
+// An address and an offset for an access; a large offset is added first.
+val_t build_address(struct builder *b, u32 *offset);
+
+// --- finish.c -----------------------------------------------------------------------
+
+// The value that a forwarded parameter is.
+val_t resolve(struct fn *fn, val_t v);
+void finish(struct builder *b);
+
+// --- loops.c ------------------------------------------------------------------------
+
+void find_loops(struct builder *b);
+void find_cold(struct fn *fn);

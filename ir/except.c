@@ -1,0 +1,270 @@
+// ir/except.c: exceptions, both kinds: try_table, and the older try.
+//
+// Functions with handlers are built in plain mode: whatever a handler needs is
+// in a slot when a call in the block throws, so an exception is an edge like
+// any other.  A handler starts with a landing pad (see struct handler), made at
+// the end of a try_table, or where the catch is.
+
+#include "ir/build.h"
+
+// Does the block need handlers?  Normal mode cannot have them.
+static bool
+try_begin(struct builder *b, u32 code)
+{
+    struct fn *fn = b->fn;
+
+    if (b->block == NO_BLOCK) {
+        label_push(b, code, 0);
+        return false;
+    }
+    if (!b->plain) {
+        stop(b, ERR_BUDGET, NULL);
+        return false;
+    }
+    flush(b, b->height);
+    label_push(b, code, block_arity(b));
+    if (fn->try_count == 0)
+        fn->try_count = 1; // tries[0] is unused
+    if (!room(b, &fn->tries, &b->try_capacity, fn->try_count, 1,
+              sizeof(struct handlers)))
+        return false;
+    fn->tries[fn->try_count] = (struct handlers){.parent = b->try};
+    b->try = fn->try_count++;
+
+    struct label *label = label_at(b, 0);
+    label->try = b->try;
+    label->header = b->block;
+    label->table_at = b->op.table_at;
+    label->clause_count = code == WASM_TRY_TABLE ? b->op.index : 0;
+    return true;
+}
+
+void
+build_try(struct builder *b)
+{
+    (void)try_begin(b, WASM_TRY);
+}
+
+void
+build_try_table(struct builder *b)
+{
+    (void)try_begin(b, WASM_TRY_TABLE);
+}
+
+static const struct type *
+tag_type(const struct builder *b, u32 tag)
+{
+    static const struct type none;
+
+    return tag == NO_INDEX ? &none : &b->m->types[b->m->tags[tag]];
+}
+
+static u32
+pad_args(struct builder *b, u32 count, bool ref)
+{
+    u32 args = pool_new(b, count + ref);
+
+    for (u32 i = 0; i < count + ref && b->status == OK; i++)
+        b->fn->pool[args + i] = i < count ? VAL_PAYLOAD + i : VAL_EXNREF;
+    return args;
+}
+
+// Start the landing pad of a catch and push the payload; with `ref`, return
+// the exception.
+static val_t
+open_pad(struct builder *b, const struct label *label, u32 tag, bool ref)
+{
+    struct fn *fn = b->fn;
+    const struct type *type = tag_type(b, tag);
+    u32 count = type->param_count;
+    edge_t edge = edge_new(b);
+
+    if (!room(b, &fn->catches, &b->catch_capacity, fn->catch_count, 1,
+              sizeof(struct handler)) ||
+        !room(b, &b->catch_try, &b->catch_try_capacity, fn->catch_count, 1,
+              sizeof(u32)))
+        return 0;
+    b->catch_try[fn->catch_count] = label->try;
+    fn->catches[fn->catch_count++] =
+        (struct handler){.tag = tag, .edge = edge, .ref = ref};
+    fn->edges[edge].from = label->header;
+    fn->edges[edge].args = pad_args(b, count, ref);
+    block_after(b, edge);
+    if (b->status != OK)
+        return 0;
+
+    fn->blocks[b->block].params = count + ref;
+    fn->blocks[b->block].cold = true;
+    b->height = label->height;
+    b->flushed = MIN(b->flushed, b->height);
+    for (u32 i = 0; i < count; i++)
+        push(b,
+             emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, b->block, 0));
+    return ref ? emit(b, IR_PARAM, IR_I64, 0, count, b->block, 0) : 0;
+}
+
+static void
+build_clauses(struct builder *b, const struct label *label)
+{
+    struct reader r = b->v.r;
+    struct catch_clause clause;
+
+    // The reader is at the end of the body after its last instruction.
+    r.at = label->table_at;
+    for (u32 i = 0; i < label->clause_count && b->status == OK; i++) {
+        read_catch(&r, &clause);
+        bool ref = clause.kind == CATCH_TAG_REF || clause.kind == CATCH_ANY_REF;
+        val_t exnref = open_pad(b, label, clause.tag, ref);
+        if (ref)
+            push(b, exnref);
+        jump_to(b, label_at(b, clause.label + 1));
+    }
+}
+
+void
+try_end(struct builder *b, struct label *label)
+{
+    u32 height = b->height, flushed = b->flushed;
+    blk_t block = b->block;
+
+    b->try = label->outer_try;
+    if (label->clause_count == 0)
+        return;
+    if (block != NO_BLOCK)
+        jump_waiting(b, label);
+    build_clauses(b, label);
+    b->height = height;
+    b->flushed = flushed;
+}
+
+void
+build_catch(struct builder *b)
+{
+    struct label *label = label_at(b, 0);
+    u32 tag = b->op.code == WASM_CATCH ? b->op.index : NO_INDEX;
+
+    label->code = WASM_CATCH;
+    if (label->dead)
+        return;
+    if (b->block != NO_BLOCK)
+        jump_waiting(b, label);
+    b->try = label->outer_try;
+    if (label->exnref == NO_INDEX)
+        label->exnref = slot_new(b, IR_I64);
+    val_t exnref = open_pad(b, label, tag, true);
+    emit(b, IR_SLOT_SET, IR_VOID, 0, exnref, label->exnref, 0);
+}
+
+// The handlers that an exception meets that leaves the label's body; of a try
+// block they are its own.
+static u32
+label_handlers(const struct label *label)
+{
+    return label->code == WASM_TRY || label->code == WASM_TRY_TABLE ? label->
+    try : label
+        ->outer_try;
+}
+
+// The end of a try without catches, which passes exceptions on to a label.
+void
+build_delegate(struct builder *b)
+{
+    struct label *label = label_at(b, 0);
+
+    if (!label->dead)
+        b->fn->tries[label->try].parent =
+            label_handlers(label_at(b, b->op.index + 1));
+    build_end(b);
+}
+
+// --- throwing ----------------------------------------------------------------------
+
+// Store the topmost operands as an array; its first slot.
+static u32
+store_payload(struct builder *b, u32 count)
+{
+    if (b->throw_slot_count < count) {
+        b->throw_slot_count = count;
+        b->throw_slots = slot_new(b, IR_V128);
+        for (u32 i = 1; i < count; i++)
+            (void)slot_new(b, IR_V128);
+    }
+    for (u32 i = count; i > 0; i--) {
+        val_t v = pop(b);
+        emit(b, IR_SLOT_SET, IR_VOID, 0, v, b->throw_slots + i - 1, 0);
+    }
+    return b->throw_slots;
+}
+
+void
+build_throw(struct builder *b)
+{
+    u32 count = tag_type(b, b->op.index)->param_count;
+    val_t values[2] = {0, 0};
+
+    if (count > 0)
+        values[1] =
+            emit(b, IR_SLOT_ADDRESS, IR_I64, 0, store_payload(b, count), 0, 0);
+    else
+        values[1] = value_i64(b, 0);
+    values[0] = value_i32(b, b->op.index);
+    call_builtin(b, BUILTIN_THROW, COUNT(values), values);
+    build_trap(b, TRAP_UNREACHABLE);
+}
+
+static void
+throw_reference(struct builder *b, val_t exnref)
+{
+    call_builtin(b, BUILTIN_THROW_REF, 1, &exnref);
+    build_trap(b, TRAP_UNREACHABLE);
+}
+
+void
+build_throw_ref(struct builder *b)
+{
+    val_t exnref = pop(b);
+
+    build_check(b, value(b, IR_I64_EQZ, IR_I32, 0, exnref, 0, 0),
+                TRAP_NULL_EXCEPTION);
+    throw_reference(b, exnref);
+}
+
+void
+build_rethrow(struct builder *b)
+{
+    const struct label *label = label_at(b, b->op.index);
+
+    throw_reference(b, emit(b, IR_SLOT_GET, IR_I64, 0, label->exnref, 0, 0));
+}
+
+// --- tables ------------------------------------------------------------------------
+
+// Rows were made in the order of the catches, which for the older kind is not
+// that of the tries: sort them by try, in linear time and keeping the order.
+void
+catches_group(struct builder *b)
+{
+    struct fn *fn = b->fn;
+    struct handler *sorted =
+        ARENA_NEW(b->temp, struct handler, fn->catch_count);
+    u32 at = 0;
+
+    if (fn->catch_count == 0)
+        return;
+    if (sorted == NULL) {
+        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        return;
+    }
+    for (u32 i = 0; i < fn->catch_count; i++)
+        fn->tries[b->catch_try[i]].count++;
+    for (u32 i = 1; i < fn->try_count; i++) {
+        fn->tries[i].catches = at;
+        at += fn->tries[i].count;
+        fn->tries[i].count = 0;
+    }
+    for (u32 i = 0; i < fn->catch_count; i++) {
+        struct handlers *try = &fn->tries[b->catch_try[i]];
+        sorted[try->catches + try->count++] = fn->catches[i];
+    }
+    fn->catches = sorted;
+}

@@ -1,0 +1,228 @@
+// ir/finish.c: drop what is not used.
+//
+// The build makes parameters for every local that a loop assigns; many are not
+// read before they are written again.  One backward walk marks what has
+// effects and what that needs; a parameter, when needed, needs its arguments.
+// Then all instructions move together and get new numbers.
+
+#include "ir/build.h"
+
+struct marker {
+    struct builder *b;
+    struct fn *fn;
+    u64 *used;   // bit set of instructions
+    u32 walked;  // the backward walk has passed instructions from here on
+    val_t *work; // used, and passed before that was known
+    u32 work_count, work_capacity;
+};
+
+val_t
+resolve(struct fn *fn, val_t v)
+{
+    while (fn->ins[v].op == IR_FORWARD) {
+        val_t next = fn->ins[v].a;
+        if (fn->ins[next].op == IR_FORWARD)
+            fn->ins[v].a = fn->ins[next].a;
+        v = next;
+    }
+    return v;
+}
+
+// --- marking -----------------------------------------------------------------------
+
+static void
+mark(struct marker *m, val_t v)
+{
+    if (v >= VAL_EXNREF)
+        return;
+    v = resolve(m->fn, v);
+    if (bit_get(m->used, v))
+        return;
+    bit_set(m->used, v);
+    if (v >= m->walked && room(m->b, &m->work, &m->work_capacity, m->work_count,
+                               1, sizeof(val_t)))
+        m->work[m->work_count++] = v;
+}
+
+static void
+mark_args(struct marker *m, const struct block *block, u32 param)
+{
+    struct fn *fn = m->fn;
+
+    for (edge_t e = block->first_pred; e != 0; e = fn->next_pred[e])
+        mark(m, fn->pool[fn->edges[e].args + param]);
+}
+
+static void
+mark_operands(struct marker *m, const struct ins *ins)
+{
+    u32 first, count = ir_operand_count(ins->op);
+
+    if (count > 0)
+        mark(m, ins->a);
+    if (count > 1)
+        mark(m, ins->b);
+    if (count > 2)
+        mark(m, ins->c);
+    count = ir_operand_list(m->fn, ins, &first);
+    for (u32 i = 0; i < count; i++)
+        mark(m, m->fn->pool[first + i]);
+}
+
+// Instructions that the walk passed, and then turned out to be used.
+static void
+mark_passed(struct marker *m)
+{
+    while (m->work_count > 0) {
+        struct ins *ins = &m->fn->ins[m->work[--m->work_count]];
+        if (ins->op == IR_PARAM)
+            mark_args(m, &m->fn->blocks[ins->b], ins->a);
+        else
+            mark_operands(m, ins);
+    }
+}
+
+static bool
+has_effect(const struct ins *ins)
+{
+    return ins->op < IR_OP_COUNT &&
+           (ir_info(ins->op)->effects & ~(u32)EFFECT_LOAD) != 0;
+}
+
+static void
+mark_block(struct marker *m, const struct block *block)
+{
+    struct fn *fn = m->fn;
+
+    for (u32 i = block->end; i > block->first + block->params;) {
+        m->walked = i;
+        struct ins *ins = &fn->ins[--i];
+        if (has_effect(ins))
+            bit_set(m->used, i);
+        if (bit_get(m->used, i))
+            mark_operands(m, ins);
+        mark_passed(m);
+    }
+    m->walked = block->first;
+    for (u32 i = 0; i < block->params; i++) {
+        if (bit_get(m->used, block->first + i))
+            mark_args(m, block, i);
+        mark_passed(m);
+    }
+}
+
+// --- moving ------------------------------------------------------------------------
+
+// Keep the arguments of the parameters that are used.
+static void
+pack_args(struct fn *fn, const struct block *block, const u64 *used)
+{
+    for (edge_t e = block->first_pred; e != 0; e = fn->next_pred[e]) {
+        val_t *args = &fn->pool[fn->edges[e].args];
+        u32 to = 0;
+        for (u32 i = 0; i < block->params; i++)
+            if (bit_get(used, block->first + i))
+                args[to++] = args[i];
+    }
+}
+
+static val_t
+renamed(const val_t *names, val_t v)
+{
+    return v >= VAL_EXNREF ? v : names[v];
+}
+
+static void
+rename_operands(struct fn *fn, struct ins *ins, const val_t *names)
+{
+    u32 first, count = ir_operand_count(ins->op);
+
+    if (count > 0)
+        ins->a = names[ins->a];
+    if (count > 1)
+        ins->b = names[ins->b];
+    if (count > 2)
+        ins->c = names[ins->c];
+    count = ir_operand_list(fn, ins, &first);
+    for (u32 i = 0; i < count; i++)
+        fn->pool[first + i] = names[fn->pool[first + i]];
+}
+
+// Move the used instructions of a block down to `to`; returns their end.
+static u32
+pack_block(struct fn *fn, struct block *block, const u64 *used, val_t *names,
+           u32 to)
+{
+    u32 first = to, params = 0;
+
+    for (u32 i = block->first; i < block->end; i++) {
+        struct ins ins = fn->ins[i];
+        if (ins.op == IR_FORWARD)
+            names[i] = names[ins.a];
+        if (!bit_get(used, i))
+            continue;
+        if (ins.op == IR_PARAM)
+            ins.a = params++;
+        else
+            rename_operands(fn, &ins, names);
+        names[i] = to;
+        fn->ins[to] = ins;
+        fn->at[to++] = fn->at[i];
+    }
+    block->first = first;
+    block->end = to;
+    block->params = params;
+    return to;
+}
+
+static void
+pack(struct fn *fn, const u64 *used, val_t *names)
+{
+    u32 to = 1;
+
+    for (blk_t i = 0; i < fn->block_count; i++) {
+        pack_args(fn, &fn->blocks[i], used);
+        to = pack_block(fn, &fn->blocks[i], used, names, to);
+    }
+    for (edge_t e = 1; e < fn->edge_count; e++) {
+        u32 count = fn->blocks[fn->edges[e].to].params;
+        for (u32 i = 0; i < count; i++) {
+            val_t *arg = &fn->pool[fn->edges[e].args + i];
+            *arg = renamed(names, *arg);
+        }
+    }
+    fn->ins_count = to;
+}
+
+static void
+drop_unused(struct builder *b)
+{
+    struct fn *fn = b->fn;
+    struct marker m = {.b = b, .fn = fn, .walked = fn->ins_count};
+    val_t *names = ARENA_NEW(b->temp, val_t, fn->ins_count);
+
+    m.used = ARENA_NEW(b->temp, u64, fn->ins_count / 64 + 1);
+    if (names == NULL || m.used == NULL) {
+        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        return;
+    }
+    // The function's arguments stay.
+    for (u32 i = 0; i < fn->blocks[0].params; i++)
+        bit_set(m.used, fn->blocks[0].first + i);
+    for (blk_t i = fn->block_count; i > 0; i--)
+        mark_block(&m, &fn->blocks[i - 1]);
+    if (b->status == OK)
+        pack(fn, m.used, names);
+}
+
+void
+finish(struct builder *b)
+{
+    drop_unused(b);
+    if (b->status == OK)
+        find_loops(b);
+    if (b->status == OK)
+        catches_group(b);
+    if (b->status == OK)
+        find_cold(b->fn);
+}

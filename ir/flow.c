@@ -1,0 +1,625 @@
+// ir/flow.c: labels and branches.
+//
+// Wasm's blocks are a stack of labels, and that is all that is known of the
+// control flow.  A branch to the end of a block is an edge that waits in the
+// block's label; join.c starts the IR block there.  A branch to a loop is bound
+// at once.
+//
+// What a waiting edge brings is a record in b->records, at fn.edges[].args:
+//
+//     count, (local, value) x count, operands of the label
+//
+// with the locals that were written since the block began; there is none in
+// plain mode, in which everything is in its slot.
+
+#include "ir/build.h"
+
+// --- labels ---------------------------------------------------------------------
+
+struct label *
+label_at(struct builder *b, u32 depth)
+{
+    u32 index = depth < b->label_count ? b->label_count - 1 - depth : 0;
+
+    return &b->labels[index / LABEL_CHUNK][index % LABEL_CHUNK];
+}
+
+static bool
+is_function(const struct builder *b, const struct label *label)
+{
+    return label == &b->labels[0][0];
+}
+
+static bool
+label_room(struct builder *b)
+{
+    if (b->label_count < b->chunk_count * LABEL_CHUNK)
+        return true;
+    if (!room(b, &b->labels, &b->chunk_capacity, b->chunk_count, 1,
+              sizeof(struct label *)))
+        return false;
+
+    struct label *chunk = arena_alloc(
+        b->temp, LABEL_CHUNK * sizeof(struct label), _Alignof(struct label));
+    if (chunk == NULL) {
+        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        return false;
+    }
+    b->labels[b->chunk_count++] = chunk;
+    return true;
+}
+
+void
+label_push(struct builder *b, u32 code, u32 param_count)
+{
+    if (!label_room(b))
+        return;
+    b->label_count++;
+
+    struct label *label = label_at(b, 0);
+    *label = (struct label){
+        .code = code,
+        .dead = b->block == NO_BLOCK,
+        .height = b->height - param_count,
+        .type = b->op.block,
+        .undo = b->undo_count,
+        .scope = b->number_count,
+        .low = b->number_count,
+        .next_epoch = b->next_epoch,
+        .outer_try = b->try,
+        .exnref = NO_INDEX,
+    };
+    memcpy(label->epoch, b->epoch, sizeof(b->epoch));
+}
+
+static void
+label_pop(struct builder *b)
+{
+    u32 low = label_at(b, 0)->low;
+
+    b->label_count--;
+    if (b->label_count > 0)
+        label_at(b, 0)->low = MIN(label_at(b, 0)->low, low);
+}
+
+static const valtype_t *
+label_types(struct builder *b, const struct label *label, u32 *count)
+{
+    return label->code == WASM_LOOP ? block_params(b->m, label->type, count) :
+                                      block_results(b->m, &label->type, count);
+}
+
+u32
+label_arity(struct builder *b, const struct label *label)
+{
+    u32 count;
+
+    (void)label_types(b, label, &count);
+    return count;
+}
+
+u32
+label_type(struct builder *b, const struct label *label, u32 i)
+{
+    u32 count;
+
+    return ir_type_of(label_types(b, label, &count)[i]);
+}
+
+u32
+block_arity(struct builder *b)
+{
+    u32 count;
+
+    (void)block_params(b->m, b->op.block, &count);
+    return count;
+}
+
+// --- blocks and edges -------------------------------------------------------------
+
+void
+block_open(struct builder *b)
+{
+    struct fn *fn = b->fn;
+
+    if (!room(b, &fn->blocks, &b->block_capacity, fn->block_count, 1,
+              sizeof(struct block)))
+        return;
+    b->block = fn->block_count++;
+    fn->blocks[b->block] = (struct block){.first = fn->ins_count};
+    if (b->plain)
+        numbers_cut(b, 1);
+}
+
+void
+block_end(struct builder *b)
+{
+    if (b->block != NO_BLOCK)
+        b->fn->blocks[b->block].end = b->fn->ins_count;
+    b->block = NO_BLOCK;
+}
+
+edge_t
+edge_new(struct builder *b)
+{
+    struct fn *fn = b->fn;
+    u32 link_capacity = b->edge_capacity;
+
+    if (fn->edge_count == b->edge_capacity &&
+        (!room(b, &fn->next_pred, &link_capacity, fn->edge_count, 1,
+               sizeof(edge_t)) ||
+         !room(b, &fn->edges, &b->edge_capacity, fn->edge_count, 1,
+               sizeof(struct edge))))
+        return 0;
+    fn->edges[fn->edge_count] = (struct edge){.from = b->block};
+    return fn->edge_count++;
+}
+
+void
+edge_bind(struct builder *b, edge_t edge, blk_t to)
+{
+    struct block *block = &b->fn->blocks[to];
+
+    b->fn->edges[edge].to = to;
+    b->fn->next_pred[edge] = block->first_pred;
+    block->first_pred = edge;
+    block->preds++;
+}
+
+void
+block_after(struct builder *b, edge_t edge)
+{
+    block_open(b);
+    if (b->block != NO_BLOCK)
+        edge_bind(b, edge, b->block);
+}
+
+// --- edges to labels ----------------------------------------------------------------
+
+// The record of an edge that leaves now with the `count` topmost operands.
+static u32
+record_new(struct builder *b, u32 undo, u32 count)
+{
+    u64 changed = b->undo_count - undo;
+
+    spend(b, 1 + changed + count);
+    if (!room(b, &b->records, &b->record_capacity, b->record_count,
+              1 + 2 * changed + count, sizeof(u32)))
+        return 0;
+
+    u32 start = b->record_count, *to = &b->records[start + 1];
+    for (u32 i = undo; i < b->undo_count; i++) {
+        if (b->undo[i].stamp > undo)
+            continue; // logged before, by a block farther out
+        *to++ = b->undo[i].local;
+        *to++ = b->locals[b->undo[i].local].value;
+    }
+    b->records[start] = (u32)(to - &b->records[start + 1]) / 2;
+    for (u32 i = 0; i < count; i++)
+        *to++ = b->stack[b->height - count + i];
+    b->record_count = (u32)(to - b->records);
+    return start;
+}
+
+// The arguments of an edge to a loop: operands, then the locals it assigns.
+static u32
+loop_args(struct builder *b, const struct label *label, u32 count)
+{
+    u32 args = pool_new(b, count + label->set_count);
+
+    spend(b, count + label->set_count);
+    if (b->status != OK)
+        return 0;
+    u32 *to = &b->fn->pool[args];
+    for (u32 i = 0; i < count; i++)
+        *to++ = b->stack[b->height - count + i];
+    for (u32 i = 0; i < label->set_count; i++)
+        *to++ = b->locals[b->sets[label->sets + i]].value;
+    return args;
+}
+
+static void
+edge_wait(struct builder *b, edge_t edge, struct label *label)
+{
+    if (label->edges == 0 && label->code != WASM_IF)
+        label->scope = label->low = b->number_count;
+    b->fn->next_pred[edge] = label->edges;
+    label->edges = edge;
+    label->edge_count++;
+}
+
+// An edge from the current block to a label.
+static edge_t
+edge_to(struct builder *b, struct label *label)
+{
+    edge_t edge = edge_new(b);
+    u32 count = label_arity(b, label), args = 0;
+
+    if (b->status != OK)
+        return 0;
+    if (label->code == WASM_LOOP) {
+        if (!b->plain)
+            args = loop_args(b, label, count);
+        edge_bind(b, edge, label->header);
+    } else {
+        // Locals end with the function.
+        u32 undo = is_function(b, label) ? b->undo_count : label->undo;
+        if (!b->plain)
+            args = record_new(b, undo, count);
+        edge_wait(b, edge, label);
+    }
+    b->fn->edges[edge].args = args;
+    return edge;
+}
+
+// Plain: move the label's operands to where it expects them.
+static void
+move_operands(struct builder *b, const struct label *label)
+{
+    u32 count = label_arity(b, label), from = b->height - count;
+    u32 to = label->height;
+
+    if (from == to) {
+        flush(b, to + count);
+        return;
+    }
+    flush(b, to);
+    u32 values = operands_list(b, count);
+    for (u32 i = 0; i < count && b->status == OK; i++)
+        slot_store(b, to + i, b->fn->pool[values + i]);
+    if (b->status == OK)
+        b->fn->pool_count = values;
+}
+
+static void
+return_values(struct builder *b)
+{
+    u32 count = b->v.type->result_count;
+
+    emit(b, IR_RETURN, IR_VOID, 0, operands_list(b, count), count, 0);
+    block_end(b);
+}
+
+void
+jump_waiting(struct builder *b, struct label *label)
+{
+    if (b->plain)
+        move_operands(b, label);
+    edge_t edge = edge_to(b, label);
+    emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
+    block_end(b);
+}
+
+void
+jump_to(struct builder *b, struct label *label)
+{
+    if (is_function(b, label))
+        return_values(b);
+    else
+        jump_waiting(b, label);
+}
+
+// Plain: can a conditional branch leave the operands where they are?
+static bool
+is_in_place(struct builder *b, struct label *label)
+{
+    u32 count = label_arity(b, label);
+
+    return !b->plain || count == 0 || b->height - count == label->height;
+}
+
+// Branch to the label when v is not 0, or when it is 0 if `negated`; go on in
+// a new block otherwise.
+static void
+branch_to(struct builder *b, struct label *label, val_t v, bool negated)
+{
+    bool flip, in_place = is_in_place(b, label);
+
+    v = condition(b, v, &flip);
+    if (b->plain)
+        flush(b, b->height);
+    edge_t taken = in_place ? edge_to(b, label) : edge_new(b);
+    edge_t next = edge_new(b);
+    if (flip != negated)
+        emit(b, IR_BRANCH, IR_VOID, 0, v, next, taken);
+    else
+        emit(b, IR_BRANCH, IR_VOID, 0, v, taken, next);
+    block_end(b);
+
+    if (!in_place) {
+        block_after(b, taken);
+        jump_to(b, label);
+    }
+    block_after(b, next);
+}
+
+// --- instructions ---------------------------------------------------------------------
+
+void
+build_trap(struct builder *b, enum trap trap)
+{
+    emit(b, IR_TRAP, IR_VOID, trap, 0, 0, 0);
+    block_end(b);
+}
+
+void
+build_unreachable(struct builder *b)
+{
+    build_trap(b, TRAP_UNREACHABLE);
+}
+
+void
+build_block(struct builder *b)
+{
+    label_push(b, WASM_BLOCK, block_arity(b));
+}
+
+void
+build_if(struct builder *b)
+{
+    u32 params = block_arity(b);
+    bool negated;
+
+    if (b->block == NO_BLOCK) {
+        label_push(b, WASM_IF, 0);
+        return;
+    }
+    val_t v = condition(b, pop(b), &negated);
+    if (b->plain)
+        flush(b, b->height);
+    edge_t then = edge_new(b), other = edge_new(b);
+    if (negated)
+        emit(b, IR_BRANCH, IR_VOID, 0, v, other, then);
+    else
+        emit(b, IR_BRANCH, IR_VOID, 0, v, then, other);
+    label_push(b, WASM_IF, params);
+    if (!b->plain && b->status == OK)
+        b->fn->edges[other].args = record_new(b, b->undo_count, params);
+    label_at(b, 0)->other = other;
+    block_end(b);
+    block_after(b, then);
+}
+
+// The operands that the label's block starts with.
+static void
+restore_params(struct builder *b, const struct label *label)
+{
+    u32 count, record = b->fn->edges[label->other].args + 1;
+    const valtype_t *types = block_params(b->m, label->type, &count);
+
+    b->height = label->height;
+    for (u32 i = 0; i < count; i++) {
+        if (b->plain)
+            push(b, STACK_SLOT + ir_type_of(types[i]));
+        else
+            push(b, b->records[record + i]);
+    }
+    b->flushed = b->height;
+}
+
+void
+build_else(struct builder *b)
+{
+    struct label *label = label_at(b, 0);
+
+    if (!label->dead) {
+        if (b->block != NO_BLOCK)
+            jump_waiting(b, label);
+        if (b->status != OK)
+            return;
+        locals_undo(b, label->undo);
+        restore_params(b, label);
+        numbers_cut(b, label->scope);
+        label->low = MIN(label->low, label->scope);
+        memcpy(b->epoch, label->epoch, sizeof(b->epoch));
+        block_after(b, label->other);
+    }
+    label->code = WASM_ELSE;
+}
+
+// The locals that the loop assigns become parameters, like its operands.
+static void
+loop_params(struct builder *b, const struct label *label, u32 params)
+{
+    struct block *block = &b->fn->blocks[b->block];
+
+    block->params = params + label->set_count;
+    for (u32 i = 0; i < params; i++) {
+        val_t *v = &b->stack[label->height + i];
+        *v = emit(b, IR_PARAM, operand_type(b, label->height + i), 0, i,
+                  b->block, 0);
+    }
+    for (u32 i = 0; i < label->set_count && b->status == OK; i++) {
+        u32 local = b->sets[label->sets + i];
+        local_set(b, local,
+                  emit(b, IR_PARAM, b->locals[local].type, 0, params + i,
+                       b->block, 0));
+    }
+}
+
+void
+build_loop(struct builder *b)
+{
+    u32 params = block_arity(b);
+    struct scan scan = {0, 0};
+
+    if (!b->plain)
+        scan = scan_loop(b, b->v.r.at);
+    if (b->block == NO_BLOCK) {
+        label_push(b, WASM_LOOP, 0);
+        return;
+    }
+    if (b->plain)
+        flush(b, b->height);
+    label_push(b, WASM_LOOP, params);
+    struct label *label = label_at(b, 0);
+    label->sets = scan.sets;
+    label->set_count = scan.count;
+    label->header = b->fn->block_count;
+
+    edge_t edge = edge_new(b);
+    u32 args = b->plain ? 0 : loop_args(b, label, params);
+    emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
+    block_end(b);
+    block_after(b, edge);
+    if (b->status != OK)
+        return;
+    b->fn->edges[edge].args = args;
+    if (!b->plain)
+        loop_params(b, label, params);
+    epoch_end_all(b);
+}
+
+void
+build_end(struct builder *b)
+{
+    struct label *label = label_at(b, 0);
+
+    if (!label->dead) {
+        if (label->code == WASM_IF)
+            edge_wait(b, label->other, label);
+        if (label->code == WASM_TRY_TABLE || label->code == WASM_TRY ||
+            label->code == WASM_CATCH)
+            try_end(b, label);
+        if (label->code == WASM_LOOP) {
+            if (!b->plain)
+                loop_close(b, label);
+        } else if (label->edges != 0) {
+            if (b->block != NO_BLOCK)
+                jump_waiting(b, label);
+            join(b, label);
+        }
+        if (b->label_count > 1)
+            locals_keep(b, label->undo, label_at(b, 1)->undo);
+        if (is_function(b, label) && b->block != NO_BLOCK)
+            return_values(b);
+    }
+    label_pop(b);
+}
+
+void
+build_br(struct builder *b)
+{
+    jump_to(b, label_at(b, b->op.index));
+}
+
+void
+build_return(struct builder *b)
+{
+    return_values(b);
+}
+
+void
+build_br_if(struct builder *b)
+{
+    val_t v = pop(b);
+
+    branch_to(b, label_at(b, b->op.index), v, false);
+}
+
+void
+build_br_on_null(struct builder *b)
+{
+    val_t ref = pop(b), is_null = value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0);
+
+    if (b->plain) { // values end with the block
+        slot_store(b, b->height, ref);
+        ref = STACK_SLOT + IR_I64;
+    }
+    branch_to(b, label_at(b, b->op.index), is_null, false);
+    push(b, ref);
+}
+
+void
+build_br_on_non_null(struct builder *b)
+{
+    val_t is_null =
+        value(b, IR_I64_EQZ, IR_I32, 0, operand(b, b->height - 1), 0, 0);
+
+    branch_to(b, label_at(b, b->op.index), is_null, true);
+    drop(b, 1);
+}
+
+// --- br_table ---------------------------------------------------------------------------
+
+// The edge to a label, one for each label; several labels may not be in place.
+static edge_t
+case_edge(struct builder *b, struct label *label)
+{
+    if (label->table != b->table_count) {
+        label->table = b->table_count;
+        label->table_edge =
+            is_in_place(b, label) ? edge_to(b, label) : edge_new(b);
+    }
+    return label->table_edge;
+}
+
+// Fill in the edges of the targets; the number of targets is op.index + 1.
+static void
+read_cases(struct builder *b, u32 targets)
+{
+    struct reader r = b->v.r;
+
+    r.at = b->op.table_at;
+    for (u32 i = 0; i <= b->op.index && b->status == OK; i++) {
+        edge_t edge = case_edge(b, label_at(b, read_u32(&r)));
+        b->fn->pool[targets + i] = edge;
+    }
+}
+
+// Plain: blocks for the edges that have to move operands.
+static void
+move_cases(struct builder *b)
+{
+    struct reader r = b->v.r;
+
+    r.at = b->op.table_at;
+    for (u32 i = 0; i <= b->op.index && b->status == OK; i++) {
+        struct label *label = label_at(b, read_u32(&r));
+        if (label->table != b->table_count || is_in_place(b, label))
+            continue;
+        label->table = 0;
+        block_after(b, label->table_edge);
+        jump_to(b, label);
+    }
+}
+
+static void
+emit_cases(struct builder *b, val_t v, const struct cases *cases)
+{
+    struct fn *fn = b->fn;
+    const edge_t *targets = &fn->pool[cases->targets];
+
+    if (cases->edge_count == 1) {
+        emit(b, IR_JUMP, IR_VOID, 0, cases->first, 0, 0);
+    } else if (cases->count == 2) {
+        emit(b, IR_BRANCH, IR_VOID, 0, v, targets[1], targets[0]);
+    } else if (room(b, &fn->cases, &b->case_capacity, fn->case_count, 1,
+                    sizeof(struct cases))) {
+        fn->cases[fn->case_count] = *cases;
+        emit(b, IR_SWITCH, IR_VOID, 0, v, fn->case_count++, 0);
+    }
+}
+
+void
+build_br_table(struct builder *b)
+{
+    val_t v = pop(b);
+    struct cases cases = {.count = b->op.index + 1};
+
+    if (b->plain)
+        flush(b, b->height);
+    b->table_count++;
+    spend(b, cases.count);
+    cases.first = b->fn->edge_count;
+    cases.targets = pool_new(b, cases.count);
+    // Arguments of edges to loops are in the pool too: they come after.
+    read_cases(b, cases.targets);
+    cases.edge_count = b->fn->edge_count - cases.first;
+    if (b->status != OK)
+        return;
+    emit_cases(b, v, &cases);
+    block_end(b);
+    if (b->plain)
+        move_cases(b);
+}

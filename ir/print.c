@@ -1,0 +1,301 @@
+// ir/print.c: a function as text, one instruction a line:
+//
+//     b1(v7 i32, v8 i32): loop 1, from b0 b3
+//         v9 = i32.add v7, v8
+//         branch v9 ? b2 : b3(v7)
+
+#include "ir/ir.h"
+
+static const char *const type_names[] = {
+    [IR_VOID] = "void", [IR_I32] = "i32", [IR_I64] = "i64",
+    [IR_F32] = "f32",   [IR_F64] = "f64", [IR_V128] = "v128",
+};
+
+void
+print(struct printer *p, const char *text, ...)
+{
+    char line[256];
+    va_list list;
+
+    va_start(list, text);
+    u32 len = format_list(line, sizeof(line), text, list);
+    va_end(list);
+    p->put(p, line, MIN(len, (u32)sizeof(line) - 1));
+}
+
+void
+val_print(struct printer *p, const struct fn *fn, val_t v)
+{
+    (void)fn;
+    if (v >= VAL_PAYLOAD)
+        print(p, "payload %u", v - VAL_PAYLOAD);
+    else if (v == VAL_EXNREF)
+        print(p, "exnref");
+    else
+        print(p, "v%u", v);
+}
+
+static void
+print_list(struct printer *p, const struct fn *fn, u32 first, u32 count)
+{
+    for (u32 i = 0; i < count; i++) {
+        print(p, i == 0 ? "" : ", ");
+        val_print(p, fn, fn->pool[first + i]);
+    }
+}
+
+static void
+print_edge(struct printer *p, const struct fn *fn, edge_t edge)
+{
+    const struct edge *e = &fn->edges[edge];
+    u32 count = fn->blocks[e->to].params;
+
+    print(p, "b%u", e->to);
+    if (count == 0)
+        return;
+    print(p, "(");
+    print_list(p, fn, e->args, count);
+    print(p, ")");
+}
+
+static void
+print_call(struct printer *p, const struct fn *fn, const struct call *call)
+{
+    static const char *const kinds[] = {
+        [CALL_FUNC] = "func",
+        [CALL_INDIRECT] = "table",
+        [CALL_REF] = "ref",
+        [CALL_BUILTIN] = "builtin",
+    };
+    static const char *const builtins[] = {
+#define BUILTIN(id, sig, trap) #id,
+#include "abi/builtins.def"
+    };
+
+    print(p, " %s", kinds[call->kind]);
+    if (call->kind == CALL_BUILTIN)
+        print(p, " %s", builtins[call->target]);
+    else if (call->kind != CALL_REF)
+        print(p, " %u", call->target);
+    if (call->kind == CALL_INDIRECT || call->kind == CALL_REF)
+        print(p, " type %u", call->type);
+    print(p, "(");
+    print_list(p, fn, call->args, call->count);
+    print(p, ")");
+    if (call->try != 0)
+        print(p, " try %u", call->try);
+}
+
+static void
+print_const(struct printer *p, const struct fn *fn, const struct ins *ins)
+{
+    switch (ins->type) {
+    case IR_I32:
+        print(p, " %d", (i32)ins->a);
+        break;
+    case IR_I64:
+        print(p, " %ld", (i64)(ins->a | (u64)ins->b << 32));
+        break;
+    case IR_V128:
+        print(p, " 0x%016lx%016lx", fn->consts[ins->a][1],
+              fn->consts[ins->a][0]);
+        break;
+    default:
+        print(p, " 0x%lx", ins->a | (u64)ins->b << 32);
+    }
+}
+
+static void
+print_cases(struct printer *p, const struct fn *fn, const struct cases *cases)
+{
+    print(p, " [");
+    for (u32 i = 0; i < cases->count; i++) {
+        print(p, i + 1 < cases->count ? "%s" : "%selse ", i == 0 ? "" : ", ");
+        print_edge(p, fn, fn->pool[cases->targets + i]);
+    }
+    print(p, "]");
+}
+
+// The address of a memory access.
+static void
+print_memory(struct printer *p, const struct ins *ins, u32 address, u64 offset)
+{
+    print(p, " [v%u", address);
+    if (offset != 0)
+        print(p, " + %lu", offset);
+    print(p, "]");
+    if (ins->aux != 0)
+        print(p, " memory %u", ins->aux);
+}
+
+static void
+print_trap(struct printer *p, u32 trap)
+{
+    print(p, " \"%s\"", trap_text(trap));
+}
+
+static void
+print_operands(struct printer *p, const struct fn *fn, const struct ins *ins)
+{
+    switch (ir_info(ins->op)->form) {
+    case FORM_NONE:
+        break;
+    case FORM_PARAM:
+    case FORM_INDEX:
+    case FORM_GLOBAL:
+        print(p, " %u", ins->a);
+        break;
+    case FORM_CONST:
+        print_const(p, fn, ins);
+        break;
+    case FORM_1:
+        print(p, " v%u", ins->a);
+        break;
+    case FORM_2:
+        print(p, " v%u, v%u", ins->a, ins->b);
+        break;
+    case FORM_3:
+        print(p, " v%u, v%u, v%u", ins->a, ins->b, ins->c);
+        break;
+    case FORM_LANE1:
+        print(p, " v%u lane %u", ins->a, ins->aux);
+        break;
+    case FORM_LANE2:
+        print(p, " v%u, v%u lane %u", ins->a, ins->b, ins->aux);
+        break;
+    case FORM_SHUFFLE:
+        print(p, " v%u, v%u lanes 0x%016lx%016lx", ins->a, ins->b,
+              fn->consts[ins->c][1], fn->consts[ins->c][0]);
+        break;
+    case FORM_LOAD:
+        print_memory(p, ins, ins->a, ins->c);
+        break;
+    case FORM_STORE:
+    case FORM_RMW:
+        print_memory(p, ins, ins->a, ins->c);
+        print(p, ", v%u", ins->b);
+        break;
+    case FORM_MEM_LANE:
+        print_memory(p, ins, ins->a, fn->consts[ins->c][0]);
+        print(p, ", v%u lane %lu", ins->b, fn->consts[ins->c][1]);
+        break;
+    case FORM_CAS:
+        print_memory(p, ins, fn->pool[ins->a], ins->c);
+        print(p, ", v%u, v%u", fn->pool[ins->a + 1], fn->pool[ins->a + 2]);
+        break;
+    case FORM_GLOBAL_SET:
+    case FORM_SLOT_SET:
+        print(p, " %u, v%u", ins->b, ins->a);
+        break;
+    case FORM_TABLE:
+        print(p, " %u [v%u]", ins->b, ins->a);
+        break;
+    case FORM_TABLE_SET:
+        print(p, " %u [v%u], v%u", ins->c, ins->a, ins->b);
+        break;
+    case FORM_CALL:
+        print_call(p, fn, &fn->calls[ins->a]);
+        break;
+    case FORM_RESULT:
+        print(p, " %u of v%u", ins->b, ins->a);
+        break;
+    case FORM_JUMP:
+        print(p, " ");
+        print_edge(p, fn, ins->a);
+        break;
+    case FORM_BRANCH:
+        print(p, " v%u ? ", ins->a);
+        print_edge(p, fn, ins->b);
+        print(p, " : ");
+        print_edge(p, fn, ins->c);
+        break;
+    case FORM_CASES:
+        print(p, " v%u", ins->a);
+        print_cases(p, fn, &fn->cases[ins->b]);
+        break;
+    case FORM_RETURN:
+        print(p, ins->b == 0 ? "" : " ");
+        print_list(p, fn, ins->a, ins->b);
+        break;
+    case FORM_TRAP:
+        print_trap(p, ins->aux);
+        break;
+    case FORM_CHECK:
+        print(p, " v%u", ins->a);
+        print_trap(p, ins->aux);
+        break;
+    }
+}
+
+// The type of a result is in the name, or it is the only thing to tell.
+static void
+print_name(struct printer *p, const struct ins *ins)
+{
+    if (ins->op == IR_CONST)
+        print(p, "%s.const", type_names[ins->type]);
+    else if (ins->type != IR_VOID && ir_sig(ins->op) == NULL)
+        print(p, "%s %s", ir_info(ins->op)->text, type_names[ins->type]);
+    else
+        print(p, "%s", ir_info(ins->op)->text);
+}
+
+static void
+print_ins(struct printer *p, const struct fn *fn, val_t v)
+{
+    const struct ins *ins = &fn->ins[v];
+
+    print(p, "    ");
+    if (ins->type != IR_VOID)
+        print(p, "v%u = ", v);
+    print_name(p, ins);
+    print_operands(p, fn, ins);
+    print(p, "\n");
+}
+
+static void
+print_head(struct printer *p, const struct fn *fn, blk_t b)
+{
+    const struct block *block = &fn->blocks[b];
+
+    print(p, "b%u", b);
+    for (u32 i = 0; i < block->params; i++)
+        print(p, "%sv%u %s", i == 0 ? "(" : ", ", block->first + i,
+              type_names[fn->ins[block->first + i].type]);
+    print(p, block->params == 0 ? ":" : "):");
+    if (block->loop != 0)
+        print(p, " loop %u", block->loop);
+    if (block->cold)
+        print(p, " cold");
+    print(p, "\n");
+}
+
+static void
+print_tries(struct printer *p, const struct fn *fn)
+{
+    for (u32 i = 1; i < fn->try_count; i++) {
+        const struct handlers *try = &fn->tries[i];
+        print(p, "try %u in %u:\n", i, try->parent);
+        for (u32 k = 0; k < try->count; k++) {
+            const struct handler *h = &fn->catches[try->catches + k];
+            if (h->tag == NO_INDEX)
+                print(p, "    catch_all ");
+            else
+                print(p, "    catch %u ", h->tag);
+            print_edge(p, fn, h->edge);
+            print(p, "\n");
+        }
+    }
+}
+
+void
+fn_print(struct printer *p, const struct fn *fn)
+{
+    print(p, "function %u%s\n", fn->index, fn->plain ? " plain" : "");
+    for (blk_t b = 0; b < fn->block_count; b++) {
+        const struct block *block = &fn->blocks[b];
+        print_head(p, fn, b);
+        for (val_t v = block->first + block->params; v < block->end; v++)
+            print_ins(p, fn, v);
+    }
+    print_tries(p, fn);
+}

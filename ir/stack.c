@@ -1,0 +1,220 @@
+// ir/stack.c: the operand stack and the locals of the wasm function.
+//
+// Normal mode: both hold values.  A log of the writes of locals lets flow.c
+// go back to the start of a block, and tells what changed since; a local is
+// logged once for each open block that writes it.
+//
+// Plain mode: both have frame slots.  A local's slot is always up to date.
+// Operands are values until the end of the IR block and in their slots after
+// it: below `flushed` all are in slots.  Nothing is done twice for the same
+// operand, so the work is proportional to the body.
+
+#include "ir/build.h"
+
+u32
+slot_new(struct builder *b, u32 type)
+{
+    struct fn *fn = b->fn;
+
+    if (!room(b, &fn->slot_types, &b->slot_capacity, fn->slot_count, 1, 1))
+        return 0;
+    fn->slot_types[fn->slot_count] = (u8)type;
+    return fn->slot_count++;
+}
+
+// --- operands ----------------------------------------------------------------
+
+// The slot of the operand at a height, wide enough for the type.
+static u32
+stack_slot(struct builder *b, u32 height, u32 type)
+{
+    u8 *slot_type;
+
+    while (b->stack_slot_count <= height) {
+        if (!room(b, &b->stack_slots, &b->stack_slot_capacity,
+                  b->stack_slot_count, 1, sizeof(u32)))
+            return 0;
+        b->stack_slots[b->stack_slot_count] = slot_new(b, IR_I64);
+        b->stack_slot_count++;
+    }
+    slot_type = &b->fn->slot_types[b->stack_slots[height]];
+    *slot_type = (u8)MAX(*slot_type, type == IR_V128 ? IR_V128 : IR_I64);
+    return b->stack_slots[height];
+}
+
+void
+push(struct builder *b, val_t v)
+{
+    if (room(b, &b->stack, &b->stack_capacity, b->height, 1, sizeof(val_t)))
+        b->stack[b->height++] = v;
+}
+
+u32
+operand_type(const struct builder *b, u32 height)
+{
+    val_t v = b->stack[height];
+
+    return v >= STACK_SLOT ? v - STACK_SLOT : b->fn->ins[v].type;
+}
+
+val_t
+operand(struct builder *b, u32 height)
+{
+    val_t v = b->stack[height];
+
+    if (v < STACK_SLOT)
+        return v;
+    u32 type = v - STACK_SLOT;
+    return emit(b, IR_SLOT_GET, type, 0, stack_slot(b, height, type), 0, 0);
+}
+
+void
+drop(struct builder *b, u32 count)
+{
+    b->height -= MIN(b->height, count);
+    b->flushed = MIN(b->flushed, b->height);
+}
+
+val_t
+pop(struct builder *b)
+{
+    if (b->height == 0) // only after a failure
+        return 0;
+    val_t v = operand(b, b->height - 1);
+    drop(b, 1);
+    return v;
+}
+
+u32
+operands_list(struct builder *b, u32 count)
+{
+    u32 list = pool_new(b, count);
+
+    for (u32 i = 0; i < count && b->status == OK; i++) {
+        val_t v = operand(b, b->height - count + i);
+        b->fn->pool[list + i] = v;
+    }
+    return list;
+}
+
+void
+slot_mark(struct builder *b, u32 height, u32 type)
+{
+    if (height < b->stack_capacity)
+        b->stack[height] = STACK_SLOT + type;
+}
+
+void
+slot_store(struct builder *b, u32 height, val_t v)
+{
+    u32 type = b->fn->ins[v].type;
+
+    emit(b, IR_SLOT_SET, IR_VOID, 0, v, stack_slot(b, height, type), 0);
+}
+
+void
+flush(struct builder *b, u32 height)
+{
+    for (; b->flushed < height; b->flushed++) {
+        val_t v = b->stack[b->flushed];
+        if (v >= STACK_SLOT)
+            continue;
+        slot_store(b, b->flushed, v);
+        slot_mark(b, b->flushed, b->fn->ins[v].type);
+    }
+}
+
+// --- locals --------------------------------------------------------------------
+
+static u32
+local_new(struct builder *b, u32 number)
+{
+    u32 type = ir_type_of(validator_local_type(&b->v, number));
+    struct local l = {.number = number & LOCAL_MASK, .type = (u8)type};
+
+    if (!room(b, &b->locals, &b->local_capacity, b->local_count, 1,
+              sizeof(struct local)))
+        return 0;
+    if (b->plain) {
+        l.slot = slot_new(b, type);
+        l.stamp = NO_BLOCK;
+    } else if (number < b->v.type->param_count) {
+        l.value = FIRST_PARAM + number;
+    } else {
+        l.value = value_const(b, type, 0, 0);
+    }
+    b->locals[b->local_count] = l;
+    b->local_index[number] = b->local_count;
+    return b->local_count++;
+}
+
+// The index is not cleared before use: an entry counts if both sides agree.
+u32
+local_find(struct builder *b, u32 number)
+{
+    u32 index = b->local_index[number];
+
+    if (index < b->local_count && b->locals[index].number == number)
+        return index;
+    return local_new(b, number);
+}
+
+val_t
+local_get(struct builder *b, u32 local)
+{
+    struct local *l = &b->locals[local];
+
+    if (b->plain && l->stamp != b->block) {
+        l->value = emit(b, IR_SLOT_GET, l->type, 0, l->slot, 0, 0);
+        l->stamp = b->block;
+    }
+    return l->value;
+}
+
+void
+local_set(struct builder *b, u32 local, val_t v)
+{
+    struct local *l = &b->locals[local];
+
+    if (b->plain) {
+        emit(b, IR_SLOT_SET, IR_VOID, 0, v, l->slot, 0);
+        l->stamp = b->block;
+    } else if (l->stamp <= label_at(b, 0)->undo) {
+        if (!room(b, &b->undo, &b->undo_capacity, b->undo_count, 1,
+                  sizeof(struct undo)))
+            return;
+        b->undo[b->undo_count++] = (struct undo){local, l->value, l->stamp};
+        l->stamp = b->undo_count;
+    }
+    l->value = v;
+}
+
+void
+locals_undo(struct builder *b, u32 length)
+{
+    while (b->undo_count > length) {
+        const struct undo *u = &b->undo[--b->undo_count];
+        b->locals[u->local].value = u->old;
+        b->locals[u->local].stamp = u->stamp;
+    }
+}
+
+void
+locals_keep(struct builder *b, u32 inner, u32 outer)
+{
+    u32 to = inner;
+
+    if (inner == outer)
+        return;
+    spend(b, b->undo_count - inner);
+    for (u32 i = inner; i < b->undo_count; i++) {
+        struct undo u = b->undo[i];
+        if (u.stamp > outer) {
+            b->locals[u.local].stamp = u.stamp;
+        } else {
+            b->undo[to++] = u;
+            b->locals[u.local].stamp = to;
+        }
+    }
+    b->undo_count = to;
+}
