@@ -19,7 +19,6 @@ enum {
     SLOTS = 16,
     X0 = REG_XMM0,
     X1 = REG_XMM0 + 1,
-    NONE = REG_NONE,
 };
 
 // A function as the allocator leaves it.  Block i has the instructions up to
@@ -27,9 +26,7 @@ enum {
 struct body {
     struct mins ins[MAX_INS];
     u32 ends[MAX_BLOCKS];
-    struct {
-        u32 from, to;
-    } edges[MAX_EDGES];          // edges[0] is unused
+    u32 edges[2 * MAX_EDGES];    // from, to; the first pair is unused
     u32 edge_blocks[MAX_BLOCKS]; // the edge of block i, or 0
     u32 cold;                    // bit set of blocks
     struct mcall calls[MAX_CALLS];
@@ -48,7 +45,7 @@ static struct code code;
 static struct image image;
 static u8 *run_at; // the code, executable
 
-// --- the module ---------------------------------------------------------------------
+// --- the module ------------------------------------------------------------
 
 static const valtype_t vals_ii_i[] = {VAL_I32, VAL_I32, VAL_I32};
 static const valtype_t vals_ll_l[] = {VAL_I64, VAL_I64, VAL_I64};
@@ -159,8 +156,8 @@ add_function(struct body *body, u32 index)
                                      .edge = body->edge_blocks[i]};
     }
     for (u32 i = 0; i < MAX_EDGES; i++) {
-        edges[i] =
-            (struct edge){.from = body->edges[i].from, .to = body->edges[i].to};
+        edges[i] = (struct edge){.from = body->edges[2 * i],
+                                 .to = body->edges[2 * i + 1]};
         edge_block[i] = edges[i].to;
     }
     for (u32 i = 0; i < m.block_count; i++)
@@ -195,7 +192,7 @@ make_single(struct body *body)
     finish_module(1);
 }
 
-// --- running it ---------------------------------------------------------------------
+// --- running it ------------------------------------------------------------
 
 static struct {
     struct vmctx vm;
@@ -250,7 +247,13 @@ call2(u32 func, u64 a, u64 b)
     return slots[0][0];
 }
 
-// --- single functions ---------------------------------------------------------------
+// --- single functions ------------------------------------------------------
+
+// Keeps the formatter from aligning lists.
+#define LIST(...)   \
+    {               \
+        __VA_ARGS__ \
+    }
 
 // Instructions: registers; register and immediate; register and [rsp + disp] in
 // an area of the frame.
@@ -283,6 +286,32 @@ jcc(u32 cc, edge_t yes, edge_t no)
     return (struct mins){.op = X64_JCC, .cc = (u8)cc, .imm = yes, .def2 = no};
 }
 
+// def <- a op rm, or flags <- a op rm.
+static struct mins
+load(u32 op, u32 reg, u32 base, u32 disp)
+{
+    return (struct mins){.op = (u16)op,
+                         .flags = MINS_MEM,
+                         .def = reg,
+                         .a = reg,
+                         .base = base,
+                         .index = REG_NONE,
+                         .disp = (i32)disp};
+}
+
+static struct mins
+trap_cc(u32 cc, enum trap trap)
+{
+    return (struct mins){.op = X64_TRAP_CC, .cc = (u8)cc, .imm = trap};
+}
+
+static struct mins
+trapping(struct mins ins)
+{
+    ins.flags |= MINS_TRAPS;
+    return ins;
+}
+
 static struct mins
 imm_only(u32 op, u32 imm) // jumps, calls, returns, traps
 {
@@ -294,7 +323,7 @@ TEST(x64_emit_add)
     struct body body = {
         .ins = {rr(X64_MOV32, REG_RAX, REG_RDI),
                 rr(X64_ADD32, REG_RAX, REG_RSI), imm_only(X64_RET, 0)},
-        .ends = {3   },
+        .ends = LIST(3),
     };
 
     make_single(&body);
@@ -314,9 +343,9 @@ TEST(x64_emit_loop)
                 rr(X64_ADD32, REG_RAX, REG_RDI), ri(X64_SUB32_I, REG_RDI, 1),
                 jcc(CC_NE, 2, 3), imm_only(X64_RET, 0),
                 rr(X64_MOV32, REG_RCX, REG_RAX)},
-        .ends = {2,           5, 6, 7},
-        .edges = {{0, 0},           {0, 1}, {1, 1}, {1, 2}},
-        .edge_blocks = {[3] = 2     },
+        .ends = LIST(2, 5, 6, 7),
+        .edges = LIST(0, 0, 0, 1, 1, 1, 1, 2),
+        .edge_blocks = LIST(0, 0, 0, 2),
     };
 
     make_single(&body);
@@ -331,14 +360,13 @@ static u32
 compare_floats(u32 cc, bool swapped, u64 a, u64 b)
 {
     struct body body = {
-        .ins = {{.op = X64_UCOMISD, .a = X0, .b = X1},
-                swapped ? jcc(cc, 2,  1) : jcc(cc, 1, 2),
-                ri(X64_MOV32_I, REG_RAX, swapped ? 0 : 1),
-                imm_only(X64_RET, 0),
+        .ins = {rr(X64_UCOMISD, X0, X1),
+                swapped ? jcc(cc, 2, 1) : jcc(cc, 1, 2),
+                ri(X64_MOV32_I, REG_RAX, swapped ? 0 : 1), imm_only(X64_RET, 0),
                 ri(X64_MOV32_I, REG_RAX, swapped ? 1 : 0),
                 imm_only(X64_RET, 0)},
-        .ends = {2,                                    4,           6      },
-        .edges = {{0, 0},                     {0, 1}, {0, 2}},
+        .ends = LIST(2, 4, 6),
+        .edges = LIST(0, 0, 0, 1, 0, 2),
         .type = TYPE_DD_I,
     };
 
@@ -366,15 +394,15 @@ static void
 make_switch(u32 count)
 {
     struct body body = {
-        .ins = {{.op = X64_SWITCH, .def = REG_RCX, .a = REG_RDI, .b = REG_RDX},
-                ri(X64_MOV32_I, REG_RAX, 1),
-                imm_only(X64_RET, 0),
-                ri(X64_MOV32_I, REG_RAX, 2),
-                imm_only(X64_RET, 0),
-                ri(X64_MOV32_I, REG_RAX, 3),
-                imm_only(X64_RET, 0)},
-        .ends = {1,                                                            3, 5, 7},
-        .edges = {{0, 0},                                                            {0, 1}, {0, 2}, {0, 3}},
+        .ins = {(struct mins){.op = X64_SWITCH,
+                              .def = REG_RCX,
+                              .a = REG_RDI,
+                              .b = REG_RDX},
+                ri(X64_MOV32_I, REG_RAX, 1), imm_only(X64_RET, 0),
+                ri(X64_MOV32_I, REG_RAX, 2), imm_only(X64_RET, 0),
+                ri(X64_MOV32_I, REG_RAX, 3), imm_only(X64_RET, 0)},
+        .ends = LIST(1, 3, 5, 7),
+        .edges = LIST(0, 0, 0, 1, 0, 2, 0, 3),
     };
 
     for (u32 i = 0; i + 1 < count; i++)
@@ -398,10 +426,10 @@ TEST(x64_emit_switch)
 TEST(x64_emit_far)
 {
     struct body body = {
-        .ins = {imm_only(X64_JMP, 1), rr(X64_TEST32, REG_RDI,        REG_RDI),
+        .ins = {imm_only(X64_JMP, 1), rr(X64_TEST32, REG_RDI, REG_RDI),
                 jcc(CC_E, 3, 2), ri(X64_SUB32_I, REG_RDI, 1)},
-        .ends = {1,               3,               0,              0                    },
-        .edges = {{0, 0},                {0, 1},   {1, 2}, {1, 3}, {2, 1}                          },
+        .ends = LIST(1, 3, 0, 0),
+        .edges = LIST(0, 0, 0, 1, 1, 2, 1, 3, 2, 1),
     };
     u32 n = 4;
 
@@ -421,12 +449,12 @@ TEST(x64_emit_far)
 TEST(x64_emit_jumps)
 {
     struct body body = {
-        .ins = {rr(X64_TEST32,     REG_RDI, REG_RDI), jcc(CC_E, 1, 3),
+        .ins = {rr(X64_TEST32, REG_RDI, REG_RDI), jcc(CC_E, 1, 3),
                 imm_only(X64_JMP, 2), imm_only(X64_JMP, 4),
                 imm_only(X64_JMP, 5), imm_only(X64_JMP, 6),
                 ri(X64_MOV32_I, REG_RAX, 7), imm_only(X64_RET, 0)},
-        .ends = {2, 3,      4,                     5,                           6,            8           },
-        .edges = {{0, 0},               {0, 1},      {1, 2},            {0, 3},                    {2, 5},                     {3, 4},                      {4, 3}  },
+        .ends = LIST(2, 3, 4, 5, 6, 8),
+        .edges = LIST(0, 0, 0, 1, 1, 2, 0, 3, 2, 5, 3, 4, 4, 3),
         .cold = 1 << 5,
     };
 
@@ -436,7 +464,7 @@ TEST(x64_emit_jumps)
     EXPECT_EQ(code.funcs[0].end - code.funcs[0].start, 2 + 2 + 2 + 5 + 1);
 }
 
-// --- frames -------------------------------------------------------------------------
+// --- frames ----------------------------------------------------------------
 
 TEST(x64_emit_frame)
 {
@@ -446,7 +474,7 @@ TEST(x64_emit_frame)
                 rm(X64_ADD64, REG_RBX, MINS_FRAME, 8),
                 rm(X64_ADD64, REG_RBX, MINS_FRAME, 0),
                 rr(X64_MOV64, REG_RAX, REG_RBX), imm_only(X64_RET, 0)},
-        .ends = {6   },
+        .ends = LIST(6),
         .type = TYPE_LL_L,
         .frame_size = 16,
         .saved = 1 << REG_RBX | 1 << REG_R12,
@@ -468,7 +496,7 @@ TEST(x64_emit_slots)
                     rm(X64_OR64, REG_RAX, MINS_FRAME, 0),
                     rm(X64_OR64, REG_RAX, MINS_FRAME, slots / 2 * 8),
                     rr(X64_OR64, REG_RAX, REG_RDI), imm_only(X64_RET, 0)},
-            .ends = {6          },
+            .ends = LIST(6),
             .type = TYPE_LL_L,
             .frame_size = (u32)ALIGN_UP(8 * slots, 16),
             .slots = slots,
@@ -481,23 +509,19 @@ TEST(x64_emit_slots)
 TEST(x64_emit_constant)
 {
     struct body body = {
-        .ins = {{.op = X64_ADDSD,
-                 .flags = MINS_MEM | MINS_RODATA,
-                 .def = X0,
-                 .a = X0},
-                {.op = X64_MOVQ_R, .def = REG_RAX, .a = X0},
-                ri(X64_SHR64_I, REG_RAX, 48),
-                imm_only(X64_RET, 0)},
-        .ends = {4                 },
+        .ins = {rm(X64_ADDSD, X0, MINS_RODATA, 0),
+                (struct mins){.op = X64_MOVQ_R, .def = REG_RAX, .a = X0},
+                ri(X64_SHR64_I, REG_RAX, 48), imm_only(X64_RET, 0)},
+        .ends = LIST(4),
         .type = TYPE_DD_I,
-        .rodata = {0x3ff0000000000000,                       0                              }, // 1.0
+        .rodata = LIST(0x3ff0000000000000, 0), // 1.0
     };
 
     make_single(&body);
     EXPECT_EQ(call2(0, 0x3ff0000000000000, 0), 0x4000); // 2.0
 }
 
-// --- calls --------------------------------------------------------------------------
+// --- calls -----------------------------------------------------------------
 
 // f0(n) = n == 0 ? 0 : n + f1(n - 1), f1 likewise with f0: calls in both
 // directions, values in callee-saved registers.
@@ -505,15 +529,15 @@ static struct body
 sum_of(u32 other)
 {
     return (struct body){
-        .ins = {rr(X64_MOV64,  REG_RBX, REG_RDI), ri(X64_ZERO32, REG_RAX, 0),
+        .ins = {rr(X64_MOV64, REG_RBX, REG_RDI), ri(X64_ZERO32, REG_RAX, 0),
                 rr(X64_TEST32, REG_RDI, REG_RDI), jcc(CC_E, 2, 1),
                 ri(X64_SUB32_I, REG_RDI, 1), imm_only(X64_CALL_REL, 0),
                 rr(X64_ADD32, REG_RAX, REG_RBX), imm_only(X64_JMP, 3),
                 imm_only(X64_RET, 0)},
-        .ends = {4,     8, 9},
-        .edges = {{0, 0},      {0, 1}, {0, 2}, {1, 2}},
+        .ends = LIST(4, 8, 9),
+        .edges = LIST(0, 0, 0, 1, 0, 2, 1, 2),
         .saved = 1 << REG_RBX,
-        .calls = {{.func = other}},
+        .calls = {{.func = other}   },
     };
 }
 
@@ -559,7 +583,7 @@ TEST(x64_emit_big_frame)
 {
     struct body body = {
         .ins = {rr(X64_MOV32, REG_RAX, REG_RDI), imm_only(X64_RET, 0)},
-        .ends = {2   },
+        .ends = LIST(2),
     };
     u64 slots[SLOTS][2] = {
         {1, 0}
@@ -573,25 +597,19 @@ TEST(x64_emit_big_frame)
     EXPECT_EQ(call(0, slots), TRAP_STACK_OVERFLOW);
 }
 
-// --- traps --------------------------------------------------------------------------
+// --- traps -----------------------------------------------------------------
 
 TEST(x64_emit_traps)
 {
     struct body body = {
-        .ins = {rr(X64_TEST32,                               REG_RSI, REG_RSI),
-                {.op = X64_TRAP_CC, .cc = CC_S, .imm = TRAP_UNDEFINED_ELEMENT},
+        .ins = {rr(X64_TEST32, REG_RSI, REG_RSI),
+                trap_cc(CC_S, TRAP_UNDEFINED_ELEMENT),
                 rr(X64_MOV32, REG_RAX, REG_RDI),
-                {.op = X64_IDIV32,
-                 .flags = MINS_TRAPS,
-                 .def = REG_RAX,
-                 .a = REG_RAX,
-                 .b = REG_RSI},
-                {.op = X64_CMP32_I, .b = REG_RAX, .imm = 7},
-                jcc(CC_E, 1, 2),
-                imm_only(X64_TRAP, TRAP_UNREACHABLE),
-                imm_only(X64_RET, 0)},
-        .ends = {6,                                7,                                8                               },
-        .edges = {{0, 0}, {0, 1},                                             {0, 2}                                                   },
+                trapping(rr(X64_IDIV32, REG_RAX, REG_RSI)),
+                ri(X64_CMP32_I, REG_RAX, 7), jcc(CC_E, 1, 2),
+                imm_only(X64_TRAP, TRAP_UNREACHABLE), imm_only(X64_RET, 0)},
+        .ends = LIST(6, 7, 8),
+        .edges = LIST(0, 0, 0, 1, 0, 2),
         .cold = 1 << 1,
     };
     static const struct {
@@ -618,7 +636,7 @@ TEST(x64_emit_traps)
         EXPECT(code.traps[i - 1].pc < code.traps[i].pc);
 }
 
-// --- thunks -------------------------------------------------------------------------
+// --- thunks ----------------------------------------------------------------
 
 // The sum of the integers to the first result, constants to the others, the f32
 // goes through.  Stack arguments: the seventh and the eighth parameter.
@@ -640,7 +658,7 @@ many(void)
                 rm(X64_MOV64_MR, REG_R11, MINS_ARGS, 16),
                 ri(X64_MOV32_I, REG_R11, 8),
                 rm(X64_MOV64_MR, REG_R11, MINS_ARGS, 24), imm_only(X64_RET, 0)},
-        .ends = {19   },
+        .ends = LIST(19),
         .type = TYPE_MANY,
         .args_size = 16,
         .frame_size = 16,
@@ -691,17 +709,17 @@ TEST(x64_emit_tail)
                 rr(X64_MOV64, REG_RBX, REG_RDI), ri(X64_ZERO32, REG_RSI, 0),
                 ri(X64_ZERO32, REG_RDX, 0), ri(X64_ZERO32, REG_R8, 0),
                 ri(X64_ZERO32, REG_R9, 0), imm_only(X64_TAIL_REL, 0)},
-        .ends = {9      },
+        .ends = LIST(9),
         .type = TYPE_LL_L,
         .out_size = 48,
         .saved = 1 << REG_RBX | 1 << REG_R13,
-        .calls = {{.func = 1, .args_size = 16}  },
+        .calls = {{.func = 1, .args_size = 16}      },
     };
     struct body to = {
         .ins = {rr(X64_MOV64, REG_RAX, REG_RDI),
                 rm(X64_ADD64, REG_RAX, MINS_ARGS, 0),
                 rm(X64_ADD64, REG_RAX, MINS_ARGS, 8), imm_only(X64_RET, 0)},
-        .ends = {4   },
+        .ends = LIST(4),
         .type = TYPE_LL_L,
         .args_size = 16,
     };
@@ -719,13 +737,13 @@ TEST(x64_emit_import)
     struct body body = {
         .ins = {imm_only(X64_CALL_REL, 0), ri(X64_ADD32_I, REG_RAX, 1),
                 imm_only(X64_RET, 0)},
-        .ends = {3      },
-        .calls = {{.func = 0}                  },
+        .ends = LIST(3),
+        .calls = {{.func = 0}      },
     };
     struct body add = {
         .ins = {rr(X64_MOV32, REG_RAX, REG_RDI),
                 rr(X64_ADD32, REG_RAX, REG_RSI), imm_only(X64_RET, 0)},
-        .ends = {3   },
+        .ends = LIST(3),
     };
 
     start_module(1);
@@ -743,29 +761,19 @@ TEST(x64_emit_adapt)
     struct vmctx *contexts[] = {&context.vm, &other_context.vm};
     struct func_target targets[2];
     struct body caller = {
-        .ins = {imm_only(X64_CALL_REL,                    0),
-                {.op = X64_ADD64,
-                 .flags = MINS_MEM,
-                 .def = REG_RAX,
-                 .a = REG_RAX,
-                 .base = MEM_VMCTX,
-                 .index = NONE,
-                 .disp = offsetof(struct vmctx, thread)},
+        .ins = {imm_only(X64_CALL_REL, 0),
+                load(X64_ADD64, REG_RAX, MEM_VMCTX,
+                offsetof(struct vmctx, thread)),
                 imm_only(X64_RET, 0)},
-        .ends = {3},
+        .ends = LIST(3),
         .type = TYPE_LL_L,
-        .calls = {{.func = 0}                                     },
+        .calls = {{.func = 0}       },
     };
     struct body callee = {
-        .ins = {{.op = X64_MOV64,
-                 .flags = MINS_MEM,
-                 .def = REG_RAX,
-                 .base = MEM_VMCTX,
-                 .index = NONE,
-                 .disp = offsetof(struct vmctx, thread)},
-                rr(X64_ADD64, REG_RAX, REG_R15),
-                imm_only(X64_RET, 0)},
-        .ends = {3                                                },
+        .ins = {load(X64_MOV64, REG_RAX, MEM_VMCTX,
+                offsetof(struct vmctx, thread)),
+                rr(X64_ADD64, REG_RAX, REG_R15), imm_only(X64_RET, 0)},
+        .ends = LIST(3),
         .type = TYPE_LL_L,
     };
 

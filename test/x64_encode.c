@@ -12,7 +12,7 @@
 
 enum { LINE_SIZE = 200, SHOWN = 20, VARIANTS = 256 };
 
-// --- the batch of instructions given to llvm-mc ----------------
+// --- the batch of instructions given to llvm-mc ----------------------------
 
 static FILE *bytes_file, *text_file;
 
@@ -100,7 +100,7 @@ add(const struct mins *ins, u32 features)
     put_around(ins, features);
 }
 
-// --- all variants of a row ----------------
+// --- all variants of a row -------------------------------------------------
 
 // A compare with a predicate below 32 has names of its own in llvm-mc.
 static u32
@@ -245,7 +245,7 @@ is_several(u32 op) // tested by itself below
            op == X64_FMAX_SS || op == X64_FMAX_SD;
 }
 
-// --- what llvm-mc says ----------------
+// --- what llvm-mc says -----------------------------------------------------
 
 // One line of llvm-mc with spaces for tabs, without those at the ends.
 static bool
@@ -385,7 +385,7 @@ TEST(x64_encode_rows)
     check_batch(X64_OP_COUNT);
 }
 
-// --- rows that become several instructions, and operands of the frame ---------------
+// --- rows that become several instructions, and operands of the frame ---
 
 #define ROW(text, ...)      \
     {                       \
@@ -458,7 +458,7 @@ TEST(x64_encode_several)
     check_batch(COUNT(rows));
 }
 
-// --- text before allocate ----------------
+// --- text before allocate --------------------------------------------------
 
 static const struct {
     struct mins ins;

@@ -13,7 +13,7 @@ enum { NO_BLOCK = 0xffffffff, MAX_CHAIN = 4, MAX_UNROLLED = 128 };
 
 static const reg_t saved_order[] = {REG_RBX, REG_RBP, REG_R12, REG_R13};
 
-// --- how much memory it takes ---------------------------------------------------
+// --- how much memory it takes ----------------------------------------------
 
 static u32
 bytes_of(const struct mach *m, const struct mins *ins)
@@ -107,7 +107,7 @@ emission_init(struct emission *em, const struct mach *m, struct arena *temp)
     return OK;
 }
 
-// --- the order of blocks --------------------------------------------------------
+// --- the order of blocks ---------------------------------------------------
 
 static bool
 is_edge_block(const struct mach *m, u32 block)
@@ -201,7 +201,7 @@ order_blocks(struct emission *em, u32 *first)
     em->order[em->order_count] = NO_BLOCK;
 }
 
-// --- pieces, labels and sites -----------------------------------------------------
+// --- pieces, labels and sites ----------------------------------------------
 
 static u32
 position(const struct emission *em)
@@ -259,7 +259,7 @@ add_stub(struct emission *em, u32 trap, u32 in_wasm)
     return em->m->block_count + em->stub_count++;
 }
 
-// --- single instructions ------------------------------------------------------------
+// --- single instructions ---------------------------------------------------
 
 static void
 emit_ins(struct emission *em, struct mins ins)
@@ -317,7 +317,7 @@ emit_link(struct emission *em, u32 opcode, u32 func)
     put_word(em, 0);
 }
 
-// --- frame ------------------------------------------------------------------------
+// --- frame -----------------------------------------------------------------
 
 static u32
 saved_size(const struct mach *m)
@@ -460,7 +460,7 @@ emit_leave(struct emission *em, u32 args_size)
     emit_stack(em, X64_MOV64_MR, REG_R11, 0);
 }
 
-// --- calls and ends of blocks ----------------------------------------------------
+// --- calls and ends of blocks ----------------------------------------------
 
 static void
 emit_call(struct emission *em, const struct mins *ins)

@@ -18,7 +18,7 @@ enum {
 _Static_assert(STACK_UNCHECKED + LEAF_UNCHECKED + 16 <= STACK_SLACK,
                "how far below vmctx.stack_limit generated code goes");
 
-// --- image.c ----------------------------------------------------------------
+// --- image.c ---------------------------------------------------------------
 
 // The code of a module under construction.
 struct image {
@@ -57,7 +57,7 @@ MUST_USE status_t image_call(struct image *image, struct call_site row);
 MUST_USE status_t image_try(struct image *image, struct code_try row);
 MUST_USE status_t image_catch(struct image *image, struct code_catch row);
 
-// --- emit.c -----------------------------------------------------------------
+// --- emit.c ----------------------------------------------------------------
 
 enum branch { // how a piece ends, besides enum cc
     BRANCH_ALWAYS = 16,
@@ -125,8 +125,8 @@ struct emission {
     u32 *jumps; // by block: where a jump to it ends up
 };
 
-// Add an allocated function to the image.  `listing` is NULL, or gets addresses,
-// bytes and text.
+// Add an allocated function to the image.  `listing` is NULL, or gets
+// addresses, bytes and text.
 MUST_USE status_t mach_emit(const struct mach *m, struct image *image,
                             struct arena *temp, struct printer *listing);
 
@@ -135,7 +135,7 @@ MUST_USE status_t mach_emit(const struct mach *m, struct image *image,
 MUST_USE status_t emission_place(struct emission *em, struct image *image,
                                  struct printer *listing);
 
-// --- thunk.c ----------------------------------------------------------------
+// --- thunk.c ---------------------------------------------------------------
 
 // Code for the imports, before all functions; for each function type, after.
 MUST_USE status_t emit_stubs(struct image *image);

@@ -174,7 +174,7 @@ place_tries(const struct emission *em, struct image *image, u32 start,
     return status;
 }
 
-// --- listing ----------------------------------------------------------------------
+// --- listing ---------------------------------------------------------------
 
 static void
 list_bytes(struct printer *p, const u8 *bytes, u32 from, u32 to, u32 start)

@@ -21,7 +21,7 @@ enum {
     ADAPT_SAVED = 1 << REG_R14 | 1 << REG_R15,
 };
 
-// --- writing ------------------------------------------------------------------------
+// --- writing ---------------------------------------------------------------
 
 static void
 put_ins(struct encoder *e, struct mins ins)
@@ -115,7 +115,7 @@ end_call(struct image *image, struct encoder *e)
     return image_call(image, (struct call_site){.pc = pc});
 }
 
-// --- imports ------------------------------------------------------------------------
+// --- imports ---------------------------------------------------------------
 
 //     lea rax, [r14 + import];  jmp [rax]
 static void
@@ -148,7 +148,7 @@ emit_stubs(struct image *image)
                                                 .func = NO_INDEX});
 }
 
-// --- enter ----------------------------------------------------------------------------
+// --- enter -----------------------------------------------------------------
 
 // How each type of value moves between a slot of 16 bytes and its place.
 static const struct value_ops {
@@ -253,7 +253,7 @@ emit_enter(struct image *image, const struct type *type, const struct abi *abi,
     return end_thunk(image, &e, *start, frame, ENTER_SAVED);
 }
 
-// --- adapt ----------------------------------------------------------------------------
+// --- adapt -----------------------------------------------------------------
 
 // A short jump to a place that land() gives.
 static u8 *
@@ -350,7 +350,7 @@ emit_adapt(struct image *image, const struct abi *abi, u32 *start)
     return end_thunk(image, &e, *start, frame, ADAPT_SAVED);
 }
 
-// --- every type -------------------------------------------------------------------
+// --- every type ------------------------------------------------------------
 
 static status_t
 emit_type(struct image *image, u32 index, struct arena *temp)
