@@ -200,20 +200,9 @@ builtin_ATOMIC_NOTIFY(struct vmctx *vm, u32 memory, u64 at, u32 count)
 
 // --- exceptions ----------------------------------------------------------------
 
-static void
-builtin_THROW(struct vmctx *vm, u32 tag, u64 args)
-{
-    (void)vm, (void)tag, (void)args;
-    thread_leave(LEAVE_TRAP, TRAP_UNCAUGHT_EXCEPTION);
-}
-
-static void
-builtin_THROW_REF(struct vmctx *vm, u64 exception)
-{
-    (void)vm;
-    thread_leave(LEAVE_TRAP, exception == 0 ? TRAP_NULL_EXCEPTION :
-                                              TRAP_UNCAUGHT_EXCEPTION);
-}
+// These need the registers of their caller, see exception.c.
+#define builtin_THROW     throw_stub
+#define builtin_THROW_REF rethrow_stub
 
 const u64 builtin_addresses[BUILTIN_COUNT] = {
 #define BUILTIN(id, sig, trap) [BUILTIN_##id] = (u64)builtin_##id,

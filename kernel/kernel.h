@@ -513,6 +513,13 @@ struct process {
     u32 instance_count, instance_capacity;
     bool adapted; // entries hold thunks that switch instances
 
+    // Exceptions by number, under the lock; see exception.c.
+    struct exception **exns;
+    u32 exn_count; // capacity
+    u32 exn_free;  // none below is free
+    u32 exn_cookie;
+    bool exn_grow;
+
     struct vmctx **vms; // of the main thread, or of whoever invokes
 
     bool ending;     // under the lock; set once
@@ -654,11 +661,29 @@ enum trap segment_memory_init(struct instance *i, u32 memory, u32 segment,
 void segment_drop_elem(struct instance *i, u32 segment);
 void segment_drop_data(struct instance *i, u32 segment);
 
-// --- builtins.c, trap.c, pfex.c, clock.c, syscall.c ---------------------------------------------------------------
+// --- builtins.c, trap.c ---------------------------------------------------------------
 
 extern const u64 builtin_addresses[];
 
 void trap_report(struct process *p, const struct trap_info *trap);
+
+// The instance whose code the pc is in; of several with the same code, any.
+struct instance *instance_at(struct process *p, u64 pc);
+
+// The generated code that called C traps; its return address is at [rsp].
+NORETURN void trap_at_call(enum trap kind, u64 rsp);
+
+// --- exception.c -------------------------------------------------------------
+
+// What throw_stub and rethrow_stub call.
+NORETURN void exception_throw(struct vmctx *vm, u32 tag, u64 args,
+                              struct frame_state *state);
+NORETURN void exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
+                                struct frame_state *state);
+void exceptions_thread_ended(struct process *p, struct thread *t);
+void exceptions_free(struct process *p);
+
+// --- pfex.c, console.c -------------------------------------------------------
 
 void pfex_init(void);
 void pfex_acquire(u32 *word);

@@ -89,11 +89,21 @@ bool barrier_call(u64 *barrier_rsp, void (*run)(void *), void *arg);
 // barrier_call, which returns false.
 NORETURN void barrier_unwind(u64 barrier_rsp);
 
-// Continue in generated code at `pc`, in a frame that made a call: catches an
-// exception.  Callee-saved registers are lost but for r14 (vm) and r15
-// (memory).
-NORETURN void frame_resume(u64 pc, u64 rsp, u64 rax, u64 rdx, void *vm,
-                           void *memory);
+// The registers of a frame of generated code that a callee keeps, where it
+// continues, and what a handler of exceptions finds in rax and rdx.
+struct frame_state {
+    u64 rbx, rbp, r12, r13, r14, r15;
+    u64 rsp, pc;
+    u64 rax, rdx;
+};
+
+// Continue there.
+NORETURN void frame_resume(const struct frame_state *state);
+
+// The builtins THROW and THROW_REF: call exception_throw() and
+// exception_rethrow() with the state of the frame that called them as fourth
+// argument.
+extern const u8 throw_stub[], rethrow_stub[];
 
 // The code of a func_entry for a C function.  Generated code enters with rax =
 // address of the entry, r14 = its vmctx and arguments in SysV order.  Stores

@@ -92,6 +92,7 @@ take_apart(struct process *p)
         p->personality->exit(p);
     p->personality = NULL;
     handle_table_free(&p->handles);
+    exceptions_free(p);
     contexts_free(p, p->vms);
     while (p->instance_count > 0)
         instance_free(p->instances[--p->instance_count]);
@@ -215,6 +216,7 @@ process_thread_ended(struct process *p, struct thread *t)
     if (t->vms != NULL && t->vms != p->vms)
         contexts_free(p, t->vms);
     t->vms = NULL;
+    exceptions_thread_ended(p, t);
     lock(&p->lock);
     list_remove(&t->link);
     bool last = --p->thread_count == 0;

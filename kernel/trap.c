@@ -8,7 +8,7 @@
 
 // --- what a pc is ----------------------------------------------------------------
 
-static struct instance *
+struct instance *
 instance_at(struct process *p, u64 pc)
 {
     if (!port_code_contains(pc))
@@ -96,6 +96,19 @@ trace(struct thread *t, u64 pc, u64 rsp, const struct trap_site *site)
     bool entered = site->trap != TRAP_STACK_OVERFLOW;
     if (f != NULL)
         trace_callers(t, rsp + (entered ? f->frame : 0));
+}
+
+NORETURN void
+trap_at_call(enum trap kind, u64 rsp)
+{
+    struct thread *t = thread_current();
+
+    t->trap.leave = LEAVE_TRAP;
+    t->trap.kind = kind;
+    t->trap.depth = 0;
+    t->trap.more = false;
+    trace_callers(t, rsp);
+    barrier_unwind(t->barrier);
 }
 
 // --- faults ------------------------------------------------------------------------

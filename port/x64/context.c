@@ -18,6 +18,20 @@ _Static_assert(offsetof(struct func_entry, id) == FUNC_ENTRY_ID, "switch.S");
 _Static_assert(offsetof(struct thread_entry, vm) == THREAD_VMCTX, "switch.S");
 _Static_assert(offsetof(struct thread_entry, rsp) == THREAD_RSP, "switch.S");
 
+#define SAME_STATE(field, offset) \
+    _Static_assert(offsetof(struct frame_state, field) == offset, "switch.S")
+SAME_STATE(rbx, STATE_RBX);
+SAME_STATE(rbp, STATE_RBP);
+SAME_STATE(r12, STATE_R12);
+SAME_STATE(r13, STATE_R13);
+SAME_STATE(r14, STATE_R14);
+SAME_STATE(r15, STATE_R15);
+SAME_STATE(rsp, STATE_RSP);
+SAME_STATE(pc, STATE_PC);
+SAME_STATE(rax, STATE_RAX);
+SAME_STATE(rdx, STATE_RDX);
+_Static_assert(sizeof(struct frame_state) == STATE_SIZE, "switch.S");
+
 enum {
     MXCSR_DEFAULT = 0x1f80, // all exceptions masked, round to nearest
     X87_DEFAULT = 0x37f,

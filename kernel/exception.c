@@ -1,0 +1,337 @@
+// kernel/exception.c: throwing.
+//
+// Nothing is done when a try is entered.  A throw walks the frames from the
+// call of the builtin outwards: call_site.try leads to the handlers of a frame,
+// func_code says how to undo one.  Registers that frames have saved are put
+// back on the way, r14 and r15 by the thunks between instances, so the handler
+// finds the state of its own frame.
+//
+// An exception is an object of its process; an exnref is a random cookie of the
+// process over the exception's number, so that the kernel can check it.  There
+// is no count of references: when a thread has made many exceptions it looks
+// for their exnrefs on its own stack, in its globals and in exceptions that
+// live, and frees the rest.  A process with tables of exnrefs and with several
+// threads keeps them all, because another thread may have them.
+
+#include "kernel/kernel.h"
+
+enum { FIRST_SWEEP = 64 };
+
+struct exception {
+    u64 tag;
+    u32 count; // of slots
+    u32 owner; // thread id
+    bool marked;
+    struct exception *next; // in the list of marked ones not yet looked into
+    u64 slots[][2];
+};
+
+// --- the exceptions of a process: p->lock is held ---------------------------------
+
+static u64
+exnref_of(const struct process *p, u32 number)
+{
+    return (u64)p->exn_cookie << 32 | number;
+}
+
+static struct exception *
+find_exception(const struct process *p, u64 exnref)
+{
+    u32 number = (u32)exnref;
+
+    if (p->exn_cookie == 0 || exnref >> 32 != p->exn_cookie ||
+        number >= p->exn_count)
+        return NULL;
+    return p->exns[number];
+}
+
+static bool
+grow(struct process *p)
+{
+    u32 capacity = MAX(2 * p->exn_count, FIRST_SWEEP);
+    struct exception **exns = kernel_alloc(capacity * sizeof(*exns));
+
+    if (exns == NULL)
+        return false;
+    while (p->exn_cookie == 0)
+        port_random(&p->exn_cookie, sizeof(p->exn_cookie));
+    if (p->exn_count > 0)
+        memcpy(exns, p->exns, p->exn_count * sizeof(*exns));
+    kernel_free(p->exns);
+    p->exns = exns;
+    p->exn_free = p->exn_count;
+    p->exn_count = capacity;
+    return true;
+}
+
+// A free number, or exn_count.
+static u32
+free_number(struct process *p)
+{
+    while (p->exn_free < p->exn_count && p->exns[p->exn_free] != NULL)
+        p->exn_free++;
+    return p->exn_free;
+}
+
+// --- sweeping -----------------------------------------------------------------------
+
+struct sweep {
+    struct process *p;
+    u32 live;
+    struct exception *found; // marked, their slots not yet scanned
+};
+
+static void
+scan(struct sweep *s, const u64 *from, const u64 *to)
+{
+    for (; from < to; from++) {
+        struct exception *e = find_exception(s->p, *from);
+        if (e == NULL || e->marked)
+            continue;
+        e->marked = true;
+        e->next = s->found;
+        s->found = e;
+    }
+}
+
+static void
+scan_exceptions(struct sweep *s)
+{
+    while (s->found != NULL) {
+        struct exception *e = s->found;
+        s->found = e->next;
+        scan(s, e->slots[0], e->slots[e->count]);
+    }
+}
+
+static void
+scan_globals(struct sweep *s, struct vmctx **vms)
+{
+    for (u32 n = 0; n < s->p->instance_count; n++) {
+        const struct instance *i = s->p->instances[n];
+        for (u32 g = 0; g < i->code->module.global_count; g++) {
+            const u64 *bits = vmctx_global(i, g, vms);
+            scan(s, bits, bits + 1);
+        }
+    }
+}
+
+// True when nobody but the tables of p can have them: those are scanned too.
+static bool
+scan_tables(struct sweep *s)
+{
+    list_each (item, &s->p->tables) {
+        struct live_table *t = CONTAINER(item, struct live_table, link);
+        u32 heap = valtype_heap(t->type.elem);
+        if (heap != HEAP_EXN && heap != HEAP_NOEXN)
+            continue;
+        if (s->p->thread_count > 1)
+            return false;
+        scan(s, t->base, (u64 *)t->base + t->view.count);
+    }
+    return true;
+}
+
+// Free what t has made and cannot reach from [rsp, the end of its stack), its
+// globals and what they lead to; p->lock is held.
+static void
+sweep(struct process *p, struct thread *t, u64 rsp)
+{
+    struct sweep s = {.p = p};
+
+    if (!scan_tables(&s))
+        return;
+    scan(&s, (u64 *)rsp, (u64 *)(t->stack + STACK_SIZE - STACK_TOP));
+    if (t->vms != NULL)
+        scan_globals(&s, t->vms);
+    scan_exceptions(&s);
+    for (u32 k = 0; k < p->exn_count; k++) {
+        struct exception *e = p->exns[k];
+        if (e != NULL && e->owner == t->id && !e->marked) {
+            kernel_free(e);
+            p->exns[k] = NULL;
+        } else if (e != NULL) {
+            e->marked = false;
+            s.live++;
+        }
+    }
+    p->exn_free = 0;
+    // Half of the table is free again, or it grows: sweeping stays cheap.
+    p->exn_grow = s.live > p->exn_count / 2;
+}
+
+void
+exceptions_thread_ended(struct process *p, struct thread *t)
+{
+    lock(&p->lock);
+    if (p->exn_count > 0)
+        sweep(p, t, (u64)t->stack + STACK_SIZE - STACK_TOP);
+    unlock(&p->lock);
+}
+
+void
+exceptions_free(struct process *p)
+{
+    for (u32 k = 0; k < p->exn_count; k++)
+        kernel_free(p->exns[k]);
+    kernel_free(p->exns);
+    p->exns = NULL;
+    p->exn_count = 0;
+}
+
+// --- making --------------------------------------------------------------------------
+
+// A number for a new exception, p->exn_count when there is no memory.
+static u32
+take_number(struct process *p, struct thread *t, u64 rsp)
+{
+    u32 number = free_number(p);
+
+    if (number < p->exn_count)
+        return number;
+    if (p->exn_count > 0)
+        sweep(p, t, rsp);
+    if ((p->exn_count == 0 || p->exn_grow) && !grow(p))
+        return p->exn_count;
+    return free_number(p);
+}
+
+// A new exception's exnref, 0 when there is no memory.
+static u64
+exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2], u64 rsp)
+{
+    struct instance *i = vm->instance;
+    struct process *p = i->process;
+    const struct module *m = &i->code->module;
+    struct thread *t = thread_current();
+    u32 count = m->types[m->tags[tag]].param_count;
+    struct exception *e = kernel_alloc(sizeof(*e) + count * sizeof(*args));
+    u64 exnref = 0;
+
+    if (e == NULL)
+        return 0;
+    e->tag = i->tags[tag].id;
+    e->count = count;
+    e->owner = t->id;
+    if (count > 0)
+        memcpy(e->slots, args, count * sizeof(*args));
+    lock(&p->lock);
+    u32 number = take_number(p, t, rsp);
+    if (number < p->exn_count) {
+        p->exns[number] = e;
+        exnref = exnref_of(p, number);
+    }
+    unlock(&p->lock);
+    if (exnref == 0)
+        kernel_free(e);
+    return exnref;
+}
+
+// --- walking the frames ----------------------------------------------------------------
+
+// The place of a callee-saved register, by hardware number.
+static u64 *
+saved_register(struct frame_state *state, u32 number)
+{
+    u64 *const places[16] = {
+        [3] = &state->rbx,  [5] = &state->rbp,  [12] = &state->r12,
+        [13] = &state->r13, [14] = &state->r14, [15] = &state->r15,
+    };
+
+    return places[number];
+}
+
+// From a frame to its caller's: registers were pushed right below the return
+// address, in the order of their numbers.
+static void
+undo_frame(struct frame_state *state, const struct func_code *f)
+{
+    u64 *at = (u64 *)(state->rsp + f->frame);
+
+    state->pc = *at;
+    state->rsp = (u64)(at + 1);
+    for (u32 set = f->saved; set != 0; set &= set - 1) {
+        u64 *place = saved_register(state, bits_trailing_zeros(set));
+        at--;
+        if (place != NULL)
+            *place = *at;
+    }
+}
+
+// The handler for a tag among those of a call and around it; NULL: none.
+static const struct code_catch *
+find_catch(const struct code *code, u32 try, const struct instance *i, u64 tag)
+{
+    for (; try != 0; try = code->tries[try].parent) {
+        const struct code_try *t = &code->tries[try];
+        for (u32 k = t->catches; k < t->catches + t->count; k++) {
+            const struct code_catch *c = &code->catches[k];
+            if (c->tag == NO_INDEX || i->tags[c->tag].id == tag)
+                return c;
+        }
+    }
+    return NULL;
+}
+
+// Go out frame by frame to a handler and change *state to what it expects;
+// false: there is none.
+static bool
+find_handler(struct process *p, struct frame_state *state, u64 tag)
+{
+    for (;;) {
+        struct instance *there = instance_at(p, state->pc);
+        if (there == NULL)
+            return false; // C
+        const struct code *code = &there->code->code;
+        u64 text = (u64)there->code->text, pc = state->pc - text;
+        const struct call_site *call = code_call(code, pc);
+        const struct vmctx *vm = (struct vmctx *)state->r14;
+        const struct code_catch *c = NULL;
+        if (call != NULL && call->try != 0)
+            c = find_catch(code, call->try, vm->instance, tag);
+        if (c != NULL) {
+            state->pc = text + c->pc;
+            return true;
+        }
+        const struct func_code *f = code_func(code, pc - 1);
+        if (f == NULL)
+            return false;
+        undo_frame(state, f);
+    }
+}
+
+NORETURN static void
+deliver(struct process *p, u64 exnref, struct frame_state *state)
+{
+    u64 thrown_at = state->rsp - 8;
+
+    lock(&p->lock);
+    struct exception *e = find_exception(p, exnref);
+    unlock(&p->lock);
+    assert(e != NULL);
+    if (!find_handler(p, state, e->tag))
+        trap_at_call(TRAP_UNCAUGHT_EXCEPTION, thrown_at);
+    state->rax = (u64)e->slots;
+    state->rdx = exnref;
+    frame_resume(state);
+}
+
+NORETURN void
+exception_throw(struct vmctx *vm, u32 tag, u64 args, struct frame_state *state)
+{
+    u64 exnref = exception_new(vm, tag, (u64(*)[2])args, state->rsp);
+
+    if (exnref == 0)
+        trap_at_call(TRAP_NO_MEMORY, state->rsp - 8);
+    deliver(vm->instance->process, exnref, state);
+}
+
+NORETURN void
+exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
+                  struct frame_state *state)
+{
+    (void)nothing;
+    if (exnref == 0)
+        trap_at_call(TRAP_NULL_EXCEPTION, state->rsp - 8);
+    deliver(vm->instance->process, exnref, state);
+}
