@@ -63,6 +63,8 @@ bool
 sched_interrupt(void)
 {
     metal_hooks.interrupts++;
+    if (metal_hooks.kill) // come back until generated code runs
+        port_timer_set(port_monotonic_ns() + 1000000);
     return metal_hooks.preempt != NULL;
 }
 
