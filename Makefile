@@ -106,18 +106,19 @@ LINK_METAL = @echo "  LD $@"; $(CC) -nostdlib -static -Wl,--build-id=none \
 $(OUT)/nebulet.elf: $(call objects,metal,$(METAL)) port/metal/kernel.ld
 	$(LINK_METAL)
 
-# The port alone, with a kernel that runs test/metal_*.c.
-PORT_TEST := $(wildcard test/metal_*.c) $(call sources,base abi port/x64 port/metal)
-
-$(OUT)/port-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(PORT_TEST)) port/metal/kernel.ld
-	$(LINK_METAL)
-
-# The whole kernel, with test scripts instead of programs: the boot_run of
-# test/boot.c takes the place of the library's.
 $(OUT)/metal/libnebulet.a: $(call objects,metal,$(filter-out port/metal,$(METAL)))
 	@rm -f $@
 	@ar rcs $@ $^
 
+# The port with a kernel that runs test/metal_*.c: what these define is not
+# taken from the library.
+PORT_TEST := $(wildcard test/metal_*.c) $(call sources,port/metal)
+
+$(OUT)/port-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(PORT_TEST)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
+	$(LINK_METAL)
+
+# The whole kernel with the boot_run of test/boot.c: test scripts instead of
+# programs.
 SCRIPT_BOOT := test/boot.c tool/script.c tool/script_boot.c $(call sources,port/metal)
 
 $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
