@@ -486,7 +486,8 @@ table_init(struct type_table *table, struct module *m, struct arena *arena,
     return table->slots != NULL;
 }
 
-// Read every group; when filling, check each as soon as it is there.
+// Read every group; when filling, check each as soon as it is there, up to the
+// first that is invalid: later ones may refer to it.
 static void
 read_groups(struct type_decoder *d, struct type_table *table)
 {
@@ -496,7 +497,8 @@ read_groups(struct type_decoder *d, struct type_table *table)
         u64 at = d->r->at;
         u32 first = d->type_count;
         read_group(d);
-        if (table != NULL && d->type_count > first && d->r->error->status == OK)
+        bool check = table != NULL && table->invalid->status == OK;
+        if (check && d->type_count > first && d->r->error->status == OK)
             finish_group(table, d->r, first, at);
     }
 }
