@@ -317,8 +317,16 @@ instance_of(struct script *s, struct string name)
     return n ? n->instance : NULL;
 }
 
-static bool resolve(void *self, struct string module, struct string name,
-                    struct extern_ref *out);
+// What imports name is found among the registered instances.
+static bool
+resolve(void *self, struct string module, struct string name,
+        struct extern_ref *out)
+{
+    struct script *s = self;
+    struct named *n = find(s->registered, s->registered_count, module);
+
+    return n != NULL && instance_export(n->instance, name, out);
+}
 
 // What became of a module.
 struct outcome {
@@ -348,8 +356,19 @@ compile(struct bytes bytes, struct code_module **out)
     return (struct outcome){status, error.what};
 }
 
-static struct instance *
-spectest_instance(struct script *s)
+static bool
+needs_spectest(struct script *s, const struct module *m)
+{
+    bool named = false;
+
+    for (u32 i = 0; i < m->import_count && !named; i++)
+        named = string_equal(m->imports[i].module, STRING("spectest"));
+    return named &&
+           find(s->registered, s->registered_count, STRING("spectest")) == NULL;
+}
+
+static void
+add_spectest(struct script *s)
 {
     struct bytes bytes = {(u8 *)(u64)spectest, sizeof(spectest)};
     struct code_module *code;
@@ -362,20 +381,15 @@ spectest_instance(struct script *s)
     code_module_release(code);
     add(s->registered, &s->registered_count,
         (struct named){STRING("spectest"), instance, NULL});
-    return instance;
 }
 
-static bool
-resolve(void *self, struct string module, struct string name,
-        struct extern_ref *out)
+// Instantiate, after what it imports.
+static struct outcome
+load(struct script *s, struct code_module *code, struct instance **out)
 {
-    struct script *s = self;
-    struct named *n = find(s->registered, s->registered_count, module);
-    struct instance *instance = n ? n->instance : NULL;
-
-    if (n == NULL && string_equal(module, STRING("spectest")))
-        instance = spectest_instance(s);
-    return instance != NULL && instance_export(instance, name, out);
+    if (needs_spectest(s, code_module_info(code)))
+        add_spectest(s);
+    return instantiate(s, code, out);
 }
 
 // --- commands -----------------------------------------------------------------------
@@ -402,7 +416,7 @@ run_module(struct script *s, bool definition)
     s->newest = NULL;
     struct outcome o = compile(bytes, &code);
     if (o.status == OK && !definition)
-        o = instantiate(s, code, &instance);
+        o = load(s, code, &instance);
     s->unsupported = o.status == ERR_UNSUPPORTED;
     if (s->unsupported)
         skipped(s);
@@ -436,7 +450,7 @@ run_instance(struct script *s)
         failed(s, "no definition %.*s", (i32)definition.len, definition.ptr);
         return;
     }
-    struct outcome o = instantiate(s, code, &instance);
+    struct outcome o = load(s, code, &instance);
     if (o.status != OK)
         failed(s, "instance: %s", o.what);
     else
@@ -573,7 +587,7 @@ run_refused(struct script *s, u8 command)
 
     struct outcome o = compile(bytes, &code);
     if (o.status == OK && at_link)
-        o = instantiate(s, code, &instance);
+        o = load(s, code, &instance);
     if (o.status == ERR_UNSUPPORTED)
         skipped(s);
     else if (o.status == OK)
