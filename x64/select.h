@@ -25,12 +25,13 @@ typedef void lower_fn(struct select *s, val_t v, const struct row *row);
 // Which operands may fold into the instruction.
 enum mark {
     MARK_NONE,
-    MARK_A,    // the load a
-    MARK_B,    // the load b
-    MARK_AB,   // the load b, else the load a (operands commute); neither
-               // beside an immediate
-    MARK_CMP,  // the load b, else the load a; also beside an immediate
-    MARK_COND, // the condition: a, or c of a select
+    MARK_A,     // the load a
+    MARK_B,     // the load b
+    MARK_AB,    // the load b, else the load a (operands commute); neither
+                // beside an immediate
+    MARK_CMP,   // the load b, else the load a; also beside an immediate
+    MARK_STORE, // b, when it makes an update of the memory
+    MARK_COND,  // the condition: a, or c of a select
 };
 
 // What an instruction may fold into.
@@ -97,6 +98,10 @@ void lower_unsupported(struct select *s, val_t v, const struct row *row);
 
 void mark_values(struct select *s);
 
+// For `store value`: value is an operation on what is loaded from the same
+// place, as one instruction on memory can do it.
+bool is_update(const struct select *s, const struct ins *store);
+
 // --- select_emit.c ----------------------------------------------------------
 
 // Append an instruction; the pointer is good until the next one.
@@ -105,6 +110,7 @@ vreg_t temp_new(struct select *s, u32 type);
 
 // The vreg of a value that is not folded.
 vreg_t reg(struct select *s, val_t v);
+vreg_t reg_loaded(struct select *s, val_t v); // or of one that is
 struct rm rm_reg(vreg_t r);
 struct rm rm_mem(vreg_t base, i32 disp);
 struct rm rm_const(struct select *s, u64 low, u64 high); // 16 bytes, read-only
@@ -166,6 +172,13 @@ MUST_USE bool place_slots(struct select *s);
 
 // A field of the vmctx.
 struct rm rm_vmctx(u64 offset);
+
+// Instructions that operate on memory.
+struct update {
+    u16 ir, mr, mi; // enum ir_op; with a register, with an immediate
+};
+
+const struct update *update_find(u32 ir_op); // NULL: none
 
 // The instruction that loads (stores) a value of a type.
 u32 load_op(u32 type);

@@ -86,13 +86,21 @@ reciprocal(u64 d, u32 log2)
 
 // --- unsigned ---------------------------------------------------------------
 
-// n of 32 bits: 2^64 / d rounded up is precise enough for every n.
+// n of 32 bits.  With l = ceil(log2 d), m = 2^(31+l) / d rounded up has 32 bits
+// and is precise enough if m * d exceeds 2^(31+l) by at most 2^(l-1); otherwise
+// 2^64 / d rounded up is, for every n.
 static vreg_t
 divide_u32(struct select *s, const struct division *d)
 {
-    u64 factor = UINT64_MAX / d->d + 1;
+    u32 log2 = ceil_log2(d->d);
+    u64 power = 1ull << (31 + log2);
+    u64 m = (power + d->d - 1) / d->d;
 
-    return mul_high(s, X64_MUL64, d->n, factor);
+    if (m * d->d - power > 1ull << (log2 - 1))
+        return mul_high(s, X64_MUL64, d->n, UINT64_MAX / d->d + 1);
+    vreg_t product = temp_r_rm(s, IR_I64, X64_IMUL64, temp_const(s, IR_I64, m),
+                               rm_reg(d->n));
+    return temp_r_i(s, IR_I64, X64_SHR64_I, product, 31 + log2);
 }
 
 // n of 64 bits: the reciprocal has 65 bits, of which the topmost is added by
@@ -230,8 +238,7 @@ lower_div(struct select *s, val_t v, const struct row *row)
     struct division d;
 
     if (as_division(s, v, row, &d)) {
-        vreg_t q = divide_const(s, &d);
-        put_rm(s, op_for(&d, X64_MOV32, X64_MOV64), v, rm_reg(q));
+        s->facts[v].vreg = divide_const(s, &d);
         return;
     }
     vreg_t n = reg(s, i->a), b = reg(s, i->b);

@@ -81,6 +81,15 @@ reg(struct select *s, val_t v)
     return s->facts[v].vreg;
 }
 
+// A folded load where only a register will do.
+vreg_t
+reg_loaded(struct select *s, val_t v)
+{
+    if (is_folded(s, v))
+        put_rm(s, select_row(s->fn->ins[v].op)->op, v, rm_load(s, v));
+    return s->facts[v].vreg;
+}
+
 struct rm
 rm_reg(vreg_t r)
 {

@@ -37,9 +37,9 @@ lower_alu(struct select *s, val_t v, const struct row *row)
     u32 imm;
 
     if (const_imm32(s, b, &imm))
-        put_r_i(s, row->op2, v, reg(s, a), imm);
+        put_r_i(s, row->op2, v, reg_loaded(s, a), imm);
     else if (const_imm32(s, a, &imm))
-        put_r_i(s, row->op2, v, reg(s, b), imm);
+        put_r_i(s, row->op2, v, reg_loaded(s, b), imm);
     else if (is_folded(s, a))
         put_r_rm(s, row->op, v, reg(s, b), rm_value(s, a));
     else
@@ -67,7 +67,7 @@ static void
 put_add_imm(struct select *s, val_t v, const struct row *row, val_t a, u32 imm)
 {
     if (dies_here(s, a))
-        put_r_i(s, row->op2, v, reg(s, a), imm);
+        put_r_i(s, row->op2, v, reg_loaded(s, a), imm);
     else
         put_rm(s, row->op3, v, rm_mem(reg(s, a), (i32)imm));
 }
@@ -100,9 +100,9 @@ lower_sub(struct select *s, val_t v, const struct row *row)
     u32 imm;
 
     if (!const_imm32(s, b, &imm))
-        put_r_rm(s, row->op, v, reg(s, a), rm_value(s, b));
+        put_r_rm(s, row->op, v, reg_loaded(s, a), rm_value(s, b));
     else if (dies_here(s, a) || imm == 0x80000000)
-        put_r_i(s, row->op2, v, reg(s, a), imm);
+        put_r_i(s, row->op2, v, reg_loaded(s, a), imm);
     else
         put_rm(s, row->op3, v, rm_mem(reg(s, a), -(i32)imm));
 }

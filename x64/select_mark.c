@@ -149,6 +149,29 @@ mark_load(struct select *s, val_t v, u32 op, struct place place)
     return make_candidate(s, v, place);
 }
 
+// Only the load as first operand counts: the other is the register or the
+// immediate of the instruction.
+bool
+is_update(const struct select *s, const struct ins *store)
+{
+    const struct ins *value = &s->fn->ins[store->b];
+    const struct ins *load = &s->fn->ins[value->a];
+
+    return update_find(value->op) != NULL &&
+           select_row(load->op)->fold == FOLD_LOAD &&
+           load->type == value->type && load->a == store->a &&
+           load->c == store->c && load->aux == store->aux;
+}
+
+// What is itself folded, into a test or an update, takes the load first in its
+// memory form, where an immediate does not matter.
+static void
+mark_folded(struct select *s, const struct ins *i, u32 op, struct place place)
+{
+    if (!mark_load(s, i->a, op, place))
+        mark_load(s, i->b, op, place);
+}
+
 static void
 mark_operands(struct select *s, const struct ins *i, struct place place)
 {
@@ -156,6 +179,10 @@ mark_operands(struct select *s, const struct ins *i, struct place place)
     val_t condition = i->op == IR_SELECT ? i->c : i->a;
     u32 imm;
 
+    if (place.depth > 0 && update_find(i->op) != NULL) {
+        mark_folded(s, i, row->op, place);
+        return;
+    }
     switch (row->mark) {
     case MARK_A:
         mark_load(s, i->a, row->op, place);
@@ -170,6 +197,10 @@ mark_operands(struct select *s, const struct ins *i, struct place place)
     case MARK_CMP:
         if (!mark_load(s, i->b, row->op, place) && !is_const_float(s, i->b))
             mark_load(s, i->a, row->op, place);
+        break;
+    case MARK_STORE:
+        if (is_update(s, i))
+            make_candidate(s, i->b, place);
         break;
     case MARK_COND:
         if (select_row(s->fn->ins[condition].op)->fold != FOLD_NONE)

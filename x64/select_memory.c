@@ -156,17 +156,63 @@ store_imm(const struct select *s, val_t v, u32 size, u32 *imm)
     return size < 8 || bits == (u64)(i64)(i32)(u32)bits;
 }
 
+const struct update *
+update_find(u32 ir_op)
+{
+    static const struct update updates[] = {
+        {IR_I32_ADD, X64_ADD32_MR, X64_ADD32_MI},
+        {IR_I32_SUB, X64_SUB32_MR, X64_SUB32_MI},
+        {IR_I32_AND, X64_AND32_MR, X64_AND32_MI},
+        {IR_I32_OR,  X64_OR32_MR,  X64_OR32_MI },
+        {IR_I32_XOR, X64_XOR32_MR, X64_XOR32_MI},
+        {IR_I64_ADD, X64_ADD64_MR, X64_ADD64_MI},
+        {IR_I64_SUB, X64_SUB64_MR, X64_SUB64_MI},
+        {IR_I64_AND, X64_AND64_MR, X64_AND64_MI},
+        {IR_I64_OR,  X64_OR64_MR,  X64_OR64_MI },
+        {IR_I64_XOR, X64_XOR64_MR, X64_XOR64_MI},
+    };
+
+    for (u32 i = 0; i < COUNT(updates); i++)
+        if (updates[i].ir == ir_op)
+            return &updates[i];
+    return NULL;
+}
+
+// The value to be stored is folded: operate on memory if its load is too, else
+// make the value now.
+static bool
+put_update(struct select *s, const struct ins *store)
+{
+    const struct ins *value = &s->fn->ins[store->b];
+    const struct update *update = update_find(value->op);
+    u32 imm;
+
+    if (!is_folded(s, value->a)) {
+        const struct row *row = select_row(value->op);
+        row->lower(s, store->b, row);
+        return false;
+    }
+    struct rm to = rm_load(s, value->a);
+    if (const_imm32(s, value->b, &imm))
+        put_mi(s, update->mi, to, imm);
+    else
+        put_mr(s, update->mr, to, reg(s, value->b));
+    return true;
+}
+
 void
 lower_store(struct select *s, val_t v, const struct row *row)
 {
     const struct ins *i = &s->fn->ins[v];
+    if (is_folded(s, i->b) && put_update(s, i))
+        return;
     u32 size = x64_info(row->op)->mem, imm;
     struct rm to = rm_address(s, i->a, i->c, i->aux, size);
 
     if (row->op2 != X64_NOP && store_imm(s, i->b, size, &imm))
         put_mi(s, row->op2, to, imm);
     else
-        put_mr(s, row->op, to, reg(s, i->b));
+        put_mr(s, row->op, to, s->facts[i->b].vreg);
 }
 
 void
