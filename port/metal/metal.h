@@ -294,4 +294,5 @@ void random_init(void);
 // --- panic.c -----------------------------------------------------------------------------
 
 void say(const char *text, ...) PRINTF(1, 2); // a line to the log
-NORETURN void die(void);                      // after the reason was said
+void say_callers(u64 rbp, u64 rsp);
+NORETURN void die(void); // after the reason was said

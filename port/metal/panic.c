@@ -1,5 +1,6 @@
 // The end: panic, lines on the log, and how the machine stops.
 
+#include "kernel/kernel.h"
 #include "port/metal/metal.h"
 
 enum {
@@ -8,6 +9,7 @@ enum {
     KEYBOARD_RESET = 0xfe,
     PANIC_STATUS = 125,
     LINE_MAX = 256,
+    CALLERS_MAX = 24,
 };
 
 void
@@ -25,6 +27,24 @@ say(const char *text, ...)
     port_write(PORT_LOG, line, length + 1);
 }
 
+// The return addresses of C functions from frame pointer rbp outwards (for
+// addr2line), as far as they are on the stack that rsp is on.
+void
+say_callers(u64 rbp, u64 rsp)
+{
+    u64 end = rsp | (STACK_SIZE - 1);
+
+    for (u32 i = 0; i < CALLERS_MAX; i++) {
+        const u64 *frame = (const u64 *)rbp;
+
+        if (rbp % 8 != 0 || rbp < rsp || rbp + 16 > end)
+            return;
+        say("called from %016lx", frame[1]);
+        rsp = rbp + 16;
+        rbp = frame[0];
+    }
+}
+
 NORETURN void
 die(void)
 {
@@ -37,6 +57,8 @@ panic(const char *file, u32 line, const char *what)
     port_interrupts_off();
     serial_unlock();
     say("kernel panic: %s:%u: %s", file, line, what);
+    say_callers((u64)__builtin_frame_address(0),
+                (u64)__builtin_frame_address(0));
     die();
 }
 
