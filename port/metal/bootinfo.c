@@ -26,7 +26,12 @@ struct multiboot_tag {
     u32 type, size;
 };
 
-enum { MULTIBOOT_END, MULTIBOOT_CMDLINE, MULTIBOOT_MODULE, MULTIBOOT_MAP = 6 };
+enum { // types of tags
+    MULTIBOOT_END = 0,
+    MULTIBOOT_CMDLINE = 1,
+    MULTIBOOT_MODULE = 3,
+    MULTIBOOT_MAP = 6,
+};
 
 struct multiboot_module {
     struct multiboot_tag tag;
