@@ -268,25 +268,24 @@ u32 mach_rodata(struct mach *m, struct arena *temp, u64 low, u64 high);
 //  * an operand that has to be in a fixed register (form, call) shares its
 //    vreg with no other operand that has to be elsewhere;
 //  * a tail call, jump, switch, return or trap is the last of its block;
-//  * an edge of a catch keeps its VAL_PAYLOAD and VAL_EXNREF; its other
-//    arguments are defined before any call that has the handler.
+//  * an edge of a catch keeps its VAL_PAYLOAD and VAL_EXNREF.
 MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
                               struct arena *temp);
 
-// --- allocate.c (with live.c, spill.c, moves.c) -----------------------------------
+// --- allocate.c (its parts share allocate.h) --------------------------------------
 
 // Give every vreg a place.  Replaces m->ins and m->blocks: the same
 // instructions in the same order on real registers (REG_NONE for none), with
-// moves, loads and stores between them.  An rm operand in register b may have
-// become memory of the frame or of rodata, operands that commute may have been
-// exchanged.  Arguments of calls and returns are in place before the
-// instruction, stack arguments in MINS_OUT (of a return: results in
-// MINS_ARGS), results are fetched after it.
+// moves, loads and stores between them; copies that have become idle are gone.
+// An rm operand in register b may have become memory of the frame or of rodata,
+// operands that commute may have been exchanged.  Arguments of calls and
+// returns are in place before the instruction, stack arguments in MINS_OUT (of
+// a return: results in MINS_ARGS), results are fetched after it.
 //
-// The moves of an edge are at the end of `from` when it has no other successor
-// (before the jump), at the start of `to` when it has no other predecessor,
-// else in an edge block.  An edge of a catch always has an edge block; it
-// starts with rax and rdx as struct code_try says.
+// The moves of an edge are at the end of `from` when that ends in a jump
+// (before it), at the start of `to` when that has no other predecessor, else in
+// an edge block.  A landing pad starts by taking the payload, with rax and rdx
+// as struct code_try says.
 //
 // ERR_BUDGET: too much is live at once for normal mode; never in plain mode,
 // in which no value lives across blocks.  ERR_LIMIT: the frame would be larger

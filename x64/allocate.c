@@ -1,0 +1,143 @@
+// x64/allocate.c: give every virtual register a place; see allocate.h.
+
+#include "x64/allocate.h"
+
+static void
+init_values(struct allocator *a)
+{
+    const struct fn *fn = a->fn;
+
+    for (vreg_t v = 0; v < a->m->vreg_count; v++) {
+        struct vreg *value = &a->values[v];
+
+        value->reg = value->hint = value->def_reg = REG_NONE;
+        value->pred_reg = REG_NONE;
+        value->slot = -1;
+        if (v < fn->ins_count && fn->ins[v].op == IR_CONST)
+            value->flags = VALUE_CONST;
+    }
+    for (u32 i = 0; i < fn->catch_count; i++)
+        a->edge_flags[fn->catches[i].edge] |= EDGE_CATCH;
+}
+
+// Room for the locations of the longest signature that is called.
+static status_t
+init_abi_arena(struct allocator *a)
+{
+    const struct mach *m = a->m;
+    u32 most = a->fn->type->param_count + a->fn->type->result_count;
+    u64 size;
+    void *buffer;
+
+    for (u32 i = 0; i < m->call_count; i++)
+        if (m->calls[i].type != NULL)
+            most = MAX(most, m->calls[i].type->param_count +
+                                 m->calls[i].type->result_count);
+    size = (most + 16) * sizeof(struct abi_loc);
+    buffer = arena_alloc(a->temp, size, 16);
+    if (buffer == NULL)
+        return ERR_NO_MEMORY;
+    arena_init_fixed(&a->abi_arena, buffer, size);
+    return OK;
+}
+
+static status_t
+init(struct allocator *a, struct mach *m, struct arena *temp)
+{
+    const struct fn *fn = m->fn;
+
+    *a = (struct allocator){
+        .m = m,
+        .fn = fn,
+        .temp = temp,
+        .free = REGS_ALL,
+        .cycle_slot = -1,
+        .budget = 4096 + 24 * (u64)(m->count + fn->block_count),
+    };
+    a->list = &a->out;
+    a->values = ARENA_NEW(temp, struct vreg, m->vreg_count + 1);
+    a->live_in = ARENA_NEW(temp, struct range, fn->block_count);
+    a->exit = ARENA_NEW(temp, struct range, fn->block_count);
+    a->loops = ARENA_NEW(temp, struct loop_info, fn->loop_count);
+    a->edge_flags = ARENA_NEW(temp, u8, fn->edge_count);
+    a->edge_code = ARENA_NEW(temp, struct range, fn->edge_count + 1);
+    a->blocks =
+        ARENA_NEW(temp, struct mblock, fn->block_count + fn->edge_count);
+    m->edge_block = ARENA_NEW(temp, u32, fn->edge_count);
+    if (!a->values || !a->live_in || !a->exit || !a->loops || !a->edge_flags ||
+        !a->edge_code || !a->blocks || !m->edge_block)
+        return ERR_NO_MEMORY;
+    init_values(a);
+    return init_abi_arena(a);
+}
+
+static void
+place_block(struct allocator *a, blk_t b)
+{
+    const struct mblock *block = &a->m->blocks[b];
+
+    a->blocks[b].first = a->out.count;
+    scan_block(a, b);
+    block_enter(a, b);
+    for (u32 i = block->first; i < block->end && a->status == OK; i++) {
+        const struct mins *ins = &a->m->ins[i];
+
+        a->position = i;
+        a->from = ins->from;
+        if (mins_is_call(ins) || mins_is_tail(ins) || mins_is_ret(ins))
+            place_call(a, ins);
+        else
+            place_ins(a, ins);
+    }
+    a->blocks[b].end = a->out.count;
+    block_leave(a, b);
+}
+
+// After the walk back that counts uses, before the walk forth.
+static status_t
+init_walk(struct allocator *a)
+{
+    u32 room = a->m->count + a->m->count / 4 + 16;
+
+    if (a->m->vreg_count >= 1u << 27)
+        return ERR_LIMIT;
+    a->uses = ARENA_NEW(a->temp, u32, a->max_uses + 1);
+    a->out.ins = arena_alloc(a->temp, room * sizeof(struct mins), 16);
+    if (a->uses == NULL || a->out.ins == NULL)
+        return ERR_NO_MEMORY;
+    a->out.capacity = room;
+    return OK;
+}
+
+// A handler is entered with the callee-saved registers of whoever threw.
+static u32
+saved_registers(const struct allocator *a)
+{
+    return a->fn->catch_count > 0 ? REGS_CALLEE_SAVED :
+                                    a->used & REGS_CALLEE_SAVED;
+}
+
+status_t
+mach_allocate(struct mach *m, struct arena *temp)
+{
+    struct allocator a;
+    status_t status = init(&a, m, temp);
+
+    if (status != OK)
+        return status;
+    live(&a);
+    if (a.status == OK)
+        a.status = init_walk(&a);
+    for (blk_t b = 0; b < a.fn->block_count && a.status == OK; b++)
+        place_block(&a, b);
+    if (a.status == OK)
+        frame_finish(&a);
+    if (a.status != OK)
+        return a.status;
+    m->ins = a.out.ins;
+    m->count = a.out.count;
+    m->capacity = a.out.capacity;
+    m->blocks = a.blocks;
+    m->saved = saved_registers(&a);
+    return OK;
+}
