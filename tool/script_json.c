@@ -46,10 +46,40 @@ put_blob(struct source *s, const void *bytes, u64 size)
     buffer_put(s->out, bytes, size);
 }
 
+// cJSON ends strings at a NUL, but names may hold one: it travels as the
+// noncharacter U+10FFFE, written here in JSON and in UTF-8.
+static const char nul_json[] = "\\u0000", stand_in_json[] = "\\udbff\\udffe";
+static const char stand_in[] = "\xf4\x8f\xbf\xbe";
+
+static struct buffer
+replace_nuls(struct bytes json)
+{
+    struct buffer out = {0};
+
+    for (u64 i = 0; i < json.size;) {
+        if (i + 6 <= json.size && memcmp(json.ptr + i, nul_json, 6) == 0) {
+            buffer_put(&out, stand_in_json, sizeof(stand_in_json) - 1);
+            i += 6;
+        } else {
+            buffer_put(&out, json.ptr + i++, 1);
+        }
+    }
+    return out;
+}
+
 static void
 put_text(struct source *s, const char *text)
 {
-    put_blob(s, text, strlen(text));
+    u64 at = s->out->size;
+
+    put_blob(s, text, 0);
+    for (const char *rest = text; *rest != 0;) {
+        bool nul = strncmp(rest, stand_in, sizeof(stand_in) - 1) == 0;
+        buffer_put(s->out, nul ? "" : rest, 1);
+        rest += nul ? sizeof(stand_in) - 1 : 1;
+    }
+    u32 size = (u32)(s->out->size - at - sizeof(u32));
+    memcpy(s->out->ptr + at, &size, sizeof(size));
 }
 
 // The file beside the JSON file.
@@ -302,7 +332,8 @@ script_from_json(struct buffer *out, const char *path)
     struct bytes file = file_read(path);
     if (file.ptr == NULL)
         return false;
-    cJSON *json = cJSON_ParseWithLength((const char *)file.ptr, file.size);
+    struct buffer text = replace_nuls(file);
+    cJSON *json = cJSON_ParseWithLength((const char *)text.ptr, text.size);
     const cJSON *commands = cJSON_GetObjectItemCaseSensitive(json, "commands");
     if (!cJSON_IsArray(commands))
         refuse(&s, "not a test script", "no array \"commands\"");
@@ -310,6 +341,7 @@ script_from_json(struct buffer *out, const char *path)
     buffer_put_u32(out, 0);
     put_u8(&s, SCRIPT_END);
     cJSON_Delete(json);
+    buffer_free(&text);
     free(file.ptr);
     return !s.failed;
 }

@@ -305,7 +305,7 @@ times(void)
     clock_gettime(CLOCK_MONOTONIC, &after);
     int64_t ns = (int64_t)(after.tv_sec - before.tv_sec) * 1000000000 +
                  (after.tv_nsec - before.tv_nsec);
-    printf("%s, slept %s, now is %s\n", text, ns >= 2000000 ? "well" : "badly",
+    printf("%s, slept %s, now is %s\n", text, ns >= 1000000 ? "well" : "badly",
            time(NULL) > 1600000000 ? "late" : "early");
 }
 
