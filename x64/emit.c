@@ -9,7 +9,12 @@
 
 #include "x64/emit.h"
 
-enum { NO_BLOCK = 0xffffffff, MAX_CHAIN = 4, MAX_UNROLLED = 128 };
+enum {
+    NO_BLOCK = 0xffffffff,
+    MAX_CHAIN = 4,
+    MAX_UNROLLED = 128,
+    RETURN_ROOM = 24
+};
 
 static const reg_t saved_order[] = {REG_RBX, REG_RBP, REG_R12, REG_R13};
 
@@ -27,6 +32,9 @@ bytes_of(const struct mach *m, const struct mins *ins)
     case SHAPE_RET:
     case SHAPE_SWITCH:
         return ENCODE_ROOM;
+    case SHAPE_JUMP: // may become a return
+    case SHAPE_JCC:
+        return RETURN_ROOM;
     }
     return encode_room(ins);
 }
@@ -69,14 +77,15 @@ sites_of(const struct mins *ins)
 static status_t
 emission_init(struct emission *em, const struct mach *m, struct arena *temp)
 {
-    u64 bytes = 3 * ENCODE_ROOM;
-    u32 pieces = 4 + m->block_count * 2, sites = 1, stubs = 1, tables = 0;
+    u64 bytes = 3 * ENCODE_ROOM + RETURN_ROOM * m->block_count;
+    u32 pieces = 4 + m->block_count * 2, stubs = 1, tables = 0;
+    u32 sites = 2 + (em->listing ? m->block_count + 2 * m->count : 0);
 
     for (u32 i = 0; i < m->count; i++) {
         const struct mins *ins = &m->ins[i];
         bytes += bytes_of(m, ins);
         pieces += pieces_of(ins);
-        sites += sites_of(ins) + (u32)em->listing;
+        sites += sites_of(ins);
         stubs += ins->op == X64_TRAP_CC;
         tables += ins->op == X64_SWITCH;
         em->has_calls |= ins->op == X64_CALL_REL || ins->op == X64_CALL_RM;
@@ -222,14 +231,6 @@ end_piece(struct emission *em, u32 branch, u32 label)
     piece[1].start = piece->end;
 }
 
-static void
-place_label(struct emission *em, u32 label)
-{
-    if (position(em) > em->pieces[em->piece_count].start)
-        end_piece(em, BRANCH_NONE, 0);
-    em->labels[label] = em->piece_count;
-}
-
 static u32
 wasm_at(const struct emission *em, const struct mins *ins)
 {
@@ -248,6 +249,16 @@ add_site(struct emission *em, u32 kind, const u8 *at, u32 a, u32 in_wasm)
                                                 .at = (u32)(at - em->bytes),
                                                 .a = a,
                                                 .wasm_at = in_wasm};
+}
+
+static void
+place_label(struct emission *em, u32 label)
+{
+    if (position(em) > em->pieces[em->piece_count].start)
+        end_piece(em, BRANCH_NONE, 0);
+    em->labels[label] = em->piece_count;
+    if (em->listing)
+        add_site(em, SITE_LABEL, em->encoder.at, label, 0);
 }
 
 // A new trap out of line; its label.
@@ -493,10 +504,30 @@ target(const struct emission *em, edge_t edge)
     return em->jumps[em->m->edge_block[edge]];
 }
 
+static bool
+only_returns(const struct mach *m, u32 block)
+{
+    const struct mblock *b = &m->blocks[block];
+
+    return b->end - b->first == 1 && m->ins[b->first].op == X64_RET;
+}
+
+static void
+emit_return(struct emission *em)
+{
+    emit_epilogue(em);
+    encode_ret(&em->encoder, em->m->args_size);
+}
+
+// A return is shorter than a jump to it, or not much longer.
 static void
 emit_jump(struct emission *em, u32 to, u32 next)
 {
-    if (to != next)
+    if (to == next)
+        return;
+    if (only_returns(em->m, to))
+        emit_return(em);
+    else
         end_piece(em, BRANCH_ALWAYS, to);
 }
 
@@ -644,8 +675,7 @@ emit_any(struct emission *em, const struct mins *ins, u32 next)
         emit_switch(em, ins, next);
         break;
     case SHAPE_RET:
-        emit_epilogue(em);
-        encode_ret(&em->encoder, em->m->args_size);
+        emit_return(em);
         break;
     case SHAPE_TRAP:
         emit_trap(em, ins->imm, wasm_at(em, ins));

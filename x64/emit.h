@@ -78,6 +78,7 @@ enum site_kind {
     SITE_CALL,   // return address `at`: a = handler in fn.tries
     SITE_LINK,   // displacement at `at`, end of the instruction: a = function
     SITE_RODATA, // displacement at `at`; a = end of the instruction
+    SITE_LABEL,  // for listings: label a is at `at`
     SITE_INS,    // for listings: instruction a starts at `at`
 };
 
@@ -118,7 +119,7 @@ struct emission {
     u32 pool_size;  // constants, then jump tables
     u32 frame;      // bytes from rsp to the return address
     bool has_calls; // tail calls do not count
-    bool listing;   // make SITE_INS
+    bool listing;   // make SITE_LABEL and SITE_INS
     bool *cold;     // by block
     u32 *order;     // blocks in layout order
     u32 order_count;

@@ -179,28 +179,44 @@ place_tries(const struct emission *em, struct image *image, u32 start,
 static void
 list_bytes(struct printer *p, const u8 *bytes, u32 from, u32 to, u32 start)
 {
-    for (u32 at = from; at < to; at += DUMP_BYTES) {
+    u32 at = from;
+
+    do {
         print(p, "%s%6x:", at > from ? "\n" : "", start + at);
         for (u32 i = 0; i < DUMP_BYTES; i++)
             if (at + i < to)
                 print(p, " %02x", bytes[at + i]);
             else
                 print(p, "   ");
-    }
+        at += DUMP_BYTES;
+    } while (at < to);
 }
 
+static void
+list_label(const struct emission *em, u32 label, struct printer *p)
+{
+    u32 stub = label - em->m->block_count;
+
+    if (label < em->m->block_count)
+        print(p, "b%u:\n", label);
+    else
+        print(p, "\"%s\":\n", trap_text((enum trap)em->stubs[stub].trap));
+}
+
+// Each SITE_INS or SITE_LABEL begins a stretch of bytes, which ends at the
+// next; before the first there is the prologue.
 static void
 list_code(const struct emission *em, const u8 *bytes, u32 start, u32 end,
           struct printer *p)
 {
     const struct mach *m = em->m;
-    u32 from = 0;
     const struct mins *ins = NULL;
+    u32 from = 0;
 
     for (u32 i = 0; i <= em->site_count; i++) {
         const struct site *s = &em->sites[i];
         bool last = i == em->site_count;
-        if (!last && s->kind != SITE_INS)
+        if (!last && s->kind < SITE_LABEL)
             continue;
         u32 to = last ? end : site_at(em, s);
         if (to > from || ins != NULL) {
@@ -211,7 +227,9 @@ list_code(const struct emission *em, const u8 *bytes, u32 start, u32 end,
             print(p, "\n");
         }
         from = to;
-        ins = last ? NULL : &m->ins[s->a];
+        ins = !last && s->kind == SITE_INS ? &m->ins[s->a] : NULL;
+        if (!last && s->kind == SITE_LABEL)
+            list_label(em, s->a, p);
     }
 }
 

@@ -1,0 +1,164 @@
+// The compiler as a whole, on a module of two functions: the same bytes every
+// time, errors, dumps, and what happens when memory ends.
+
+#include "test/test.h"
+#include "x64/x64.h"
+
+#include <string.h>
+
+enum { ARENA_SIZE = 4 << 20, MEMORY_STEP = 64 };
+
+// (func $gcd (param i32 i32) (result i32)): calls itself
+// (func $sum (param i32) (result i32) (local i32)): calls gcd in a loop
+static u8 wasm[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x0c, 0x02, 0x60,
+    0x02, 0x7f, 0x7f, 0x01, 0x7f, 0x60, 0x01, 0x7f, 0x01, 0x7f, 0x03, 0x03,
+    0x02, 0x00, 0x01, 0x0a, 0x34, 0x02, 0x14, 0x00, 0x20, 0x01, 0x45, 0x04,
+    0x7f, 0x20, 0x00, 0x05, 0x20, 0x01, 0x20, 0x00, 0x20, 0x01, 0x70, 0x10,
+    0x00, 0x0b, 0x0b, 0x1d, 0x01, 0x01, 0x7f, 0x03, 0x40, 0x20, 0x00, 0x41,
+    0x0c, 0x10, 0x00, 0x20, 0x01, 0x6a, 0x21, 0x01, 0x20, 0x00, 0x41, 0x01,
+    0x6b, 0x22, 0x00, 0x0d, 0x00, 0x0b, 0x20, 0x01, 0x0b,
+};
+
+static u64 memory[4][ARENA_SIZE / 8];
+
+struct job {
+    struct arena text, keep, temp;
+    struct module module;
+    struct code code;
+    struct error error;
+    u32 steps;
+};
+
+static void
+count_step(void *self, const char *step, u32 func)
+{
+    struct job *job = self;
+
+    EXPECT(step != NULL && func < 2);
+    job->steps++;
+}
+
+static status_t
+compile(struct job *job, struct compile_options *options, u64 text_size,
+        u64 temp_size)
+{
+    struct arena decoded;
+
+    *job = (struct job){.steps = 0};
+    arena_init_fixed(&decoded, memory[0], ARENA_SIZE);
+    arena_init_fixed(&job->text, memory[1], text_size);
+    arena_init_fixed(&job->temp, memory[2], ARENA_SIZE);
+    EXPECT_EQ(module_decode(&job->module, (struct bytes){wasm, sizeof(wasm)},
+                            &decoded, &job->error),
+              OK);
+    arena_init_fixed(&job->temp, memory[2], temp_size);
+    arena_init_fixed(&job->keep, memory[3], ARENA_SIZE);
+    options->step = count_step;
+    options->self = job;
+    return module_compile(&job->code, &job->module, options, &job->text,
+                          &job->keep, &job->temp, &job->error);
+}
+
+TEST(x64_compile_twice)
+{
+    static u8 first[ARENA_SIZE];
+    struct compile_options options = {.dump_func = NO_INDEX};
+    struct job job;
+
+    EXPECT_EQ(compile(&job, &options, ARENA_SIZE, ARENA_SIZE), OK);
+    EXPECT_EQ(job.steps, 2 * 4);
+    u64 size = job.code.size;
+    memcpy(first, job.code.text, size);
+    memset(memory, 0xdd, sizeof(memory));
+    EXPECT_EQ(compile(&job, &options, ARENA_SIZE, ARENA_SIZE), OK);
+    EXPECT_EQ(job.code.size, size);
+    EXPECT_EQ(memcmp(first, job.code.text, size), 0);
+}
+
+TEST(x64_compile_tables)
+{
+    struct compile_options options = {.dump_func = NO_INDEX};
+    struct job job;
+
+    EXPECT_EQ(compile(&job, &options, ARENA_SIZE, ARENA_SIZE), OK);
+    const struct code *code = &job.code;
+    EXPECT_EQ(code->func_count, 2 + 2 * 2); // functions, thunks of two types
+    for (u32 i = 1; i < code->func_count; i++)
+        EXPECT(code->funcs[i - 1].end <= code->funcs[i].start);
+    for (u32 i = 1; i < code->trap_count; i++)
+        EXPECT(code->traps[i - 1].pc < code->traps[i].pc);
+    for (u32 i = 1; i < code->call_count; i++)
+        EXPECT(code->calls[i - 1].pc < code->calls[i].pc);
+    for (u32 i = 0; i < 2; i++) {
+        EXPECT_EQ(code_func(code, code->entries[i])->func, i);
+        EXPECT_EQ(code->entries[i] % 16, 0);
+    }
+    EXPECT_EQ(code->calls[0].at, 47); // the call in gcd
+}
+
+// A body that is not valid: the error is at the wrong instruction.
+TEST(x64_compile_invalid)
+{
+    struct compile_options options = {.dump_func = NO_INDEX};
+    struct job job;
+
+    wasm[46] = 0x7c; // i64.add of i32
+    EXPECT_EQ(compile(&job, &options, ARENA_SIZE, ARENA_SIZE), ERR_INVALID);
+    EXPECT_EQ(job.error.status, ERR_INVALID);
+    EXPECT_EQ(job.error.at, 46);
+}
+
+// Whatever the memory that is left: the result is an error, not a crash.
+TEST(x64_compile_no_memory)
+{
+    struct compile_options options = {.dump_func = NO_INDEX};
+    struct job job;
+    status_t status = ERR_NO_MEMORY;
+    u64 size = 0;
+
+    while (status != OK && size < ARENA_SIZE) {
+        status = compile(&job, &options, ARENA_SIZE, size);
+        EXPECT(status == OK || status == ERR_NO_MEMORY);
+        size += MEMORY_STEP;
+    }
+    EXPECT_EQ(status, OK);
+    size = 0;
+    do {
+        status = compile(&job, &options, size, ARENA_SIZE);
+        EXPECT(status == OK || status == ERR_NO_MEMORY);
+        size += MEMORY_STEP;
+    } while (status != OK && size < ARENA_SIZE);
+    EXPECT_EQ(status, OK);
+}
+
+// --- dumps ------------------------------------------------------------------
+
+static u32 dump_size;
+
+static void
+count_text(struct printer *p, const char *text, u32 len)
+{
+    (void)p;
+    (void)text;
+    dump_size += len;
+}
+
+TEST(x64_compile_dumps)
+{
+    static const char *const steps[] = {"build", "select", "allocate", "emit"};
+    struct printer p = {count_text, NULL};
+    struct job job;
+
+    for (u32 i = 0; i < COUNT(steps); i++) {
+        struct compile_options options = {
+            .dump = &p, .dump_step = steps[i], .dump_func = NO_INDEX};
+        dump_size = 0;
+        EXPECT_EQ(compile(&job, &options, ARENA_SIZE, ARENA_SIZE), OK);
+        u32 both = dump_size;
+        options.dump_func = 1;
+        dump_size = 0;
+        EXPECT_EQ(compile(&job, &options, ARENA_SIZE, ARENA_SIZE), OK);
+        EXPECT(dump_size > 0 && dump_size < both);
+    }
+}
