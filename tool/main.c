@@ -9,10 +9,11 @@ static const struct command {
     int (*run)(int argc, char **argv);
     const char *help;
 } commands[] = {
-    {"run",     command_run,     "run a WebAssembly program"         },
-    {"wast",    command_wast,    "run official test scripts (JSON)"  },
-    {"compile", command_compile, "compile a module, say what it took"},
-    {"dump",    command_dump,    "show a step of the compiler"       },
+    {"run",      command_run,      "run a WebAssembly program"         },
+    {"wast",     command_wast,     "run official test scripts (JSON)"  },
+    {"compile",  command_compile,  "compile a module, say what it took"},
+    {"dump",     command_dump,     "show a step of the compiler"       },
+    {"selftest", command_selftest, "run the port\'s own tests in QEMU" },
 };
 
 static int

@@ -47,9 +47,9 @@ put_blob(struct source *s, const void *bytes, u64 size)
 }
 
 // cJSON ends strings at a NUL, but names may hold one: it travels as the
-// noncharacter U+10FFFE, written here in JSON and in UTF-8.
-static const char nul_json[] = "\\u0000", stand_in_json[] = "\\udbff\\udffe";
-static const char stand_in[] = "\xf4\x8f\xbf\xbe";
+// private character U+F1234, written here in JSON and in UTF-8.
+static const char nul_json[] = "\\u0000", stand_in_json[] = "\\udb84\\ude34";
+static const char stand_in[] = "\xf3\xb1\x88\xb4";
 
 static struct buffer
 replace_nuls(struct bytes json)
