@@ -8,7 +8,7 @@
 // Normal mode may spend this much on edges and joins.
 enum { BUDGET_PER_BYTE = 8, BUDGET_MIN = 4096 };
 
-// --- constants, variables ---------------------------------------------------------
+// --- constants, variables  -------------------------------------------------
 
 static void
 build_const(struct builder *b)
@@ -112,7 +112,7 @@ build_global_set(struct builder *b)
     value_global(b, b->op.index, v);
 }
 
-// --- tables and references ------------------------------------------------------------
+// --- tables and references  ------------------------------------------------
 
 static void
 build_table_get(struct builder *b)
@@ -176,7 +176,7 @@ build_ref_as_non_null(struct builder *b)
     push(b, ref);
 }
 
-// --- memory -----------------------------------------------------------------------
+// --- memory  ---------------------------------------------------------------
 
 val_t
 build_address(struct builder *b, u32 *offset)
@@ -257,7 +257,7 @@ build_fence(struct builder *b)
     epoch_end_all(b);
 }
 
-// --- numbers ----------------------------------------------------------------------
+// --- numbers  --------------------------------------------------------------
 
 static void
 build_shuffle(struct builder *b)
@@ -365,7 +365,7 @@ build_form(struct builder *b, u32 op)
     }
 }
 
-// --- the driver --------------------------------------------------------------------
+// --- the driver  -----------------------------------------------------------
 
 static void (*const builders[OP_SLOTS])(struct builder *) = {
 #define BUILD(id, name) [OP_SLOT(WASM_##id)] = build_##name,
@@ -446,6 +446,18 @@ build_params(struct builder *b)
         local_set(b, local_find(b, i), FIRST_PARAM + i);
 }
 
+// A local may be needed on an edge that left before it was first named, so its
+// first value has to come before all.
+static void
+build_zeros(struct builder *b)
+{
+    for (u32 i = 0; !b->plain && i < b->v.run_count; i++) {
+        u32 type = ir_type_of(b->v.runs[i].type);
+        if (b->zeros[type] == 0)
+            b->zeros[type] = value_const(b, type, 0, 0);
+    }
+}
+
 static void
 build_begin(struct builder *b)
 {
@@ -466,6 +478,7 @@ build_begin(struct builder *b)
     block_open(b);
     label_push(b, WASM_BLOCK, 0);
     build_params(b);
+    build_zeros(b);
 }
 
 static void

@@ -143,6 +143,7 @@ struct builder {
     u32 *local_index; // by number: index in locals, if that agrees
     struct local *locals;
     u32 local_count, local_capacity;
+    val_t zeros[IR_V128 + 1]; // what locals of a type start with
     struct undo *undo;
     u32 undo_count, undo_capacity;
 
@@ -179,7 +180,7 @@ struct builder {
     u32 scan_open_capacity, scan_entry_capacity;
 };
 
-// --- value.c ----------------------------------------------------------------
+// --- value.c  --------------------------------------------------------------
 
 // Stop building; `what` may be NULL when the caller of fn_build knows.
 void stop(struct builder *b, status_t status, const char *what);
@@ -225,7 +226,7 @@ void epoch_end_all(struct builder *b);
 
 bool number_init(struct builder *b, u64 body_size);
 
-// --- fold.c -------------------------------------------------------------------
+// --- fold.c  ---------------------------------------------------------------
 
 // The value of an instruction that need not be made, or 0.
 val_t fold(struct builder *b, const struct ins *ins);
@@ -234,7 +235,7 @@ val_t fold(struct builder *b, const struct ins *ins);
 // other way round.
 val_t condition(const struct builder *b, val_t v, bool *negated);
 
-// --- stack.c --------------------------------------------------------------------
+// --- stack.c  --------------------------------------------------------------
 
 void push(struct builder *b, val_t v);
 val_t pop(struct builder *b);
@@ -272,12 +273,12 @@ void locals_undo(struct builder *b, u32 length);
 // of the label around it.
 void locals_keep(struct builder *b, u32 inner, u32 outer);
 
-// --- scan.c -----------------------------------------------------------------------
+// --- scan.c  ---------------------------------------------------------------
 
 // The locals assigned in the loop whose first instruction is at `at`.
 struct scan scan_loop(struct builder *b, u64 at);
 
-// --- flow.c -----------------------------------------------------------------------
+// --- flow.c  ---------------------------------------------------------------
 
 struct label *label_at(struct builder *b, u32 depth); // 0: innermost
 void label_push(struct builder *b, u32 code, u32 param_count);
@@ -318,7 +319,7 @@ void build_return(struct builder *b);
 void build_br_on_null(struct builder *b);
 void build_br_on_non_null(struct builder *b);
 
-// --- join.c -----------------------------------------------------------------------
+// --- join.c  ---------------------------------------------------------------
 
 // Start the block that the edges of a label lead to.
 void join(struct builder *b, struct label *label);
@@ -326,7 +327,7 @@ void join(struct builder *b, struct label *label);
 // All edges to the loop are known: forward parameters that are another value.
 void loop_close(struct builder *b, const struct label *label);
 
-// --- call.c -----------------------------------------------------------------------
+// --- call.c  ---------------------------------------------------------------
 
 void build_call(struct builder *b);
 void build_call_indirect(struct builder *b);
@@ -355,7 +356,7 @@ void build_elem_drop(struct builder *b);
 void build_atomic_wait(struct builder *b);
 void build_atomic_notify(struct builder *b);
 
-// --- except.c -----------------------------------------------------------------------
+// --- except.c  -------------------------------------------------------------
 
 void build_try(struct builder *b);
 void build_try_table(struct builder *b);
@@ -371,18 +372,18 @@ void try_end(struct builder *b, struct label *label);
 // Put the rows of each try together.
 void catches_group(struct builder *b);
 
-// --- build.c ------------------------------------------------------------------------
+// --- build.c  --------------------------------------------------------------
 
 // An address and an offset for an access; a large offset is added first.
 val_t build_address(struct builder *b, u32 *offset);
 
-// --- finish.c -----------------------------------------------------------------------
+// --- finish.c  -------------------------------------------------------------
 
 // The value that a forwarded parameter is.
 val_t resolve(struct fn *fn, val_t v);
 void finish(struct builder *b);
 
-// --- loops.c ------------------------------------------------------------------------
+// --- loops.c  --------------------------------------------------------------
 
 void find_loops(struct builder *b);
 void find_cold(struct fn *fn);

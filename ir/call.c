@@ -155,7 +155,7 @@ build_return_call_indirect(struct builder *b)
     call_table(b, true);
 }
 
-// --- the kernel ---------------------------------------------------------------
+// --- the kernel  -----------------------------------------------------------
 
 static const struct {
     const char *sig;
@@ -324,7 +324,7 @@ build_elem_drop(struct builder *b)
     call_builtin(b, BUILTIN_ELEM_DROP, 1, &segment);
 }
 
-// --- wait and notify ------------------------------------------------------------
+// --- wait and notify  ------------------------------------------------------
 
 // What wait and notify return: a number, or -1 - the trap.
 static void

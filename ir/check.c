@@ -25,7 +25,7 @@ require(struct checker *c, bool condition, val_t at, const char *problem)
     c->at = at;
 }
 
-// --- layout -------------------------------------------------------------------------
+// --- layout  ---------------------------------------------------------------
 
 static bool
 ends_block(const struct fn *fn, val_t v)
@@ -80,7 +80,7 @@ check_preds(struct checker *c, blk_t b)
             "block that nothing leads to");
 }
 
-// --- dominance -----------------------------------------------------------------------
+// --- dominance  ------------------------------------------------------------
 
 static blk_t
 common_dominator(const struct checker *c, blk_t a, blk_t b)
@@ -140,7 +140,7 @@ check_use(struct checker *c, val_t v, blk_t b, val_t user)
             "value across blocks in plain mode");
 }
 
-// --- types ---------------------------------------------------------------------------
+// --- types  ----------------------------------------------------------------
 
 static u32
 letter_type(char letter, u32 address)
@@ -259,7 +259,7 @@ check_types(struct checker *c, val_t at)
     }
 }
 
-// --- edges ---------------------------------------------------------------------------
+// --- edges  ----------------------------------------------------------------
 
 static void
 check_edge(struct checker *c, edge_t e, blk_t from, val_t at, bool handler)

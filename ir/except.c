@@ -177,7 +177,7 @@ build_delegate(struct builder *b)
     build_end(b);
 }
 
-// --- throwing ----------------------------------------------------------------------
+// --- throwing  -------------------------------------------------------------
 
 // Store the topmost operands as an array; its first slot.
 static u32
@@ -237,7 +237,7 @@ build_rethrow(struct builder *b)
     throw_reference(b, emit(b, IR_SLOT_GET, IR_I64, 0, label->exnref, 0, 0));
 }
 
-// --- tables ------------------------------------------------------------------------
+// --- tables  ---------------------------------------------------------------
 
 // Rows were made in the order of the catches, which for the older kind is not
 // that of the tries: sort them by try, in linear time and keeping the order.

@@ -28,7 +28,7 @@ resolve(struct fn *fn, val_t v)
     return v;
 }
 
-// --- marking -----------------------------------------------------------------------
+// --- marking  --------------------------------------------------------------
 
 static void
 mark(struct marker *m, val_t v)
@@ -111,7 +111,7 @@ mark_block(struct marker *m, const struct block *block)
     }
 }
 
-// --- moving ------------------------------------------------------------------------
+// --- moving  ---------------------------------------------------------------
 
 // Keep the arguments of the parameters that are used.
 static void

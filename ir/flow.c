@@ -14,7 +14,7 @@
 
 #include "ir/build.h"
 
-// --- labels ---------------------------------------------------------------------
+// --- labels  ---------------------------------------------------------------
 
 struct label *
 label_at(struct builder *b, u32 depth)
@@ -115,7 +115,7 @@ block_arity(struct builder *b)
     return count;
 }
 
-// --- blocks and edges -------------------------------------------------------------
+// --- blocks and edges  -----------------------------------------------------
 
 void
 block_open(struct builder *b)
@@ -174,7 +174,7 @@ block_after(struct builder *b, edge_t edge)
         edge_bind(b, edge, b->block);
 }
 
-// --- edges to labels ----------------------------------------------------------------
+// --- edges to labels  ------------------------------------------------------
 
 // The record of an edge that leaves now with the `count` topmost operands.
 static u32
@@ -333,7 +333,7 @@ branch_to(struct builder *b, struct label *label, val_t v, bool negated)
     block_after(b, next);
 }
 
-// --- instructions ---------------------------------------------------------------------
+// --- instructions  ---------------------------------------------------------
 
 void
 build_trap(struct builder *b, enum trap trap)
@@ -540,7 +540,7 @@ build_br_on_non_null(struct builder *b)
     drop(b, 1);
 }
 
-// --- br_table ---------------------------------------------------------------------------
+// --- br_table  -------------------------------------------------------------
 
 // The edge to a label, one for each label; several labels may not be in place.
 static edge_t

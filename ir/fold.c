@@ -73,7 +73,7 @@ sign_extend(u64 bits, u32 width)
     return (i64)(bits << (64 - width)) >> (64 - width);
 }
 
-// --- constants -------------------------------------------------------------------
+// --- constants  ------------------------------------------------------------
 
 static u64
 rotate_left(u64 x, u64 count, u32 width)
@@ -268,7 +268,7 @@ new_const(struct builder *b, u32 type, u64 bits)
     return value_const(b, type, bits, 0);
 }
 
-// --- identities -------------------------------------------------------------------
+// --- identities  -----------------------------------------------------------
 
 static u32
 type_of_width(u32 width)

@@ -239,7 +239,7 @@ enum ir_form {
     FORM_CHECK,    // a = value (i32), aux = enum trap: trap when it is not 0
 };
 
-// --- build.c --------------------------------------------------------------------
+// --- build.c  --------------------------------------------------------------
 
 // Validate and build one defined function.  Everything fn points to lives in
 // `temp`.  In plain mode the result and the time are proportional to the body,
@@ -249,13 +249,13 @@ enum ir_form {
 MUST_USE status_t fn_build(struct fn *fn, const struct module *m, u32 index,
                            bool plain, struct arena *temp, struct error *error);
 
-// --- check.c --------------------------------------------------------------------
+// --- check.c  --------------------------------------------------------------
 
 // Is the function well-formed: order, dominance, types, edges, loops?  NULL, or
 // what is wrong, and at which instruction.  For tests.
 const char *fn_check(const struct fn *fn, struct arena *temp, val_t *at);
 
-// --- print.c --------------------------------------------------------------------
+// --- print.c  --------------------------------------------------------------
 
 // Write text piecewise.
 struct printer {

@@ -33,7 +33,7 @@ bind_edges(struct builder *b, const struct label *label)
         b->fn->edges[e].to = b->block;
 }
 
-// --- one edge ---------------------------------------------------------------------
+// --- one edge  -------------------------------------------------------------
 
 static void
 join_one(struct builder *b, const struct label *label, u32 count)
@@ -47,7 +47,7 @@ join_one(struct builder *b, const struct label *label, u32 count)
         push(b, b->records[at + i]);
 }
 
-// --- several edges ------------------------------------------------------------------
+// --- several edges  --------------------------------------------------------
 
 static void
 merge_local(struct builder *b, u32 local, val_t v)
@@ -215,7 +215,7 @@ join(struct builder *b, struct label *label)
         join_many(b, label, count);
 }
 
-// --- loops --------------------------------------------------------------------------
+// --- loops  ----------------------------------------------------------------
 
 // The one value other than the parameter itself that comes in on all edges, or
 // 0 if there are several.

@@ -77,7 +77,7 @@ find_loops(struct builder *b)
     assign_loops(fn);
 }
 
-// --- cold blocks ------------------------------------------------------------------
+// --- cold blocks  ----------------------------------------------------------
 
 // Is the end of an edge a later block that is cold?
 static bool

@@ -22,7 +22,7 @@ slot_new(struct builder *b, u32 type)
     return fn->slot_count++;
 }
 
-// --- operands ----------------------------------------------------------------
+// --- operands  -------------------------------------------------------------
 
 // The slot of the operand at a height, wide enough for the type.
 static u32
@@ -124,7 +124,7 @@ flush(struct builder *b, u32 height)
     }
 }
 
-// --- locals --------------------------------------------------------------------
+// --- locals  ---------------------------------------------------------------
 
 static u32
 local_new(struct builder *b, u32 number)
@@ -141,7 +141,7 @@ local_new(struct builder *b, u32 number)
     } else if (number < b->v.type->param_count) {
         l.value = FIRST_PARAM + number;
     } else {
-        l.value = value_const(b, type, 0, 0);
+        l.value = b->zeros[type];
     }
     b->locals[b->local_count] = l;
     b->local_index[number] = b->local_count;

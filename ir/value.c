@@ -112,7 +112,7 @@ emit(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z)
     return append(b, (struct ins){(u16)op, (u8)type, (u8)aux, x, y, z});
 }
 
-// --- numbering ------------------------------------------------------------------
+// --- numbering  ------------------------------------------------------------
 
 bool
 number_init(struct builder *b, u64 body_size)
@@ -238,7 +238,7 @@ epoch_end_all(struct builder *b)
     epoch_end(b, EPOCH_TABLE);
 }
 
-// --- constants --------------------------------------------------------------------
+// --- constants  ------------------------------------------------------------
 
 u32
 const_new(struct builder *b, u64 low, u64 high)
