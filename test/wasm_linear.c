@@ -344,11 +344,11 @@ static const struct {
     {"branches",                   branches,         100000, OK         },
     {"calls with many results",    wide_calls,       20000,  OK         },
     {"functions with many locals", functions,        100000, OK         },
-    {"equal types",                equal_types,      100000, OK         },
-    {"linked types",               linked_types,     100000, OK         },
-    {"rec groups",                 rec_groups,       50000,  OK         },
-    {"chains of subtypes",         subtype_chains,   100000, OK         },
-    {"exports",                    exports,          100000, OK         },
+    {"equal types",                equal_types,      30000,  OK         },
+    {"linked types",               linked_types,     30000,  OK         },
+    {"rec groups",                 rec_groups,       15000,  OK         },
+    {"chains of subtypes",         subtype_chains,   30000,  OK         },
+    {"exports",                    exports,          20000,  OK         },
     {"globals",                    globals,          100000, OK         },
     {"invalid catches",            catches,          1000,   ERR_INVALID},
     {"catches",                    catches_in_block, 1000,   OK         },
@@ -397,6 +397,7 @@ TEST(wasm_linear)
         u64 once = measure(i, families[i].n, &arena);
         u64 twice = measure(i, 2 * families[i].n, &arena);
         // Twice the work, half as much again for caches, and a millisecond.
+        // Hash tables stay small enough here not to measure only the caches.
         if (twice > 3 * once + 1000000)
             test_failed(__FILE__, __LINE__, families[i].name, (i64)twice,
                         (i64)once);

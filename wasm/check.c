@@ -71,30 +71,39 @@ check_export_index(struct checker *c, const struct export *e)
         bit_set(m->func_refs, e->index);
 }
 
-// The set of names so far: open addressing, export numbers + 1.  As names can
-// be chosen to collide, probing has a budget.
+// The set of names so far: open addressing.  As names can be chosen to
+// collide, probing has a budget.
 struct name_set {
     const struct export *exports;
-    u32 *slots;
+    u32 *slots; // number of an export plus 1 below 12 bits of the hash, or 0
     u64 mask, budget;
 };
 
+enum { NUMBER_MASK = (1 << 20) - 1 };
+
+// Add the name of an export.  False when it was there.
 static bool
-name_is_new(struct checker *c, struct name_set *set, u32 number)
+name_add(struct checker *c, struct name_set *set, u32 number)
 {
     struct string name = set->exports[number].name;
-    u64 at = hash_bytes(0, name.ptr, name.len) & set->mask;
+    u64 hash = hash_bytes(0, name.ptr, name.len);
+    u32 tag = (u32)(hash >> 32) & ~(u32)NUMBER_MASK;
+    u64 at = hash & set->mask;
 
     for (; set->slots[at] != 0; at = (at + 1) & set->mask) {
-        if (string_equal(name, set->exports[set->slots[at] - 1].name))
+        u32 slot = set->slots[at];
+        u32 other = (slot & NUMBER_MASK) - 1;
+        if ((slot & ~(u32)NUMBER_MASK) == tag &&
+            string_equal(name, set->exports[other].name))
             return false;
         if (set->budget-- == 0) {
-            error_set(c->d->error, ERR_LIMIT, 0,
+            error_set(c->d->error, ERR_LIMIT,
+                      export_at(c, &set->exports[number]),
                       "too many collisions of names");
             return true;
         }
     }
-    set->slots[at] = number + 1;
+    set->slots[at] = tag | (number + 1);
     return true;
 }
 
@@ -104,6 +113,7 @@ check_exports(struct checker *c)
     const struct module *m = c->m;
     u64 mark = arena_mark(c->d->keep), size = 16;
 
+    assert(LIMIT_EXPORTS <= NUMBER_MASK);
     while (size < 2 * (u64)m->export_count)
         size *= 2;
     struct name_set set = {
@@ -116,7 +126,7 @@ check_exports(struct checker *c)
         error_set(c->d->error, ERR_NO_MEMORY, 0, "out of memory");
     for (u32 i = 0; i < m->export_count && is_ok(c); i++) {
         check_export_index(c, &m->exports[i]);
-        if (!name_is_new(c, &set, i))
+        if (!name_add(c, &set, i))
             fail(c, export_at(c, &m->exports[i]), "duplicate export name");
     }
     arena_reset(c->d->keep, mark);

@@ -158,94 +158,136 @@ read_v128(struct reader *r, struct op *op)
         op->v128[i] = read_u8(r);
 }
 
+static void
+read_one(struct reader *r, struct op *op)
+{
+    op->index = read_index(r);
+}
+
+static void
+read_two(struct reader *r, struct op *op)
+{
+    op->index = read_index(r);
+    op->index2 = read_index(r);
+}
+
+static void
+read_memory_index(struct reader *r, struct op *op)
+{
+    op->memory = op->index = read_index(r);
+}
+
+static void
+read_data_memory(struct reader *r, struct op *op)
+{
+    op->index = read_index(r);
+    op->memory = op->index2 = read_index(r);
+}
+
+static void
+read_block(struct reader *r, struct op *op)
+{
+    op->block = read_block_type(r);
+}
+
+static void
+read_lane(struct reader *r, struct op *op)
+{
+    op->lane = read_u8(r);
+}
+
+static void
+read_memarg_lane(struct reader *r, struct op *op)
+{
+    read_memarg(r, op);
+    read_lane(r, op);
+}
+
+static void
+read_i32_const(struct reader *r, struct op *op)
+{
+    op->value = (u32)read_i32(r);
+}
+
+static void
+read_i64_const(struct reader *r, struct op *op)
+{
+    op->value = (u64)read_i64(r);
+}
+
+static void
+read_f32_const(struct reader *r, struct op *op)
+{
+    op->value = read_bits(r, 4);
+}
+
+static void
+read_f64_const(struct reader *r, struct op *op)
+{
+    op->value = read_bits(r, 8);
+}
+
+static void
+read_heap_type(struct reader *r, struct op *op)
+{
+    op->type = REF_BIT | read_heap(r);
+}
+
+static void
+read_order(struct reader *r, struct op *op)
+{
+    (void)op;
+    if (read_u8(r) != 0)
+        reader_fail(r, r->at - 1, ERR_MALFORMED, "zero byte expected");
+}
+
+static void (*const readers[])(struct reader *r, struct op *op) = {
+    [IMM_BLOCK] = read_block,
+    [IMM_LABEL] = read_one,
+    [IMM_BR_TABLE] = read_br_table,
+    [IMM_FUNC] = read_one,
+    [IMM_TYPE_TABLE] = read_two,
+    [IMM_TYPE] = read_one,
+    [IMM_TYPE2] = read_two,
+    [IMM_TYPE_FIELD] = read_two,
+    [IMM_TYPE_COUNT] = read_two,
+    [IMM_TYPE_DATA] = read_two,
+    [IMM_TYPE_ELEM] = read_two,
+    [IMM_LOCAL] = read_one,
+    [IMM_GLOBAL] = read_one,
+    [IMM_TABLE] = read_one,
+    [IMM_TABLE2] = read_two,
+    [IMM_MEMARG] = read_memarg,
+    [IMM_MEMARG_LANE] = read_memarg_lane,
+    [IMM_LANE] = read_lane,
+    [IMM_MEMORY] = read_memory_index,
+    [IMM_MEMORY2] = read_two,
+    [IMM_DATA] = read_one,
+    [IMM_DATA_MEMORY] = read_data_memory,
+    [IMM_ELEM] = read_one,
+    [IMM_ELEM_TABLE] = read_two,
+    [IMM_I32] = read_i32_const,
+    [IMM_I64] = read_i64_const,
+    [IMM_F32] = read_f32_const,
+    [IMM_F64] = read_f64_const,
+    [IMM_V128] = read_v128,
+    [IMM_SHUFFLE] = read_v128,
+    [IMM_SELECT] = read_select,
+    [IMM_HEAP] = read_heap_type,
+    [IMM_TAG] = read_one,
+    [IMM_TRY_TABLE] = read_try_table,
+    [IMM_CAST] = read_cast,
+    [IMM_ORDER] = read_order,
+};
+
+_Static_assert(COUNT(readers) == IMM_ORDER + 1, "a reader for each kind");
+
 void
 op_read(struct reader *r, struct op *op)
 {
     read_opcode(r, op);
-
-    u64 at = r->at;
-    switch ((enum imm_kind)op->info->imm) {
-    case IMM_BLOCK:
-        op->block = read_block_type(r);
-        break;
-    case IMM_LABEL:
-    case IMM_FUNC:
-    case IMM_TYPE:
-    case IMM_LOCAL:
-    case IMM_GLOBAL:
-    case IMM_TABLE:
-    case IMM_ELEM:
-    case IMM_DATA:
-    case IMM_TAG:
-        op->index = read_index(r);
-        break;
-    case IMM_TYPE_TABLE:
-    case IMM_TYPE2:
-    case IMM_TYPE_FIELD:
-    case IMM_TYPE_COUNT:
-    case IMM_TYPE_DATA:
-    case IMM_TYPE_ELEM:
-    case IMM_TABLE2:
-    case IMM_MEMORY2:
-    case IMM_ELEM_TABLE:
-        op->index = read_index(r);
-        op->index2 = read_index(r);
-        break;
-    case IMM_MEMORY:
-        op->memory = op->index = read_index(r);
-        break;
-    case IMM_DATA_MEMORY:
-        op->index = read_index(r);
-        op->memory = op->index2 = read_index(r);
-        break;
-    case IMM_BR_TABLE:
-        read_br_table(r, op);
-        break;
-    case IMM_MEMARG:
-        read_memarg(r, op);
-        break;
-    case IMM_MEMARG_LANE:
-        read_memarg(r, op);
-        op->lane = read_u8(r);
-        break;
-    case IMM_LANE:
-        op->lane = read_u8(r);
-        break;
-    case IMM_I32:
-        op->value = (u32)read_i32(r);
-        break;
-    case IMM_I64:
-        op->value = (u64)read_i64(r);
-        break;
-    case IMM_F32:
-        op->value = read_bits(r, 4);
-        break;
-    case IMM_F64:
-        op->value = read_bits(r, 8);
-        break;
-    case IMM_V128:
-    case IMM_SHUFFLE:
-        read_v128(r, op);
-        break;
-    case IMM_SELECT:
-        read_select(r, op);
-        break;
-    case IMM_HEAP:
-        op->type = REF_BIT | read_heap(r);
-        break;
-    case IMM_TRY_TABLE:
-        read_try_table(r, op);
-        break;
-    case IMM_CAST:
-        read_cast(r, op);
-        break;
-    case IMM_ORDER:
-        if (read_u8(r) != 0)
-            reader_fail(r, at, ERR_MALFORMED, "zero byte expected");
-        break;
-    default:
-        break;
-    }
+    if (op->info->imm != IMM_NONE)
+        readers[op->info->imm](r, op);
 }
 
 struct const_expr

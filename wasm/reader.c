@@ -37,7 +37,7 @@ rest_is_extension(u8 byte, u32 room, bool is_signed)
 }
 
 // LEB128 of at most `bits` bits (spec 5.2.2).
-static u64
+static inline u64
 read_leb(struct reader *r, u32 bits, bool is_signed)
 {
     u64 at = r->at, value = 0;
