@@ -186,6 +186,39 @@ TEST(metal_preempt_keeps_registers)
     port_release(stack, STACK_SIZE);
 }
 
+static void
+use_ymm(void *arg)
+{
+    (void)arg;
+    __asm__ volatile("vpcmpeqd %xmm5, %xmm5, %xmm5\n"
+                     "vinsertf128 $1, %xmm5, %ymm5, %ymm5");
+    preempted = true;
+    context_switch(&other, &self);
+}
+
+TEST(metal_preempt_keeps_ymm)
+{
+    u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
+    u64 ymm5[4] = {1, 2, 3, 4};
+
+    if (vector_state_size < 832)
+        return; // no AVX
+    EXPECT(port_commit(stack, STACK_SIZE));
+    context_init(&other, stack + STACK_SIZE, use_ymm, NULL);
+    preempted = false;
+    metal_hooks.preempt = run_other;
+    port_timer_set(port_monotonic_ns() + 1000000);
+    __asm__ volatile("vmovdqu %0, %%ymm5\n"
+                     "1: cmpb $0, %1\n je 1b\n"
+                     "vmovdqu %%ymm5, %0"
+                     : "+m"(ymm5)
+                     : "m"(preempted)
+                     : "memory", "cc");
+    for (u32 i = 0; i < 4; i++)
+        EXPECT_EQ(ymm5[i], i + 1);
+    port_release(stack, STACK_SIZE);
+}
+
 // --- the end of a killed thread ---------------------------------------------------------
 
 static void
