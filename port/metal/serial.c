@@ -33,6 +33,8 @@ enum {
     STATUS_CAN_SEND = 0x20,
     STATUS_NO_PORT = 0xff,
     FIFO_SIZE = 16,
+    BUSY_SPINS = 10000,
+    PIECE = 512, // not mixed with what others write
 
     RING_SIZE = 4096,
     FRAME_START = 0xa5,
@@ -87,32 +89,51 @@ out_bytes(u16 port, const u8 *bytes, u64 count)
                      : "memory");
 }
 
-static void
-serial_write(u16 port, const u8 *bytes, u64 size)
+// Send bytes until all are sent or the port stays busy; returns how many.
+static u64
+serial_send(u16 port, const u8 *bytes, u64 size)
 {
-    while (size > 0) {
-        u64 part = MIN(size, (u64)FIFO_SIZE);
+    u64 sent = 0;
 
-        while (!(in8(port + UART_LINE_STATUS) & STATUS_CAN_SEND))
-            __asm__ volatile("pause");
-        out_bytes(port, bytes, part);
-        bytes += part;
-        size -= part;
+    for (u32 spins = 0; sent < size && spins < BUSY_SPINS; spins++) {
+        u64 part = MIN(size - sent, (u64)FIFO_SIZE);
+
+        if (!(in8(port + UART_LINE_STATUS) & STATUS_CAN_SEND))
+            continue;
+        out_bytes(port, bytes + sent, part);
+        sent += part;
+        spins = 0;
     }
+    return sent;
 }
 
-void
-port_write(enum port_stream stream, const void *bytes, u64 size)
+static u64
+send(enum port_stream stream, const u8 *bytes, u64 size)
 {
-    bool on = spin_lock(&output_lock);
-
     if (stream == PORT_LOG && has_debug_port)
         out_bytes(DEBUG_PORT, bytes, size);
     else if (stream == PORT_STDERR && has_com2)
-        serial_write(COM2, bytes, size);
+        return serial_send(COM2, bytes, size);
     else if (has_com1)
-        serial_write(COM1, bytes, size);
-    spin_unlock(&output_lock, on);
+        return serial_send(COM1, bytes, size);
+    return size;
+}
+
+// In pieces, with interrupts between them: a reader that has stopped must not
+// stop our clock.
+void
+port_write(enum port_stream stream, const void *bytes, u64 size)
+{
+    const u8 *at = bytes;
+
+    while (size > 0) {
+        bool on = spin_lock(&output_lock);
+        u64 sent = send(stream, at, MIN(size, (u64)PIECE));
+
+        spin_unlock(&output_lock, on);
+        at += sent;
+        size -= sent;
+    }
 }
 
 void
