@@ -171,7 +171,7 @@ branches(struct build *b, u32 n)
     body_end(b);
 }
 
-// Functions of two bytes that return a thousand values.
+// Calls of two bytes that return a thousand values: only so many.
 static void
 wide_calls(struct build *b, u32 n)
 {
@@ -189,6 +189,41 @@ wide_calls(struct build *b, u32 n)
     build_u8(b, 0);
     TIMES(b, n, 0x10, 0, 0x0f);
     body_end(b);
+}
+
+// Calls with a thousand arguments, each a distant subtype of what is wanted:
+// types 0..63 are a chain of structs, 64 gives the last, 65 takes the first.
+static void
+distant_subtypes(struct build *b, u32 n)
+{
+    build_section(b, TYPE);
+    build_u32(b, 67);
+    for (u32 i = 0; i < 64; i++) {
+        build_list(b, 0x50, i > 0);
+        if (i > 0)
+            build_u32(b, i - 1);
+        build_list(b, 0x5f, 0);
+    }
+    build_list(b, 0x60, 0);
+    build_u32(b, 1000);
+    TIMES(b, 1000, 0x64, 0x3f);
+    build_u8(b, 0x60);
+    build_u32(b, 1000);
+    TIMES(b, 1000, 0x64, 0);
+    build_list(b, 0, 0x60, 0, 0);
+    build_close(b);
+    build_section(b, FUNCTION);
+    build_list(b, 3, 66, 64, 65);
+    build_close(b);
+    build_section(b, CODE);
+    build_u8(b, 3);
+    build_open(b);
+    build_u8(b, 0);
+    TIMES(b, n, 0x10, 1, 0x10, 2);
+    build_u8(b, 0x0b);
+    build_close(b);
+    build_list(b, 3, 0, 0x00, 0x0b, 2, 0, 0x0b);
+    build_close(b);
 }
 
 static void
@@ -342,7 +377,9 @@ static const struct {
     {"dead code",                  dead_code,        100000, OK         },
     {"calls",                      calls,            200000, OK         },
     {"branches",                   branches,         100000, OK         },
-    {"calls with many results",    wide_calls,       20000,  OK         },
+    {"calls with many results",    wide_calls,       20000,  ERR_LIMIT  },
+    {"distant subtypes",           distant_subtypes, 20000,  ERR_LIMIT  },
+    {"few distant subtypes",       distant_subtypes, 240,    OK         },
     {"functions with many locals", functions,        100000, OK         },
     {"equal types",                equal_types,      30000,  OK         },
     {"linked types",               linked_types,     30000,  OK         },

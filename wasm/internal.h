@@ -128,6 +128,9 @@ void validator_check(struct validator *v, const struct op *op);
 void validator_fail(struct validator *v, const char *what);
 void validator_mismatch(struct validator *v); // "type mismatch"
 
+// Account for operands that an instruction moves or compares in bulk.
+void validator_spend(struct validator *v, u32 moves);
+
 void operand_push_slow(struct validator *v, valtype_t type);
 void operand_expect_slow(struct validator *v, valtype_t type);
 valtype_t operand_pop(struct validator *v);     // any type

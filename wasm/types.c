@@ -295,15 +295,19 @@ table_find(struct type_table *table, u32 group)
 
 // --- subtyping ------------------------------------------------------------------
 
+// Up the chain in steps that double where they can: `far` is as far up again
+// as two steps of the same length before it.
 bool
 type_is_subtype(const struct module *m, u32 sub, u32 super)
 {
-    u32 wanted = m->types[super].canonical;
+    const struct type *types = m->types;
+    u8 depth = types[super].depth;
 
-    for (; sub != NO_INDEX; sub = m->types[sub].super)
-        if (m->types[sub].canonical == wanted)
-            return true;
-    return false;
+    while (types[sub].depth > depth) {
+        u32 far = types[sub].far;
+        sub = types[far].depth >= depth ? far : types[sub].super;
+    }
+    return types[sub].canonical == types[super].canonical;
 }
 
 // The abstract type right above a heap type, and the top above that; indexed
@@ -423,21 +427,37 @@ composite_matches(const struct module *m, const struct type *sub,
 
 // --- the section ---------------------------------------------------------------
 
+// Link a type to its supertypes.
 static void
-check_super(struct type_table *table, struct reader *r, u32 index, u64 at)
+link_super(struct module *m, struct reader *r, u32 index, u64 at)
 {
-    struct module *m = table->m;
-    struct type *t = &m->types[index];
+    struct type *types = m->types, *t = &types[index];
+
+    t->far = index;
+    if (t->super == NO_INDEX)
+        return;
+    const struct type *super = &types[t->super], *far = &types[super->far];
+    if (super->depth == LIMIT_SUBTYPE_DEPTH) {
+        reader_fail(r, at, ERR_LIMIT, "too many levels of subtypes");
+        return;
+    }
+    bool same_length =
+        super->depth - far->depth == far->depth - types[far->far].depth;
+    t->depth = super->depth + 1;
+    t->far = same_length ? far->far : t->super;
+}
+
+static void
+check_super(struct type_table *table, u32 index, u64 at)
+{
+    const struct module *m = table->m;
+    const struct type *t = &m->types[index];
 
     if (t->super == NO_INDEX)
         return;
     const struct type *super = &m->types[t->super];
     if (super->final || !composite_matches(m, t, super))
         error_set(table->invalid, ERR_INVALID, at, "sub type");
-    else if (super->depth == LIMIT_SUBTYPE_DEPTH)
-        reader_fail(r, at, ERR_LIMIT, "too many levels of subtypes");
-    else
-        t->depth = super->depth + 1;
 }
 
 // Check and canonicalise the group that starts at `first`.
@@ -462,8 +482,10 @@ finish_group(struct type_table *table, struct reader *r, u32 first, u64 at)
     }
     for (u32 i = first; i < end; i++)
         m->types[i].canonical = same + (i - first);
+    for (u32 i = first; i < end; i++)
+        link_super(m, r, i, at);
     for (u32 i = first; i < end && r->error->status == OK; i++)
-        check_super(table, r, i, at);
+        check_super(table, i, at);
 }
 
 static bool

@@ -5,13 +5,15 @@
 // checked by the `sig` of their row; validate_control.c, validate_data.c and
 // validate_gc.c have the rules of the others.
 //
-// Memory is proportional to the body: operands have a limit, because a call
-// of two bytes can push a thousand.
+// Time and memory are proportional to the body, although a call of two bytes
+// can push a thousand operands: there is a limit on how many there may be, and
+// a budget for moving them, both far from what programs need.
 
 #include "wasm/internal.h"
 
-// Operands beyond one for each byte of the body.
-enum { OPERAND_SLACK = 65536 };
+// Operands beyond one for each byte of the body; moves for each byte and
+// beyond that.  The compiler relies on them too.
+enum { OPERAND_SLACK = 65536, MOVES_PER_BYTE = 8, MOVES_SLACK = 1000000 };
 
 // --- failures ------------------------------------------------------------------
 
@@ -54,6 +56,15 @@ grow(struct validator *v, void *items, u32 count, u32 *capacity, u64 more,
 
 // --- operands ------------------------------------------------------------------
 
+void
+validator_spend(struct validator *v, u32 moves)
+{
+    if (moves > v->moves_left)
+        reader_fail(&v->r, v->at, ERR_LIMIT, "too many operands moved");
+    else
+        v->moves_left -= moves;
+}
+
 static bool
 make_room(struct validator *v, u32 more)
 {
@@ -79,6 +90,7 @@ operand_push_slow(struct validator *v, valtype_t type)
 void
 operands_push(struct validator *v, const valtype_t *types, u32 count)
 {
+    validator_spend(v, count);
     if (count == 0 || !make_room(v, count))
         return;
     memcpy(v->operands + v->operand_count, types, count * sizeof(valtype_t));
@@ -136,6 +148,7 @@ operands_check(struct validator *v, const valtype_t *types, u32 count)
 {
     u32 present = operands_present(v, count);
 
+    validator_spend(v, present);
     if (present == 0)
         return;
     const valtype_t *actual = v->operands + v->operand_count - present;
@@ -526,6 +539,7 @@ validator_init(struct validator *v, const struct module *m, u32 func,
         .func = func,
         .type = &m->types[f->type],
         .operand_limit = (u32)(f->end - f->at) + OPERAND_SLACK,
+        .moves_left = MOVES_PER_BYTE * (f->end - f->at) + MOVES_SLACK,
         .at = f->at,
     };
     init_locals(v);
@@ -539,6 +553,7 @@ validator_init_const(struct validator *v, struct const_expr expr)
     v->at = expr.at;
     v->operand_count = 0;
     v->operand_limit = LIMIT_CONST_OPERANDS;
+    v->moves_left = MOVES_SLACK;
     v->frame_count = 0;
     frame_open(v, WASM_BLOCK, (struct block_type){NO_INDEX, expr.type});
 }

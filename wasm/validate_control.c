@@ -267,6 +267,7 @@ return_call(struct validator *v, const struct type *t)
     const valtype_t *wanted = v->type->vals + v->type->param_count;
 
     operands_expect(v, t->vals, t->param_count);
+    validator_spend(v, t->result_count);
     if (t->result_count != v->type->result_count) {
         validator_mismatch(v);
         return;
@@ -375,6 +376,7 @@ check_catch_clause(struct validator *v, const struct catch_clause *clause)
     if (f == NULL || tag == NULL)
         return;
     const valtype_t *types = label_types(v, f, &count);
+    validator_spend(v, count);
     if (count != tag->param_count + with_ref) {
         validator_mismatch(v);
         return;

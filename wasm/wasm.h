@@ -82,6 +82,7 @@ struct type {
     bool final;       // may have no subtypes
     bool has_default; // struct, array: all fields do
     u8 depth;         // length of the chain of supertypes
+    u32 far;          // a supertype further up, see type_is_subtype()
     u32 super;        // type index, or NO_INDEX
     u32 group;        // index of the first type of its rec group
     u32 group_size;
@@ -415,6 +416,7 @@ struct validator {
     u32 *init_undo; // locals set since the start, to take back at block ends
     u32 init_count;
     u32 operand_limit; // proportional to the body
+    u64 moves_left;    // budget of operands moved in bulk, ditto
     u64 at;            // byte offset of the instruction being checked
 
     // Facts about the op that validator_next() just accepted.
