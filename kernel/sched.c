@@ -1,7 +1,10 @@
 // kernel/sched.c: which thread runs on which CPU.
 //
-// A CPU has a lock, a queue of ready threads, served in turn, and an idle
-// thread for when it is empty.  The lock is held across a switch: the thread
+// A CPU has a lock, a queue of ready threads, served in turn for a time slice
+// each, and an idle thread for when there are none.  A thread that was woken
+// goes before the queue, but into the slice that is running: threads that wake
+// each other (a lock that is passed on, a question and its answer) follow each
+// other at once and still get only the time of one.  The lock is held across a switch: the thread
 // that is switched to releases it (after_switch), so nobody sees a thread as
 // ready before its registers are saved.  A thread belongs to one CPU at a time;
 // only the owner of that CPU's lock changes its state.
@@ -11,6 +14,7 @@
 static struct cpu {
     struct lock lock;
     struct list ready;
+    struct list woken; // ready too, within the slice that is running
     struct thread *current, *idle;
     struct thread *dead; // switched away from for good, not yet reaped
     u64 slice_end;       // when the current thread has to give way
@@ -31,19 +35,40 @@ sched_current(void)
 // --- switching: cpu->lock is held, interrupts are off ---------------------------
 
 static void
-make_ready(struct cpu *cpu, struct thread *t)
+make_ready(struct thread *t, struct list *queue)
 {
     t->state = THREAD_READY;
-    list_append(&cpu->ready, &t->ready);
+    list_append(queue, &t->ready);
+}
+
+static bool
+none_ready(const struct cpu *cpu)
+{
+    return list_empty(&cpu->woken) && list_empty(&cpu->ready);
+}
+
+static void
+end_slice(struct cpu *cpu)
+{
+    while (!list_empty(&cpu->woken)) {
+        struct list *item = cpu->woken.next;
+        list_remove(item);
+        list_append(&cpu->ready, item);
+    }
+    cpu->slice_end = 0;
 }
 
 static struct thread *
 take_ready(struct cpu *cpu)
 {
-    if (list_empty(&cpu->ready))
-        return cpu->idle;
-    struct list *item = cpu->ready.next;
+    struct list *item = cpu->woken.next;
 
+    if (none_ready(cpu))
+        return cpu->idle;
+    if (list_empty(&cpu->woken)) {
+        item = cpu->ready.next;
+        cpu->slice_end = 0; // a new one
+    }
     list_remove(item);
     return CONTAINER(item, struct thread, ready);
 }
@@ -56,7 +81,7 @@ set_timer(struct cpu *cpu)
     u64 when = timer_next();
     struct thread *t = cpu->current;
 
-    if (t != cpu->idle && (!list_empty(&cpu->ready) || t->killed))
+    if (t != cpu->idle && (!none_ready(cpu) || t->killed))
         when = MIN(when, cpu->slice_end);
     port_timer_set(when);
 }
@@ -64,7 +89,8 @@ set_timer(struct cpu *cpu)
 static void
 start_slice(struct cpu *cpu)
 {
-    cpu->slice_end = port_monotonic_ns() + SLICE_NS;
+    if (cpu->slice_end == 0)
+        cpu->slice_end = port_monotonic_ns() + SLICE_NS;
     set_timer(cpu);
 }
 
@@ -108,7 +134,7 @@ give_way(void)
     bool on = lock_irq(&cpu->lock);
     assert(!on);
     if (t != cpu->idle)
-        make_ready(cpu, t);
+        make_ready(t, &cpu->ready);
     switch_next(cpu);
 }
 
@@ -179,7 +205,7 @@ sched_wake(struct thread *t)
     struct cpu *cpu = lock_cpu_of(t);
 
     if (t->state == THREAD_BLOCKED) {
-        make_ready(cpu, t);
+        make_ready(t, &cpu->woken);
         nudge(cpu);
     } else {
         t->wake_pending = true;
@@ -195,7 +221,7 @@ sched_start(struct thread *t)
 
     t->cpu = (u32)(cpu - cpus);
     lock_irq_nested(&cpu->lock);
-    make_ready(cpu, t);
+    make_ready(t, &cpu->ready);
     nudge(cpu);
     unlock_irq(&cpu->lock, on);
 }
@@ -235,11 +261,11 @@ sched_interrupt(void)
     bool woke = timer_expire(now);
 
     lock_irq_nested(&cpu->lock);
-    bool other = !list_empty(&cpu->ready);
-    bool give = other && t != cpu->idle && (woke || now >= cpu->slice_end);
-    if (now >= cpu->slice_end)
-        cpu->slice_end = now + SLICE_NS;
-    set_timer(cpu);
+    bool over = now >= cpu->slice_end;
+    if (over)
+        end_slice(cpu);
+    bool give = !none_ready(cpu) && t != cpu->idle && (woke || over);
+    start_slice(cpu);
     if (give && t->preempt_count > 0) {
         t->resched = true;
         give = false;
@@ -274,7 +300,8 @@ idle(void *arg)
     port_interrupts_off();
     for (;;) {
         lock_irq_nested(&cpu->lock);
-        if (!list_empty(&cpu->ready)) {
+        if (!none_ready(cpu)) {
+            cpu->slice_end = 0;
             switch_next(cpu);
         } else {
             set_timer(cpu);
@@ -287,8 +314,10 @@ idle(void *arg)
 void
 sched_init(struct thread *first)
 {
-    for (u32 i = 0; i < CPU_MAX; i++)
+    for (u32 i = 0; i < CPU_MAX; i++) {
         list_init(&cpus[i].ready);
+        list_init(&cpus[i].woken);
+    }
     struct cpu *cpu = this_cpu();
     cpu->current = first;
     first->state = THREAD_RUNNING;

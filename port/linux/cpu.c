@@ -23,13 +23,14 @@ enum {
     INPUT_POLL_NS = 5000000, // how often a busy CPU looks at its input
 };
 
-static _Thread_local volatile bool interrupts_on;
-static _Thread_local volatile bool pending;
+// Not bool: GCC's UBSan moves loads of volatile bools out of loops.
+static _Thread_local volatile u8 interrupts_on;
+static _Thread_local volatile u8 pending;
 
 static timer_t timer;
 static u64 kernel_deadline = UINT64_MAX; // as port_timer_set() said
 static u64 timer_deadline = UINT64_MAX;  // as the timer is set
-static volatile bool watching;           // somebody waits for input
+static volatile u8 watching;             // somebody waits for input
 
 __attribute__((weak)) void
 __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size);

@@ -1,0 +1,106 @@
+// The frame of the kernel's tests.
+
+#include "test/kernel_frame.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct host_module *const modules[] = {&nebulet_module, NULL};
+
+static int
+run_test(void *arg)
+{
+    void (**test)(void) = arg;
+
+    kernel_init(modules);
+    (*test)();
+    u64 objects = object_count(), heap = heap_in_use();
+    (*test)();
+    EXPECT_EQ(object_count(), objects);
+    EXPECT_EQ(heap_in_use(), heap);
+    return 0;
+}
+
+void
+kernel_test_run(void (*test)(void))
+{
+    EXPECT_EQ(linux_start(run_test, &test), 0);
+}
+
+// --- modules -----------------------------------------------------------------
+
+static struct bytes
+find_module(const char *name)
+{
+    for (u32 i = 0; i < test_module_count; i++)
+        if (strcmp(test_modules[i].name, name) == 0)
+            return (struct bytes){(u8 *)(u64)test_modules[i].bytes,
+                                  test_modules[i].size};
+    panic(__FILE__, __LINE__, name);
+}
+
+struct code_module *
+test_compile(const char *name)
+{
+    struct code_module *code = NULL;
+    struct error error;
+
+    EXPECT_EQ(code_module_new(&code, find_module(name), &error), OK);
+    return code;
+}
+
+struct process *
+test_process(const char *name)
+{
+    struct code_module *code = test_compile(name);
+    struct process *p = NULL;
+    struct error error;
+    char text[128];
+
+    EXPECT_EQ(process_new(&p, code, name, &error, text, sizeof(text)), OK);
+    code_module_release(code);
+    return p;
+}
+
+void
+test_start(struct process *p)
+{
+    EXPECT_EQ(process_start(p), OK);
+}
+
+u32
+test_wait(struct process *p)
+{
+    u32 status = UINT32_MAX;
+
+    EXPECT_EQ(process_wait(p, UINT64_MAX, &status), OK);
+    process_release(p);
+    return status;
+}
+
+u32
+test_run_module(const char *name)
+{
+    struct process *p = test_process(name);
+
+    test_start(p);
+    return test_wait(p);
+}
+
+void
+test_log(char *to, u64 size, void (*run)(void))
+{
+    FILE *file = tmpfile();
+    int saved = dup(2);
+
+    assert(file != NULL && saved >= 0);
+    fflush(stderr);
+    dup2(fileno(file), 2);
+    run();
+    dup2(saved, 2);
+    close(saved);
+    rewind(file);
+    to[fread(to, 1, size - 1, file)] = '\0';
+    fclose(file);
+}

@@ -1,0 +1,182 @@
+// Kernel memory, linear memories and tables: growth, limits, failing commits.
+
+#include "test/kernel_frame.h"
+
+TEST_KERNEL(heap_blocks_do_not_overlap)
+{
+    enum { BLOCKS = 400 };
+    static u8 *blocks[BLOCKS];
+    u64 sizes[BLOCKS];
+
+    for (u32 i = 0; i < BLOCKS; i++) {
+        sizes[i] = i < 390 ? i * i * 3 / 4 : (u64)i * 1000;
+        blocks[i] = kernel_alloc(sizes[i]);
+        EXPECT(blocks[i] != NULL && (u64)blocks[i] % 16 == 0);
+        for (u64 k = 0; k < sizes[i]; k++)
+            if (blocks[i][k] != 0)
+                EXPECT_EQ(blocks[i][k], 0);
+        memset(blocks[i], (int)(i % 251 + 1), sizes[i]);
+    }
+    for (u32 i = 0; i < BLOCKS; i++) {
+        for (u64 k = 0; k < sizes[i]; k++)
+            if (blocks[i][k] != i % 251 + 1)
+                EXPECT_EQ(blocks[i][k], i % 251 + 1);
+        kernel_free(blocks[i]);
+    }
+    kernel_free(NULL);
+}
+
+TEST_KERNEL(heap_survives_no_memory)
+{
+    void *blocks[64];
+    u32 count = 0;
+
+    linux_fail_commits(0);
+    while (count < COUNT(blocks) &&
+           (blocks[count] = kernel_alloc(60000)) != NULL)
+        count++;
+    EXPECT(count < COUNT(blocks));
+    EXPECT(kernel_alloc(10 * MIB) == NULL);
+    EXPECT(kernel_alloc(UINT64_MAX) == NULL);
+    linux_fail_commits(UINT64_MAX);
+    while (count > 0)
+        kernel_free(blocks[--count]);
+    void *block = kernel_alloc(60000);
+    EXPECT(block != NULL);
+    kernel_free(block);
+}
+
+TEST_KERNEL(memory_grows_to_its_limit)
+{
+    struct limits type = {.min = 1, .max = 4, .has_max = true, .page_log2 = 16};
+    struct memory *m;
+
+    EXPECT_EQ(memory_new(&m, &type), OK);
+    u8 *base = m->base;
+    EXPECT_EQ(m->view.size, 65536);
+    EXPECT_EQ(memory_grow(m, 0), 1);
+    EXPECT_EQ(memory_grow(m, 2), 1);
+    EXPECT_EQ(memory_grow(m, 2), UINT64_MAX);
+    EXPECT_EQ(memory_grow(m, UINT64_MAX), UINT64_MAX);
+    EXPECT_EQ(memory_grow(m, 1ull << 48), UINT64_MAX);
+    EXPECT_EQ(memory_grow(m, 1), 3);
+    EXPECT_EQ(m->view.size, 4 * 65536);
+    EXPECT(m->base == base);
+
+    EXPECT(memory_contains(m, 0, 4 * 65536));
+    EXPECT(!memory_contains(m, 1, 4 * 65536));
+    EXPECT(memory_contains(m, 4 * 65536, 0));
+    EXPECT(!memory_contains(m, 4 * 65536 + 1, 0));
+    EXPECT(!memory_contains(m, UINT64_MAX, 2));
+    EXPECT(memory_touch(m, 65530, 20));
+    m->base[65530] = 1;
+    m->base[65549] = 2;
+    linux_fail_commits(0);
+    EXPECT(memory_touch(m, 65530, 20));
+    EXPECT(!memory_touch(m, 131072, 1));
+    EXPECT_EQ(memory_grow(m, 0), 4);
+    linux_fail_commits(UINT64_MAX);
+    object_release(&m->object);
+}
+
+TEST_KERNEL(memory_types)
+{
+    struct limits bytes = {.min = 3, .max = 10, .has_max = true};
+    struct limits huge = {.min = 65537, .page_log2 = 16};
+    struct limits wide = {.min = 1,
+                          .max = 1ull << 48,
+                          .has_max = true,
+                          .is64 = true,
+                          .page_log2 = 16};
+    struct memory *m;
+
+    EXPECT_EQ(memory_new(&m, &bytes), OK);
+    EXPECT_EQ(m->view.size, 3);
+    EXPECT_EQ(memory_grow(m, 7), 3);
+    EXPECT_EQ(memory_grow(m, 1), UINT64_MAX);
+    object_release(&m->object);
+    EXPECT_EQ(memory_new(&m, &huge), ERR_NO_MEMORY);
+    EXPECT_EQ(memory_new(&m, &wide), OK);
+    EXPECT_EQ(memory_grow(m, 1), 1);
+    object_release(&m->object);
+}
+
+TEST_KERNEL(table_grows_to_its_limit)
+{
+    struct table_type type = {
+        .elem = VAL_FUNCREF, .limits = {.min = 2, .max = 5, .has_max = true}
+    };
+    struct process *p;
+    struct live_table *t;
+
+    EXPECT_EQ(process_new_empty(&p, "table"), OK);
+    EXPECT_EQ(table_new(&t, p, &type, 0), OK);
+    EXPECT_EQ(table_get(t, 1), 0);
+    EXPECT_EQ(((struct func_entry *)t->base)[1].code, (u64)null_call_stub);
+    EXPECT_EQ(table_grow(t, 4, 0), UINT64_MAX);
+    EXPECT_EQ(table_grow(t, UINT64_MAX, 0), UINT64_MAX);
+    EXPECT_EQ(table_grow(t, 3, 0), 2);
+    EXPECT_EQ(t->view.count, 5);
+    object_release(&t->object);
+
+    type = (struct table_type){.elem = VAL_EXTERNREF, .limits = {.min = 3}};
+    EXPECT_EQ(table_new(&t, p, &type, 77), OK);
+    EXPECT_EQ(table_get(t, 2), 77);
+    table_set(t, 0, 5);
+    EXPECT_EQ(table_grow(t, LIMIT_TABLE_ENTRIES - 3, 9), 3);
+    EXPECT_EQ(table_get(t, LIMIT_TABLE_ENTRIES - 1), 9);
+    EXPECT_EQ(table_get(t, 0), 5);
+    EXPECT_EQ(table_grow(t, 1, 0), UINT64_MAX);
+    object_release(&t->object);
+    process_release(p);
+}
+
+// --- canonical types -----------------------------------------------------------
+
+static const valtype_t ii_l[] = {VAL_I32, VAL_I32, VAL_I64};
+
+TEST_KERNEL(types_are_equal_across_modules)
+{
+    struct type types[3] = {
+        {.final = true,
+         .super = NO_INDEX,
+         .group = 0,
+         .group_size = 1,
+         .param_count = 2,
+         .result_count = 1,
+         .vals = ii_l},
+        {.super = NO_INDEX,
+         .group = 1,
+         .group_size = 1,
+         .param_count = 1,
+         .vals = ii_l },
+        {.super = 1,
+         .group = 2,
+         .group_size = 1,
+         .param_count = 1,
+         .vals = ii_l },
+    };
+    struct module a = {.type_count = 3, .types = types};
+    struct module b = {.type_count = 1, .types = types};
+    u32 of_a[3], of_b[1];
+
+    EXPECT_EQ(types_register(&a, of_a), OK);
+    EXPECT_EQ(types_register(&b, of_b), OK);
+    EXPECT_EQ(of_a[0], of_b[0]);
+    EXPECT_EQ(types_host("ii:l"), of_a[0]);
+    EXPECT(types_host("ii:i") != of_a[0]);
+    EXPECT(of_a[1] != of_a[2]);
+    EXPECT(types_is_subtype(of_a[2], of_a[1]));
+    EXPECT(!types_is_subtype(of_a[1], of_a[2]));
+    EXPECT(!types_is_subtype(of_a[0], of_a[1]));
+
+    u32 any = REF_BIT | HEAP_FUNC, one = REF_BIT | of_a[2];
+    EXPECT(valtype_is_subtype(one, any));
+    EXPECT(!valtype_is_subtype(any, one));
+    EXPECT(valtype_is_subtype(one, REF_BIT | NULL_BIT | of_a[1]));
+    EXPECT(!valtype_is_subtype(REF_BIT | NULL_BIT | of_a[2], any));
+    EXPECT(valtype_is_subtype(REF_BIT | HEAP_NOFUNC, one));
+    EXPECT(!valtype_is_subtype(REF_BIT | HEAP_NOEXTERN, one));
+    types_release(of_a, 3);
+    types_release(of_b, 1);
+}

@@ -1,0 +1,231 @@
+// Programs: threads and locks in wasm, traps and their reports, killing, system
+// calls with bad arguments, imports that do not fit.
+
+#include "test/kernel_frame.h"
+
+#include <string.h>
+
+enum { STATUS_TRAP = 134, MS = 1000000 };
+
+TEST_KERNEL(process_threads_share_memory_under_a_lock)
+{
+    for (u32 i = 0; i < 5; i++)
+        EXPECT_EQ(test_run_module("count"), 42);
+}
+
+TEST_KERNEL(process_start_function_runs_first)
+{
+    EXPECT_EQ(test_run_module("start"), 33);
+}
+
+TEST_KERNEL(process_lives_on_without_its_main_thread)
+{
+    EXPECT_EQ(test_run_module("exit_thread"), 9);
+}
+
+TEST_KERNEL(process_bad_arguments_are_refused)
+{
+    EXPECT_EQ(test_run_module("misuse"), 42);
+}
+
+// --- traps ---------------------------------------------------------------------
+
+static const char *trapping;
+
+static void
+run_trapping(void)
+{
+    EXPECT_EQ(test_run_module(trapping), STATUS_TRAP);
+}
+
+static void
+expect_report(const char *module, const char *const *lines)
+{
+    char log[4096];
+
+    trapping = module;
+    test_log(log, sizeof(log), run_trapping);
+    for (const char *at = log; *lines != NULL; lines++) {
+        const char *found = strstr(at, *lines);
+        if (found == NULL)
+            test_failed(__FILE__, __LINE__, *lines, 0, 1);
+        else
+            at = found;
+    }
+}
+
+TEST_KERNEL(trap_report_names_functions)
+{
+    expect_report("divide",
+                  (const char *[]){
+                      "nebulet: divide: trap: integer divide by zero\n",
+                      "    at quotient (offset 0x", "    at middle (offset 0x",
+                      "    at main (offset 0x", NULL});
+}
+
+TEST_KERNEL(trap_stack_overflow)
+{
+    expect_report(
+        "recurse",
+        (const char *[]){"nebulet: recurse: trap: call stack exhausted\n",
+                         "    at deeper (offset 0x", "    at deeper (offset 0x",
+                         "    ...", NULL});
+}
+
+TEST_KERNEL(trap_outside_memory)
+{
+    expect_report("outside",
+                  (const char *[]){
+                      "nebulet: outside: trap: out of bounds memory access\n",
+                      "    at touch (offset 0x", NULL});
+}
+
+TEST_KERNEL(trap_no_memory_ends_the_process_only)
+{
+    struct process *p = test_process("fill");
+
+    linux_fail_commits(10);
+    test_start(p);
+    u32 status = test_wait(p);
+    linux_fail_commits(UINT64_MAX);
+    EXPECT_EQ(status, STATUS_TRAP);
+    EXPECT_EQ(test_run_module("fill"), 0);
+}
+
+TEST_KERNEL(trap_leaves_other_processes_alone)
+{
+    struct process *bad = test_process("divide");
+    struct process *good = test_process("count");
+    struct process *endless = test_process("endless");
+
+    test_start(endless);
+    test_start(good);
+    test_start(bad);
+    EXPECT_EQ(test_wait(bad), STATUS_TRAP);
+    EXPECT_EQ(test_wait(good), 42);
+    process_kill(endless, 5);
+    EXPECT_EQ(test_wait(endless), 5);
+}
+
+// --- ending --------------------------------------------------------------------
+
+TEST_KERNEL(kill_endless_loop)
+{
+    struct process *p = test_process("endless");
+    u32 status;
+
+    test_start(p);
+    EXPECT_EQ(process_wait(p, port_monotonic_ns() + 20 * MS, &status),
+              ERR_TIMED_OUT);
+    process_kill(p, 124);
+    process_kill(p, 125); // too late
+    EXPECT_EQ(test_wait(p), 124);
+}
+
+TEST_KERNEL(kill_before_start)
+{
+    struct process *p = test_process("endless");
+
+    process_kill(p, 3);
+    EXPECT_EQ(process_start(p), ERR_EXITED);
+    EXPECT_EQ(test_wait(p), 3);
+}
+
+TEST_KERNEL(exit_ends_threads_that_block_and_spin)
+{
+    EXPECT_EQ(test_run_module("blocked"), 7);
+}
+
+TEST_KERNEL(kill_threads_that_block_and_spin)
+{
+    for (u32 delay = 0; delay < 8; delay++) {
+        struct process *p = test_process("blocked");
+        test_start(p);
+        thread_sleep_until(port_monotonic_ns() + delay * MS);
+        process_kill(p, 1);
+        u32 status = test_wait(p);
+        EXPECT(status == 1 || status == 7); // killed, or it was faster
+    }
+}
+
+// --- linking -------------------------------------------------------------------
+
+static void
+expect_refused(const char *module, status_t want, const char *want_text)
+{
+    struct code_module *code = test_compile(module);
+    struct process *p = NULL;
+    struct error error;
+    char text[128] = "";
+
+    EXPECT_EQ(process_new(&p, code, module, &error, text, sizeof(text)), want);
+    EXPECT_EQ(error.status, want);
+    EXPECT(strcmp(text, want_text) == 0);
+    code_module_release(code);
+}
+
+TEST_KERNEL(link_errors_say_which_import)
+{
+    expect_refused("import_name", ERR_UNKNOWN_IMPORT,
+                   "unknown import \"nebulet\" \"no_such_call\"");
+    expect_refused("import_type", ERR_IMPORT_TYPE,
+                   "incompatible import type \"nebulet\" \"thread_yield\"");
+    expect_refused("segment", ERR_TRAP, "");
+}
+
+TEST_KERNEL(process_without_entry_does_not_start)
+{
+    struct process *p = test_process("no_entry");
+
+    EXPECT_EQ(process_start(p), ERR_NOT_FOUND);
+    process_release(p);
+}
+
+// --- no memory -----------------------------------------------------------------
+
+// Let every single commit on the way fail once.
+TEST_KERNEL(no_memory_anywhere_fails_cleanly)
+{
+    u32 worked = 0;
+
+    for (u64 n = 0; worked == 0 && n < 1000; n++) {
+        struct code_module *code = test_compile("count");
+        struct process *p = NULL;
+        struct error error;
+        char text[64];
+        u32 status = 0;
+
+        linux_fail_commits(n);
+        status_t made =
+            process_new(&p, code, "count", &error, text, sizeof(text));
+        if (made == OK)
+            made = process_start(p);
+        if (made == OK)
+            EXPECT_EQ(process_wait(p, UINT64_MAX, &status), OK);
+        else
+            EXPECT_EQ(made, ERR_NO_MEMORY);
+        linux_fail_commits(UINT64_MAX);
+        worked += made == OK && status == 42;
+        if (p != NULL)
+            process_release(p);
+        code_module_release(code);
+    }
+    EXPECT_EQ(worked, 1);
+}
+
+TEST_KERNEL(no_memory_for_the_compiler)
+{
+    struct code_module *code = NULL;
+
+    for (u64 n = 0; code == NULL && n < 1000; n++) {
+        struct bytes bytes = {(u8 *)(u64)test_modules[0].bytes,
+                              test_modules[0].size};
+        struct error error;
+        linux_fail_commits(n);
+        status_t status = code_module_new(&code, bytes, &error);
+        EXPECT(status == OK || status == ERR_NO_MEMORY);
+        linux_fail_commits(UINT64_MAX);
+    }
+    EXPECT(code != NULL);
+    code_module_release(code);
+}

@@ -1,0 +1,265 @@
+// Kernel threads: switching, waiting, deadlines, preemption, pfex.
+
+#include "test/kernel_frame.h"
+
+static void
+run_all(void (*run)(void *), void *arg, u32 count)
+{
+    struct thread *threads[64];
+
+    assert(count <= COUNT(threads));
+    for (u32 i = 0; i < count; i++) {
+        EXPECT_EQ(thread_new(&threads[i], NULL, run, arg), OK);
+        sched_start(threads[i]);
+    }
+    for (u32 i = 0; i < count; i++) {
+        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        thread_release(threads[i]);
+    }
+}
+
+static void
+count_up(void *arg)
+{
+    ++*(u32 *)arg;
+}
+
+TEST_KERNEL(thread_runs_and_joins)
+{
+    u32 count = 0;
+
+    run_all(count_up, &count, 50);
+    EXPECT_EQ(count, 50);
+}
+
+struct turns {
+    u32 next;
+    u32 wrong;
+};
+
+static void
+take_turns(void *arg)
+{
+    struct turns *t = arg;
+    u32 me = t->next++;
+
+    for (u32 i = 0; i < 1000; i++) {
+        thread_yield();
+        if (t->next != 4 && i > 0)
+            t->wrong++;
+    }
+    (void)me;
+}
+
+TEST_KERNEL(thread_yield_lets_others_run)
+{
+    struct turns t = {0, 0};
+
+    run_all(take_turns, &t, 4);
+    EXPECT_EQ(t.wrong, 0);
+}
+
+struct spinner {
+    volatile u32 stop;
+    volatile u64 rounds[3];
+    u32 next;
+};
+
+static void
+spin_until_stop(void *arg)
+{
+    struct spinner *s = arg;
+    u32 me = s->next++;
+
+    while (!s->stop)
+        s->rounds[me]++;
+}
+
+TEST_KERNEL(thread_endless_loops_are_preempted)
+{
+    struct spinner s = {.stop = 0};
+    struct thread *threads[3];
+
+    for (u32 i = 0; i < 3; i++) {
+        EXPECT_EQ(thread_new(&threads[i], NULL, spin_until_stop, &s), OK);
+        sched_start(threads[i]);
+    }
+    thread_sleep_until(port_monotonic_ns() + 60000000);
+    s.stop = 1;
+    for (u32 i = 0; i < 3; i++) {
+        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        EXPECT(s.rounds[i] > 1000);
+        thread_release(threads[i]);
+    }
+}
+
+TEST_KERNEL(thread_sleep_lasts)
+{
+    u64 before = port_monotonic_ns();
+
+    thread_sleep_until(before + 20000000);
+    u64 took = port_monotonic_ns() - before;
+    EXPECT(took >= 20000000);
+    EXPECT(took < 2000000000);
+}
+
+static void
+sleep_in_order(void *arg)
+{
+    struct turns *t = arg;
+    u32 me = __atomic_fetch_add(&t->next, 1, __ATOMIC_SEQ_CST);
+
+    // Deadlines in another order than their start; some are equal.
+    thread_sleep_until(port_monotonic_ns() + (me * 7 % 16) * 1000000);
+    t->wrong++;
+}
+
+TEST_KERNEL(thread_many_sleepers)
+{
+    struct turns t = {0, 0};
+
+    run_all(sleep_in_order, &t, 64);
+    EXPECT_EQ(t.wrong, 64);
+}
+
+TEST_KERNEL(thread_join_times_out)
+{
+    struct spinner s = {.stop = 0};
+    struct thread *t;
+
+    EXPECT_EQ(thread_new(&t, NULL, spin_until_stop, &s), OK);
+    sched_start(t);
+    EXPECT_EQ(thread_join(t, port_monotonic_ns() + 5000000), ERR_TIMED_OUT);
+    s.stop = 1;
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+}
+
+// --- pfex ------------------------------------------------------------------------
+
+struct counter {
+    u32 word;
+    volatile u32 inside, count, wrong;
+};
+
+static void
+count_locked(void *arg)
+{
+    struct counter *c = arg;
+
+    for (u32 i = 0; i < 2000; i++) {
+        pfex_acquire(&c->word);
+        if (c->inside++ != 0)
+            c->wrong++;
+        u32 count = c->count;
+        if (i % 16 == 0)
+            thread_yield();
+        c->count = count + 1;
+        c->inside--;
+        if (pfex_release(&c->word) != OK)
+            c->wrong++;
+    }
+}
+
+TEST_KERNEL(pfex_excludes)
+{
+    struct counter c = {0};
+
+    run_all(count_locked, &c, 16);
+    EXPECT_EQ(c.count, 32000);
+    EXPECT_EQ(c.wrong, 0);
+    EXPECT_EQ(c.word, 0);
+}
+
+static struct {
+    u32 word, next, order[8];
+} queue;
+
+static void
+line_up(void *arg)
+{
+    u32 me = (u32)(u64)arg;
+
+    pfex_acquire(&queue.word);
+    queue.order[queue.next++] = me;
+    EXPECT_EQ(pfex_release(&queue.word), OK);
+}
+
+TEST_KERNEL(pfex_serves_in_order)
+{
+    struct thread *threads[8];
+
+    queue.next = 0;
+    pfex_acquire(&queue.word);
+    for (u64 i = 0; i < 8; i++) {
+        EXPECT_EQ(thread_new(&threads[i], NULL, line_up, (void *)i), OK);
+        sched_start(threads[i]);
+        thread_yield();
+    }
+    EXPECT_EQ(pfex_release(&queue.word), OK);
+    for (u32 i = 0; i < 8; i++) {
+        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        EXPECT_EQ(queue.order[i], i);
+        thread_release(threads[i]);
+    }
+}
+
+TEST_KERNEL(pfex_free_word_is_not_released)
+{
+    u32 word = 0;
+
+    EXPECT_EQ(pfex_release(&word), ERR_NOT_OWNER);
+    pfex_acquire(&word);
+    EXPECT_EQ(word, 1);
+    EXPECT_EQ(pfex_release(&word), OK);
+    EXPECT_EQ(word, 0);
+}
+
+// --- wait and notify -------------------------------------------------------------
+
+struct parked {
+    u32 word;
+    u32 woken, timed_out;
+};
+
+static void
+park(void *arg)
+{
+    struct parked *p = arg;
+    u32 result = atomic_wait(&p->word, false, 7, 50000000);
+
+    p->woken += result == WAIT_WOKEN;
+    p->timed_out += result == WAIT_TIMED_OUT;
+}
+
+TEST_KERNEL(atomic_wait_checks_the_value)
+{
+    u64 word = 1ull << 32 | 5;
+
+    EXPECT_EQ(atomic_wait(&word, false, 6, -1), WAIT_NOT_EQUAL);
+    EXPECT_EQ(atomic_wait(&word, true, 5, -1), WAIT_NOT_EQUAL);
+    EXPECT_EQ(atomic_wait(&word, false, 5, 1000), WAIT_TIMED_OUT);
+    EXPECT_EQ(atomic_wait(&word, true, word, 0), WAIT_TIMED_OUT);
+    EXPECT_EQ(atomic_notify(&word, 1), 0);
+}
+
+TEST_KERNEL(atomic_notify_wakes_as_many)
+{
+    struct parked p = {.word = 7};
+    struct thread *threads[8];
+
+    for (u32 i = 0; i < 8; i++) {
+        EXPECT_EQ(thread_new(&threads[i], NULL, park, &p), OK);
+        sched_start(threads[i]);
+    }
+    while (atomic_notify(&p.word, 1) == 0)
+        thread_yield();
+    thread_sleep_until(port_monotonic_ns() + 5000000);
+    EXPECT_EQ(atomic_notify(&p.word, 4), 4);
+    for (u32 i = 0; i < 8; i++) {
+        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        thread_release(threads[i]);
+    }
+    EXPECT_EQ(p.woken, 5);
+    EXPECT_EQ(p.timed_out, 3);
+}
