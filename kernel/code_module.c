@@ -88,8 +88,8 @@ register_types(struct code_module *m)
 }
 
 status_t
-code_module_new(struct code_module **out, struct bytes bytes,
-                struct error *error)
+code_module_new_without(struct code_module **out, struct bytes bytes,
+                        u32 without, struct error *error)
 {
     struct code_module *m = kernel_alloc(sizeof(*m));
     status_t status;
@@ -105,7 +105,8 @@ code_module_new(struct code_module **out, struct bytes bytes,
     else
         status = copy_bytes(m, bytes);
     if (status == OK)
-        status = module_decode(&m->module, m->bytes, &m->keep, error);
+        status = module_decode_without(&m->module, m->bytes, without, &m->keep,
+                                       error);
     if (status == OK)
         status = compile(m, error);
     if (status == OK)
@@ -117,6 +118,13 @@ code_module_new(struct code_module **out, struct bytes bytes,
     error_set(error, status, 0, status_text(status));
     object_release(&m->object);
     return status;
+}
+
+status_t
+code_module_new(struct code_module **out, struct bytes bytes,
+                struct error *error)
+{
+    return code_module_new_without(out, bytes, 0, error);
 }
 
 void

@@ -56,6 +56,10 @@ struct code_module;
 // Decode, validate and compile a copy of `bytes`.
 MUST_USE status_t code_module_new(struct code_module **out, struct bytes bytes,
                                   struct error *error);
+// The same, refusing modules that use these features (enum wasm_feature).
+MUST_USE status_t code_module_new_without(struct code_module **out,
+                                          struct bytes bytes, u32 without,
+                                          struct error *error);
 void code_module_release(struct code_module *m);
 const struct module *code_module_info(const struct code_module *m);
 const struct code *code_module_code(const struct code_module *m);

@@ -60,6 +60,7 @@ struct script {
     struct script_result result;
 
     const u8 *at, *end; // the next byte
+    u8 without;         // enum wasm_feature
     u32 line;
 
     struct process *process;
@@ -348,10 +349,10 @@ instantiate(struct script *s, struct code_module *code, struct instance **out)
 }
 
 static struct outcome
-compile(struct bytes bytes, struct code_module **out)
+compile(struct bytes bytes, u32 without, struct code_module **out)
 {
     struct error error = {0};
-    status_t status = code_module_new(out, bytes, &error);
+    status_t status = code_module_new_without(out, bytes, without, &error);
 
     return (struct outcome){status, error.what};
 }
@@ -374,7 +375,7 @@ add_spectest(struct script *s)
     struct code_module *code;
     struct instance *instance;
 
-    if (compile(bytes, &code).status != OK)
+    if (compile(bytes, 0, &code).status != OK)
         panic(__FILE__, __LINE__, "spectest does not compile");
     if (instantiate(s, code, &instance).status != OK)
         panic(__FILE__, __LINE__, "spectest does not link");
@@ -414,7 +415,7 @@ run_module(struct script *s, bool definition)
     struct code_module *code = NULL;
 
     s->newest = NULL;
-    struct outcome o = compile(bytes, &code);
+    struct outcome o = compile(bytes, s->without, &code);
     if (o.status == OK && !definition)
         o = load(s, code, &instance);
     s->unsupported = o.status == ERR_UNSUPPORTED;
@@ -585,7 +586,7 @@ run_refused(struct script *s, u8 command)
     bool at_link =
         command == SCRIPT_UNLINKABLE || command == SCRIPT_UNINSTANTIABLE;
 
-    struct outcome o = compile(bytes, &code);
+    struct outcome o = compile(bytes, s->without, &code);
     if (o.status == OK && at_link)
         o = load(s, code, &instance);
     if (o.status == ERR_UNSUPPORTED)
@@ -646,6 +647,7 @@ script_run(struct bytes script, const char *name, void (*say)(const char *text))
     s->end = script.ptr + script.size;
     if (process_new_empty(&s->process, name) != OK)
         panic(__FILE__, __LINE__, "no memory for a test process");
+    s->without = take_u8(s);
     for (;;) {
         s->line = take_u32(s);
         u8 command = take_u8(s);

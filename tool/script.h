@@ -2,7 +2,9 @@
 // runner (script.c, freestanding) executes it on every port: the host command
 // translates JSON into it (script_json.c).
 //
-// A script is a sequence of records, little endian:
+// A script is u8 `without`, the features that its modules may not use (enum
+// wasm_feature: what is valid differs between the official suites), and then a
+// sequence of records, little endian:
 //
 //     u32 line, u8 command, then by command:
 //

@@ -3,6 +3,7 @@
 
 #include "tool/script.h"
 #include "tool/tool.h"
+#include "wasm/wasm.h"
 
 #include <cjson/cJSON.h>
 #include <stdlib.h>
@@ -323,6 +324,25 @@ put_command(struct source *s, const cJSON *command)
     refuse(s, "unknown command", type);
 }
 
+// What the suites do not know of, by folder: core/ is WebAssembly 3.0 without
+// custom page sizes, threads/ is from before several memories and tables.
+static const struct {
+    const char *folder;
+    u8 without;
+} suites[] = {
+    {"core/",    FEATURE_PAGE_SIZES                        },
+    {"threads/", FEATURE_MULTI_MEMORY | FEATURE_MULTI_TABLE},
+};
+
+static u8
+features_without(const char *path)
+{
+    for (u32 i = 0; i < COUNT(suites); i++)
+        if (strstr(path, suites[i].folder) != NULL)
+            return suites[i].without;
+    return 0;
+}
+
 bool
 script_from_json(struct buffer *out, const char *path)
 {
@@ -337,6 +357,7 @@ script_from_json(struct buffer *out, const char *path)
     const cJSON *commands = cJSON_GetObjectItemCaseSensitive(json, "commands");
     if (!cJSON_IsArray(commands))
         refuse(&s, "not a test script", "no array \"commands\"");
+    put_u8(&s, features_without(path));
     cJSON_ArrayForEach(command, commands) put_command(&s, command);
     buffer_put_u32(out, 0);
     put_u8(&s, SCRIPT_END);

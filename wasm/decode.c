@@ -154,11 +154,24 @@ static void (*const steps[])(struct decoder *d) = {
     decode_data_count, decode_code,    decode_datas,
 };
 
-status_t
-module_decode(struct module *m, struct bytes bytes, struct arena *keep,
-              struct error *error)
+// Features that are to be refused; the offset is that of the whole.
+static void
+check_features(struct decoder *d)
 {
-    struct decoder d = {.m = m, .keep = keep, .error = error};
+    const struct module *m = d->m;
+
+    if ((d->without & FEATURE_MULTI_MEMORY) && m->memory_count > 1)
+        error_set(d->error, ERR_INVALID, 0, "multiple memories");
+    if ((d->without & FEATURE_MULTI_TABLE) && m->table_count > 1)
+        error_set(d->error, ERR_INVALID, 0, "multiple tables");
+}
+
+status_t
+module_decode_without(struct module *m, struct bytes bytes, u32 without,
+                      struct arena *keep, struct error *error)
+{
+    struct decoder d = {
+        .m = m, .without = without, .keep = keep, .error = error};
 
     *m = (struct module){.bytes = bytes.ptr, .size = bytes.size};
     if (bytes.size > LIMIT_MODULE_SIZE)
@@ -172,6 +185,8 @@ module_decode(struct module *m, struct bytes bytes, struct arena *keep,
     if (is_ok(&d))
         size_spaces(&d);
     if (is_ok(&d))
+        check_features(&d);
+    if (is_ok(&d))
         allocate_spaces(&d);
     if (is_ok(&d))
         decode_imports(&d, true);
@@ -184,4 +199,11 @@ module_decode(struct module *m, struct bytes bytes, struct arena *keep,
     if (is_ok(&d))
         module_check(&d);
     return error->status;
+}
+
+status_t
+module_decode(struct module *m, struct bytes bytes, struct arena *keep,
+              struct error *error)
+{
+    return module_decode_without(m, bytes, 0, keep, error);
 }

@@ -59,6 +59,7 @@ struct section {
 
 struct decoder {
     struct module *m;
+    u32 without; // enum wasm_feature
     struct arena *keep;
     struct error *error;
     struct section sections[SECTION_COUNT];

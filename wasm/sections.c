@@ -135,8 +135,9 @@ static struct limits
 read_memory(struct decoder *d, struct reader *r)
 {
     u64 at = r->at;
+    u8 page = d->without & FEATURE_PAGE_SIZES ? 0 : LIMITS_PAGE;
     struct limits l =
-        read_limits(r, LIMITS_MAX | LIMITS_SHARED | LIMITS_64 | LIMITS_PAGE);
+        read_limits(r, LIMITS_MAX | LIMITS_SHARED | LIMITS_64 | page);
     u64 most = l.is64 ? 1ull << 48 : 1ull << 16;
 
     if (l.page_log2 == 0)

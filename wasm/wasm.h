@@ -246,6 +246,16 @@ struct string read_name(struct reader *r); // checked UTF-8
 // what *m points to.  On failure error says where and why.  A module whose
 // constant expressions make structs, arrays or i31 is ERR_UNSUPPORTED; *m is
 // complete even so.
+// `without` is a set of features to refuse, as if they did not exist.
+enum wasm_feature {
+    FEATURE_MULTI_MEMORY = 1 << 0,
+    FEATURE_MULTI_TABLE = 1 << 1,
+    FEATURE_PAGE_SIZES = 1 << 2, // custom page sizes
+};
+
+MUST_USE status_t module_decode_without(struct module *m, struct bytes bytes,
+                                        u32 without, struct arena *keep,
+                                        struct error *error);
 MUST_USE status_t module_decode(struct module *m, struct bytes bytes,
                                 struct arena *keep, struct error *error);
 
