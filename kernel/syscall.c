@@ -279,7 +279,7 @@ next_word(struct marshal *m)
     static u32 call_##name(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5) \
     {                                                                      \
         struct marshal m = marshal(r0, r1, r2, r3, r4, r5);                \
-        struct name##_args a;                                              \
+        struct name##_args a = {0};                                        \
         fetch_##name(&m, &a);                                              \
         status_t status = m.status == OK ? sys_##name(&a) : m.status;      \
         thread_drop_holds(thread_current());                               \
