@@ -1,0 +1,67 @@
+// test/: what the tests of ir/ share: memory, files, and an interpreter of the
+// IR that runs the modules of the official suite long before machine code does.
+
+#pragma once
+
+#include "ir/ir.h"
+#include "test/test.h"
+
+// An arena over `size` bytes of lazily committed memory; arena_drop gives it
+// back.
+struct arena arena_make(u64 size);
+void arena_drop(struct arena *arena);
+
+// The contents of a file, to be freed; ptr is NULL if there is none.
+struct bytes file_read(const char *path);
+
+// --- ir_interp.c ------------------------------------------------------------
+
+enum { PAGE = 65536, TABLE_MAX = 100000 };
+
+// A value; i32 and f32 leave the upper half 0.
+struct cell {
+    u64 bits[2];
+};
+
+// A module that runs by itself, functions of spectest aside.
+struct instance {
+    struct module m;
+    struct arena keep; // the module, memories, tables, functions
+    struct arena temp; // builds
+    bool plain;        // how to build
+    struct fn *fns;    // by function index, ins is NULL until needed
+    struct memory {
+        u8 *bytes;
+        u64 size, max;
+    } * memories;
+    struct ref_table {
+        u64 *refs; // 0 is null, else 1 + function index, or of the host
+        u64 count, max;
+    } * tables;
+    struct cell *globals;
+    bool *dropped_data, *dropped_elem;
+    u32 depth;  // of calls
+    u64 steps;  // instructions that may still run
+    u64 thrown; // exception that is under way: index in `exceptions`
+    struct exception {
+        u32 tag;
+        struct cell *payload;
+    } * exceptions;
+    u32 exception_count;
+};
+
+// How a run ended.
+enum outcome { RAN, TRAPPED, THREW, UNSUPPORTED };
+
+struct result {
+    enum outcome outcome;
+    enum trap trap;
+};
+
+// Decode and instantiate; UNSUPPORTED when it imports what is not here, or
+// needs what the interpreter does not have.
+struct result instance_new(struct instance *in, struct bytes bytes, bool plain);
+void instance_free(struct instance *in);
+
+// Call a function; the arguments are in `cells`, which gets the results.
+struct result instance_call(struct instance *in, u32 func, struct cell *cells);
