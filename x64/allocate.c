@@ -84,7 +84,7 @@ place_block(struct allocator *a, blk_t b)
 
         a->position = i;
         a->from = ins->from;
-        if (mins_is_call(ins) || mins_is_tail(ins) || mins_is_ret(ins))
+        if (mins_is_call(ins))
             place_call(a, ins);
         else
             place_ins(a, ins);

@@ -218,13 +218,54 @@ struct roles {
     u8 clobbers;        // bits rax rcx rdx
 };
 
-// The roles of an instruction's operands; with memory, b is only what is not
-// the rm operand.
-struct roles mins_roles(const struct mins *ins, u32 features);
+// By whether VEX-encoded, whether the rm operand is memory, and shape.
+extern const struct roles shape_roles[2][2][SHAPE_COUNT];
 
-bool mins_is_call(const struct mins *ins); // and not a tail call
-bool mins_is_tail(const struct mins *ins);
-bool mins_is_ret(const struct mins *ins);
+// What the walks over the code ask of every instruction.
+struct op_traits {
+    u8 shape;     // enum x64_shape
+    u8 flags;     // enum x64_flag, as far as it fits
+    bool is_call; // a call, a tail call or a return: uses struct mcall
+};
+
+extern const struct op_traits op_traits[X64_OP_COUNT];
+
+static inline bool
+mins_is_call(const struct mins *ins)
+{
+    return op_traits[ins->op].is_call;
+}
+
+static inline bool
+mins_is_ret(const struct mins *ins)
+{
+    return op_traits[ins->op].shape == SHAPE_RET;
+}
+
+// A call that comes back.
+static inline bool
+mins_returns(const struct mins *ins)
+{
+    u8 shape = op_traits[ins->op].shape;
+
+    return shape == SHAPE_CALL_REL || shape == SHAPE_CALL_RM;
+}
+
+static inline u8
+mins_shape(const struct mins *ins)
+{
+    return op_traits[ins->op].shape;
+}
+
+static inline const struct roles *
+mins_roles(const struct mins *ins, u32 features)
+{
+    struct op_traits traits = op_traits[ins->op];
+    bool vex = (traits.flags & VEX_ONLY) ||
+               ((traits.flags & VEX) && (features & CPU_AVX));
+
+    return &shape_roles[vex][ins->flags & MINS_MEM][traits.shape];
+}
 
 // The edges out of a block: the last instruction's.  Consecutive numbers or
 // two, so: count, and edge_out() for each.

@@ -129,7 +129,7 @@ move_edge(struct allocator *a, edge_t e, struct range exit, struct range entry)
         struct place place = {.kind = PLACE_REG, .type = value_type(a, v)};
 
         place.reg = state_reg(a->states[entry.first + i]);
-        if (v - to->first >= to->params)
+        if (a->values[v].pred_reg != place.reg && v - to->first >= to->params)
             moves_add(a, place, source_of(a, v));
     }
     move_params(a, e);
@@ -217,7 +217,8 @@ static void
 inherit(struct allocator *a, blk_t b, edge_t best)
 {
     struct range exit = a->exit[a->fn->edges[best].from];
-    u32 preds = count_preds(a, b, 1);
+    bool alone = a->fn->blocks[b].preds == 1;
+    u32 preds = alone ? 0 : count_preds(a, b, 1);
 
     for (u32 i = 0; i < exit.count; i++) {
         u32 state = a->states[exit.first + i];
@@ -231,7 +232,8 @@ inherit(struct allocator *a, blk_t b, edge_t best)
             continue;
         reg_set(a, state_reg(state), v);
     }
-    count_preds(a, b, -1);
+    if (!alone)
+        count_preds(a, b, -1);
 }
 
 // What is live here and in a register of a predecessor but in none here, has
@@ -533,6 +535,9 @@ block_enter(struct allocator *a, blk_t b)
             enter_loop(a, b, best);
         else
             inherit(a, b, best);
+        if (a->fn->blocks[b].preds == 1 && a->fn->blocks[b].params == 0 &&
+            !is_header(a, b))
+            return;
         choose_params(a, b, best);
         move_preds(a, b);
         define_params(a, b);

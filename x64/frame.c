@@ -16,6 +16,7 @@ struct slots {
     vreg_t *expiring;  // by block: slots that end with it, chained by `again`
     vreg_t last_store; // chain of stores, last first, by `next_def`
     u32 stores;
+    bool any; // is there a slot at all?
 };
 
 static bool
@@ -33,6 +34,7 @@ frame_init(struct slots *f, struct allocator *a)
     for (vreg_t v = a->first_def; v != 0; v = a->values[v].next_def)
         if (has_own_slot(&a->values[v]))
             count[value_type(a, v) == IR_V128]++;
+    f->any = count[0] + count[1] > 0;
     for (u32 i = 0; i < 2; i++) {
         f->unused[i] = ARENA_NEW(a->temp, i32, count[i] + 1);
         if (f->unused[i] == NULL)
@@ -165,7 +167,7 @@ edge_at_end(const struct allocator *a, blk_t b)
     const struct mins *last = &a->m->ins[a->m->blocks[b].end - 1];
     edge_t e;
 
-    if (x64_info(last->op)->shape != SHAPE_JUMP)
+    if (mins_shape(last) != SHAPE_JUMP)
         return 0;
     e = last->imm;
     return a->edge_code[e].count > 0 ? e : 0;
@@ -250,7 +252,8 @@ frame_finish(struct allocator *a)
         fail(a, status);
         return;
     }
-    assign_slots(&f);
+    if (f.any)
+        assign_slots(&f);
     inserted = count_inserted(&f);
     if (!reserve(a, inserted + a->extra.count)) {
         fail(a, ERR_NO_MEMORY);
@@ -260,9 +263,9 @@ frame_finish(struct allocator *a)
         resolve(a, &a->extra.ins[i]);
     a->out.count += inserted;
     at = a->out.count;
-    for (blk_t b = a->fn->block_count; b-- > 0;)
+    for (blk_t b = a->fn->block_count; b-- > 0 && (inserted > 0 || f.any);)
         spread_block(&f, b, &at);
-    assert(at == 0 && f.last_store == 0);
+    assert(f.last_store == 0);
     add_edge_blocks(a);
     a->m->frame_size = (u32)ALIGN_UP(a->m->frame_size, 16);
 }

@@ -83,16 +83,15 @@ hint_role(struct allocator *a, vreg_t v, u8 role)
 static void
 visit_ins(struct allocator *a, const struct mins *ins, u32 distance)
 {
-    struct roles roles = mins_roles(ins, a->m->features);
-    const struct x64_info *info = x64_info(ins->op);
+    const struct roles *roles = mins_roles(ins, a->m->features);
 
-    if (roles.def2)
+    if (roles->def2)
         def(a, ins->def2);
-    if (roles.def)
+    if (roles->def)
         def(a, ins->def);
-    if (roles.def == ROLE_TIED)
+    if (roles->def == ROLE_TIED)
         hint_like(a, ins->a, ins->def);
-    else if (info->shape == SHAPE_RM && roles.b)
+    else if (mins_shape(ins) == SHAPE_RM && roles->b)
         hint_like(a, ins->b, ins->def);
     if (ins->flags & MINS_MEM) {
         if (is_vreg(ins->index))
@@ -100,14 +99,14 @@ visit_ins(struct allocator *a, const struct mins *ins, u32 distance)
         if (is_vreg(ins->base))
             use(a, ins->base, distance);
     }
-    if (roles.b == ROLE_EARLY)
+    if (roles->b == ROLE_EARLY)
         def(a, ins->b);
-    else if (roles.b)
+    else if (roles->b)
         use(a, ins->b, distance);
-    hint_role(a, ins->b, roles.b);
-    if (roles.a)
+    hint_role(a, ins->b, roles->b);
+    if (roles->a)
         use(a, ins->a, distance);
-    hint_role(a, ins->a, roles.a);
+    hint_role(a, ins->a, roles->a);
 }
 
 // Arguments of a call, or the values of a return.
@@ -136,7 +135,7 @@ visit_call(struct allocator *a, const struct mins *ins, u32 distance)
 
     for (u32 i = 0; i < call->result_count; i++)
         def(a, a->m->list[call->results + i]);
-    if (mins_is_call(ins) && !a->fn->blocks[a->block].cold)
+    if (mins_returns(ins) && !a->fn->blocks[a->block].cold)
         a->calls++;
     visit_args(a, call, mins_is_ret(ins) ? abi_int_results : abi_int_args,
                distance);
@@ -244,7 +243,7 @@ visit_block(struct allocator *a, blk_t b)
     for (u32 i = block->end; i-- > block->first;) {
         const struct mins *ins = &a->m->ins[i];
 
-        if (mins_is_call(ins) || mins_is_tail(ins) || mins_is_ret(ins))
+        if (mins_is_call(ins))
             visit_call(a, ins, i - block->first);
         else
             visit_ins(a, ins, i - block->first);

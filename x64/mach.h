@@ -114,6 +114,7 @@ enum x64_imm { // of a row
 enum x64_shape { // of operands, see shapes.def
 #define SHAPE(id, reg, vvvv, rm, text, read) SHAPE_##id,
 #include "x64/shapes.def"
+    SHAPE_COUNT
 };
 
 // Condition codes: the hardware's, and two of several flags, for JCC and

@@ -368,7 +368,7 @@ place_ins(struct allocator *a, const struct mins *ins)
         .a = a,
         .ins = ins,
         .info = x64_info(ins->op),
-        .roles = mins_roles(ins, a->m->features),
+        .roles = *mins_roles(ins, a->m->features),
         .new = *ins,
     };
     vreg_t def = p.roles.def ? ins->def : 0;

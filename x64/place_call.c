@@ -189,7 +189,7 @@ void
 place_call(struct allocator *a, const struct mins *ins)
 {
     struct mcall *call = &a->m->calls[ins->imm];
-    bool is_call = mins_is_call(ins), is_ret = mins_is_ret(ins);
+    bool is_call = mins_returns(ins), is_ret = mins_is_ret(ins);
     struct signature s;
     status_t status = signature_of(a, call, is_ret, &s);
 

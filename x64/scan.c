@@ -43,13 +43,13 @@ push_list(struct allocator *a, u32 first, u32 count, u32 next)
 static void
 scan_ins(struct allocator *a, const struct mins *ins, u32 at)
 {
-    struct roles roles = mins_roles(ins, a->m->features);
+    const struct roles *roles = mins_roles(ins, a->m->features);
 
-    if (roles.b == ROLE_EARLY)
+    if (roles->b == ROLE_EARLY)
         push(a, ins->b, NEVER);
-    if (roles.def2)
+    if (roles->def2)
         push(a, ins->def2, NEVER);
-    if (roles.def)
+    if (roles->def)
         push(a, ins->def, NEVER);
     if (ins->flags & MINS_MEM) {
         if (is_vreg(ins->index))
@@ -57,9 +57,9 @@ scan_ins(struct allocator *a, const struct mins *ins, u32 at)
         if (is_vreg(ins->base))
             push(a, ins->base, at);
     }
-    if (roles.b && roles.b != ROLE_EARLY)
+    if (roles->b && roles->b != ROLE_EARLY)
         push(a, ins->b, at);
-    if (roles.a)
+    if (roles->a)
         push(a, ins->a, at);
 }
 
@@ -139,11 +139,11 @@ scan_block(struct allocator *a, blk_t b)
         scan_edge(a, b, edge_out(a->m, b, i));
     for (u32 i = block->end; i-- > block->first;) {
         struct mins *ins = &a->m->ins[i];
-        u16 flags = x64_info(ins->op)->flags;
+        u8 flags = op_traits[ins->op].flags;
 
         flags_live = (flags & RFLAGS) || (flags_live && !(flags & WFLAGS));
         ins->flags_live = flags_live;
-        if (mins_is_call(ins) || mins_is_tail(ins) || mins_is_ret(ins))
+        if (mins_is_call(ins))
             scan_call(a, ins, i);
         else
             scan_ins(a, ins, i);
