@@ -117,7 +117,7 @@ TEST(wasi_boot_no_memory)
     add_program("0", "");
     archive_add(&a, "root/f", '0', "f", 1, "");
     archive_end(&a);
-    for (u32 n = 1; n < 20 && status != 0; n++) {
+    for (u32 n = 1; n < 100 && status != 0; n++) {
         fake.memory_limit = n;
         status = boot_run(archive_bytes(&a), "");
         EXPECT_EQ(fake.blocks, 0);

@@ -79,7 +79,9 @@ TEST(wasi_calls_clocks)
     EXPECT_EQ(fake.memory[DATA + 1000], 0);
     EXPECT_EQ(CALL_WASI("random_get", 1, 0xffffffff), WASI_FAULT);
     EXPECT_EQ(CALL_WASI("sched_yield", 0), WASI_SUCCESS);
-    EXPECT_EQ(CALL_WASI("sock_recv", 0), WASI_NOSYS);
+    EXPECT_EQ(CALL_WASI("proc_raise", 0), WASI_NOSYS);
+    EXPECT_EQ(CALL_WASI("sock_recv", 0), WASI_NOTSOCK);
+    EXPECT_EQ(CALL_WASI("sock_recv", 77), WASI_BADF);
 }
 
 // Small pieces go out as one, large ones directly, in order.
@@ -230,6 +232,7 @@ static const struct {
     {"new",  OPEN_CREATE,                  2,          WASI_ROFS      },
     {"new",  0,                            2,          WASI_NOENT     },
     {"f/",   0,                            2,          WASI_NOTDIR    },
+    {"d",    0,                            1 << 6,     WASI_ISDIR     },
     {"d",    OPEN_TRUNCATE,                2,          WASI_ISDIR     },
     {"../f", 0,                            2,          WASI_PERM      },
     {"f",    0,                            1ull << 40, WASI_NOTCAPABLE},

@@ -9,7 +9,7 @@
 struct fake fake;
 
 // One program as boot_run sees it; the unit tests' own process too.
-struct process {
+struct fake_process {
     void *state;
     const struct personality *type;
     u64 end_ns;
@@ -17,7 +17,14 @@ struct process {
     bool ended;
 };
 
-static struct process self;
+static struct fake_process self;
+
+// The kernel's structure of that name stays unused.
+static struct fake_process *
+of(struct process *p)
+{
+    return (struct fake_process *)p;
+}
 
 // --- memory and the caller ------------------------------------------------------
 
@@ -68,21 +75,21 @@ kernel_free(void *ptr)
 struct process *
 process_current(void)
 {
-    return &self;
+    return (struct process *)&self;
 }
 
 void *
 process_personality(struct process *p)
 {
-    return p->state;
+    return of(p)->state;
 }
 
 void
 process_set_personality(struct process *p, const struct personality *type,
                         void *state)
 {
-    p->type = type;
-    p->state = state;
+    of(p)->type = type;
+    of(p)->state = state;
 }
 
 void
@@ -161,6 +168,12 @@ port_realtime_ns(void)
 }
 
 void
+port_memory_info(u64 *available, u64 *total)
+{
+    *available = *total = 2 * FAKE_FILES;
+}
+
+void
 port_random(void *to, u64 size)
 {
     memset(to, 0x5a, size);
@@ -197,13 +210,15 @@ process_new(struct process **out, struct code_module *m, const char *name,
             struct error *error, char *text, u32 text_size)
 {
     (void)m, (void)name, (void)error, (void)text, (void)text_size;
-    *out = calloc(1, sizeof(struct process));
+    *out = calloc(1, sizeof(struct fake_process));
     return OK;
 }
 
 status_t
-process_start(struct process *p)
+process_start(struct process *process)
 {
+    struct fake_process *p = of(process);
+
     p->end_ns =
         fake.run_ns == UINT64_MAX ? UINT64_MAX : fake.now_ns + fake.run_ns;
     p->status = fake.exit_status + fake.started;
@@ -214,7 +229,7 @@ process_start(struct process *p)
 }
 
 static void
-end(struct process *p)
+end(struct fake_process *p)
 {
     if (!p->ended)
         fake.running--;
@@ -222,8 +237,10 @@ end(struct process *p)
 }
 
 status_t
-process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
+process_wait(struct process *process, u64 deadline_ns, u32 *exit_status)
 {
+    struct fake_process *p = of(process);
+
     if (!p->ended && p->end_ns > deadline_ns) {
         fake.now_ns = MAX(fake.now_ns, deadline_ns);
         return ERR_TIMED_OUT;
@@ -239,15 +256,15 @@ process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
 void
 process_kill(struct process *p, u32 exit_status)
 {
-    p->status = exit_status;
-    end(p);
+    of(p)->status = exit_status;
+    end(of(p));
 }
 
 void
 process_release(struct process *p)
 {
-    if (p->type != NULL)
-        p->type->exit(p);
+    if (of(p)->type != NULL)
+        of(p)->type->exit(p);
     free(p);
 }
 
@@ -258,7 +275,7 @@ fake_attach(struct node *root)
 {
     static u8 args[] = "prog\0one\0", env[] = "A=1\0B=";
 
-    EXPECT_EQ(wasi_attach(&self, (struct bytes){args, 9},
+    EXPECT_EQ(wasi_attach(process_current(), (struct bytes){args, 9},
                           (struct bytes){env, 7}, root),
               OK);
 }
@@ -266,7 +283,7 @@ fake_attach(struct node *root)
 void
 fake_detach(void)
 {
-    self.type->exit(&self);
+    self.type->exit(process_current());
     self.state = NULL;
 }
 

@@ -38,47 +38,49 @@ make_root(void)
 
 static const struct {
     const char *path;
-    bool follow;
+    enum follow follow;
     errno_t error;
     const char *data; // of the file or link, "/" for a directory, NULL: none
 } walks[] = {
-    {"top",                 true,  WASI_SUCCESS, "top"  },
-    {"./top",               true,  WASI_SUCCESS, "top"  },
-    {"d/e/f",               true,  WASI_SUCCESS, "fff"  },
-    {"d//e/./f",            true,  WASI_SUCCESS, "fff"  },
-    {"d/e/../../top",       true,  WASI_SUCCESS, "top"  },
-    {"hard",                true,  WASI_SUCCESS, "fff"  },
-    {".",                   true,  WASI_SUCCESS, "/"    },
-    {"d",                   true,  WASI_SUCCESS, "/"    },
-    {"d/",                  true,  WASI_SUCCESS, "/"    },
-    {"d/..",                true,  WASI_SUCCESS, "/"    },
-    {"to-f",                true,  WASI_SUCCESS, "fff"  },
-    {"to-f",                false, WASI_SUCCESS, "d/e/f"},
-    {"to-d/e/f",            false, WASI_SUCCESS, "fff"  },
-    {"to-d/",               false, WASI_SUCCESS, "/"    },
-    {"d/up",                true,  WASI_SUCCESS, "top"  },
-    {"new",                 true,  WASI_SUCCESS, NULL   },
-    {"d/new/",              true,  WASI_SUCCESS, NULL   },
-    {"none",                true,  WASI_SUCCESS, NULL   },
-    {"",                    true,  WASI_NOENT,   NULL   },
-    {"new/x",               true,  WASI_NOENT,   NULL   },
-    {"top/",                true,  WASI_NOTDIR,  NULL   },
-    {"top/x",               true,  WASI_NOTDIR,  NULL   },
-    {"top/.",               true,  WASI_NOTDIR,  NULL   },
-    {"top/..",              true,  WASI_NOTDIR,  NULL   },
-    {"to-f/",               true,  WASI_NOTDIR,  NULL   },
-    {"..",                  true,  WASI_PERM,    NULL   },
-    {"../secret",           true,  WASI_PERM,    NULL   },
-    {"d/../../root/top",    true,  WASI_PERM,    NULL   },
-    {"d/e/../../../secret", true,  WASI_PERM,    NULL   },
-    {"/top",                true,  WASI_PERM,    NULL   },
-    {"d/out",               true,  WASI_PERM,    NULL   },
-    {"abs",                 true,  WASI_PERM,    NULL   },
-    {"abs",                 false, WASI_SUCCESS, "/top" },
-    {"self",                true,  WASI_LOOP,    NULL   },
-    {"self",                false, WASI_SUCCESS, "self" },
-    {"self/x",              false, WASI_LOOP,    NULL   },
-    {"ping",                true,  WASI_LOOP,    NULL   },
+    {"top",                 FOLLOW_ALWAYS,       WASI_SUCCESS, "top"  },
+    {"./top",               FOLLOW_ALWAYS,       WASI_SUCCESS, "top"  },
+    {"d/e/f",               FOLLOW_ALWAYS,       WASI_SUCCESS, "fff"  },
+    {"d//e/./f",            FOLLOW_ALWAYS,       WASI_SUCCESS, "fff"  },
+    {"d/e/../../top",       FOLLOW_ALWAYS,       WASI_SUCCESS, "top"  },
+    {"hard",                FOLLOW_ALWAYS,       WASI_SUCCESS, "fff"  },
+    {".",                   FOLLOW_ALWAYS,       WASI_SUCCESS, "/"    },
+    {"d",                   FOLLOW_ALWAYS,       WASI_SUCCESS, "/"    },
+    {"d/",                  FOLLOW_ALWAYS,       WASI_SUCCESS, "/"    },
+    {"d/..",                FOLLOW_ALWAYS,       WASI_SUCCESS, "/"    },
+    {"to-f",                FOLLOW_ALWAYS,       WASI_SUCCESS, "fff"  },
+    {"to-f",                FOLLOW_BEFORE_SLASH, WASI_SUCCESS, "d/e/f"},
+    {"to-d/e/f",            FOLLOW_BEFORE_SLASH, WASI_SUCCESS, "fff"  },
+    {"to-d/",               FOLLOW_BEFORE_SLASH, WASI_SUCCESS, "/"    },
+    {"d/up",                FOLLOW_ALWAYS,       WASI_SUCCESS, "top"  },
+    {"new",                 FOLLOW_ALWAYS,       WASI_SUCCESS, NULL   },
+    {"d/new/",              FOLLOW_ALWAYS,       WASI_SUCCESS, NULL   },
+    {"none",                FOLLOW_ALWAYS,       WASI_SUCCESS, NULL   },
+    {"",                    FOLLOW_ALWAYS,       WASI_NOENT,   NULL   },
+    {"new/x",               FOLLOW_ALWAYS,       WASI_NOENT,   NULL   },
+    {"top/",                FOLLOW_ALWAYS,       WASI_NOTDIR,  NULL   },
+    {"top/x",               FOLLOW_ALWAYS,       WASI_NOTDIR,  NULL   },
+    {"top/.",               FOLLOW_ALWAYS,       WASI_NOTDIR,  NULL   },
+    {"top/..",              FOLLOW_ALWAYS,       WASI_NOTDIR,  NULL   },
+    {"to-f/",               FOLLOW_ALWAYS,       WASI_NOTDIR,  NULL   },
+    {"..",                  FOLLOW_ALWAYS,       WASI_PERM,    NULL   },
+    {"../secret",           FOLLOW_ALWAYS,       WASI_PERM,    NULL   },
+    {"d/../../root/top",    FOLLOW_ALWAYS,       WASI_PERM,    NULL   },
+    {"d/e/../../../secret", FOLLOW_ALWAYS,       WASI_PERM,    NULL   },
+    {"/top",                FOLLOW_ALWAYS,       WASI_PERM,    NULL   },
+    {"d/out",               FOLLOW_ALWAYS,       WASI_PERM,    NULL   },
+    {"abs",                 FOLLOW_ALWAYS,       WASI_PERM,    NULL   },
+    {"abs",                 FOLLOW_BEFORE_SLASH, WASI_SUCCESS, "/top" },
+    {"self",                FOLLOW_ALWAYS,       WASI_LOOP,    NULL   },
+    {"self",                FOLLOW_BEFORE_SLASH, WASI_SUCCESS, "self" },
+    {"to-d/",               FOLLOW_NEVER,        WASI_NOTDIR,  NULL   },
+    {"to-d",                FOLLOW_NEVER,        WASI_SUCCESS, "d"    },
+    {"self/x",              FOLLOW_BEFORE_SLASH, WASI_LOOP,    NULL   },
+    {"ping",                FOLLOW_ALWAYS,       WASI_LOOP,    NULL   },
 };
 
 TEST(wasi_path_walk)
@@ -115,11 +117,11 @@ TEST(wasi_path_missing_names)
     struct node *root = make_root();
     struct place place;
 
-    EXPECT_EQ(path_walk(root, STRING("d/e/new"), true, buffer, &place),
+    EXPECT_EQ(path_walk(root, STRING("d/e/new"), FOLLOW_ALWAYS, buffer, &place),
               WASI_SUCCESS);
     EXPECT(string_equal(place.name, STRING("new")));
     EXPECT(!place.slash);
-    EXPECT_EQ(path_walk(root, STRING("d/new//"), true, buffer, &place),
+    EXPECT_EQ(path_walk(root, STRING("d/new//"), FOLLOW_ALWAYS, buffer, &place),
               WASI_SUCCESS);
     EXPECT(string_equal(place.name, STRING("new")));
     EXPECT(place.slash);
@@ -135,22 +137,26 @@ TEST(wasi_path_long)
     memset(path, '/', PATH_SIZE);
     memcpy(path, "d", 1);
     struct string s = {path, PATH_SIZE};
-    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_SUCCESS);
+    EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place), WASI_SUCCESS);
     s.len++;
-    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_NAMETOOLONG);
+    EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place),
+              WASI_NAMETOOLONG);
     s.len--;
     memset(path, 'x', PATH_SIZE);
-    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_NAMETOOLONG);
+    EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place),
+              WASI_NAMETOOLONG);
     s.len = 255;
-    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_SUCCESS);
+    EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place), WASI_SUCCESS);
     s.len = 256;
-    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_NAMETOOLONG);
+    EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place),
+              WASI_NAMETOOLONG);
     s.len = PATH_SIZE;
     memset(path, '/', PATH_SIZE);
     memcpy(path, "abs", 3);
-    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_PERM);
+    EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place), WASI_PERM);
     memcpy(path, "none", 4);
-    EXPECT_EQ(path_walk(root, s, true, buffer, &place), WASI_NAMETOOLONG);
+    EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place),
+              WASI_NAMETOOLONG);
 }
 
 // No mix of names, dots and links leads to the file outside.
@@ -171,7 +177,7 @@ TEST(wasi_path_no_escape)
             strcat(path, parts[state / 65536 % COUNT(parts)]);
             strcat(path, i + 1 < count ? "/" : "");
         }
-        if (path_walk(root, string_of(path), true, buffer, &place) ==
+        if (path_walk(root, string_of(path), FOLLOW_ALWAYS, buffer, &place) ==
                 WASI_SUCCESS &&
             place.node != NULL && place.node->type == FILETYPE_REGULAR_FILE)
             EXPECT(memcmp(tree_data(place.node).ptr, "out", 3) != 0);

@@ -29,10 +29,12 @@ child(struct node *dir, struct string name)
 {
     struct node *n = NULL;
 
-    if (dir == NULL || dir->type != FILETYPE_DIRECTORY ||
-        dir->ops->lookup(dir, name, &n) != WASI_SUCCESS)
+    if (dir == NULL || dir->type != FILETYPE_DIRECTORY)
         return NULL;
-    return n;
+    node_lock(dir);
+    errno_t error = dir->ops->lookup(dir, name, &n);
+    node_unlock(dir);
+    return error == WASI_SUCCESS ? n : NULL;
 }
 
 static struct node *
@@ -236,6 +238,8 @@ run_tree(struct tree *tree)
     *boot = (struct boot){.tree = tree, .run = run, .count = count};
     if (root != NULL && root->type == FILETYPE_DIRECTORY)
         boot->root = root;
+    if (child(run, STRING("writable")) != NULL)
+        tree_allow_writes(tree);
     if (count == 0)
         klog("nebulet: the initrd has no program run/0");
     else if (!read_timeout(run, &boot->deadline_ns))

@@ -52,7 +52,9 @@ read_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
 
     *total = 0;
     while (next_buffer(&iovs, &count, &to, &error)) {
+        node_lock(f->node);
         error = f->node->ops->read(f->node, at + *total, to, deadline, &got);
+        node_unlock(f->node);
         if (error != WASI_SUCCESS)
             break;
         *total += got;
@@ -65,7 +67,8 @@ read_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
 // Small pieces on their way to a node, sent as one.
 struct gather {
     struct file *file;
-    u64 at, total;
+    u64 at;    // where the next goes
+    u64 total; // sent so far
     u32 size;
     u8 bytes[GATHER];
 };
@@ -74,9 +77,17 @@ static errno_t
 send(struct gather *g, struct bytes from)
 {
     struct node *n = g->file->node;
+    struct filestat stat;
     u64 done = 0;
-    errno_t error = n->ops->write(n, g->at + g->total, from, &done);
 
+    node_lock(n);
+    if (g->file->flags & FDFLAG_APPEND) {
+        n->ops->stat(n, &stat);
+        g->at = stat.size;
+    }
+    errno_t error = n->ops->write(n, g->at, from, &done);
+    node_unlock(n);
+    g->at += done;
     g->total += done;
     return error == WASI_SUCCESS && done < from.size ? WASI_NOSPC : error;
 }
@@ -90,10 +101,11 @@ send_gathered(struct gather *g)
     return size > 0 ? send(g, (struct bytes){g->bytes, size}) : WASI_SUCCESS;
 }
 
+// `*at` moves on.
 static errno_t
-write_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
+write_vectors(struct file *f, u64 *at, u64 iovs, u32 count, u64 *total)
 {
-    struct gather g = {.file = f, .at = at};
+    struct gather g = {.file = f, .at = *at};
     errno_t error = WASI_SUCCESS;
     struct bytes from;
 
@@ -110,6 +122,7 @@ write_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
         }
     }
     errno_t last = send_gathered(&g);
+    *at = g.at;
     *total = g.total;
     return partial(error != WASI_SUCCESS ? error : last, g.total);
 }
@@ -136,11 +149,24 @@ check_io(const struct file *f, bool can, u32 count)
     return count > IOV_MAX ? WASI_INVAL : WASI_SUCCESS;
 }
 
+// At a place of the program's own: not for devices.
+static errno_t
+check_positioned_io(const struct file *f, bool can, u32 count)
+{
+    errno_t error = check_io(f, can, count);
+
+    if (error == WASI_SUCCESS && f->node->type == FILETYPE_CHARACTER_DEVICE)
+        error = WASI_SPIPE;
+    if (error == WASI_SUCCESS && !(f->rights & CAN_FD_SEEK))
+        error = WASI_NOTCAPABLE;
+    return error;
+}
+
 static void
-advance(struct wasi *w, struct file *f, u64 by)
+set_offset(struct wasi *w, struct file *f, u64 offset)
 {
     wasi_lock(w);
-    f->offset += by;
+    f->offset = offset;
     wasi_unlock(w);
 }
 
@@ -154,10 +180,11 @@ wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out)
 
     if (error != WASI_SUCCESS)
         return error;
+    u64 at = f->offset;
     error = check_io(f, f->node->ops->read != NULL, count);
     if (error == WASI_SUCCESS)
-        error = read_vectors(f, f->offset, iovs, count, &total);
-    advance(w, f, total);
+        error = read_vectors(f, at, iovs, count, &total);
+    set_offset(w, f, at + total);
     return finish_io(w, f, error, total, out);
 }
 
@@ -171,10 +198,11 @@ wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out)
 
     if (error != WASI_SUCCESS)
         return error;
+    u64 at = f->offset;
     error = check_io(f, f->node->ops->write != NULL, count);
     if (error == WASI_SUCCESS)
-        error = write_vectors(f, f->offset, iovs, count, &total);
-    advance(w, f, total);
+        error = write_vectors(f, &at, iovs, count, &total);
+    set_offset(w, f, at);
     return finish_io(w, f, error, total, out);
 }
 
@@ -188,13 +216,25 @@ wasi_fd_pread(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
 
     if (error != WASI_SUCCESS)
         return error;
-    error = check_io(f, f->node->ops->read != NULL, count);
-    if (error == WASI_SUCCESS && f->node->type == FILETYPE_CHARACTER_DEVICE)
-        error = WASI_SPIPE;
-    if (error == WASI_SUCCESS && !(f->rights & CAN_FD_SEEK))
-        error = WASI_NOTCAPABLE;
+    error = check_positioned_io(f, f->node->ops->read != NULL, count);
     if (error == WASI_SUCCESS)
         error = read_vectors(f, at, iovs, count, &total);
+    return finish_io(w, f, error, total, out);
+}
+
+errno_t
+wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+    u64 total = 0;
+    errno_t error = file_hold(w, fd, CAN_FD_WRITE, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = check_positioned_io(f, f->node->ops->write != NULL, count);
+    if (error == WASI_SUCCESS)
+        error = write_vectors(f, &at, iovs, count, &total);
     return finish_io(w, f, error, total, out);
 }
 
@@ -207,7 +247,7 @@ file_size(const struct file *f)
 {
     struct filestat stat;
 
-    f->node->ops->stat(f->node, &stat);
+    node_stat(f->node, &stat);
     return stat.size;
 }
 
@@ -396,7 +436,7 @@ stat_fd(u32 fd, u32 out, bool old)
 
     if (error != WASI_SUCCESS)
         return error;
-    f->node->ops->stat(f->node, &stat);
+    node_stat(f->node, &stat);
     file_drop(w, f);
     return filestat_write(out, &stat, old);
 }
@@ -412,6 +452,77 @@ wasi_fd_filestat_get_old(u32 fd, u32 out)
 {
     return stat_fd(fd, out, true);
 }
+
+// --- size and times -----------------------------------------------------------------
+
+// The file behind `fd`, to be changed.
+static errno_t
+hold_to_change(struct wasi *w, u32 fd, u64 rights, struct file **f)
+{
+    errno_t error = file_hold(w, fd, rights, f);
+
+    if (error != WASI_SUCCESS || node_writable((*f)->node))
+        return error;
+    file_drop(w, *f);
+    return WASI_ROFS;
+}
+
+// Let the size be `size`, or at least that when only to `grow`.
+static errno_t
+set_size(u32 fd, u64 rights, u64 size, bool grow)
+{
+    struct wasi *w = wasi_current();
+    struct filestat stat;
+    struct file *f;
+    errno_t error = hold_to_change(w, fd, rights, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    node_lock(f->node);
+    f->node->ops->stat(f->node, &stat);
+    if (f->node->type != FILETYPE_REGULAR_FILE)
+        error = WASI_INVAL;
+    else if (!grow || stat.size < size)
+        error = f->node->ops->set_size(f->node, size);
+    node_unlock(f->node);
+    file_drop(w, f);
+    return error;
+}
+
+errno_t
+wasi_fd_allocate(u32 fd, u64 at, u64 size)
+{
+    if (size == 0 || size > INT64_MAX || at > INT64_MAX - size)
+        return WASI_INVAL;
+    return set_size(fd, CAN_FD_ALLOCATE, at + size, true);
+}
+
+errno_t
+wasi_fd_filestat_set_size(u32 fd, u64 size)
+{
+    return set_size(fd, CAN_FD_FILESTAT_SET_SIZE, size, false);
+}
+
+errno_t
+wasi_fd_filestat_set_times(u32 fd, u64 atime, u64 mtime, u32 flags)
+{
+    struct wasi *w = wasi_current();
+    struct new_times times;
+    struct file *f;
+    errno_t error = times_from(&times, atime, mtime, flags);
+
+    if (error == WASI_SUCCESS)
+        error = hold_to_change(w, fd, CAN_FD_FILESTAT_SET_TIMES, &f);
+    if (error != WASI_SUCCESS)
+        return error;
+    node_lock(f->node);
+    error = f->node->ops->set_times(f->node, times.atime, times.mtime);
+    node_unlock(f->node);
+    file_drop(w, f);
+    return error;
+}
+
+// --- preopened directories -------------------------------------------------------------
 
 static errno_t
 find_preopen(struct wasi *w, u32 fd, struct string *name)
@@ -491,6 +602,7 @@ wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out)
         error = WASI_NOTCAPABLE;
     else if (buffer.ptr == NULL)
         error = WASI_FAULT;
+    node_lock(f->node);
     while (error == WASI_SUCCESS && used < buffer.size &&
            f->node->ops->next(f->node, cookie, &entry)) {
         struct dirent_head head = {
@@ -503,6 +615,7 @@ wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out)
         fill(buffer, &used, entry.name.ptr, entry.name.len);
         cookie = entry.next;
     }
+    node_unlock(f->node);
     return finish_io(w, f, error, used, out);
 }
 
@@ -578,4 +691,41 @@ errno_t
 wasi_fd_sync(u32 fd)
 {
     return check_only(fd, CAN_FD_SYNC);
+}
+
+// There are no sockets.
+static errno_t
+no_socket(u32 fd)
+{
+    errno_t error = check_only(fd, 0);
+
+    return error == WASI_SUCCESS ? WASI_NOTSOCK : error;
+}
+
+errno_t
+wasi_sock_accept(u32 fd, u32 flags, u32 out)
+{
+    (void)flags, (void)out;
+    return no_socket(fd);
+}
+
+errno_t
+wasi_sock_recv(u32 fd, u32 iovs, u32 count, u32 flags, u32 out, u32 out_flags)
+{
+    (void)iovs, (void)count, (void)flags, (void)out, (void)out_flags;
+    return no_socket(fd);
+}
+
+errno_t
+wasi_sock_send(u32 fd, u32 iovs, u32 count, u32 flags, u32 out)
+{
+    (void)iovs, (void)count, (void)flags, (void)out;
+    return no_socket(fd);
+}
+
+errno_t
+wasi_sock_shutdown(u32 fd, u32 how)
+{
+    (void)how;
+    return no_socket(fd);
 }

@@ -49,6 +49,7 @@ file_install(struct wasi *w, const struct file *init, u32 *fd)
         return WASI_NOMEM;
     *f = *init;
     f->refs = 1;
+    node_hold(f->node);
     list_append(&w->open, &f->link);
     w->files[at] = f;
     *fd = at;
@@ -67,12 +68,18 @@ file_find(struct wasi *w, u32 fd, u64 rights, struct file **out)
 }
 
 static void
-drop_locked(struct file *f)
+free_file(struct file *f)
 {
-    if (--f->refs > 0)
-        return;
+    node_drop(f->node);
     list_remove(&f->link);
     kernel_free(f);
+}
+
+static void
+drop_locked(struct file *f)
+{
+    if (--f->refs == 0)
+        free_file(f);
 }
 
 void
@@ -108,11 +115,8 @@ wasi_detach(struct process *p)
 {
     struct wasi *w = process_personality(p);
 
-    while (!list_empty(&w->open)) {
-        struct file *f = CONTAINER(w->open.next, struct file, link);
-        list_remove(&f->link);
-        kernel_free(f);
-    }
+    while (!list_empty(&w->open))
+        free_file(CONTAINER(w->open.next, struct file, link));
     kernel_free(w);
 }
 

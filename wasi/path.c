@@ -81,9 +81,17 @@ only_slashes(struct string s)
     return path_component(&s).len == 0;
 }
 
+static bool
+is_followed(bool last, bool slash, enum follow follow)
+{
+    if (!last || follow == FOLLOW_ALWAYS)
+        return true;
+    return slash && follow == FOLLOW_BEFORE_SLASH;
+}
+
 // One component; `*done` when the walk has arrived.
 static errno_t
-walk_step(struct walk *w, bool follow, struct place *out, bool *done)
+walk_step(struct walk *w, enum follow follow, struct place *out, bool *done)
 {
     struct string name = path_component(&w->rest);
     bool last = only_slashes(w->rest), slash = w->rest.len > 0;
@@ -102,7 +110,7 @@ walk_step(struct walk *w, bool follow, struct place *out, bool *done)
     if (error != WASI_SUCCESS)
         return error;
     if (child != NULL && child->type == FILETYPE_SYMBOLIC_LINK &&
-        (!last || slash || follow))
+        is_followed(last, slash, follow))
         return follow_link(w, child);
 
     *done = last;
@@ -117,8 +125,8 @@ walk_step(struct walk *w, bool follow, struct place *out, bool *done)
 }
 
 errno_t
-path_walk(struct node *dir, struct string path, bool follow, char *buffer,
-          struct place *out)
+path_walk(struct node *dir, struct string path, enum follow follow,
+          char *buffer, struct place *out)
 {
     struct walk w = {.at = dir, .buffer = buffer};
     bool done = false;

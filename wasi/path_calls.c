@@ -1,61 +1,108 @@
 // path_calls.c: the calls that name a node by an open directory and a path.
+// Each finds the directory, locks its file system, walks and acts.
 
 #include "wasi/wasi.h"
 
-// Where `path` leads from directory `fd`.  Holds the lock of *w afterwards,
-// whatever comes out, since the path lies in its buffer.
-static errno_t
-walk_locked(struct wasi *w, u32 fd, u64 rights, struct string path, bool follow,
-            struct file **dir, struct place *out)
-{
-    errno_t error = file_find(w, fd, 0, dir);
+// A name as the program gives it, and where it leads.
+struct name {
+    u32 fd, ptr, size; // directory, path in the program's memory
+    u64 rights;        // that the directory must carry
+    enum follow follow;
+    struct file *dir;
+    struct string path; // a copy
+    struct place place;
+};
 
-    if (error != WASI_SUCCESS)
-        return error;
-    if ((*dir)->node->type != FILETYPE_DIRECTORY)
-        return WASI_NOTDIR;
-    error = file_find(w, fd, rights, dir);
-    if (error != WASI_SUCCESS)
-        return error;
-    return path_walk((*dir)->node, path, follow, w->path[1], out);
+static enum follow
+follow_of(u32 flags)
+{
+    return flags & LOOKUP_FOLLOW ? FOLLOW_ALWAYS : FOLLOW_BEFORE_SLASH;
 }
 
-// Copy a path in; it must have no zero bytes.
+// Copy a string in; it must have no zero bytes.
 static errno_t
-take_path(struct wasi *w, u32 ptr, u32 size, struct string *path)
+take_text(u32 ptr, u32 size, char *buffer, struct string *out)
 {
     if (size > PATH_SIZE)
         return WASI_NAMETOOLONG;
-    if (!user_read(w->path[0], ptr, size))
+    if (!user_read(buffer, ptr, size))
         return WASI_FAULT;
     for (u32 i = 0; i < size; i++)
-        if (w->path[0][i] == 0)
+        if (buffer[i] == 0)
             return WASI_INVAL;
-    *path = (struct string){w->path[0], size};
+    *out = (struct string){buffer, size};
     return WASI_SUCCESS;
 }
 
-// --- stat and readlink -----------------------------------------------------------
+static errno_t
+take_name(struct wasi *w, struct name *name, char *buffer)
+{
+    errno_t error = take_text(name->ptr, name->size, buffer, &name->path);
+
+    if (error == WASI_SUCCESS)
+        error = file_find(w, name->fd, 0, &name->dir);
+    if (error != WASI_SUCCESS)
+        return error;
+    if (name->dir->node->type != FILETYPE_DIRECTORY)
+        return WASI_NOTDIR;
+    return file_find(w, name->fd, name->rights, &name->dir);
+}
 
 static errno_t
-stat_path(u32 fd, u32 flags, u32 ptr, u32 size, u32 out, bool old)
+walk(struct name *name, char *buffer)
+{
+    return path_walk(name->dir->node, name->path, name->follow, buffer,
+                     &name->place);
+}
+
+typedef errno_t (*action)(struct wasi *w, struct name *name, void *arg);
+
+// Take the name, walk, and act where the walk arrives.
+static errno_t
+with_name(struct name *name, action act, void *arg)
 {
     struct wasi *w = wasi_current();
-    struct filestat stat;
-    struct string path;
-    struct place place;
-    struct file *dir;
 
     wasi_lock(w);
-    errno_t error = take_path(w, ptr, size, &path);
-    if (error == WASI_SUCCESS)
-        error = walk_locked(w, fd, CAN_PATH_FILESTAT_GET, path,
-                            flags & LOOKUP_FOLLOW, &dir, &place);
-    if (error == WASI_SUCCESS && place.node == NULL)
-        error = WASI_NOENT;
-    if (error == WASI_SUCCESS)
-        place.node->ops->stat(place.node, &stat);
+    errno_t error = take_name(w, name, w->path[0]);
+    if (error == WASI_SUCCESS) {
+        node_lock(name->dir->node);
+        error = walk(name, w->path[1]);
+        if (error == WASI_SUCCESS)
+            error = act(w, name, arg);
+        node_unlock(name->dir->node);
+    }
     wasi_unlock(w);
+    return error;
+}
+
+// --- what is there ----------------------------------------------------------------
+
+static errno_t
+do_stat(struct wasi *w, struct name *name, void *out)
+{
+    struct node *n = name->place.node;
+
+    (void)w;
+    if (n == NULL)
+        return WASI_NOENT;
+    n->ops->stat(n, out);
+    return WASI_SUCCESS;
+}
+
+static errno_t
+stat_path(u32 fd, u32 flags, u32 path, u32 size, u32 out, bool old)
+{
+    struct name name = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_FILESTAT_GET,
+        .follow = follow_of(flags),
+    };
+    struct filestat stat;
+    errno_t error = with_name(&name, do_stat, &stat);
+
     return error == WASI_SUCCESS ? filestat_write(out, &stat, old) : error;
 }
 
@@ -71,105 +118,449 @@ wasi_path_filestat_get_old(u32 fd, u32 flags, u32 path, u32 size, u32 out)
     return stat_path(fd, flags, path, size, out, true);
 }
 
-errno_t
-wasi_path_readlink(u32 fd, u32 ptr, u32 size, u32 to, u32 to_size, u32 out)
+static errno_t
+do_readlink(struct wasi *w, struct name *name, void *to)
 {
-    struct wasi *w = wasi_current();
-    struct string path, target = {NULL, 0};
-    struct place place;
-    struct file *dir;
+    struct node *n = name->place.node;
+    struct bytes *buffer = to;
 
-    wasi_lock(w);
-    errno_t error = take_path(w, ptr, size, &path);
-    if (error == WASI_SUCCESS)
-        error =
-            walk_locked(w, fd, CAN_PATH_READLINK, path, false, &dir, &place);
-    if (error == WASI_SUCCESS && place.node == NULL)
-        error = WASI_NOENT;
-    else if (error == WASI_SUCCESS &&
-             place.node->type != FILETYPE_SYMBOLIC_LINK)
-        error = WASI_INVAL;
-    else if (error == WASI_SUCCESS)
-        target = place.node->ops->target(place.node);
-    u32 count = MIN(target.len, to_size);
-    if (error == WASI_SUCCESS && (!user_write(to, target.ptr, count) ||
-                                  !user_write(out, &count, sizeof(count))))
+    (void)w;
+    if (n == NULL)
+        return WASI_NOENT;
+    if (n->type != FILETYPE_SYMBOLIC_LINK)
+        return WASI_INVAL;
+    struct string target = n->ops->target(n);
+    buffer->size = MIN(buffer->size, target.len);
+    memcpy(buffer->ptr, target.ptr, buffer->size);
+    return WASI_SUCCESS;
+}
+
+errno_t
+wasi_path_readlink(u32 fd, u32 path, u32 size, u32 to, u32 to_size, u32 out)
+{
+    struct name name = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_READLINK,
+        .follow = FOLLOW_BEFORE_SLASH,
+    };
+    struct bytes buffer = user_bytes(to, to_size);
+
+    if (buffer.ptr == NULL || user_bytes(out, sizeof(u32)).ptr == NULL)
+        return WASI_FAULT;
+    errno_t error = with_name(&name, do_readlink, &buffer);
+    u32 used = (u32)buffer.size;
+    if (error == WASI_SUCCESS && !user_write(out, &used, sizeof(used)))
         error = WASI_FAULT;
-    wasi_unlock(w);
     return error;
 }
 
-// --- open -----------------------------------------------------------------------
+// --- times -----------------------------------------------------------------------
 
-// May this node be opened in this way?
-static errno_t
-check_open(const struct place *place, u32 open_flags, u64 rights)
+enum { SET_ATIME = 1, SET_ATIME_NOW = 2, SET_MTIME = 4, SET_MTIME_NOW = 8 };
+
+errno_t
+times_from(struct new_times *t, u64 atime, u64 mtime, u32 flags)
 {
-    bool writes = rights & CAN_FD_WRITE || open_flags & OPEN_TRUNCATE;
-    struct node *n = place->node;
+    u64 now = port_realtime_ns();
 
-    if (n == NULL)
-        return open_flags & OPEN_CREATE ? WASI_ROFS : WASI_NOENT;
-    if ((open_flags & OPEN_CREATE) && (open_flags & OPEN_EXCLUSIVE))
-        return WASI_EXIST;
-    if (n->type == FILETYPE_SYMBOLIC_LINK)
-        return WASI_LOOP;
-    if (n->type != FILETYPE_DIRECTORY)
-        return open_flags & OPEN_DIRECTORY     ? WASI_NOTDIR :
-               writes && n->ops->write == NULL ? WASI_ROFS :
-                                                 WASI_SUCCESS;
-    if (open_flags & (OPEN_CREATE | OPEN_TRUNCATE))
-        return WASI_ISDIR;
+    if (flags > 15 || (flags & SET_ATIME && flags & SET_ATIME_NOW) ||
+        (flags & SET_MTIME && flags & SET_MTIME_NOW))
+        return WASI_INVAL;
+    t->values[0] = flags & SET_ATIME ? atime : now;
+    t->values[1] = flags & SET_MTIME ? mtime : now;
+    t->atime = flags & (SET_ATIME | SET_ATIME_NOW) ? &t->values[0] : NULL;
+    t->mtime = flags & (SET_MTIME | SET_MTIME_NOW) ? &t->values[1] : NULL;
     return WASI_SUCCESS;
 }
 
 static errno_t
-open_locked(struct wasi *w, u32 fd, bool follow, struct string path,
-            u32 open_flags, struct file *init, u32 *opened)
+do_set_times(struct wasi *w, struct name *name, void *times)
 {
-    struct place place;
-    struct file *dir;
-    errno_t error =
-        walk_locked(w, fd, CAN_PATH_OPEN, path, follow, &dir, &place);
+    struct node *n = name->place.node;
+    struct new_times *t = times;
 
-    if (error != WASI_SUCCESS)
-        return error;
-    if ((init->rights | init->inheriting) & ~(dir->inheriting | dir->rights))
-        return WASI_NOTCAPABLE;
-    error = check_open(&place, open_flags, init->rights);
-    if (error != WASI_SUCCESS)
-        return error;
-    init->node = place.node;
-    init->rights &= rights_of_type(place.node->type);
-    if (place.node->type != FILETYPE_DIRECTORY)
-        init->inheriting = 0;
-    return file_install(w, init, opened);
+    (void)w;
+    if (n == NULL)
+        return WASI_NOENT;
+    if (!node_writable(n))
+        return WASI_ROFS;
+    return n->ops->set_times(n, t->atime, t->mtime);
 }
 
 errno_t
-wasi_path_open(u32 fd, u32 flags, u32 ptr, u32 size, u32 open_flags, u64 rights,
-               u64 inheriting, u32 fd_flags, u32 out)
+wasi_path_filestat_set_times(u32 fd, u32 flags, u32 path, u32 size, u64 atime,
+                             u64 mtime, u32 fst_flags)
+{
+    struct name name = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_FILESTAT_SET_TIMES,
+        .follow = follow_of(flags),
+    };
+    struct new_times times;
+    errno_t error = times_from(&times, atime, mtime, fst_flags);
+
+    return error == WASI_SUCCESS ? with_name(&name, do_set_times, &times) :
+                                   error;
+}
+
+// --- new and removed names ------------------------------------------------------------
+
+// May something new get this name?
+static errno_t
+check_new(const struct place *place)
+{
+    if (place->node != NULL)
+        return WASI_EXIST;
+    return node_writable(place->dir) ? WASI_SUCCESS : WASI_ROFS;
+}
+
+// May the thing that has this name lose it?
+static errno_t
+check_old(const struct place *place)
+{
+    if (place->node == NULL)
+        return WASI_NOENT;
+    if (place->name.len == 0)
+        return WASI_INVAL; // "." or ".."
+    return node_writable(place->dir) ? WASI_SUCCESS : WASI_ROFS;
+}
+
+static errno_t
+do_create_directory(struct wasi *w, struct name *name, void *arg)
+{
+    struct place *p = &name->place;
+    errno_t error = check_new(p);
+
+    (void)w, (void)arg;
+    if (error != WASI_SUCCESS)
+        return error;
+    return p->dir->ops->create(p->dir, p->name, FILETYPE_DIRECTORY, STRING(""),
+                               &p->node);
+}
+
+errno_t
+wasi_path_create_directory(u32 fd, u32 path, u32 size)
+{
+    struct name name = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_CREATE_DIRECTORY,
+        .follow = FOLLOW_NEVER,
+    };
+
+    return with_name(&name, do_create_directory, NULL);
+}
+
+static errno_t
+do_symlink(struct wasi *w, struct name *name, void *target)
+{
+    struct place *p = &name->place;
+    errno_t error = check_new(p);
+
+    (void)w;
+    if (error == WASI_SUCCESS && p->slash)
+        error = WASI_NOENT;
+    if (error != WASI_SUCCESS)
+        return error;
+    return p->dir->ops->create(p->dir, p->name, FILETYPE_SYMBOLIC_LINK,
+                               *(struct string *)target, &p->node);
+}
+
+errno_t
+wasi_path_symlink(u32 target, u32 target_size, u32 fd, u32 path, u32 size)
+{
+    struct name name = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_SYMLINK,
+        .follow = FOLLOW_NEVER,
+    };
+    struct string text;
+    char *buffer = kernel_alloc(PATH_SIZE);
+
+    if (buffer == NULL)
+        return WASI_NOMEM;
+    errno_t error = take_text(target, target_size, buffer, &text);
+    if (error == WASI_SUCCESS && text.len == 0)
+        error = WASI_NOENT;
+    else if (error == WASI_SUCCESS && text.ptr[0] == '/')
+        error = WASI_PERM;
+    if (error == WASI_SUCCESS)
+        error = with_name(&name, do_symlink, &text);
+    kernel_free(buffer);
+    return error;
+}
+
+// Remove a directory (arg is not NULL) or something else.
+static errno_t
+do_remove(struct wasi *w, struct name *name, void *arg)
+{
+    struct place *p = &name->place;
+    errno_t error = check_old(p);
+
+    (void)w;
+    if (error != WASI_SUCCESS)
+        return error;
+    if ((p->node->type == FILETYPE_DIRECTORY) != (arg != NULL))
+        return arg != NULL ? WASI_NOTDIR : WASI_ISDIR;
+    return p->dir->ops->remove(p->dir, p->name);
+}
+
+errno_t
+wasi_path_remove_directory(u32 fd, u32 path, u32 size)
+{
+    struct name name = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_REMOVE_DIRECTORY,
+        .follow = FOLLOW_NEVER,
+    };
+
+    return with_name(&name, do_remove, &name);
+}
+
+errno_t
+wasi_path_unlink_file(u32 fd, u32 path, u32 size)
+{
+    struct name name = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_UNLINK_FILE,
+        .follow = FOLLOW_NEVER,
+    };
+
+    return with_name(&name, do_remove, NULL);
+}
+
+// --- two names ---------------------------------------------------------------------
+
+static bool
+same_file_system(struct node *a, struct node *b)
+{
+    struct filestat stat_a, stat_b;
+
+    node_stat(a, &stat_a);
+    node_stat(b, &stat_b);
+    return a->ops == b->ops && stat_a.device == stat_b.device;
+}
+
+typedef errno_t (*action2)(struct name *from, struct name *to);
+
+static errno_t
+with_names(struct name *from, struct name *to, action2 act)
 {
     struct wasi *w = wasi_current();
-    struct file init = {
-        .flags = fd_flags,
-        .rights = rights,
-        .inheriting = inheriting,
+
+    wasi_lock(w);
+    errno_t error = take_name(w, from, w->path[0]);
+    if (error == WASI_SUCCESS)
+        error = take_name(w, to, w->path[2]);
+    if (error == WASI_SUCCESS &&
+        !same_file_system(from->dir->node, to->dir->node))
+        error = WASI_XDEV;
+    if (error == WASI_SUCCESS) {
+        node_lock(from->dir->node);
+        error = walk(from, w->path[1]);
+        if (error == WASI_SUCCESS)
+            error = walk(to, w->path[3]);
+        if (error == WASI_SUCCESS)
+            error = act(from, to);
+        node_unlock(from->dir->node);
+    }
+    wasi_unlock(w);
+    return error;
+}
+
+static errno_t
+do_link(struct name *from, struct name *to)
+{
+    struct place *old = &from->place, *p = &to->place;
+    errno_t error = check_new(p);
+
+    if (old->node == NULL)
+        return WASI_NOENT;
+    if (old->node->type == FILETYPE_DIRECTORY)
+        return WASI_PERM;
+    if (error == WASI_SUCCESS && p->slash)
+        error = WASI_NOENT;
+    return error == WASI_SUCCESS ?
+               p->dir->ops->link(p->dir, p->name, old->node) :
+               error;
+}
+
+errno_t
+wasi_path_link(u32 fd, u32 flags, u32 path, u32 size, u32 new_fd, u32 new_path,
+               u32 new_size)
+{
+    struct name from = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_LINK_SOURCE,
+        .follow = FOLLOW_NEVER,
     };
-    struct string path;
-    u32 opened;
+    struct name to = {
+        .fd = new_fd,
+        .ptr = new_path,
+        .size = new_size,
+        .rights = CAN_PATH_LINK_TARGET,
+        .follow = FOLLOW_NEVER,
+    };
+
+    if (flags & LOOKUP_FOLLOW)
+        return WASI_INVAL; // a link to a symlink is a link to the symlink
+    return with_names(&from, &to, do_link);
+}
+
+static errno_t
+do_rename(struct name *from, struct name *to)
+{
+    struct place *old = &from->place, *p = &to->place;
+    errno_t error = check_old(old);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    if (p->name.len == 0)
+        return WASI_INVAL;
+    if (p->slash && old->node->type != FILETYPE_DIRECTORY)
+        return WASI_NOTDIR;
+    return p->dir->ops->rename(old->dir, old->name, p->dir, p->name);
+}
+
+errno_t
+wasi_path_rename(u32 fd, u32 path, u32 size, u32 new_fd, u32 new_path,
+                 u32 new_size)
+{
+    struct name from = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_RENAME_SOURCE,
+        .follow = FOLLOW_NEVER,
+    };
+    struct name to = {
+        .fd = new_fd,
+        .ptr = new_path,
+        .size = new_size,
+        .rights = CAN_PATH_RENAME_TARGET,
+        .follow = FOLLOW_NEVER,
+    };
+
+    return with_names(&from, &to, do_rename);
+}
+
+// --- open -----------------------------------------------------------------------
+
+struct opening {
+    u32 flags; // OPEN_
+    struct file init;
+    u32 fd; // out
+};
+
+static errno_t
+create_file(struct name *name, const struct opening *o)
+{
+    struct place *p = &name->place;
+
+    if (!(o->flags & OPEN_CREATE))
+        return WASI_NOENT;
+    if (o->flags & OPEN_DIRECTORY)
+        return WASI_INVAL;
+    if (p->slash)
+        return WASI_ISDIR;
+    if (!(name->dir->rights & CAN_PATH_CREATE_FILE))
+        return WASI_NOTCAPABLE;
+    if (!node_writable(p->dir))
+        return WASI_ROFS;
+    return p->dir->ops->create(p->dir, p->name, FILETYPE_REGULAR_FILE,
+                               STRING(""), &p->node);
+}
+
+// May this node be opened in this way?
+static errno_t
+check_existing(const struct name *name, const struct opening *o)
+{
+    struct node *n = name->place.node;
+    bool create = o->flags & OPEN_CREATE;
+    bool truncates = o->flags & OPEN_TRUNCATE;
+    bool writes = o->init.rights & CAN_FD_WRITE;
+
+    if (create && (o->flags & OPEN_EXCLUSIVE))
+        return WASI_EXIST;
+    if (n->type == FILETYPE_SYMBOLIC_LINK)
+        return WASI_LOOP;
+    if (n->type == FILETYPE_DIRECTORY)
+        return writes || create || truncates ? WASI_ISDIR : WASI_SUCCESS;
+    if (o->flags & OPEN_DIRECTORY)
+        return WASI_NOTDIR;
+    if (n->type != FILETYPE_REGULAR_FILE)
+        return WASI_SUCCESS;
+    if (truncates && !(name->dir->rights & CAN_PATH_FILESTAT_SET_SIZE))
+        return WASI_NOTCAPABLE;
+    if ((truncates || writes) && !node_writable(n))
+        return WASI_ROFS;
+    return WASI_SUCCESS;
+}
+
+static errno_t
+do_open(struct wasi *w, struct name *name, void *arg)
+{
+    struct opening *o = arg;
+    struct file *init = &o->init;
+    u64 allowed = name->dir->inheriting | name->dir->rights;
+    bool exists = name->place.node != NULL;
+
+    if ((init->rights | init->inheriting) & ~allowed)
+        return WASI_NOTCAPABLE;
+    errno_t error = exists ? check_existing(name, o) : create_file(name, o);
+    if (error != WASI_SUCCESS)
+        return error;
+    init->node = name->place.node;
+    init->rights &= rights_of_type(init->node->type);
+    if (init->node->type != FILETYPE_DIRECTORY)
+        init->inheriting = 0;
+    if (exists && o->flags & OPEN_TRUNCATE)
+        error = init->node->ops->set_size(init->node, 0);
+    return error == WASI_SUCCESS ? file_install(w, init, &o->fd) : error;
+}
+
+errno_t
+wasi_path_open(u32 fd, u32 flags, u32 path, u32 size, u32 open_flags,
+               u64 rights, u64 inheriting, u32 fd_flags, u32 out)
+{
+    bool exclusive =
+        (open_flags & OPEN_CREATE) && (open_flags & OPEN_EXCLUSIVE);
+    struct name name = {
+        .fd = fd,
+        .ptr = path,
+        .size = size,
+        .rights = CAN_PATH_OPEN,
+        .follow = exclusive ? FOLLOW_BEFORE_SLASH : follow_of(flags),
+    };
+    struct opening o = {
+        .flags = open_flags,
+        .init =
+            {
+                   .flags = fd_flags,
+                   .rights = rights,
+                   .inheriting = inheriting,
+                   },
+    };
 
     if (fd_flags & ~(u32)FDFLAGS_ALL)
         return WASI_INVAL;
-    if (user_bytes(out, sizeof(opened)).ptr == NULL)
+    if (user_bytes(out, sizeof(o.fd)).ptr == NULL)
         return WASI_FAULT;
-    wasi_lock(w);
-    errno_t error = take_path(w, ptr, size, &path);
-    if (error == WASI_SUCCESS)
-        error = open_locked(w, fd, flags & LOOKUP_FOLLOW, path, open_flags,
-                            &init, &opened);
-    wasi_unlock(w);
-    if (error == WASI_SUCCESS && !user_write(out, &opened, sizeof(opened)))
+    errno_t error = with_name(&name, do_open, &o);
+    if (error == WASI_SUCCESS && !user_write(out, &o.fd, sizeof(o.fd)))
         error = WASI_FAULT;
     return error;
 }

@@ -81,7 +81,7 @@ watch_file(struct poll *p, struct watch *watch, u32 fd)
 
     if (error != WASI_SUCCESS)
         return error;
-    f->node->ops->stat(f->node, &stat);
+    node_stat(f->node, &stat);
     watch->size = stat.size > f->offset ? stat.size - f->offset : 0;
     if (watch->type == EVENT_READ && f->node->ops->wait != NULL)
         p->device = f->node;

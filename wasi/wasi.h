@@ -91,15 +91,36 @@ struct node {
     u8 type; // enum filetype
 };
 
-// What a back end does.  A function that makes no sense for its nodes is NULL.
+// What a back end does.  A function that makes no sense for its nodes is NULL;
+// node_*() below give the answer then.  All but lock, hold, drop and what is
+// for devices want the file system to be locked.
 struct node_ops {
+    // The file system that the node is part of; never waited for long.
+    void (*lock)(struct node *n);
+    void (*unlock)(struct node *n);
+
+    // References of open files.  `drop` locks by itself.
+    void (*hold)(struct node *n);
+    void (*drop)(struct node *n);
+
     void (*stat)(struct node *n, struct filestat *out);
+    bool (*writable)(struct node *n); // NULL: no
 
     // Directories.  `lookup` sees no ".", ".." or empty names; `next` gives the
     // entry at a cookie (0 = first), false past the end.
     errno_t (*lookup)(struct node *dir, struct string name, struct node **out);
     struct node *(*parent)(struct node *dir);
     bool (*next)(struct node *dir, u64 cookie, struct dirent *out);
+
+    // Changes to directories; only where `writable`.  `create` makes a node with
+    // a new name; `target` is what a symlink leads to.  `remove` removes no
+    // directory that has names; `rename` replaces what it may.
+    errno_t (*create)(struct node *dir, struct string name, u8 type,
+                      struct string target, struct node **out);
+    errno_t (*link)(struct node *dir, struct string name, struct node *node);
+    errno_t (*remove)(struct node *dir, struct string name);
+    errno_t (*rename)(struct node *from_dir, struct string from,
+                      struct node *to_dir, struct string to);
 
     // Symlinks.
     struct string (*target)(struct node *link);
@@ -109,12 +130,23 @@ struct node_ops {
     errno_t (*read)(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
                     u64 *count);
     errno_t (*write)(struct node *n, u64 at, struct bytes from, u64 *count);
+    errno_t (*set_size)(struct node *n, u64 size);
+    // NULL: leave it as it is.
+    errno_t (*set_times)(struct node *n, const u64 *atime, const u64 *mtime);
 
     // Devices: wait until a read would not; WASI_AGAIN after the deadline.
     errno_t (*wait)(struct node *n, u64 deadline_ns);
 };
 
-// --- tree.c: a read-only file system over a tar archive -------------------------
+// node.c: calls of node_ops where they may be NULL.
+void node_lock(struct node *n);
+void node_unlock(struct node *n);
+void node_hold(struct node *n);
+void node_drop(struct node *n);
+bool node_writable(struct node *n);
+void node_stat(struct node *n, struct filestat *out); // locks
+
+// --- tree.c: a file system in memory, made from a tar archive --------------------
 
 struct tree;
 
@@ -123,6 +155,9 @@ struct tree;
 MUST_USE struct tree *tree_new(struct bytes archive, struct error *error);
 void tree_free(struct tree *tree);
 struct node *tree_root(struct tree *tree);
+
+// Let programs change it; to be called before any runs.
+void tree_allow_writes(struct tree *tree);
 
 // The contents of a regular file or the target of a symlink.
 struct bytes tree_data(struct node *n);
@@ -138,17 +173,19 @@ enum { PATH_SIZE = 4096, SYMLINKS_MAX = 40 };
 
 // The place a walk arrives at.
 struct place {
-    struct node *node; // NULL: `dir` has no entry `name`
-    struct node *dir;
-    struct string name; // in the walk's buffer
+    struct node *node;  // NULL: `dir` has no entry `name`
+    struct node *dir;   // where `name` is, or is not
+    struct string name; // in the walk's buffer; empty after "." and ".."
     bool slash;         // the path ended in a slash: only a directory will do
 };
 
-// Walk `path` from `dir` without leaving it.  A symlink in the last component
-// is followed when `follow` is set or a slash comes after it.  `buffer` has
-// PATH_SIZE bytes.  WASI_NOENT when a directory on the way is missing.
-MUST_USE errno_t path_walk(struct node *dir, struct string path, bool follow,
-                           char *buffer, struct place *out);
+// Whether a symlink in the last component is followed.
+enum follow { FOLLOW_NEVER, FOLLOW_BEFORE_SLASH, FOLLOW_ALWAYS };
+
+// Walk `path` from `dir` without leaving it.  `buffer` has PATH_SIZE bytes.
+// WASI_NOENT when a directory on the way is missing.  The file system is locked.
+MUST_USE errno_t path_walk(struct node *dir, struct string path,
+                           enum follow follow, char *buffer, struct place *out);
 
 // --- files.c: open files of a process --------------------------------------------
 
@@ -172,7 +209,7 @@ struct wasi {
     u32 lock;         // protects the rest
     struct list open; // every struct file, to free them at the end
     struct file *files[FILES_MAX];
-    char path[2][PATH_SIZE]; // as given, and while walking
+    char path[4][PATH_SIZE]; // two as given, two while walking
 };
 
 // The state of the calling process.
@@ -217,6 +254,7 @@ extern const struct host_module wasi_preview1, wasi_unstable;
 MUST_USE errno_t filestat_write(u32 ptr, const struct filestat *stat, bool old);
 
 errno_t wasi_fd_advise(u32 fd, u64 at, u64 size, u32 advice);
+errno_t wasi_fd_allocate(u32 fd, u64 at, u64 size);
 errno_t wasi_fd_close(u32 fd);
 errno_t wasi_fd_datasync(u32 fd);
 errno_t wasi_fd_fdstat_get(u32 fd, u32 out);
@@ -224,9 +262,12 @@ errno_t wasi_fd_fdstat_set_flags(u32 fd, u32 flags);
 errno_t wasi_fd_fdstat_set_rights(u32 fd, u64 rights, u64 inheriting);
 errno_t wasi_fd_filestat_get(u32 fd, u32 out);
 errno_t wasi_fd_filestat_get_old(u32 fd, u32 out);
+errno_t wasi_fd_filestat_set_size(u32 fd, u64 size);
+errno_t wasi_fd_filestat_set_times(u32 fd, u64 atime, u64 mtime, u32 flags);
 errno_t wasi_fd_pread(u32 fd, u32 iovs, u32 count, u64 at, u32 out);
 errno_t wasi_fd_prestat_get(u32 fd, u32 out);
 errno_t wasi_fd_prestat_dir_name(u32 fd, u32 to, u32 size);
+errno_t wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out);
 errno_t wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out);
 errno_t wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out);
 errno_t wasi_fd_renumber(u32 from, u32 to);
@@ -235,16 +276,41 @@ errno_t wasi_fd_seek_old(u32 fd, u64 delta, u32 whence, u32 out);
 errno_t wasi_fd_sync(u32 fd);
 errno_t wasi_fd_tell(u32 fd, u32 out);
 errno_t wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out);
+errno_t wasi_sock_accept(u32 fd, u32 flags, u32 out);
+errno_t wasi_sock_recv(u32 fd, u32 iovs, u32 count, u32 flags, u32 out,
+                       u32 out_flags);
+errno_t wasi_sock_send(u32 fd, u32 iovs, u32 count, u32 flags, u32 out);
+errno_t wasi_sock_shutdown(u32 fd, u32 how);
 
 // --- path_calls.c: calls on names -----------------------------------------------------
 
+// The times that fst_flags ask for: NULL for those to leave alone.
+struct new_times {
+    u64 values[2];
+    const u64 *atime, *mtime;
+};
+
+MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
+                            u32 flags);
+
+errno_t wasi_path_create_directory(u32 fd, u32 path, u32 size);
 errno_t wasi_path_filestat_get(u32 fd, u32 flags, u32 path, u32 size, u32 out);
 errno_t wasi_path_filestat_get_old(u32 fd, u32 flags, u32 path, u32 size,
                                    u32 out);
+errno_t wasi_path_filestat_set_times(u32 fd, u32 flags, u32 path, u32 size,
+                                     u64 atime, u64 mtime, u32 fst_flags);
+errno_t wasi_path_link(u32 fd, u32 flags, u32 path, u32 size, u32 new_fd,
+                       u32 new_path, u32 new_size);
 errno_t wasi_path_open(u32 fd, u32 flags, u32 path, u32 size, u32 open_flags,
                        u64 rights, u64 inheriting, u32 fd_flags, u32 out);
 errno_t wasi_path_readlink(u32 fd, u32 path, u32 size, u32 to, u32 to_size,
                            u32 out);
+errno_t wasi_path_remove_directory(u32 fd, u32 path, u32 size);
+errno_t wasi_path_rename(u32 fd, u32 path, u32 size, u32 new_fd, u32 new_path,
+                         u32 new_size);
+errno_t wasi_path_symlink(u32 target, u32 target_size, u32 fd, u32 path,
+                          u32 size);
+errno_t wasi_path_unlink_file(u32 fd, u32 path, u32 size);
 
 // --- poll.c: wait for clocks and files -------------------------------------------------
 
@@ -262,6 +328,7 @@ errno_t wasi_poll_oneoff_old(u32 in, u32 out, u32 count, u32 ready);
 //     run/N/mode       "then": start when program N - 1 has ended (default)
 //                      "beside": start at once
 //     run/timeout      milliseconds until all is killed, as text
+//     run/writable     when it exists, programs may change the files below
 //     root/...         the files that every program sees as "/"
 //
 // Returns the exit status of program 0; 124 after a timeout.

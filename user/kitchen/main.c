@@ -324,5 +324,5 @@ main(int argc, char **argv)
     files();
     times();
     fprintf(stderr, "kitchen: done\n");
-    return argc;
+    return 0;
 }

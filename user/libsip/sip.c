@@ -17,6 +17,8 @@ int32_t kernel_thread_spawn(void (*entry)(void *), void *arg, void *stack_top,
                             uint32_t *handle);
 IMPORT(thread_join)
 int32_t kernel_thread_join(uint32_t handle);
+IMPORT(handle_close)
+int32_t kernel_handle_close(uint32_t handle);
 IMPORT(thread_yield)
 int32_t kernel_thread_yield(void);
 IMPORT(pfex_acquire)
@@ -68,7 +70,8 @@ sip_spawn(struct sip_thread *t, void (*run)(void *arg), void *arg)
 void
 sip_join(struct sip_thread *t)
 {
-    if (kernel_thread_join(t->handle) != 0)
+    if (kernel_thread_join(t->handle) != 0 ||
+        kernel_handle_close(t->handle) != 0)
         abort();
     sip_lock(&heap);
     free(t->stack);

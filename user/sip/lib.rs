@@ -25,6 +25,7 @@ mod kernel {
             handle: *mut u32,
         ) -> i32;
         pub fn thread_join(handle: u32) -> i32;
+        pub fn handle_close(handle: u32) -> i32;
         pub fn thread_yield() -> i32;
         pub fn pfex_acquire(word: *mut u32) -> i32;
         pub fn pfex_release(word: *mut u32) -> i32;

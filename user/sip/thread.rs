@@ -43,7 +43,10 @@ impl<T> JoinHandle<T> {
         if status != 0 {
             return Err(error("thread_join", status));
         }
-        unsafe { dealloc(self.stack, stack_layout()) };
+        unsafe {
+            kernel::handle_close(self.handle);
+            dealloc(self.stack, stack_layout());
+        }
         (self.finish)(self.packet).ok_or_else(|| error("thread_join", 0))
     }
 }

@@ -1,0 +1,45 @@
+// node.c: calls of node_ops where the back end may have nothing to do.
+
+#include "wasi/wasi.h"
+
+void
+node_lock(struct node *n)
+{
+    if (n->ops->lock != NULL)
+        n->ops->lock(n);
+}
+
+void
+node_unlock(struct node *n)
+{
+    if (n->ops->unlock != NULL)
+        n->ops->unlock(n);
+}
+
+void
+node_hold(struct node *n)
+{
+    if (n->ops->hold != NULL)
+        n->ops->hold(n);
+}
+
+void
+node_drop(struct node *n)
+{
+    if (n->ops->drop != NULL)
+        n->ops->drop(n);
+}
+
+bool
+node_writable(struct node *n)
+{
+    return n->ops->writable != NULL && n->ops->writable(n);
+}
+
+void
+node_stat(struct node *n, struct filestat *out)
+{
+    node_lock(n);
+    n->ops->stat(n, out);
+    node_unlock(n);
+}
