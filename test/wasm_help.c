@@ -54,6 +54,32 @@ build_u8(struct build *b, u8 byte)
     build_bytes(b, &byte, 1);
 }
 
+u32
+hex_size(const char *hex)
+{
+    u32 digits = 0;
+
+    for (; *hex != 0; hex++)
+        digits += *hex != ' ';
+    return digits / 2;
+}
+
+static u8
+digit(char c)
+{
+    return (u8)(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
+void
+build_hex(struct build *b, const char *hex)
+{
+    for (; *hex != 0; hex++)
+        if (*hex != ' ') {
+            build_u8(b, (u8)(digit(hex[0]) << 4 | digit(hex[1])));
+            hex++;
+        }
+}
+
 void
 build_u32(struct build *b, u32 number)
 {

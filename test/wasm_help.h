@@ -25,6 +25,8 @@ void build_start(struct build *b); // magic and version
 void build_free(struct build *b);
 void build_u8(struct build *b, u8 byte);
 void build_u32(struct build *b, u32 number);
+void build_hex(struct build *b, const char *hex); // "00 61 73 6d"
+u32 hex_size(const char *hex);
 void build_s32(struct build *b, i32 number);
 void build_bytes(struct build *b, const void *bytes, u64 size);
 #define build_list(b, ...) \

@@ -61,43 +61,36 @@ TEST(wasm_module_types)
     arena_drop(&arena);
 }
 
+#define GOOD(name, hex)     \
+    {                       \
+        name, hex, OK, NULL \
+    }
+#define BAD(name, hex, status, what)  \
+    {                                 \
+        name, hex, ERR_##status, what \
+    }
+
 static const struct {
-    const char *name;
-    u8 size;
-    u8 types[24];
+    const char *name, *hex;
     status_t status;
     const char *what;
 } type_sections[] = {
-    {"forward reference",
-     6,                                {1, 0x60, 1, 0x64, 1, 0},
-     ERR_INVALID,                                                                                        "unknown type"                         },
-    {"subtype of an invalid type",
-     19,                               {2, 0x50, 0, 0x5f, 1, 0x64, 0xff, 0xff, 0xff, 0x07, 0, 0x50, 1, 0, 0x5f, 1,
-      0x64, 0, 0},
-     ERR_INVALID,                                                                                        "unknown type"                         },
-    {"its own supertype",
-     5,                                {1, 0x50, 1, 0, 0x5f},
-     ERR_MALFORMED,                                                                                      "unexpected end of section or function"},
-    {"super is itself",
-     6,                                {1, 0x50, 1, 0, 0x5f, 0},
-     ERR_INVALID,                                                                                        "unknown type"                         },
-    {"final super",
-     8,                                {2, 0x5f, 0, 0x50, 1, 0, 0x5f, 0},
-     ERR_INVALID,                                                                                        "sub type"                             },
-    {"open super",                 10, {2, 0x50, 0, 0x5f, 0, 0x50, 1, 0, 0x5f, 0},                   OK, NULL                                   },
-    {"fewer fields",
-     12,                               {2, 0x50, 0, 0x5f, 1, 0x7f, 0, 0x50, 1, 0, 0x5f, 0},
-     ERR_INVALID,                                                                                        "sub type"                             },
-    {"more fields",
-     14,                               {2, 0x50, 0, 0x5f, 0, 0x50, 1, 0, 0x5f, 2, 0x7f, 0, 0x78, 1},
-     OK,                                                                                                 NULL                                   },
-    {"other kind",
-     11,                               {2, 0x50, 0, 0x5f, 0, 0x50, 1, 0, 0x5e, 0x7f, 0},
-     ERR_INVALID,                                                                                        "sub type"                             },
-    {"mutability",
-     7,                                {1, 0x5f, 1, 0x7f, 2, 0, 0},
-     ERR_MALFORMED,                                                                                      "malformed mutability"                 },
-    {"empty group",                3,  {1, 0x4e, 0},                                                 OK, NULL                                   },
+    BAD("forward reference", "01 60 01 64 01 00", INVALID, "unknown type"),
+    BAD("subtype of an invalid type",
+        "02 50 00 5f 01 64 ff ff ff 07 00 50 01 00 5f 01 64 00 00", INVALID,
+        "unknown type"),
+    BAD("its own supertype", "01 50 01 00 5f", MALFORMED,
+        "unexpected end of section or function"),
+    BAD("super is itself", "01 50 01 00 5f 00", INVALID, "unknown type"),
+    BAD("final super", "02 5f 00 50 01 00 5f 00", INVALID, "sub type"),
+    GOOD("open super", "02 50 00 5f 00 50 01 00 5f 00"),
+    BAD("fewer fields", "02 50 00 5f 01 7f 00 50 01 00 5f 00", INVALID,
+        "sub type"),
+    GOOD("more fields", "02 50 00 5f 00 50 01 00 5f 02 7f 00 78 01"),
+    BAD("other kind", "02 50 00 5f 00 50 01 00 5e 7f 00", INVALID, "sub type"),
+    BAD("mutability", "01 5f 01 7f 02 00 00", MALFORMED,
+        "malformed mutability"),
+    GOOD("empty group", "01 4e 00"),
 };
 
 TEST(wasm_module_type_rules)
@@ -109,7 +102,7 @@ TEST(wasm_module_type_rules)
         struct build b;
         build_start(&b);
         build_section(&b, 1);
-        build_bytes(&b, type_sections[i].types, type_sections[i].size);
+        build_hex(&b, type_sections[i].hex);
         build_close(&b);
         status_t status = judge(build_result(&b), &arena, &error);
         if (status != type_sections[i].status ||
@@ -160,7 +153,7 @@ TEST(wasm_module_layout)
     arena_drop(&arena);
 }
 
-// --- constants and segments ----------------------------------------------------------
+// --- constants and segments -------------------------------------------------
 
 static union value
 global_value(void *self, u32 index)
@@ -254,7 +247,7 @@ TEST(wasm_module_elements)
     arena_drop(&arena);
 }
 
-// --- names ------------------------------------------------------------------------------
+// --- names ------------------------------------------------------------------
 
 TEST(wasm_module_names)
 {

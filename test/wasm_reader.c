@@ -12,40 +12,39 @@
 enum how { U32, U64, I32, I64, I33 };
 
 static const struct {
-    const char *bytes;
-    u32 size;
+    const char *hex;
     enum how how;
     i64 value;
-    const char *what; // NULL: no failure
+    const char *what; // NULL: it can be read
 } numbers[] = {
-    {"\x00",                                         1,  U32, 0,            NULL       },
-    {"\x7f",                                         1,  U32, 127,          NULL       },
-    {"\x80\x01",                                     2,  U32, 128,          NULL       },
-    {"\x80\x00",                                     2,  U32, 0,            NULL       },
-    {"\xff\xff\xff\xff\x0f",                         5,  U32, 0xffffffff,   NULL       },
-    {"\xff\xff\xff\xff\x1f",                         5,  U32, 0,            LARGE      },
-    {"\xff\xff\xff\xff\x8f\x00",                     6,  U32, 0,            LONG_NUMBER},
-    {"\x80",                                         1,  U32, 0,            END        },
-    {"",                                             0,  U32, 0,            END        },
-    {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",     10, U64, -1,           NULL       },
-    {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02",     10, U64, 0,            LARGE      },
-    {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x00", 11, U64, 0,            LONG_NUMBER},
-    {"\x7f",                                         1,  I32, -1,           NULL       },
-    {"\x40",                                         1,  I32, -64,          NULL       },
-    {"\x3f",                                         1,  I32, 63,           NULL       },
-    {"\xff\x7f",                                     2,  I32, -1,           NULL       },
-    {"\x80\x80\x80\x80\x78",                         5,  I32, INT32_MIN,    NULL       },
-    {"\xff\xff\xff\xff\x07",                         5,  I32, INT32_MAX,    NULL       },
-    {"\xff\xff\xff\xff\x0f",                         5,  I32, 0,            LARGE      },
-    {"\x80\x80\x80\x80\x70",                         5,  I32, 0,            LARGE      },
-    {"\x80\x80\x80\x80\xf8\x7f",                     6,  I32, 0,            LONG_NUMBER},
-    {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x7f",     10, I64, INT64_MIN,    NULL       },
-    {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x00",     10, I64, INT64_MAX,    NULL       },
-    {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01",     10, I64, 0,            LARGE      },
-    {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x7e",     10, I64, 0,            LARGE      },
-    {"\xff\xff\xff\xff\x0f",                         5,  I33, 0xffffffff,   NULL       },
-    {"\x80\x80\x80\x80\x70",                         5,  I33, -0x100000000, NULL       },
-    {"\xff\xff\xff\xff\x1f",                         5,  I33, 0,            LARGE      },
+    {"00",                               U32, 0,            NULL       },
+    {"7f",                               U32, 127,          NULL       },
+    {"80 01",                            U32, 128,          NULL       },
+    {"80 00",                            U32, 0,            NULL       },
+    {"ff ff ff ff 0f",                   U32, 0xffffffff,   NULL       },
+    {"ff ff ff ff 1f",                   U32, 0,            LARGE      },
+    {"ff ff ff ff 8f 00",                U32, 0,            LONG_NUMBER},
+    {"80",                               U32, 0,            END        },
+    {"",                                 U32, 0,            END        },
+    {"ff ff ff ff ff ff ff ff ff 01",    U64, -1,           NULL       },
+    {"ff ff ff ff ff ff ff ff ff 02",    U64, 0,            LARGE      },
+    {"80 80 80 80 80 80 80 80 80 80 00", U64, 0,            LONG_NUMBER},
+    {"7f",                               I32, -1,           NULL       },
+    {"40",                               I32, -64,          NULL       },
+    {"3f",                               I32, 63,           NULL       },
+    {"ff 7f",                            I32, -1,           NULL       },
+    {"80 80 80 80 78",                   I32, INT32_MIN,    NULL       },
+    {"ff ff ff ff 07",                   I32, INT32_MAX,    NULL       },
+    {"ff ff ff ff 0f",                   I32, 0,            LARGE      },
+    {"80 80 80 80 70",                   I32, 0,            LARGE      },
+    {"80 80 80 80 f8 7f",                I32, 0,            LONG_NUMBER},
+    {"80 80 80 80 80 80 80 80 80 7f",    I64, INT64_MIN,    NULL       },
+    {"ff ff ff ff ff ff ff ff ff 00",    I64, INT64_MAX,    NULL       },
+    {"ff ff ff ff ff ff ff ff ff 01",    I64, 0,            LARGE      },
+    {"80 80 80 80 80 80 80 80 80 7e",    I64, 0,            LARGE      },
+    {"ff ff ff ff 0f",                   I33, 0xffffffff,   NULL       },
+    {"80 80 80 80 70",                   I33, -0x100000000, NULL       },
+    {"ff ff ff ff 1f",                   I33, 0,            LARGE      },
 };
 
 static i64
@@ -75,16 +74,18 @@ same(const char *a, const char *b)
 TEST(wasm_reader_numbers)
 {
     for (u32 i = 0; i < COUNT(numbers); i++) {
-        u8 bytes[16] = {0};
+        struct build b = {0};
         struct error error = {0};
-        struct reader r = {bytes, 1, 1 + numbers[i].size, &error};
 
-        memcpy(bytes + 1, numbers[i].bytes, numbers[i].size);
+        build_u8(&b, 0);
+        build_hex(&b, numbers[i].hex);
+        struct reader r = {b.ptr, 1, b.size, &error};
         EXPECT_EQ(read_number(&r, numbers[i].how), numbers[i].value);
         EXPECT_EQ(r.at, r.end);
         EXPECT(same(error.what, numbers[i].what));
         bool end = same(error.what, END);
         EXPECT_EQ(error.at, error.status == OK ? 0 : end ? r.end : 1);
+        build_free(&b);
     }
 }
 
@@ -104,43 +105,42 @@ TEST(wasm_reader_bits)
 }
 
 static const struct {
-    const char *bytes;
-    u32 size;
+    const char *hex;
     u32 bad_at; // offset of the offending byte, 0: good
 } names[] = {
-    {"\x00",                     1, 0},
-    {"\x03"
-     "abc",                 4, 0},
-    {"\x02\xc2\x80",             3, 0},
-    {"\x02\xc1\xbf",             3, 1}, // overlong
-    {"\x03\xe0\xa0\x80",         4, 0}, //
-    {"\x03\xe0\x9f\xbf",         4, 1}, // overlong
-    {"\x03\xed\x9f\xbf",         4, 0}, //
-    {"\x03\xed\xa0\x80",         4, 1}, // a surrogate
-    {"\x04\xf0\x90\x80\x80",     5, 0}, //
-    {"\x04\xf0\x8f\xbf\xbf",     5, 1}, // overlong
-    {"\x04\xf4\x8f\xbf\xbf",     5, 0}, //
-    {"\x04\xf4\x90\x80\x80",     5, 1}, // above U+10FFFF
-    {"\x05\xf8\x80\x80\x80\x80", 6, 1},
-    {"\x02"
-     "a\x80",               3, 2}, // a continuation byte alone
-    {"\x02"
-     "a\xc2",               3, 2}, // cut short
-    {"\x04\xf0\x90\x80\x7f",     5, 1},
+    {"00",                0},
+    {"03 61 62 63",       0},
+    {"02 c2 80",          0},
+    {"02 c1 bf",          1}, // overlong
+    {"03 e0 a0 80",       0},
+    {"03 e0 9f bf",       1}, // overlong
+    {"03 ed 9f bf",       0},
+    {"03 ed a0 80",       1}, // a surrogate
+    {"04 f0 90 80 80",    0},
+    {"04 f0 8f bf bf",    1}, // overlong
+    {"04 f4 8f bf bf",    0},
+    {"04 f4 90 80 80",    1}, // above U+10FFFF
+    {"05 f8 80 80 80 80", 1},
+    {"02 61 80",          2}, // a continuation byte alone
+    {"02 61 c2",          2}, // cut short
+    {"04 f0 90 80 7f",    1},
 };
 
 TEST(wasm_reader_names)
 {
     for (u32 i = 0; i < COUNT(names); i++) {
-        const u8 *bytes = (const u8 *)names[i].bytes;
+        struct build b = {0};
         struct error error = {0};
-        struct reader r = {bytes, 0, names[i].size, &error};
+
+        build_hex(&b, names[i].hex);
+        struct reader r = {b.ptr, 0, b.size, &error};
         struct string name = read_name(&r);
 
         EXPECT_EQ(error.at, names[i].bad_at);
         EXPECT_EQ(error.status, names[i].bad_at ? ERR_MALFORMED : OK);
         if (error.status == OK)
-            EXPECT_EQ(name.len, names[i].size - 1);
+            EXPECT_EQ(name.len, b.size - 1);
+        build_free(&b);
     }
 }
 
@@ -157,42 +157,44 @@ TEST(wasm_reader_name_length)
 }
 
 static const struct {
-    const char *bytes;
-    u32 size;
+    const char *hex;
     valtype_t type; // VAL_NONE: fails
 } types[] = {
-    {"\x7f",         1, VAL_I32                         },
-    {"\x7e",         1, VAL_I64                         },
-    {"\x7d",         1, VAL_F32                         },
-    {"\x7c",         1, VAL_F64                         },
-    {"\x7b",         1, VAL_V128                        },
-    {"\x70",         1, VAL_FUNCREF                     },
-    {"\x6f",         1, VAL_EXTERNREF                   },
-    {"\x69",         1, REF_BIT | NULL_BIT | HEAP_EXN   },
-    {"\x74",         1, REF_BIT | NULL_BIT | HEAP_NOEXN },
-    {"\x71",         1, REF_BIT | NULL_BIT | HEAP_NONE  },
-    {"\x64\x70",     2, REF_BIT | HEAP_FUNC             },
-    {"\x63\x6b",     2, REF_BIT | NULL_BIT | HEAP_STRUCT},
-    {"\x64\x05",     2, REF_BIT | 5                     },
-    {"\x63\x80\x01", 3, REF_BIT | NULL_BIT | 128        },
-    {"\x78",         1, VAL_NONE                        }, // i8 is no value type
-    {"\x40",         1, VAL_NONE                        },
-    {"\x64\x40",     2, VAL_NONE                        },
-    {"\x64\xf0\x7f", 3, VAL_NONE                        }, // funcref, too long
-    {"\xff\x7f",     2, VAL_NONE                        }, // i32, too long
+    {"7f",       VAL_I32                         },
+    {"7e",       VAL_I64                         },
+    {"7d",       VAL_F32                         },
+    {"7c",       VAL_F64                         },
+    {"7b",       VAL_V128                        },
+    {"70",       VAL_FUNCREF                     },
+    {"6f",       VAL_EXTERNREF                   },
+    {"69",       REF_BIT | NULL_BIT | HEAP_EXN   },
+    {"74",       REF_BIT | NULL_BIT | HEAP_NOEXN },
+    {"71",       REF_BIT | NULL_BIT | HEAP_NONE  },
+    {"64 70",    REF_BIT | HEAP_FUNC             },
+    {"63 6b",    REF_BIT | NULL_BIT | HEAP_STRUCT},
+    {"64 05",    REF_BIT | 5                     },
+    {"63 80 01", REF_BIT | NULL_BIT | 128        },
+    {"78",       VAL_NONE                        }, // i8 is no value type
+    {"40",       VAL_NONE                        },
+    {"64 40",    VAL_NONE                        },
+    {"64 f0 7f", VAL_NONE                        }, // funcref, too long
+    {"ff 7f",    VAL_NONE                        }, // i32, too long
 };
 
 TEST(wasm_reader_types)
 {
     for (u32 i = 0; i < COUNT(types); i++) {
+        struct build b = {0};
         struct error error = {0};
-        struct reader r = {(const u8 *)types[i].bytes, 0, types[i].size,
-                           &error};
+
+        build_hex(&b, types[i].hex);
+        struct reader r = {b.ptr, 0, b.size, &error};
         valtype_t type = read_valtype(&r);
 
         EXPECT_EQ(error.status == OK, types[i].type != VAL_NONE);
         if (types[i].type != VAL_NONE)
             EXPECT_EQ(type, types[i].type);
+        build_free(&b);
     }
 }
 

@@ -13,7 +13,7 @@
 // 0, the body) and 1 (type 1); table 0 of funcref; memory 0; memory 1 with 64
 // bits; tag 0 of type 2; global 0 = i32, mutable, 1 = i32.
 static void
-build_around(struct build *b, const u8 *body, u32 size)
+build_around(struct build *b, const char *body)
 {
     build_start(b);
     build_section(b, 1);
@@ -37,173 +37,90 @@ build_around(struct build *b, const u8 *body, u32 size)
     build_section(b, 10);
     build_u8(b, 2);
     build_open(b);
-    build_bytes(b, body, size);
+    build_hex(b, body);
     build_close(b);
     build_list(b, 2, 0, 0x0b);
     build_close(b);
 }
 
 // Bodies start with their locals; `at` counts from the start of the body.
+#define GOOD(name, hex)        \
+    {                          \
+        name, hex, OK, 0, NULL \
+    }
+#define BAD(name, hex, status, at, what)  \
+    {                                     \
+        name, hex, ERR_##status, at, what \
+    }
+
 static const struct {
-    const char *name;
-    u8 size;
-    u8 body[32];
+    const char *name, *hex;
     status_t status;
     u8 at;
     const char *what;
 } bodies[] = {
-    {"identity",                4, {0, 0x20, 0, 0x0b},                                                 OK,            0,  NULL            },
-    {"no end",                  3, {0, 0x20, 0},                                                       ERR_MALFORMED, 3,  END             },
-    {"bytes after the end",
-     5,                            {0, 0x20, 0, 0x0b, 0x01},
-     ERR_MALFORMED,                                                                                                   4,
-     "section size mismatch"                                                                                                              },
-    {"empty",                   2, {0, 0x0b},                                                          ERR_INVALID,   1,  "type mismatch" },
-    {"two results",
-     6,                            {0, 0x20, 0, 0x20, 0, 0x0b},
-     ERR_INVALID,                                                                                                     5,
-     "type mismatch"                                                                                                                      },
-    {"wrong result",            4, {0, 0x42, 0, 0x0b},                                                 ERR_INVALID,   3,  "type mismatch" },
-    {"wrong operand",
-     7,                            {0, 0x20, 0, 0x42, 0, 0x6a, 0x0b},
-     ERR_INVALID,                                                                                                     5,
-     "type mismatch"                                                                                                                      },
-    {"missing operand",
-     5,                            {0, 0x20, 0, 0x6a, 0x0b},
-     ERR_INVALID,                                                                                                     3,
-     "type mismatch"                                                                                                                      },
-    {"unknown opcode",          2, {0, 0x27},                                                          ERR_MALFORMED, 1,  "illegal opcode"},
-    {"unknown prefixed",
-     3,                            {0, 0xfc, 0x12},
-     ERR_MALFORMED,                                                                                                   1,
-     "illegal opcode"                                                                                                                     },
-    {"unknown vector",
-     4,                            {0, 0xfd, 0x9a, 0x01},
-     ERR_MALFORMED,                                                                                                   1,
-     "illegal opcode"                                                                                                                     },
-    {"opcode out of any range",
-     7,                            {0, 0xfe, 0xff, 0xff, 0xff, 0xff, 0x0f},
-     ERR_MALFORMED,                                                                                                   1,
-     "illegal opcode"                                                                                                                     },
-    {"unknown local",           4, {0, 0x20, 1, 0x0b},                                                 ERR_INVALID,   1,  "unknown local" },
-    {"unknown global",          4, {0, 0x23, 2, 0x0b},                                                 ERR_INVALID,   1,  "unknown global"},
-    {"constant global",
-     6,                            {0, 0x20, 0, 0x24, 1, 0x0b},
-     ERR_INVALID,                                                                                                     3,
-     "immutable global"                                                                                                                   },
-    {"unknown function",
-     4,                            {0, 0x10, 2, 0x0b},
-     ERR_INVALID,                                                                                                     1,
-     "unknown function"                                                                                                                   },
-    {"unknown label",           4, {0, 0x0c, 1, 0x0b},                                                 ERR_INVALID,   1,  "unknown label" },
-    {"unknown type",
-     6,                            {0, 0x20, 0, 0x11, 3, 0},
-     ERR_INVALID,                                                                                                     3,
-     "unknown type"                                                                                                                       },
-    {"unknown table",
-     6,                            {0, 0x20, 0, 0x11, 0, 1},
-     ERR_INVALID,                                                                                                     3,
-     "unknown table"                                                                                                                      },
-    {"unknown memory",
-     7,                            {0, 0x20, 0, 0x28, 0x42, 2, 0},
-     ERR_INVALID,                                                                                                     3,
-     "unknown memory"                                                                                                                     },
-    {"memory of 64 bits",       8, {0, 0x42, 0, 0x28, 0x42, 1, 0, 0x0b},                               OK,            0,  NULL            },
-    {"address of 32 bits",
-     8,                            {0, 0x20, 0, 0x28, 0x42, 1, 0, 0x0b},
-     ERR_INVALID,                                                                                                     3,
-     "type mismatch"                                                                                                                      },
-    {"alignment",
-     7,                            {0, 0x20, 0, 0x28, 3, 0, 0x0b},
-     ERR_INVALID,                                                                                                     3,
-     "alignment must not be larger than natural"                                                                                          },
-    {"atomic alignment",
-     8,                            {0, 0x20, 0, 0xfe, 0x10, 1, 0, 0x0b},
-     ERR_INVALID,                                                                                                     3,
-     "atomic alignment must be natural"                                                                                                   },
-    {"offset beyond 32 bits",
-     11,                           {0, 0x20, 0, 0x28, 2, 0x80, 0x80, 0x80, 0x80, 0x10, 0x0b},
-     ERR_INVALID,                                                                                                     3,
-     "offset out of range"                                                                                                                },
-    {"lane",
-     22,                           {0, 0xfd, 0x0c, 0, 0, 0, 0, 0, 0,    0,    0,
-      0, 0,    0,    0, 0, 0, 0, 0, 0xfd, 0x1b, 4},
-     ERR_INVALID,                                                                                                     19,
-     "invalid lane index"                                                                                                                 },
-    {"data count",
-     12,                           {0, 0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 0x08, 0, 0, 0x0b},
-     ERR_MALFORMED,                                                                                                   7,
-     "data count section required"                                                                                                        },
-    {"undeclared function",
-     6,                            {0, 0xd2, 0, 0x1a, 0x20, 0},
-     ERR_INVALID,                                                                                                     1,
-     "undeclared function reference"                                                                                                      },
-    {"else alone",
-     4,                            {0, 0x20, 0, 0x05},
-     ERR_MALFORMED,                                                                                                   3,
-     "END opcode expected"                                                                                                                },
-    {"if without else",
-     8,                            {0, 0x20, 0, 0x04, 0x7f, 0x20, 0, 0x0b},
-     ERR_INVALID,                                                                                                     7,
-     "type mismatch"                                                                                                                      },
-    {"block result",
-     6,                            {0, 0x02, 0x7f, 0x0b, 0x0b, 0},
-     ERR_INVALID,                                                                                                     3,
-     "type mismatch"                                                                                                                      },
-    {"break out of br_table",
-     10,                           {0, 0x20, 0, 0x20, 0, 0x0e, 1, 0, 1, 0x0b},
-     ERR_INVALID,                                                                                                     5,
-     "unknown label"                                                                                                                      },
-    {"unset local",
-     8,                            {1, 1, 0x64, 0x70, 0x20, 1, 0x1a, 0x0b},
-     ERR_INVALID,                                                                                                     4,
-     "uninitialized local"                                                                                                                },
-    {"local of unknown type",
-     6,                            {1, 1, 0x63, 9, 0x20, 0},
-     ERR_INVALID,                                                                                                     2,
-     "unknown type"                                                                                                                       },
-    {"dead operands",           6, {0, 0x00, 0x6a, 0x1a, 0x00, 0x0b},                                  OK,            0,  NULL            },
-    {"dead but wrong",
-     6,                            {0, 0x00, 0x42, 0, 0x6a, 0x0b},
-     ERR_INVALID,                                                                                                     4,
-     "type mismatch"                                                                                                                      },
-    {"unknown tag",
-     6,                            {0, 0x20, 0, 0x08, 1, 0x0b},
-     ERR_INVALID,                                                                                                     3,
-     "unknown tag"                                                                                                                        },
-    {"rethrow outside",
-     4,                            {0, 0x09, 0, 0x0b},
-     ERR_INVALID,                                                                                                     1,
-     "invalid rethrow label"                                                                                                              },
-    {"catch alone",
-     4,                            {0, 0x07, 0, 0x0b},
-     ERR_MALFORMED,                                                                                                   1,
-     "END opcode expected"                                                                                                                },
-    {"legacy try",
-     11,                           {0, 0x06, 0x7f, 0x20, 0, 0x08, 0, 0x07, 0, 0x0b, 0x0b},
-     OK,                                                                                                              0,
-     NULL                                                                                                                                 },
-    {"try_table",
-     14,                           {0, 0x02, 0x7f, 0x1f, 0x40, 1, 0, 0, 0, 0x0b, 0x20, 0, 0x0b, 0x0b},
-     OK,                                                                                                              0,
-     NULL                                                                                                                                 },
-    {"catch of wrong type",
-     12,                           {0, 0x02, 0x40, 0x1f, 0x40, 1, 0, 0, 0, 0x0b, 0x0b, 0x0b},
-     ERR_INVALID,                                                                                                     3,
-     "type mismatch"                                                                                                                      },
-    {"wide multiplication",
-     12,                           {0, 0x42, 1, 0x42, 2, 0xfc, 0x15, 0x1a, 0x1a, 0x20, 0, 0x0b},
-     OK,                                                                                                              0,
-     NULL                                                                                                                                 },
-    {"tail call",               6, {0, 0x20, 0, 0x12, 0, 0x0b},                                        OK,            0,  NULL            },
-    {"tail call of wrong type",
-     4,                            {0, 0x12, 1, 0x0b},
-     ERR_INVALID,                                                                                                     1,
-     "type mismatch"                                                                                                                      },
-    {"bad integer",
-     8,                            {0, 0x41, 0xff, 0xff, 0xff, 0xff, 0x1f, 0x0b},
-     ERR_MALFORMED,                                                                                                   2,
-     "integer too large"                                                                                                                  },
+    GOOD("identity", "00 20 00 0b"),
+    BAD("no end", "00 20 00", MALFORMED, 3, END),
+    BAD("bytes after the end", "00 20 00 0b 01", MALFORMED, 4,
+        "section size mismatch"),
+    BAD("empty", "00 0b", INVALID, 1, "type mismatch"),
+    BAD("two results", "00 20 00 20 00 0b", INVALID, 5, "type mismatch"),
+    BAD("wrong result", "00 42 00 0b", INVALID, 3, "type mismatch"),
+    BAD("wrong operand", "00 20 00 42 00 6a 0b", INVALID, 5, "type mismatch"),
+    BAD("missing operand", "00 20 00 6a 0b", INVALID, 3, "type mismatch"),
+    BAD("unknown opcode", "00 27", MALFORMED, 1, "illegal opcode"),
+    BAD("unknown prefixed", "00 fc 12", MALFORMED, 1, "illegal opcode"),
+    BAD("unknown vector", "00 fd 9a 01", MALFORMED, 1, "illegal opcode"),
+    BAD("opcode out of any range", "00 fe ff ff ff ff 0f", MALFORMED, 1,
+        "illegal opcode"),
+    BAD("unknown local", "00 20 01 0b", INVALID, 1, "unknown local"),
+    BAD("unknown global", "00 23 02 0b", INVALID, 1, "unknown global"),
+    BAD("constant global", "00 20 00 24 01 0b", INVALID, 3, "immutable global"),
+    BAD("unknown function", "00 10 02 0b", INVALID, 1, "unknown function"),
+    BAD("unknown label", "00 0c 01 0b", INVALID, 1, "unknown label"),
+    BAD("unknown type", "00 20 00 11 03 00", INVALID, 3, "unknown type"),
+    BAD("unknown table", "00 20 00 11 00 01", INVALID, 3, "unknown table"),
+    BAD("unknown memory", "00 20 00 28 42 02 00", INVALID, 3, "unknown memory"),
+    GOOD("memory of 64 bits", "00 42 00 28 42 01 00 0b"),
+    BAD("address of 32 bits", "00 20 00 28 42 01 00 0b", INVALID, 3,
+        "type mismatch"),
+    BAD("alignment", "00 20 00 28 03 00 0b", INVALID, 3,
+        "alignment must not be larger than natural"),
+    BAD("atomic alignment", "00 20 00 fe 10 01 00 0b", INVALID, 3,
+        "atomic alignment must be natural"),
+    BAD("offset beyond 32 bits", "00 20 00 28 02 80 80 80 80 10 0b", INVALID, 3,
+        "offset out of range"),
+    BAD("lane",
+        "00 fd 0c 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 fd 1b 04",
+        INVALID, 19, "invalid lane index"),
+    BAD("data count", "00 41 00 41 00 41 00 fc 08 00 00 0b", MALFORMED, 7,
+        "data count section required"),
+    BAD("undeclared function", "00 d2 00 1a 20 00", INVALID, 1,
+        "undeclared function reference"),
+    BAD("else alone", "00 20 00 05", MALFORMED, 3, "END opcode expected"),
+    BAD("if without else", "00 20 00 04 7f 20 00 0b", INVALID, 7,
+        "type mismatch"),
+    BAD("block result", "00 02 7f 0b 0b 00", INVALID, 3, "type mismatch"),
+    BAD("break out of br_table", "00 20 00 20 00 0e 01 00 01 0b", INVALID, 5,
+        "unknown label"),
+    BAD("unset local", "01 01 64 70 20 01 1a 0b", INVALID, 4,
+        "uninitialized local"),
+    BAD("local of unknown type", "01 01 63 09 20 00", INVALID, 2,
+        "unknown type"),
+    GOOD("dead operands", "00 00 6a 1a 00 0b"),
+    BAD("dead but wrong", "00 00 42 00 6a 0b", INVALID, 4, "type mismatch"),
+    BAD("unknown tag", "00 20 00 08 01 0b", INVALID, 3, "unknown tag"),
+    BAD("rethrow outside", "00 09 00 0b", INVALID, 1, "invalid rethrow label"),
+    BAD("catch alone", "00 07 00 0b", MALFORMED, 1, "END opcode expected"),
+    GOOD("legacy try", "00 06 7f 20 00 08 00 07 00 0b 0b"),
+    GOOD("try_table", "00 02 7f 1f 40 01 00 00 00 0b 20 00 0b 0b"),
+    BAD("catch of wrong type", "00 02 40 1f 40 01 00 00 00 0b 0b 0b", INVALID,
+        3, "type mismatch"),
+    GOOD("wide multiplication", "00 42 01 42 02 fc 15 1a 1a 20 00 0b"),
+    GOOD("tail call", "00 20 00 12 00 0b"),
+    BAD("tail call of wrong type", "00 12 01 0b", INVALID, 1, "type mismatch"),
+    BAD("bad integer", "00 41 ff ff ff ff 1f 0b", MALFORMED, 2,
+        "integer too large"),
 };
 
 TEST(wasm_validate_offsets)
@@ -213,9 +130,9 @@ TEST(wasm_validate_offsets)
     for (u32 i = 0; i < COUNT(bodies); i++) {
         struct error error;
         struct build b;
-        build_around(&b, bodies[i].body, bodies[i].size);
-        // The body ends five bytes before the end: function 1 has three.
-        u64 start = b.size - 3 - bodies[i].size;
+        build_around(&b, bodies[i].hex);
+        // Behind the body there are the three bytes of function 1.
+        u64 start = b.size - 3 - hex_size(bodies[i].hex);
         status_t status = judge(build_result(&b), &arena, &error);
         bool good = status == bodies[i].status &&
                     (status == OK || (error.at == start + bodies[i].at &&
@@ -230,7 +147,7 @@ TEST(wasm_validate_offsets)
     arena_drop(&arena);
 }
 
-// --- stepping ----------------------------------------------------------------------
+// --- stepping ---------------------------------------------------------------
 
 static const struct step {
     u32 code;
@@ -259,9 +176,9 @@ static const struct step {
 
 TEST(wasm_validate_steps)
 {
-    static const u8 body[] = {0,    0x02, 0x40, 0x20, 0,    0x0d, 0,    0x0c, 0,
-                              0x6a, 0x1a, 0x02, 0x40, 0x01, 0x0b, 0x0b, 0x20, 0,
-                              0x04, 0x7f, 0x00, 0x05, 0x41, 5,    0x0b, 0x0b};
+    static const char body[] =
+        "00 02 40 20 00 0d 00 0c 00 6a 1a 02 40 01 0b 0b "
+        "20 00 04 7f 00 05 41 05 0b 0b ";
     struct arena arena = arena_make(MIB);
     struct error error = {0};
     struct validator v;
@@ -270,7 +187,7 @@ TEST(wasm_validate_steps)
     struct op op;
     u32 count = 0;
 
-    build_around(&b, body, sizeof(body));
+    build_around(&b, body);
     EXPECT_EQ(module_decode(&m, build_result(&b), &arena, &error), OK);
     validator_init(&v, &m, 0, &arena, &error);
     for (; validator_next(&v, &op) && count < COUNT(steps); count++) {
@@ -290,8 +207,7 @@ TEST(wasm_validate_steps)
 
 TEST(wasm_validate_locals)
 {
-    static const u8 body[] = {4,    2, 0x7f, 0,    0x7e, 3,
-                              0x7d, 1, 0x7d, 0x20, 0,    0x0b};
+    static const char body[] = "04 02 7f 00 7e 03 7d 01 7d 20 00 0b ";
     static const valtype_t expected[] = {VAL_I32, VAL_I32, VAL_I32, VAL_F32,
                                          VAL_F32, VAL_F32, VAL_F32};
     struct arena arena = arena_make(MIB);
@@ -300,7 +216,7 @@ TEST(wasm_validate_locals)
     struct module m;
     struct build b;
 
-    build_around(&b, body, sizeof(body));
+    build_around(&b, body);
     EXPECT_EQ(module_decode(&m, build_result(&b), &arena, &error), OK);
     validator_init(&v, &m, 0, &arena, &error);
     EXPECT_EQ(v.local_count, COUNT(expected));

@@ -22,7 +22,7 @@ is_ok(const struct checker *c)
     return c->d->error->status == OK;
 }
 
-// --- globals and tables ----------------------------------------------------------------
+// --- globals and tables -----------------------------------------------------
 
 static void
 check_globals(struct checker *c)
@@ -42,7 +42,7 @@ check_tables(struct checker *c)
             const_check(&c->consts, m->tables[i].init, m->global_imports);
 }
 
-// --- exports and start -------------------------------------------------------------
+// --- exports and start ------------------------------------------------------
 
 static u64
 export_at(const struct checker *c, const struct export *e)
@@ -149,7 +149,7 @@ check_start(struct checker *c)
         fail(c, at, "start function");
 }
 
-// --- segments ------------------------------------------------------------------------
+// --- segments ---------------------------------------------------------------
 
 static void
 check_offset(struct checker *c, struct const_expr *offset,
@@ -230,7 +230,7 @@ check_constants(struct checker *c)
                   "constants that are structs, arrays or i31");
 }
 
-// --- layout --------------------------------------------------------------------------
+// --- layout -----------------------------------------------------------------
 
 // See abi/abi.h.  Offsets are displacements in generated code, so they have to
 // be below 2 GiB.

@@ -6,7 +6,7 @@
 
 #include "wasm/internal.h"
 
-// --- check ---------------------------------------------------------------------
+// --- check ------------------------------------------------------------------
 
 static bool
 is_constant(u32 code)
@@ -86,7 +86,7 @@ const_check(struct const_checker *c, struct const_expr expr, u32 globals)
     }
 }
 
-// --- evaluate --------------------------------------------------------------------
+// --- evaluate ---------------------------------------------------------------
 
 static union value
 arithmetic(u32 code, union value a, union value b)

@@ -13,7 +13,7 @@ is_ok(const struct decoder *d)
     return d->error->status == OK;
 }
 
-// --- headers -----------------------------------------------------------------
+// --- headers ----------------------------------------------------------------
 
 // The place of each section in a module, by id.
 static const u8 places[SECTION_COUNT] = {
@@ -95,7 +95,7 @@ scan_sections(struct decoder *d)
     }
 }
 
-// --- index spaces -----------------------------------------------------------------
+// --- index spaces -----------------------------------------------------------
 
 // Imported and defined items of a kind.
 static u32

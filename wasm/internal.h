@@ -5,7 +5,7 @@
 
 #include "wasm/wasm.h"
 
-// --- reader.c ------------------------------------------------------------------
+// --- reader.c ---------------------------------------------------------------
 
 // The length of a vector whose items have at least one byte each; more than
 // `limit` is ERR_LIMIT, `what`.
@@ -15,12 +15,12 @@ u32 read_heap(struct reader *r); // a heap type: index or HEAP_*
 valtype_t read_valtype(struct reader *r);
 valtype_t read_reftype(struct reader *r);
 
-// --- ops.c ---------------------------------------------------------------------
+// --- ops.c ------------------------------------------------------------------
 
 // Skip a constant expression, with its `end`; syntax only.
 struct const_expr read_const_expr(struct reader *r);
 
-// --- types.c -------------------------------------------------------------------
+// --- types.c ----------------------------------------------------------------
 
 // The type section, with canonical indexes.  The first broken rule goes to
 // *invalid, and decoding goes on.
@@ -33,7 +33,7 @@ bool valtype_is_known(valtype_t t, u32 type_count);
 // May a local, field or table entry of this type start as zero or null?
 bool valtype_has_default(valtype_t t);
 
-// --- decode.c ------------------------------------------------------------------
+// --- decode.c ---------------------------------------------------------------
 
 enum section_id {
     SECTION_CUSTOM,
@@ -69,7 +69,7 @@ struct decoder {
     struct error invalid; // the first broken rule, told if nothing is malformed
 };
 
-// --- sections.c ------------------------------------------------------------------
+// --- sections.c -------------------------------------------------------------
 
 struct reader section_reader(const struct decoder *d, enum section_id id);
 
@@ -95,12 +95,12 @@ void decode_datas(struct decoder *d);
 // `count` items of `size` bytes, zeroed; NULL after a failure.
 void *decoder_alloc(struct decoder *d, u64 count, u64 size);
 
-// --- check.c -------------------------------------------------------------------
+// --- check.c ----------------------------------------------------------------
 
 // Validate a module whose sections are decoded, bodies excepted.
 void module_check(struct decoder *d);
 
-// --- const.c -------------------------------------------------------------------
+// --- const.c ----------------------------------------------------------------
 
 // Checks any number of constant expressions; made by const_checker_init().
 struct const_checker {
@@ -116,7 +116,7 @@ void const_checker_init(struct const_checker *c, struct module *m,
 // Functions that it names become members of m->func_refs.
 void const_check(struct const_checker *c, struct const_expr expr, u32 globals);
 
-// --- validate.c ------------------------------------------------------------------
+// --- validate.c -------------------------------------------------------------
 
 // Start on a constant expression, its final `end` included.  v->m, temp and
 // error are set; the rest is zero or the state of an earlier expression.
@@ -188,7 +188,7 @@ extern validate_fn *const validate_control[OP_SLOTS];
 extern validate_fn *const validate_data[OP_SLOTS];
 extern validate_fn *const validate_gc[OP_SLOTS];
 
-// --- validate_control.c ----------------------------------------------------------
+// --- validate_control.c -----------------------------------------------------
 
 // Checked indexes; NULL after a failure.
 const struct type *func_type_get(struct validator *v, u32 type);

@@ -66,7 +66,7 @@ module_export(const struct module *m, struct string name)
     return NULL;
 }
 
-// --- types -----------------------------------------------------------------------
+// --- types ------------------------------------------------------------------
 
 static const char *const numbers[] = {
     [VAL_I32] = "i32", [VAL_I64] = "i64",   [VAL_F32] = "f32",

@@ -19,7 +19,7 @@ invalid(struct decoder *d, u64 at, const char *what)
     error_set(&d->invalid, ERR_INVALID, at, what);
 }
 
-// --- sections -------------------------------------------------------------------
+// --- sections ---------------------------------------------------------------
 
 // Sections disagree; the reason may be that the header of one was not found.
 static void

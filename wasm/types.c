@@ -29,7 +29,7 @@ struct type_decoder {
     struct field *fields;
 };
 
-// --- decode ------------------------------------------------------------------
+// --- decode -----------------------------------------------------------------
 
 static void
 read_vals(struct type_decoder *d, u32 count)
@@ -144,7 +144,7 @@ read_group(struct type_decoder *d)
     d->type_count += count;
 }
 
-// --- well-formedness ---------------------------------------------------------
+// --- well-formedness --------------------------------------------------------
 
 bool
 valtype_is_known(valtype_t t, u32 type_count)
@@ -172,7 +172,7 @@ type_is_closed(const struct type *t, u32 known)
     return true;
 }
 
-// --- canonical types ---------------------------------------------------------
+// --- canonical types --------------------------------------------------------
 
 struct slot {
     u64 hash;
@@ -293,7 +293,7 @@ table_find(struct type_table *table, u32 group)
     }
 }
 
-// --- subtyping ------------------------------------------------------------------
+// --- subtyping --------------------------------------------------------------
 
 // Up the chain in steps that double where they can: `far` is as far up again
 // as two steps of the same length before it.
@@ -425,7 +425,7 @@ composite_matches(const struct module *m, const struct type *sub,
     return true;
 }
 
-// --- the section ---------------------------------------------------------------
+// --- the section ------------------------------------------------------------
 
 // Link a type to its supertypes.
 static void

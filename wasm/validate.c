@@ -15,7 +15,7 @@
 // beyond that.  The compiler relies on them too.
 enum { OPERAND_SLACK = 65536, MOVES_PER_BYTE = 8, MOVES_SLACK = 1000000 };
 
-// --- failures ------------------------------------------------------------------
+// --- failures ---------------------------------------------------------------
 
 void
 validator_fail(struct validator *v, const char *what)
@@ -54,7 +54,7 @@ grow(struct validator *v, void *items, u32 count, u32 *capacity, u64 more,
     return block;
 }
 
-// --- operands ------------------------------------------------------------------
+// --- operands ---------------------------------------------------------------
 
 void
 validator_spend(struct validator *v, u32 moves)
@@ -184,7 +184,7 @@ validator_unreachable(struct validator *v)
     f->unreachable = true;
 }
 
-// --- frames --------------------------------------------------------------------
+// --- frames -----------------------------------------------------------------
 
 const valtype_t *
 block_params(const struct module *m, struct block_type b, u32 *count)
@@ -261,7 +261,7 @@ label_types(const struct validator *v, const struct frame *f, u32 *count)
                                   block_results(v->m, &f->type, count);
 }
 
-// --- locals --------------------------------------------------------------------
+// --- locals -----------------------------------------------------------------
 
 valtype_t
 validator_local_type(const struct validator *v, u32 local)
@@ -353,7 +353,7 @@ init_locals(struct validator *v)
     track_locals(v);
 }
 
-// --- instructions ----------------------------------------------------------------
+// --- instructions -----------------------------------------------------------
 
 // The types that the letters of a sig stand for; 'a' depends on the memory.
 static const u8 letters[128] = {
@@ -523,7 +523,7 @@ validator_next(struct validator *v, struct op *op)
     return is_ok(v);
 }
 
-// --- start ---------------------------------------------------------------------
+// --- start ------------------------------------------------------------------
 
 void
 validator_init(struct validator *v, const struct module *m, u32 func,

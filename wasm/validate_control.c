@@ -3,7 +3,7 @@
 
 #include "wasm/internal.h"
 
-// --- lookups; NULL after a failure ------------------------------------------------
+// --- lookups; NULL after a failure ------------------------------------------
 
 const struct type *
 func_type_get(struct validator *v, u32 type)
@@ -32,7 +32,7 @@ label_get(struct validator *v, u32 depth)
     return NULL;
 }
 
-// --- blocks ----------------------------------------------------------------------
+// --- blocks -----------------------------------------------------------------
 
 static bool
 block_type_is_known(struct validator *v, struct block_type b)
@@ -133,7 +133,7 @@ check_end(struct validator *v, const struct op *op)
         check_missing_else(v, v->closed.type);
 }
 
-// --- branches --------------------------------------------------------------------
+// --- branches ---------------------------------------------------------------
 
 static void
 check_unreachable(struct validator *v, const struct op *op)
@@ -251,7 +251,7 @@ check_br_on_non_null(struct validator *v, const struct op *op)
     label_pass(v, types, count - 1);
 }
 
-// --- calls -----------------------------------------------------------------------
+// --- calls ------------------------------------------------------------------
 
 static void
 call(struct validator *v, const struct type *t)
@@ -340,7 +340,7 @@ check_call(struct validator *v, const struct op *op)
         return_call(v, t);
 }
 
-// --- exceptions --------------------------------------------------------------------
+// --- exceptions -------------------------------------------------------------
 
 static void
 check_throw(struct validator *v, const struct op *op)

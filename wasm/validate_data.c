@@ -3,7 +3,7 @@
 
 #include "wasm/internal.h"
 
-// --- parametric --------------------------------------------------------------
+// --- parametric -------------------------------------------------------------
 
 static void
 check_drop(struct validator *v, const struct op *op)
@@ -48,7 +48,7 @@ check_select_typed(struct validator *v, const struct op *op)
     operand_push(v, op->type);
 }
 
-// --- variables -----------------------------------------------------------------
+// --- variables --------------------------------------------------------------
 
 static bool
 local_is_known(struct validator *v, u32 local)
@@ -101,7 +101,7 @@ check_global(struct validator *v, const struct op *op)
     operand_expect(v, t->type);
 }
 
-// --- tables --------------------------------------------------------------------
+// --- tables -----------------------------------------------------------------
 
 // NULL after a failure.
 static const struct table_type *
@@ -224,7 +224,7 @@ check_memory_copy(struct validator *v, const struct op *op)
         expect_copy(v, &m->memories[op->index], &m->memories[op->index2]);
 }
 
-// --- references ------------------------------------------------------------------
+// --- references -------------------------------------------------------------
 
 static void
 check_ref_null(struct validator *v, const struct op *op)

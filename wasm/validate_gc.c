@@ -6,7 +6,7 @@
 
 #include "wasm/internal.h"
 
-// --- lookups; NULL after a failure -----------------------------------------------
+// --- lookups; NULL after a failure ------------------------------------------
 
 static const struct type *
 type_get(struct validator *v, u32 type, enum type_kind kind)
@@ -69,7 +69,7 @@ check_packing(struct validator *v, const struct field *f, bool plain)
         validator_mismatch(v);
 }
 
-// --- structs ---------------------------------------------------------------------
+// --- structs ----------------------------------------------------------------
 
 static void
 check_struct_new(struct validator *v, const struct op *op)
@@ -117,7 +117,7 @@ check_struct_set(struct validator *v, const struct op *op)
     operand_expect(v, nullable(op->index));
 }
 
-// --- arrays ----------------------------------------------------------------------
+// --- arrays -----------------------------------------------------------------
 
 static void
 check_array_new(struct validator *v, const struct op *op)
@@ -258,7 +258,7 @@ check_array_copy(struct validator *v, const struct op *op)
     operand_expect(v, nullable(op->index));
 }
 
-// --- casts -----------------------------------------------------------------------
+// --- casts ------------------------------------------------------------------
 
 // The top of the hierarchy that a heap type belongs to.
 static u32

@@ -6,7 +6,7 @@
 
 #include "abi/abi.h"
 
-// --- types --------------------------------------------------------------
+// --- types ------------------------------------------------------------------
 
 // A value type (spec 2.3) in one word, comparable with ==:
 //
@@ -220,7 +220,7 @@ struct module {
     struct vmctx_layout layout;
 };
 
-// --- reader.c: a cursor over untrusted bytes ------------------------------
+// --- reader.c: a cursor over untrusted bytes --------------------------------
 
 // The first failure sticks: later reads return 0 and callers look once.
 struct reader {
@@ -382,7 +382,7 @@ struct catch_clause {
 
 void read_catch(struct reader *r, struct catch_clause *clause);
 
-// --- validate.c: function bodies ----------------------------------------------
+// --- validate.c: function bodies --------------------------------------------
 
 // One open block of the function being validated (spec appendix, "Validation
 // Algorithm").
@@ -457,13 +457,13 @@ const valtype_t *block_results(const struct module *m,
 MUST_USE status_t module_validate(const struct module *m, struct arena *temp,
                                   struct error *error);
 
-// --- types.c --------------------------------------------------------------
+// --- types.c ----------------------------------------------------------------
 
 // Is every `sub` a `super` (spec 3.3)?
 bool valtype_matches(const struct module *m, valtype_t sub, valtype_t super);
 bool type_is_subtype(const struct module *m, u32 sub, u32 super);
 
-// --- const.c: constant expressions and segments, for the run time ---------------
+// --- const.c: constant expressions and segments, for the run time -----------
 
 // Evaluate a validated constant expression.  The callbacks give the values of
 // globals and references to functions.
@@ -488,7 +488,7 @@ union value const_eval(const struct module *m, struct const_expr expr,
 u64 elem_next(const struct module *m, const struct elem_segment *segment,
               u64 *at, const struct const_env *env);
 
-// --- names.c --------------------------------------------------------------
+// --- names.c ----------------------------------------------------------------
 
 // The name of a function: name section, else export, else import name, else
 // an empty string.  Linear in the name section.
