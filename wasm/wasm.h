@@ -302,9 +302,10 @@ enum imm_kind {
     IMM_SELECT,      // a vector of one value type   -> type
     IMM_HEAP,        // heap type                    -> type
     IMM_TAG,         // index
-    IMM_TRY_TABLE, // block type and catches       -> block, index = count, table_at
-    IMM_CAST,      // flags, depth, two heap types -> index depth, type, type2
-    IMM_ORDER,     // atomic.fence's zero byte
+    IMM_TRY_TABLE,   // block type, catches          -> block, index = count,
+                     //                                 table_at
+    IMM_CAST,        // flags, depth, two heap types -> index, type, type2
+    IMM_ORDER,       // atomic.fence's zero byte
 
     // What the rows say: a kind, and in IMM_WIDTH the log2 of the bytes that a
     // memory argument accesses or the number of lanes to choose from.
