@@ -9,19 +9,12 @@
 
 #include "x64/mach.h"
 
-static const struct x64_info infos[] = {
+const struct x64_info x64_infos[X64_OP_COUNT] = {
 #define X64(id, text, prefix, w, opcode, ext, shape, regs, mem, imm, flags) \
     {text,          prefix, w,   opcode,        ext,                        \
      SHAPE_##shape, regs,   mem, X64_IMM_##imm, (flags)},
 #include "x64/ops.def"
 };
-
-const struct x64_info *
-x64_info(u32 op)
-{
-    assert(op < X64_OP_COUNT);
-    return &infos[op];
-}
 
 bool
 x64_is_vex(const struct x64_info *info, u32 features)
@@ -293,7 +286,7 @@ is_tied(const struct x64_info *info, bool vex)
 static void
 encode_modrm(struct encoder *e, const struct mins *ins, u32 add_opcode)
 {
-    const struct x64_info *info = &infos[ins->op];
+    const struct x64_info *info = &x64_infos[ins->op];
     bool vex = x64_is_vex(info, e->features);
     struct fields f = {.info = info, .opcode = info->opcode + add_opcode};
 
@@ -349,7 +342,7 @@ encode_const(struct encoder *e, const struct mins *ins)
 static void
 encode_plain(struct encoder *e, u32 op)
 {
-    struct fields f = {.info = &infos[op], .opcode = infos[op].opcode};
+    struct fields f = {.info = &x64_infos[op], .opcode = x64_infos[op].opcode};
 
     put_rex(e, &f);
 }
@@ -494,7 +487,7 @@ static const struct loop_ops {
 static void
 encode_rmw_loop(struct encoder *e, const struct mins *ins)
 {
-    const struct x64_info *info = &infos[ins->op];
+    const struct x64_info *info = &x64_infos[ins->op];
     struct mins load = *ins, copy = {0}, op = {0}, swap = *ins;
 
     load.op = loop_ops[info->mem].load;

@@ -219,7 +219,14 @@ struct x64_info {
     u16 flags;   // enum x64_flag
 };
 
-const struct x64_info *x64_info(u32 op);
+extern const struct x64_info x64_infos[X64_OP_COUNT];
+
+static inline const struct x64_info *
+x64_info(u32 op)
+{
+    assert(op < X64_OP_COUNT);
+    return &x64_infos[op];
+}
 
 // Is the row VEX-encoded on such a CPU?
 bool x64_is_vex(const struct x64_info *info, u32 features);

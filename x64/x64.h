@@ -42,8 +42,10 @@ struct call_site {
 struct func_code {
     u32 start, end; // offsets in the code
     u32 func;       // function index, or NO_INDEX for a thunk
-    u32 frame;      // bytes from rsp to the return address after the prologue
-    u16 saved;      // callee-saved registers pushed: bit n is register n
+    u32 frame;      // bytes from rsp to the return address after the prologue;
+                    // not yet there at a trap of kind STACK_OVERFLOW
+    u16 saved;      // callee-saved registers pushed, below the return address
+                    // in the order of their numbers: bit n is register n
 };
 
 // A handler (exceptions).  When it is taken, rsp is the frame's own, callee-
@@ -55,8 +57,8 @@ struct code_try {
 };
 
 struct code_catch {
-    u32 tag;     // tag index or NO_INDEX
-    u32 pc;      // where to continue
+    u32 tag; // tag index or NO_INDEX
+    u32 pc;  // where to continue
 };
 
 // The machine code of a module.  Position-independent: `text` may be placed at
@@ -64,12 +66,12 @@ struct code_catch {
 struct code {
     u8 *text;
     u64 size;
-    u32 *entries;          // by function index: offset of the code; imports
-                           // have a stub here too (calls through vmctx)
-    u32 *enter;            // by type index: offset of the thunk for calls from
-                           // C, ENTER_FN; shared by equal types
-    u32 *adapt;            // by type index: offset of the thunk that a func_entry
-                           // of a process with several instances points to
+    u32 *entries; // by function index: offset of the code; imports
+                  // have a stub here too (calls through vmctx)
+    u32 *enter;   // by type index, for types that functions have: offset of
+                  // the thunk for calls from C, enter_fn; shared by equal types
+    u32 *adapt;   // likewise: offset of the thunk that a func_entry of a
+                  // process with several instances points to
     struct func_code *funcs;
     u32 func_count;
     struct trap_site *traps;
@@ -91,13 +93,13 @@ typedef void enter_fn(struct vmctx *vm, const struct func_entry *entry,
                       u64 (*slots)[2]);
 
 struct compile_options {
-    u32 features;   // enum cpu_feature
-    bool plain;     // force plain mode, for tests
+    u32 features; // enum cpu_feature
+    bool plain;   // force plain mode, for tests
     // Called after each step of each function when not NULL: for
     // `nebulet dump` and for timing.
     void (*step)(void *self, const char *step, u32 func);
     void *self;
-    struct printer *dump; // print step `dump_step` of function `dump_func`
+    struct printer *dump;  // print step `dump_step` of function `dump_func`
     const char *dump_step; // build, select, live, allocate, emit
     u32 dump_func;         // NO_INDEX: all
 };
