@@ -72,6 +72,8 @@ struct exec_bytes {
 };
 
 void bytes_put(struct exec_bytes *b, const void *bytes, u64 size);
+#define bytes_list(b, ...) \
+    bytes_put(b, (const u8[]){__VA_ARGS__}, sizeof((const u8[]){__VA_ARGS__}))
 void bytes_u8(struct exec_bytes *b, u8 byte);
 void bytes_u32(struct exec_bytes *b, u32 number); // LEB128
 void bytes_i64(struct exec_bytes *b, i64 number); // LEB128

@@ -20,7 +20,7 @@ enum {
 
 static const u64 SLOT_SIZE = 8 * GIB;
 
-// --- traps ---------------------------------------------------------------------
+// --- traps -------------------------------------------------------------------
 
 static sigjmp_buf trapped;
 static volatile enum trap trap_kind;
@@ -37,6 +37,18 @@ registers_of(const ucontext_t *uc, u64 regs[16])
         regs[i] = (u64)uc->uc_mcontext.gregs[order[i]];
 }
 
+// Does an access out of bounds hit the slot of one of the memories?
+static bool
+in_a_slot(u64 address)
+{
+    const struct exec *e = exec_current;
+
+    for (u32 i = 0; i < e->m.memory_count; i++)
+        if (address - (u64)e->memories[i].base < SLOT_SIZE)
+            return true;
+    return false;
+}
+
 static void
 on_signal(int number, siginfo_t *info, void *context)
 {
@@ -48,6 +60,8 @@ on_signal(int number, siginfo_t *info, void *context)
     if (exec_current != NULL && pc >= text &&
         pc < text + exec_current->code.size)
         site = code_trap(&exec_current->code, pc - text);
+    if (site != NULL && number == SIGSEGV && !in_a_slot((u64)info->si_addr))
+        site = NULL;
     if (site == NULL) {
         fprintf(stderr, "signal %d at %#llx (code + %#llx), address %p\n",
                 number, (unsigned long long)pc, (unsigned long long)(pc - text),
@@ -94,7 +108,7 @@ exec_call(struct exec *e, u32 func, u64 (*slots)[2])
     return TRAP_NONE;
 }
 
-// --- memory of all kinds ----------------------------------------------------------
+// --- memory of all kinds -----------------------------------------------------
 
 static bool
 commit(struct arena *arena, u64 from, u64 to)
@@ -138,7 +152,7 @@ read_file(const char *path)
     return file;
 }
 
-// --- imports ----------------------------------------------------------------------
+// --- imports -----------------------------------------------------------------
 
 static void
 host_nothing(void)
@@ -169,7 +183,7 @@ spectest_global(valtype_t type)
     }
 }
 
-// --- instances ---------------------------------------------------------------------
+// --- instances ---------------------------------------------------------------
 
 static void *
 part(struct exec *e, u32 offset)

@@ -123,7 +123,7 @@ values_of(char type)
     return v;
 }
 
-// --- code -----------------------------------------------------------------------
+// --- code --------------------------------------------------------------------
 
 static void
 put_const(struct exec_bytes *b, char type, const u64 bits[2])
@@ -276,7 +276,7 @@ make_module(struct operation *o, struct exec_module *m)
     free(b.ptr);
 }
 
-// --- running --------------------------------------------------------------------
+// --- running -----------------------------------------------------------------
 
 struct outcome {
     enum trap trap;
@@ -366,7 +366,8 @@ check(struct operation *o, const char *form, char type, struct outcome got,
            (unsigned long long)got.bits[0], (unsigned long long)got.bits[1],
            trap_text(got.trap), (unsigned long long)want.bits[0],
            (unsigned long long)want.bits[1], trap_text(want.trap));
-    EXPECT(!"forms agree");
+    test_failed(__FILE__, __LINE__, o->text, (i64)got.bits[0],
+                (i64)want.bits[0]);
 }
 
 static void

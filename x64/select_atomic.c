@@ -1,5 +1,5 @@
-// x64/select_atomic.c: atomic accesses.  Plain loads are sequentially consistent
-// on x86 when every store is an exchange.
+// x64/select_atomic.c: atomic accesses.  Plain loads are sequentially
+// consistent on x86 when every store is an exchange.
 
 #include "x64/select.h"
 

@@ -60,7 +60,7 @@ record_new(struct select *s, struct mcall **record)
     return m->call_count++;
 }
 
-// --- results --------------------------------------------------------------------
+// --- results -----------------------------------------------------------------
 
 // The results of a call are its own value and the RESULTs that follow it.
 // Those of type i32 that come from foreign code are extended again, so they
@@ -94,7 +94,7 @@ extend_results(struct select *s, val_t v, u32 at, u32 count)
     }
 }
 
-// --- targets --------------------------------------------------------------------
+// --- targets -----------------------------------------------------------------
 
 // The register with the address of an entry.
 static vreg_t
@@ -161,7 +161,7 @@ call_target(struct select *s, const struct call *c)
     return rm;
 }
 
-// --- calls and returns ----------------------------------------------------------
+// --- calls and returns -------------------------------------------------------
 
 // op: direct; op2: through memory.
 void

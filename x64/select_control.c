@@ -128,7 +128,7 @@ put_condition(struct select *s, val_t v)
     return is_folded(s, v) ? put_flags(s, v) : put_test_value(s, v);
 }
 
-// --- conditions as values -------------------------------------------------------
+// --- conditions as values ----------------------------------------------------
 
 static void
 put_set(struct select *s, val_t v, u8 cc)
@@ -180,7 +180,7 @@ lower_fcompare(struct select *s, val_t v, const struct row *row)
     lower_eqz(s, v, row);
 }
 
-// --- select -----------------------------------------------------------------------
+// --- select ------------------------------------------------------------------
 
 // cmov of integers knows one condition: "unequal" takes two, one after the
 // other, and "equal" is the same with the values exchanged.
@@ -218,7 +218,7 @@ lower_select(struct select *s, val_t v, const struct row *row)
         put_cmov(s, X64_SELECT_X, cc, v, otherwise, then);
 }
 
-// --- ends of blocks -----------------------------------------------------------
+// --- ends of blocks ----------------------------------------------------------
 
 // From here on the arguments of the edge are vregs, 0 for those of unused
 // parameters.

@@ -216,7 +216,7 @@ as_division(struct select *s, val_t v, const struct row *row,
     return true;
 }
 
-// --- by a variable ------------------------------------------------------------
+// --- by a variable -----------------------------------------------------------
 
 static void
 put_division(struct select *s, u32 op, vreg_t quotient, vreg_t remainder,

@@ -244,7 +244,7 @@ put_const(struct select *s, vreg_t def, u64 value)
     i->imm = m->wide_count++;
 }
 
-// --- with a temporary for the result ------------------------------------------
+// --- with a temporary for the result -----------------------------------------
 
 vreg_t
 temp_rm(struct select *s, u32 type, u32 op, struct rm rm)

@@ -127,7 +127,7 @@ lower_to_int(struct select *s, val_t v, const struct row *row)
     i->a = a;
 }
 
-// --- to floats ----------------------------------------------------------------
+// --- to floats ---------------------------------------------------------------
 
 // The instruction keeps the upper lanes of its first operand: zero breaks the
 // dependency.
@@ -160,7 +160,7 @@ lower_convert_u64(struct select *s, val_t v, const struct row *row)
     put_r_rm(s, row->op2, v, f, rm_reg(again));
 }
 
-// --- to integers, trapping ----------------------------------------------------
+// --- to integers, trapping ---------------------------------------------------
 
 static void
 put_range_check(struct select *s, u32 compare, vreg_t x, struct rm bound, u8 cc)
@@ -210,7 +210,7 @@ lower_trunc(struct select *s, val_t v, const struct row *row)
         put_convert_u64(s, v, row, from, x);
 }
 
-// --- to integers, saturating --------------------------------------------------
+// --- to integers, saturating -------------------------------------------------
 
 // NaN becomes 0.
 static vreg_t

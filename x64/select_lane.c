@@ -8,7 +8,7 @@ a_of(struct select *s, val_t v)
     return reg(s, s->fn->ins[v].a);
 }
 
-// --- memory and lanes -----------------------------------------------------------
+// --- memory and lanes --------------------------------------------------------
 
 // {offset, lane} of a FORM_MEM_LANE.
 static const u64 *
@@ -92,7 +92,7 @@ lower_replace_float(struct select *s, val_t v, const struct row *row)
         put_r_rm(s, i->aux == 0 ? X64_MOVSD_MERGE : X64_UNPCKLPD, v, a, b);
 }
 
-// --- splats -----------------------------------------------------------------------
+// --- splats ------------------------------------------------------------------
 
 // Spread the lowest lane of a vector register.
 static void
@@ -144,7 +144,7 @@ lower_load_splat(struct select *s, val_t v, const struct row *row)
     put_spread(s, row->op3, v, x);
 }
 
-// --- shuffles ---------------------------------------------------------------------
+// --- shuffles ----------------------------------------------------------------
 
 // pshufb gives 0 for numbers from 128 on: saturate those above 15 to there.
 void
@@ -260,7 +260,7 @@ lower_shuffle(struct select *s, val_t v, const struct row *row)
     }
 }
 
-// --- tests ------------------------------------------------------------------------
+// --- tests -------------------------------------------------------------------
 
 u8
 put_all_true(struct select *s, val_t v, const struct row *row)

@@ -109,7 +109,7 @@ use_operands(struct select *s, const struct ins *i)
     }
 }
 
-// --- folding ------------------------------------------------------------------
+// --- folding -----------------------------------------------------------------
 
 // Where an instruction will be generated: its epoch, and how much is folded
 // on the way there.

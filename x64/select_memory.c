@@ -38,7 +38,7 @@ load_vmctx(struct select *s, u64 offset)
     return temp_rm(s, IR_I64, X64_MOV64, rm_vmctx(offset));
 }
 
-// --- linear memory ------------------------------------------------------------
+// --- linear memory -----------------------------------------------------------
 
 static u64
 memory_field(const struct select *s, u32 memory, u64 field)
@@ -242,7 +242,7 @@ lower_address_add(struct select *s, val_t v, const struct row *row)
     put_trap_cc(s, CC_B, TRAP_MEMORY_BOUNDS);
 }
 
-// --- globals --------------------------------------------------------------------
+// --- globals -----------------------------------------------------------------
 
 // Own globals and imported constants are inline; a mutable import is at the
 // address that is there instead.
@@ -288,7 +288,7 @@ lower_global_set(struct select *s, val_t v, const struct row *row)
     put_store(s, rm_global(s, i->b), i->a);
 }
 
-// --- tables -----------------------------------------------------------------------
+// --- tables ------------------------------------------------------------------
 
 static u64
 table_field(const struct select *s, u32 table, u64 field)
@@ -405,7 +405,7 @@ lower_table_size(struct select *s, val_t v, const struct row *row)
     put_rm(s, X64_MOV64, v, rm_mem(view, offsetof(struct table_view, count)));
 }
 
-// --- references -----------------------------------------------------------------
+// --- references --------------------------------------------------------------
 
 // An import keeps the identity it was given; own functions are numbered from
 // the instance's first.
@@ -443,7 +443,7 @@ lower_ref_type(struct select *s, val_t v, const struct row *row)
     put_rm(s, X64_MOV32, v, field(entry, offsetof(struct func_entry, sig)));
 }
 
-// --- slots of the frame -----------------------------------------------------------
+// --- slots of the frame ------------------------------------------------------
 
 bool
 place_slots(struct select *s)

@@ -66,7 +66,7 @@ shuffle32(struct select *s, vreg_t a, u32 imm)
     return def;
 }
 
-// --- bits and compares ----------------------------------------------------------
+// --- bits and compares -------------------------------------------------------
 
 void
 lower_vnot(struct select *s, val_t v, const struct row *row)
@@ -138,7 +138,7 @@ lower_pcompare(struct select *s, val_t v, const struct row *row)
     put_r_rm_i(s, row->op, v, a, rm_reg(b), predicates[row->cc]);
 }
 
-// --- integers -------------------------------------------------------------------
+// --- integers ----------------------------------------------------------------
 
 void
 lower_vneg(struct select *s, val_t v, const struct row *row)
@@ -282,7 +282,7 @@ lower_relaxed_dot_add(struct select *s, val_t v, const struct row *row)
     put_r_rm(s, X64_PADDD, v, sums, rm_reg(reg(s, s->fn->ins[v].c)));
 }
 
-// --- shifts -----------------------------------------------------------------------
+// --- shifts ------------------------------------------------------------------
 
 // A shift count: an immediate, or the low lane of a vector.
 struct count {
@@ -385,7 +385,7 @@ lower_sar64x2(struct select *s, val_t v, const struct row *row)
     put_r_rm(s, X64_PSUBQ, v, vv(s, X64_PXOR, a, sign), rm_reg(sign));
 }
 
-// --- floats -----------------------------------------------------------------------
+// --- floats ------------------------------------------------------------------
 
 // Bits of a NaN's payload below the quiet bit, to be shifted out.
 static u32
@@ -449,7 +449,7 @@ lower_nmadd(struct select *s, val_t v, const struct row *row)
     put_r_rm(s, row->op2, v, reg(s, s->fn->ins[v].c), rm_reg(product));
 }
 
-// --- conversions --------------------------------------------------------------------
+// --- conversions -------------------------------------------------------------
 
 static const u64 F32X2_2_31 = 0x4f0000004f000000;
 
