@@ -82,6 +82,7 @@ struct loop_info {
     u32 pressure[2];    // most values live at once: general, vector
     bool calls;         // has a call that is not in a cold block
     struct range entry; // in allocator.states: registers at the header
+    u32 wanted;         // registers of the header's parameters
 };
 
 struct code_list {
@@ -141,6 +142,7 @@ struct allocator {
     u32 free;             // registers with in[] == 0
     u32 locked;           // not to be touched by this instruction
     u32 used;             // registers ever written
+    u32 wanted;           // better left to the parameters of the loop
     u32 position;         // of the instruction in m->ins
     blk_t block;
     blk_t slot_block; // the block that a reference to a slot counts for

@@ -434,6 +434,18 @@ keep_through(struct allocator *a, blk_t b, struct range exit,
     }
 }
 
+static u32
+param_regs(const struct allocator *a, blk_t b)
+{
+    const struct block *block = &a->fn->blocks[b];
+    u32 set = 0;
+
+    for (u32 i = 0; i < block->params; i++)
+        if (a->values[block->first + i].reg != REG_NONE)
+            set |= 1u << a->values[block->first + i].reg;
+    return set;
+}
+
 static void
 enter_loop(struct allocator *a, blk_t b, edge_t best)
 {
@@ -451,6 +463,8 @@ enter_loop(struct allocator *a, blk_t b, edge_t best)
     for (u32 i = 0; i < 2; i++)
         give_registers(a, b, best, &c[i]);
     keep_through(a, b, exit, c);
+    a->wanted = param_regs(a, b);
+    a->loops[a->fn->blocks[b].loop].wanted = a->wanted;
     for (u32 i = 0; i < exit.count; i++)
         a->values[state_vreg(a->states[exit.first + i])].pred_reg = REG_NONE;
 }
@@ -525,6 +539,7 @@ block_enter(struct allocator *a, blk_t b)
 
     a->slot_block = b;
     a->locked = 0;
+    a->wanted = a->loops[a->fn->blocks[b].loop].wanted;
     a->from = 0;
     if (b == 0) {
         place_params(a);

@@ -261,6 +261,10 @@ reg_choose(struct allocator *a, vreg_t v, u32 set)
     if (hint != REG_NONE && (set >> hint & 1) &&
         !(crosses && (REGS_CALLER_SAVED >> hint & 1) && saved))
         return hint;
+    if (set & ~a->wanted) {
+        set &= ~a->wanted;
+        saved &= set;
+    }
     if ((crosses || saved == set) && saved)
         return (reg_t)bits_trailing_zeros(saved & a->used ? saved & a->used :
                                                             saved);
