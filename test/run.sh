@@ -3,7 +3,7 @@
 # whose last line of the form "N passed, N failed, N skipped" counts; print the
 # output of those that fail and the sum of all.
 #
-# Parts: unit, suite, programs, metal.  The official suite is unpacked into
+# Parts: unit, suite, programs, wasi, metal.  The official suites are unpacked into
 # OUT/suite when ../shared/suites is there; else it counts as one skipped test.
 
 set -u
@@ -56,6 +56,23 @@ part_suite() {
 part_programs() {
     part "programs linux" test/programs.sh "$out" linux
     part "programs metal" test/programs.sh "$out" metal
+}
+
+wasi_present() {
+    if [ ! -e "$out/wasi-p1" ] && [ -e ../shared/suites/wasi-p1.tar.gz ]; then
+        mkdir -p "$out/wasi-p1"
+        tar xzf ../shared/suites/wasi-p1.tar.gz -C "$out/wasi-p1"
+    fi
+    [ -e "$out/wasi-p1" ] && return
+    echo "official WASI tests: not present (../shared/suites/wasi-p1.tar.gz)"
+    skipped=$((skipped + 1))
+    return 1
+}
+
+part_wasi() {
+    wasi_present || return
+    part "wasi linux" test/wasi_suite.py "$out" linux "$out/wasi-p1"
+    part "wasi metal" test/wasi_suite.py "$out" metal "$out/wasi-p1"
 }
 
 part_metal() {

@@ -22,6 +22,7 @@ struct run {
     bool metal;
     const char *machine;
     const char *dir; // becomes the programs' "/", or NULL
+    bool writable;   // they may change their copy of it
     u32 memory_mib;
     u64 timeout_ms;
     const char *env[ENV_MAX];
@@ -37,6 +38,7 @@ usage(int status)
           "  --on metal|linux   in QEMU (the default) or as a Linux process\n"
           "  --env K=V          set an environment variable\n"
           "  --dir HOST         files the program sees under /, read-only\n"
+          "  --dir-copy HOST    the same, and it may change its copy of them\n"
           "  --timeout T        kill it after T: 500ms, 2s, 1m, or seconds\n"
           "  --then OTHER.wasm  run another program afterwards\n"
           "  --beside OTHER.wasm  run another program at the same time\n"
@@ -137,8 +139,9 @@ parse_option(struct run *run, const char *name, const char *value)
     }
     if (strcmp(name, "--env") == 0)
         return add_env(run, value);
-    if (strcmp(name, "--dir") == 0) {
+    if (strcmp(name, "--dir") == 0 || strcmp(name, "--dir-copy") == 0) {
         run->dir = value;
+        run->writable = strcmp(name, "--dir-copy") == 0;
         return true;
     }
     if (strcmp(name, "--timeout") == 0)
@@ -237,6 +240,8 @@ pack(struct buffer *tar, const struct run *run)
                  (unsigned long long)run->timeout_ms);
         tar_add(tar, "run/timeout", text, strlen(text));
     }
+    if (run->writable)
+        tar_add(tar, "run/writable", "", 0);
     if (run->dir != NULL && !tar_add_tree(tar, "root/", run->dir))
         return false;
     tar_end(tar);

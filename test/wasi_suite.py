@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""test/wasi_suite.py OUT PORT SUITE: run the official WASI preview 1 tests
+(programs with an optional .json beside them: args, env, root, exit_code,
+stdout, stderr) on one port.  Ends with "N passed, N failed, N skipped"."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+TIME_LIMIT_S = 60
+
+
+def expectations(wasm):
+    file = wasm.with_suffix(".json")
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def command(out, port, wasm, want):
+    """The command that runs one test.  The program gets a copy of `root`."""
+    argv = [f"{out}/nebulet", "run", "--on", port]
+    for key, value in want.get("env", {}).items():
+        argv += ["--env", f"{key}={value}"]
+    if "root" in want:
+        argv += ["--dir-copy", str(wasm.parent / want["root"])]
+    return argv + [str(wasm)] + want.get("args", [])
+
+
+def judge(want, got):
+    """What is wrong with the outcome, or None."""
+    status = want.get("exit_code", 0)
+    if got.returncode != status:
+        return f"exit status {got.returncode}, expected {status}"
+    for stream in ("stdout", "stderr"):
+        text = getattr(got, stream).decode(errors="replace")
+        if stream in want and text != want[stream]:
+            return f"{stream} is {text!r}, expected {want[stream]!r}"
+    return None
+
+
+def run(out, port, wasm):
+    want = expectations(wasm)
+    argv = command(out, port, wasm, want)
+    try:
+        got = subprocess.run(argv, stdin=subprocess.DEVNULL,
+                             capture_output=True, timeout=TIME_LIMIT_S)
+    except subprocess.TimeoutExpired:
+        return "no end in sight"
+    problem = judge(want, got)
+    if problem:
+        problem += "\n" + got.stderr.decode(errors="replace")[-500:]
+    return problem
+
+
+def main():
+    out, port, suite = sys.argv[1:]
+    passed = failed = 0
+    for wasm in sorted(pathlib.Path(suite).glob("*/*.wasm")):
+        problem = run(out, port, wasm)
+        if problem is None:
+            passed += 1
+        else:
+            failed += 1
+            print(f"FAILED: {wasm.parent.name}/{wasm.stem}: {problem}")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return failed != 0
+
+
+sys.exit(main())
