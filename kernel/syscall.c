@@ -264,8 +264,7 @@ next_word(struct marshal *m)
 #define NONE a->none = 0, (void)m;
 #define HANDLE(n, type, right)                                               \
     struct object *n##_object = next_object(m, &type##_type, RIGHT_##right); \
-    if (n##_object != NULL)                                                  \
-        a->n = CONTAINER(n##_object, struct type, object);
+    a->n = n##_object ? CONTAINER(n##_object, struct type, object) : NULL;
 #define U32(n)     a->n = (u32)next(m);
 #define U64(n)     a->n = next(m);
 #define BYTES(n)   a->n = next_bytes(m);
