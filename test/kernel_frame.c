@@ -8,6 +8,16 @@
 
 static const struct host_module *const modules[] = {&nebulet_module, NULL};
 
+// Threads that have announced their end still have to leave their stacks.
+static void
+settle(void)
+{
+    for (u32 i = 0; i < 5; i++) {
+        thread_yield();
+        thread_sleep_until(port_monotonic_ns() + 1000000);
+    }
+}
+
 static int
 run_test(void *arg)
 {
@@ -15,8 +25,10 @@ run_test(void *arg)
 
     kernel_init(modules);
     (*test)();
+    settle();
     u64 objects = object_count(), heap = heap_in_use();
     (*test)();
+    settle();
     EXPECT_EQ(object_count(), objects);
     EXPECT_EQ(heap_in_use(), heap);
     return 0;
