@@ -27,7 +27,7 @@ enum {
     UART_SCRATCH = 7,
     LINE_8N1 = 0x03,
     LINE_DIVISOR = 0x80,
-    FIFO_ON = 0x07,  // and clear both
+    FIFO_ON = 0xc7,  // clear both, interrupt at 14 bytes or a pause
     MODEM_ON = 0x0b, // DTR, RTS, OUT2 (lets interrupts through)
     STATUS_RECEIVED = 0x01,
     STATUS_CAN_SEND = 0x20,
