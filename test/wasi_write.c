@@ -1,0 +1,382 @@
+// Changing files and names: what the calls do, what they refuse, and that
+// nothing is lost or used after it is gone (the sanitizer watches).
+
+#include "test/wasi_fake.h"
+
+#include <string.h>
+
+enum { OUT = 0x100, PATH = 0x200, PATH2 = 0x300, IOV = 0x400, DATA = 0x1000 };
+
+static struct archive a;
+static struct tree *tree;
+static const u64 ALL = (1 << 28) - 1;
+
+// fd 3: a directory with "f" (ten digits), "d/g" and "l" -> "f".
+static void
+start(void)
+{
+    struct error error = {OK, 0, NULL};
+
+    archive_add(&a, "f", '0', "0123456789", 10, "");
+    archive_add(&a, "d/g", '0', "ggg", 3, "");
+    archive_add(&a, "l", '2', "", 0, "f");
+    archive_end(&a);
+    tree = tree_new(archive_bytes(&a), &error);
+    EXPECT(tree != NULL);
+    tree_allow_writes(tree);
+    fake_attach(tree_root(tree));
+}
+
+static void
+stop(void)
+{
+    fake_detach();
+    tree_free(tree);
+    EXPECT_EQ(fake.blocks, 0);
+}
+
+static errno_t
+open_path(const char *path, u32 flags, u32 fd_flags)
+{
+    u32 size = fake_put(PATH, path);
+
+    return CALL_WASI("path_open", 3, LOOKUP_FOLLOW, PATH, size, flags,
+                     rights_of_type(FILETYPE_REGULAR_FILE), 0, fd_flags, OUT);
+}
+
+static errno_t
+open_directory(u32 fd, const char *path)
+{
+    u32 size = fake_put(PATH, path);
+
+    return CALL_WASI("path_open", fd, 0, PATH, size, OPEN_DIRECTORY,
+                     rights_of_type(FILETYPE_DIRECTORY), ALL, 0, OUT);
+}
+
+// A call of one path: (fd, path, size).
+static errno_t
+call1(const char *call, const char *path)
+{
+    u32 size = fake_put(PATH, path);
+
+    return CALL_WASI(call, 3, PATH, size);
+}
+
+// path_rename and path_link.
+static errno_t
+call2(const char *call, const char *from, const char *to)
+{
+    u32 size = fake_put(PATH, from), size2 = fake_put(PATH2, to);
+
+    if (strcmp(call, "path_link") == 0)
+        return CALL_WASI(call, 3, 0, PATH, size, 3, PATH2, size2);
+    if (strcmp(call, "path_symlink") == 0)
+        return CALL_WASI(call, PATH, size, 3, PATH2, size2);
+    return CALL_WASI(call, 3, PATH, size, 3, PATH2, size2);
+}
+
+static errno_t
+write_text(u32 fd, const char *text)
+{
+    u32 iov[2] = {DATA, fake_put(DATA, text)};
+
+    memcpy(fake.memory + IOV, iov, sizeof(iov));
+    return CALL_WASI("fd_write", fd, IOV, 1, OUT);
+}
+
+// The contents of a file.
+static const char *
+text_of(const char *path)
+{
+    static char text[256];
+    u32 iov[2] = {DATA, sizeof(text) - 1};
+
+    memset(text, 0, sizeof(text));
+    if (open_path(path, 0, 0) != WASI_SUCCESS)
+        return "(none)";
+    u32 fd = fake_u32(OUT);
+    memcpy(fake.memory + IOV, iov, sizeof(iov));
+    EXPECT_EQ(CALL_WASI("fd_pread", fd, IOV, 1, 0, OUT), WASI_SUCCESS);
+    memcpy(text, fake.memory + DATA, fake_u32(OUT));
+    EXPECT_EQ(CALL_WASI("fd_close", fd), WASI_SUCCESS);
+    return text;
+}
+
+static void
+expect_text(const char *path, const char *want)
+{
+    const char *got = text_of(path);
+
+    if (strcmp(got, want) != 0)
+        test_failed(__FILE__, __LINE__, path, got[0], want[0]);
+}
+
+TEST(wasi_write_copies_on_write)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(write_text(4, "ab"), WASI_SUCCESS);
+    expect_text("f", "ab23456789");
+    EXPECT(memcmp(a.bytes + 512, "0123456789", 10) == 0);
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 12, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(write_text(4, "end"), WASI_SUCCESS);
+    EXPECT(memcmp(text_of("f"), "ab23456789\0\0end", 15) == 0);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 3), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 6), WASI_SUCCESS);
+    EXPECT(memcmp(text_of("f"), "ab2\0\0\0", 7) == 0);
+    EXPECT_EQ(CALL_WASI("fd_allocate", 4, 0, 4), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 32), 6);
+    EXPECT_EQ(CALL_WASI("fd_allocate", 4, 6, 4), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 32), 10);
+    EXPECT_EQ(CALL_WASI("fd_allocate", 4, UINT64_MAX, 4), WASI_INVAL);
+    stop();
+}
+
+TEST(wasi_write_append_and_truncate)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, FDFLAG_APPEND), WASI_SUCCESS);
+    EXPECT_EQ(write_text(4, "+1"), WASI_SUCCESS);
+    EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(write_text(5, "xx"), WASI_SUCCESS);
+    EXPECT_EQ(write_text(4, "+2"), WASI_SUCCESS);
+    expect_text("f", "xx23456789+1+2");
+    EXPECT_EQ(CALL_WASI("fd_tell", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT), 14);
+    EXPECT_EQ(open_path("f", OPEN_TRUNCATE, 0), WASI_SUCCESS);
+    expect_text("f", "");
+    EXPECT_EQ(write_text(4, "again"), WASI_SUCCESS);
+    expect_text("l", "again");
+    stop();
+}
+
+// The fake machine has 1 MiB for files.
+TEST(wasi_write_no_space)
+{
+    start();
+    EXPECT_EQ(open_path("big", OPEN_CREATE, 0), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, FAKE_FILES + 1), WASI_NOSPC);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, UINT64_MAX), WASI_FBIG);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, FAKE_FILES / 2),
+              WASI_SUCCESS);
+    EXPECT_EQ(open_path("other", OPEN_CREATE, 0), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 5, FAKE_FILES / 2), WASI_NOSPC);
+    EXPECT_EQ(call1("path_unlink_file", "big"), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 5, FAKE_FILES / 2),
+              WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_seek", 5, INT64_MAX, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(write_text(5, "x"), WASI_FBIG);
+    stop();
+}
+
+static const struct {
+    const char *call, *path, *path2; // path2: for calls of two
+    errno_t error;
+} steps[] = {
+    {"path_create_directory", "new",        NULL,        WASI_SUCCESS },
+    {"path_create_directory", "new",        NULL,        WASI_EXIST   },
+    {"path_create_directory", "new/sub/",   NULL,        WASI_SUCCESS },
+    {"path_create_directory", ".",          NULL,        WASI_EXIST   },
+    {"path_create_directory", "none/x",     NULL,        WASI_NOENT   },
+    {"path_create_directory", "f/x",        NULL,        WASI_NOTDIR  },
+    {"path_create_directory", "../x",       NULL,        WASI_PERM    },
+    {"path_remove_directory", "new",        NULL,        WASI_NOTEMPTY},
+    {"path_remove_directory", "f",          NULL,        WASI_NOTDIR  },
+    {"path_remove_directory", "none",       NULL,        WASI_NOENT   },
+    {"path_remove_directory", ".",          NULL,        WASI_INVAL   },
+    {"path_remove_directory", "new/sub/..", NULL,        WASI_INVAL   },
+    {"path_unlink_file",      "new",        NULL,        WASI_ISDIR   },
+    {"path_unlink_file",      "f/",         NULL,        WASI_NOTDIR  },
+    {"path_unlink_file",      "none",       NULL,        WASI_NOENT   },
+    {"path_symlink",          "new",        "to-new",    WASI_SUCCESS },
+    {"path_symlink",          "x",          "f",         WASI_EXIST   },
+    {"path_symlink",          "/f",         "abs",       WASI_PERM    },
+    {"path_symlink",          "f",          "slash/",    WASI_NOENT   },
+    {"path_remove_directory", "to-new/",    NULL,        WASI_NOTDIR  },
+    {"path_link",             "f",          "hard",      WASI_SUCCESS },
+    {"path_link",             "f",          "hard",      WASI_EXIST   },
+    {"path_link",             "new",        "hard2",     WASI_PERM    },
+    {"path_link",             "none",       "hard2",     WASI_NOENT   },
+    {"path_rename",           "new",        "new/sub/x", WASI_INVAL   },
+    {"path_rename",           "new",        "f",         WASI_NOTDIR  },
+    {"path_rename",           "f",          "new",       WASI_ISDIR   },
+    {"path_rename",           "d",          "new",       WASI_NOTEMPTY},
+    {"path_rename",           "f",          "hard",      WASI_SUCCESS }, // same file
+    {"path_rename",           "f",          "moved/",    WASI_NOTDIR  },
+    {"path_rename",           "f",          "..",        WASI_PERM    },
+    {"path_rename",           ".",          "x",         WASI_INVAL   },
+    {"path_rename",           "none",       "x",         WASI_NOENT   },
+    {"path_rename",           "new/sub",    "sub",       WASI_SUCCESS },
+    {"path_rename",           "sub",        "new",       WASI_SUCCESS }, // empty now
+    {"path_rename",           "hard",       "d/g",       WASI_SUCCESS },
+    {"path_unlink_file",      "f",          NULL,        WASI_SUCCESS },
+    {"path_unlink_file",      "to-new",     NULL,        WASI_SUCCESS },
+    {"path_remove_directory", "new/",       NULL,        WASI_SUCCESS },
+};
+
+TEST(wasi_write_names)
+{
+    start();
+    for (u32 i = 0; i < COUNT(steps); i++) {
+        errno_t error = steps[i].path2 == NULL ?
+                            call1(steps[i].call, steps[i].path) :
+                            call2(steps[i].call, steps[i].path, steps[i].path2);
+        if (error != steps[i].error)
+            test_failed(__FILE__, __LINE__, steps[i].path, error,
+                        steps[i].error);
+    }
+    expect_text("d/g", "0123456789");
+    stop();
+}
+
+// An open file outlives its name; an open directory that was removed has no
+// names, takes none, and its parent may go before it.
+TEST(wasi_write_removed_but_open)
+{
+    start();
+    EXPECT_EQ(open_path("d/g", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(call1("path_unlink_file", "d/g"), WASI_SUCCESS);
+    EXPECT_EQ(write_text(4, "still"), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 24), 0);
+    EXPECT_EQ(call1("path_create_directory", "d/e"), WASI_SUCCESS);
+    EXPECT_EQ(open_directory(3, "d/e"), WASI_SUCCESS);
+    u32 dir = fake_u32(OUT);
+    EXPECT_EQ(call1("path_remove_directory", "d/e"), WASI_SUCCESS);
+    EXPECT_EQ(call1("path_remove_directory", "d"), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_readdir", dir, DATA, 500, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 2 * 24 + 3);
+    fake_put(PATH, "x");
+    EXPECT_EQ(CALL_WASI("path_create_directory", dir, PATH, 1), WASI_NOENT);
+    EXPECT_EQ(CALL_WASI("path_symlink", PATH, 1, dir, PATH, 1), WASI_NOENT);
+    EXPECT_EQ(CALL_WASI("path_rename", 3, PATH, 1, dir, PATH, 1), WASI_NOENT);
+    fake_put(PATH, "f");
+    EXPECT_EQ(CALL_WASI("path_rename", 3, PATH, 1, dir, PATH, 1), WASI_NOENT);
+    EXPECT_EQ(CALL_WASI("path_link", 3, 0, PATH, 1, dir, PATH, 1), WASI_NOENT);
+    stop();
+}
+
+TEST(wasi_write_times)
+{
+    start();
+    u32 size = fake_put(PATH, "l");
+    EXPECT_EQ(
+        CALL_WASI("path_filestat_set_times", 3, 1, PATH, size, 11, 22, 1 | 4),
+        WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("path_filestat_get", 3, 1, PATH, size, OUT),
+              WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 40), 11);
+    EXPECT_EQ(fake_u64(OUT + 48), 22);
+    EXPECT_EQ(CALL_WASI("path_filestat_set_times", 3, 0, PATH, size, 33, 44, 8),
+              WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("path_filestat_get", 3, 0, PATH, size, OUT),
+              WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 40), 15000000000);
+    EXPECT_EQ(fake_u64(OUT + 48), port_realtime_ns());
+    EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_times", 4, 5, 6, 1), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 40), 5);
+    EXPECT_EQ(fake_u64(OUT + 48), 22);
+    for (u32 flags = 0; flags < 32; flags++) {
+        bool bad = flags > 15 || (flags & 3) == 3 || (flags & 12) == 12;
+        EXPECT_EQ(CALL_WASI("fd_filestat_set_times", 4, 5, 6, flags),
+                  bad ? WASI_INVAL : WASI_SUCCESS);
+    }
+    stop();
+}
+
+// Many names come and go; the listing shows each that stays exactly once, also
+// when the list is packed in between.
+TEST(wasi_write_many_names)
+{
+    char name[16];
+
+    start();
+    for (u32 i = 0; i < 1000; i++) {
+        format(name, sizeof(name), "d/n%u", i);
+        EXPECT_EQ(call1("path_create_directory", name), WASI_SUCCESS);
+    }
+    for (u32 round = 0; round < 3; round++) {
+        for (u32 i = 0; i < 1000; i++) {
+            format(name, sizeof(name), "d/n%u", i);
+            if (i % 4 != 0)
+                EXPECT_EQ(call1("path_remove_directory", name), WASI_SUCCESS);
+        }
+        for (u32 i = 0; i < 1000; i++) {
+            format(name, sizeof(name), "d/n%u", i);
+            if (i % 4 != 0)
+                EXPECT_EQ(call1("path_create_directory", name), WASI_SUCCESS);
+        }
+    }
+    EXPECT_EQ(open_directory(3, "d"), WASI_SUCCESS);
+    u32 fd = fake_u32(OUT), count = 0;
+    for (u64 cookie = 0; count < 2000; count++) {
+        EXPECT_EQ(CALL_WASI("fd_readdir", fd, DATA, 24, cookie, OUT),
+                  WASI_SUCCESS);
+        if (fake_u32(OUT) < 24)
+            break;
+        cookie = fake_u64(DATA);
+    }
+    EXPECT_EQ(count, 1003); // with ".", ".." and "g"
+    stop();
+}
+
+// Every call with memory for n more blocks: it works or says why not, and the
+// tree is whole afterwards.
+TEST(wasi_write_no_memory)
+{
+    static const char *const calls[] = {"path_create_directory", "path_symlink",
+                                        "path_link", "path_rename"};
+
+    for (u32 i = 0; i < COUNT(calls); i++) {
+        for (u32 n = 0; n < 6; n++) {
+            a.size = 0;
+            start();
+            fake.memory_limit = fake.blocks + n;
+            errno_t error =
+                i == 0 ? call1(calls[i], "d/x") : call2(calls[i], "f", "d/x");
+            fake.memory_limit = 0;
+            if (n > 4)
+                EXPECT_EQ(error, WASI_SUCCESS);
+            else if (error != WASI_SUCCESS)
+                EXPECT(error == WASI_NOSPC || error == WASI_NOMEM);
+            expect_text("d/g", "ggg");
+            if (i != 3 || error != WASI_SUCCESS)
+                expect_text("f", "0123456789");
+            stop();
+        }
+    }
+}
+
+TEST(wasi_write_read_only)
+{
+    struct error error = {OK, 0, NULL};
+
+    archive_add(&a, "f", '0', "0123456789", 10, "");
+    archive_add(&a, "d/", '5', "", 0, "");
+    archive_end(&a);
+    tree = tree_new(archive_bytes(&a), &error);
+    fake_attach(tree_root(tree));
+    EXPECT_EQ(call1("path_create_directory", "x"), WASI_ROFS);
+    EXPECT_EQ(call1("path_remove_directory", "d"), WASI_ROFS);
+    EXPECT_EQ(call1("path_unlink_file", "f"), WASI_ROFS);
+    EXPECT_EQ(call2("path_rename", "f", "x"), WASI_ROFS);
+    EXPECT_EQ(call2("path_link", "f", "x"), WASI_ROFS);
+    EXPECT_EQ(call2("path_symlink", "f", "x"), WASI_ROFS);
+    EXPECT_EQ(open_path("f", 0, 0), WASI_ROFS);
+    u32 size = fake_put(PATH, "f");
+    EXPECT_EQ(CALL_WASI("path_filestat_set_times", 3, 1, PATH, size, 1, 2, 1),
+              WASI_ROFS);
+    EXPECT_EQ(
+        CALL_WASI("path_open", 3, 0, PATH, size, 0,
+                  CAN_FD_READ | CAN_FD_FILESTAT_SET_SIZE | CAN_FD_ALLOCATE, 0,
+                  0, OUT),
+        WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 1), WASI_ROFS);
+    EXPECT_EQ(CALL_WASI("fd_allocate", 4, 0, 100), WASI_ROFS);
+    stop();
+}
