@@ -392,7 +392,7 @@ TEST(wasi_calls_many_files)
     EXPECT_EQ(fake_u32(OUT), 77);
 }
 
-// --- poll ------------------------------------------------------------------------
+// --- poll --------------------------------------------------------------------
 
 static void
 put_clock(u32 index, u32 clock, u64 timeout, u16 flags)

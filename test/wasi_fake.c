@@ -26,7 +26,7 @@ of(struct process *p)
     return (struct fake_process *)p;
 }
 
-// --- memory and the caller ------------------------------------------------------
+// --- memory and the caller ---------------------------------------------------
 
 struct bytes
 user_bytes(u64 ptr, u64 size)
@@ -109,7 +109,7 @@ thread_sleep_until(u64 deadline_ns)
     fake.now_ns = MAX(fake.now_ns, deadline_ns);
 }
 
-// --- console, clock, numbers -----------------------------------------------------
+// --- console, clock, numbers -------------------------------------------------
 
 void
 console_write(enum port_stream stream, const void *bytes, u64 size)
@@ -186,7 +186,7 @@ panic(const char *file, u32 line, const char *what)
     abort();
 }
 
-// --- programs ------------------------------------------------------------------------
+// --- programs ----------------------------------------------------------------
 
 status_t
 code_module_new(struct code_module **out, struct bytes bytes,
@@ -268,7 +268,7 @@ process_release(struct process *p)
     free(p);
 }
 
-// --- helpers of the tests ---------------------------------------------------------------
+// --- helpers of the tests ----------------------------------------------------
 
 void
 fake_attach(struct node *root)
@@ -329,7 +329,7 @@ fake_u64(u32 at)
     return value;
 }
 
-// --- archives ---------------------------------------------------------------------------
+// --- archives ----------------------------------------------------------------
 
 void
 archive_add(struct archive *a, const char *name, char kind, const char *data,

@@ -204,13 +204,13 @@ static const struct {
     {"path_rename",           "new",        "f",         WASI_NOTDIR  },
     {"path_rename",           "f",          "new",       WASI_ISDIR   },
     {"path_rename",           "d",          "new",       WASI_NOTEMPTY},
-    {"path_rename",           "f",          "hard",      WASI_SUCCESS }, // same file
+    {"path_rename",           "f",          "hard",      WASI_SUCCESS },
     {"path_rename",           "f",          "moved/",    WASI_NOTDIR  },
     {"path_rename",           "f",          "..",        WASI_PERM    },
     {"path_rename",           ".",          "x",         WASI_INVAL   },
     {"path_rename",           "none",       "x",         WASI_NOENT   },
     {"path_rename",           "new/sub",    "sub",       WASI_SUCCESS },
-    {"path_rename",           "sub",        "new",       WASI_SUCCESS }, // empty now
+    {"path_rename",           "sub",        "new",       WASI_SUCCESS },
     {"path_rename",           "hard",       "d/g",       WASI_SUCCESS },
     {"path_unlink_file",      "f",          NULL,        WASI_SUCCESS },
     {"path_unlink_file",      "to-new",     NULL,        WASI_SUCCESS },

@@ -22,7 +22,7 @@ struct boot {
     struct program programs[];
 };
 
-// --- the archive --------------------------------------------------------------
+// --- the archive -------------------------------------------------------------
 
 static struct node *
 child(struct node *dir, struct string name)
@@ -85,7 +85,7 @@ read_timeout(struct node *run, u64 *deadline_ns)
     return true;
 }
 
-// --- one program -----------------------------------------------------------------
+// --- one program -------------------------------------------------------------
 
 static struct string
 file_name(struct node *dir)
@@ -201,7 +201,7 @@ wait_program(struct boot *boot, u32 index)
     program->process = NULL;
 }
 
-// --- all of them --------------------------------------------------------------------
+// --- all of them -------------------------------------------------------------
 
 static u32
 run_programs(struct boot *boot)

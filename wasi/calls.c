@@ -10,7 +10,7 @@ wasi_no_such_call(void)
     return WASI_NOSYS;
 }
 
-// --- strings ------------------------------------------------------------------
+// --- strings -----------------------------------------------------------------
 
 static u32
 count_strings(struct bytes strings)
@@ -77,7 +77,7 @@ wasi_environ_sizes_get(u32 count, u32 size)
     return strings_sizes(wasi_current()->env, count, size);
 }
 
-// --- clocks, random numbers, the end ------------------------------------------
+// --- clocks, random numbers, the end -----------------------------------------
 
 bool
 clock_now(u32 clock, u64 *ns)
@@ -149,7 +149,7 @@ wasi_proc_exit(u32 status)
     process_exit(status);
 }
 
-// --- the tables ------------------------------------------------------------------
+// --- the tables --------------------------------------------------------------
 
 static const struct host_func preview1_funcs[] = {
 #define CALL(name, sig, now, old) \

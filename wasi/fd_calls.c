@@ -238,7 +238,7 @@ wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
     return finish_io(w, f, error, total, out);
 }
 
-// --- the offset -----------------------------------------------------------------
+// --- the offset --------------------------------------------------------------
 
 enum whence { WHENCE_SET, WHENCE_CUR, WHENCE_END, WHENCE_BAD };
 
@@ -312,7 +312,7 @@ wasi_fd_tell(u32 fd, u32 out)
     return seek(fd, 0, WHENCE_CUR, out);
 }
 
-// --- what is known about a file ----------------------------------------------------
+// --- what is known about a file ----------------------------------------------
 
 struct fdstat {
     u8 type;
@@ -453,7 +453,7 @@ wasi_fd_filestat_get_old(u32 fd, u32 out)
     return stat_fd(fd, out, true);
 }
 
-// --- size and times -----------------------------------------------------------------
+// --- size and times ----------------------------------------------------------
 
 // The file behind `fd`, to be changed.
 static errno_t
@@ -522,7 +522,7 @@ wasi_fd_filestat_set_times(u32 fd, u64 atime, u64 mtime, u32 flags)
     return error;
 }
 
-// --- preopened directories -------------------------------------------------------------
+// --- preopened directories ---------------------------------------------------
 
 static errno_t
 find_preopen(struct wasi *w, u32 fd, struct string *name)
@@ -563,7 +563,7 @@ wasi_fd_prestat_dir_name(u32 fd, u32 to, u32 size)
     return user_write(to, name.ptr, name.len) ? WASI_SUCCESS : WASI_FAULT;
 }
 
-// --- directories ---------------------------------------------------------------------
+// --- directories -------------------------------------------------------------
 
 struct dirent_head {
     u64 next, inode;
@@ -619,7 +619,7 @@ wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out)
     return finish_io(w, f, error, used, out);
 }
 
-// --- the table ---------------------------------------------------------------------------
+// --- the table ---------------------------------------------------------------
 
 errno_t
 wasi_fd_close(u32 fd)
@@ -654,7 +654,7 @@ wasi_fd_renumber(u32 from, u32 to)
     return error;
 }
 
-// --- calls that have nothing to do but check -----------------------------------------------
+// --- calls that have nothing to do but check ---------------------------------
 
 static errno_t
 check_only(u32 fd, u64 rights)

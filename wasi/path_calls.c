@@ -76,7 +76,7 @@ with_name(struct name *name, action act, void *arg)
     return error;
 }
 
-// --- what is there ----------------------------------------------------------------
+// --- what is there -----------------------------------------------------------
 
 static errno_t
 do_stat(struct wasi *w, struct name *name, void *out)
@@ -156,7 +156,7 @@ wasi_path_readlink(u32 fd, u32 path, u32 size, u32 to, u32 to_size, u32 out)
     return error;
 }
 
-// --- times -----------------------------------------------------------------------
+// --- times -------------------------------------------------------------------
 
 enum { SET_ATIME = 1, SET_ATIME_NOW = 2, SET_MTIME = 4, SET_MTIME_NOW = 8 };
 
@@ -207,7 +207,7 @@ wasi_path_filestat_set_times(u32 fd, u32 flags, u32 path, u32 size, u64 atime,
                                    error;
 }
 
-// --- new and removed names ------------------------------------------------------------
+// --- new and removed names ---------------------------------------------------
 
 // May something new get this name?
 static errno_t
@@ -340,7 +340,7 @@ wasi_path_unlink_file(u32 fd, u32 path, u32 size)
     return with_name(&name, do_remove, NULL);
 }
 
-// --- two names ---------------------------------------------------------------------
+// --- two names ---------------------------------------------------------------
 
 static bool
 same_file_system(struct node *a, struct node *b)
@@ -457,7 +457,7 @@ wasi_path_rename(u32 fd, u32 path, u32 size, u32 new_fd, u32 new_path,
     return with_names(&from, &to, do_rename);
 }
 
-// --- open -----------------------------------------------------------------------
+// --- open --------------------------------------------------------------------
 
 struct opening {
     u32 flags; // OPEN_

@@ -57,7 +57,7 @@ tree_node(struct node *n)
     return (struct tree_node *)n;
 }
 
-// --- nodes ---------------------------------------------------------------------
+// --- nodes -------------------------------------------------------------------
 
 static struct tree_node *
 node_new(struct tree *tree, u8 type, u64 now)
@@ -113,7 +113,7 @@ touch(struct tree_node *n)
     n->mtime = n->ctime = port_realtime_ns();
 }
 
-// --- names ----------------------------------------------------------------------
+// --- names -------------------------------------------------------------------
 
 static struct tree_name **
 bucket(struct tree *tree, const struct tree_node *dir, struct string name)
@@ -245,7 +245,7 @@ remove_name(struct tree_name *name)
     tree_node_drop(node);
 }
 
-// --- from the archive -----------------------------------------------------------
+// --- from the archive --------------------------------------------------------
 
 // The components of a member's two-part path, one after the other.
 static struct string
@@ -465,7 +465,7 @@ tree_data(struct node *n)
     return tree_node(n)->data;
 }
 
-// --- as a file system: reading ------------------------------------------------------
+// --- as a file system: reading -----------------------------------------------
 
 static void
 lock_tree(struct tree *tree)
@@ -592,7 +592,7 @@ tree_read(struct node *node, u64 at, struct bytes to, u64 deadline_ns,
     return WASI_SUCCESS;
 }
 
-// --- as a file system: writing --------------------------------------------------------
+// --- as a file system: writing -----------------------------------------------
 
 // Let the contents be our own, with room for `size` bytes.  Room grows by half,
 // so that appending is linear.

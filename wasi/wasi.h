@@ -8,7 +8,7 @@
 
 #include "kernel/kernel.h"
 
-// --- numbers of the interface -------------------------------------------------
+// --- numbers of the interface ------------------------------------------------
 
 typedef u32 errno_t;
 
@@ -38,7 +38,7 @@ enum {
     OPEN_TRUNCATE = 8,
 };
 
-// --- tar.c: ustar archives ----------------------------------------------------
+// --- tar.c: ustar archives ---------------------------------------------------
 
 // One member.  All pointers point into the archive.
 struct tar_entry {
@@ -68,7 +68,7 @@ MUST_USE bool tar_next(struct tar *tar, struct tar_entry *entry);
 // Take the first component off a path: empty when there is none left.
 struct string path_component(struct string *rest);
 
-// --- nodes: what file systems offer --------------------------------------------
+// --- nodes: what file systems offer ------------------------------------------
 
 struct filestat {
     u64 device, inode;
@@ -112,8 +112,8 @@ struct node_ops {
     struct node *(*parent)(struct node *dir);
     bool (*next)(struct node *dir, u64 cookie, struct dirent *out);
 
-    // Changes to directories; only where `writable`.  `create` makes a node with
-    // a new name; `target` is what a symlink leads to.  `remove` removes no
+    // Changes to directories, only where `writable`.  `create` makes a node that
+    // has this name; `target` is what a symlink leads to.  `remove` removes no
     // directory that has names; `rename` replaces what it may.
     errno_t (*create)(struct node *dir, struct string name, u8 type,
                       struct string target, struct node **out);
@@ -146,7 +146,7 @@ void node_drop(struct node *n);
 bool node_writable(struct node *n);
 void node_stat(struct node *n, struct filestat *out); // locks
 
-// --- tree.c: a file system in memory, made from a tar archive --------------------
+// --- tree.c: a file system in memory, made from a tar archive ----------------
 
 struct tree;
 
@@ -162,12 +162,12 @@ void tree_allow_writes(struct tree *tree);
 // The contents of a regular file or the target of a symlink.
 struct bytes tree_data(struct node *n);
 
-// --- console.c: standard streams ------------------------------------------------
+// --- console.c: standard streams ---------------------------------------------
 
 extern struct node console_nodes[3]; // by enum port_stream
 extern struct node null_node;
 
-// --- path.c: names to nodes ----------------------------------------------------
+// --- path.c: names to nodes --------------------------------------------------
 
 enum { PATH_SIZE = 4096, SYMLINKS_MAX = 40 };
 
@@ -183,11 +183,12 @@ struct place {
 enum follow { FOLLOW_NEVER, FOLLOW_BEFORE_SLASH, FOLLOW_ALWAYS };
 
 // Walk `path` from `dir` without leaving it.  `buffer` has PATH_SIZE bytes.
-// WASI_NOENT when a directory on the way is missing.  The file system is locked.
+// WASI_NOENT when a directory on the way is missing.  The file system has to be
+// locked.
 MUST_USE errno_t path_walk(struct node *dir, struct string path,
                            enum follow follow, char *buffer, struct place *out);
 
-// --- files.c: open files of a process --------------------------------------------
+// --- files.c: open files of a process ----------------------------------------
 
 enum { FILES_MAX = 1024 };
 
@@ -239,7 +240,7 @@ void file_drop(struct wasi *w, struct file *f);
 MUST_USE status_t wasi_attach(struct process *p, struct bytes args,
                               struct bytes env, struct node *root);
 
-// --- calls.c: the calls about the process itself, and the table of all ------------
+// --- calls.c: the calls about the process itself, and the table of all -------
 
 enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS, CLOCK_THREAD };
 
@@ -248,7 +249,7 @@ MUST_USE bool clock_now(u32 clock, u64 *ns);
 
 extern const struct host_module wasi_preview1, wasi_unstable;
 
-// --- fd_calls.c: calls on open files ------------------------------------------------
+// --- fd_calls.c: calls on open files -----------------------------------------
 
 // A struct filestat in the layout of preview 1, or of preview 0.
 MUST_USE errno_t filestat_write(u32 ptr, const struct filestat *stat, bool old);
@@ -282,7 +283,7 @@ errno_t wasi_sock_recv(u32 fd, u32 iovs, u32 count, u32 flags, u32 out,
 errno_t wasi_sock_send(u32 fd, u32 iovs, u32 count, u32 flags, u32 out);
 errno_t wasi_sock_shutdown(u32 fd, u32 how);
 
-// --- path_calls.c: calls on names -----------------------------------------------------
+// --- path_calls.c: calls on names --------------------------------------------
 
 // The times that fst_flags ask for: NULL for those to leave alone.
 struct new_times {
@@ -312,12 +313,12 @@ errno_t wasi_path_symlink(u32 target, u32 target_size, u32 fd, u32 path,
                           u32 size);
 errno_t wasi_path_unlink_file(u32 fd, u32 path, u32 size);
 
-// --- poll.c: wait for clocks and files -------------------------------------------------
+// --- poll.c: wait for clocks and files ---------------------------------------
 
 errno_t wasi_poll_oneoff(u32 in, u32 out, u32 count, u32 ready);
 errno_t wasi_poll_oneoff_old(u32 in, u32 out, u32 count, u32 ready);
 
-// --- boot.c: what both ports start ------------------------------------------------
+// --- boot.c: what both ports start -------------------------------------------
 
 // Run the programs of an initrd: a ustar archive with, for N = 0, 1, ...
 //
