@@ -5,7 +5,7 @@
 #include "test/metal_test.h"
 #include "test/test.h"
 
-// --- memory functions ----------------------------------------------------------
+// --- memory functions --------------------------------------------------------
 
 static u8 buffer[64];
 
@@ -51,7 +51,7 @@ TEST(metal_memory_set_copy_compare)
     }
 }
 
-// --- time -------------------------------------------------------------------------
+// --- time --------------------------------------------------------------------
 
 TEST(metal_clock)
 {
@@ -130,7 +130,7 @@ TEST(metal_interrupts_off)
     expect_interrupt_after(before);
 }
 
-// --- preemption ---------------------------------------------------------------------
+// --- preemption --------------------------------------------------------------
 
 static volatile bool preempted;
 static struct context self, other;
@@ -219,7 +219,7 @@ TEST(metal_preempt_keeps_ymm)
     port_release(stack, STACK_SIZE);
 }
 
-// --- the end of a killed thread ---------------------------------------------------------
+// --- the end of a killed thread ----------------------------------------------
 
 static void
 call_code(void *code)
@@ -239,7 +239,7 @@ TEST(metal_kill_endless_loop)
     port_code_release(code, sizeof(loop));
 }
 
-// --- randomness ----------------------------------------------------------------------------
+// --- randomness --------------------------------------------------------------
 
 TEST(metal_random)
 {
@@ -257,7 +257,7 @@ TEST(metal_random)
     EXPECT(ones > 850 && ones < 1200); // of 2048
 }
 
-// --- console ----------------------------------------------------------------------------------
+// --- console -----------------------------------------------------------------
 
 // With `input` on the command line the test waits for all of standard input
 // and compares it with every byte value, twice.

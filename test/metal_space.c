@@ -5,7 +5,7 @@
 #include "test/metal_test.h"
 #include "test/test.h"
 
-// --- faults on purpose -----------------------------------------------------------
+// --- faults on purpose -------------------------------------------------------
 
 static struct fault seen;
 
@@ -75,21 +75,22 @@ available(void)
     return now;
 }
 
-// --- commit and decommit -----------------------------------------------------------
+// --- commit and decommit -----------------------------------------------------
 
+// In KiB.
 static const struct {
     u64 size, commit_at, commit_size, decommit_at, decommit_size;
 } ranges[] = {
-    {64 * KIB,  0,                 64 * KIB,          0,                 64 * KIB},
-    {64 * KIB,  4 * KIB,           4 * KIB,           0,                 64 * KIB},
-    {256 * KIB, 60 * KIB,          72 * KIB,          64 * KIB,          4 * KIB },
-    {8 * MIB,   0,                 8 * MIB,           0,                 8 * MIB },
-    {8 * MIB,   1 * MIB,           6 * MIB,           3 * MIB,           1 * MIB },
-    {8 * MIB,   2 * MIB,           2 * MIB,           2 * MIB,           4 * KIB },
-    {8 * MIB,   2 * MIB,           2 * MIB,           4 * MIB - 4 * KIB, 4 * KIB },
-    {8 * MIB,   4 * KIB,           8 * MIB - 4 * KIB, 2 * MIB + 4 * KIB, 3 * MIB },
-    {8 * GIB,   0,                 64 * KIB,          0,                 8 * GIB },
-    {8 * GIB,   1 * GIB - 1 * MIB, 2 * MIB,           1 * GIB,           1 * GIB },
+    {64,      0,       64,   0,       64     },
+    {64,      4,       4,    0,       64     },
+    {256,     60,      72,   64,      4      },
+    {8192,    0,       8192, 0,       8192   },
+    {8192,    1024,    6144, 3072,    1024   },
+    {8192,    2048,    2048, 2048,    4      },
+    {8192,    2048,    2048, 4092,    4      },
+    {8192,    4,       8188, 2052,    3072   },
+    {8 << 20, 0,       64,   0,       8 << 20},
+    {8 << 20, 1047552, 2048, 1 << 20, 1 << 20},
 };
 
 static bool
@@ -109,10 +110,11 @@ expect_mapped(const u8 *base, u64 at, bool mapped)
 static void
 test_range(u32 i)
 {
-    u64 before = available();
-    u64 at = ranges[i].commit_at, size = ranges[i].commit_size;
-    u64 gone = ranges[i].decommit_at, gone_size = ranges[i].decommit_size;
-    u8 *base = port_reserve(ranges[i].size, PAGE_SIZE);
+    u64 before = available(), total = ranges[i].size * KIB;
+    u64 at = ranges[i].commit_at * KIB, size = ranges[i].commit_size * KIB;
+    u64 gone = ranges[i].decommit_at * KIB;
+    u64 gone_size = ranges[i].decommit_size * KIB;
+    u8 *base = port_reserve(total, PAGE_SIZE);
 
     EXPECT(base != NULL);
     for (u32 round = 0; round < 2; round++) {
@@ -122,11 +124,11 @@ test_range(u32 i)
         memset(base + at, 0xee, size);
         if (at > 0)
             expect_mapped(base, at - 1, false);
-        if (at + size < ranges[i].size)
+        if (at + size < total)
             expect_mapped(base, at + size, false);
 
         port_decommit(base + gone, gone_size);
-        for (u64 p = 0; p < ranges[i].size && p < 16 * MIB; p += PAGE_SIZE) {
+        for (u64 p = 0; p < total && p < 16 * MIB; p += PAGE_SIZE) {
             bool mapped = inside(p, at, size) && !inside(p, gone, gone_size);
 
             expect_mapped(base, p, mapped);
@@ -139,7 +141,7 @@ test_range(u32 i)
                 EXPECT_EQ(base[p], 0);
         memset(base + at, 0, size);
     }
-    port_release(base, ranges[i].size);
+    port_release(base, total);
     EXPECT(!can_read(base + at));
     EXPECT(available() + 64 * KIB >= before); // tables, nodes of spans
 }
@@ -210,7 +212,7 @@ TEST(metal_fault_retry)
     port_release(base, 1 * MIB);
 }
 
-// --- addresses -----------------------------------------------------------------------
+// --- addresses ---------------------------------------------------------------
 
 TEST(metal_slots)
 {
@@ -271,7 +273,7 @@ TEST(metal_frames)
     }
 }
 
-// --- protection -------------------------------------------------------------------------
+// --- protection --------------------------------------------------------------
 
 extern const u8 text_start[], text_end[];
 
@@ -324,28 +326,23 @@ TEST(metal_code_arena)
     EXPECT(port_code_publish(text_start, 2 * GIB) == NULL);
 }
 
-// --- faults ---------------------------------------------------------------------------------
+// --- faults ------------------------------------------------------------------
 
 static const struct {
     const char *name;
-    u8 code[16];
     enum fault_kind kind;
-    u32 pc; // of the faulting instruction
     bool divide_zero;
+    u32 pc; // of the faulting instruction
+    char code[16];
 } faults[] = {
-    {"ud2",      {0x90, 0x0f, 0x0b},                                      FAULT_UNDEFINED, 1, false},
-    {"1 / 0",    // xor edx,edx; xor ecx,ecx; mov eax,1; div ecx
-     {0x31, 0xd2, 0x31, 0xc9, 0xb8, 1, 0, 0, 0, 0xf7, 0xf1},
-     FAULT_DIVIDE,                                                                         9,
-     true                                                                                          },
-    {"2^32 / 1", // mov edx,1; mov ecx,edx; div ecx
-     {0xba, 1, 0, 0, 0, 0x89, 0xd1, 0xf7, 0xf1},
-     FAULT_DIVIDE,                                                                         7,
-     false                                                                                         },
-    {"[64]",     // mov eax,[64]
-     {0x8b, 0x04, 0x25, 64, 0, 0, 0},
-     FAULT_MEMORY,                                                                         0,
-     false                                                                                         },
+  // nop; ud2
+    {"ud2",      FAULT_UNDEFINED, false, 1, "\x90\x0f\x0b"                    },
+ // xor edx, edx; xor ecx, ecx; inc eax; div ecx
+    {"1 / 0",    FAULT_DIVIDE,    true,  6, "\x31\xd2\x31\xc9\xff\xc0\xf7\xf1"},
+ // mov edx, 1; mov ecx, edx; div ecx
+    {"2^32 / 1", FAULT_DIVIDE,    false, 7, "\xba\1\0\0\0\x89\xd1\xf7\xf1"    },
+ // mov eax, [64]
+    {"[64]",     FAULT_MEMORY,    false, 0, "\x8b\x04\x25\x40\0\0\0"          },
 };
 
 TEST(metal_faults)

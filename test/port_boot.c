@@ -57,7 +57,7 @@ TEST(port_boot_ranges_full)
     EXPECT_EQ(set.at[1].end, 50);
 }
 
-// --- both formats, at "physical" addresses in a buffer --------------------------
+// --- both formats, at "physical" addresses in a buffer -----------------------
 
 static const struct range ram[] = {
     {0x1000,   0x9f000  },
@@ -134,7 +134,7 @@ TEST(port_boot_unknown)
     EXPECT(!boot_info_read(&info, 0x2badb002, (const u8 *)&nothing, NULL));
 }
 
-// --- the command line ----------------------------------------------------------------
+// --- the command line --------------------------------------------------------
 
 static const struct {
     const char *cmdline, *word;

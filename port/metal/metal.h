@@ -6,7 +6,7 @@
 #include "kernel/port.h"
 #include "port/metal/map.h"
 
-// --- single instructions -------------------------------------
+// --- single instructions -----------------------------------------------------
 
 static inline void
 out8(u16 port, u8 value)
@@ -77,7 +77,7 @@ direct(u64 physical)
     return (u8 *)(DIRECT_BASE + physical);
 }
 
-// --- locks: short sections with interrupts off --------------------------------
+// --- locks: short sections with interrupts off -------------------------------
 
 struct spinlock {
     u32 next, serving;
@@ -101,7 +101,7 @@ spin_unlock(struct spinlock *lock, bool on)
     port_interrupts_restore(on);
 }
 
-// --- boot.S, bootinfo.c: what the boot loader said ------------------------------
+// --- boot.S, bootinfo.c: what the boot loader said ---------------------------
 
 struct range {
     u64 start, end;
@@ -132,7 +132,7 @@ MUST_USE bool boot_info_read(struct boot_info *info, u32 magic, const u8 *start,
 // Is `word` one of the words of the command line?
 bool boot_info_has_word(const struct boot_info *info, const char *word);
 
-// --- frames.c: physical memory ---------------------------------------------------
+// --- frames.c: physical memory -----------------------------------------------
 
 enum {
     ORDER_PAGE = 0,
@@ -153,7 +153,7 @@ MUST_USE u64 frames_new(u32 order);
 void frames_free(u64 physical, u32 order);
 void frames_info(u64 *available, u64 *total);
 
-// --- spans.c: address ranges --------------------------------------------------------
+// --- spans.c: address ranges -------------------------------------------------
 
 // A buddy allocator over addresses alone: sizes are powers of two times the
 // smallest block, a block is aligned to its size (relative to base).
@@ -169,7 +169,7 @@ void span_free(struct span_space *space, u64 start, u64 size);
 struct span_space *span_space_of(u64 address);
 u64 span_size(const struct span_space *space, u64 size); // of the whole block
 
-// --- space.c: page tables -------------------------------------------------------------
+// --- space.c: page tables ----------------------------------------------------
 
 enum page_flag { // as in page table entries
     PAGE_PRESENT = 1 << 0,
@@ -188,7 +188,7 @@ void space_init(const struct boot_info *info);
 // else.  False when there is no memory for tables.
 MUST_USE bool space_map(u64 address, u64 physical, u64 size, u64 flags);
 
-// --- cpu.c: segments, interrupt vectors, per-CPU data ----------------------------------
+// --- cpu.c: segments, interrupt vectors, per-CPU data ------------------------
 
 enum {
     IST_IRQ = 1,
@@ -238,7 +238,7 @@ void cpu_init(void);
 
 extern u32 vector_state_size; // bytes that preempt_start saves
 
-// --- trap.S, trap.c: exceptions and interrupts -------------------------------------------
+// --- trap.S, trap.c: exceptions and interrupts -------------------------------
 
 enum vector {
     VECTOR_DIVIDE = 0,
@@ -264,7 +264,7 @@ struct trap_frame {
 extern const u8 trap_stubs[256][16]; // trap.S
 extern const u8 preempt_start[];     // trap.S
 
-// --- irq.c: local APIC and I/O APIC -----------------------------------------------------
+// --- irq.c: local APIC and I/O APIC ------------------------------------------
 
 void irq_init(void);
 void irq_end(void); // the interrupt being handled may come again
@@ -274,12 +274,12 @@ void irq_enable_line(u32 line, enum vector vector); // edge, as ISA lines are
 void irq_timer_start(u32 count);
 u32 irq_timer_count(void);
 
-// --- clock.c -------------------------------------------------------------------------------
+// --- clock.c -----------------------------------------------------------------
 
 void clock_init(void);
 bool clock_interrupt(void); // the timer fired: is it time?
 
-// --- serial.c: the console ------------------------------------------------------------
+// --- serial.c: the console ---------------------------------------------------
 
 void serial_init(void);         // output only
 void serial_start(bool framed); // input too
@@ -287,11 +287,11 @@ void serial_interrupt(void);
 void serial_unlock(void);   // for the end: whoever wrote, writes no more
 void serial_end(u8 status); // the last bytes of the log
 
-// --- random.c ----------------------------------------------------------------------------
+// --- random.c ----------------------------------------------------------------
 
 void random_init(void);
 
-// --- panic.c -----------------------------------------------------------------------------
+// --- panic.c -----------------------------------------------------------------
 
 void say(const char *text, ...) PRINTF(1, 2); // a line to the log
 void say_callers(u64 rbp, u64 rsp);

@@ -62,7 +62,7 @@ ring_full(void)
     return ring_to - ring_from == RING_SIZE;
 }
 
-// --- serial ports ---------------------------------------------------------------
+// --- serial ports ------------------------------------------------------------
 
 static bool
 port_init(u16 port)
@@ -151,7 +151,7 @@ serial_end(u8 status)
         out_bytes(DEBUG_PORT, trailer, sizeof(trailer));
 }
 
-// --- input -------------------------------------------------------------------------
+// --- input -------------------------------------------------------------------
 
 // Move what the port has received to the ring; stop listening when that is
 // full.
@@ -225,7 +225,7 @@ port_read(void *to, u64 size, bool *end)
     return count;
 }
 
-// --- start ------------------------------------------------------------------------
+// --- start -------------------------------------------------------------------
 
 void
 serial_init(void)

@@ -106,7 +106,7 @@ make_entry(u64 address, u32 *level)
     }
 }
 
-// --- mapping what exists -------------------------------------------------------
+// --- mapping what exists -----------------------------------------------------
 
 static u32
 largest_level(u64 address, u64 physical, u64 size)
@@ -140,7 +140,7 @@ space_map(u64 address, u64 physical, u64 size, u64 flags)
     return done;
 }
 
-// --- commit ------------------------------------------------------------------------
+// --- commit ------------------------------------------------------------------
 
 // 64 KiB that start at table entry `entry` and have nothing yet.
 static bool
@@ -238,7 +238,7 @@ port_commit(void *ptr, u64 size)
     return done;
 }
 
-// --- decommit -------------------------------------------------------------------------
+// --- decommit ----------------------------------------------------------------
 
 static void
 flush_all(void)
@@ -391,7 +391,7 @@ port_decommit(void *ptr, u64 size)
     unmap(from, end);
 }
 
-// --- addresses ------------------------------------------------------------------------
+// --- addresses ---------------------------------------------------------------
 
 void *
 port_reserve(u64 size, u64 align)
@@ -418,7 +418,7 @@ port_memory_info(u64 *available, u64 *total)
     frames_info(available, total);
 }
 
-// --- the code arena ----------------------------------------------------------------------
+// --- the code arena ----------------------------------------------------------
 
 // Copy [text, text + size) to new frames and map these at `at`.
 static bool
@@ -466,7 +466,7 @@ port_code_contains(u64 pc)
     return pc >= CODE_BASE && pc < CODE_END;
 }
 
-// --- start ----------------------------------------------------------------------------------
+// --- start -------------------------------------------------------------------
 
 static void
 map_or_die(u64 address, u64 physical, u64 size, u64 flags)
