@@ -32,17 +32,25 @@ part() {
 }
 
 part_unit() {
+    if suite_unpack; then
+        NEBULET_SUITE=$out/suite
+        export NEBULET_SUITE
+    fi
     for test in "$out"/san/test-*; do
         case $test in *.*) ;; *) part "${test##*/test-}" "$test" ;; esac
     done
 }
 
-suite_present() {
+suite_unpack() {
     if [ ! -e "$out/suite/core" ] && [ -e ../shared/suites/spec.tar.gz ]; then
         mkdir -p "$out/suite"
         tar xzf ../shared/suites/spec.tar.gz -C "$out/suite"
     fi
-    [ -e "$out/suite/core" ] && return
+    [ -e "$out/suite/core" ]
+}
+
+suite_present() {
+    suite_unpack && return
     echo "official suite: not present (../shared/suites/spec.tar.gz)"
     skipped=$((skipped + 1))
     return 1
