@@ -162,3 +162,19 @@ TEST(x64_compile_dumps)
         EXPECT(dump_size > 0 && dump_size < both);
     }
 }
+
+// --- the processor ----------------------------------------------------------
+
+TEST(x64_compile_features)
+{
+    u32 features = cpu_features_detect();
+
+    __builtin_cpu_init();
+    EXPECT_EQ((features & CPU_SSE41) != 0,
+              __builtin_cpu_supports("sse4.1") != 0);
+    EXPECT_EQ((features & CPU_BMI1) != 0, __builtin_cpu_supports("bmi") != 0);
+    EXPECT_EQ((features & CPU_BMI2) != 0, __builtin_cpu_supports("bmi2") != 0);
+    EXPECT_EQ((features & CPU_AVX) != 0, __builtin_cpu_supports("avx") != 0);
+    EXPECT_EQ((features & CPU_AVX2) != 0, __builtin_cpu_supports("avx2") != 0);
+    EXPECT_EQ((features & CPU_FMA) != 0, __builtin_cpu_supports("fma") != 0);
+}

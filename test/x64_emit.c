@@ -97,8 +97,9 @@ start_module(u32 imports)
                    .imports = sizeof(struct vmctx) + 16},
     };
     module.func_count = MAX_FUNCS;
-    EXPECT_EQ(image_init(&image, &code, &module, &text, &keep), OK);
+    EXPECT_EQ(image_init(&image, &code, &module, &text, &keep, &temp), OK);
     EXPECT_EQ(emit_stubs(&image), OK);
+    image_settle(&image);
 }
 
 static u32
@@ -167,14 +168,17 @@ add_function(struct body *body, u32 index)
         at[i + 1] = 10 * (i + 1);
         body->ins[i].from = i + 1;
     }
-    return mach_emit(&m, &image, &temp, NULL);
+    status_t status = mach_emit(&m, &image, &temp, NULL);
+    image_settle(&image);
+    return status;
 }
 
 static void
 finish_module(u32 func_count)
 {
     module.func_count = func_count;
-    EXPECT_EQ(emit_thunks(&image, &temp), OK);
+    EXPECT_EQ(emit_thunks(&image), OK);
+    EXPECT_EQ(image_finish(&image), OK);
     EXPECT_EQ(code.size > 0, 1);
     run_at = mmap(NULL, ALIGN_UP(code.size, 4096), PROT_READ | PROT_WRITE,
                   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);

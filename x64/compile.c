@@ -92,13 +92,12 @@ try_func(struct compiler *c, u32 index, bool plain)
 static status_t
 compile_func(struct compiler *c, u32 index)
 {
-    u64 mark = arena_mark(c->temp);
     status_t status = try_func(c, index, c->options->plain);
 
-    arena_reset(c->temp, mark);
+    image_settle(&c->image);
     if (status == ERR_BUDGET && !c->options->plain) {
         status = try_func(c, index, true);
-        arena_reset(c->temp, mark);
+        image_settle(&c->image);
     }
     if (status != OK)
         error_set(c->error, status, c->m->funcs[index].at, status_text(status));
@@ -113,14 +112,18 @@ module_compile(struct code *code, const struct module *m,
     struct compiler c = {
         .m = m, .options = options, .temp = temp, .error = error};
     u64 mark = arena_mark(temp);
-    status_t status = image_init(&c.image, code, m, text, keep);
+    status_t status = image_init(&c.image, code, m, text, keep, temp);
 
     if (status == OK)
         status = emit_stubs(&c.image);
+    if (status == OK)
+        image_settle(&c.image);
     for (u32 i = m->func_imports; i < m->func_count && status == OK; i++)
         status = compile_func(&c, i);
     if (status == OK)
-        status = emit_thunks(&c.image, temp);
+        status = emit_thunks(&c.image);
+    if (status == OK)
+        status = image_finish(&c.image);
     arena_reset(temp, mark);
     if (status != OK)
         error_set(error, status, 0, status_text(status));

@@ -492,10 +492,12 @@ emit_tail(struct emission *em, const struct mins *ins)
     const struct mcall *call = &em->m->calls[ins->imm];
 
     emit_leave(em, call->args_size);
-    if (ins->op == X64_TAIL_REL)
+    if (ins->op == X64_TAIL_REL) {
         emit_link(em, 0xe9, call->func);
-    else
+    } else {
+        assert(ins->base == REG_RAX); // nothing else outlives the frame
         emit_ins(em, *ins);
+    }
 }
 
 static u32

@@ -20,22 +20,28 @@ _Static_assert(STACK_UNCHECKED + LEAF_UNCHECKED + 16 <= STACK_SLACK,
 
 // --- image.c ---------------------------------------------------------------
 
+enum row_table { ROW_FUNC, ROW_TRAP, ROW_CALL, ROW_TRY, ROW_CATCH, ROW_TABLES };
+
 // The code of a module under construction.
 struct image {
-    struct code *code;
+    struct code *code; // its tables are made at the end
     const struct module *module;
-    struct arena *text, *keep;
+    struct arena *text, *keep, *temp;
     u32 defined;  // functions below this index have their code
     u32 *waiting; // by function index, while it has no code: 1 + the place of
                   // the last displacement that needs it, 0 = none; each such
                   // place holds the one before it
-    u32 func_capacity, trap_capacity, call_capacity, try_capacity,
-        catch_capacity;
+    struct row *rows;  // of all tables, see image.c
+    struct row *fresh; // those since the last image_settle, or NULL
+    u32 row_count, fresh_count;
+    u32 counts[ROW_TABLES]; // rows of each table
 };
 
+// `keep` gets what *code points to; the bottom of `temp` belongs to the image
+// until the end.
 MUST_USE status_t image_init(struct image *image, struct code *code,
                              const struct module *m, struct arena *text,
-                             struct arena *keep);
+                             struct arena *keep, struct arena *temp);
 
 // Bytes at the end of the code, whose offset is a multiple of FUNC_ALIGN;
 // NULL: out of memory, or of the 2 GiB that displacements reach.
@@ -50,12 +56,19 @@ void image_define(struct image *image, u32 func, u32 start);
 // The displacement at this offset is to lead to a function.
 void image_link(struct image *image, u32 at, u32 func);
 
-// Rows of the tables, in the order of the code.
+// Rows of the tables, in the order of the code.  Nothing else may take memory
+// from `temp` between the rows of one function or thunk.
 MUST_USE status_t image_func(struct image *image, struct func_code row);
 MUST_USE status_t image_trap(struct image *image, struct trap_site row);
 MUST_USE status_t image_call(struct image *image, struct call_site row);
 MUST_USE status_t image_try(struct image *image, struct code_try row);
 MUST_USE status_t image_catch(struct image *image, struct code_catch row);
+
+// A function or thunk is done: drop everything from `temp` but the image's.
+void image_settle(struct image *image);
+
+// All are done: make the tables.
+MUST_USE status_t image_finish(struct image *image);
 
 // --- emit.c ----------------------------------------------------------------
 
@@ -140,4 +153,4 @@ MUST_USE status_t emission_place(struct emission *em, struct image *image,
 
 // Code for the imports, before all functions; for each function type, after.
 MUST_USE status_t emit_stubs(struct image *image);
-MUST_USE status_t emit_thunks(struct image *image, struct arena *temp);
+MUST_USE status_t emit_thunks(struct image *image);

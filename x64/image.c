@@ -3,25 +3,43 @@
 // Functions refer to each other by relative calls.  A call of a function that
 // has no code yet joins a list that is threaded through the displacements
 // themselves, and is completed when the function gets its place.
+//
+// Nobody knows how long the tables become.  Their rows gather at the bottom of
+// `temp`, all in one list; those of a function are first put on top of what its
+// steps left there, and move down when that is dropped.  At the end each table
+// gets exactly its size.
 
 #include "x64/emit.h"
 
 enum { FILL = 0xcc, MAX_CODE = 0x7ff00000 };
 
+// A row of any table.
+struct row {
+    u32 table; // enum row_table
+    union {
+        struct func_code func;
+        struct trap_site trap;
+        struct call_site call;
+        struct code_try try;
+        struct code_catch catch;
+    };
+};
+
 status_t
 image_init(struct image *image, struct code *code, const struct module *m,
-           struct arena *text, struct arena *keep)
+           struct arena *text, struct arena *keep, struct arena *temp)
 {
     *code = (struct code){0};
-    *image =
-        (struct image){.code = code, .module = m, .text = text, .keep = keep};
+    *image = (struct image){
+        .code = code, .module = m, .text = text, .keep = keep, .temp = temp};
     code->text = arena_alloc(text, 0, 64);
     code->entries = ARENA_NEW(keep, u32, m->func_count);
     code->enter = ARENA_NEW(keep, u32, m->type_count);
     code->adapt = ARENA_NEW(keep, u32, m->type_count);
-    image->waiting = ARENA_NEW(keep, u32, m->func_count);
+    image->waiting = ARENA_NEW(temp, u32, m->func_count);
+    image->rows = arena_alloc(temp, 0, _Alignof(struct row));
     if (code->text == NULL || code->entries == NULL || code->enter == NULL ||
-        code->adapt == NULL || image->waiting == NULL)
+        code->adapt == NULL || image->waiting == NULL || image->rows == NULL)
         return ERR_NO_MEMORY;
     return image_try(image, (struct code_try){0}); // number 0: no handler
 }
@@ -93,62 +111,105 @@ image_link(struct image *image, u32 at, u32 func)
     }
 }
 
+static status_t
+add_row(struct image *image, struct row row)
+{
+    struct arena *temp = image->temp;
+
+    if (image->fresh == NULL)
+        image->fresh = arena_alloc(temp, 0, _Alignof(struct row));
+    if (image->fresh == NULL ||
+        !arena_resize(temp, image->fresh,
+                      (image->fresh_count + 1ull) * sizeof(row)))
+        return ERR_NO_MEMORY;
+    image->fresh[image->fresh_count++] = row;
+    image->counts[row.table]++;
+    return OK;
+}
+
 status_t
 image_func(struct image *image, struct func_code row)
 {
-    struct code *code = image->code;
-
-    if (!mach_grow(image->keep, &code->funcs, &image->func_capacity,
-                   code->func_count, sizeof(row)))
-        return ERR_NO_MEMORY;
-    code->funcs[code->func_count++] = row;
-    return OK;
+    return add_row(image, (struct row){.table = ROW_FUNC, .func = row});
 }
 
 status_t
 image_trap(struct image *image, struct trap_site row)
 {
-    struct code *code = image->code;
-
-    if (!mach_grow(image->keep, &code->traps, &image->trap_capacity,
-                   code->trap_count, sizeof(row)))
-        return ERR_NO_MEMORY;
-    code->traps[code->trap_count++] = row;
-    return OK;
+    return add_row(image, (struct row){.table = ROW_TRAP, .trap = row});
 }
 
 status_t
 image_call(struct image *image, struct call_site row)
 {
-    struct code *code = image->code;
-
-    if (!mach_grow(image->keep, &code->calls, &image->call_capacity,
-                   code->call_count, sizeof(row)))
-        return ERR_NO_MEMORY;
-    code->calls[code->call_count++] = row;
-    return OK;
+    return add_row(image, (struct row){.table = ROW_CALL, .call = row});
 }
 
 status_t
 image_try(struct image *image, struct code_try row)
 {
-    struct code *code = image->code;
-
-    if (!mach_grow(image->keep, &code->tries, &image->try_capacity,
-                   code->try_count, sizeof(row)))
-        return ERR_NO_MEMORY;
-    code->tries[code->try_count++] = row;
-    return OK;
+    return add_row(image, (struct row){.table = ROW_TRY, .try = row});
 }
 
 status_t
 image_catch(struct image *image, struct code_catch row)
 {
-    struct code *code = image->code;
+    return add_row(image, (struct row){.table = ROW_CATCH, .catch = row});
+}
 
-    if (!mach_grow(image->keep, &code->catches, &image->catch_capacity,
-                   code->catch_count, sizeof(row)))
+void
+image_settle(struct image *image)
+{
+    struct row *end = image->rows + image->row_count;
+
+    if (image->fresh_count > 0)
+        memmove(end, image->fresh, image->fresh_count * sizeof(*end));
+    image->row_count += image->fresh_count;
+    image->fresh = NULL;
+    image->fresh_count = 0;
+    end = image->rows + image->row_count;
+    arena_reset(image->temp, (u64)((u8 *)end - image->temp->base));
+}
+
+static void
+copy_row(struct code *code, const struct row *row)
+{
+    switch (row->table) {
+    case ROW_FUNC:
+        code->funcs[code->func_count++] = row->func;
+        break;
+    case ROW_TRAP:
+        code->traps[code->trap_count++] = row->trap;
+        break;
+    case ROW_CALL:
+        code->calls[code->call_count++] = row->call;
+        break;
+    case ROW_TRY:
+        code->tries[code->try_count++] = row->try;
+        break;
+    case ROW_CATCH:
+        code->catches[code->catch_count++] = row->catch;
+        break;
+    }
+}
+
+status_t
+image_finish(struct image *image)
+{
+    struct code *code = image->code;
+    const u32 *counts = image->counts;
+
+    image_settle(image);
+    code->funcs = ARENA_NEW(image->keep, struct func_code, counts[ROW_FUNC]);
+    code->traps = ARENA_NEW(image->keep, struct trap_site, counts[ROW_TRAP]);
+    code->calls = ARENA_NEW(image->keep, struct call_site, counts[ROW_CALL]);
+    code->tries = ARENA_NEW(image->keep, struct code_try, counts[ROW_TRY]);
+    code->catches =
+        ARENA_NEW(image->keep, struct code_catch, counts[ROW_CATCH]);
+    if (code->funcs == NULL || code->traps == NULL || code->calls == NULL ||
+        code->tries == NULL || code->catches == NULL)
         return ERR_NO_MEMORY;
-    code->catches[code->catch_count++] = row;
+    for (u32 i = 0; i < image->row_count; i++)
+        copy_row(code, &image->rows[i]);
     return OK;
 }

@@ -154,7 +154,7 @@ place_tries(const struct emission *em, struct image *image, u32 start,
             u32 first_try)
 {
     const struct fn *fn = em->m->fn;
-    u32 first_catch = image->code->catch_count;
+    u32 first_catch = image->counts[ROW_CATCH];
     status_t status = OK;
 
     for (u32 i = 1; i < fn->try_count && status == OK; i++) {
@@ -238,7 +238,7 @@ emission_place(struct emission *em, struct image *image,
                struct printer *listing)
 {
     const struct mach *m = em->m;
-    u32 first_try = image->code->try_count - 1;
+    u32 first_try = image->counts[ROW_TRY] - 1;
     u32 end = sweep(em, false);
     status_t status = OK;
 

@@ -19,6 +19,7 @@ enum {
     ENTER_SAVED = 1 << REG_RBX | 1 << REG_RBP | 1 << REG_R12 | 1 << REG_R13 |
                   1 << REG_R14 | 1 << REG_R15,
     ADAPT_SAVED = 1 << REG_R14 | 1 << REG_R15,
+    WANTED = 1, // no offset of a thunk
 };
 
 // --- writing ---------------------------------------------------------------
@@ -353,41 +354,38 @@ emit_adapt(struct image *image, const struct abi *abi, u32 *start)
 // --- every type ------------------------------------------------------------
 
 static status_t
-emit_type(struct image *image, u32 index, struct arena *temp)
+emit_type(struct image *image, u32 index)
 {
     const struct type *type = &image->module->types[index];
     struct code *code = image->code;
-    u64 mark = arena_mark(temp);
     struct abi abi;
-    status_t status = abi_compute(&abi, type, temp);
+    status_t status = abi_compute(&abi, type, image->temp);
 
     if (status == OK)
         status = emit_enter(image, type, &abi, &code->enter[index]);
     if (status == OK)
         status = emit_adapt(image, &abi, &code->adapt[index]);
-    arena_reset(temp, mark);
+    image_settle(image);
     return status;
 }
 
 // Equal types share a thunk; types that no function has get none.
 status_t
-emit_thunks(struct image *image, struct arena *temp)
+emit_thunks(struct image *image)
 {
     const struct module *m = image->module;
     struct code *code = image->code;
-    u64 *used = ARENA_NEW(temp, u64, m->type_count / 64 + 1);
+    u32 *enter = code->enter, *adapt = code->adapt;
     status_t status = OK;
 
-    if (used == NULL)
-        return ERR_NO_MEMORY;
     for (u32 i = 0; i < m->func_count; i++)
-        bit_set(used, m->types[m->funcs[i].type].canonical);
+        enter[m->types[m->funcs[i].type].canonical] = WANTED;
     for (u32 i = 0; i < m->type_count && status == OK; i++)
-        if (bit_get(used, i))
-            status = emit_type(image, i, temp);
+        if (enter[i] == WANTED)
+            status = emit_type(image, i);
     for (u32 i = 0; i < m->type_count; i++) {
-        code->enter[i] = code->enter[m->types[i].canonical];
-        code->adapt[i] = code->adapt[m->types[i].canonical];
+        enter[i] = enter[m->types[i].canonical];
+        adapt[i] = adapt[m->types[i].canonical];
     }
     return status;
 }
