@@ -84,7 +84,9 @@ part_wasi() {
 }
 
 part_metal() {
-    part "kernel metal" "$out/nebulet" selftest
+    part "kernel microvm" "$out/nebulet" selftest microvm
+    part "kernel q35" "$out/nebulet" selftest q35
+    part "kernel input" test/input.sh "$out"
     suite_present || return
     part "suite metal" "$out/nebulet" wast --on metal "$out"/suite/*/*.json
 }

@@ -207,7 +207,7 @@ command_selftest(int argc, char **argv)
     struct qemu_options options = {
         .kernel = kernel_path("port-test.elf", image, sizeof(image)),
         .machine = argc > 1 ? argv[1] : "microvm",
-        .append = "test stdin=framed",
+        .append = argc > 2 ? argv[2] : "stdin=framed",
         .memory_mib = 512};
 
     return qemu_run(&options, (struct bytes){NULL, 0});
