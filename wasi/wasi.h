@@ -112,8 +112,8 @@ struct node_ops {
     struct node *(*parent)(struct node *dir);
     bool (*next)(struct node *dir, u64 cookie, struct dirent *out);
 
-    // Changes to directories, only where `writable`.  `create` makes a node that
-    // has this name; `target` is what a symlink leads to.  `remove` removes no
+    // Changes to directories, only where `writable`.  `create` makes a node of
+    // this name; `target` is what a symlink leads to.  `remove` removes no
     // directory that has names; `rename` replaces what it may.
     errno_t (*create)(struct node *dir, struct string name, u8 type,
                       struct string target, struct node **out);

@@ -34,6 +34,11 @@ for lang in c rust; do
         "$([ "$(wc -l <"$work/stdout")" = 10 ] || cat "$work/stdout")"
 done
 
+# --- threads: the heap and locks under load ----------------------------------------
+
+echo "64000 turns, 1280 names, 42736 left" >"$work/want"
+check threads 0 $run "$user/threads.wasm"
+
 # --- traps: reason, function name, status 134; the next program still runs --------------
 
 while read -r trap function reason; do
