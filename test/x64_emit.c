@@ -468,6 +468,48 @@ TEST(x64_emit_jumps)
     EXPECT_EQ(code.funcs[0].end - code.funcs[0].start, 2 + 2 + 2 + 5 + 1);
 }
 
+// The loops of lock cmpxchg: what memory held and what it holds then.
+TEST(x64_emit_atomics)
+{
+    const u64 before = 0xf0f1f2f3f4f5f6f7, operand = 0x0ff00ff00ff00ff0;
+    static const struct {
+        u32 op, size;
+    } rows[] = {
+        {X64_LOOP_OR8,   1},
+        {X64_LOOP_OR16,  2},
+        {X64_LOOP_OR32,  4},
+        {X64_LOOP_OR64,  8},
+        {X64_LOOP_AND8,  1},
+        {X64_LOOP_AND16, 2},
+        {X64_LOOP_AND32, 4},
+        {X64_LOOP_AND64, 8},
+        {X64_LOOP_XOR8,  1},
+        {X64_LOOP_XOR16, 2},
+        {X64_LOOP_XOR32, 4},
+        {X64_LOOP_XOR64, 8},
+    };
+
+    for (u32 i = 0; i < COUNT(rows); i++) {
+        struct body body = {
+            .ins = {load(rows[i].op, REG_RAX, MEM_MEMORY, 0),
+                    imm_only(X64_RET, 0)},
+            .ends = LIST(2),
+            .type = TYPE_LL_L,
+        };
+        u64 cell = before, mask = ~0ull >> (64 - 8 * rows[i].size);
+        u64 want = i < 4 ? before | operand :
+                   i < 8 ? before & operand :
+                           before ^ operand;
+
+        body.ins[0].a = REG_RDI;
+        body.ins[0].def2 = REG_RCX;
+        make_single(&body);
+        context.memory.base = (u8 *)&cell;
+        EXPECT_EQ(call2(0, operand, 0), before & mask);
+        EXPECT_EQ(cell, (want & mask) | (before & ~mask));
+    }
+}
+
 // --- frames ----------------------------------------------------------------
 
 TEST(x64_emit_frame)
