@@ -95,7 +95,7 @@ contexts_bind(struct process *p, struct vmctx **vms, struct thread *t)
 {
     for (u32 n = 0; n < p->instance_count; n++) {
         vms[n]->thread = t;
-        vms[n]->stack_limit = (u64)t->stack + STACK_GUARD + STACK_RESERVE;
+        vms[n]->stack_limit = (u64)t->stack_low + STACK_RESERVE;
     }
 }
 

@@ -35,10 +35,10 @@ extern const struct host_module nebulet_module;
 
 // --- start (kernel.c) --------------------------------------------------------
 
-// Every stack is STACK_SIZE bytes at a multiple of that: a guard at the low
-// end, the kernel's own STACK_TOP bytes at the high end.
+// Every stack has STACK_SIZE bytes of addresses at a multiple of that: a guard
+// at the low end, the kernel's own STACK_TOP bytes at the high end.
 enum {
-    STACK_SIZE = 256 * 1024,
+    STACK_SIZE = 1024 * 1024,
     STACK_GUARD = PAGE_SIZE,
     STACK_TOP = 64,
 };
@@ -163,12 +163,12 @@ struct fault {
 
 // What the port should do about it.
 enum fault_action {
-    FAULT_RETRY,  // memory was committed: go on
+    FAULT_RETRY,  // go on at fault->pc, which may have changed
     FAULT_UNWIND, // a trap: continue at *barrier as barrier_call's false
     FAULT_PANIC   // none of ours
 };
 
-enum fault_action fault_handle(const struct fault *fault, u64 *barrier_rsp);
+enum fault_action fault_handle(struct fault *fault, u64 *barrier_rsp);
 
 // =============================================================================
 // The kernel's own part.  wasi/ and the ports stop reading here; the embedding
@@ -326,6 +326,8 @@ void sched_first_switch(void);      // a new thread's first step
 enum {
     STACK_RESERVE = 48 * 1024, // below a frame of generated code, for C and for
                                // interrupts
+    STACK_FIRST = 128 * 1024,  // memory that a new stack has
+    STACK_STEP = 64 * 1024,    // by which it grows
     TRACE_DEPTH = 32,          // frames that a trap report keeps
     THREAD_HOLDS = 4,          // handle arguments of one system call
 };
@@ -333,8 +335,9 @@ enum {
 // One frame of a backtrace.
 struct trace_frame {
     struct instance *instance;
-    u32 func; // function index
-    u64 at;   // byte offset in the module
+    u32 func;  // function index
+    u32 times; // that it follows itself: recursion
+    u64 at;    // byte offset in the module
 };
 
 // How a thread left generated code early.
@@ -353,6 +356,7 @@ struct thread {
     struct object object;
     struct process *process; // NULL: the kernel's own
     u8 *stack;               // STACK_SIZE bytes
+    u8 *stack_low;           // committed from here up
     u32 id;                  // within the process, from 1
     struct list link;        // process->threads, under process->lock
 
@@ -393,6 +397,10 @@ void thread_kill(struct thread *t);
 
 // The innermost call of generated code ends here.  LEAVE_TRAP: with a trap.
 NORETURN void thread_leave(enum leave leave, enum trap kind);
+
+// Give t memory for a stack down to `rsp` and the reserve; false when there is
+// none, TRAP_STACK_OVERFLOW or TRAP_NO_MEMORY in *trap.
+MUST_USE bool thread_grow_stack(struct thread *t, u64 rsp, enum trap *trap);
 
 // Does not return when the current thread was killed.
 void thread_check_killed(void);

@@ -70,6 +70,13 @@ thread_drop_holds(struct thread *t)
 
 // --- stacks -----------------------------------------------------------------------
 
+// A stack notes its lowest committed byte itself, also while it is in the pool.
+static u8 **
+low_slot(u8 *stack)
+{
+    return (u8 **)(stack + STACK_SIZE) - 2;
+}
+
 static u8 *
 stack_new(void)
 {
@@ -84,10 +91,13 @@ stack_new(void)
     stack = port_reserve(STACK_SIZE, STACK_SIZE);
     if (stack == NULL)
         return NULL;
-    if (port_commit(stack + STACK_GUARD, STACK_SIZE - STACK_GUARD))
-        return stack;
-    port_release(stack, STACK_SIZE);
-    return NULL;
+    u8 *low = stack + STACK_SIZE - STACK_FIRST;
+    if (!port_commit(low, STACK_FIRST)) {
+        port_release(stack, STACK_SIZE);
+        return NULL;
+    }
+    *low_slot(stack) = low;
+    return stack;
 }
 
 static void
@@ -100,6 +110,26 @@ stack_free(u8 *stack)
     unlock(&pool.lock);
     if (!keep)
         port_release(stack, STACK_SIZE);
+}
+
+bool
+thread_grow_stack(struct thread *t, u64 rsp, enum trap *trap)
+{
+    u8 *end = t->stack + STACK_GUARD;
+
+    while (rsp <= (u64)t->stack_low + STACK_RESERVE) {
+        u8 *low = t->stack_low - MIN(STACK_STEP, t->stack_low - end);
+        if (low == t->stack_low) {
+            *trap = TRAP_STACK_OVERFLOW;
+            return false;
+        }
+        if (!port_commit(low, (u64)(t->stack_low - low))) {
+            *trap = TRAP_NO_MEMORY;
+            return false;
+        }
+        t->stack_low = *low_slot(t->stack) = low;
+    }
+    return true;
 }
 
 // --- life ---------------------------------------------------------------------------
@@ -148,6 +178,7 @@ thread_init_first(struct thread *t)
 
     thread_init(t);
     t->stack = (u8 *)(here & ~(u64)(STACK_SIZE - 1));
+    t->stack_low = *low_slot(t->stack) = t->stack + STACK_GUARD;
     *thread_slot(here) = t;
 }
 
@@ -166,6 +197,7 @@ thread_new(struct thread **out, struct process *p, void (*run)(void *arg),
     t->stack = stack_new();
     if (t->stack == NULL)
         goto fail;
+    t->stack_low = *low_slot(t->stack);
     *thread_slot((u64)t->stack) = t;
     context_init(&t->context, t->stack + STACK_SIZE - STACK_TOP, thread_main,
                  t);

@@ -35,12 +35,17 @@ trap_site_at(struct process *p, u64 pc)
 static void
 add_frame(struct trap_info *trap, struct instance *i, u32 func, u64 at)
 {
+    struct trace_frame *last = &trap->frames[trap->depth - 1];
+
     if (func == NO_INDEX)
         return; // a thunk
-    if (trap->depth == TRACE_DEPTH)
+    if (trap->depth > 0 && last->instance == i && last->func == func &&
+        last->at == at)
+        last->times++;
+    else if (trap->depth == TRACE_DEPTH)
         trap->more = true;
     else
-        trap->frames[trap->depth++] = (struct trace_frame){i, func, at};
+        trap->frames[trap->depth++] = (struct trace_frame){i, func, 0, at};
 }
 
 // Where the frame that returns to pc is in the program.
@@ -153,8 +158,28 @@ classify(struct process *p, const struct fault *f, const struct trap_site *site,
     return site->trap;
 }
 
+// The stack check of a function, or of a thunk, failed.  If there is more stack
+// to have, go on: in a function from its start, which has changed nothing yet;
+// in a thunk behind the ud2, where it would have jumped to.
+static enum trap
+grow_stack(struct thread *t, struct fault *f)
+{
+    const struct instance *i = instance_at(t->process, f->pc);
+    u64 text = (u64)i->code->text;
+    const struct func_code *func = code_func(&i->code->code, f->pc - text);
+    enum trap trap = TRAP_NONE;
+
+    if (func == NULL)
+        return TRAP_STACK_OVERFLOW;
+    if (!thread_grow_stack(t, f->rsp - func->frame, &trap))
+        return trap;
+    contexts_bind(t->process, t->vms, t);
+    f->pc = func->func == NO_INDEX ? f->pc + 2 : text + func->start;
+    return TRAP_NONE;
+}
+
 enum fault_action
-fault_handle(const struct fault *fault, u64 *barrier_rsp)
+fault_handle(struct fault *fault, u64 *barrier_rsp)
 {
     struct thread *t = sched_current();
     bool retry = false;
@@ -163,13 +188,16 @@ fault_handle(const struct fault *fault, u64 *barrier_rsp)
         return FAULT_PANIC;
     const struct trap_site *site = trap_site_at(t->process, fault->pc);
     enum trap trap = classify(t->process, fault, site, &retry);
+    u64 pc = fault->pc;
+    if (trap == TRAP_STACK_OVERFLOW)
+        retry = (trap = grow_stack(t, fault)) == TRAP_NONE;
     if (retry)
         return FAULT_RETRY;
     if (trap == TRAP_NONE)
         return FAULT_PANIC;
     t->trap.leave = LEAVE_TRAP;
     t->trap.kind = trap;
-    trace(t, fault->pc, fault->rsp, site);
+    trace(t, pc, fault->rsp, site);
     *barrier_rsp = t->barrier;
     return FAULT_UNWIND;
 }
@@ -181,13 +209,16 @@ report_frame(const struct trace_frame *frame)
 {
     struct string name =
         module_func_name(&frame->instance->code->module, frame->func);
+    char number[32], times[32] = "";
 
-    if (name.len > 0)
-        klog("    at %.*s (offset 0x%llx)", (int)name.len, name.ptr,
-             (unsigned long long)frame->at);
-    else
-        klog("    at func[%u] (offset 0x%llx)", frame->func,
-             (unsigned long long)frame->at);
+    if (name.len == 0) {
+        u32 len = format(number, sizeof(number), "func[%u]", frame->func);
+        name = (struct string){number, len};
+    }
+    if (frame->times > 0)
+        format(times, sizeof(times), ", %u times more", frame->times);
+    klog("    at %.*s (offset 0x%llx)%s", (int)name.len, name.ptr,
+         (unsigned long long)frame->at, times);
 }
 
 void

@@ -63,13 +63,18 @@ TEST_KERNEL(trap_report_names_functions)
                       "    at main (offset 0x", NULL});
 }
 
+TEST_KERNEL(stack_grows)
+{
+    EXPECT_EQ(test_run_module("deep"), 42);
+}
+
 TEST_KERNEL(trap_stack_overflow)
 {
     expect_report(
         "recurse",
         (const char *[]){"nebulet: recurse: trap: call stack exhausted\n",
                          "    at deeper (offset 0x", "    at deeper (offset 0x",
-                         "    ...", NULL});
+                         " times more\n", "    at _start (offset 0x", NULL});
 }
 
 TEST_KERNEL(trap_outside_memory)

@@ -299,6 +299,7 @@ on_fault(int number, siginfo_t *info, void *argument)
 
     switch (fault_handle(&fault, &barrier_rsp)) {
     case FAULT_RETRY:
+        context->uc_mcontext.gregs[REG_RIP] = (greg_t)fault.pc;
         break;
     case FAULT_UNWIND:
         unwind(context, barrier_rsp);

@@ -108,6 +108,7 @@ handle_fault(struct trap_frame *f)
     cpu->tss.ist[IST_FAULT - 1] -= STACK_FAULT;
     switch (fault_handle(&fault, &barrier)) {
     case FAULT_RETRY:
+        f->rip = fault.pc;
         break;
     case FAULT_UNWIND:
         f->rip = (u64)barrier_unwound;
