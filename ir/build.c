@@ -73,21 +73,28 @@ build_local_get(struct builder *b)
     push(b, local_get(b, local_find(b, b->op.index)));
 }
 
+static val_t
+set_local(struct builder *b)
+{
+    val_t v = pop(b);
+    u32 local = local_find(b, b->op.index);
+
+    local_set(b, local, v);
+    if (b->shadow)
+        emit(b, IR_SLOT_SET, IR_VOID, 0, v, b->locals[local].slot, 0);
+    return v;
+}
+
 static void
 build_local_set(struct builder *b)
 {
-    val_t v = pop(b);
-
-    local_set(b, local_find(b, b->op.index), v);
+    (void)set_local(b);
 }
 
 static void
 build_local_tee(struct builder *b)
 {
-    val_t v = pop(b);
-
-    local_set(b, local_find(b, b->op.index), v);
-    push(b, v);
+    push(b, set_local(b));
 }
 
 static void
@@ -458,6 +465,18 @@ build_zeros(struct builder *b)
     }
 }
 
+// Handlers find the locals in slots, from the start on.
+static void
+build_shadow(struct builder *b)
+{
+    b->shadow = scan_body(b);
+    for (u32 i = 0; i < b->local_count && b->shadow; i++) {
+        struct local *l = &b->locals[i];
+        l->slot = slot_new(b, l->type);
+        emit(b, IR_SLOT_SET, IR_VOID, 0, l->value, l->slot, 0);
+    }
+}
+
 static void
 build_begin(struct builder *b)
 {
@@ -479,6 +498,8 @@ build_begin(struct builder *b)
     label_push(b, WASM_BLOCK, 0);
     build_params(b);
     build_zeros(b);
+    if (!b->plain && b->m->tag_count > 0)
+        build_shadow(b);
 }
 
 static void

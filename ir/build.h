@@ -27,6 +27,9 @@ enum {
     // In builder.stack: the value is in its frame slot; + enum ir_type.
     STACK_SLOT = 0xfffffff0,
 
+    // In aux of a SLOT_SET, within the build: its address is taken.
+    SLOT_ESCAPES = 1,
+
     // A parameter that was found to be another value: a.  Only within the
     // build; see finish.c.
     IR_FORWARD = IR_OP_COUNT,
@@ -39,7 +42,7 @@ struct local {
     val_t value;     // plain: only known in block `stamp`
     u32 stamp;       // newest entry of the undo log that is about it, + 1
     u32 mark;        // scratch: of a scan, of a join; 0 otherwise
-    u32 slot;        // plain: in fn.slot_types
+    u32 slot;        // plain or shadow: in fn.slot_types
 };
 
 // How to take back a write of a local.
@@ -117,8 +120,9 @@ struct builder {
     struct error *error;
     status_t status;
     bool plain;
-    u64 budget; // normal mode: what may still be spent
-    u64 start;  // byte offset of the body
+    bool shadow; // normal mode, with handlers: locals are in slots, too
+    u64 budget;  // normal mode: what may still be spent
+    u64 start;   // byte offset of the body
 
     struct validator v;
     struct op op; // the one at hand
@@ -173,6 +177,7 @@ struct builder {
     u32 set_count, set_capacity;
     struct scan {
         u32 sets, count;
+        bool has_try;
     } * scans; // of its loops, in order
     u32 scan_count, scan_capacity, scan_next;
     struct scan_open *scan_open;
@@ -274,6 +279,10 @@ void locals_undo(struct builder *b, u32 length);
 void locals_keep(struct builder *b, u32 inner, u32 outer);
 
 // --- scan.c  ---------------------------------------------------------------
+
+// Read the whole body ahead: name every local that it uses.  Does it have
+// handlers?
+bool scan_body(struct builder *b);
 
 // The locals assigned in the loop whose first instruction is at `at`.
 struct scan scan_loop(struct builder *b, u64 at);

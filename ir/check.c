@@ -8,8 +8,9 @@
 
 struct checker {
     const struct fn *fn;
-    blk_t *dominator; // immediate; b0's own is b0
+    blk_t *dominator; // immediate; fn.block_count is the root
     u32 *depth;       // in the tree of dominators
+    u8 *pad;          // landing pads, which nothing dominates
     blk_t *home;      // of each instruction
     u8 *edge_used;
     const char *problem; // the first one
@@ -98,11 +99,11 @@ static void
 find_dominator(struct checker *c, blk_t b)
 {
     const struct fn *fn = c->fn;
-    blk_t dominator = NO_INDEX;
+    blk_t dominator = b == 0 || c->pad[b] ? fn->block_count : NO_INDEX;
 
     for (edge_t e = fn->blocks[b].first_pred; e != 0; e = fn->next_pred[e]) {
         blk_t from = fn->edges[e].from;
-        if (from < b)
+        if (from < b && dominator != fn->block_count)
             dominator = dominator == NO_INDEX ?
                             from :
                             common_dominator(c, dominator, from);
@@ -383,7 +384,8 @@ check_loops(struct checker *c)
             require(c,
                     fn->edges[e].from < b ||
                         (l->header == b && fn->edges[e].from < l->end &&
-                         dominates(c, b, fn->edges[e].from)),
+                         (fn->catch_count > 0 ||
+                          dominates(c, b, fn->edges[e].from))),
                     fn->blocks[b].first, "edge back");
     }
 }
@@ -400,7 +402,9 @@ check_all(struct checker *c)
         start = fn->blocks[b].end;
     }
     require(c, start == fn->ins_count, start, "instructions in no block");
-    for (blk_t b = 1; b < fn->block_count && c->problem == NULL; b++)
+    for (u32 i = 0; i < fn->catch_count && c->problem == NULL; i++)
+        c->pad[fn->edges[fn->catches[i].edge].to] = 1;
+    for (blk_t b = 0; b < fn->block_count && c->problem == NULL; b++)
         find_dominator(c, b);
     if (c->problem == NULL)
         check_loops(c);
@@ -421,11 +425,12 @@ fn_check(const struct fn *fn, struct arena *temp, val_t *at)
     u64 mark = arena_mark(temp);
 
     c.dominator = ARENA_NEW(temp, blk_t, fn->block_count);
-    c.depth = ARENA_NEW(temp, u32, fn->block_count);
+    c.depth = ARENA_NEW(temp, u32, fn->block_count + 1);
+    c.pad = ARENA_NEW(temp, u8, fn->block_count);
     c.home = ARENA_NEW(temp, blk_t, fn->ins_count);
     c.edge_used = ARENA_NEW(temp, u8, fn->edge_count);
-    if (c.dominator != NULL && c.depth != NULL && c.home != NULL &&
-        c.edge_used != NULL)
+    if (c.dominator != NULL && c.depth != NULL && c.pad != NULL &&
+        c.home != NULL && c.edge_used != NULL)
         check_all(&c);
     else
         c.problem = "out of memory";

@@ -1,13 +1,17 @@
 // ir/except.c: exceptions, both kinds: try_table, and the older try.
 //
-// Functions with handlers are built in plain mode: whatever a handler needs is
-// in a slot when a call in the block throws, so an exception is an edge like
-// any other.  A handler starts with a landing pad (see struct handler), made at
-// the end of a try_table, or where the catch is.
+// Whatever a handler needs is in a slot when a call in the block throws, and
+// no value survives: for what comes after it, a landing pad (see struct
+// handler) is as the start of the function is.  It is made at the end of a
+// try_table, or where the catch is.
+//
+// In normal mode, each write of a local also goes to its slot ("shadow"); a
+// pad takes all locals from there, and finish.c drops what no one reads.  A
+// loop with handlers in it has all locals as parameters.  Operands on the stack
+// below a try are left to plain mode.
 
 #include "ir/build.h"
 
-// Does the block need handlers?  Normal mode cannot have them.
 static bool
 try_begin(struct builder *b, u32 code)
 {
@@ -17,11 +21,12 @@ try_begin(struct builder *b, u32 code)
         label_push(b, code, 0);
         return false;
     }
-    if (!b->plain) {
+    if (!b->plain && (!b->shadow || b->height > block_arity(b))) {
         stop(b, ERR_BUDGET, NULL);
         return false;
     }
-    flush(b, b->height);
+    if (b->plain)
+        flush(b, b->height);
     label_push(b, code, block_arity(b));
     if (fn->try_count == 0)
         fn->try_count = 1; // tries[0] is unused
@@ -69,10 +74,33 @@ pad_args(struct builder *b, u32 count, bool ref)
     return args;
 }
 
+// Start a landing pad with no values, and the locals in slots.
+static void
+forget_values(struct builder *b, struct label *label)
+{
+    b->height = label->height;
+    b->flushed = MIN(b->flushed, b->height);
+    numbers_cut(b, 1);
+    label->low = 1;
+    epoch_end_all(b);
+    if (!b->plain)
+        locals_undo(b, label->undo);
+}
+
+static void
+load_locals(struct builder *b)
+{
+    spend(b, b->local_count);
+    for (u32 i = 0; i < b->local_count && b->status == OK; i++) {
+        const struct local *l = &b->locals[i];
+        local_set(b, i, emit(b, IR_SLOT_GET, l->type, 0, l->slot, 0, 0));
+    }
+}
+
 // Start the landing pad of a catch and push the payload; with `ref`, return
 // the exception.
 static val_t
-open_pad(struct builder *b, const struct label *label, u32 tag, bool ref)
+open_pad(struct builder *b, struct label *label, u32 tag, bool ref)
 {
     struct fn *fn = b->fn;
     const struct type *type = tag_type(b, tag);
@@ -95,16 +123,18 @@ open_pad(struct builder *b, const struct label *label, u32 tag, bool ref)
 
     fn->blocks[b->block].params = count + ref;
     fn->blocks[b->block].cold = true;
-    b->height = label->height;
-    b->flushed = MIN(b->flushed, b->height);
+    forget_values(b, label);
     for (u32 i = 0; i < count; i++)
         push(b,
              emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, b->block, 0));
-    return ref ? emit(b, IR_PARAM, IR_I64, 0, count, b->block, 0) : 0;
+    val_t exnref = ref ? emit(b, IR_PARAM, IR_I64, 0, count, b->block, 0) : 0;
+    if (!b->plain)
+        load_locals(b);
+    return exnref;
 }
 
 static void
-build_clauses(struct builder *b, const struct label *label)
+build_clauses(struct builder *b, struct label *label)
 {
     struct reader r = b->v.r;
     struct catch_clause clause;
@@ -191,7 +221,8 @@ store_payload(struct builder *b, u32 count)
     }
     for (u32 i = count; i > 0; i--) {
         val_t v = pop(b);
-        emit(b, IR_SLOT_SET, IR_VOID, 0, v, b->throw_slots + i - 1, 0);
+        emit(b, IR_SLOT_SET, IR_VOID, SLOT_ESCAPES, v, b->throw_slots + i - 1,
+             0);
     }
     return b->throw_slots;
 }

@@ -2,7 +2,8 @@
 //
 // The build makes parameters for every local that a loop assigns; many are not
 // read before they are written again.  One backward walk marks what has
-// effects and what that needs; a parameter, when needed, needs its arguments.
+// effects and what that needs; a parameter, when needed, needs its arguments,
+// and a slot, when it is read, all writes of it.
 // Then all instructions move together and get new numbers.
 
 #include "ir/build.h"
@@ -11,6 +12,8 @@ struct marker {
     struct builder *b;
     struct fn *fn;
     u64 *used;   // bit set of instructions
+    u32 *writes; // by slot: its SLOT_SETs, chained through c
+    u64 *read;   // bit set of slots that are read
     u32 walked;  // the backward walk has passed instructions from here on
     val_t *work; // used, and passed before that was known
     u32 work_count, work_capacity;
@@ -54,9 +57,25 @@ mark_args(struct marker *m, const struct block *block, u32 param)
 }
 
 static void
+mark_writes(struct marker *m, u32 slot)
+{
+    u32 next = m->writes[slot];
+
+    bit_set(m->read, slot);
+    m->writes[slot] = 0;
+    while (next != 0) {
+        mark(m, next);
+        next = m->fn->ins[next].c;
+    }
+}
+
+static void
 mark_operands(struct marker *m, const struct ins *ins)
 {
     u32 first, count = ir_operand_count(ins->op);
+
+    if (ins->op == IR_SLOT_GET)
+        mark_writes(m, ins->a);
 
     if (count > 0)
         mark(m, ins->a);
@@ -85,6 +104,8 @@ mark_passed(struct marker *m)
 static bool
 has_effect(const struct ins *ins)
 {
+    if (ins->op == IR_SLOT_SET)
+        return ins->aux == SLOT_ESCAPES;
     return ins->op < IR_OP_COUNT &&
            (ir_info(ins->op)->effects & ~(u32)EFFECT_LOAD) != 0;
 }
@@ -151,7 +172,7 @@ rename_operands(struct fn *fn, struct ins *ins, const val_t *names)
 // Move the used instructions of a block down to `to`; returns their end.
 static u32
 pack_block(struct fn *fn, struct block *block, const u64 *used, val_t *names,
-           u32 to)
+           const u32 *slot_names, u32 to)
 {
     u32 first = to, params = 0;
 
@@ -165,6 +186,10 @@ pack_block(struct fn *fn, struct block *block, const u64 *used, val_t *names,
             ins.a = params++;
         else
             rename_operands(fn, &ins, names);
+        if (ins.op == IR_SLOT_SET)
+            ins = (struct ins){ins.op, IR_VOID, 0, ins.a, slot_names[ins.b], 0};
+        if (ins.op == IR_SLOT_GET || ins.op == IR_SLOT_ADDRESS)
+            ins.a = slot_names[ins.a];
         names[i] = to;
         fn->ins[to] = ins;
         fn->at[to++] = fn->at[i];
@@ -176,13 +201,13 @@ pack_block(struct fn *fn, struct block *block, const u64 *used, val_t *names,
 }
 
 static void
-pack(struct fn *fn, const u64 *used, val_t *names)
+pack(struct fn *fn, const u64 *used, val_t *names, const u32 *slot_names)
 {
     u32 to = 1;
 
     for (blk_t i = 0; i < fn->block_count; i++) {
         pack_args(fn, &fn->blocks[i], used);
-        to = pack_block(fn, &fn->blocks[i], used, names, to);
+        to = pack_block(fn, &fn->blocks[i], used, names, slot_names, to);
     }
     for (edge_t e = 1; e < fn->edge_count; e++) {
         u32 count = fn->blocks[fn->edges[e].to].params;
@@ -195,6 +220,36 @@ pack(struct fn *fn, const u64 *used, val_t *names)
 }
 
 static void
+chain_writes(struct marker *m)
+{
+    struct fn *fn = m->fn;
+
+    for (u32 i = 1; i < fn->ins_count && fn->slot_count > 0; i++) {
+        if (fn->ins[i].op != IR_SLOT_SET)
+            continue;
+        fn->ins[i].c = m->writes[fn->ins[i].b];
+        m->writes[fn->ins[i].b] = i;
+        if (fn->ins[i].aux == SLOT_ESCAPES)
+            bit_set(m->read, fn->ins[i].b);
+    }
+}
+
+// Number the slots that are read; the names come in place of m->writes.
+static void
+pack_slots(struct marker *m)
+{
+    struct fn *fn = m->fn;
+    u32 to = 0;
+
+    for (u32 i = 0; i < fn->slot_count; i++) {
+        m->writes[i] = to;
+        fn->slot_types[to] = fn->slot_types[i];
+        to += bit_get(m->read, i);
+    }
+    fn->slot_count = to;
+}
+
+static void
 drop_unused(struct builder *b)
 {
     struct fn *fn = b->fn;
@@ -202,17 +257,22 @@ drop_unused(struct builder *b)
     val_t *names = ARENA_NEW(b->temp, val_t, fn->ins_count);
 
     m.used = ARENA_NEW(b->temp, u64, fn->ins_count / 64 + 1);
-    if (names == NULL || m.used == NULL) {
+    m.writes = ARENA_NEW(b->temp, u32, fn->slot_count);
+    m.read = ARENA_NEW(b->temp, u64, fn->slot_count / 64 + 1);
+    if (names == NULL || m.used == NULL || m.writes == NULL || m.read == NULL) {
         stop(b, ERR_NO_MEMORY, "function too large to compile");
         return;
     }
     // The function's arguments stay.
     for (u32 i = 0; i < fn->blocks[0].params; i++)
         bit_set(m.used, fn->blocks[0].first + i);
+    chain_writes(&m);
     for (blk_t i = fn->block_count; i > 0; i--)
         mark_block(&m, &fn->blocks[i - 1]);
-    if (b->status == OK)
-        pack(fn, m.used, names);
+    if (b->status != OK)
+        return;
+    pack_slots(&m);
+    pack(fn, m.used, names, m.writes);
 }
 
 void

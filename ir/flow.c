@@ -409,8 +409,8 @@ build_else(struct builder *b)
             return;
         locals_undo(b, label->undo);
         restore_params(b, label);
-        numbers_cut(b, label->scope);
         label->low = MIN(label->low, label->scope);
+        numbers_cut(b, label->low);
         memcpy(b->epoch, label->epoch, sizeof(b->epoch));
         block_after(b, label->other);
     }
@@ -441,7 +441,7 @@ void
 build_loop(struct builder *b)
 {
     u32 params = block_arity(b);
-    struct scan scan = {0, 0};
+    struct scan scan = {0, 0, false};
 
     if (!b->plain)
         scan = scan_loop(b, b->v.r.at);
@@ -465,6 +465,10 @@ build_loop(struct builder *b)
     if (b->status != OK)
         return;
     b->fn->edges[edge].args = args;
+    if (scan.has_try) { // nothing survives a handler
+        numbers_cut(b, 1);
+        label->low = 1;
+    }
     if (!b->plain)
         loop_params(b, label, params);
     epoch_end_all(b);

@@ -130,12 +130,11 @@ enum {
 
 // The target of `edge` is a landing pad: a block with this edge alone.  The
 // edge comes `from` the block that enters the try, but is taken at any call
-// whose `try` leads here.  Functions with handlers are built in plain mode, so
-// a pad uses nothing but its parameters, constants and slots.
+// whose `try` leads here.  No value survives that: a pad, and all that may
+// come after it, uses nothing from before it but constants and slots.
 struct handler {
     u32 tag;     // tag index, or NO_INDEX for all (then no payload)
-    edge_t edge; // where to; arguments: values that are defined before any call
-                 // with this handler, VAL_PAYLOAD + i, VAL_EXNREF
+    edge_t edge; // where to; the arguments are VAL_PAYLOAD + i, VAL_EXNREF
     bool ref;    // the exnref is passed too
 };
 
@@ -170,7 +169,7 @@ struct fn {
     struct handler *catches;
     u32 catch_count;
 
-    // Frame slots, in plain mode and for the payloads of throws.  In plain mode
+    // Frame slots: in plain mode, and for handlers and throws.  In plain mode
     // the prologue fills them with zero bytes.  The frame has them in order, 8
     // bytes each, V128 16 and aligned to 16 (so neighbours of type V128 are an
     // array: payloads of THROW).

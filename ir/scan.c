@@ -45,7 +45,19 @@ open_loop(struct scanner *s)
         return;
     b->scan_open[s->open_count++] =
         (struct scan_open){s->depth, s->entry_count, b->scan_count};
-    b->scans[b->scan_count++] = (struct scan){0, 0};
+    b->scans[b->scan_count++] = (struct scan){0, 0, false};
+}
+
+// Handlers read all locals from their slots, see except.c.
+static void
+add_try(struct scanner *s)
+{
+    struct builder *b = s->b;
+    struct scan *scan = &b->scans[b->scan_open[s->open_count - 1].number];
+
+    for (u32 i = 0; i < b->local_count && !scan->has_try; i++)
+        add_local(s, i);
+    scan->has_try = true;
 }
 
 static void
@@ -54,21 +66,24 @@ close_loop(struct scanner *s)
     struct builder *b = s->b;
     struct scan_open o = b->scan_open[--s->open_count];
     u32 count = s->entry_count - o.entries;
-    struct scan scan = {b->set_count, count};
+    struct scan *scan = &b->scans[o.number];
 
     spend(b, count);
     if (!room(b, &b->sets, &b->set_capacity, b->set_count, count, sizeof(u32)))
         return;
+    scan->sets = b->set_count;
+    scan->count = count;
     for (u32 i = 0; i < count; i++)
         b->sets[b->set_count++] = b->scan_entries[o.entries + i].local;
-    b->scans[o.number] = scan;
 
     while (s->entry_count > o.entries) {
         const struct scan_entry *e = &b->scan_entries[--s->entry_count];
         b->locals[e->local].mark = e->mark;
     }
     for (u32 i = 0; i < count && s->open_count > 0; i++)
-        add_local(s, b->sets[scan.sets + i]);
+        add_local(s, b->sets[scan->sets + i]);
+    if (scan->has_try && s->open_count > 0)
+        b->scans[b->scan_open[s->open_count - 1].number].has_try = true;
 }
 
 // One instruction; false at the end of the outermost loop.
@@ -80,10 +95,13 @@ scan_op(struct scanner *s, const struct op *op)
         s->depth++;
         open_loop(s);
         break;
-    case WASM_BLOCK:
-    case WASM_IF:
     case WASM_TRY:
     case WASM_TRY_TABLE:
+        add_try(s);
+        s->depth++;
+        break;
+    case WASM_BLOCK:
+    case WASM_IF:
         s->depth++;
         break;
     case WASM_END:
@@ -129,10 +147,29 @@ scan_loop(struct builder *b, u64 at)
 {
     if (at > b->scan_end) {
         if (b->block == NO_BLOCK)
-            return (struct scan){0, 0};
+            return (struct scan){0, 0, false};
         scan_outermost(b, at);
     }
     if (b->scan_next >= b->scan_count)
-        return (struct scan){0, 0};
+        return (struct scan){0, 0, false};
     return b->scans[b->scan_next++];
+}
+
+bool
+scan_body(struct builder *b)
+{
+    struct error error = {OK, 0, NULL};
+    struct reader r = {b->v.r.bytes, b->v.r.at, b->v.r.end, &error};
+    bool has_try = false;
+    struct op op;
+
+    while (r.at < r.end && b->status == OK) {
+        op_read(&r, &op);
+        if (error.status != OK)
+            break;
+        if (op_info(op.code)->imm == IMM_LOCAL && op.index < b->v.local_count)
+            (void)local_find(b, op.index);
+        has_try |= op.code == WASM_TRY || op.code == WASM_TRY_TABLE;
+    }
+    return has_try;
 }

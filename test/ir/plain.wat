@@ -37,37 +37,35 @@
 ;;     return v12
 ;; function 1 plain
 ;; b0(v1 i32):
-;;     slot.set 0, v1
-;;     v3 = i32.const 1
-;;     v4 = i32.const 2
-;;     v5 = i32.const 3
+;;     v2 = i32.const 1
+;;     v3 = i32.const 2
+;;     v4 = i32.const 3
+;;     slot.set 0, v2
 ;;     slot.set 1, v3
 ;;     slot.set 2, v4
-;;     slot.set 3, v5
 ;;     branch v1 ? b1 : b2
 ;; b1:
-;;     v10 = slot.get i32 3
-;;     slot.set 2, v10
+;;     v9 = slot.get i32 2
+;;     slot.set 1, v9
 ;;     jump b3
 ;; b2:
 ;;     jump b3
 ;; b3:
-;;     v14 = slot.get i32 2
-;;     v15 = slot.get i32 1
-;;     v16 = i32.add v15, v14
-;;     return v16
+;;     v13 = slot.get i32 1
+;;     v14 = slot.get i32 0
+;;     v15 = i32.add v14, v13
+;;     return v15
 ;; function 2 plain
 ;; b0(v1 i32):
-;;     slot.set 0, v1
 ;;     branch v1 ? b1 : b2
 ;; b1:
-;;     v4 = v128.const 0x00000000000000020000000000000001
-;;     slot.set 1, v4
+;;     v3 = v128.const 0x00000000000000020000000000000001
+;;     slot.set 0, v3
 ;;     jump b3
 ;; b2:
-;;     v7 = v128.const 0x00000000000000040000000000000003
-;;     slot.set 1, v7
+;;     v6 = v128.const 0x00000000000000040000000000000003
+;;     slot.set 0, v6
 ;;     jump b3
 ;; b3:
-;;     v10 = slot.get v128 1
-;;     return v10
+;;     v9 = slot.get v128 0
+;;     return v9
