@@ -1,6 +1,6 @@
 // Bytes, shifts and table look-ups: base64 there and back.
 
-#include "bench.h"
+#include "bench/bench.h"
 
 enum { SIZE = 3 << 18 };
 

@@ -1,6 +1,6 @@
 // Calls: doubly recursive Fibonacci.
 
-#include "bench.h"
+#include "bench/bench.h"
 
 static __attribute__((noinline)) uint32_t
 fib(uint32_t n)

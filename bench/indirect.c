@@ -1,6 +1,6 @@
 // Calls through a table of functions.
 
-#include "bench.h"
+#include "bench/bench.h"
 
 static uint32_t
 add(uint32_t x)

@@ -1,6 +1,6 @@
 // Rotations and many live 64-bit values: Keccak-f[1600].
 
-#include "bench.h"
+#include "bench/bench.h"
 
 static uint64_t state[25];
 

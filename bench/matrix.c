@@ -1,6 +1,6 @@
 // Doubles and addressing: product of two matrices.
 
-#include "bench.h"
+#include "bench/bench.h"
 
 enum { N = 320 };
 

@@ -22,8 +22,8 @@ printf '%-10s %10s %10s %10s %9s %9s\n' kernel native nebulet node \
     neb/native neb/node
 for source in bench/*.c; do
     name=$(basename "$source" .c)
-    cc -O2 -w "$source" -o "$dir/$name" || exit 1
-    clang --target=wasm32-wasi -O2 -w "$source" -o "$dir/$name.wasm" || exit 1
+    cc -O2 -w -I. "$source" -o "$dir/$name" || exit 1
+    clang --target=wasm32-wasi -O2 -w -I. "$source" -o "$dir/$name.wasm" || exit 1
     rm -f "$dir/$name".*.txt
     for round in $(seq "$rounds"); do
         "$dir/$name" >>"$dir/$name.native.txt"

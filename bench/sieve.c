@@ -1,6 +1,6 @@
 // Byte stores and strided loops: the sieve of Eratosthenes.
 
-#include "bench.h"
+#include "bench/bench.h"
 
 enum { SIZE = 8 << 20 };
 

@@ -1,6 +1,6 @@
 // Unpredictable branches: heap sort of integers.
 
-#include "bench.h"
+#include "bench/bench.h"
 
 enum { COUNT = 1 << 20 };
 

@@ -1,6 +1,6 @@
 // A switch in a loop: an interpreter of a toy byte code.
 
-#include "bench.h"
+#include "bench/bench.h"
 
 enum { PUSH, ADD, SUB, LOAD, STORE, JNZ, HALT, MUL, XOR };
 

@@ -4,7 +4,7 @@
 #     awk -f make/layers.awk FILE...
 
 BEGIN {
-    count = split("base abi wasm ir x64 verify kernel wasi port tool test", order)
+    count = split("base abi wasm ir x64 verify kernel wasi port tool test bench", order)
     for (i = 1; i <= count; i++)
         rank[order[i]] = i
 }

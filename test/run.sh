@@ -59,6 +59,23 @@ suite_present() {
 part_suite() {
     suite_present || return
     part "suite linux" "$out/san/nebulet" wast "$out"/suite/*/*.json
+    part "same code twice" same_code
+}
+
+# Every module of the suite twice, in two processes: the same machine code.
+same_code() {
+    list=$(find "$out/suite" -name '*.wasm' | sort)
+    for run in 1 2; do
+        # shellcheck disable=SC2086
+        "$out/nebulet" compile --hash $list >"$out/hashes-$run" || return 1
+    done
+    count=$(wc -l <"$out/hashes-1")
+    if cmp "$out/hashes-1" "$out/hashes-2"; then
+        echo "$count passed, 0 failed, 0 skipped"
+    else
+        diff "$out/hashes-1" "$out/hashes-2" | head
+        echo "0 passed, 1 failed, 0 skipped"
+    fi
 }
 
 part_programs() {

@@ -121,10 +121,14 @@ report(const struct job *job)
 static int
 compile_usage(void)
 {
-    fputs("usage: nebulet compile [--time] [--plain] [-o FILE] FILE.wasm\n\n"
-          "  --time    print time and memory by phase\n"
-          "  --plain   use the compiler's plain mode for every function\n"
-          "  -o FILE   write the machine code\n",
+    fputs("usage: nebulet compile [--time] [--plain] [--baseline] [--hash]\n"
+          "                       [-o FILE] FILE.wasm...\n\n"
+          "  --time      print time and memory by phase\n"
+          "  --plain     use the compiler's plain mode for every function\n"
+          "  --baseline  for a CPU with SSE4.2 and nothing above\n"
+          "  --hash      print a hash of each module's machine code, 0 for\n"
+          "              modules that are refused\n"
+          "  -o FILE     write the machine code (of the last module)\n",
           stderr);
     return 2;
 }
@@ -141,40 +145,63 @@ write_file(const char *path, const void *bytes, u64 size)
     return fclose(file) == 0;
 }
 
-int
-command_compile(int argc, char **argv)
+struct compile_args {
+    struct compile_options options;
+    bool time, hash;
+    const char *out; // or NULL
+};
+
+static int
+compile_file(const struct compile_args *args, const char *path)
 {
+    struct compile_options options = args->options;
     struct job job = {0};
-    struct compile_options options = {.features = cpu_features_detect(),
-                                      .dump_func = NO_INDEX};
-    const char *path = NULL, *out = NULL;
-    bool time = false;
 
-    for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--time") == 0)
-            time = true;
-        else if (strcmp(argv[i], "--plain") == 0)
-            options.plain = true;
-        else if (strcmp(argv[i], "-o") == 0 && i + 1 < argc)
-            out = argv[++i];
-        else if (argv[i][0] != '-' && path == NULL)
-            path = argv[i];
-        else
-            return compile_usage();
-    }
-    if (path == NULL)
-        return compile_usage();
-
-    if (time) {
+    if (args->time) {
         options.step = account;
         options.self = &job;
     }
     bool ok = job_decode(&job, path) && job_compile(&job, &options);
-    if (ok && time)
+    if (args->hash) {
+        u64 hash = ok ? hash_bytes(0, job.code.text, job.code.size) : 0;
+        printf("%016" PRIx64 " %s\n", hash, path);
+        ok = ok || job.error.status != OK;
+        job.error.status = OK;
+    }
+    if (ok && args->time)
         report(&job);
-    if (ok && out != NULL)
-        ok = write_file(out, job.code.text, job.code.size);
+    if (ok && args->out != NULL)
+        ok = write_file(args->out, job.code.text, job.code.size);
     return job_end(&job, ok);
+}
+
+int
+command_compile(int argc, char **argv)
+{
+    struct compile_args args = {
+        .options = {.features = cpu_features_detect(), .dump_func = NO_INDEX}
+    };
+    int status = 0, at = 1;
+
+    for (; at < argc && argv[at][0] == '-'; at++) {
+        if (strcmp(argv[at], "--time") == 0)
+            args.time = true;
+        else if (strcmp(argv[at], "--plain") == 0)
+            args.options.plain = true;
+        else if (strcmp(argv[at], "--baseline") == 0)
+            args.options.features = CPU_SSE41;
+        else if (strcmp(argv[at], "--hash") == 0)
+            args.hash = true;
+        else if (strcmp(argv[at], "-o") == 0 && at + 1 < argc)
+            args.out = argv[++at];
+        else
+            return compile_usage();
+    }
+    if (at == argc)
+        return compile_usage();
+    for (; at < argc; at++)
+        status |= compile_file(&args, argv[at]);
+    return status;
 }
 
 // --- dump --------------------------------------------------------------------

@@ -34,7 +34,8 @@ struct entry {
 static void
 copy_field(char *field, u64 size, const char *text)
 {
-    memcpy(field, text, MIN(strlen(text), size));
+    for (u64 i = 0; i < size && text[i] != 0; i++)
+        field[i] = text[i];
 }
 
 static void
