@@ -7,7 +7,7 @@
 
 #include "x64/allocate.h"
 
-enum { FRAME_MAX = 1 << 20 };
+enum { FRAME_MAX = 64 << 20 }; // more than any body can ask for
 
 struct slots {
     struct allocator *a;

@@ -297,7 +297,7 @@ MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
 //
 // ERR_BUDGET: too much is live at once for normal mode; never in plain mode,
 // in which no value lives across blocks.  ERR_LIMIT: the frame would be larger
-// than 1 MiB.
+// than 64 MiB.
 MUST_USE status_t mach_allocate(struct mach *m, struct arena *temp);
 
 // --- disasm.c ---------------------------------------------------------------------
