@@ -79,7 +79,7 @@ struct range {
 };
 
 struct loop_info {
-    u32 pressure[2];    // most values live at once: general, vector
+    u32 pressure[2];    // most values of its own live at once: general, vector
     bool calls;         // has a call that is not in a cold block
     struct range entry; // in allocator.states: registers at the header
     u32 wanted;         // registers of the header's parameters
@@ -130,7 +130,8 @@ struct allocator {
     u64 work, budget; // live values looked at
     u32 max_uses;     // uses and definitions in the largest block
     u32 calls;        // calls between here and the end of the block
-    u32 pressure[2];  // live here
+    u32 pressure[2];  // values of the innermost loop live here
+    vreg_t own;       // they are the vregs from here up
     u8 *edge_flags;   // enum edge_flag
 
     // scan.c: next uses of the block's operands, the first on top

@@ -10,6 +10,7 @@
 enum {
     PREDS_SEEN = 8,   // predecessors that have a say
     KEEP_WITHIN = 64, // a use so near is worth reloads on some edges
+    SPARE = 1,        // registers that a loop needs for constants and reloads
     STATE_SHIFT = 27, // in states: register << STATE_SHIFT | vreg
     STATE_VREG = (1 << STATE_SHIFT) - 1,
 };
@@ -326,7 +327,7 @@ enum { CANDIDATES = 15 };
 struct candidates {
     struct live_in best[CANDIDATES]; // by distance
     u32 count, limit;
-    u32 seen; // all that the loop uses
+    u32 entering; // all that come into the loop and are used there
 };
 
 static void
@@ -334,7 +335,6 @@ consider(struct candidates *c, vreg_t v, u32 distance)
 {
     u32 key = distance & ~CROSSES_CALL, i;
 
-    c->seen++;
     if (c->count < c->limit)
         c->count++;
     else if ((c->best[c->count - 1].distance & ~CROSSES_CALL) <= key)
@@ -356,9 +356,13 @@ find_candidates(struct allocator *a, blk_t b, struct candidates c[2])
     for (u32 i = 0; i < in.count; i++) {
         struct live_in live = a->live[in.first + i];
 
-        if ((live.distance & ~CROSSES_CALL) < FAR)
-            consider(&c[type_is_vector(value_type(a, live.v))], live.v,
-                     live.distance);
+        if ((live.distance & ~CROSSES_CALL) < FAR) {
+            struct candidates *class =
+                &c[type_is_vector(value_type(a, live.v))];
+
+            class->entering++;
+            consider(class, live.v, live.distance);
+        }
     }
     for (u32 i = 0; i < block->params; i++) {
         vreg_t v = block->first + i;
@@ -414,7 +418,7 @@ keep_through(struct allocator *a, blk_t b, struct range exit,
     u32 room[2];
 
     for (u32 i = 0; i < 2; i++) {
-        u32 wanted = info->pressure[i] + c[i].seen;
+        u32 wanted = info->pressure[i] + c[i].entering + SPARE;
 
         room[i] = wanted < c[i].limit ? c[i].limit - wanted : 0;
     }

@@ -37,7 +37,7 @@ add(struct allocator *a, vreg_t v, u32 distance, u32 calls_then)
     value->def_at = calls_then;
     value->again = a->calls;
     a->live[a->live_count++] = (struct live_in){v, 0};
-    a->pressure[type_is_vector(value_type(a, v))]++;
+    a->pressure[type_is_vector(value_type(a, v))] += v >= a->own;
 }
 
 static void
@@ -58,7 +58,7 @@ def(struct allocator *a, vreg_t v)
     if (a->calls > value->again)
         value->flags |= VALUE_CALL;
     value->next = NEVER;
-    a->pressure[type_is_vector(value_type(a, v))]--;
+    a->pressure[type_is_vector(value_type(a, v))] -= v >= a->own;
 }
 
 // The last use of `from` makes `to`: they would best share a register.
@@ -206,6 +206,31 @@ close_block(struct allocator *a, blk_t b, u32 first)
     a->work += kept - first;
 }
 
+static vreg_t
+own_values(const struct allocator *a, u32 loop)
+{
+    return a->fn->blocks[a->fn->loops[loop].header].first;
+}
+
+// At its busiest, what a loop needs of the values of the loop around it: its
+// own, and what is live into it and not into the outer one.
+static void
+raise_pressure(struct allocator *a, blk_t header, u32 parent)
+{
+    struct loop_info *loop = &a->loops[a->fn->blocks[header].loop];
+    struct loop_info *outer = &a->loops[parent];
+    u32 own[2] = {loop->pressure[0], loop->pressure[1]};
+    struct range in = a->live_in[header];
+
+    for (u32 i = 0; i < in.count; i++) {
+        vreg_t v = a->live[in.first + i].v;
+
+        own[type_is_vector(value_type(a, v))] += v >= own_values(a, parent);
+    }
+    for (u32 i = 0; i < 2; i++)
+        outer->pressure[i] = MAX(outer->pressure[i], own[i]);
+}
+
 // All of a loop has been visited when its header has.
 static void
 close_loop(struct allocator *a, blk_t b)
@@ -216,8 +241,7 @@ close_loop(struct allocator *a, blk_t b)
     if (l == 0 || a->fn->loops[l].header != b)
         return;
     outer->calls |= loop->calls;
-    for (u32 i = 0; i < 2; i++)
-        outer->pressure[i] = MAX(outer->pressure[i], loop->pressure[i]);
+    raise_pressure(a, b, parent);
     if (!loop->calls)
         return;
     for (u32 i = 0; i < a->live_in[b].count; i++)
@@ -237,6 +261,7 @@ visit_block(struct allocator *a, blk_t b)
     a->calls = 0;
     a->max_uses = 0;
     a->pressure[0] = a->pressure[1] = 0;
+    a->own = own_values(a, a->fn->blocks[b].loop);
     for (u32 i = 0; i < edges && a->status == OK; i++)
         visit_edge(a, b, edge_out(a->m, b, i), block->end - block->first);
     memcpy(most, a->pressure, sizeof(most));
