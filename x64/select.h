@@ -30,6 +30,7 @@ enum mark {
     MARK_AB,    // the load b, else the load a (operands commute); neither
                 // beside an immediate
     MARK_CMP,   // the load b, else the load a; also beside an immediate
+    MARK_ADD,   // parts of a lea, else as MARK_AB
     MARK_STORE, // b, when it makes an update of the memory
     MARK_COND,  // the condition: a, or c of a select
 };
@@ -37,9 +38,19 @@ enum mark {
 // What an instruction may fold into.
 enum fold {
     FOLD_NONE,
-    FOLD_LOAD, // an operand in memory of the same width
-    FOLD_COND, // a condition: flags
-    FOLD_AND,  // a condition when compared with zero: test
+    FOLD_LOAD,  // an operand in memory of the same width
+    FOLD_LOAD8, // a compare or test of a byte with a constant
+    FOLD_COND,  // a condition: flags
+    FOLD_AND,   // a condition when compared with zero: test
+    FOLD_SHIFT, // by 1 to 3: the index of lea
+};
+
+// What a value did fold into.
+enum into {
+    INTO_OPERAND, // of a plain instruction
+    INTO_FLAGS,
+    INTO_UPDATE, // of memory
+    INTO_SUM,    // of lea
 };
 
 // How an IR instruction is done: a row of select.def.
@@ -57,6 +68,7 @@ struct fact {
     u8 uses;     // saturating
     u8 state;    // enum fact_state
     u8 depth;    // of folding above it
+    u8 into;     // enum into
 };
 
 enum fact_state {
@@ -97,6 +109,9 @@ void lower_unsupported(struct select *s, val_t v, const struct row *row);
 // --- select_mark.c ----------------------------------------------------------
 
 void mark_values(struct select *s);
+
+// A shift by a constant of 1 to 3.
+bool is_scaled(const struct select *s, val_t v);
 
 // For `store value`: value is an operation on what is loaded from the same
 // place, as one instruction on memory can do it.

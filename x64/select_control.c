@@ -19,19 +19,44 @@ exchanged(u8 cc)
     return other[cc];
 }
 
+// Bytes compare as unsigned ones.
+static u8
+as_unsigned(u8 cc)
+{
+    static const u8 other[] = {
+        [CC_L] = CC_B, [CC_GE] = CC_AE, [CC_LE] = CC_BE, [CC_G] = CC_A};
+
+    return cc >= CC_L ? other[cc] : cc;
+}
+
+static bool
+is_byte(const struct select *s, val_t v)
+{
+    return is_folded(s, v) && select_row(s->fn->ins[v].op)->fold == FOLD_LOAD8;
+}
+
+static u8
+put_compare_imm(struct select *s, const struct row *row, val_t a, u32 imm)
+{
+    if (is_byte(s, a)) {
+        put_cmp_i(s, X64_CMP8_I, rm_load(s, a), imm);
+        return as_unsigned(row->cc);
+    }
+    if (imm == 0 && !is_folded(s, a))
+        put_cmp(s, row->op3, reg(s, a), rm_reg(reg(s, a)));
+    else
+        put_cmp_i(s, row->op2, rm_value(s, a), imm);
+    return row->cc;
+}
+
 static u8
 put_compare(struct select *s, val_t v, const struct row *row)
 {
     val_t a = s->fn->ins[v].a, b = s->fn->ins[v].b;
     u32 imm;
 
-    if (const_imm32(s, b, &imm)) {
-        if (imm == 0 && !is_folded(s, a))
-            put_cmp(s, row->op3, reg(s, a), rm_reg(reg(s, a)));
-        else
-            put_cmp_i(s, row->op2, rm_value(s, a), imm);
-        return row->cc;
-    }
+    if (const_imm32(s, b, &imm))
+        return put_compare_imm(s, row, a, imm);
     if (const_imm32(s, a, &imm)) {
         put_cmp_i(s, row->op2, rm_value(s, b), imm);
         return exchanged(row->cc);
@@ -67,7 +92,9 @@ put_test(struct select *s, val_t v, const struct row *row)
     bool wide = s->fn->ins[v].type == IR_I64;
     u32 imm;
 
-    if (const_imm32(s, b, &imm))
+    if (is_byte(s, a) && const_imm32(s, b, &imm))
+        put_cmp_i(s, X64_TEST8_I, rm_load(s, a), imm & UINT8_MAX);
+    else if (const_imm32(s, b, &imm))
         put_cmp_i(s, wide ? X64_TEST64_I : X64_TEST32_I, rm_value(s, a), imm);
     else if (const_imm32(s, a, &imm))
         put_cmp_i(s, wide ? X64_TEST64_I : X64_TEST32_I, rm_value(s, b), imm);
@@ -84,7 +111,9 @@ put_test_value(struct select *s, val_t v)
 {
     bool wide = s->fn->ins[v].type == IR_I64;
 
-    if (is_folded(s, v))
+    if (is_byte(s, v))
+        put_cmp_i(s, X64_CMP8_I, rm_load(s, v), 0);
+    else if (is_folded(s, v))
         put_cmp_i(s, wide ? X64_CMP64_I : X64_CMP32_I, rm_value(s, v), 0);
     else
         put_cmp(s, wide ? X64_TEST64 : X64_TEST32, reg(s, v),

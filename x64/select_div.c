@@ -50,11 +50,10 @@ mul_high(struct select *s, u32 op, vreg_t a, u64 factor)
 {
     vreg_t high = temp_new(s, IR_I64);
     vreg_t b = temp_const(s, IR_I64, factor);
-    vreg_t low = copy(s, s->m->types[a], a);
     struct mins *i = put(s, op);
 
-    i->a = low;
-    i->b = b;
+    i->a = b;
+    i->b = a;
     i->def2 = high;
     return high;
 }
@@ -103,10 +102,17 @@ divide_u32(struct select *s, const struct division *d)
     return temp_r_i(s, IR_I64, X64_SHR64_I, product, 31 + log2);
 }
 
-// n of 64 bits: the reciprocal has 65 bits, of which the topmost is added by
-// hand without overflow: ((n - t) / 2 + t) >> (log2 - 1).
+// 2^(63+log2) / d rounded up, which has 64 bits.
+static u64
+half_reciprocal(u64 d, u32 log2)
+{
+    return ((reciprocal(d, log2) - 1) >> 1 | 1ull << 63) + 1;
+}
+
+// n of 64 bits, the reciprocal has 65, of which the topmost is added by hand
+// without overflow: ((n - t) / 2 + t) >> (log2 - 1).
 static vreg_t
-divide_u64(struct select *s, const struct division *d)
+divide_u65(struct select *s, const struct division *d)
 {
     u32 log2 = ceil_log2(d->d);
     vreg_t t = mul_high(s, X64_MUL64, d->n, reciprocal(d->d, log2));
@@ -115,6 +121,23 @@ divide_u64(struct select *s, const struct division *d)
     half = shift(s, d, X64_SHR32_I, X64_SHR64_I, half, 1);
     half = binary(s, d, X64_ADD32, X64_ADD64, half, t);
     return shift(s, d, X64_SHR32_I, X64_SHR64_I, half, log2 - 1);
+}
+
+// 64 bits of the reciprocal are enough when the divisor is even, since then the
+// dividend loses bits first, and for some odd ones (see divide_u32).
+static vreg_t
+divide_u64(struct select *s, const struct division *d)
+{
+    u32 zeros = bits_trailing_zeros(d->d);
+    u64 odd = d->d >> zeros;
+    u32 log2 = ceil_log2(odd);
+    u64 m = half_reciprocal(odd, log2);
+
+    if (zeros == 0 && m * odd > 1ull << (log2 - 1))
+        return divide_u65(s, d);
+    vreg_t n = shift(s, d, X64_SHR32_I, X64_SHR64_I, d->n, zeros);
+    return shift(s, d, X64_SHR32_I, X64_SHR64_I, mul_high(s, X64_MUL64, n, m),
+                 log2 - 1);
 }
 
 static vreg_t
@@ -153,9 +176,7 @@ divide_signed_odd(struct select *s, const struct division *d)
     vreg_t high;
 
     if (d->width == 64) {
-        // The reciprocal for 2^(64+l), halved and rounded down, plus 1.
-        u64 m = ((reciprocal(d->d, log2) - 1) >> 1 | 1ull << 63) + 1;
-        high = mul_high(s, X64_IMULWIDE64, d->n, m);
+        high = mul_high(s, X64_IMULWIDE64, d->n, half_reciprocal(d->d, log2));
     } else {
         u64 m = (u64)(((1ull << (31 + log2)) / d->d + 1) - (1ull << 32));
         vreg_t wide = temp_rm(s, IR_I64, X64_MOVSX32_64, rm_reg(d->n));

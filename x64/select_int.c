@@ -72,13 +72,68 @@ put_add_imm(struct select *s, val_t v, const struct row *row, val_t a, u32 imm)
         put_rm(s, row->op3, v, rm_mem(reg(s, a), (i32)imm));
 }
 
+// A sum for lea.
+struct sum {
+    vreg_t regs[2]; // in the order of the operands
+    u32 count;
+    vreg_t index; // scaled, or 0
+    u8 scale;
+    u32 disp;
+};
+
+// Add an operand, and for a folded addition both of its.
+static void
+add_term(struct select *s, struct sum *sum, val_t v)
+{
+    const struct ins *i = &s->fn->ins[v];
+    u32 imm;
+
+    if (const_imm32(s, v, &imm)) {
+        sum->disp += imm;
+    } else if (is_folded(s, v)) {
+        sum->index = reg(s, i->a);
+        sum->scale = s->fn->ins[i->b].a & 3;
+    } else {
+        assert(sum->count < 2);
+        sum->regs[sum->count++] = reg(s, v);
+    }
+}
+
+static void
+put_sum(struct select *s, val_t v, const struct row *row)
+{
+    const struct ins *root = &s->fn->ins[v];
+    struct sum sum = {0};
+    val_t inner = root->a;
+
+    if (is_folded(s, inner) && s->fn->ins[inner].op == root->op) {
+        add_term(s, &sum, s->fn->ins[inner].a);
+        add_term(s, &sum, s->fn->ins[inner].b);
+    } else {
+        add_term(s, &sum, inner);
+    }
+    add_term(s, &sum, root->b);
+    struct rm rm = rm_mem(sum.regs[0], (i32)sum.disp);
+    rm.index = sum.index != 0 ? sum.index : sum.regs[1];
+    rm.scale = sum.scale;
+    put_rm(s, row->op3, v, rm);
+}
+
+static bool
+is_part(const struct select *s, val_t v)
+{
+    return is_folded(s, v) && s->facts[v].into == INTO_SUM;
+}
+
 void
 lower_add(struct select *s, val_t v, const struct row *row)
 {
     val_t a = s->fn->ins[v].a, b = s->fn->ins[v].b;
     u32 imm;
 
-    if (const_imm32(s, b, &imm)) {
+    if (is_part(s, a) || is_part(s, b)) {
+        put_sum(s, v, row);
+    } else if (const_imm32(s, b, &imm)) {
         put_add_imm(s, v, row, a, imm);
     } else if (const_imm32(s, a, &imm)) {
         put_add_imm(s, v, row, b, imm);

@@ -111,26 +111,25 @@ use_operands(struct select *s, const struct ins *i)
 
 // --- folding -----------------------------------------------------------------
 
-// Where an instruction will be generated: its epoch, and how much is folded
-// on the way there.
+// Where an instruction will be generated: its epoch, how much is folded on the
+// way there, and into what.
 struct place {
     u32 epoch;
-    u8 depth;
+    u8 depth, into;
 };
 
 static bool
-make_candidate(struct select *s, val_t v, struct place place)
+make_candidate(struct select *s, val_t v, enum into into, struct place place)
 {
     struct fact *fact = &s->facts[v];
 
     if (v < s->fn->blocks[s->block].first || place.depth >= MAX_DEPTH ||
         fact->uses != 1)
         return false;
-    *fact = (struct fact){.vreg = fact->vreg,
-                          .epoch = place.epoch,
-                          .uses = 1,
-                          .state = FACT_CANDIDATE,
-                          .depth = (u8)(place.depth + 1)};
+    fact->state = FACT_CANDIDATE;
+    fact->epoch = place.epoch;
+    fact->depth = (u8)(place.depth + 1);
+    fact->into = (u8)into;
     return true;
 }
 
@@ -146,7 +145,7 @@ mark_load(struct select *s, val_t v, u32 op, struct place place)
         return false;
     if (size == 16 && !(s->m->features & CPU_AVX))
         return false;
-    return make_candidate(s, v, place);
+    return make_candidate(s, v, INTO_OPERAND, place);
 }
 
 // Only the load as first operand counts: the other is the register or the
@@ -163,13 +162,82 @@ is_update(const struct select *s, const struct ins *store)
            load->c == store->c && load->aux == store->aux;
 }
 
-// What is itself folded, into a test or an update, takes the load first in its
-// memory form, where an immediate does not matter.
+// A test takes a load first in its memory form, beside any immediate; so does
+// an update.
 static void
-mark_folded(struct select *s, const struct ins *i, u32 op, struct place place)
+mark_folded_load(struct select *s, const struct ins *i, u32 op,
+                 struct place place)
 {
-    if (!mark_load(s, i->a, op, place))
+    u32 imm;
+
+    if (select_row(s->fn->ins[i->a].op)->fold == FOLD_LOAD8) {
+        if (place.into == INTO_FLAGS && const_imm32(s, i->b, &imm))
+            make_candidate(s, i->a, INTO_OPERAND, place);
+    } else if (!mark_load(s, i->a, op, place)) {
         mark_load(s, i->b, op, place);
+    }
+}
+
+bool
+is_scaled(const struct select *s, val_t v)
+{
+    const struct ins *i = &s->fn->ins[v];
+    u32 count;
+
+    if (select_row(i->op)->fold != FOLD_SHIFT || !const_imm32(s, i->b, &count))
+        return false;
+    count &= i->type == IR_I64 ? 63 : 31;
+    return count >= 1 && count <= 3;
+}
+
+// One scaled operand of an addition.
+static val_t
+mark_scaled(struct select *s, const struct ins *i, struct place place)
+{
+    if (is_scaled(s, i->a) && make_candidate(s, i->a, INTO_SUM, place))
+        return i->a;
+    if (is_scaled(s, i->b) && make_candidate(s, i->b, INTO_SUM, place))
+        return i->b;
+    return 0;
+}
+
+// The sums that lea can do: (y + z) + c and (y + c) + z, where y or z may be
+// shifted.  The inner addition is marked here, its parts when it is visited.
+static bool
+mark_sum(struct select *s, const struct ins *i, struct place place)
+{
+    bool folded = place.into == INTO_SUM && place.depth > 0;
+    u32 imm;
+
+    if (folded && const_imm32(s, i->b, &imm))
+        return true; // the outer addition may have the index already
+    val_t scaled = mark_scaled(s, i, place), inner = i->a;
+    if (folded || scaled == inner)
+        return scaled != 0;
+    const struct ins *add = &s->fn->ins[inner];
+    if (add->op != i->op ||
+        const_imm32(s, i->b, &imm) == const_imm32(s, add->b, &imm))
+        return scaled != 0;
+    return make_candidate(s, inner, INTO_SUM, place) || scaled != 0;
+}
+
+static void
+mark_compare(struct select *s, const struct ins *i, u32 op, struct place place)
+{
+    bool byte = select_row(s->fn->ins[i->a].op)->fold == FOLD_LOAD8;
+    u32 imm;
+
+    if (byte && const_imm32(s, i->b, &imm) && imm <= UINT8_MAX)
+        make_candidate(s, i->a, INTO_OPERAND, place);
+    else if (!mark_load(s, i->b, op, place))
+        mark_load(s, i->a, op, place);
+}
+
+static bool
+is_condition(u8 fold)
+{
+    return fold == FOLD_COND || fold == FOLD_AND || fold == FOLD_LOAD ||
+           fold == FOLD_LOAD8;
 }
 
 static void
@@ -179,8 +247,9 @@ mark_operands(struct select *s, const struct ins *i, struct place place)
     val_t condition = i->op == IR_SELECT ? i->c : i->a;
     u32 imm;
 
-    if (place.depth > 0 && update_find(i->op) != NULL) {
-        mark_folded(s, i, row->op, place);
+    if (place.depth > 0 &&
+        (place.into == INTO_UPDATE || row->fold == FOLD_AND)) {
+        mark_folded_load(s, i, row->op, place);
         return;
     }
     switch (row->mark) {
@@ -190,21 +259,26 @@ mark_operands(struct select *s, const struct ins *i, struct place place)
     case MARK_B:
         mark_load(s, i->b, row->op, place);
         break;
+    case MARK_ADD:
+        if (mark_sum(s, i, place) || place.depth > 0)
+            break;
+        // fall through
     case MARK_AB:
         if (const_imm32(s, i->a, &imm) || const_imm32(s, i->b, &imm))
             break;
-        // fall through
-    case MARK_CMP:
         if (!mark_load(s, i->b, row->op, place) && !is_const_float(s, i->b))
             mark_load(s, i->a, row->op, place);
         break;
+    case MARK_CMP:
+        mark_compare(s, i, row->op, place);
+        break;
     case MARK_STORE:
         if (is_update(s, i))
-            make_candidate(s, i->b, place);
+            make_candidate(s, i->b, INTO_UPDATE, place);
         break;
     case MARK_COND:
-        if (select_row(s->fn->ins[condition].op)->fold != FOLD_NONE)
-            make_candidate(s, condition, place);
+        if (is_condition(select_row(s->fn->ins[condition].op)->fold))
+            make_candidate(s, condition, INTO_FLAGS, place);
         break;
     }
 }
@@ -248,9 +322,9 @@ mark_value(struct select *s, val_t v)
     if (is_barrier(i))
         s->epoch++;
 
-    struct place place = {s->epoch, 0};
+    struct place place = {s->epoch, 0, 0};
     if (fact->state == FACT_FOLDED)
-        place = (struct place){fact->epoch, fact->depth};
+        place = (struct place){fact->epoch, fact->depth, fact->into};
     use_operands(s, i);
     mark_operands(s, i, place);
 }
