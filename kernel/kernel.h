@@ -111,6 +111,10 @@ MUST_USE bool user_write(u64 ptr, const void *from, u64 size);
 
 void thread_yield(void);
 
+// Start a thread of the calling process in the exported function
+// name(thread id, arg), which has a copy of the caller's globals.
+MUST_USE status_t thread_spawn_export(struct string name, u32 arg, u32 *id);
+
 // Sleep until the deadline (OK) or until the thread is killed (does not
 // return then).
 void thread_sleep_until(u64 deadline_ns);
@@ -308,7 +312,7 @@ u32 wait_queue_wake(struct wait_queue *q, u64 key, u32 count);
 
 // --- sched.c ----------------------------------------------------------------------------------
 
-enum { SLICE_NS = 4000000 };
+extern u64 sched_slice_ns; // what a thread may run while others wait
 
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 
@@ -415,10 +419,6 @@ void thread_drop_holds(struct thread *t);
 MUST_USE status_t thread_spawn(struct instance *from, u32 index, u32 arg,
                                u32 stack_top, struct thread **out);
 
-// The same with an exported function of two i32, as wasi-threads has it: calls
-// name(thread id, arg).
-MUST_USE status_t thread_spawn_export(struct instance *from, struct string name,
-                                      u32 arg, struct thread **out);
 void thread_unspawn(struct thread *t);
 
 // --- types.c -----------------------------------------------------------------------------------
@@ -569,6 +569,8 @@ struct resolver {
     void *self;
     bool (*find)(void *self, struct string module, struct string name,
                  struct extern_ref *out);
+    bool gives_memory; // make the memories that nobody offers, as programs with
+                       // threads import their own
 };
 
 // Look functions up in the modules of kernel_init().

@@ -94,6 +94,18 @@ link_memory(struct link *l, const struct extern_ref *ref)
     return true;
 }
 
+// A memory of the instance's own in place of one that nobody offers.
+static status_t
+make_memory(struct link *l, struct error *error, u64 at)
+{
+    status_t status =
+        memory_new(&l->i->memories[l->index], &l->m->memories[l->index]);
+
+    if (status != OK)
+        error_set(error, status, at, status_text(status));
+    return status;
+}
+
 static bool
 link_global(struct link *l, const struct extern_ref *ref)
 {
@@ -124,28 +136,35 @@ static bool (*const linkers[])(struct link *, const struct extern_ref *) = {
     [EXTERN_TAG] = link_tag,
 };
 
+static status_t
+link_import(struct instance *i, const struct import *import,
+            const struct resolver *resolver, struct error *error)
+{
+    struct link l = {i, &i->code->module, import->index};
+    struct extern_ref ref;
+
+    if (!resolver->find(resolver->self, import->module, import->name, &ref)) {
+        if (import->kind == EXTERN_MEMORY && resolver->gives_memory)
+            return make_memory(&l, error, import->at);
+        error_set(error, ERR_UNKNOWN_IMPORT, import->at, "unknown import");
+        return ERR_UNKNOWN_IMPORT;
+    }
+    if (ref.kind == import->kind && linkers[ref.kind](&l, &ref))
+        return OK;
+    error_set(error, ERR_IMPORT_TYPE, import->at, "incompatible import type");
+    return ERR_IMPORT_TYPE;
+}
+
 status_t
 link_imports(struct instance *i, const struct resolver *resolver,
              struct error *error)
 {
     const struct module *m = &i->code->module;
+    status_t status = OK;
 
-    for (u32 k = 0; k < m->import_count; k++) {
-        const struct import *import = &m->imports[k];
-        struct link l = {i, m, import->index};
-        struct extern_ref ref;
-        if (!resolver->find(resolver->self, import->module, import->name,
-                            &ref)) {
-            error_set(error, ERR_UNKNOWN_IMPORT, import->at, "unknown import");
-            return ERR_UNKNOWN_IMPORT;
-        }
-        if (ref.kind != import->kind || !linkers[ref.kind](&l, &ref)) {
-            error_set(error, ERR_IMPORT_TYPE, import->at,
-                      "incompatible import type");
-            return ERR_IMPORT_TYPE;
-        }
-    }
-    return OK;
+    for (u32 k = 0; k < m->import_count && status == OK; k++)
+        status = link_import(i, &m->imports[k], resolver, error);
+    return status;
 }
 
 // --- several instances -----------------------------------------------------------

@@ -32,7 +32,7 @@ find_host(void *self, struct string module, struct string name,
     return false;
 }
 
-const struct resolver host_resolver = {NULL, find_host};
+const struct resolver host_resolver = {NULL, find_host, true};
 
 // --- life ------------------------------------------------------------------------------
 
@@ -430,22 +430,27 @@ thread_unspawn(struct thread *t)
 }
 
 status_t
-thread_spawn_export(struct instance *from, struct string name, u32 arg,
-                    struct thread **out)
+thread_spawn_export(struct string name, u32 arg, u32 *id)
 {
+    struct vmctx *vm = thread_current()->entry.vm;
+    struct instance *from = vm->instance;
     const struct module *m = &from->code->module;
     const struct export *e = module_export(m, name);
     struct spawn what = {
         .instance = from, .args = {0, arg}
     };
+    struct thread *t;
 
     if (e == NULL || e->kind != EXTERN_FUNC)
         return ERR_NOT_FOUND;
     what.func = e->index;
     if (from->code->ids[m->funcs[e->index].type] != types_host("ii:"))
         return ERR_BAD_ARGUMENT;
-    status_t status = spawn(from->process, &what, out);
-    if (status == OK)
-        ((struct spawn *)(*out)->arg)->args[0] = (*out)->id;
-    return status;
+    status_t status = spawn(from->process, &what, &t);
+    if (status != OK)
+        return status;
+    *id = ((struct spawn *)t->arg)->args[0] = t->id;
+    sched_start(t);
+    thread_release(t);
+    return OK;
 }

@@ -11,6 +11,8 @@
 
 #include "kernel/kernel.h"
 
+u64 sched_slice_ns = 4000000;
+
 static struct cpu {
     struct lock lock;
     struct list ready;
@@ -90,7 +92,7 @@ static void
 start_slice(struct cpu *cpu)
 {
     if (cpu->slice_end == 0)
-        cpu->slice_end = port_monotonic_ns() + SLICE_NS;
+        cpu->slice_end = port_monotonic_ns() + sched_slice_ns;
     set_timer(cpu);
 }
 

@@ -1,12 +1,14 @@
 // The frame of the kernel's tests.
 
 #include "test/kernel_frame.h"
+#include "wasi/wasi.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-static const struct host_module *const modules[] = {&nebulet_module, NULL};
+static const struct host_module *const modules[] = {&nebulet_module,
+                                                    &wasi_threads, NULL};
 
 // Threads that have announced their end still have to leave their stacks.
 static void

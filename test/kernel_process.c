@@ -13,6 +13,25 @@ TEST_KERNEL(process_threads_share_memory_under_a_lock)
         EXPECT_EQ(test_run_module("count"), 42);
 }
 
+TEST_KERNEL(process_wasi_threads)
+{
+    for (u32 i = 0; i < 5; i++)
+        EXPECT_EQ(test_run_module("wasi_threads"), 42);
+}
+
+// Threads are interrupted as often as the timer can.
+TEST_KERNEL(process_storm_of_interrupts)
+{
+    u64 slice = sched_slice_ns;
+
+    sched_slice_ns = 20000;
+    EXPECT_EQ(test_run_module("floats"), 42);
+    EXPECT_EQ(test_run_module("count"), 42);
+    EXPECT_EQ(test_run_module("wasi_threads"), 42);
+    EXPECT_EQ(test_run_module("deep"), 42);
+    sched_slice_ns = slice;
+}
+
 TEST_KERNEL(process_start_function_runs_first)
 {
     EXPECT_EQ(test_run_module("start"), 33);

@@ -338,7 +338,7 @@ struct outcome {
 static struct outcome
 instantiate(struct script *s, struct code_module *code, struct instance **out)
 {
-    struct resolver resolver = {s, resolve};
+    struct resolver resolver = {.self = s, .find = resolve};
     struct error error = {0};
     enum trap trap = TRAP_NONE;
 

@@ -248,6 +248,7 @@ enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS, CLOCK_THREAD };
 MUST_USE bool clock_now(u32 clock, u64 *ns);
 
 extern const struct host_module wasi_preview1, wasi_unstable;
+extern const struct host_module wasi_threads; // threads.c
 
 // --- fd_calls.c: calls on open files -----------------------------------------
 

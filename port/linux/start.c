@@ -4,7 +4,7 @@
 #include "wasi/wasi.h"
 
 static const struct host_module *const modules[] = {
-    &nebulet_module, &wasi_preview1, &wasi_unstable, NULL};
+    &nebulet_module, &wasi_preview1, &wasi_unstable, &wasi_threads, NULL};
 
 struct boot_arguments {
     struct bytes initrd;

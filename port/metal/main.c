@@ -30,6 +30,7 @@ static const struct host_module *const modules[] = {
     &nebulet_module,
     &wasi_preview1,
     &wasi_unstable,
+    &wasi_threads,
     NULL,
 };
 
