@@ -168,7 +168,7 @@ struct allocator {
 
 enum edge_flag {
     EDGE_CATCH = 1, // to a landing pad
-    EDGE_DONE = 2,
+    EDGE_EARLY = 2, // its moves are made before the branch, on both ways
 };
 
 // Not absent, nor a fixed base, nor an exception's payload.
@@ -176,6 +176,13 @@ static inline bool
 is_vreg(vreg_t v)
 {
     return v != 0 && v < VAL_EXNREF;
+}
+
+// REG_NONE has no bit.
+static inline u32
+reg_bit(u32 reg)
+{
+    return reg < REG_NONE ? 1u << reg : 0;
 }
 
 static inline bool

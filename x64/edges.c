@@ -563,6 +563,68 @@ block_enter(struct allocator *a, blk_t b)
     }
 }
 
+// The registers at the end of block b that the block `other` needs, one of its
+// successors.
+static u32
+needed_by(struct allocator *a, struct range exit, edge_t other)
+{
+    const struct edge *edge = &a->fn->edges[other];
+    struct range in = a->live_in[edge->to];
+    u32 set = 0;
+
+    for (u32 i = 0; i < exit.count; i++) {
+        u32 state = a->states[exit.first + i];
+
+        a->values[state_vreg(state)].pred_reg = state_reg(state);
+        if (a->values[state_vreg(state)].loop_end > edge->to)
+            set |= 1u << state_reg(state);
+    }
+    for (u32 i = 0; i < in.count; i++)
+        set |= reg_bit(a->values[a->live[in.first + i].v].pred_reg);
+    for (u32 i = 0; i < a->fn->blocks[edge->to].params; i++) {
+        vreg_t v = a->fn->pool[edge->args + i];
+
+        if (is_vreg(v))
+            set |= reg_bit(a->values[v].pred_reg);
+    }
+    for (u32 i = 0; i < exit.count; i++)
+        a->values[state_vreg(a->states[exit.first + i])].pred_reg = REG_NONE;
+    return set;
+}
+
+// The moves of edge e, back to a loop's header, may be made before the branch
+// that ends block b if the way out of the loop does not need what they
+// overwrite.  That saves a jump in each turn.
+static void
+try_early(struct allocator *a, blk_t b, edge_t e)
+{
+    const struct mins *last = &a->m->ins[a->m->blocks[b].end - 1];
+    edge_t other = e == last->imm ? last->def2 : last->imm;
+    struct range code = a->edge_code[e];
+    u32 needed;
+
+    if (mins_shape(last) != SHAPE_JCC || code.count == 0 ||
+        a->fn->edges[other].to <= b)
+        return;
+    needed = needed_by(a, a->exit[b], other);
+    for (u32 i = 0; i < code.count; i++) {
+        const struct mins *ins = &a->extra.ins[code.first + i];
+
+        if (ins->def >= REG_NONE || ins->def == REG_SCRATCH ||
+            (needed >> ins->def & 1))
+            return;
+    }
+    for (u32 i = 0; i < code.count; i++) {
+        struct mins *ins = &a->extra.ins[code.first + i];
+
+        if (ins->op == X64_ZERO32) {
+            ins->op = X64_MOV32_I;
+            ins->imm = 0;
+        }
+    }
+    a->edge_flags[e] |= EDGE_EARLY;
+}
+
 // After the last instruction.  Edges back to the headers of loops find the
 // places that were chosen there.
 void
@@ -583,5 +645,6 @@ block_leave(struct allocator *a, blk_t b)
             continue;
         move_edge_aside(a, e, a->exit[b],
                         a->loops[a->fn->blocks[to].loop].entry);
+        try_early(a, b, e);
     }
 }

@@ -167,6 +167,10 @@ edge_at_end(const struct allocator *a, blk_t b)
     const struct mins *last = &a->m->ins[a->m->blocks[b].end - 1];
     edge_t e;
 
+    if (mins_shape(last) == SHAPE_JCC) {
+        e = a->edge_flags[last->imm] & EDGE_EARLY ? last->imm : last->def2;
+        return a->edge_flags[e] & EDGE_EARLY ? e : 0;
+    }
     if (mins_shape(last) != SHAPE_JUMP)
         return 0;
     e = last->imm;
@@ -183,6 +187,29 @@ count_inserted(struct slots *f)
     return count;
 }
 
+// The instruction of `out` that the code of the edge at the end of block b comes
+// before: the branch, or the comparison that belongs to it.
+static u32
+edge_position(const struct allocator *a, blk_t b, struct range edge)
+{
+    const struct mblock *block = &a->blocks[b];
+    const struct mins *compare = &a->out.ins[block->end - 1];
+    u32 written = 0;
+
+    if (block->end - block->first >= 2)
+        compare--;
+    if (mins_shape(compare) != SHAPE_CMP &&
+        mins_shape(compare) != SHAPE_CMP_I &&
+        mins_shape(compare) != SHAPE_CMP_MR)
+        return block->end - 1;
+    for (u32 i = 0; i < edge.count; i++)
+        written |= reg_bit(a->extra.ins[edge.first + i].def);
+    if (written & (reg_bit(compare->a) | reg_bit(compare->b) |
+                   reg_bit(compare->base) | reg_bit(compare->index)))
+        return block->end - 1;
+    return block->end - 2;
+}
+
 // Move block b to end at *at, with what belongs into it.
 static void
 spread_block(struct slots *f, blk_t b, u32 *at)
@@ -190,8 +217,10 @@ spread_block(struct slots *f, blk_t b, u32 *at)
     struct allocator *a = f->a;
     struct mblock *block = &a->blocks[b];
     struct range edge = a->edge_code[edge_at_end(a, b)];
-    u32 end = *at, last = block->end - 1;
+    u32 end = *at, last = 0;
 
+    if (edge.count > 0)
+        last = edge_position(a, b, edge);
     for (u32 i = block->end; i-- > block->first;) {
         a->out.ins[--*at] = a->out.ins[i];
         resolve(a, &a->out.ins[*at]);

@@ -290,9 +290,9 @@ MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
 // returns are in place before the instruction, stack arguments in MINS_OUT (of
 // a return: results in MINS_ARGS), results are fetched after it.
 //
-// The moves of an edge are at the end of `from` when that ends in a jump
-// (before it), at the start of `to` when that has no other predecessor, else in
-// an edge block.  A landing pad starts by taking the payload, with rax and rdx
+// The moves of an edge are at the end of `from` when that ends in a jump or the
+// other successor does not mind, at the start of `to` when that has no other
+// predecessor, else in an edge block.  A landing pad starts by taking the payload, with rax and rdx
 // as struct code_try says.
 //
 // ERR_BUDGET: too much is live at once for normal mode; never in plain mode,
