@@ -126,6 +126,8 @@ mach_allocate(struct mach *m, struct arena *temp)
     if (status != OK)
         return status;
     live(&a);
+    if (a.status == OK && m->dump_live != NULL)
+        live_print(&a, m->dump_live);
     if (a.status == OK)
         a.status = init_walk(&a);
     for (blk_t b = 0; b < a.fn->block_count && a.status == OK; b++)

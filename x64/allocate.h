@@ -285,6 +285,7 @@ edge_t edge_out(const struct mach *m, blk_t b, u32 i);
 // --- live.c -------------------------------------------------------------------
 
 void live(struct allocator *a);
+void live_print(const struct allocator *a, struct printer *p);
 
 // --- scan.c -------------------------------------------------------------------
 

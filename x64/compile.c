@@ -82,6 +82,9 @@ try_func(struct compiler *c, u32 index, bool plain)
     if (status != OK)
         return status;
     finish_step(c, "select", &fn, &m, false);
+    m.dump_live = dump_of(c, "live", index);
+    if (m.dump_live != NULL)
+        print_head(m.dump_live, c, index);
     status = mach_allocate(&m, c->temp);
     if (status != OK)
         return status;

@@ -292,3 +292,21 @@ live(struct allocator *a)
             fail(a, ERR_BUDGET);
     }
 }
+
+// "b2: v5 in 3, v7 in 12 after a call": values and distances to their next use.
+void
+live_print(const struct allocator *a, struct printer *p)
+{
+    for (blk_t b = 0; b < a->fn->block_count; b++) {
+        const struct range *r = &a->live_in[b];
+
+        print(p, "b%u:", b);
+        for (u32 i = r->first; i < r->first + r->count; i++) {
+            const struct live_in *l = &a->live[i];
+            print(p, "%s v%u in %u%s", i > r->first ? "," : "", l->v,
+                  l->distance & ~CROSSES_CALL,
+                  l->distance & CROSSES_CALL ? " after a call" : "");
+        }
+        print(p, "\n");
+    }
+}
