@@ -81,3 +81,44 @@ arena_reset(struct arena *arena, u64 mark)
     assert(mark <= arena->at);
     arena->at = mark;
 }
+
+static u8 *
+block_at(const struct arena_block *block)
+{
+    u8 *at;
+
+    memcpy(&at, block->pointer, sizeof(at));
+    return at;
+}
+
+static void
+sort_blocks(struct arena_block *blocks, u32 count)
+{
+    for (u32 i = 1; i < count; i++) {
+        struct arena_block block = blocks[i];
+        u32 to = i;
+        for (; to > 0 && block_at(&blocks[to - 1]) > block_at(&block); to--)
+            blocks[to] = blocks[to - 1];
+        blocks[to] = block;
+    }
+}
+
+void
+arena_keep(struct arena *arena, u64 mark, struct arena_block *blocks, u32 count)
+{
+    u64 top = mark;
+
+    sort_blocks(blocks, count);
+    for (u32 i = 0; i < count; i++) {
+        u8 *from = block_at(&blocks[i]), *to = arena->base + ALIGN_UP(top, 16);
+        if (from == NULL)
+            continue;
+        // A block that is aligned to less may have little room below it.
+        to = MIN(to, from);
+        assert(from >= arena->base + top);
+        memmove(to, from, blocks[i].size);
+        memcpy(blocks[i].pointer, &to, sizeof(to));
+        top = (u64)(to - arena->base) + blocks[i].size;
+    }
+    arena_reset(arena, top);
+}

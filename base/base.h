@@ -120,6 +120,19 @@ MUST_USE bool arena_resize(struct arena *arena, void *block, u64 size);
 u64 arena_mark(const struct arena *arena);
 void arena_reset(struct arena *arena, u64 mark);
 
+// A block to keep: the address of the one pointer to it (NULL there: none) and
+// its size.
+struct arena_block {
+    void *pointer;
+    u64 size;
+};
+
+// Reset to the mark, but keep these blocks, which were made after it: they move
+// down to it, to multiples of 16, and their pointers follow.  Sorts `blocks`;
+// meant for a few.
+void arena_keep(struct arena *arena, u64 mark, struct arena_block *blocks,
+                u32 count);
+
 #define ARENA_NEW(arena, type, count) \
     ((type *)arena_zalloc((arena), sizeof(type) * (u64)(count), _Alignof(type)))
 

@@ -514,11 +514,34 @@ build_body(struct builder *b)
         stop(b, b->error->status, NULL);
 }
 
+// Nothing is left of the build but the function.
+static void
+keep_function(struct fn *fn, struct arena *temp, u64 mark)
+{
+#define BLOCK(array, count)                         \
+    {                                               \
+        &fn->array, fn->count * sizeof(*fn->array), \
+    }
+    struct arena_block blocks[] = {
+        BLOCK(ins, ins_count),         BLOCK(at, ins_count),
+        BLOCK(blocks, block_count),    BLOCK(edges, edge_count),
+        BLOCK(next_pred, edge_count),  BLOCK(pool, pool_count),
+        BLOCK(calls, call_count),      BLOCK(cases, case_count),
+        BLOCK(loops, loop_count),      BLOCK(consts, const_count),
+        BLOCK(tries, try_count),       BLOCK(catches, catch_count),
+        BLOCK(slot_types, slot_count),
+    };
+#undef BLOCK
+
+    arena_keep(temp, mark, blocks, COUNT(blocks));
+}
+
 status_t
 fn_build(struct fn *fn, const struct module *m, u32 index, bool plain,
          struct arena *temp, struct error *error)
 {
     const struct func *func = &m->funcs[index];
+    u64 mark = arena_mark(temp);
     struct builder b = {
         .fn = fn,
         .m = m,
@@ -541,5 +564,7 @@ fn_build(struct fn *fn, const struct module *m, u32 index, bool plain,
         build_body(&b);
     if (b.status == OK)
         finish(&b);
+    if (b.status == OK)
+        keep_function(fn, temp, mark);
     return b.status;
 }

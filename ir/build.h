@@ -62,7 +62,7 @@ struct merge {
 
 // An open block of the wasm function.
 struct label {
-    u32 code;      // as struct frame has it
+    u8 code;       // as struct frame has it, of one byte
     bool dead;     // opened in dead code: nothing inside is built
     bool has_else; // IF: the else was seen
     u32 height;    // operands below its parameters
@@ -80,7 +80,7 @@ struct label {
     u32 sets, set_count; // LOOP: locals it assigns, in builder.sets
     u32 try, outer_try;  // TRY, TRY_TABLE: the handlers inside and outside
     u32 exnref;          // CATCH: slot of the exception
-    u64 table_at;        // TRY_TABLE: the clauses
+    u32 table_at;        // TRY_TABLE: the clauses, from the body on
     u32 clause_count;
 };
 

@@ -39,7 +39,7 @@ try_begin(struct builder *b, u32 code)
     struct label *label = label_at(b, 0);
     label->try = b->try;
     label->header = b->block;
-    label->table_at = b->op.table_at;
+    label->table_at = (u32)(b->op.table_at - b->start);
     label->clause_count = code == WASM_TRY_TABLE ? b->op.index : 0;
     return true;
 }
@@ -140,7 +140,7 @@ build_clauses(struct builder *b, struct label *label)
     struct catch_clause clause;
 
     // The reader is at the end of the body after its last instruction.
-    r.at = label->table_at;
+    r.at = b->start + label->table_at;
     for (u32 i = 0; i < label->clause_count && b->status == OK; i++) {
         read_catch(&r, &clause);
         bool ref = clause.kind == CATCH_TAG_REF || clause.kind == CATCH_ANY_REF;

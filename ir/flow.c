@@ -58,7 +58,7 @@ label_push(struct builder *b, u32 code, u32 param_count)
 
     struct label *label = label_at(b, 0);
     *label = (struct label){
-        .code = code,
+        .code = (u8)code,
         .dead = b->block == NO_BLOCK,
         .height = b->height - param_count,
         .type = b->op.block,

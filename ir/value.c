@@ -56,12 +56,15 @@ room(struct builder *b, void *array, u32 *capacity, u32 count, u64 more,
     if (b->status != OK)
         return false;
 
-    u64 larger = MAX(MAX(need, *capacity * 2ull), ROOM_MIN);
+    // The newest block grows where it is, which costs no copy.
+    bool newest = is_newest(b->temp, old, *capacity * size);
+    u64 slack = newest ? *capacity / 8 : *capacity;
+    u64 larger = MAX(MAX(need, *capacity + slack), ROOM_MIN);
     if (larger > ROOM_MAX) {
         stop(b, ERR_LIMIT, "function too large to compile");
         return false;
     }
-    if (is_newest(b->temp, old, *capacity * size)) {
+    if (newest) {
         new = arena_resize(b->temp, old, larger * size) ? old : NULL;
     } else {
         new = arena_alloc(b->temp, larger * size, 16);

@@ -35,6 +35,31 @@ commit_some(struct arena *arena, u64 from, u64 to)
     return to <= 512 * KIB;
 }
 
+TEST(base_arena_keeps)
+{
+    u8 buffer[1024];
+    struct arena arena;
+
+    arena_init_fixed(&arena, buffer, sizeof(buffer));
+    u8 *before = arena_alloc(&arena, 4, 4);
+    memset(before, 9, 4);
+    u64 mark = arena_mark(&arena);
+    u8 *scrap = arena_alloc(&arena, 100, 16);
+    u8 *first = arena_alloc(&arena, 40, 16), *second, *none = NULL;
+    second = arena_alloc(&arena, 60, 1);
+    memset(scrap, 1, 100);
+    memset(first, 2, 40);
+    memset(second, 3, 60);
+
+    struct arena_block blocks[] = {{&second, 50}, {&none, 0}, {&first, 30}};
+    arena_keep(&arena, mark, blocks, COUNT(blocks));
+    EXPECT(before[3] == 9 && none == NULL);
+    EXPECT(first - buffer == 16 && second - buffer == 48);
+    EXPECT_EQ(arena_mark(&arena), 98);
+    EXPECT(first[0] == 2 && first[29] == 2);
+    EXPECT(second[0] == 3 && second[49] == 3);
+}
+
 TEST(base_arena_commits_on_demand)
 {
     struct arena a = {

@@ -35,7 +35,8 @@ is_ok(const struct validator *v)
     return v->error->status == OK;
 }
 
-// Room for `more` items at the end of an array, which moves.
+// Room for `more` items at the end of an array, which moves unless it is the
+// newest block.
 static void *
 grow(struct validator *v, void *items, u32 count, u32 *capacity, u64 more,
      u64 size)
@@ -43,6 +44,12 @@ grow(struct validator *v, void *items, u32 count, u32 *capacity, u64 more,
     if (count + more <= *capacity)
         return items;
     u64 to = MAX(2 * (u64)*capacity, count + more);
+    bool newest = items != NULL &&
+                  (u8 *)items + *capacity * size == v->temp->base + v->temp->at;
+    if (newest && arena_resize(v->temp, items, to * size)) {
+        *capacity = (u32)to;
+        return items;
+    }
     void *block = arena_alloc(v->temp, to * size, 8);
     if (block == NULL) {
         reader_fail(&v->r, v->at, ERR_NO_MEMORY, "out of memory");

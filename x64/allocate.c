@@ -97,7 +97,7 @@ place_block(struct allocator *a, blk_t b)
 static status_t
 init_walk(struct allocator *a)
 {
-    u32 room = a->m->count + a->m->count / 4 + 16;
+    u32 room = a->m->count + a->m->count / 8 + 16;
 
     if (a->m->vreg_count >= 1u << 27)
         return ERR_LIMIT;

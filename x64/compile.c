@@ -78,9 +78,11 @@ try_func(struct compiler *c, u32 index, bool plain)
     if (status != OK)
         return status;
     finish_step(c, "build", &fn, NULL, false);
+    u64 mark = arena_mark(c->temp);
     status = mach_select(&m, &fn, c->options->features, c->temp);
     if (status != OK)
         return status;
+    mach_keep(&m, c->temp, mark);
     finish_step(c, "select", &fn, &m, false);
     m.dump_live = dump_of(c, "live", index);
     if (m.dump_live != NULL)
@@ -88,6 +90,7 @@ try_func(struct compiler *c, u32 index, bool plain)
     status = mach_allocate(&m, c->temp);
     if (status != OK)
         return status;
+    mach_keep(&m, c->temp, mark);
     finish_step(c, "allocate", &fn, &m, true);
     return emit(c, &m, index);
 }

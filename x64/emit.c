@@ -13,7 +13,8 @@ enum {
     NO_BLOCK = 0xffffffff,
     MAX_CHAIN = 4,
     MAX_UNROLLED = 128,
-    RETURN_ROOM = 24
+    RETURN_ROOM = 24,
+    CALL_ROOM = 24
 };
 
 static const reg_t saved_order[] = {REG_RBX, REG_RBP, REG_R12, REG_R13};
@@ -27,8 +28,9 @@ bytes_of(const struct mach *m, const struct mins *ins)
     case SHAPE_TAIL_REL:
     case SHAPE_TAIL_RM:
         return ENCODE_ROOM + 2 * m->calls[ins->imm].args_size;
-    case SHAPE_CALL_REL:
+    case SHAPE_CALL_REL: // and rsp goes back down
     case SHAPE_CALL_RM:
+        return CALL_ROOM;
     case SHAPE_RET:
     case SHAPE_SWITCH:
         return ENCODE_ROOM;

@@ -238,13 +238,8 @@ spread_block(struct slots *f, blk_t b, u32 *at)
 static bool
 reserve(struct allocator *a, u32 count)
 {
-    u32 want = a->out.count + count;
-
-    while (a->out.capacity < want)
-        if (!mach_grow(a->temp, &a->out.ins, &a->out.capacity, a->out.capacity,
-                       sizeof(*a->out.ins)))
-            return false;
-    return true;
+    return mach_room(a->temp, &a->out.ins, &a->out.capacity, a->out.count,
+                     a->out.count + count, sizeof(*a->out.ins));
 }
 
 // Code of edges that cannot be anywhere else.

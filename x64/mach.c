@@ -2,16 +2,26 @@
 
 #include "x64/mach.h"
 
+// The newest block of an arena grows where it is.
+static bool
+is_newest(const struct arena *temp, const void *array, u64 size)
+{
+    u8 *block;
+
+    memcpy(&block, array, sizeof(block));
+    return block != NULL && block + size == temp->base + temp->at;
+}
+
 bool
-mach_grow(struct arena *temp, void *array, u32 *capacity, u32 count, u64 size)
+mach_room(struct arena *temp, void *array, u32 *capacity, u32 count, u32 wanted,
+          u64 size)
 {
     void *old, *new;
-    u32 wanted = MAX(16, *capacity * 2);
 
-    if (count < *capacity)
+    if (wanted <= *capacity)
         return true;
     memcpy(&old, array, sizeof(old));
-    if (old != NULL && (u8 *)old + *capacity * size == temp->base + temp->at) {
+    if (is_newest(temp, array, *capacity * size)) {
         if (!arena_resize(temp, old, wanted * size))
             return false;
         *capacity = wanted;
@@ -25,6 +35,43 @@ mach_grow(struct arena *temp, void *array, u32 *capacity, u32 count, u64 size)
     memcpy(array, &new, sizeof(new));
     *capacity = wanted;
     return true;
+}
+
+bool
+mach_grow(struct arena *temp, void *array, u32 *capacity, u32 count, u64 size)
+{
+    u32 more = *capacity;
+
+    if (count < *capacity)
+        return true;
+    if (is_newest(temp, array, *capacity * size))
+        more = *capacity / 8; // costs no copy
+    return mach_room(temp, array, capacity, count, *capacity + MAX(16, more),
+                     size);
+}
+
+void
+mach_keep(struct mach *m, struct arena *temp, u64 mark)
+{
+    u64 edges = m->edge_block != NULL ? m->fn->edge_count : 0;
+    struct arena_block blocks[] = {
+        {&m->ins,        m->count * sizeof(*m->ins)          },
+        {&m->blocks,     m->block_count * sizeof(*m->blocks) },
+        {&m->types,      m->vreg_count                       },
+        {&m->calls,      m->call_count * sizeof(*m->calls)   },
+        {&m->list,       m->list_count * sizeof(*m->list)    },
+        {&m->wide,       m->wide_count * sizeof(*m->wide)    },
+        {&m->rodata,     m->rodata_count * sizeof(*m->rodata)},
+        {&m->edge_block, edges * sizeof(*m->edge_block)      },
+    };
+
+    arena_keep(temp, mark, blocks, COUNT(blocks));
+    m->capacity = m->count;
+    m->vreg_capacity = m->vreg_count;
+    m->call_capacity = m->call_count;
+    m->list_capacity = m->list_count;
+    m->wide_capacity = m->wide_count;
+    m->rodata_capacity = m->rodata_count;
 }
 
 // Only the last few are compared: a function uses the same constant again

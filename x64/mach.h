@@ -263,6 +263,13 @@ void encode_ret(struct encoder *e, u32 pop);
 MUST_USE bool mach_grow(struct arena *temp, void *array, u32 *capacity,
                         u32 count, u64 size);
 
+// Make it `wanted` elements long, if it is not yet.
+MUST_USE bool mach_room(struct arena *temp, void *array, u32 *capacity,
+                        u32 count, u32 wanted, u64 size);
+
+// A step is done: of what was taken from `temp` since the mark, keep only m.
+void mach_keep(struct mach *m, struct arena *temp, u64 mark);
+
 // Offset in the pool of a constant of 16 bytes; UINT32_MAX: out of memory.
 u32 mach_rodata(struct mach *m, struct arena *temp, u64 low, u64 high);
 

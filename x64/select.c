@@ -47,14 +47,20 @@ start(struct select *s)
     struct mach *m = s->m;
     u32 count = s->fn->ins_count;
 
-    m->vreg_capacity = count + count / 2 + 64;
+    m->vreg_capacity = 4 * count + 64;
     m->types = arena_alloc(s->temp, m->vreg_capacity, 1);
     m->blocks = ARENA_NEW(s->temp, struct mblock, s->fn->block_count);
     s->facts = ARENA_NEW(s->temp, struct fact, count);
-    m->capacity = count + count / 4 + 64;
-    m->ins = arena_alloc(s->temp, m->capacity * sizeof(*m->ins), 16);
+    m->capacity = count + 64;
     if (m->types == NULL || m->blocks == NULL || s->facts == NULL ||
-        m->ins == NULL)
+        !mach_room(s->temp, &m->calls, &m->call_capacity, 0,
+                   s->fn->call_count + 1, sizeof(*m->calls)) ||
+        !mach_room(s->temp, &m->list, &m->list_capacity, 0,
+                   s->fn->call_count + s->fn->pool_count + 16,
+                   sizeof(*m->list)))
+        return false;
+    m->ins = arena_alloc(s->temp, m->capacity * sizeof(*m->ins), 16);
+    if (m->ins == NULL)
         return false;
     m->block_count = s->fn->block_count;
     m->vreg_count = count;
