@@ -77,7 +77,7 @@ place_block(struct allocator *a, blk_t b)
     const struct mblock *block = &a->m->blocks[b];
 
     a->blocks[b].first = a->out.count;
-    scan_block(a, b);
+    uses_enter(a, b);
     block_enter(a, b);
     for (u32 i = block->first; i < block->end && a->status == OK; i++) {
         const struct mins *ins = &a->m->ins[i];
@@ -101,9 +101,8 @@ init_walk(struct allocator *a)
 
     if (a->m->vreg_count >= 1u << 27)
         return ERR_LIMIT;
-    a->uses = ARENA_NEW(a->temp, u32, a->max_uses + 1);
     a->out.ins = arena_alloc(a->temp, room * sizeof(struct mins), 16);
-    if (a->uses == NULL || a->out.ins == NULL)
+    if (a->out.ins == NULL)
         return ERR_NO_MEMORY;
     a->out.capacity = room;
     return OK;

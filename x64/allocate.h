@@ -1,7 +1,7 @@
 // x64/allocate.h: what the files of the register allocator share.
 //
 //     live.c      what is live into each block, and how far its next use is
-//     scan.c      next uses inside one block
+//     uses.c      next uses while a block is walked
 //     regs.c      the register file: choose, evict, move, load
 //     place.c     one instruction's operands
 //     place_call.c  arguments and results of calls and returns
@@ -128,15 +128,14 @@ struct allocator {
     struct loop_info *loops;
     u32 visit;        // stamp of the block being visited
     u64 work, budget; // live values looked at
-    u32 max_uses;     // uses and definitions in the largest block
     u32 calls;        // calls between here and the end of the block
     u32 pressure[2];  // values of the innermost loop live here
     vreg_t own;       // they are the vregs from here up
     u8 *edge_flags;   // enum edge_flag
 
-    // scan.c: next uses of the block's operands, the first on top
+    // Distances of next uses, for each operand of the code: the first on top.
     u32 *uses;
-    u32 use_count;
+    u32 use_count, use_capacity;
 
     // The register file.
     vreg_t in[REG_COUNT]; // what each register holds, 0: nothing that matters
@@ -145,6 +144,7 @@ struct allocator {
     u32 used;             // registers ever written
     u32 wanted;           // better left to the parameters of the loop
     u32 position;         // of the instruction in m->ins
+    u32 first;            // ... of the first one of the block
     blk_t block;
     blk_t slot_block; // the block that a reference to a slot counts for
     val_t from;       // where inserted code belongs
@@ -287,11 +287,13 @@ edge_t edge_out(const struct mach *m, blk_t b, u32 i);
 void live(struct allocator *a);
 void live_print(const struct allocator *a, struct printer *p);
 
-// --- scan.c -------------------------------------------------------------------
+// --- uses.c -------------------------------------------------------------------
 
-// Walk block b backwards: afterwards each value's `next` is its first use in
-// the block or after it, and the stack `uses` has what comes later.
-void scan_block(struct allocator *a, blk_t b);
+// Start on block b: note what is live into it.
+void uses_enter(struct allocator *a, blk_t b);
+
+// An operand v has been met: its next use is now the one after this.
+u32 uses_pop(struct allocator *a, vreg_t v);
 
 // The position of the next use, NEVER when dead.
 u32 next_use(const struct allocator *a, vreg_t v);
@@ -330,7 +332,6 @@ void reg_vacate(struct allocator *a, reg_t r, u32 avoid);
 void place_ins(struct allocator *a, const struct mins *ins);
 void place_call(struct allocator *a, const struct mins *ins);
 void place_params(struct allocator *a); // of the function
-u32 uses_pop(struct allocator *a, vreg_t v);
 
 // --- edges.c ------------------------------------------------------------------
 

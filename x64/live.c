@@ -4,7 +4,9 @@
 // that have not been visited; what is live into a loop's header is live in all
 // of the loop, which allocate adds when it enters the loop, instead of here to
 // every block.  On the way each value gets a hint: the register that its next
-// use wants, and whether a call lies between its definition and a use.
+// use wants, and whether a call lies between its definition and a use; and for
+// every operand the distance of the use after it is pushed on a stack, which
+// the walk forward pops.
 //
 // The cost is the code and the live-in values at the targets of all edges,
 // which a budget bounds.
@@ -41,10 +43,32 @@ add(struct allocator *a, vreg_t v, u32 distance, u32 calls_then)
 }
 
 static void
+push(struct allocator *a, vreg_t v)
+{
+    const struct vreg *value = &a->values[v];
+
+    if (!mach_grow(a->temp, &a->uses, &a->use_capacity, a->use_count,
+                   sizeof(*a->uses))) {
+        fail(a, ERR_NO_MEMORY);
+        return;
+    }
+    a->uses[a->use_count++] = value->stamp == a->visit ? value->next : NEVER;
+}
+
+static void
 use(struct allocator *a, vreg_t v, u32 distance)
 {
-    add(a, v, distance, a->calls);
-    a->max_uses++;
+    struct vreg *value = &a->values[v];
+
+    if (v == 0)
+        return;
+    push(a, v);
+    if (value->flags & VALUE_CONST) {
+        value->stamp = a->visit;
+        value->next = distance;
+    } else {
+        add(a, v, distance, a->calls);
+    }
 }
 
 static void
@@ -52,8 +76,10 @@ def(struct allocator *a, vreg_t v)
 {
     struct vreg *value = &a->values[v];
 
-    a->max_uses++;
-    if (v == 0 || value->stamp != a->visit || value->next == NEVER)
+    if (v == 0)
+        return;
+    push(a, v);
+    if (value->stamp != a->visit || value->next == NEVER)
         return;
     if (a->calls > value->again)
         value->flags |= VALUE_CALL;
@@ -85,6 +111,8 @@ visit_ins(struct allocator *a, const struct mins *ins, u32 distance)
 {
     const struct roles *roles = mins_roles(ins, a->m->features);
 
+    if (roles->b == ROLE_EARLY)
+        def(a, ins->b);
     if (roles->def2)
         def(a, ins->def2);
     if (roles->def)
@@ -99,11 +127,10 @@ visit_ins(struct allocator *a, const struct mins *ins, u32 distance)
         if (is_vreg(ins->base))
             use(a, ins->base, distance);
     }
-    if (roles->b == ROLE_EARLY)
-        def(a, ins->b);
-    else if (roles->b)
+    if (roles->b && roles->b != ROLE_EARLY) {
         use(a, ins->b, distance);
-    hint_role(a, ins->b, roles->b);
+        hint_role(a, ins->b, roles->b);
+    }
     if (roles->a)
         use(a, ins->a, distance);
     hint_role(a, ins->a, roles->a);
@@ -116,11 +143,12 @@ visit_args(struct allocator *a, const struct mcall *call, const reg_t ints[6],
 {
     u32 int_count = call->type ? 0 : 1, vector_count = 0;
 
+    for (u32 i = call->arg_count; i-- > 0;)
+        use(a, a->m->list[call->args + i], distance);
     for (u32 i = 0; i < call->arg_count; i++) {
         vreg_t v = a->m->list[call->args + i];
         bool vector = type_is_vector(value_type(a, v));
 
-        use(a, v, distance);
         if (vector && vector_count < ABI_VECTORS)
             a->values[v].hint = (u8)(REG_XMM0 + vector_count++);
         else if (!vector && int_count < ABI_INT_ARGS)
@@ -133,7 +161,7 @@ visit_call(struct allocator *a, const struct mins *ins, u32 distance)
 {
     const struct mcall *call = &a->m->calls[ins->imm];
 
-    for (u32 i = 0; i < call->result_count; i++)
+    for (u32 i = call->result_count; i-- > 0;)
         def(a, a->m->list[call->results + i]);
     if (mins_returns(ins) && !a->fn->blocks[a->block].cold)
         a->calls++;
@@ -188,7 +216,7 @@ close_block(struct allocator *a, blk_t b, u32 first)
 {
     u32 kept = first;
 
-    for (u32 i = 0; i < a->fn->blocks[b].params; i++)
+    for (u32 i = a->fn->blocks[b].params; i-- > 0;)
         def(a, a->fn->blocks[b].first + i);
     for (u32 i = first; i < a->live_count; i++) {
         struct vreg *value = &a->values[a->live[i].v];
@@ -254,20 +282,22 @@ visit_block(struct allocator *a, blk_t b)
     const struct mblock *block = &a->m->blocks[b];
     struct loop_info *loop = &a->loops[a->fn->blocks[b].loop];
     u32 first = a->live_count, edges = edges_out(a->m, b), most[2];
-    u32 uses = a->max_uses;
+    bool flags_live = false;
 
     a->visit++;
     a->block = b;
     a->calls = 0;
-    a->max_uses = 0;
     a->pressure[0] = a->pressure[1] = 0;
     a->own = own_values(a, a->fn->blocks[b].loop);
     for (u32 i = 0; i < edges && a->status == OK; i++)
         visit_edge(a, b, edge_out(a->m, b, i), block->end - block->first);
     memcpy(most, a->pressure, sizeof(most));
     for (u32 i = block->end; i-- > block->first;) {
-        const struct mins *ins = &a->m->ins[i];
+        struct mins *ins = &a->m->ins[i];
+        u8 flags = op_traits[ins->op].flags;
 
+        flags_live = (flags & RFLAGS) || (flags_live && !(flags & WFLAGS));
+        ins->flags_live = flags_live;
         if (mins_is_call(ins))
             visit_call(a, ins, i - block->first);
         else
@@ -279,7 +309,6 @@ visit_block(struct allocator *a, blk_t b)
     loop->calls |= a->calls > 0;
     for (u32 i = 0; i < 2; i++)
         loop->pressure[i] = MAX(loop->pressure[i], most[i]);
-    a->max_uses = MAX(a->max_uses, uses);
     close_loop(a, b);
 }
 

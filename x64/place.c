@@ -20,18 +20,6 @@ struct placing {
     u32 copies;     // registers that hold copies of fixed operands
 };
 
-u32
-uses_pop(struct allocator *a, vreg_t v)
-{
-    u32 next;
-
-    assert(a->use_count > 0);
-    next = a->uses[--a->use_count];
-    a->values[v].stamp = a->visit;
-    a->values[v].next = next;
-    return next;
-}
-
 static bool
 is_dead(const struct allocator *a, vreg_t v)
 {
