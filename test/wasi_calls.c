@@ -283,10 +283,24 @@ TEST(wasi_calls_rights)
     EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, 0, 0), WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 1, OUT), WASI_NOTCAPABLE);
     EXPECT_EQ(CALL_WASI("fd_fdstat_get", 1, OUT), WASI_SUCCESS);
-    EXPECT_EQ(fake.memory[OUT], FILETYPE_CHARACTER_DEVICE);
+    EXPECT_EQ(fake.memory[OUT], FILETYPE_UNKNOWN);
     EXPECT_EQ(fake_u64(OUT + 8) & (CAN_FD_SEEK | CAN_FD_TELL), 0);
     EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3, 0, 0), WASI_SUCCESS);
     EXPECT_EQ(open_path("f", 0, 2), WASI_NOTCAPABLE);
+}
+
+// Streams are terminals or not, each by itself.
+TEST(wasi_calls_terminals)
+{
+    fake.terminals = 1 << PORT_STDOUT;
+    start();
+    for (u32 fd = 0; fd < 3; fd++) {
+        EXPECT_EQ(CALL_WASI("fd_fdstat_get", fd, OUT), WASI_SUCCESS);
+        EXPECT_EQ(fake.memory[OUT], fd == PORT_STDOUT ?
+                                        FILETYPE_CHARACTER_DEVICE :
+                                        FILETYPE_UNKNOWN);
+        EXPECT_EQ(fake_u64(OUT + 8) & (CAN_FD_SEEK | CAN_FD_TELL), 0);
+    }
 }
 
 TEST(wasi_calls_names)

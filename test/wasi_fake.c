@@ -275,9 +275,13 @@ fake_attach(struct node *root)
 {
     static u8 args[] = "prog\0one\0", env[] = "A=1\0B=";
 
-    EXPECT_EQ(wasi_attach(process_current(), (struct bytes){args, 9},
-                          (struct bytes){env, 7}, root),
-              OK);
+    struct wasi_setup setup = {
+        {args, 9},
+        {env,  7},
+        root, fake.terminals
+    };
+
+    EXPECT_EQ(wasi_attach(process_current(), &setup), OK);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { PROGRAM_MAX = 16, ENV_MAX = 1024 };
 
@@ -240,6 +241,11 @@ pack(struct buffer *tar, const struct run *run)
                  (unsigned long long)run->timeout_ms);
         tar_add(tar, "run/timeout", text, strlen(text));
     }
+    u32 count = 0;
+    for (int fd = 0; fd < 3; fd++)
+        if (isatty(fd))
+            text[count++] = (char)('0' + fd);
+    tar_add(tar, "run/terminals", text, count);
     if (run->writable)
         tar_add(tar, "run/writable", "", 0);
     if (run->dir != NULL && !tar_add_tree(tar, "root/", run->dir))

@@ -16,6 +16,7 @@ struct program {
 struct boot {
     struct tree *tree;
     struct node *run, *root; // directories; root may be NULL
+    u32 terminals;
     u64 deadline_ns;
     bool timed_out;
     u32 count; // of programs
@@ -85,6 +86,20 @@ read_timeout(struct node *run, u64 *deadline_ns)
     return true;
 }
 
+static u32
+read_terminals(struct node *run)
+{
+    struct bytes text = contents(run, STRING("terminals"));
+    u32 set = 0;
+
+    if (text.ptr == NULL)
+        return 7;
+    for (u64 i = 0; i < text.size; i++)
+        if (text.ptr[i] >= '0' && text.ptr[i] <= '2')
+            set |= 1u << (text.ptr[i] - '0');
+    return set;
+}
+
 // --- one program -------------------------------------------------------------
 
 static struct string
@@ -135,11 +150,16 @@ new_process(struct process **out, struct node *dir, struct error *error,
 }
 
 static status_t
-start_process(struct process *p, struct node *dir, struct node *root,
+start_process(const struct boot *boot, struct process *p, struct node *dir,
               char *details)
 {
-    status_t status = wasi_attach(p, contents(dir, STRING("args")),
-                                  contents(dir, STRING("env")), root);
+    struct wasi_setup setup = {
+        .args = contents(dir, STRING("args")),
+        .env = contents(dir, STRING("env")),
+        .root = boot->root,
+        .terminals = boot->terminals,
+    };
+    status_t status = wasi_attach(p, &setup);
 
     if (status == ERR_BAD_ARGUMENT)
         format(details, TEXT_SIZE, "args or env do not end in a zero byte");
@@ -163,7 +183,7 @@ start_program(struct boot *boot, u32 index)
 
     status_t status = new_process(&p, dir, &error, details);
     if (status == OK)
-        status = start_process(p, dir, boot->root, details);
+        status = start_process(boot, p, dir, details);
     if (status == OK) {
         program->process = p;
         return;
@@ -235,7 +255,12 @@ run_tree(struct tree *tree)
         klog("nebulet: out of memory");
         return STATUS_BAD;
     }
-    *boot = (struct boot){.tree = tree, .run = run, .count = count};
+    *boot = (struct boot){
+        .tree = tree,
+        .run = run,
+        .terminals = read_terminals(run),
+        .count = count,
+    };
     if (root != NULL && root->type == FILETYPE_DIRECTORY)
         boot->root = root;
     if (child(run, STRING("writable")) != NULL)

@@ -4,11 +4,21 @@
 
 enum { BOUNCE = 1024 };
 
+enum { STREAMS = 3 };
+
+static struct node nodes[2 * STREAMS]; // terminals, then others
+
+static enum port_stream
+stream_of(const struct node *n)
+{
+    return (enum port_stream)((n - nodes) % STREAMS);
+}
+
 static void
 device_stat(struct node *n, struct filestat *out)
 {
     *out = (struct filestat){.device = 2, .links = 1, .type = n->type};
-    out->inode = n == &null_node ? 4 : (u64)(n - console_nodes) + 1;
+    out->inode = n == &null_node ? STREAMS + 1 : (u64)stream_of(n) + 1;
 }
 
 // Through a buffer of our own, since the program's memory may not be there yet
@@ -44,7 +54,7 @@ static errno_t
 stream_write(struct node *n, u64 at, struct bytes from, u64 *count)
 {
     (void)at;
-    console_write((enum port_stream)(n - console_nodes), from.ptr, from.size);
+    console_write(stream_of(n), from.ptr, from.size);
     *count = from.size;
     return WASI_SUCCESS;
 }
@@ -82,10 +92,25 @@ static const struct node_ops null_ops = {
     .write = null_write,
 };
 
-struct node console_nodes[3] = {
+static struct node nodes[2 * STREAMS] = {
     {&in_ops,  FILETYPE_CHARACTER_DEVICE},
     {&out_ops, FILETYPE_CHARACTER_DEVICE},
     {&out_ops, FILETYPE_CHARACTER_DEVICE},
+    {&in_ops,  FILETYPE_UNKNOWN         },
+    {&out_ops, FILETYPE_UNKNOWN         },
+    {&out_ops, FILETYPE_UNKNOWN         },
 };
 
 struct node null_node = {&null_ops, FILETYPE_CHARACTER_DEVICE};
+
+struct node *
+console_node(enum port_stream stream, bool terminal)
+{
+    return &nodes[stream + (terminal ? 0 : STREAMS)];
+}
+
+bool
+node_is_stream(const struct node *n)
+{
+    return n->type == FILETYPE_CHARACTER_DEVICE || n->type == FILETYPE_UNKNOWN;
+}

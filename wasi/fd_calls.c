@@ -44,7 +44,7 @@ partial(errno_t error, u64 total)
 static errno_t
 read_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
 {
-    bool device = f->node->type == FILETYPE_CHARACTER_DEVICE;
+    bool device = node_is_stream(f->node);
     u64 deadline = f->flags & FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
     errno_t error = WASI_SUCCESS;
     struct bytes to;
@@ -155,7 +155,7 @@ check_positioned_io(const struct file *f, bool can, u32 count)
 {
     errno_t error = check_io(f, can, count);
 
-    if (error == WASI_SUCCESS && f->node->type == FILETYPE_CHARACTER_DEVICE)
+    if (error == WASI_SUCCESS && node_is_stream(f->node))
         error = WASI_SPIPE;
     if (error == WASI_SUCCESS && !(f->rights & CAN_FD_SEEK))
         error = WASI_NOTCAPABLE;
@@ -276,7 +276,7 @@ seek(u32 fd, u64 delta, enum whence whence, u32 out)
     bool asks = whence == WHENCE_CUR && delta == 0;
     wasi_lock(w);
     errno_t error = file_find(w, fd, 0, &f);
-    if (error == WASI_SUCCESS && f->node->type == FILETYPE_CHARACTER_DEVICE)
+    if (error == WASI_SUCCESS && node_is_stream(f->node))
         error = WASI_SPIPE;
     else if (error == WASI_SUCCESS && f->node->type == FILETYPE_DIRECTORY)
         error = WASI_BADF;

@@ -24,12 +24,13 @@ wasi_unlock(struct wasi *w)
 u64
 rights_of_type(u8 type)
 {
+    bool is_dir = type == FILETYPE_DIRECTORY;
+    bool is_file = type == FILETYPE_REGULAR_FILE;
     u64 rights = 0;
 
-#define RIGHT(bit, id, file, dir, stream)                \
-    if ((type == FILETYPE_DIRECTORY && dir) ||           \
-        (type == FILETYPE_CHARACTER_DEVICE && stream) || \
-        (type == FILETYPE_REGULAR_FILE && file))         \
+#define RIGHT(bit, id, file, dir, stream)       \
+    if ((is_dir && dir) || (is_file && file) || \
+        (!is_dir && !is_file && stream))        \
         rights |= CAN_##id;
 #include "wasi/rights.def"
     return rights;
@@ -123,27 +124,26 @@ wasi_detach(struct process *p)
 static const struct personality wasi_personality = {wasi_detach};
 
 static errno_t
-install_standard(struct wasi *w, struct node *root)
+install_standard(struct wasi *w, const struct wasi_setup *setup)
 {
-    struct file init = {.node = root, .preopen = STRING("/")};
+    struct file root = {.node = setup->root, .preopen = STRING("/")};
     errno_t error = WASI_SUCCESS;
     u32 fd;
 
-    for (u32 i = 0; i < COUNT(console_nodes) && error == WASI_SUCCESS; i++) {
-        struct node *n = &console_nodes[i];
-        u64 all = rights_of_type(n->type);
+    for (u32 i = PORT_STDIN; i <= PORT_STDERR && error == WASI_SUCCESS; i++) {
+        struct node *n = console_node(i, setup->terminals >> i & 1);
+        u64 missing = i == PORT_STDIN ? CAN_FD_WRITE : CAN_FD_READ;
         struct file stream = {
             .node = n,
-            .rights = all & ~(n->ops->read == NULL ? CAN_FD_READ : 0) &
-                      ~(n->ops->write == NULL ? CAN_FD_WRITE : 0),
+            .rights = rights_of_type(n->type) & ~missing,
         };
         error = file_install(w, &stream, &fd);
     }
-    if (error != WASI_SUCCESS || root == NULL)
+    if (error != WASI_SUCCESS || root.node == NULL)
         return error;
-    init.rights = rights_of_type(FILETYPE_DIRECTORY);
-    init.inheriting = init.rights | rights_of_type(FILETYPE_REGULAR_FILE);
-    return file_install(w, &init, &fd);
+    root.rights = rights_of_type(FILETYPE_DIRECTORY);
+    root.inheriting = root.rights | rights_of_type(FILETYPE_REGULAR_FILE);
+    return file_install(w, &root, &fd);
 }
 
 static bool
@@ -153,9 +153,10 @@ terminated(struct bytes strings)
 }
 
 status_t
-wasi_attach(struct process *p, struct bytes args, struct bytes env,
-            struct node *root)
+wasi_attach(struct process *p, const struct wasi_setup *setup)
 {
+    struct bytes args = setup->args, env = setup->env;
+
     if (!terminated(args) || !terminated(env) || args.size > UINT32_MAX ||
         env.size > UINT32_MAX)
         return ERR_BAD_ARGUMENT;
@@ -167,5 +168,5 @@ wasi_attach(struct process *p, struct bytes args, struct bytes env,
     w->started_ns = port_monotonic_ns();
     list_init(&w->open);
     process_set_personality(p, &wasi_personality, w);
-    return install_standard(w, root) == WASI_SUCCESS ? OK : ERR_NO_MEMORY;
+    return install_standard(w, setup) == WASI_SUCCESS ? OK : ERR_NO_MEMORY;
 }

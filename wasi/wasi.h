@@ -164,8 +164,13 @@ struct bytes tree_data(struct node *n);
 
 // --- console.c: standard streams ---------------------------------------------
 
-extern struct node console_nodes[3]; // by enum port_stream
-extern struct node null_node;
+// Standard input, output or error.  Programs buffer less on a terminal.
+struct node *console_node(enum port_stream stream, bool terminal);
+
+extern struct node null_node; // reads nothing, takes everything
+
+// Whether a node has no size and no place to seek to.
+bool node_is_stream(const struct node *n);
 
 // --- path.c: names to nodes --------------------------------------------------
 
@@ -235,10 +240,16 @@ MUST_USE errno_t file_hold(struct wasi *w, u32 fd, u64 rights,
                            struct file **out);
 void file_drop(struct wasi *w, struct file *f);
 
-// Standard streams as 0 to 2 and `root` (may be NULL) preopened as "/".  The
-// strings must stay as long as the process.
-MUST_USE status_t wasi_attach(struct process *p, struct bytes args,
-                              struct bytes env, struct node *root);
+// What a program is given.  The strings must stay as long as the process.
+struct wasi_setup {
+    struct bytes args, env; // NUL-terminated strings, end to end
+    struct node *root;      // preopened as "/"; may be NULL
+    u32 terminals; // bit set of the standard streams that are terminals
+};
+
+// Make p a WASI process, with the standard streams as 0 to 2.
+MUST_USE status_t wasi_attach(struct process *p,
+                              const struct wasi_setup *setup);
 
 // --- calls.c: the calls about the process itself, and the table of all -------
 
@@ -329,6 +340,8 @@ errno_t wasi_poll_oneoff_old(u32 in, u32 out, u32 count, u32 ready);
 //     run/N/env        its environment, NUL-terminated K=V
 //     run/N/mode       "then": start when program N - 1 has ended (default)
 //                      "beside": start at once
+//     run/terminals    those of 0, 1 and 2 that are terminals, as text "012"
+//                      (default: all)
 //     run/timeout      milliseconds until all is killed, as text
 //     run/writable     when it exists, programs may change the files below
 //     root/...         the files that every program sees as "/"
