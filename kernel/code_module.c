@@ -53,23 +53,96 @@ publish(struct code_module *m)
     return m->text != NULL ? OK : ERR_NO_MEMORY;
 }
 
+// Give back what is committed beyond `keep` bytes.
+static void
+arena_trim(struct arena *arena, u64 keep)
+{
+    keep = ALIGN_UP(keep, PAGE_SIZE);
+    if (arena->committed > keep) {
+        port_decommit(arena->base + keep, arena->committed - keep);
+        arena->committed = keep;
+    }
+}
+
+// --- scratch memory ------------------------------------------------------------
+
+enum { SCRATCH_KEEP = 4 * 1024 * 1024 };
+
+// What compiling one module needs for a while.  One set is kept for the next
+// module; a second compiler at the same time makes its own.
+struct scratch {
+    struct arena text, temp;
+};
+
+static struct {
+    struct lock lock;
+    bool kept;
+    struct scratch scratch;
+} spare;
+
+static void
+scratch_free(struct scratch *s)
+{
+    arena_free(&s->text);
+    arena_free(&s->temp);
+}
+
+// Address space only; what is used is committed step by step.
+static bool
+scratch_new(struct scratch *s, u64 module_size)
+{
+    u64 text = 64 * module_size + 16 * MIB, temp = 1024 * module_size + GIB;
+
+    lock(&spare.lock);
+    bool found = spare.kept;
+    if (found)
+        *s = spare.scratch;
+    spare.kept = false;
+    unlock(&spare.lock);
+    if (found && s->text.reserved >= text && s->temp.reserved >= temp)
+        return true;
+    if (found)
+        scratch_free(s);
+    *s = (struct scratch){{0}, {0}};
+    if (arena_new(&s->text, text) && arena_new(&s->temp, temp))
+        return true;
+    scratch_free(s);
+    return false;
+}
+
+static void
+scratch_done(struct scratch *s)
+{
+    arena_reset(&s->text, 0);
+    arena_reset(&s->temp, 0);
+    arena_trim(&s->text, SCRATCH_KEEP);
+    arena_trim(&s->temp, SCRATCH_KEEP);
+    lock(&spare.lock);
+    bool keep = !spare.kept;
+    if (keep) {
+        spare.scratch = *s;
+        spare.kept = true;
+    }
+    unlock(&spare.lock);
+    if (!keep)
+        scratch_free(s);
+}
+
+// --- compiling -----------------------------------------------------------------
+
 static status_t
 compile(struct code_module *m, struct error *error)
 {
-    struct compile_options options = {.features = cpu_features_detect()};
-    struct arena text = {0}, temp = {0};
-    status_t status = ERR_NO_MEMORY;
+    struct compile_options options = {.features = cpu_features};
+    struct scratch s;
 
-    // Address space only; what is used is committed step by step.
-    if (arena_new(&text, 64 * m->bytes.size + 16 * MIB) &&
-        arena_new(&temp, 1024 * m->bytes.size + GIB)) {
-        status = module_compile(&m->code, &m->module, &options, &text, &m->keep,
-                                &temp, error);
-        if (status == OK)
-            status = publish(m);
-    }
-    arena_free(&text);
-    arena_free(&temp);
+    if (!scratch_new(&s, m->bytes.size))
+        return ERR_NO_MEMORY;
+    status_t status = module_compile(&m->code, &m->module, &options, &s.text,
+                                     &m->keep, &s.temp, error);
+    if (status == OK)
+        status = publish(m);
+    scratch_done(&s);
     return status;
 }
 
@@ -112,6 +185,7 @@ code_module_new_without(struct code_module **out, struct bytes bytes,
     if (status == OK)
         status = register_types(m);
     if (status == OK) {
+        arena_trim(&m->keep, m->keep.at);
         *out = m;
         return OK;
     }

@@ -12,7 +12,7 @@ reserve_funcs(struct instance *i)
     u32 count = i->code->module.func_count;
     u32 end = p->func_count + count;
 
-    if (end > FUNCS_MAX)
+    if (end > p->func_max)
         return ERR_LIMIT;
     if (end > p->func_committed) {
         u32 from = p->func_committed, more = end - from;

@@ -2,12 +2,15 @@
 
 #include "kernel/kernel.h"
 
+u32 cpu_features;
+
 static struct thread first_thread;
 
 void
 kernel_init(const struct host_module *const *modules)
 {
     host_modules = modules;
+    cpu_features = cpu_features_detect();
     pfex_init();
     input_init();
     thread_init_first(&first_thread);

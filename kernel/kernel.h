@@ -487,6 +487,8 @@ void table_set(struct live_table *t, u64 at, u64 value);
 
 // --- code_module.c -----------------------------------------------------------------------------------
 
+extern u32 cpu_features; // enum cpu_feature (kernel.c)
+
 struct code_module {
     struct object object;
     struct bytes bytes; // our own copy
@@ -510,10 +512,12 @@ struct process {
     void *personality_state;
 
     // Never moves; rows are added under the lock.
-    struct func_entry *funcs; // FUNCS_MAX reserved
+    struct func_entry *funcs;
     struct func_target *targets;
-    u32 func_count;     // ids in use, 0 is the null reference
-    u32 func_committed; // rows that may be touched
+    u32 func_count;      // ids in use, 0 is the null reference
+    u32 func_committed;  // rows that may be touched
+    u32 func_max;        // rows in all
+    bool funcs_reserved; // by port_reserve, else kernel_alloc
     u64 next_tag;
 
     struct lock lock;

@@ -36,27 +36,53 @@ const struct resolver host_resolver = {NULL, find_host, true};
 
 // --- life ------------------------------------------------------------------------------
 
-// Row 0 is the null reference.
+// Row 0 is the null reference.  An embedder's process may get more and more
+// instances, a program's knows how many functions it has.
 static bool
-init_funcs(struct process *p)
+init_funcs(struct process *p, u32 max)
 {
-    u64 entries = FUNCS_MAX * sizeof(*p->funcs);
-    u64 targets = FUNCS_MAX * sizeof(*p->targets);
+    u64 entries = max * sizeof(*p->funcs);
+    u64 targets = max * sizeof(*p->targets);
 
-    p->funcs = port_reserve(entries, PAGE_SIZE);
-    p->targets = port_reserve(targets, PAGE_SIZE);
-    if (p->funcs == NULL || p->targets == NULL ||
-        !port_commit(p->funcs, PAGE_SIZE) ||
-        !port_commit(p->targets, PAGE_SIZE))
+    p->func_max = max;
+    p->funcs_reserved = max == FUNCS_MAX;
+    if (p->funcs_reserved) {
+        p->funcs = port_reserve(entries, PAGE_SIZE);
+        p->targets = port_reserve(targets, PAGE_SIZE);
+        p->func_committed = PAGE_SIZE / sizeof(*p->funcs);
+    } else {
+        p->funcs = kernel_alloc(entries);
+        p->targets = kernel_alloc(targets);
+        p->func_committed = max;
+    }
+    if (p->funcs == NULL || p->targets == NULL)
+        return false;
+    if (p->funcs_reserved && (!port_commit(p->funcs, PAGE_SIZE) ||
+                              !port_commit(p->targets, PAGE_SIZE)))
         return false;
     p->funcs[0].code = (u64)null_call_stub;
     p->func_count = 1;
-    p->func_committed = PAGE_SIZE / sizeof(*p->funcs);
     return true;
 }
 
+static void
+free_funcs(struct process *p)
+{
+    if (!p->funcs_reserved) {
+        kernel_free(p->funcs);
+        kernel_free(p->targets);
+    } else {
+        if (p->funcs != NULL)
+            port_release(p->funcs, p->func_max * sizeof(*p->funcs));
+        if (p->targets != NULL)
+            port_release(p->targets, p->func_max * sizeof(*p->targets));
+    }
+    p->funcs = NULL;
+    p->targets = NULL;
+}
+
 static status_t
-new_with(struct process **out, const char *name, u32 capacity)
+new_with(struct process **out, const char *name, u32 instances, u32 funcs)
 {
     struct process *p = kernel_alloc(sizeof(*p));
 
@@ -67,10 +93,10 @@ new_with(struct process **out, const char *name, u32 capacity)
     list_init(&p->threads);
     list_init(&p->tables);
     wait_queue_init(&p->done);
-    p->instance_capacity = capacity;
-    p->instances = kernel_alloc(capacity * sizeof(*p->instances));
-    p->vms = kernel_alloc(capacity * sizeof(*p->vms));
-    if (p->instances == NULL || p->vms == NULL || !init_funcs(p)) {
+    p->instance_capacity = instances;
+    p->instances = kernel_alloc(instances * sizeof(*p->instances));
+    p->vms = kernel_alloc(instances * sizeof(*p->vms));
+    if (p->instances == NULL || p->vms == NULL || !init_funcs(p, funcs)) {
         object_release(&p->object);
         return ERR_NO_MEMORY;
     }
@@ -81,7 +107,7 @@ new_with(struct process **out, const char *name, u32 capacity)
 status_t
 process_new_empty(struct process **out, const char *name)
 {
-    return new_with(out, name, INSTANCES_MAX);
+    return new_with(out, name, INSTANCES_MAX, FUNCS_MAX);
 }
 
 // Give back everything but the object itself.  Nobody runs in p any more.
@@ -97,14 +123,9 @@ take_apart(struct process *p)
     while (p->instance_count > 0)
         instance_free(p->instances[--p->instance_count]);
     kernel_free(p->instances);
-    if (p->funcs != NULL)
-        port_release(p->funcs, FUNCS_MAX * sizeof(*p->funcs));
-    if (p->targets != NULL)
-        port_release(p->targets, FUNCS_MAX * sizeof(*p->targets));
+    free_funcs(p);
     p->vms = NULL;
     p->instances = NULL;
-    p->funcs = NULL;
-    p->targets = NULL;
 }
 
 void
@@ -150,7 +171,7 @@ process_new(struct process **out, struct code_module *m, const char *name,
     enum trap trap;
 
     *error = (struct error){OK, 0, NULL};
-    status_t status = new_with(&p, name, 1);
+    status_t status = new_with(&p, name, 1, m->module.func_count + 1);
     if (status != OK)
         return status;
     status = instance_load(&i, p, m, &host_resolver, error, &trap);

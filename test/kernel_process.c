@@ -131,6 +131,20 @@ TEST_KERNEL(trap_leaves_other_processes_alone)
     EXPECT_EQ(test_wait(endless), 5);
 }
 
+TEST_KERNEL(exceptions_are_caught_and_swept)
+{
+    EXPECT_EQ(test_run_module("throw"), 42);
+}
+
+TEST_KERNEL(trap_uncaught_exception)
+{
+    expect_report(
+        "uncaught",
+        (const char *[]){"nebulet: uncaught: trap: unhandled exception\n",
+                         "    at raise (offset 0x", "    at _start (offset 0x",
+                         NULL});
+}
+
 // --- ending --------------------------------------------------------------------
 
 TEST_KERNEL(kill_endless_loop)
@@ -235,6 +249,25 @@ TEST_KERNEL(no_memory_anywhere_fails_cleanly)
         code_module_release(code);
     }
     EXPECT_EQ(worked, 1);
+}
+
+// --- compiled code -------------------------------------------------------------
+
+// Neither the order nor what was compiled before shows in the code.
+TEST_KERNEL(code_is_the_same_every_time)
+{
+    struct code_module *first[64], *again;
+
+    assert(test_module_count <= COUNT(first));
+    for (u32 i = 0; i < test_module_count; i++)
+        first[i] = test_compile(test_modules[i].name);
+    for (u32 i = test_module_count; i-- > 0;) {
+        again = test_compile(test_modules[i].name);
+        EXPECT_EQ(again->code.size, first[i]->code.size);
+        EXPECT(memcmp(again->text, first[i]->text, again->code.size) == 0);
+        code_module_release(again);
+        code_module_release(first[i]);
+    }
 }
 
 TEST_KERNEL(no_memory_for_the_compiler)
