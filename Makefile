@@ -89,11 +89,19 @@ $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 
 .PHONY: tests
 tests: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) $(OUT)/san/nebulet \
-       $(OUT)/nebulet-test.elf $(OUT)/port-test.elf
+       $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf
 
 .PHONY: unit
 unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) ## run the unit tests under sanitizers
 	@for t in $^; do $$t || exit 1; done
+
+# How time and memory of the compiler grow, without sanitizers.
+$(OUT)/linear: $(patsubst %,$(OUT)/host/%.o,test/linear.c test/wasm_help.c) $(OUT)/host/libnebulet.a
+	@echo "  LD $@"; $(CC) $(filter %.o %.a,$^) -o $@ -lpthread
+
+.PHONY: linear
+linear: $(OUT)/linear ## check that compile time and memory are linear
+	@$(OUT)/linear
 
 # --- the kernel -----------------------------------------------------------------------
 

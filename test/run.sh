@@ -39,6 +39,7 @@ part_unit() {
     for test in "$out"/san/test-*; do
         case $test in *.*) ;; *) part "${test##*/test-}" "$test" ;; esac
     done
+    part "compiler memory" "$out/linear" --memory
 }
 
 suite_unpack() {
