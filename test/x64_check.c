@@ -71,7 +71,7 @@ wrong(struct check *c, const struct mins *ins, const char *what)
     c->what = c->text;
 }
 
-// --- sets -----------------------------------------------------------------------
+// --- sets --------------------------------------------------------------------
 
 static u64 *
 set_at(struct check *c, const struct state *s, u32 place)
@@ -126,7 +126,7 @@ bits_of(const struct check *c, vreg_t v, u64 bits[2])
         memcpy(bits, c->m->fn->consts[ins->a], 16);
 }
 
-// --- places ---------------------------------------------------------------------
+// --- places ------------------------------------------------------------------
 
 // Where a memory operand of the frame or of the argument areas is.
 static u32
@@ -212,7 +212,7 @@ write_const(struct check *c, u32 to, u64 low, u64 high, u32 width)
     write_const_params(c, to, low, high, width);
 }
 
-// --- inserted instructions ----------------------------------------------------
+// --- inserted instructions ---------------------------------------------------
 
 static void
 follow_store(struct check *c, const struct mins *ins)
@@ -315,7 +315,7 @@ follow_inserted(struct check *c, const struct mins *ins)
     }
 }
 
-// --- the old instructions -------------------------------------------------------
+// --- the old instructions ----------------------------------------------------
 
 static void
 born(struct check *c, const struct mins *ins, vreg_t v, u32 place)
@@ -410,30 +410,28 @@ expect(struct check *c, const struct mins *new, bool condition,
         wrong(c, new, what);
 }
 
-static void
-lose(struct check *c, reg_t r)
-{
-    clear(c, r);
-}
-
 static bool
 is_tied(const struct check *c, const struct mins *ins)
 {
     return !x64_is_vex(x64_info(ins->op), c->features);
 }
 
-static void
-check_old(struct check *c, const struct mins *old, const struct mins *new)
+// Shapes whose operands may be in any register.
+static bool
+check_free_shape(struct check *c, const struct mins *old,
+                 const struct mins *new)
 {
-    const struct x64_info *info = x64_info(old->op);
     bool memory = (old->flags & MINS_MEM) != 0;
 
-    expect(c, new,
-           old->op == new->op && old->imm == new->imm && old->cc == new->cc,
-           "changed");
-    if ((info->flags & RFLAGS) && c->flags == 0)
-        wrong(c, new, "the flags are lost");
-    switch (info->shape) {
+    switch (x64_info(old->op)->shape) {
+    case SHAPE_NONE:
+    case SHAPE_JUMP:
+    case SHAPE_TRAP:
+    case SHAPE_TRAP_CC:
+        return true;
+    case SHAPE_JCC:
+        expect(c, new, new->def2 == old->def2, "changed");
+        return true;
     case SHAPE_RM:
     case SHAPE_RM_I:
     case SHAPE_CMP_I:
@@ -441,107 +439,118 @@ check_old(struct check *c, const struct mins *old, const struct mins *new)
             check_address(c, old, new);
         else
             expect(c, new, reads_rm(c, new, old->b), "another operand");
-        if (info->shape != SHAPE_CMP_I)
-            born(c, new, old->def, new->def);
-        break;
-    case SHAPE_R_RM:
-    case SHAPE_R_RM_I:
-        check_pair(c, old, new);
-        if (is_tied(c, old)) {
-            expect(c, new, new->def == new->a, "not tied");
-            expect(c, new,
-                   (new->flags &MINS_MEM) || new->def != new->b ||
-                       old->a == old->b,
-                   "tied over an operand");
-        }
-        born(c, new, old->def, new->def);
         break;
     case SHAPE_V_RM:
     case SHAPE_V_RM_I:
     case SHAPE_RMV:
-        check_pair(c, old, new);
-        born(c, new, old->def, new->def);
-        break;
     case SHAPE_CMP:
     case SHAPE_CMP_MR:
         check_pair(c, old, new);
-        break;
-    case SHAPE_R_I:
-    case SHAPE_UNARY:
-        expect(c, new, reads(c, new, old->a, new->a), "another operand");
-        expect(c, new, !is_tied(c, old) || new->def == new->a, "not tied");
-        born(c, new, old->def, new->def);
-        break;
-    case SHAPE_R_CL:
-        expect(c, new, reads(c, new, old->a, new->a), "another operand");
-        expect(c, new, reads(c, new, old->b, REG_RCX), "count not in cl");
-        expect(c, new, new->def == new->a, "not tied");
-        expect(c, new, new->def != REG_RCX || old->a == old->b, "in rcx");
-        born(c, new, old->def, new->def);
-        break;
-    case SHAPE_RR_I:
-        expect(c, new, reads(c, new, old->a, new->a), "another operand a");
-        expect(c, new, reads(c, new, old->b, new->b), "another operand b");
-        expect(c, new, new->def == new->a, "not tied");
-        expect(c, new, new->def != new->b || old->a == old->b, "over b");
-        born(c, new, old->def, new->def);
         break;
     case SHAPE_MR:
     case SHAPE_MR_I:
         expect(c, new, reads(c, new, old->a, new->a), "another operand");
         if (memory)
             check_address(c, old, new);
-        else
-            born(c, new, old->def, new->def);
         break;
     case SHAPE_MR_RMW:
         expect(c, new, reads(c, new, old->a, new->a), "another operand");
         check_address(c, old, new);
+        return true;
+    case SHAPE_MI:
+        check_address(c, old, new);
+        return true;
+    case SHAPE_SET:
+    case SHAPE_I:
+    case SHAPE_ZERO:
+        break;
+    default:
+        return false;
+    }
+    if (old->def != 0)
+        born(c, new, old->def, new->def);
+    return true;
+}
+
+// Shapes whose result is in the register of an operand.
+static bool
+check_tied_shape(struct check *c, const struct mins *old,
+                 const struct mins *new)
+{
+    u8 shape = x64_info(old->op)->shape;
+    bool shared = old->a == old->b;
+
+    switch (shape) {
+    case SHAPE_R_RM:
+    case SHAPE_R_RM_I:
+        check_pair(c, old, new);
+        expect(c, new,
+               !is_tied(c, old) || (new->flags &MINS_MEM) ||
+                   new->def != new->b || shared,
+               "tied over an operand");
+        break;
+    case SHAPE_R_I:
+    case SHAPE_UNARY:
+        expect(c, new, reads(c, new, old->a, new->a), "another operand");
+        break;
+    case SHAPE_R_CL:
+        expect(c, new, reads(c, new, old->a, new->a), "another operand");
+        expect(c, new, reads(c, new, old->b, REG_RCX), "count not in cl");
+        expect(c, new, new->def != REG_RCX || shared, "result in rcx");
+        break;
+    case SHAPE_RR_I:
+        expect(c, new, reads(c, new, old->a, new->a), "another operand a");
+        expect(c, new, reads(c, new, old->b, new->b), "another operand b");
+        expect(c, new, new->def != new->b || shared, "tied over b");
         break;
     case SHAPE_XCHG:
         expect(c, new, reads(c, new, old->a, new->a), "another operand");
         check_address(c, old, new);
-        if (old->def == 0)
-            lose(c, (reg_t) new->a);
-        else
-            expect(c, new, new->def == new->a, "not tied");
-        born(c, new, old->def, new->def);
+        clear(c, new->a);
         break;
+    default:
+        return false;
+    }
+    expect(c, new, !is_tied(c, old) || new->def == new->a || old->def == 0,
+           "not tied");
+    born(c, new, old->def, new->def);
+    return true;
+}
+
+// Shapes with operands in rax and rdx, or with temporaries.
+static bool
+check_fixed_shape(struct check *c, const struct mins *old,
+                  const struct mins *new)
+{
+    u8 shape = x64_info(old->op)->shape;
+
+    switch (shape) {
     case SHAPE_CMPXCHG:
         expect(c, new, reads(c, new, old->a, new->a), "another operand");
         expect(c, new, new->a != REG_RAX || old->a == old->b, "new in rax");
         expect(c, new, reads(c, new, old->b, REG_RAX), "expected not in rax");
         check_address(c, old, new);
-        lose(c, REG_RAX);
+        clear(c, REG_RAX);
         born(c, new, old->def, REG_RAX);
-        break;
-    case SHAPE_MI:
-        check_address(c, old, new);
-        break;
-    case SHAPE_SET:
-    case SHAPE_I:
-    case SHAPE_ZERO:
-        born(c, new, old->def, new->def);
-        break;
+        return true;
     case SHAPE_MUL:
     case SHAPE_DIV:
         expect(c, new, reads(c, new, old->a, REG_RAX), "a not in rax");
-        if (memory)
+        if (old->flags & MINS_MEM)
             check_address(c, old, new);
         else
             expect(c, new, reads_rm(c, new, old->b), "another operand");
-        if (info->shape == SHAPE_DIV && !(new->flags &MINS_MEM))
-            expect(c, new, new->b != REG_RAX &&new->b != REG_RDX, "rm");
-        if (info->shape == SHAPE_DIV && memory)
-            expect(c, new,
-                   new->base != REG_RDX &&new->index != REG_RDX &&new->base !=
-                       REG_RAX &&new->index != REG_RAX,
-                   "address");
-        lose(c, REG_RAX);
-        lose(c, REG_RDX);
+        expect(c, new,
+               shape == SHAPE_MUL ||
+                   (new->b != REG_RAX &&new->b != REG_RDX &&new->base !=
+                    REG_RAX &&new->base != REG_RDX &&new->index !=
+                    REG_RAX &&new->index != REG_RDX),
+               "operand in rax or rdx");
+        clear(c, REG_RAX);
+        clear(c, REG_RDX);
         born(c, new, old->def, REG_RAX);
         born(c, new, old->def2, REG_RDX);
-        break;
+        return true;
     case SHAPE_RMW_LOOP:
         expect(c, new, reads(c, new, old->a, new->a), "another operand");
         check_address(c, old, new);
@@ -552,11 +561,11 @@ check_old(struct check *c, const struct mins *old, const struct mins *new)
         expect(c, new,
                new->def2 != REG_RAX &&new->def2 != new->a &&new->def2 !=
                    new->base &&new->def2 != new->index,
-               "def2");
-        lose(c, REG_RAX);
+               "temporary");
+        clear(c, REG_RAX);
         born(c, new, old->def, REG_RAX);
         born(c, new, old->def2, new->def2);
-        break;
+        return true;
     case SHAPE_SWITCH:
         expect(c, new, reads(c, new, old->a, new->a), "another operand");
         expect(c, new,
@@ -564,23 +573,28 @@ check_old(struct check *c, const struct mins *old, const struct mins *new)
                "temporaries");
         born(c, new, old->def, new->def);
         born(c, new, old->b, new->b);
-        break;
-    case SHAPE_JCC:
-        expect(c, new, new->def2 == old->def2, "changed");
-        break;
-    case SHAPE_NONE:
-    case SHAPE_JUMP:
-    case SHAPE_TRAP:
-    case SHAPE_TRAP_CC:
-        break;
-    default:
-        wrong(c, new, "shape not known to the checker");
+        return true;
     }
-    if (info->flags & WFLAGS)
+    return false;
+}
+
+static void
+check_old(struct check *c, const struct mins *old, const struct mins *new)
+{
+    u16 flags = x64_info(old->op)->flags;
+
+    expect(c, new,
+           old->op == new->op && old->imm == new->imm && old->cc == new->cc,
+           "changed");
+    expect(c, new, !(flags & RFLAGS) || c->flags != 0, "the flags are lost");
+    if (!check_free_shape(c, old, new) && !check_tied_shape(c, old, new) &&
+        !check_fixed_shape(c, old, new))
+        wrong(c, new, "shape not known to the checker");
+    if (flags & WFLAGS)
         c->flags = 1;
 }
 
-// --- calls ------------------------------------------------------------------------
+// --- calls -------------------------------------------------------------------
 
 static void
 check_args(struct check *c, const struct mins *new, const struct mcall *call,
@@ -661,7 +675,7 @@ check_call(struct check *c, const struct mins *old, const struct mins *new)
     c->flags = 0;
 }
 
-// --- blocks -----------------------------------------------------------------------
+// --- blocks ------------------------------------------------------------------
 
 static u32
 number_of(const struct mins *ins)

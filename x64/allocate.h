@@ -6,6 +6,7 @@
 //     place.c     one instruction's operands
 //     place_call.c  arguments and results of calls and returns
 //     edges.c     what is where at the start of a block, moves on edges
+//     loops.c     the same for the headers of loops
 //     parallel.c  parallel moves
 //     frame.c     slots, and the final order of the code
 //     allocate.c  the steps in order
@@ -77,6 +78,24 @@ struct live_in {
 struct range {
     u32 first, count;
 };
+
+// An entry of allocator.states: which register holds which vreg.
+enum {
+    STATE_SHIFT = 27, // register << STATE_SHIFT | vreg
+    STATE_VREG = (1 << STATE_SHIFT) - 1,
+};
+
+static inline reg_t
+state_reg(u32 state)
+{
+    return (reg_t)(state >> STATE_SHIFT);
+}
+
+static inline vreg_t
+state_vreg(u32 state)
+{
+    return state & STATE_VREG;
+}
 
 struct loop_info {
     u32 pressure[2];    // most values of its own live at once: general, vector
@@ -154,7 +173,7 @@ struct allocator {
     struct code_list *list; // the one being appended to
     struct mblock *blocks;
     struct range *edge_code; // by edge, in extra
-    u32 *states;             // register << 27 | vreg
+    u32 *states;
     u32 state_count, state_capacity;
     struct range *exit; // by block, in states
     vreg_t first_def, last_def;
@@ -209,7 +228,7 @@ value_type(const struct allocator *a, vreg_t v)
     return a->m->types[v];
 }
 
-// --- operands.c: which vregs an instruction reads and writes ------------------
+// --- operands.c: which vregs an instruction reads and writes -----------------
 
 enum role {
     ROLE_NONE,
@@ -282,12 +301,12 @@ mins_roles(const struct mins *ins, u32 features)
 u32 edges_out(const struct mach *m, blk_t b);
 edge_t edge_out(const struct mach *m, blk_t b, u32 i);
 
-// --- live.c -------------------------------------------------------------------
+// --- live.c ------------------------------------------------------------------
 
 void live(struct allocator *a);
 void live_print(const struct allocator *a, struct printer *p);
 
-// --- uses.c -------------------------------------------------------------------
+// --- uses.c ------------------------------------------------------------------
 
 // Start on block b: note what is live into it.
 void uses_enter(struct allocator *a, blk_t b);
@@ -298,7 +317,7 @@ u32 uses_pop(struct allocator *a, vreg_t v);
 // The position of the next use, NEVER when dead.
 u32 next_use(const struct allocator *a, vreg_t v);
 
-// --- regs.c -------------------------------------------------------------------
+// --- regs.c ------------------------------------------------------------------
 
 struct mins *code_add(struct allocator *a, u32 op);
 void fail(struct allocator *a, status_t status);
@@ -327,22 +346,43 @@ reg_t reg_choose(struct allocator *a, vreg_t v, u32 set); // set: free, not 0
 // Make r hold nothing: its value moves to another register or to its slot.
 void reg_vacate(struct allocator *a, reg_t r, u32 avoid);
 
-// --- place.c, place_call.c ----------------------------------------------------
+// --- place.c, place_call.c ---------------------------------------------------
 
 void place_ins(struct allocator *a, const struct mins *ins);
 void place_call(struct allocator *a, const struct mins *ins);
 void place_params(struct allocator *a); // of the function
 
-// --- edges.c ------------------------------------------------------------------
+// --- edges.c -----------------------------------------------------------------
 
 void block_enter(struct allocator *a, blk_t b);
 void block_leave(struct allocator *a, blk_t b);
 
-// --- parallel.c ---------------------------------------------------------------
+// A register for parameter i of block b, if there is one left.
+void choose_param(struct allocator *a, blk_t b, edge_t best, u32 i);
+
+// --- loops.c -----------------------------------------------------------------
+
+static inline bool
+is_header(const struct allocator *a, blk_t b)
+{
+    u32 l = a->fn->blocks[b].loop;
+
+    return l != 0 && a->fn->loops[l].header == b;
+}
+
+// Fill the registers for the header b; `best` is the edge into the loop.
+void choose_loop(struct allocator *a, blk_t b, edge_t best);
+
+// The moves of edge e, back to a loop's header, may be made before the branch
+// that ends block b if the way out of the loop does not need what they
+// overwrite.  That saves a jump in each turn.
+void try_early(struct allocator *a, blk_t b, edge_t e);
+
+// --- parallel.c --------------------------------------------------------------
 
 void moves_add(struct allocator *a, struct place to, struct place from);
 void moves_emit(struct allocator *a); // appends to a->list, empties the moves
 
-// --- frame.c ------------------------------------------------------------------
+// --- frame.c -----------------------------------------------------------------
 
 void frame_finish(struct allocator *a);

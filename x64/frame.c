@@ -187,8 +187,8 @@ count_inserted(struct slots *f)
     return count;
 }
 
-// The instruction of `out` that the code of the edge at the end of block b comes
-// before: the branch, or the comparison that belongs to it.
+// The instruction of `out` that the code of the edge at the end of block b is
+// put before: the branch, or the comparison that belongs to it.
 static u32
 edge_position(const struct allocator *a, blk_t b, struct range edge)
 {

@@ -47,7 +47,7 @@ bring(struct placing *p, vreg_t v, reg_t r)
         code_load(a, r, v);
 }
 
-// --- fixed operands -------------------------------------------------------------
+// --- fixed operands ----------------------------------------------------------
 
 // Is v read by more than one operand?
 static bool
@@ -101,7 +101,7 @@ place_fixed(struct placing *p, vreg_t v, reg_t r)
     return r;
 }
 
-// --- other operands ---------------------------------------------------------------
+// --- other operands ----------------------------------------------------------
 
 static bool
 is_foldable(const struct placing *p, vreg_t v)
@@ -199,7 +199,7 @@ place_tied(struct placing *p, vreg_t v)
     return r;
 }
 
-// --- the whole ----------------------------------------------------------------------
+// --- the whole ---------------------------------------------------------------
 
 static void
 find_uses(struct placing *p)

@@ -10,7 +10,7 @@ fail(struct allocator *a, status_t status)
         a->status = status;
 }
 
-// --- code -----------------------------------------------------------------------
+// --- code --------------------------------------------------------------------
 
 struct mins *
 code_add(struct allocator *a, u32 op)
@@ -99,7 +99,7 @@ code_load(struct allocator *a, reg_t to, vreg_t v)
     a->used |= 1u << to;
 }
 
-// --- constants ------------------------------------------------------------------
+// --- constants ---------------------------------------------------------------
 
 void
 const_bits(const struct allocator *a, vreg_t v, u64 bits[2])
@@ -182,7 +182,7 @@ code_const(struct allocator *a, reg_t to, vreg_t v, bool flags_live)
     }
 }
 
-// --- slots ----------------------------------------------------------------------
+// --- slots -------------------------------------------------------------------
 
 void
 need_slot(struct allocator *a, vreg_t v)
@@ -191,7 +191,7 @@ need_slot(struct allocator *a, vreg_t v)
     a->values[v].flags |= VALUE_SLOT;
 }
 
-// --- registers ------------------------------------------------------------------
+// --- registers ---------------------------------------------------------------
 
 void
 reg_set(struct allocator *a, reg_t r, vreg_t v)
