@@ -6,19 +6,20 @@
 // Types by letter (i l f d v r as in wasm/ops.def, r a reference), places as
 // registers (x0 = xmm0) or offsets on the stack.
 static const struct {
-    const char *types, *places;
     u32 args_size, stack_size;
+    const char *types, *places;
 } signatures[] = {
-    {"",                 "",                                                     0,  0 },
-    {"il:l",             "rdi rsi rax",                                          0,  0 },
-    {"drv:fi",           "x0 rdi x1 x0 rax",                                     0,  0 },
+    {0,  0,  "",                 ""                                },
+    {0,  0,  "il:l",             "rdi rsi rax"                     },
+    {0,  0,  "drv:fi",           "x0 rdi x1 x0 rax"                },
  // The seventh and eighth integer, 8 bytes each.
-    {"iiiiiiil",         "rdi rsi rdx rcx r8 r9 0 8",                            16, 16},
+    {16, 16, "iiiiiiil",         "rdi rsi rdx rcx r8 r9 0 8"       },
  // Vectors on the stack are aligned; integers go on in registers.
-    {"ddddddddfvi",      "x0 x1 x2 x3 x4 x5 x6 x7 0 16 rdi",                     32, 32},
+    {32, 32, "ddddddddfvi",      "x0 x1 x2 x3 x4 x5 x6 x7 0 16 rdi"},
  // Results on the stack are above the arguments.
-    {"lllllli:iiiiiiii", "rdi rsi rdx rcx r8 r9 0 rax rdx rcx rsi rdi r8 16 24",
-     16,                                                                             32},
+    {16, 32, "iiiiiil:llllllii",
+     "rdi rsi rdx rcx r8 r9 0 "
+     "rax rdx rcx rsi rdi r8 16 24"                                },
 };
 
 static valtype_t
