@@ -111,7 +111,8 @@ import_entry(struct select *s, u32 func)
 }
 
 // Index in bounds, entry not null, type as expected: types are compared by
-// their canonical ids, which are the same in all modules.
+// their canonical ids, which are the same in all modules.  Where a mispredicted
+// branch lets another type through, there is no entry.
 static vreg_t
 table_entry(struct select *s, const struct call *c)
 {
@@ -126,9 +127,11 @@ table_entry(struct select *s, const struct call *c)
 
     put_cmp(s, X64_TEST32, sig, rm_reg(sig));
     put_trap_cc(s, CC_E, TRAP_UNINITIALIZED_ELEMENT);
+    vreg_t zero = temp_const(s, IR_I64, 0), safe = temp_new(s, IR_I64);
     put_cmp(s, X64_CMP32, sig, rm_reg(expected));
     put_trap_cc(s, CC_NE, TRAP_INDIRECT_TYPE);
-    return entry;
+    put_cmov(s, X64_CMOV64, CC_NE, safe, entry, zero);
+    return safe;
 }
 
 static vreg_t

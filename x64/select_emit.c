@@ -220,12 +220,17 @@ put_trap_cc(struct select *s, u8 cc, enum trap trap)
     i->imm = trap;
 }
 
+// Changes the flags: constants are made before compares.
 void
 put_const(struct select *s, vreg_t def, u64 value)
 {
     struct mach *m = s->m;
     struct mins *i;
 
+    if (value == 0) {
+        put(s, X64_ZERO32)->def = def;
+        return;
+    }
     if (value <= UINT32_MAX) {
         i = put(s, X64_MOV32_I);
         i->def = def;

@@ -81,9 +81,20 @@ rm_guarded(struct select *s, val_t address, u64 offset)
     return rm;
 }
 
-// a + offset; traps when that overflows, which only addresses of 64 bits can.
+// What a mispredicted branch would let through is forced to another value.
 static vreg_t
-put_address_add(struct select *s, vreg_t a, u64 offset, bool is64)
+put_mask(struct select *s, u8 cc, vreg_t a, vreg_t harmless)
+{
+    vreg_t safe = temp_new(s, IR_I64);
+
+    put_cmov(s, X64_CMOV64, cc, safe, a, harmless);
+    return safe;
+}
+
+// a + offset; traps when that overflows, which only addresses of 64 bits can
+// (`ones`: a register with the largest number, else 0).
+static vreg_t
+put_address_add(struct select *s, vreg_t a, u64 offset, vreg_t ones)
 {
     vreg_t sum;
 
@@ -94,23 +105,27 @@ put_address_add(struct select *s, vreg_t a, u64 offset, bool is64)
     else
         sum = temp_r_rm(s, IR_I64, X64_ADD64, temp_const(s, IR_I64, offset),
                         rm_reg(a));
-    if (is64)
-        put_trap_cc(s, CC_B, TRAP_MEMORY_BOUNDS);
-    return sum;
+    if (ones == 0)
+        return sum;
+    put_trap_cc(s, CC_B, TRAP_MEMORY_BOUNDS);
+    return put_mask(s, CC_B, sum, ones);
 }
 
 static struct rm
 rm_checked(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
 {
     bool is64 = s->module->memories[memory].is64;
-    vreg_t start = put_address_add(s, reg(s, address), offset, is64);
-    vreg_t end = put_address_add(s, start, size, is64);
+    vreg_t ones = is64 ? temp_const(s, IR_I64, UINT64_MAX) : 0;
+    vreg_t start = put_address_add(s, reg(s, address), offset, ones);
+    vreg_t end = put_address_add(s, start, size, ones);
+    vreg_t zero = temp_const(s, IR_I64, 0);
     vreg_t view = load_vmctx(
         s, memory_field(s, memory, offsetof(struct vmctx_memory, view)));
 
     put_cmp(s, X64_CMP64, end,
             rm_mem(view, offsetof(struct memory_view, size)));
     put_trap_cc(s, CC_A, TRAP_MEMORY_BOUNDS);
+    start = put_mask(s, CC_A, start, zero);
     vreg_t base = MEM_MEMORY;
     if (memory > 0)
         base = load_vmctx(
@@ -307,18 +322,16 @@ holds_functions(const struct module *m, u32 table)
     return heap == HEAP_FUNC || heap == HEAP_NOFUNC;
 }
 
-// The index once it is checked.  Beyond the branch it is forced to 0 where the
-// check failed, so that a mispredicted one reads nothing else.
+// The index once it is checked.
 static vreg_t
 put_index_check(struct select *s, val_t index, u32 table, enum trap trap)
 {
     const struct limits *limits = &s->module->tables[table].type.limits;
-    vreg_t i = reg(s, index), zero, safe;
+    vreg_t i = reg(s, index), zero;
 
     if (is_const(s, index) && value_bits(s, index) < limits->min)
         return i;
     zero = temp_const(s, IR_I64, 0);
-    safe = temp_new(s, IR_I64);
     if (limits->has_max && limits->min == limits->max &&
         limits->max <= INT32_MAX) {
         put_cmp_i(s, X64_CMP64_I, rm_reg(i), (u32)limits->max);
@@ -329,8 +342,7 @@ put_index_check(struct select *s, val_t index, u32 table, enum trap trap)
                 rm_mem(view, offsetof(struct table_view, count)));
     }
     put_trap_cc(s, CC_AE, trap);
-    put_cmov(s, X64_CMOV64, CC_AE, safe, i, zero);
-    return safe;
+    return put_mask(s, CC_AE, i, zero);
 }
 
 struct rm
