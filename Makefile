@@ -37,7 +37,7 @@ run: deps-run all ## boot the kernel in QEMU: the dining philosophers
 .PHONY: test
 test: deps-test all ## everything, on Linux (ASan, UBSan) and in QEMU
 	@$(MAKE) --no-print-directory tests
-	@test/run.sh $(OUT) unit suite programs wasi metal
+	@test/run.sh $(OUT) unit suite programs wasi hostile metal
 
 .PHONY: test-metal
 test-metal: deps-test all ## the kernel tests and the official suite in QEMU

@@ -111,12 +111,10 @@ builtin_TABLE_COPY(struct vmctx *vm, u64 tables, u64 to, u64 from, u64 count)
 {
     struct live_table *target = vm->instance->tables[low(tables)];
     struct live_table *source = vm->instance->tables[high(tables)];
-    u64 size = table_is_funcs(target) ? sizeof(struct func_entry) : sizeof(u64);
 
     if (!inside(target, to, count) || !inside(source, from, count))
         return TRAP_TABLE_BOUNDS;
-    memmove((u8 *)target->base + to * size, (u8 *)source->base + from * size,
-            count * size);
+    table_copy(target, to, source, from, count);
     return TRAP_NONE;
 }
 

@@ -28,6 +28,7 @@ struct host_module {
     const char *name; // "wasi_snapshot_preview1", "nebulet", "sip", ...
     const struct host_func *funcs;
     u32 count;
+    bool single; // none of them starts a thread
 };
 
 // The kernel's own calls, "nebulet" (syscall.c).
@@ -484,6 +485,9 @@ u64 table_grow(struct live_table *t, u64 count, u64 value); // old count or -1
 bool table_is_funcs(const struct live_table *t);
 u64 table_get(const struct live_table *t, u64 at);
 void table_set(struct live_table *t, u64 at, u64 value);
+// Entries that are there, between tables of the same kind.
+void table_copy(struct live_table *to, u64 at, const struct live_table *from,
+                u64 from_at, u64 count);
 
 // --- code_module.c -----------------------------------------------------------------------------------
 
@@ -553,6 +557,8 @@ MUST_USE status_t process_add_thread(struct process *p, struct thread *t);
 void process_thread_ended(struct process *p, struct thread *t);
 
 extern const struct host_module *const *host_modules; // of kernel_init
+// Is it one of these, and can its functions not start threads?
+bool host_is_single(struct string module);
 
 // A process without instances, for embedders.
 MUST_USE status_t process_new_empty(struct process **out, const char *name);

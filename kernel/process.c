@@ -32,6 +32,15 @@ find_host(void *self, struct string module, struct string name,
     return false;
 }
 
+bool
+host_is_single(struct string module)
+{
+    for (u32 k = 0; host_modules[k] != NULL; k++)
+        if (string_equal(module, string_of(host_modules[k]->name)))
+            return host_modules[k]->single;
+    return false;
+}
+
 const struct resolver host_resolver = {NULL, find_host, true};
 
 // --- life ------------------------------------------------------------------------------
@@ -433,9 +442,10 @@ thread_spawn(struct instance *from, u32 index, u32 arg, u32 stack_top,
 
     if (t == NULL || !table_is_funcs(t) || index >= t->view.count)
         return ERR_BAD_ARGUMENT;
-    struct func_entry *entry = &((struct func_entry *)t->base)[index];
-    if (entry->sig != types_host("i:") ||
-        !func_find(p, entry->id, &what.instance, &what.func))
+    // Other threads may change the table, but not the process's entries.
+    u64 id = table_get(t, index);
+    if (p->funcs[id].sig != types_host("i:") ||
+        !func_find(p, (u32)id, &what.instance, &what.func))
         return ERR_BAD_ARGUMENT;
     status_t status = spawn(p, &what, out);
     if (status == OK)

@@ -303,4 +303,9 @@ static const struct host_func funcs[] = {
 #include "abi/syscalls.def"
 };
 
-const struct host_module nebulet_module = {"nebulet", funcs, COUNT(funcs)};
+const struct host_module nebulet_module = {
+    "nebulet",
+    funcs,
+    COUNT(funcs),
+    .single = false,
+};

@@ -28,13 +28,41 @@ table_get(const struct live_table *t, u64 at)
     return ((u64 *)t->base)[at];
 }
 
+// Words at a time: another thread may read them, and an id must never be a
+// mixture of two.
+static void
+copy_words(u64 *to, const u64 *from, u64 count)
+{
+    bool down = to > from;
+
+    for (u64 k = 0; k < count; k++) {
+        u64 at = down ? count - 1 - k : k;
+        __atomic_store_n(&to[at], __atomic_load_n(&from[at], __ATOMIC_RELAXED),
+                         __ATOMIC_RELAXED);
+    }
+}
+
 void
 table_set(struct live_table *t, u64 at, u64 value)
 {
+    u64 *to = (u64 *)((u8 *)t->base + at * entry_size(t));
+
     if (table_is_funcs(t))
-        ((struct func_entry *)t->base)[at] = t->process->funcs[value];
+        copy_words(to, (const u64 *)&t->process->funcs[value],
+                   sizeof(struct func_entry) / sizeof(u64));
     else
-        ((u64 *)t->base)[at] = value;
+        __atomic_store_n(to, value, __ATOMIC_RELAXED);
+}
+
+void
+table_copy(struct live_table *to, u64 at, const struct live_table *from,
+           u64 from_at, u64 count)
+{
+    u64 size = entry_size(to);
+
+    copy_words((u64 *)((u8 *)to->base + at * size),
+               (const u64 *)((const u8 *)from->base + from_at * size),
+               count * size / sizeof(u64));
 }
 
 u64

@@ -94,7 +94,7 @@ console_interrupt(void)
 }
 
 enum fault_action
-fault_handle(const struct fault *fault, u64 *barrier_rsp)
+fault_handle(struct fault *fault, u64 *barrier_rsp)
 {
     if (metal_hooks.fault == NULL)
         return FAULT_PANIC;

@@ -3,7 +3,7 @@
 # whose last line of the form "N passed, N failed, N skipped" counts; print the
 # output of those that fail and the sum of all.
 #
-# Parts: unit, suite, programs, wasi, metal.  The official suites are unpacked into
+# Parts: unit, suite, programs, wasi, hostile, metal.  The official suites are unpacked into
 # OUT/suite when ../shared/suites is there; else it counts as one skipped test.
 
 set -u
@@ -99,6 +99,11 @@ part_wasi() {
     wasi_present || return
     part "wasi linux" test/wasi_suite.py "$out" linux "$out/wasi-p1"
     part "wasi metal" test/wasi_suite.py "$out" metal "$out/wasi-p1"
+}
+
+part_hostile() {
+    part "hostile linux" test/hostile.sh "$out" linux
+    part "hostile metal" test/hostile.sh "$out" metal
 }
 
 part_metal() {

@@ -19,4 +19,9 @@ static const struct host_func funcs[] = {
     {"thread-spawn", "i:i", (const void *)thread_spawn_call},
 };
 
-const struct host_module wasi_threads = {"wasi", funcs, COUNT(funcs)};
+const struct host_module wasi_threads = {
+    "wasi",
+    funcs,
+    COUNT(funcs),
+    .single = false,
+};

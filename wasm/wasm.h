@@ -211,6 +211,8 @@ struct module {
 
     u32 start; // function index or NO_INDEX
     bool has_data_count;
+    bool threads;            // set by whoever compiles it: several threads may
+                             // run it at once, and change its tables
     u64 *func_refs;          // bit set: functions that may be named by ref.func
     struct bytes names;      // contents of the name section, size 0 if none
     struct bytes debug_line; // ditto for DWARF custom sections

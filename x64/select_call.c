@@ -110,6 +110,19 @@ import_entry(struct select *s, u32 func)
                                      func * sizeof(struct func_entry)));
 }
 
+// The entry to check and to call.  Another thread may exchange the table's
+// between the two: then it is the process's, which nobody changes, by the id
+// that the table has.
+static vreg_t
+stable_entry(struct select *s, struct rm rm)
+{
+    if (s->module->threads) {
+        rm.disp += (i32)offsetof(struct func_entry, id);
+        rm = rm_entry(s, temp_rm(s, IR_I32, X64_MOV32, rm));
+    }
+    return entry_address(s, rm);
+}
+
 // Index in bounds, entry not null, type as expected: types are compared by
 // their canonical ids, which are the same in all modules.  Where a mispredicted
 // branch lets another type through, there is no entry.
@@ -118,7 +131,7 @@ table_entry(struct select *s, const struct call *c)
 {
     val_t index = s->fn->pool[c->args];
     vreg_t entry =
-        entry_address(s, rm_table(s, index, c->target, TRAP_UNDEFINED_ELEMENT));
+        stable_entry(s, rm_table(s, index, c->target, TRAP_UNDEFINED_ELEMENT));
     vreg_t expected =
         temp_rm(s, IR_I32, X64_MOV32,
                 rm_vmctx(s->module->layout.types + sizeof(u32) * (u64)c->type));

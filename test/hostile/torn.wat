@@ -1,0 +1,31 @@
+;; One thread calls through a table entry that another exchanges for one of
+;; another type.  $wrong has a type that nobody calls: it can only be entered
+;; when the check and the call saw different entries.  Ends with 134 (the call
+;; was refused); 66 would be a hole.
+(module
+  (import "nebulet" "thread_spawn" (func $spawn (param i32 i32 i32 i32) (result i32)))
+  (import "nebulet" "thread_yield" (func $yield (result i32)))
+  (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
+  (type $called (func (param i64) (result i32)))
+  (type $other (func (param i32) (result i32)))
+  (memory 1)
+  (table 3 funcref)
+  (elem (i32.const 0) $right $flip)
+  (elem declare func $right $wrong)
+  (func $right (type $called) (i32.const 1))
+  (func $wrong (type $other) (call $exit (i32.const 66)))
+  (func $flip (param i32) (local $i i32)
+    (loop $again
+      (local.set $i (i32.const 20000))
+      (loop $wait
+        (br_if $wait (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
+      (drop (call $yield))
+      (table.set 0 (i32.const 0) (ref.func $wrong))
+      (drop (call $yield))
+      (table.set 0 (i32.const 0) (ref.func $right))
+      (br $again)))
+  (func (export "_start")
+    (drop (call $spawn (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 16)))
+    (loop $again
+      (drop (call_indirect (type $called) (i64.const -1) (i32.const 0)))
+      (br $again))))
