@@ -2,7 +2,11 @@
 
 #include "kernel/kernel.h"
 
-enum { INPUT_SIZE = 4096, LINE_SIZE = 1024 };
+enum {
+    INPUT_SIZE = 4096,
+    LINE_SIZE = 1024,
+    WRITE_SIZE = 64 * 1024, // between two looks at `killed`
+};
 
 static struct {
     struct lock lock; // the buffer
@@ -23,7 +27,15 @@ input_init(void)
 void
 console_write(enum port_stream stream, const void *bytes, u64 size)
 {
-    port_write(stream, bytes, size);
+    const u8 *from = bytes;
+
+    while (size > 0) {
+        u64 part = MIN(size, WRITE_SIZE);
+        port_write(stream, from, part);
+        thread_check_killed();
+        from += part;
+        size -= part;
+    }
 }
 
 void

@@ -2,7 +2,9 @@
 
 #include "tool/tool.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct command {
     const char *name;
@@ -26,9 +28,23 @@ usage(FILE *to)
     return to == stderr ? 2 : 0;
 }
 
+// What we open must not become a standard stream that is closed.
+static void
+occupy_streams(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        close(fd);
+}
+
 int
 main(int argc, char **argv)
 {
+    occupy_streams();
     if (argc < 2)
         return usage(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -27,7 +28,8 @@ enum {
     FRAME_MAX = 255,
     PROBE_MS = 700,
     GRACE_MS = 3000, // after the programs' own time limit
-    STATUS_TIMEOUT = 124
+    STATUS_TIMEOUT = 124,
+    STATUS_PIPE = 128 + SIGPIPE // nobody reads our stdout any more
 };
 
 // What precedes the first frame of input: some bytes that may get lost while
@@ -40,7 +42,9 @@ struct guest {
     int input; // write end of its stdin
     int log;   // read end of its log
     bool input_open;
-    u8 tail[2]; // the last two bytes of the log
+    u8 frame[1 + FRAME_MAX]; // on its way to `input`
+    u32 frame_size;          // 0: none is
+    u8 tail[2];              // the last two bytes of the log
     u32 tail_count;
 };
 
@@ -171,6 +175,7 @@ exec_qemu(const struct qemu_options *o, bool kvm, int initrd, int input,
 {
     struct args a = {0};
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // it must not outlive us
     // QEMU asks for the access mode that the set's descriptor has.
     int error = open("/dev/stderr", O_WRONLY | O_APPEND);
     if (error < 0)
@@ -220,21 +225,32 @@ guest_start(struct guest *g, const struct qemu_options *o, bool kvm,
     g->input_open = write(g->input, frame_start, sizeof(frame_start)) > 0;
     g->log = log[0];
     fcntl(g->input, F_SETFD, FD_CLOEXEC);
+    fcntl(g->input, F_SETFL, O_NONBLOCK);
     return g->pid > 0;
 }
 
-// One frame of our stdin to the guest: a length byte and the bytes; length 0
+// One frame of our stdin for the guest: a length byte and the bytes; length 0
 // is the end.
 static void
-feed(struct guest *g)
+take_input(struct guest *g)
 {
-    u8 frame[1 + FRAME_MAX];
-    ssize_t got = read(STDIN_FILENO, frame + 1, FRAME_MAX);
+    ssize_t got = read(STDIN_FILENO, g->frame + 1, FRAME_MAX);
 
-    frame[0] = (u8)MAX(got, 0);
-    ssize_t sent = write(g->input, frame, 1u + frame[0]);
-    if (got <= 0 || sent < 0)
-        g->input_open = false;
+    g->frame[0] = (u8)MAX(got, 0);
+    g->frame_size = 1u + g->frame[0];
+}
+
+// A pipe takes a frame as a whole or, when it is full, not at all.
+static void
+pass_input(struct guest *g)
+{
+    ssize_t sent = write(g->input, g->frame, g->frame_size);
+
+    if (sent < 0 && errno == EAGAIN)
+        return;
+    g->frame_size = 0;
+    if (sent <= 1)
+        g->input_open = false; // that was the end, or nobody reads
 }
 
 // Pass the log on, but for the last two bytes, which may be the exit status.
@@ -255,36 +271,47 @@ drain_log(struct guest *g)
     return true;
 }
 
-// Serve the guest until it ends or `deadline_ms` (0: none) passes; true when
-// it ended by itself.
-static bool
+enum guest_state { GUEST_ENDED, GUEST_LATE, GUEST_UNREAD };
+
+// Serve the guest until it ends, `deadline_ms` (0: none) passes, or nobody
+// reads our stdout any more.
+static enum guest_state
 guest_serve(struct guest *g, u64 deadline_ms)
 {
     for (;;) {
-        struct pollfd fds[2] = {
-            {.fd = g->log,                            .events = POLLIN},
-            {.fd = g->input_open ? STDIN_FILENO : -1, .events = POLLIN}
+        bool pass = g->frame_size > 0;
+        struct pollfd fds[3] = {
+            {.fd = g->log,                         .events = POLLIN},
+            {.fd = STDOUT_FILENO,                  .events = 0     },
+            {.fd = pass ? g->input : STDIN_FILENO,
+             .events = pass ? POLLOUT : POLLIN                     },
         };
         i64 left = deadline_ms ? (i64)(deadline_ms - now_ms()) : -1;
 
         if (deadline_ms && left <= 0)
-            return false;
-        if (poll(fds, 2, (int)left) < 0 && errno != EINTR)
-            return false;
-        if (fds[1].revents)
-            feed(g);
+            return GUEST_LATE;
+        if (!g->input_open)
+            fds[2].fd = -1;
+        if (poll(fds, COUNT(fds), (int)MIN(left, INT32_MAX)) < 0)
+            continue; // a signal
+        if (fds[2].revents && pass)
+            pass_input(g);
+        else if (fds[2].revents)
+            take_input(g);
         if (fds[0].revents && !drain_log(g))
-            return true;
+            return GUEST_ENDED;
+        if (fds[1].revents & POLLERR)
+            return GUEST_UNREAD;
     }
 }
 
 // The exit status: the log's last two bytes, else what QEMU ended with.
 static int
-guest_end(struct guest *g, bool ended)
+guest_end(struct guest *g, enum guest_state state)
 {
     int status = 0;
 
-    if (!ended)
+    if (state != GUEST_ENDED)
         kill(g->pid, SIGKILL);
     waitpid(g->pid, &status, 0);
     close(g->input);
@@ -292,8 +319,8 @@ guest_end(struct guest *g, bool ended)
     if (g->tail_count == 2 && g->tail[0] == 0)
         return g->tail[1];
     fwrite(g->tail, 1, g->tail_count, stderr);
-    if (!ended)
-        return STATUS_TIMEOUT;
+    if (state != GUEST_ENDED)
+        return state == GUEST_LATE ? STATUS_TIMEOUT : STATUS_PIPE;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
         return 1;
     complain("the guest ended without an exit status");
@@ -317,7 +344,7 @@ kvm_works(const struct qemu_options *o)
     if (!guest_start(&g, &probe, true, (struct bytes){0}))
         return false;
     g.input_open = false;
-    bool ended = guest_serve(&g, now_ms() + PROBE_MS);
+    bool ended = guest_serve(&g, now_ms() + PROBE_MS) == GUEST_ENDED;
     if (!ended)
         kill(g.pid, SIGKILL);
     waitpid(g.pid, NULL, 0);
@@ -340,6 +367,7 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
     if (!guest_start(&g, options, kvm_works(options), initrd))
         return 1;
     u64 limit = options->timeout_ms;
-    bool ended = guest_serve(&g, limit ? now_ms() + limit + GRACE_MS : 0);
-    return guest_end(&g, ended);
+    enum guest_state state =
+        guest_serve(&g, limit ? now_ms() + limit + GRACE_MS : 0);
+    return guest_end(&g, state);
 }

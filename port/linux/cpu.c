@@ -338,7 +338,6 @@ start_signals(void)
     catch_signal(SIGBUS, on_fault);
     catch_signal(SIGILL, on_fault);
     catch_signal(SIGFPE, on_fault);
-    signal(SIGPIPE, SIG_IGN);
     if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
         abort();
 }
