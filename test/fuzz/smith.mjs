@@ -163,6 +163,7 @@ class Body {
         const extra = chance(15) ? 40 + below(60) : below(10);
         for (let i = 0; i < extra; i++)
             this.locals.push(pick(module.valtypes));
+        this.hidden = new Map(); // scratch locals by type
         this.labels = [];
         this.code = [];
         this.budget = 60 + below(240);
@@ -172,11 +173,11 @@ class Body {
         this.code.push(...bytes);
     }
 
-    scratch(type) { // a local for canonicalising; made once
-        let index = this.locals.indexOf(type, this.type.params.length);
-        if (index < 0)
-            index = this.locals.push(type) - 1;
-        return uleb(index);
+    // A local for canonicalising, which nothing else reads: it may hold a NaN.
+    scratch(type) {
+        if (!this.hidden.has(type))
+            this.hidden.set(type, this.locals.push(type) - 1);
+        return uleb(this.hidden.get(type));
     }
 
     constant(type) {
@@ -235,7 +236,7 @@ class Body {
 
     localOf(type) {
         const found = this.locals.map((t, i) => (t === type ? i : -1))
-            .filter((i) => i >= 0);
+            .filter((i) => i >= 0 && i !== this.hidden.get(type));
         return found.length ? uleb(pick(found)) : null;
     }
 
