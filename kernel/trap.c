@@ -207,17 +207,21 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
 static void
 report_frame(const struct trace_frame *frame)
 {
-    struct string name =
-        module_func_name(&frame->instance->code->module, frame->func);
-    char number[32], times[32] = "";
+    const struct module *m = &frame->instance->code->module;
+    struct string name = module_func_name(m, frame->func);
+    char number[32], place[160] = "", times[32] = "";
+    struct source_line line;
 
     if (name.len == 0) {
         u32 len = format(number, sizeof(number), "func[%u]", frame->func);
         name = (struct string){number, len};
     }
+    if (module_line(m, frame->at, &line))
+        format(place, sizeof(place), "%.*s:%llu, ", (int)line.file.len,
+               line.file.ptr, (unsigned long long)line.line);
     if (frame->times > 0)
         format(times, sizeof(times), ", %u times more", frame->times);
-    klog("    at %.*s (offset 0x%llx)%s", (int)name.len, name.ptr,
+    klog("    at %.*s (%soffset 0x%llx)%s", (int)name.len, name.ptr, place,
          (unsigned long long)frame->at, times);
 }
 

@@ -497,6 +497,14 @@ u64 elem_next(const struct module *m, const struct elem_segment *segment,
 // an empty string.  Linear in the name section.
 struct string module_func_name(const struct module *m, u32 func);
 
+// The line of the source that the byte at offset `at` comes from, by the
+// module's .debug_line (dwarf.c); false when it does not say.
+struct source_line {
+    struct string file; // without its directory
+    u64 line;
+};
+bool module_line(const struct module *m, u64 at, struct source_line *out);
+
 // Find an export; NULL if there is none.
 const struct export *module_export(const struct module *m, struct string name);
 

@@ -1,0 +1,124 @@
+// Lines of programs: what clang wrote for this function at -O1, linked alone,
+// and damaged versions of it.
+//
+//     int f(volatile int *p)      // line 1
+//     {
+//         int a = *p;
+//         return a /
+//                *p;
+//     }
+
+#include "test/test.h"
+#include "wasm/wasm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const u8 line_4[] = {
+    0x40, 0x00, 0x00, 0x00, 0x04, 0x00, 0x1f, 0x00, 0x00, 0x00, 0x01, 0x01,
+    0x01, 0xfb, 0x0e, 0x0d, 0x00, 0x01, 0x01, 0x01, 0x01, 0x00, 0x00, 0x00,
+    0x01, 0x00, 0x00, 0x01, 0x00, 0x64, 0x77, 0x67, 0x65, 0x6e, 0x2e, 0x63,
+    0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x05, 0x02, 0x02, 0x00, 0x00, 0x00,
+    0x13, 0x05, 0x0d, 0x0a, 0x21, 0x05, 0x0c, 0x5a, 0x05, 0x0e, 0x57, 0x05,
+    0x05, 0x06, 0x20, 0x02, 0x01, 0x00, 0x01, 0x01,
+};
+
+static const u8 line_5[] = {
+    0x5c, 0x00, 0x00, 0x00, 0x05, 0x00, 0x04, 0x00, 0x37, 0x00, 0x00, 0x00,
+    0x01, 0x01, 0x01, 0xfb, 0x0e, 0x0d, 0x00, 0x01, 0x01, 0x01, 0x01, 0x00,
+    0x00, 0x00, 0x01, 0x00, 0x00, 0x01, 0x01, 0x01, 0x1f, 0x01, 0x00, 0x00,
+    0x00, 0x00, 0x03, 0x01, 0x1f, 0x02, 0x0f, 0x05, 0x1e, 0x01, 0x05, 0x00,
+    0x00, 0x00, 0x00, 0xd1, 0x2e, 0x5c, 0x15, 0xe1, 0xfa, 0xa0, 0x10, 0x7e,
+    0x22, 0x9b, 0x3d, 0x57, 0xc5, 0x53, 0x1c, 0x04, 0x00, 0x00, 0x05, 0x02,
+    0x02, 0x00, 0x00, 0x00, 0x13, 0x05, 0x0d, 0x0a, 0x21, 0x05, 0x0c, 0x5a,
+    0x05, 0x0e, 0x57, 0x05, 0x05, 0x06, 0x20, 0x02, 0x01, 0x00, 0x01, 0x01,
+};
+
+static const u8 line_str_5[] = {
+    0x2f, 0x74, 0x6d, 0x70, 0x00, 0x64, 0x77,
+    0x67, 0x65, 0x6e, 0x2e, 0x63, 0x00,
+};
+
+static const struct {
+    const u8 *line, *line_str;
+    u64 line_size, line_str_size;
+} programs[] = {
+    {line_4, NULL,       sizeof(line_4), 0                 },
+    {line_5, line_str_5, sizeof(line_5), sizeof(line_str_5)},
+};
+
+static const u8 code_at = 40; // anything
+
+// A module that has only these sections, copies on the heap.
+static struct module
+module_of(u32 program, u64 line_size)
+{
+    struct module m = {.code_at = code_at};
+    u64 str_size = programs[program].line_str_size;
+
+    m.debug_line = (struct bytes){malloc(line_size + 1), line_size};
+    memcpy(m.debug_line.ptr, programs[program].line, line_size);
+    if (str_size > 0) {
+        m.debug_line_str = (struct bytes){malloc(str_size), str_size};
+        memcpy(m.debug_line_str.ptr, programs[program].line_str, str_size);
+    }
+    return m;
+}
+
+static void
+free_module(struct module *m)
+{
+    free(m->debug_line.ptr);
+    free(m->debug_line_str.ptr);
+}
+
+TEST(dwarf_lines)
+{
+    static const u8 lines[] = {0, 0, 2, 3, 3, 3, 3, 3, 5, 5, 5, 5, 5, 4, 4, 0};
+
+    for (u32 p = 0; p < COUNT(programs); p++) {
+        struct module m = module_of(p, programs[p].line_size);
+        for (u32 at = 0; at < COUNT(lines); at++) {
+            struct source_line line = {STRING(""), 0};
+            bool found = module_line(&m, code_at + at, &line);
+            EXPECT_EQ(found, lines[at] != 0);
+            EXPECT_EQ(line.line, lines[at]);
+            if (found)
+                EXPECT(string_equal(line.file, STRING("dwgen.c")));
+        }
+        free_module(&m);
+    }
+}
+
+TEST(dwarf_no_lines)
+{
+    struct module m = {.code_at = code_at};
+    struct source_line line;
+
+    EXPECT(!module_line(&m, code_at + 2, &line));
+}
+
+// Cut anywhere, or with any byte changed: no harm.
+TEST(dwarf_damaged)
+{
+    struct source_line line;
+
+    for (u32 p = 0; p < COUNT(programs); p++) {
+        for (u64 size = 0; size < programs[p].line_size; size++) {
+            struct module m = module_of(p, size);
+            EXPECT(!module_line(&m, code_at + 3, &line));
+            free_module(&m);
+        }
+        for (u64 at = 0; at < programs[p].line_size; at++) {
+            struct module m = module_of(p, programs[p].line_size);
+            u8 good = m.debug_line.ptr[at];
+            for (u32 bad = 0; bad < 256; bad++) {
+                m.debug_line.ptr[at] = (u8)bad;
+                bool found = module_line(&m, code_at + 3, &line);
+                if (bad == good)
+                    EXPECT(found);
+            }
+            free_module(&m);
+        }
+    }
+}

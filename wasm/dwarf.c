@@ -1,0 +1,341 @@
+// wasm/dwarf.c: from an offset in a module to a line of its source, for reports.
+//
+// Runs the line number programs of .debug_line (DWARF 2 to 5, section 6.2) until
+// a row covers the address.  The section is untrusted: a reader that fails ends
+// the search, and every unit is read within its own bounds.  Linear in the
+// section; nothing is kept.
+
+#include "wasm/wasm.h"
+
+enum { // standard opcodes
+    DW_EXTENDED,
+    DW_COPY,
+    DW_ADVANCE_PC,
+    DW_ADVANCE_LINE,
+    DW_SET_FILE,
+    DW_SET_COLUMN,
+    DW_NEGATE_STMT,
+    DW_SET_BASIC_BLOCK,
+    DW_CONST_ADD_PC,
+    DW_FIXED_ADVANCE_PC,
+};
+
+enum { DW_END_SEQUENCE = 1, DW_SET_ADDRESS = 2 }; // extended opcodes
+
+enum { // forms of the entries of version 5
+    DW_FORM_DATA2 = 0x05,
+    DW_FORM_STRING = 0x08,
+    DW_FORM_DATA1 = 0x0b,
+    DW_FORM_STRP = 0x0e,
+    DW_FORM_UDATA = 0x0f,
+    DW_FORM_DATA16 = 0x1e,
+    DW_FORM_LINE_STRP = 0x1f,
+    DW_PATH = 1, // content type
+};
+
+enum { LENGTH_64 = 0xffffffff, FORMATS_MAX = 8 };
+
+// The header of one unit.
+struct unit {
+    u32 version;
+    u64 program, end; // offsets in the section
+    u64 files;        // offset of the tables of directories and files
+    bool is64;        // offsets have 8 bytes
+    u8 min_length, line_range, opcode_base;
+    i8 line_base;
+    u8 lengths[256]; // operands of the standard opcodes
+};
+
+// The state machine's registers, as far as they matter here.
+struct row {
+    u64 address;
+    u64 file, line;
+    bool valid; // a row of this sequence came before
+};
+
+static u64
+read_offset(struct reader *r, bool is64)
+{
+    return read_bits(r, is64 ? 8 : 4);
+}
+
+static void
+skip(struct reader *r, u64 size)
+{
+    if (size > r->end - r->at)
+        reader_fail(r, r->at, ERR_MALFORMED, "unexpected end");
+    else
+        r->at += size;
+}
+
+// A zero-terminated string.
+static struct string
+read_text(struct reader *r)
+{
+    struct string text = {(const char *)r->bytes + r->at, 0};
+
+    while (read_u8(r) != 0)
+        text.len++;
+    return r->error->status == OK ? text : STRING("");
+}
+
+static struct string
+text_at(struct bytes section, u64 at)
+{
+    struct error error = {OK, 0, NULL};
+    struct reader r = {section.ptr, at, section.size, &error};
+
+    return at < section.size ? read_text(&r) : STRING("");
+}
+
+// --- headers ---------------------------------------------------------------------
+
+// Read the header at r->at; false at the end of the section, or when nothing
+// behind it can be found.
+static bool
+read_unit(struct reader *r, struct unit *u)
+{
+    if (r->at == r->end)
+        return false;
+    *u = (struct unit){.version = 0};
+    u64 length = read_bits(r, 4);
+    u->is64 = length == LENGTH_64;
+    if (u->is64)
+        length = read_bits(r, 8);
+    if (length > r->end - r->at)
+        return false;
+    u->end = r->at + length;
+
+    u->version = (u32)read_bits(r, 2);
+    if (u->version >= 5)
+        skip(r, 2); // sizes of addresses and segments
+    length = read_offset(r, u->is64);
+    if (r->at > u->end || length > u->end - r->at)
+        return false;
+    u->program = r->at + length;
+    u->min_length = read_u8(r);
+    if (u->version >= 4)
+        skip(r, 1); // operations per instruction
+    skip(r, 1);     // default_is_stmt
+    u->line_base = (i8)read_u8(r);
+    u->line_range = read_u8(r);
+    u->opcode_base = read_u8(r);
+    for (u32 i = 1; i < u->opcode_base; i++)
+        u->lengths[i] = read_u8(r);
+    u->files = r->at;
+    return r->error->status == OK;
+}
+
+// --- rows -------------------------------------------------------------------------
+
+// Step the machine to its next row.  False at the end of the program.
+// *ended: the row ends its sequence.
+static bool
+next_row(struct reader *r, const struct unit *u, struct row *row, bool *ended)
+{
+    *ended = false;
+    while (r->at < r->end) {
+        u8 op = read_u8(r);
+        if (op >= u->opcode_base) {
+            u32 n = op - u->opcode_base;
+            row->address += (u64)(n / u->line_range) * u->min_length;
+            row->line += (u64)(i64)(u->line_base + (i32)(n % u->line_range));
+            return true;
+        }
+        switch (op) {
+        case DW_EXTENDED: {
+            u64 size = read_u64(r);
+            u64 next = r->at + size;
+            if (size == 0 || size > r->end - r->at)
+                return false;
+            u8 code = read_u8(r);
+            if (code == DW_SET_ADDRESS && size - 1 <= 8 && size > 1)
+                row->address = read_bits(r, (u32)size - 1);
+            r->at = next;
+            *ended = code == DW_END_SEQUENCE;
+            if (*ended)
+                return true;
+            break;
+        }
+        case DW_COPY:
+            return true;
+        case DW_ADVANCE_PC:
+            row->address += read_u64(r) * u->min_length;
+            break;
+        case DW_ADVANCE_LINE:
+            row->line += (u64)read_i64(r);
+            break;
+        case DW_SET_FILE:
+            row->file = read_u64(r);
+            break;
+        case DW_CONST_ADD_PC:
+            row->address +=
+                (u64)((255 - u->opcode_base) / u->line_range) * u->min_length;
+            break;
+        case DW_FIXED_ADVANCE_PC:
+            row->address += read_bits(r, 2);
+            break;
+        default: // no effect on us, or unknown
+            for (u32 i = 0; i < u->lengths[op]; i++)
+                read_u64(r);
+        }
+    }
+    return false;
+}
+
+// The row of the unit that covers the address.
+static bool
+find_row(struct reader r, const struct unit *u, u64 address, struct row *found)
+{
+    const struct row first = {.file = 1, .line = 1};
+    struct row row = first, before = first;
+    bool ended;
+
+    r.at = u->program;
+    r.end = u->end;
+    while (next_row(&r, u, &row, &ended)) {
+        if (before.valid && before.address <= address &&
+            address < row.address) {
+            *found = before;
+            return true;
+        }
+        row.valid = true;
+        before = row;
+        if (ended)
+            row = before = first;
+    }
+    return false;
+}
+
+// --- files -------------------------------------------------------------------------
+
+// Versions 2 to 4: directories, then files, each list ends with an empty name.
+static struct string
+file_name_4(struct reader *r, u64 file)
+{
+    while (read_text(r).len > 0)
+        ;
+    for (u64 i = 1; r->error->status == OK; i++) {
+        struct string name = read_text(r);
+        if (name.len == 0 || i == file)
+            return name;
+        read_u64(r); // directory
+        read_u64(r); // time
+        read_u64(r); // size
+    }
+    return STRING("");
+}
+
+// Version 5: how the entries of a list are written.
+struct formats {
+    u32 count;
+    struct {
+        u64 content, form;
+    } entries[FORMATS_MAX];
+};
+
+static struct formats
+read_formats(struct reader *r)
+{
+    struct formats f = {.count = read_u8(r)};
+
+    if (f.count > FORMATS_MAX)
+        reader_fail(r, r->at, ERR_LIMIT, "too many formats");
+    for (u32 i = 0; i < f.count && r->error->status == OK; i++) {
+        f.entries[i].content = read_u64(r);
+        f.entries[i].form = read_u64(r);
+    }
+    return f;
+}
+
+static struct string
+read_form(struct reader *r, const struct module *m, u64 form, bool is64)
+{
+    switch (form) {
+    case DW_FORM_STRING:
+        return read_text(r);
+    case DW_FORM_LINE_STRP:
+        return text_at(m->debug_line_str, read_offset(r, is64));
+    case DW_FORM_STRP:
+        return text_at(m->debug_str, read_offset(r, is64));
+    case DW_FORM_UDATA:
+        read_u64(r);
+        break;
+    case DW_FORM_DATA1:
+        skip(r, 1);
+        break;
+    case DW_FORM_DATA2:
+        skip(r, 2);
+        break;
+    case DW_FORM_DATA16:
+        skip(r, 16);
+        break;
+    default:
+        reader_fail(r, r->at, ERR_UNSUPPORTED, "unknown form");
+    }
+    return STRING("");
+}
+
+// Entry number `wanted` of a list; goes on behind it, or behind the list.
+static struct string
+read_list(struct reader *r, const struct module *m, bool is64, u64 wanted)
+{
+    struct formats f = read_formats(r);
+    struct string name = STRING("");
+    u64 count = read_u64(r);
+
+    if (count > r->end - r->at)
+        reader_fail(r, r->at, ERR_MALFORMED, "unexpected end");
+    for (u64 i = 0; i < count && r->error->status == OK; i++)
+        for (u32 k = 0; k < f.count; k++) {
+            struct string text = read_form(r, m, f.entries[k].form, is64);
+            if (i == wanted && f.entries[k].content == DW_PATH)
+                name = text;
+        }
+    return name;
+}
+
+static struct string
+file_name(struct reader r, const struct module *m, const struct unit *u,
+          u64 file)
+{
+    r.at = u->files;
+    r.end = u->end;
+    if (u->version < 5)
+        return file_name_4(&r, file);
+    read_list(&r, m, u->is64, UINT64_MAX); // directories
+    return read_list(&r, m, u->is64, file);
+}
+
+// Compilers differ in what they put in front of the name.
+static struct string
+base_name(struct string path)
+{
+    u32 at = path.len;
+
+    while (at > 0 && path.ptr[at - 1] != '/')
+        at--;
+    return (struct string){path.ptr + at, path.len - at};
+}
+
+bool
+module_line(const struct module *m, u64 at, struct source_line *out)
+{
+    struct error error = {OK, 0, NULL};
+    struct reader r = {m->debug_line.ptr, 0, m->debug_line.size, &error};
+    u64 address = at - m->code_at;
+    struct unit u;
+    struct row row;
+
+    while (read_unit(&r, &u)) {
+        if (u.version >= 2 && u.version <= 5 && u.line_range != 0 &&
+            find_row(r, &u, address, &row)) {
+            *out =
+                (struct source_line){file_name(r, m, &u, row.file), row.line};
+            return out->file.len > 0;
+        }
+        error = (struct error){OK, 0, NULL}; // another unit may be whole
+        r.at = u.end;
+    }
+    return false;
+}
