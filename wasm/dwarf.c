@@ -330,8 +330,8 @@ module_line(const struct module *m, u64 at, struct source_line *out)
     while (read_unit(&r, &u)) {
         if (u.version >= 2 && u.version <= 5 && u.line_range != 0 &&
             find_row(r, &u, address, &row)) {
-            *out =
-                (struct source_line){file_name(r, m, &u, row.file), row.line};
+            struct string path = file_name(r, m, &u, row.file);
+            *out = (struct source_line){base_name(path), row.line};
             return out->file.len > 0;
         }
         error = (struct error){OK, 0, NULL}; // another unit may be whole
