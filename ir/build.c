@@ -6,7 +6,7 @@
 #include "ir/build.h"
 
 // Normal mode may spend this much on edges and joins.
-enum { BUDGET_PER_BYTE = 8, BUDGET_MIN = 4096 };
+enum { BUDGET_PER_BYTE = 4, BUDGET_MIN = 4096 };
 
 // --- constants, variables  -------------------------------------------------
 

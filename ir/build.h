@@ -19,7 +19,8 @@
 
 enum {
     NO_BLOCK = 0xffffffff,
-    LABEL_CHUNK = 256,
+    LABEL_CHUNK = 128,
+    SPARES = 8,
 
     LOCAL_MASK = (1 << 24) - 1,
     FIRST_PARAM = 1, // the instruction that is the function's first argument
@@ -60,29 +61,43 @@ struct merge {
     bool differs;
 };
 
-// An open block of the wasm function.
-struct label {
-    u8 code;       // as struct frame has it, of one byte
-    bool dead;     // opened in dead code: nothing inside is built
-    bool has_else; // IF: the else was seen
-    u32 height;    // operands below its parameters
-    struct block_type type;
-    u32 undo;  // length of the undo log at its start
-    u32 scope; // length of the list of numbered values at its start
-    u32 low;   // ... the shortest it was since
-    u32 epoch[3], next_epoch; // builder's, at its start
-    edge_t edges; // to its end, chained through fn.next_pred; or to ...
-    u32 edge_count;
-    blk_t header; // LOOP: the block it starts with; TRY: the block before
-    edge_t other; // IF: when the condition is 0
-    u32 table;    // number of the newest br_table to here, its edge is
-    edge_t table_edge;
-    u32 sets, set_count; // LOOP: locals it assigns, in builder.sets
-    u32 try, outer_try;  // TRY, TRY_TABLE: the handlers inside and outside
-    u32 exnref;          // CATCH: slot of the exception
-    u32 table_at;        // TRY_TABLE: the clauses, from the body on
+// Handlers under construction.
+struct try_block {
+    u32 number;   // in fn.tries
+    blk_t block;  // the one before
+    u32 exnref;   // slot of the exception, when it was caught
+    u32 table_at; // try_table: the clauses, from the body's start
     u32 clause_count;
 };
+
+// An open block of the wasm function.
+struct label {
+    u8 code;    // as struct frame has it, of one byte
+    bool dead;  // opened in dead code: nothing inside is built
+    u32 height; // operands below its parameters
+    struct block_type type;
+    u32 undo;       // length of the undo log at its start
+    u32 scope;      // length of the list of numbered values at its start
+    u32 low;        // ... the shortest it was since
+    u32 next_epoch; // builder's, at its start
+    edge_t edges;   // to its end, chained through fn.next_pred
+    u32 edge_count;
+    edge_t table_edge; // of the newest br_table to here
+    u32 outer_try;     // innermost handlers outside
+    union {
+        struct {
+            edge_t other; // when the condition is 0
+            u32 epoch[3]; // builder's, at its start
+        } branch;         // IF, ELSE
+        struct {
+            blk_t header;        // the block it starts with
+            u32 sets, set_count; // locals it assigns, in builder.sets
+        } loop;                  // LOOP
+        struct try_block *own;   // TRY, TRY_TABLE, CATCH
+    };
+};
+
+_Static_assert(sizeof(struct label) == 64, "the compiler's memory budget");
 
 // An instruction that later ones may be equal to.
 struct number {
@@ -113,6 +128,12 @@ struct scan_entry {
 
 enum epoch_class { EPOCH_MEMORY, EPOCH_GLOBAL, EPOCH_TABLE };
 
+// Memory that an array has grown out of.
+struct spare {
+    void *block;
+    u64 size; // 0: none
+};
+
 struct builder {
     struct fn *fn;
     const struct module *m;
@@ -124,6 +145,7 @@ struct builder {
     u64 budget;  // normal mode: what may still be spent
     u64 start;   // byte offset of the body
 
+    struct spare spares[SPARES];
     struct validator v;
     struct op op; // the one at hand
 
@@ -153,7 +175,7 @@ struct builder {
 
     struct label **labels; // in chunks
     u32 label_count, chunk_count, chunk_capacity;
-    u32 table_count; // br_tables so far
+    edge_t table_first; // of the newest br_table
 
     // What pending edges bring: see flow.c.
     u32 *records;
@@ -197,6 +219,12 @@ void spend(struct builder *b, u64 n);
 // is the address of the array's pointer.  False when building has stopped.
 MUST_USE bool room(struct builder *b, void *array, u32 *capacity, u32 count,
                    u64 more, u64 size);
+
+// Zeroed memory for after the body; NULL when building has stopped.
+void *scratch(struct builder *b, u64 size);
+
+// The body is read: let scratch() have the memory that this took.
+void spare_all(struct builder *b);
 
 // `count` fresh places in fn.pool; 0 when building has stopped.
 u32 pool_new(struct builder *b, u32 count);

@@ -12,48 +12,64 @@
 
 #include "ir/build.h"
 
-static bool
-try_begin(struct builder *b, u32 code)
+// The rows of a new try.
+static struct try_block *
+try_new(struct builder *b)
 {
     struct fn *fn = b->fn;
+    struct try_block *own = ARENA_NEW(b->temp, struct try_block, 1);
 
-    if (b->block == NO_BLOCK) {
-        label_push(b, code, 0);
-        return false;
+    if (own == NULL) {
+        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        return NULL;
     }
-    if (!b->plain && (!b->shadow || b->height > block_arity(b))) {
-        stop(b, ERR_BUDGET, NULL);
-        return false;
-    }
-    if (b->plain)
-        flush(b, b->height);
-    label_push(b, code, block_arity(b));
     if (fn->try_count == 0)
         fn->try_count = 1; // tries[0] is unused
     if (!room(b, &fn->tries, &b->try_capacity, fn->try_count, 1,
               sizeof(struct handlers)))
-        return false;
+        return NULL;
     fn->tries[fn->try_count] = (struct handlers){.parent = b->try};
-    b->try = fn->try_count++;
+    *own = (struct try_block){
+        .number = fn->try_count++,
+        .block = b->block,
+        .exnref = NO_INDEX,
+    };
+    return own;
+}
 
-    struct label *label = label_at(b, 0);
-    label->try = b->try;
-    label->header = b->block;
-    label->table_at = (u32)(b->op.table_at - b->start);
-    label->clause_count = code == WASM_TRY_TABLE ? b->op.index : 0;
-    return true;
+static void
+try_begin(struct builder *b, u32 code, u32 clause_count)
+{
+    if (b->block == NO_BLOCK) {
+        label_push(b, code, 0);
+        return;
+    }
+    if (!b->plain && (!b->shadow || b->height > block_arity(b))) {
+        stop(b, ERR_BUDGET, NULL);
+        return;
+    }
+    if (b->plain)
+        flush(b, b->height);
+    struct try_block *own = try_new(b);
+    label_push(b, code, block_arity(b));
+    if (b->status != OK)
+        return;
+    own->table_at = (u32)(b->op.table_at - b->start);
+    own->clause_count = clause_count;
+    label_at(b, 0)->own = own;
+    b->try = own->number;
 }
 
 void
 build_try(struct builder *b)
 {
-    (void)try_begin(b, WASM_TRY);
+    try_begin(b, WASM_TRY, 0);
 }
 
 void
 build_try_table(struct builder *b)
 {
-    (void)try_begin(b, WASM_TRY_TABLE);
+    try_begin(b, WASM_TRY_TABLE, b->op.index);
 }
 
 static const struct type *
@@ -112,10 +128,10 @@ open_pad(struct builder *b, struct label *label, u32 tag, bool ref)
         !room(b, &b->catch_try, &b->catch_try_capacity, fn->catch_count, 1,
               sizeof(u32)))
         return 0;
-    b->catch_try[fn->catch_count] = label->try;
+    b->catch_try[fn->catch_count] = label->own->number;
     fn->catches[fn->catch_count++] =
         (struct handler){.tag = tag, .edge = edge, .ref = ref};
-    fn->edges[edge].from = label->header;
+    fn->edges[edge].from = label->own->block;
     fn->edges[edge].args = pad_args(b, count, ref);
     block_after(b, edge);
     if (b->status != OK)
@@ -140,8 +156,8 @@ build_clauses(struct builder *b, struct label *label)
     struct catch_clause clause;
 
     // The reader is at the end of the body after its last instruction.
-    r.at = b->start + label->table_at;
-    for (u32 i = 0; i < label->clause_count && b->status == OK; i++) {
+    r.at = b->start + label->own->table_at;
+    for (u32 i = 0; i < label->own->clause_count && b->status == OK; i++) {
         read_catch(&r, &clause);
         bool ref = clause.kind == CATCH_TAG_REF || clause.kind == CATCH_ANY_REF;
         val_t exnref = open_pad(b, label, clause.tag, ref);
@@ -158,7 +174,7 @@ try_end(struct builder *b, struct label *label)
     blk_t block = b->block;
 
     b->try = label->outer_try;
-    if (label->clause_count == 0)
+    if (label->own->clause_count == 0)
         return;
     if (block != NO_BLOCK)
         jump_waiting(b, label);
@@ -179,10 +195,10 @@ build_catch(struct builder *b)
     if (b->block != NO_BLOCK)
         jump_waiting(b, label);
     b->try = label->outer_try;
-    if (label->exnref == NO_INDEX)
-        label->exnref = slot_new(b, IR_I64);
+    if (label->own->exnref == NO_INDEX)
+        label->own->exnref = slot_new(b, IR_I64);
     val_t exnref = open_pad(b, label, tag, true);
-    emit(b, IR_SLOT_SET, IR_VOID, 0, exnref, label->exnref, 0);
+    emit(b, IR_SLOT_SET, IR_VOID, 0, exnref, label->own->exnref, 0);
 }
 
 // The handlers that an exception meets that leaves the label's body; of a try
@@ -190,9 +206,9 @@ build_catch(struct builder *b)
 static u32
 label_handlers(const struct label *label)
 {
-    return label->code == WASM_TRY || label->code == WASM_TRY_TABLE ? label->
-    try : label
-        ->outer_try;
+    bool is_own = label->code == WASM_TRY || label->code == WASM_TRY_TABLE;
+
+    return is_own ? label->own->number : label->outer_try;
 }
 
 // The end of a try without catches, which passes exceptions on to a label.
@@ -202,7 +218,7 @@ build_delegate(struct builder *b)
     struct label *label = label_at(b, 0);
 
     if (!label->dead)
-        b->fn->tries[label->try].parent =
+        b->fn->tries[label->own->number].parent =
             label_handlers(label_at(b, b->op.index + 1));
     build_end(b);
 }
@@ -265,7 +281,8 @@ build_rethrow(struct builder *b)
 {
     const struct label *label = label_at(b, b->op.index);
 
-    throw_reference(b, emit(b, IR_SLOT_GET, IR_I64, 0, label->exnref, 0, 0));
+    throw_reference(b,
+                    emit(b, IR_SLOT_GET, IR_I64, 0, label->own->exnref, 0, 0));
 }
 
 // --- tables  ---------------------------------------------------------------
@@ -277,15 +294,11 @@ catches_group(struct builder *b)
 {
     struct fn *fn = b->fn;
     struct handler *sorted =
-        ARENA_NEW(b->temp, struct handler, fn->catch_count);
+        scratch(b, fn->catch_count * sizeof(struct handler));
     u32 at = 0;
 
-    if (fn->catch_count == 0)
+    if (fn->catch_count == 0 || sorted == NULL)
         return;
-    if (sorted == NULL) {
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
-        return;
-    }
     for (u32 i = 0; i < fn->catch_count; i++)
         fn->tries[b->catch_try[i]].count++;
     for (u32 i = 1; i < fn->try_count; i++) {

@@ -254,15 +254,13 @@ drop_unused(struct builder *b)
 {
     struct fn *fn = b->fn;
     struct marker m = {.b = b, .fn = fn, .walked = fn->ins_count};
-    val_t *names = ARENA_NEW(b->temp, val_t, fn->ins_count);
+    val_t *names = scratch(b, fn->ins_count * sizeof(val_t));
 
-    m.used = ARENA_NEW(b->temp, u64, fn->ins_count / 64 + 1);
-    m.writes = ARENA_NEW(b->temp, u32, fn->slot_count);
-    m.read = ARENA_NEW(b->temp, u64, fn->slot_count / 64 + 1);
-    if (names == NULL || m.used == NULL || m.writes == NULL || m.read == NULL) {
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
+    m.used = scratch(b, (fn->ins_count / 64 + 1) * sizeof(u64));
+    m.writes = scratch(b, fn->slot_count * sizeof(u32));
+    m.read = scratch(b, (fn->slot_count / 64 + 1) * sizeof(u64));
+    if (b->status != OK)
         return;
-    }
     // The function's arguments stay.
     for (u32 i = 0; i < fn->blocks[0].params; i++)
         bit_set(m.used, fn->blocks[0].first + i);
@@ -278,6 +276,7 @@ drop_unused(struct builder *b)
 void
 finish(struct builder *b)
 {
+    spare_all(b);
     drop_unused(b);
     if (b->status == OK)
         find_loops(b);

@@ -67,9 +67,7 @@ label_push(struct builder *b, u32 code, u32 param_count)
         .low = b->number_count,
         .next_epoch = b->next_epoch,
         .outer_try = b->try,
-        .exnref = NO_INDEX,
     };
-    memcpy(label->epoch, b->epoch, sizeof(b->epoch));
 }
 
 static void
@@ -205,16 +203,16 @@ record_new(struct builder *b, u32 undo, u32 count)
 static u32
 loop_args(struct builder *b, const struct label *label, u32 count)
 {
-    u32 args = pool_new(b, count + label->set_count);
+    u32 args = pool_new(b, count + label->loop.set_count);
 
-    spend(b, count + label->set_count);
+    spend(b, count + label->loop.set_count);
     if (b->status != OK)
         return 0;
     u32 *to = &b->fn->pool[args];
     for (u32 i = 0; i < count; i++)
         *to++ = b->stack[b->height - count + i];
-    for (u32 i = 0; i < label->set_count; i++)
-        *to++ = b->locals[b->sets[label->sets + i]].value;
+    for (u32 i = 0; i < label->loop.set_count; i++)
+        *to++ = b->locals[b->sets[label->loop.sets + i]].value;
     return args;
 }
 
@@ -240,7 +238,7 @@ edge_to(struct builder *b, struct label *label)
     if (label->code == WASM_LOOP) {
         if (!b->plain)
             args = loop_args(b, label, count);
-        edge_bind(b, edge, label->header);
+        edge_bind(b, edge, label->loop.header);
     } else {
         // Locals end with the function.
         u32 undo = is_function(b, label) ? b->undo_count : label->undo;
@@ -375,7 +373,8 @@ build_if(struct builder *b)
     label_push(b, WASM_IF, params);
     if (!b->plain && b->status == OK)
         b->fn->edges[other].args = record_new(b, b->undo_count, params);
-    label_at(b, 0)->other = other;
+    label_at(b, 0)->branch.other = other;
+    memcpy(label_at(b, 0)->branch.epoch, b->epoch, sizeof(b->epoch));
     block_end(b);
     block_after(b, then);
 }
@@ -384,7 +383,7 @@ build_if(struct builder *b)
 static void
 restore_params(struct builder *b, const struct label *label)
 {
-    u32 count, record = b->fn->edges[label->other].args + 1;
+    u32 count, record = b->fn->edges[label->branch.other].args + 1;
     const valtype_t *types = block_params(b->m, label->type, &count);
 
     b->height = label->height;
@@ -411,8 +410,8 @@ build_else(struct builder *b)
         restore_params(b, label);
         label->low = MIN(label->low, label->scope);
         numbers_cut(b, label->low);
-        memcpy(b->epoch, label->epoch, sizeof(b->epoch));
-        block_after(b, label->other);
+        memcpy(b->epoch, label->branch.epoch, sizeof(b->epoch));
+        block_after(b, label->branch.other);
     }
     label->code = WASM_ELSE;
 }
@@ -423,14 +422,14 @@ loop_params(struct builder *b, const struct label *label, u32 params)
 {
     struct block *block = &b->fn->blocks[b->block];
 
-    block->params = params + label->set_count;
+    block->params = params + label->loop.set_count;
     for (u32 i = 0; i < params; i++) {
         val_t *v = &b->stack[label->height + i];
         *v = emit(b, IR_PARAM, operand_type(b, label->height + i), 0, i,
                   b->block, 0);
     }
-    for (u32 i = 0; i < label->set_count && b->status == OK; i++) {
-        u32 local = b->sets[label->sets + i];
+    for (u32 i = 0; i < label->loop.set_count && b->status == OK; i++) {
+        u32 local = b->sets[label->loop.sets + i];
         local_set(b, local,
                   emit(b, IR_PARAM, b->locals[local].type, 0, params + i,
                        b->block, 0));
@@ -453,9 +452,9 @@ build_loop(struct builder *b)
         flush(b, b->height);
     label_push(b, WASM_LOOP, params);
     struct label *label = label_at(b, 0);
-    label->sets = scan.sets;
-    label->set_count = scan.count;
-    label->header = b->fn->block_count;
+    label->loop.sets = scan.sets;
+    label->loop.set_count = scan.count;
+    label->loop.header = b->fn->block_count;
 
     edge_t edge = edge_new(b);
     u32 args = b->plain ? 0 : loop_args(b, label, params);
@@ -481,7 +480,7 @@ build_end(struct builder *b)
 
     if (!label->dead) {
         if (label->code == WASM_IF)
-            edge_wait(b, label->other, label);
+            edge_wait(b, label->branch.other, label);
         if (label->code == WASM_TRY_TABLE || label->code == WASM_TRY ||
             label->code == WASM_CATCH)
             try_end(b, label);
@@ -546,15 +545,20 @@ build_br_on_non_null(struct builder *b)
 
 // --- br_table  -------------------------------------------------------------
 
-// The edge to a label, one for each label; several labels may not be in place.
+// Is the label's edge one of the br_table at hand?
+static bool
+has_case(const struct builder *b, const struct label *label)
+{
+    return label->table_edge >= b->table_first;
+}
+
+// The edge to a label; several entries share it.
 static edge_t
 case_edge(struct builder *b, struct label *label)
 {
-    if (label->table != b->table_count) {
-        label->table = b->table_count;
+    if (!has_case(b, label))
         label->table_edge =
             is_in_place(b, label) ? edge_to(b, label) : edge_new(b);
-    }
     return label->table_edge;
 }
 
@@ -580,10 +584,10 @@ move_cases(struct builder *b)
     r.at = b->op.table_at;
     for (u32 i = 0; i <= b->op.index && b->status == OK; i++) {
         struct label *label = label_at(b, read_u32(&r));
-        if (label->table != b->table_count || is_in_place(b, label))
+        if (!has_case(b, label) || is_in_place(b, label))
             continue;
-        label->table = 0;
         block_after(b, label->table_edge);
+        label->table_edge = 0;
         jump_to(b, label);
     }
 }
@@ -613,9 +617,8 @@ build_br_table(struct builder *b)
 
     if (b->plain)
         flush(b, b->height);
-    b->table_count++;
     spend(b, cases.count);
-    cases.first = b->fn->edge_count;
+    cases.first = b->table_first = b->fn->edge_count;
     cases.targets = pool_new(b, cases.count);
     // Arguments of edges to loops are in the pool too: they come after.
     read_cases(b, cases.targets);

@@ -239,7 +239,7 @@ void
 loop_close(struct builder *b, const struct label *label)
 {
     struct fn *fn = b->fn;
-    const struct block *block = &fn->blocks[label->header];
+    const struct block *block = &fn->blocks[label->loop.header];
 
     for (u32 i = 0; i < block->params && b->status == OK; i++) {
         val_t v = only_value(fn, block, i);

@@ -58,20 +58,19 @@ void
 find_loops(struct builder *b)
 {
     struct fn *fn = b->fn;
-    u32 capacity = 0;
+    u32 count = 1, next = 1;
 
-    if (!room(b, &fn->loops, &capacity, 0, 1, sizeof(struct loop)))
+    for (blk_t i = 0; i < fn->block_count; i++)
+        count += back_end(fn, i) != 0;
+    fn->loops = scratch(b, count * sizeof(struct loop));
+    if (fn->loops == NULL)
         return;
     fn->loops[0] = (struct loop){0, fn->block_count, 0, 0};
-    fn->loop_count = 1;
+    fn->loop_count = count;
     for (blk_t i = 0; i < fn->block_count; i++) {
         blk_t end = back_end(fn, i);
-        if (end == 0)
-            continue;
-        if (!room(b, &fn->loops, &capacity, fn->loop_count, 1,
-                  sizeof(struct loop)))
-            return;
-        fn->loops[fn->loop_count++] = (struct loop){i, end, 0, 0};
+        if (end != 0)
+            fn->loops[next++] = (struct loop){i, end, 0, 0};
     }
     nest_loops(fn);
     assign_loops(fn);

@@ -44,6 +44,40 @@ is_newest(const struct arena *arena, const void *block, u64 size)
     return block != NULL && (const u8 *)block + size == arena->base + arena->at;
 }
 
+// Memory of `size` bytes, maybe that of an array which has grown out of it.
+static void *
+block_new(struct builder *b, u64 size)
+{
+    u32 best = SPARES;
+
+    size = ALIGN_UP(MAX(size, 1), 16);
+    for (u32 i = 0; i < SPARES; i++)
+        if (b->spares[i].size >= size &&
+            (best == SPARES || b->spares[i].size < b->spares[best].size))
+            best = i;
+    if (best == SPARES)
+        return arena_alloc(b->temp, size, 16);
+
+    void *block = b->spares[best].block;
+    b->spares[best].block = (u8 *)block + size;
+    b->spares[best].size -= size;
+    return block;
+}
+
+// Remember memory for block_new(); of what it has, the smallest goes.
+static void
+block_spare(struct builder *b, void *block, u64 size)
+{
+    u64 skip = -(u64)block % 16;
+    u32 worst = 0;
+
+    for (u32 i = 1; i < SPARES; i++)
+        if (b->spares[i].size < b->spares[worst].size)
+            worst = i;
+    if (size >= skip + 16 && size - skip > b->spares[worst].size)
+        b->spares[worst] = (struct spare){(u8 *)block + skip, size - skip};
+}
+
 bool
 room(struct builder *b, void *array, u32 *capacity, u32 count, u64 more,
      u64 size)
@@ -67,9 +101,11 @@ room(struct builder *b, void *array, u32 *capacity, u32 count, u64 more,
     if (newest) {
         new = arena_resize(b->temp, old, larger * size) ? old : NULL;
     } else {
-        new = arena_alloc(b->temp, larger * size, 16);
-        if (new != NULL && old != NULL)
+        new = block_new(b, larger * size);
+        if (new != NULL && old != NULL) {
             memcpy(new, old, count * size);
+            block_spare(b, old, *capacity * size);
+        }
     }
     if (new == NULL) {
         stop(b, ERR_NO_MEMORY, "function too large to compile");
@@ -78,6 +114,33 @@ room(struct builder *b, void *array, u32 *capacity, u32 count, u64 more,
     *(void **)array = new;
     *capacity = (u32)larger;
     return true;
+}
+
+void *
+scratch(struct builder *b, u64 size)
+{
+    void *block = block_new(b, size);
+
+    if (block == NULL)
+        stop(b, ERR_NO_MEMORY, "function too large to compile");
+    else
+        memset(block, 0, size);
+    return block;
+}
+
+void
+spare_all(struct builder *b)
+{
+    struct validator *v = &b->v;
+
+    block_spare(b, v->operands, v->operand_capacity * sizeof(*v->operands));
+    block_spare(b, v->frames, v->frame_capacity * sizeof(*v->frames));
+    block_spare(b, b->stack, b->stack_capacity * sizeof(*b->stack));
+    block_spare(b, b->locals, b->local_capacity * sizeof(*b->locals));
+    block_spare(b, b->undo, b->undo_capacity * sizeof(*b->undo));
+    block_spare(b, b->records, b->record_capacity * sizeof(*b->records));
+    block_spare(b, b->numbers, b->number_capacity * sizeof(*b->numbers));
+    block_spare(b, b->scans, b->scan_capacity * sizeof(*b->scans));
 }
 
 u32
