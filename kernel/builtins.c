@@ -28,7 +28,7 @@ span(struct memory *m, u64 at, u64 size)
     return m->base + at;
 }
 
-// --- memories ------------------------------------------------------------------
+// --- memories ----------------------------------------------------------------
 
 static u64
 builtin_MEMORY_GROW(struct vmctx *vm, u32 memory, u64 pages)
@@ -78,7 +78,7 @@ builtin_DATA_DROP(struct vmctx *vm, u32 segment)
     segment_drop_data(vm->instance, segment);
 }
 
-// --- tables --------------------------------------------------------------------
+// --- tables ------------------------------------------------------------------
 
 static bool
 inside(const struct live_table *t, u64 at, u64 count)
@@ -140,7 +140,7 @@ builtin_TYPE_MATCH(struct vmctx *vm, u32 actual, u32 expected)
     return types_is_subtype(actual, expected) ? TRAP_NONE : TRAP_INDIRECT_TYPE;
 }
 
-// --- atomics -------------------------------------------------------------------
+// --- atomics -----------------------------------------------------------------
 
 // The operand of a wait or notify, or a trap.
 static u8 *
@@ -196,7 +196,7 @@ builtin_ATOMIC_NOTIFY(struct vmctx *vm, u32 memory, u64 at, u32 count)
     return m->type.shared ? atomic_notify(bytes, count) : 0;
 }
 
-// --- exceptions ----------------------------------------------------------------
+// --- exceptions --------------------------------------------------------------
 
 // These need the registers of their caller, see exception.c.
 #define builtin_THROW     throw_stub

@@ -64,7 +64,7 @@ arena_trim(struct arena *arena, u64 keep)
     }
 }
 
-// --- scratch memory ------------------------------------------------------------
+// --- scratch memory ----------------------------------------------------------
 
 enum { SCRATCH_KEEP = 4 * 1024 * 1024 };
 
@@ -128,7 +128,7 @@ scratch_done(struct scratch *s)
         scratch_free(s);
 }
 
-// --- compiling -----------------------------------------------------------------
+// --- compiling ---------------------------------------------------------------
 
 // Only what is imported can start threads.
 static bool

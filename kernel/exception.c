@@ -26,7 +26,7 @@ struct exception {
     u64 slots[][2];
 };
 
-// --- the exceptions of a process: p->lock is held ---------------------------------
+// --- the exceptions of a process: p->lock is held ----------------------------
 
 static u64
 exnref_of(const struct process *p, u32 number)
@@ -73,7 +73,7 @@ free_number(struct process *p)
     return p->exn_free;
 }
 
-// --- sweeping -----------------------------------------------------------------------
+// --- sweeping ----------------------------------------------------------------
 
 struct sweep {
     struct process *p;
@@ -179,7 +179,7 @@ exceptions_free(struct process *p)
     p->exn_count = 0;
 }
 
-// --- making --------------------------------------------------------------------------
+// --- making ------------------------------------------------------------------
 
 // A number for a new exception, p->exn_count when there is no memory.
 static u32
@@ -227,7 +227,7 @@ exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2], u64 rsp)
     return exnref;
 }
 
-// --- walking the frames ----------------------------------------------------------------
+// --- walking the frames ------------------------------------------------------
 
 // The place of a callee-saved register, by hardware number.
 static u64 *

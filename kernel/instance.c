@@ -2,7 +2,7 @@
 
 #include "kernel/kernel.h"
 
-// --- making ----------------------------------------------------------------------
+// --- making ------------------------------------------------------------------
 
 // Rows of process->funcs for the functions of i.
 static status_t
@@ -187,7 +187,7 @@ instance_new(struct instance **out, struct process *p, struct code_module *m,
     return status;
 }
 
-// --- looking -------------------------------------------------------------------------
+// --- looking -----------------------------------------------------------------
 
 bool
 instance_export(struct instance *i, struct string name, struct extern_ref *out)
@@ -221,7 +221,7 @@ func_find(struct process *p, u32 id, struct instance **i, u32 *func)
     return false;
 }
 
-// --- calling -------------------------------------------------------------------------
+// --- calling -----------------------------------------------------------------
 
 struct call_in {
     enter_fn *enter;

@@ -140,7 +140,7 @@ MUST_USE status_t console_wait(u64 deadline_ns);
 void klog(const char *text, ...) PRINTF(1, 2);
 
 // --- interrupts: called by ports, on the interrupted thread's stack or on the
-// CPU's own, with interrupts off -------------------------------------------------
+// CPU's own, with interrupts off ---------------------------------------------
 
 // The timer fired or another CPU poked us.  Wakes sleepers; true when the
 // interrupted thread should give way: the port then saves all its registers
@@ -180,7 +180,7 @@ enum fault_action fault_handle(struct fault *fault, u64 *barrier_rsp);
 // interface (instance.c) is also for tests and the script runner in tool/.
 // =============================================================================
 
-// --- lock.c -----------------------------------------------------------------------
+// --- lock.c ------------------------------------------------------------------
 
 // A spin lock.  Taken with preemption off (lock) or, where interrupts take it
 // too, with interrupts off (lock_irq).
@@ -196,12 +196,12 @@ MUST_USE bool lock_irq(struct lock *l); // whether interrupts were on
 void lock_irq_nested(struct lock *l);   // interrupts are off already
 void unlock_irq(struct lock *l, bool on);
 
-// --- heap.c -------------------------------------------------------------------------
+// --- heap.c ------------------------------------------------------------------
 
 // Bytes handed out by kernel_alloc() and not yet freed.
 u64 heap_in_use(void);
 
-// --- object.c -------------------------------------------------------------------------
+// --- object.c ----------------------------------------------------------------
 
 enum right {
 #define RIGHT(bit, id, text) RIGHT_##id = 1 << bit,
@@ -232,7 +232,7 @@ u64 object_count(void);                // objects alive, for tests
     void id##_free(struct object *o);
 #include "abi/objects.def"
 
-// --- handle.c ---------------------------------------------------------------------------
+// --- handle.c ----------------------------------------------------------------
 
 typedef u32 handle_t; // generation << 20 | index; 0 is none
 
@@ -266,7 +266,7 @@ MUST_USE status_t handle_duplicate(struct handle_table *t, handle_t h,
                                    u32 rights, handle_t *out);
 void handle_table_free(struct handle_table *t);
 
-// --- timer.c ------------------------------------------------------------------------------
+// --- timer.c -----------------------------------------------------------------
 
 // Deadlines of waiting threads, a heap per CPU.
 struct timer {
@@ -281,7 +281,7 @@ void timer_cancel(struct timer *t);
 u64 timer_next(void);       // of this CPU
 bool timer_expire(u64 now); // true when it woke somebody
 
-// --- wait.c ---------------------------------------------------------------------------------
+// --- wait.c ------------------------------------------------------------------
 
 struct wait_queue {
     struct lock lock; // taken with interrupts off
@@ -300,8 +300,8 @@ struct waiter {
 
 void wait_queue_init(struct wait_queue *q);
 
-// Wait.  Called with q->lock held by lock_irq (`on` is its result), returns with
-// it released.  A killed thread gets WAKE_KILLED, see thread_check_killed().
+// Wait.  Called with q->lock held by lock_irq (`on` is its result), returns
+// with it released.  A killed thread gets WAKE_KILLED, see thread_check_killed().
 enum wake wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on);
 
 // For timers and killers: end the wait, if nobody else has.
@@ -311,7 +311,7 @@ void waiter_kill(struct waiter *w);
 // Wake at most `count` waiters with this key, oldest first; q->lock is held.
 u32 wait_queue_wake(struct wait_queue *q, u64 key, u32 count);
 
-// --- sched.c ----------------------------------------------------------------------------------
+// --- sched.c -----------------------------------------------------------------
 
 extern u64 sched_slice_ns; // what a thread may run while others wait
 
@@ -326,7 +326,7 @@ void sched_poke(struct thread *t);  // have it look at `killed` soon
 NORETURN void sched_exit(void);     // the current thread is dead
 void sched_first_switch(void);      // a new thread's first step
 
-// --- thread.c -----------------------------------------------------------------------------------
+// --- thread.c ----------------------------------------------------------------
 
 enum {
     STACK_RESERVE = 48 * 1024, // below a frame of generated code, for C and for
@@ -422,7 +422,7 @@ MUST_USE status_t thread_spawn(struct instance *from, u32 index, u32 arg,
 
 void thread_unspawn(struct thread *t);
 
-// --- types.c -----------------------------------------------------------------------------------
+// --- types.c -----------------------------------------------------------------
 
 // Canonical type ids, the same for equal types in all modules (spec 3.1.3:
 // iso-recursive).  0 is never one; an id is not reused while anybody holds it.
@@ -438,7 +438,7 @@ bool types_is_subtype(u32 sub, u32 super);
 valtype_t valtype_canonical(valtype_t t, const u32 *ids);
 bool valtype_is_subtype(valtype_t sub, valtype_t super);
 
-// --- memory.c ------------------------------------------------------------------------------------
+// --- memory.c ----------------------------------------------------------------
 
 enum { COMMIT_STEP = 64 * 1024 };
 
@@ -465,7 +465,7 @@ memory_contains(const struct memory *m, u64 at, u64 size)
     return at <= now && size <= now - at;
 }
 
-// --- table.c ---------------------------------------------------------------------------------------
+// --- table.c -----------------------------------------------------------------
 
 struct live_table {
     struct object object;
@@ -489,7 +489,7 @@ void table_set(struct live_table *t, u64 at, u64 value);
 void table_copy(struct live_table *to, u64 at, const struct live_table *from,
                 u64 from_at, u64 count);
 
-// --- code_module.c -----------------------------------------------------------------------------------
+// --- code_module.c -----------------------------------------------------------
 
 extern u32 cpu_features; // enum cpu_feature (kernel.c)
 
@@ -504,7 +504,7 @@ struct code_module {
     u32 *ids;         // canonical type ids
 };
 
-// --- process.c -------------------------------------------------------------------------------------------
+// --- process.c ---------------------------------------------------------------
 
 enum { PROCESS_NAME = 64, FUNCS_MAX = 4 << 20, INSTANCES_MAX = 4096 };
 
@@ -685,7 +685,7 @@ enum trap segment_memory_init(struct instance *i, u32 memory, u32 segment,
 void segment_drop_elem(struct instance *i, u32 segment);
 void segment_drop_data(struct instance *i, u32 segment);
 
-// --- builtins.c, trap.c ---------------------------------------------------------------
+// --- builtins.c, trap.c ------------------------------------------------------
 
 extern const u64 builtin_addresses[];
 

@@ -9,7 +9,7 @@
 
 #include "kernel/kernel.h"
 
-// --- matching types ------------------------------------------------------------
+// --- matching types ----------------------------------------------------------
 
 struct link {
     struct instance *i;
@@ -167,7 +167,7 @@ link_imports(struct instance *i, const struct resolver *resolver,
     return status;
 }
 
-// --- several instances -----------------------------------------------------------
+// --- several instances -------------------------------------------------------
 
 static void
 adapt_table(struct process *p, struct live_table *t)

@@ -55,7 +55,8 @@ void port_poke(u32 cpu);
 u64 port_monotonic_ns(void);
 u64 port_realtime_ns(void);
 
-// Call sched_interrupt() on this CPU at this time or soon after; UINT64_MAX: never.
+// Call sched_interrupt() on this CPU at this time or soon after; UINT64_MAX:
+// never.
 void port_timer_set(u64 monotonic_ns);
 
 void port_random(void *to, u64 size);

@@ -12,7 +12,7 @@ enum { STATUS_TRAP = 134 };
 
 const struct host_module *const *host_modules;
 
-// --- host modules ------------------------------------------------------------------
+// --- host modules ------------------------------------------------------------
 
 static bool
 find_host(void *self, struct string module, struct string name,
@@ -43,7 +43,7 @@ host_is_single(struct string module)
 
 const struct resolver host_resolver = {NULL, find_host, true};
 
-// --- life ------------------------------------------------------------------------------
+// --- life --------------------------------------------------------------------
 
 // Row 0 is the null reference.  An embedder's process may get more and more
 // instances, a program's knows how many functions it has.
@@ -207,7 +207,7 @@ process_personality(struct process *p)
     return p->personality_state;
 }
 
-// --- threads -------------------------------------------------------------------------
+// --- threads -----------------------------------------------------------------
 
 status_t
 process_add_thread(struct process *p, struct thread *t)
@@ -314,7 +314,7 @@ process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
     return OK;
 }
 
-// --- running programs -------------------------------------------------------------------
+// --- running programs --------------------------------------------------------
 
 // What happens to the process when a thread's function did not return.
 static void
@@ -375,7 +375,7 @@ process_start(struct process *p)
     return status;
 }
 
-// --- threads that programs spawn ------------------------------------------------------------
+// --- threads that programs spawn ---------------------------------------------
 
 struct spawn {
     struct instance *instance;

@@ -4,10 +4,12 @@
 // each, and an idle thread for when there are none.  A thread that was woken
 // goes before the queue, but into the slice that is running: threads that wake
 // each other (a lock that is passed on, a question and its answer) follow each
-// other at once and still get only the time of one.  The lock is held across a switch: the thread
-// that is switched to releases it (after_switch), so nobody sees a thread as
-// ready before its registers are saved.  A thread belongs to one CPU at a time;
-// only the owner of that CPU's lock changes its state.
+// other at once and still get only the time of one.
+//
+// The lock is held across a switch: the thread that is switched to releases it
+// (after_switch), so nobody sees a thread as ready before its registers are
+// saved.  A thread belongs to one CPU at a time; only the owner of that CPU's
+// lock changes its state.
 
 #include "kernel/kernel.h"
 
@@ -34,7 +36,7 @@ sched_current(void)
     return this_cpu()->current;
 }
 
-// --- switching: cpu->lock is held, interrupts are off ---------------------------
+// --- switching: cpu->lock is held, interrupts are off ------------------------
 
 static void
 make_ready(struct thread *t, struct list *queue)
@@ -140,7 +142,7 @@ give_way(void)
     switch_next(cpu);
 }
 
-// --- threads ------------------------------------------------------------------------
+// --- threads -----------------------------------------------------------------
 
 void
 sched_first_switch(void)
@@ -252,7 +254,7 @@ sched_exit(void)
     panic(__FILE__, __LINE__, "a dead thread runs");
 }
 
-// --- interrupts ---------------------------------------------------------------------
+// --- interrupts --------------------------------------------------------------
 
 bool
 sched_interrupt(void)

@@ -3,7 +3,7 @@
 
 #include "kernel/kernel.h"
 
-// --- constant expressions --------------------------------------------------------
+// --- constant expressions ----------------------------------------------------
 
 static union value
 env_global(void *self, u32 index)
@@ -38,7 +38,7 @@ eval_offset(struct instance *i, struct const_expr expr, bool is64)
     return is64 ? value.i64 : value.i32;
 }
 
-// --- elements ----------------------------------------------------------------------
+// --- elements ----------------------------------------------------------------
 
 static bool
 fits(u64 size, u64 at, u64 count)
@@ -118,7 +118,7 @@ apply_elem(struct instance *i, const struct elem_segment *s)
     return TRAP_NONE;
 }
 
-// --- data ----------------------------------------------------------------------------
+// --- data --------------------------------------------------------------------
 
 static enum trap
 copy_data(struct instance *i, u32 memory, const struct data_segment *s, u64 to,
@@ -161,7 +161,7 @@ apply_data(struct instance *i, const struct data_segment *s)
                      s->size);
 }
 
-// --- making an instance ------------------------------------------------------------------
+// --- making an instance ------------------------------------------------------
 
 static void
 init_globals(struct instance *i)

@@ -8,7 +8,7 @@
 
 #include "kernel/kernel.h"
 
-// --- arguments -------------------------------------------------------------------
+// --- arguments ---------------------------------------------------------------
 
 #define SYSCALL(number, name, help, args) \
     struct name##_args {                  \
@@ -37,7 +37,7 @@ take_object(handle_t h, const struct object_type *type, u32 rights,
     return status;
 }
 
-// --- the calls ---------------------------------------------------------------------
+// --- the calls ---------------------------------------------------------------
 
 static struct instance *
 caller(void)
@@ -183,7 +183,7 @@ sys_log_write(const struct log_write_args *a)
     return OK;
 }
 
-// --- from raw to checked ---------------------------------------------------------
+// --- from raw to checked -----------------------------------------------------
 
 enum { RAW_MAX = 6 }; // those that travel in registers
 
@@ -286,7 +286,7 @@ next_word(struct marshal *m)
     }
 #include "abi/syscalls.def"
 
-// --- the module ------------------------------------------------------------------
+// --- the module --------------------------------------------------------------
 
 static const struct host_func funcs[] = {
 #define SYSCALL(number, name, help, args) \

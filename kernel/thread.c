@@ -14,7 +14,7 @@ static struct {
     u32 count;
 } pool;
 
-// --- the running thread ---------------------------------------------------------
+// --- the running thread ------------------------------------------------------
 
 static struct thread **
 thread_slot(u64 in_stack)
@@ -68,7 +68,7 @@ thread_drop_holds(struct thread *t)
         object_release(t->holds[--t->hold_count]);
 }
 
-// --- stacks -----------------------------------------------------------------------
+// --- stacks ------------------------------------------------------------------
 
 // A stack notes its lowest committed byte itself, also while it is in the pool.
 static u8 **
@@ -132,7 +132,7 @@ thread_grow_stack(struct thread *t, u64 rsp, enum trap *trap)
     return true;
 }
 
-// --- life ---------------------------------------------------------------------------
+// --- life --------------------------------------------------------------------
 
 void
 thread_free(struct object *o)

@@ -6,7 +6,7 @@
 
 #include "kernel/kernel.h"
 
-// --- what a pc is ----------------------------------------------------------------
+// --- what a pc is ------------------------------------------------------------
 
 struct instance *
 instance_at(struct process *p, u64 pc)
@@ -30,7 +30,7 @@ trap_site_at(struct process *p, u64 pc)
                        NULL;
 }
 
-// --- backtraces --------------------------------------------------------------------
+// --- backtraces --------------------------------------------------------------
 
 static void
 add_frame(struct trap_info *trap, struct instance *i, u32 func, u64 at)
@@ -116,7 +116,7 @@ trap_at_call(enum trap kind, u64 rsp)
     barrier_unwind(t->barrier);
 }
 
-// --- faults ------------------------------------------------------------------------
+// --- faults ------------------------------------------------------------------
 
 // The memory of the process whose slot the address is in.
 static struct memory *
@@ -202,7 +202,7 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
     return FAULT_UNWIND;
 }
 
-// --- reports -----------------------------------------------------------------------
+// --- reports -----------------------------------------------------------------
 
 static void
 report_frame(const struct trace_frame *frame)

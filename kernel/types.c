@@ -39,7 +39,7 @@ static struct {
     u64 seed;
 } types;
 
-// --- writing a group as words ------------------------------------------------------
+// --- writing a group as words ------------------------------------------------
 
 struct writer {
     struct group *group;
@@ -115,7 +115,7 @@ write_group(const struct module *m, u32 first, u32 count, const u32 *ids)
     return g;
 }
 
-// --- the table: types.lock is held ----------------------------------------------------
+// --- the table: types.lock is held -------------------------------------------
 
 static bool
 init_table(void)
@@ -245,7 +245,7 @@ drop_group(struct group *first)
     }
 }
 
-// --- for the others ---------------------------------------------------------------------
+// --- for the others ----------------------------------------------------------
 
 // Take a reference to the group that starts at `first`.
 static status_t

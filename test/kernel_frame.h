@@ -18,7 +18,7 @@
 // compare objects and heap before and after.
 void kernel_test_run(void (*test)(void));
 
-// --- modules (kernel_wasm.c) ---------------------------------------------------
+// --- modules (kernel_wasm.c) -------------------------------------------------
 
 struct test_module {
     const char *name;

@@ -131,7 +131,7 @@ TEST_KERNEL(table_grows_to_its_limit)
     process_release(p);
 }
 
-// --- canonical types -----------------------------------------------------------
+// --- canonical types ---------------------------------------------------------
 
 static const valtype_t ii_l[] = {VAL_I32, VAL_I32, VAL_I64};
 

@@ -47,7 +47,7 @@ TEST_KERNEL(process_bad_arguments_are_refused)
     EXPECT_EQ(test_run_module("misuse"), 42);
 }
 
-// --- traps ---------------------------------------------------------------------
+// --- traps -------------------------------------------------------------------
 
 static const char *trapping;
 
@@ -145,7 +145,7 @@ TEST_KERNEL(trap_uncaught_exception)
                          NULL});
 }
 
-// --- ending --------------------------------------------------------------------
+// --- ending ------------------------------------------------------------------
 
 TEST_KERNEL(kill_endless_loop)
 {
@@ -186,7 +186,7 @@ TEST_KERNEL(kill_threads_that_block_and_spin)
     }
 }
 
-// --- linking -------------------------------------------------------------------
+// --- linking -----------------------------------------------------------------
 
 static void
 expect_refused(const char *module, status_t want, const char *want_text)
@@ -219,7 +219,7 @@ TEST_KERNEL(process_without_entry_does_not_start)
     process_release(p);
 }
 
-// --- no memory -----------------------------------------------------------------
+// --- no memory ---------------------------------------------------------------
 
 // Let every single commit on the way fail once.
 TEST_KERNEL(no_memory_anywhere_fails_cleanly)
@@ -251,7 +251,7 @@ TEST_KERNEL(no_memory_anywhere_fails_cleanly)
     EXPECT_EQ(worked, 1);
 }
 
-// --- compiled code -------------------------------------------------------------
+// --- compiled code -----------------------------------------------------------
 
 // Neither the order nor what was compiled before shows in the code.
 TEST_KERNEL(code_is_the_same_every_time)

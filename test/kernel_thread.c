@@ -135,7 +135,7 @@ TEST_KERNEL(thread_join_times_out)
     thread_release(t);
 }
 
-// --- pfex ------------------------------------------------------------------------
+// --- pfex --------------------------------------------------------------------
 
 struct counter {
     u32 word;
@@ -215,7 +215,7 @@ TEST_KERNEL(pfex_free_word_is_not_released)
     EXPECT_EQ(word, 0);
 }
 
-// --- wait and notify -------------------------------------------------------------
+// --- wait and notify ---------------------------------------------------------
 
 struct parked {
     u32 word;

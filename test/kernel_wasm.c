@@ -1,29 +1,8 @@
-// test/kernel_wasm.c: the modules of the kernel tests, each with its text; made
-// by wat2wasm --debug-names.
+// test/kernel_wasm.c: test/kernel/*.wat, as wat2wasm --debug-names (and
+// --enable-threads --enable-exceptions) writes them.
 
 #include "test/kernel_frame.h"
 
-// (module
-//   (import "nebulet" "thread_spawn" (func $spawn (param i32 i32 i32 i32) (result i32)))
-//   (import "nebulet" "thread_join" (func $join (param i32) (result i32)))
-//   (import "nebulet" "pfex_acquire" (func $acquire (param i32) (result i32)))
-//   (import "nebulet" "thread_sleep" (func $sleep (param i64) (result i32)))
-//   (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
-//   (memory 1)
-//   (table funcref (elem $lock $wait $spin $stop))
-//   (func $lock (param i32) (drop (call $acquire (i32.const 0))) (drop (call $acquire (i32.const 0))))
-//   (func $wait (param i32) (drop (call $sleep (i64.const -1))))
-//   (func $spin (param i32) (loop $again (br $again)))
-//   (func $stop (param i32)
-//     (drop (call $sleep (i64.const 10000000))) (drop (call $exit (i32.const 7))) unreachable)
-//   (func (export "_start")
-//     (drop (call $spawn (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 16)))
-//     (drop (call $spawn (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 16)))
-//     (drop (call $spawn (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 20)))
-//     (drop (call $spawn (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 24)))
-//     (drop (call $spawn (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 28)))
-//     (drop (call $join (i32.load (i32.const 20))))
-//     unreachable))
 static const u8 blocked[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x1a, 0x05, 0x60,
     0x04, 0x7f, 0x7f, 0x7f, 0x7f, 0x01, 0x7f, 0x60, 0x01, 0x7f, 0x01, 0x7f,
@@ -61,47 +40,6 @@ static const u8 blocked[] = {
     0x00, 0x06, 0x00, 0x07, 0x00, 0x08, 0x00, 0x09, 0x00,
 };
 
-// (module $count
-//   (import "nebulet" "thread_spawn" (func $spawn (param i32 i32 i32 i32) (result i32)))
-//   (import "nebulet" "thread_join" (func $join (param i32) (result i32)))
-//   (import "nebulet" "thread_yield" (func $yield (result i32)))
-//   (import "nebulet" "pfex_acquire" (func $acquire (param i32) (result i32)))
-//   (import "nebulet" "pfex_release" (func $release (param i32) (result i32)))
-//   (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
-//   (memory 1)
-//   (table funcref (elem $worker))
-//   (global $sp (mut i32) (i32.const 4096))
-//   (export "__stack_pointer" (global $sp))
-//   ;; 0: lock, 4: count, 8: sum of stack pointers, 16..: handles
-//   (func $worker (param $times i32)
-//     (loop $again
-//       (drop (call $acquire (i32.const 0)))
-//       (i32.store (i32.const 4) (i32.add (i32.load (i32.const 4)) (i32.const 1)))
-//       (if (i32.eqz (i32.and (local.get $times) (i32.const 15)))
-//         (then (drop (call $yield))))
-//       (drop (call $release (i32.const 0)))
-//       (local.set $times (i32.sub (local.get $times) (i32.const 1)))
-//       (br_if $again (local.get $times)))
-//     (drop (call $acquire (i32.const 0)))
-//     (i32.store (i32.const 8) (i32.add (i32.load (i32.const 8)) (global.get $sp)))
-//     (drop (call $release (i32.const 0))))
-//   (func $start (export "_start") (local $i i32)
-//     (loop $again
-//       (if (call $spawn (i32.const 0) (i32.const 500)
-//             (i32.add (i32.const 10000) (local.get $i))
-//             (i32.add (i32.const 16) (i32.mul (local.get $i) (i32.const 4))))
-//         (then (drop (call $exit (i32.const 2)))))
-//       (local.set $i (i32.add (local.get $i) (i32.const 1)))
-//       (br_if $again (i32.lt_u (local.get $i) (i32.const 8))))
-//     (loop $again
-//       (local.set $i (i32.sub (local.get $i) (i32.const 1)))
-//       (if (call $join (i32.load (i32.add (i32.const 16) (i32.mul (local.get $i) (i32.const 4)))))
-//         (then (drop (call $exit (i32.const 3)))))
-//       (br_if $again (local.get $i)))
-//     (if (i32.ne (i32.load (i32.const 4)) (i32.const 4000)) (then (drop (call $exit (i32.const 4)))))
-//     (if (i32.ne (i32.load (i32.const 8)) (i32.const 80028)) (then (drop (call $exit (i32.const 5)))))
-//     (if (i32.ne (global.get $sp) (i32.const 4096)) (then (drop (call $exit (i32.const 6)))))
-//     (drop (call $exit (i32.const 42)))))
 static const u8 count[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x19, 0x05, 0x60,
     0x04, 0x7f, 0x7f, 0x7f, 0x7f, 0x01, 0x7f, 0x60, 0x01, 0x7f, 0x01, 0x7f,
@@ -153,22 +91,6 @@ static const u8 count[] = {
     0x01, 0x00, 0x01, 0x69, 0x07, 0x05, 0x01, 0x00, 0x02, 0x73, 0x70,
 };
 
-// (module
-//   (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
-//   (func $sum (param i64 i32 f64 i32 i32 i32 i32 i32 i32) (result i64)
-//     (if (i64.eqz (local.get 0)) (then (return (i64.const 0))))
-//     (i64.add (local.get 0)
-//       (i64.add (i64.trunc_f64_s (local.get 2))
-//         (i64.add (i64.extend_i32_u (local.get 8))
-//           (call $sum (i64.sub (local.get 0) (i64.const 1)) (local.get 1) (local.get 2)
-//             (local.get 3) (local.get 4) (local.get 5) (local.get 6) (local.get 7)
-//             (local.get 8))))))
-//   (func (export "_start")
-//     (if (i64.ne (call $sum (i64.const 5000) (i32.const 1) (f64.const 2) (i32.const 3)
-//           (i32.const 4) (i32.const 5) (i32.const 6) (i32.const 7) (i32.const 8))
-//           (i64.const 12552500))
-//       (then unreachable))
-//     (drop (call $exit (i32.const 42)))))
 static const u8 deep[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x16, 0x03, 0x60,
     0x01, 0x7f, 0x01, 0x7f, 0x60, 0x09, 0x7e, 0x7f, 0x7c, 0x7f, 0x7f, 0x7f,
@@ -189,11 +111,6 @@ static const u8 deep[] = {
     0x07, 0x03, 0x00, 0x00, 0x01, 0x00, 0x02, 0x00,
 };
 
-// (module $divide
-//   (func $quotient (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))
-//   (func $middle (param i32) (result i32)
-//     (i32.add (call $quotient (i32.const 7) (local.get 0)) (i32.const 1)))
-//   (func $main (export "_start") (drop (call $middle (i32.const 0)))))
 static const u8 divide[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x0f, 0x03, 0x60,
     0x02, 0x7f, 0x7f, 0x01, 0x7f, 0x60, 0x01, 0x7f, 0x01, 0x7f, 0x60, 0x00,
@@ -208,7 +125,6 @@ static const u8 divide[] = {
     0x00, 0x00, 0x01, 0x00, 0x02, 0x00,
 };
 
-// (module (func (export "_start") (loop $again (br $again))))
 static const u8 endless[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01,
     0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00, 0x07, 0x0a, 0x01, 0x06,
@@ -217,18 +133,6 @@ static const u8 endless[] = {
     0x6e, 0x61, 0x6d, 0x65, 0x02, 0x03, 0x01, 0x00, 0x00,
 };
 
-// (module
-//   (import "nebulet" "thread_spawn" (func $spawn (param i32 i32 i32 i32) (result i32)))
-//   (import "nebulet" "thread_exit" (func $leave (result i32)))
-//   (import "nebulet" "thread_sleep" (func $sleep (param i64) (result i32)))
-//   (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
-//   (memory 1)
-//   (table funcref (elem $later))
-//   (func $later (param i32)
-//     (drop (call $sleep (i64.const 5000000))) (drop (call $exit (i32.const 9))))
-//   (func (export "_start")
-//     (drop (call $spawn (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 16)))
-//     (drop (call $leave)) unreachable))
 static const u8 exit_thread[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x1e, 0x06, 0x60,
     0x04, 0x7f, 0x7f, 0x7f, 0x7f, 0x01, 0x7f, 0x60, 0x00, 0x01, 0x7f, 0x60,
@@ -255,12 +159,6 @@ static const u8 exit_thread[] = {
     0x04, 0x00, 0x05, 0x00,
 };
 
-// (module (memory 64 64)
-//   (func $fill (local $at i32)
-//     (loop $again
-//       (i32.store8 (local.get $at) (i32.const 1))
-//       (br_if $again (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 4096))) (i32.const 4194304)))))
-//   (func (export "_start") (call $fill)))
 static const u8 fill[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, 0x60,
     0x00, 0x00, 0x03, 0x03, 0x02, 0x00, 0x00, 0x05, 0x04, 0x01, 0x01, 0x40,
@@ -273,49 +171,6 @@ static const u8 fill[] = {
     0x01, 0x00, 0x02, 0x61, 0x74, 0x01, 0x00,
 };
 
-// (module
-//   ;; Four threads compute with many live floats and vectors; preemption at any
-//   ;; instruction must not change a bit.
-//   (import "nebulet" "thread_spawn" (func $spawn (param i32 i32 i32 i32) (result i32)))
-//   (import "nebulet" "thread_join" (func $join (param i32) (result i32)))
-//   (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
-//   (memory 1)
-//   (table funcref (elem $work))
-//   (func $compute (param $seed f64) (result f64) (local $i i32)
-//     (local $a f64) (local $b f64) (local $c f64) (local $d f64) (local $e f64) (local $v v128)
-//     (local.set $a (local.get $seed)) (local.set $b (f64.const 1.5)) (local.set $c (f64.const 0.25))
-//     (local.set $d (f64.const 3)) (local.set $e (f64.const 0.125))
-//     (local.set $v (f64x2.splat (local.get $seed)))
-//     (loop $again
-//       (local.set $a (f64.add (f64.mul (local.get $a) (f64.const 0.99)) (local.get $e)))
-//       (local.set $b (f64.sub (f64.sqrt (f64.abs (local.get $b))) (local.get $a)))
-//       (local.set $c (f64.add (local.get $c) (f64.div (local.get $d) (f64.const 7))))
-//       (local.set $d (f64.mul (local.get $d) (f64.const 0.5)))
-//       (local.set $e (f64.add (local.get $d) (f64.mul (local.get $b) (f64.const 0.001))))
-//       (local.set $v (f64x2.add (f64x2.mul (local.get $v) (f64x2.splat (f64.const 0.5)))
-//         (f64x2.splat (local.get $a))))
-//       (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 400000))))
-//     (f64.add (f64.add (local.get $a) (local.get $b)) (f64.add (f64.add (local.get $c) (local.get $d))
-//       (f64.add (local.get $e) (f64x2.extract_lane 1 (local.get $v))))))
-//   (func $work (param $at i32)
-//     (f64.store (local.get $at) (call $compute (f64.convert_i32_u (local.get $at)))))
-//   (func (export "_start") (local $i i32)
-//     (loop $again
-//       (drop (call $spawn (i32.const 0) (i32.add (i32.const 64) (i32.mul (local.get $i) (i32.const 8)))
-//         (i32.const 0) (i32.mul (local.get $i) (i32.const 4))))
-//       (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 4))))
-//     (loop $again
-//       (local.set $i (i32.sub (local.get $i) (i32.const 1)))
-//       (drop (call $join (i32.load (i32.mul (local.get $i) (i32.const 4)))))
-//       (br_if $again (local.get $i)))
-//     (loop $again
-//       (if (i64.ne
-//             (i64.load (i32.add (i32.const 64) (i32.mul (local.get $i) (i32.const 8))))
-//             (i64.reinterpret_f64 (call $compute (f64.convert_i32_u
-//               (i32.add (i32.const 64) (i32.mul (local.get $i) (i32.const 8)))))))
-//         (then unreachable))
-//       (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 4))))
-//     (drop (call $exit (i32.const 42)))))
 static const u8 floats[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x1a, 0x05, 0x60,
     0x04, 0x7f, 0x7f, 0x7f, 0x7f, 0x01, 0x7f, 0x60, 0x01, 0x7f, 0x01, 0x7f,
@@ -367,8 +222,6 @@ static const u8 floats[] = {
     0x02, 0x61, 0x74, 0x05, 0x01, 0x00, 0x01, 0x69,
 };
 
-// (module (import "nebulet" "thread_yield" (func (result i32)))
-//         (import "nebulet" "no_such_call" (func)) (func (export "_start")))
 static const u8 import_name[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x60,
     0x00, 0x01, 0x7f, 0x60, 0x00, 0x00, 0x02, 0x2f, 0x02, 0x07, 0x6e, 0x65,
@@ -381,7 +234,6 @@ static const u8 import_name[] = {
     0x02, 0x07, 0x03, 0x00, 0x00, 0x01, 0x00, 0x02, 0x00,
 };
 
-// (module (import "nebulet" "thread_yield" (func (result i64))) (func (export "_start")))
 static const u8 import_type[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x60,
     0x00, 0x01, 0x7e, 0x60, 0x00, 0x00, 0x02, 0x18, 0x01, 0x07, 0x6e, 0x65,
@@ -392,55 +244,6 @@ static const u8 import_type[] = {
     0x65, 0x02, 0x05, 0x02, 0x00, 0x00, 0x01, 0x00,
 };
 
-// (module
-//   (import "nebulet" "handle_close" (func $close (param i32) (result i32)))
-//   (import "nebulet" "handle_duplicate" (func $duplicate (param i32 i32 i32) (result i32)))
-//   (import "nebulet" "thread_spawn" (func $spawn (param i32 i32 i32 i32) (result i32)))
-//   (import "nebulet" "thread_join" (func $join (param i32) (result i32)))
-//   (import "nebulet" "thread_id" (func $id (param i32) (result i32)))
-//   (import "nebulet" "pfex_acquire" (func $acquire (param i32) (result i32)))
-//   (import "nebulet" "pfex_release" (func $release (param i32) (result i32)))
-//   (import "nebulet" "clock_get" (func $clock (param i32 i32) (result i32)))
-//   (import "nebulet" "random_get" (func $random (param i32 i32) (result i32)))
-//   (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
-//   (memory 1)
-//   (table 8 funcref)
-//   (elem (i32.const 1) $noop $wrong)
-//   (func $noop (param i32))
-//   (func $wrong)
-//   (func $want (param $got i32) (param $want i32) (param $line i32)
-//     (if (i32.ne (local.get $got) (local.get $want))
-//       (then (drop (call $exit (local.get $line))))))
-//   (func (export "_start")
-//     (call $want (call $close (i32.const 0)) (i32.const -10) (i32.const 1))
-//     (call $want (call $close (i32.const -1)) (i32.const -10) (i32.const 2))
-//     (call $want (call $join (i32.const 1)) (i32.const -10) (i32.const 3))
-//     (call $want (call $spawn (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const -14) (i32.const 4))
-//     (call $want (call $spawn (i32.const 2) (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const -14) (i32.const 5))
-//     (call $want (call $spawn (i32.const 8) (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const -14) (i32.const 6))
-//     (call $want (call $spawn (i32.const -1) (i32.const 0) (i32.const 0) (i32.const 0)) (i32.const -14) (i32.const 7))
-//     (call $want (call $spawn (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 65533)) (i32.const -13) (i32.const 8))
-//     (call $want (call $id (i32.const 65533)) (i32.const -13) (i32.const 9))
-//     (call $want (call $id (i32.const -4)) (i32.const -13) (i32.const 10))
-//     (call $want (call $id (i32.const 65532)) (i32.const 0) (i32.const 11))
-//     (call $want (i32.load (i32.const 65532)) (i32.const 1) (i32.const 12))
-//     (call $want (call $acquire (i32.const 2)) (i32.const -14) (i32.const 13))
-//     (call $want (call $acquire (i32.const 65536)) (i32.const -13) (i32.const 14))
-//     (call $want (call $release (i32.const 8)) (i32.const -24) (i32.const 15))
-//     (call $want (call $clock (i32.const 2) (i32.const 8)) (i32.const -14) (i32.const 16))
-//     (call $want (call $clock (i32.const 0) (i32.const 65529)) (i32.const -13) (i32.const 17))
-//     (call $want (call $random (i32.const 1) (i32.const -1)) (i32.const -13) (i32.const 18))
-//     (call $want (call $random (i32.const 65536) (i32.const 0)) (i32.const 0) (i32.const 19))
-//     ;; a real thread: join needs WAIT, the last handle may close early
-//     (call $want (call $spawn (i32.const 1) (i32.const 0) (i32.const 0) (i32.const 16)) (i32.const 0) (i32.const 20))
-//     (call $want (call $duplicate (i32.load (i32.const 16)) (i32.const 1) (i32.const 20)) (i32.const 0) (i32.const 21))
-//     (call $want (call $join (i32.load (i32.const 20))) (i32.const -12) (i32.const 22))
-//     (call $want (call $duplicate (i32.load (i32.const 20)) (i32.const 16) (i32.const 24)) (i32.const -12) (i32.const 23))
-//     (call $want (call $join (i32.load (i32.const 16))) (i32.const 0) (i32.const 24))
-//     (call $want (call $join (i32.load (i32.const 16))) (i32.const 0) (i32.const 25))
-//     (call $want (call $close (i32.load (i32.const 16))) (i32.const 0) (i32.const 26))
-//     (call $want (call $join (i32.load (i32.const 16))) (i32.const -10) (i32.const 27))
-//     (drop (call $exit (i32.const 42)))))
 static const u8 misuse[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x28, 0x07, 0x60,
     0x01, 0x7f, 0x01, 0x7f, 0x60, 0x03, 0x7f, 0x7f, 0x7f, 0x01, 0x7f, 0x60,
@@ -516,7 +319,6 @@ static const u8 misuse[] = {
     0x77, 0x61, 0x6e, 0x74, 0x02, 0x04, 0x6c, 0x69, 0x6e, 0x65, 0x0d, 0x00,
 };
 
-// (module (func (export "main")))
 static const u8 no_entry[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01, 0x60,
     0x00, 0x00, 0x03, 0x02, 0x01, 0x00, 0x07, 0x08, 0x01, 0x04, 0x6d, 0x61,
@@ -524,9 +326,6 @@ static const u8 no_entry[] = {
     0x04, 0x6e, 0x61, 0x6d, 0x65, 0x02, 0x03, 0x01, 0x00, 0x00,
 };
 
-// (module (memory 1 1)
-//   (func $touch (param i32) (i32.store (local.get 0) (i32.const 1)))
-//   (func (export "_start") (call $touch (i32.const 65532)) (call $touch (i32.const 65533))))
 static const u8 outside[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x60,
     0x01, 0x7f, 0x00, 0x60, 0x00, 0x00, 0x03, 0x03, 0x02, 0x00, 0x01, 0x05,
@@ -538,10 +337,6 @@ static const u8 outside[] = {
     0x63, 0x68, 0x02, 0x05, 0x02, 0x00, 0x00, 0x01, 0x00,
 };
 
-// (module
-//   (func $deeper (param i32) (result i32)
-//     (i32.add (call $deeper (i32.add (local.get 0) (i32.const 1))) (local.get 0)))
-//   (func (export "_start") (drop (call $deeper (i32.const 0)))))
 static const u8 recurse[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x09, 0x02,
     0x60, 0x01, 0x7f, 0x01, 0x7f, 0x60, 0x00, 0x00, 0x03, 0x03, 0x02,
@@ -553,7 +348,6 @@ static const u8 recurse[] = {
     0x72, 0x02, 0x05, 0x02, 0x00, 0x00, 0x01, 0x00,
 };
 
-// (module (memory 1) (data (i32.const 65535) "ab") (func (export "_start")))
 static const u8 segment[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x04, 0x01,
     0x60, 0x00, 0x00, 0x03, 0x02, 0x01, 0x00, 0x05, 0x03, 0x01, 0x00,
@@ -563,12 +357,6 @@ static const u8 segment[] = {
     0x04, 0x6e, 0x61, 0x6d, 0x65, 0x02, 0x03, 0x01, 0x00, 0x00,
 };
 
-// (module
-//   (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
-//   (global $ran (mut i32) (i32.const 0))
-//   (func $first (global.set $ran (i32.const 33)))
-//   (start $first)
-//   (func (export "_start") (drop (call $exit (global.get $ran)))))
 static const u8 start[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x09, 0x02, 0x60,
     0x01, 0x7f, 0x01, 0x7f, 0x60, 0x00, 0x00, 0x02, 0x18, 0x01, 0x07, 0x6e,
@@ -583,37 +371,6 @@ static const u8 start[] = {
     0x00, 0x02, 0x00, 0x07, 0x06, 0x01, 0x00, 0x03, 0x72, 0x61, 0x6e,
 };
 
-// (module
-//   (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
-//   (tag $number (param i32 i64))
-//   (tag $other)
-//   (func $raise (param $n i32)
-//     (if (i32.and (local.get $n) (i32.const 1))
-//       (then (throw $number (local.get $n) (i64.const 7))))
-//     (throw $other))
-//   (func $through (param $n i32) (param $deep i32) (result i32)
-//     (if (local.get $deep)
-//       (then (return (call $through (local.get $n) (i32.sub (local.get $deep) (i32.const 1))))))
-//     (call $raise (local.get $n))
-//     (i32.const 0))
-//   (func $caught (param $n i32) (result i32) (local $kept i32)
-//     (local.set $kept (i32.mul (local.get $n) (i32.const 3)))
-//     (try (result i32)
-//       (do (call $through (local.get $n) (i32.const 5)))
-//       (catch $number (drop) (i32.add (local.get $kept)))
-//       (catch_all
-//         (try (result i32)
-//           (do (rethrow 1))
-//           (catch $other (local.get $kept))))))
-//   (func $count (param $times i32) (result i64) (local $i i32) (local $sum i64)
-//     (loop $again
-//       (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (call $caught (local.get $i)))))
-//       (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $times))))
-//     (local.get $sum))
-//   (func (export "_start")
-//     ;; sum of 3 i, and of i for odd i, below 20000
-//     (if (i64.ne (call $count (i32.const 20000)) (i64.const 699970000)) (then unreachable))
-//     (drop (call $exit (i32.const 42)))))
 static const u8 throw[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x1d, 0x06, 0x60,
     0x01, 0x7f, 0x01, 0x7f, 0x60, 0x02, 0x7f, 0x7e, 0x00, 0x60, 0x00, 0x00,
@@ -647,10 +404,6 @@ static const u8 throw[] = {
     0x68, 0x65, 0x72,
 };
 
-// (module
-//   (tag $number (param i32)) (tag $other)
-//   (func $raise (throw $number (i32.const 1)))
-//   (func (export "_start") (try (do (call $raise)) (catch $other))))
 static const u8 uncaught[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x02, 0x60,
     0x01, 0x7f, 0x00, 0x60, 0x00, 0x00, 0x03, 0x03, 0x02, 0x01, 0x01, 0x0d,
@@ -663,32 +416,6 @@ static const u8 uncaught[] = {
     0x72, 0x01, 0x05, 0x6f, 0x74, 0x68, 0x65, 0x72,
 };
 
-// (module
-//   (import "env" "memory" (memory 1 4 shared))
-//   (import "wasi" "thread-spawn" (func $spawn (param i32) (result i32)))
-//   (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
-//   ;; 0: threads that have finished; 4: sum of args; 8: ids
-//   (func (export "wasi_thread_start") (param $id i32) (param $arg i32) (local $i i32)
-//     (loop $again
-//       (drop (i32.atomic.rmw.add (i32.const 4) (local.get $arg)))
-//       (br_if $again (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 1000))))
-//     (drop (i32.atomic.rmw.add (i32.const 8) (local.get $id)))
-//     (drop (i32.atomic.rmw.add (i32.const 0) (i32.const 1)))
-//     (drop (memory.atomic.notify (i32.const 0) (i32.const 1))))
-//   (func (export "_start") (local $i i32) (local $ids i32) (local $done i32)
-//     (loop $again
-//       (local.set $i (i32.add (local.get $i) (i32.const 1)))
-//       (local.set $ids (i32.add (local.get $ids) (call $spawn (local.get $i))))
-//       (br_if $again (i32.lt_u (local.get $i) (i32.const 10))))
-//     (loop $wait
-//       (local.set $done (i32.atomic.load (i32.const 0)))
-//       (if (i32.ne (local.get $done) (i32.const 10))
-//         (then
-//           (drop (memory.atomic.wait32 (i32.const 0) (local.get $done) (i64.const -1)))
-//           (br $wait))))
-//     (if (i32.ne (i32.atomic.load (i32.const 4)) (i32.const 55000)) (then unreachable))
-//     (if (i32.ne (i32.atomic.load (i32.const 8)) (local.get $ids)) (then unreachable))
-//     (drop (call $exit (i32.const 42)))))
 static const u8 wasi_threads[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x0e, 0x03, 0x60,
     0x01, 0x7f, 0x01, 0x7f, 0x60, 0x02, 0x7f, 0x7f, 0x00, 0x60, 0x00, 0x00,

@@ -1,7 +1,7 @@
-// wasm/dwarf.c: from an offset in a module to a line of its source, for reports.
+// wasm/dwarf.c: from an offset in a module to a line of its source.
 //
-// Runs the line number programs of .debug_line (DWARF 2 to 5, section 6.2) until
-// a row covers the address.  The section is untrusted: a reader that fails ends
+// Runs the line number programs of .debug_line (DWARF 2 to 5, section 6.2)
+// until a row covers the address.  The section is untrusted: a reader that fails ends
 // the search, and every unit is read within its own bounds.  Linear in the
 // section; nothing is kept.
 
@@ -88,7 +88,7 @@ text_at(struct bytes section, u64 at)
     return at < section.size ? read_text(&r) : STRING("");
 }
 
-// --- headers ---------------------------------------------------------------------
+// --- headers -----------------------------------------------------------------
 
 // Read the header at r->at; false at the end of the section, or when nothing
 // behind it can be found.
@@ -126,7 +126,7 @@ read_unit(struct reader *r, struct unit *u)
     return r->error->status == OK;
 }
 
-// --- rows -------------------------------------------------------------------------
+// --- rows --------------------------------------------------------------------
 
 // Step the machine to its next row.  False at the end of the program.
 // *ended: the row ends its sequence.
@@ -207,7 +207,7 @@ find_row(struct reader r, const struct unit *u, u64 address, struct row *found)
     return false;
 }
 
-// --- files -------------------------------------------------------------------------
+// --- files -------------------------------------------------------------------
 
 // Versions 2 to 4: directories, then files, each list ends with an empty name.
 static struct string

@@ -8,7 +8,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-// A full pipe makes us wait in Linux; other threads run from the timer's signal.
+// A full pipe makes us wait in Linux; other threads run from the timer's
+// signal.
 void
 port_write(enum port_stream stream, const void *bytes, u64 size)
 {

@@ -48,7 +48,7 @@ __asan_default_options(void)
     return "detect_stack_use_after_return=0:detect_leaks=0";
 }
 
-// --- time ------------------------------------------------------------------------
+// --- time --------------------------------------------------------------------
 
 static u64
 clock_ns(clockid_t clock)
@@ -116,7 +116,7 @@ linux_watch_input(void)
     port_interrupts_restore(on);
 }
 
-// --- interrupts --------------------------------------------------------------------
+// --- interrupts --------------------------------------------------------------
 
 static void
 check_input(void)
@@ -253,7 +253,7 @@ port_stack_use(void *low, u64 size)
     name_stack(low, size, &old_low, &old_size);
 }
 
-// --- faults --------------------------------------------------------------------------
+// --- faults ------------------------------------------------------------------
 
 // The registers in the order of their hardware numbers.
 static void
@@ -312,7 +312,7 @@ on_fault(int number, siginfo_t *info, void *argument)
     port_interrupts_restore(on);
 }
 
-// --- start ---------------------------------------------------------------------------
+// --- start -------------------------------------------------------------------
 
 static void
 catch_signal(int number, void (*handler)(int, siginfo_t *, void *))

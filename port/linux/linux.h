@@ -16,11 +16,11 @@ int linux_run(struct bytes initrd, const char *cmdline);
 // ends that.
 void linux_fail_commits(u64 after);
 
-// --- memory.c -----------------------------------------------------------------
+// --- memory.c ----------------------------------------------------------------
 
 void linux_memory_init(void);
 
-// --- cpu.c ---------------------------------------------------------------------
+// --- cpu.c -------------------------------------------------------------------
 
 // Look for input while the CPU is busy or idle; the next readable moment is one
 // console_interrupt().

@@ -125,7 +125,7 @@ port_memory_info(u64 *available, u64 *total)
     *available = commits_left == 0 ? 0 : *total;
 }
 
-// --- code ----------------------------------------------------------------------
+// --- code --------------------------------------------------------------------
 
 static bool
 arena_lock(void)

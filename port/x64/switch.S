@@ -111,8 +111,8 @@ FUNCTION(frame_resume)
 END(frame_resume)
 
 // r10 and r11 carry no argument in SysV, and rax only for variadic functions.
-// Generated code expects the callee to remove stack arguments and C does not, so
-// C gets copies of them.
+// Generated code expects the callee to remove stack arguments and C does not,
+// so C gets copies of them.
 FUNCTION(host_call_stub)
     mov     VMCTX_THREAD(%r14), %r10
     mov     VMCTX_TARGETS(%r14), %r11

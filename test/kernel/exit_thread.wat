@@ -1,0 +1,12 @@
+(module
+  (import "nebulet" "thread_spawn" (func $spawn (param i32 i32 i32 i32) (result i32)))
+  (import "nebulet" "thread_exit" (func $leave (result i32)))
+  (import "nebulet" "thread_sleep" (func $sleep (param i64) (result i32)))
+  (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
+  (memory 1)
+  (table funcref (elem $later))
+  (func $later (param i32)
+    (drop (call $sleep (i64.const 5000000))) (drop (call $exit (i32.const 9))))
+  (func (export "_start")
+    (drop (call $spawn (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 16)))
+    (drop (call $leave)) unreachable))
