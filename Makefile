@@ -83,6 +83,7 @@ $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test
 	@echo "  LD $$@"; $(CC) $(SAN) $$(filter %.o %.a,$$^) -o $$@ -lcjson -lpthread
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
+$(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
 
 $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 	@echo "  LD $@"; $(CC) $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread

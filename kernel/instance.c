@@ -110,6 +110,16 @@ define_rest(struct instance *i)
     return status;
 }
 
+// A module may declare more than anybody has; then it is no use to start.
+static status_t
+check_sizes(const struct module *m, struct error *error)
+{
+    for (u32 k = m->table_imports; k < m->table_count; k++)
+        if (m->tables[k].type.limits.min > LIMIT_TABLE_ENTRIES)
+            error_set(error, ERR_LIMIT, 0, "table too large");
+    return error->status;
+}
+
 // Everything that can fail without a trace.
 static status_t
 instance_link(struct instance *i, const struct resolver *resolver,
@@ -119,7 +129,9 @@ instance_link(struct instance *i, const struct resolver *resolver,
     u32 func_count = p->func_count;
 
     i->number = p->instance_count;
-    status_t status = reserve_funcs(i);
+    status_t status = check_sizes(&i->code->module, error);
+    if (status == OK)
+        status = reserve_funcs(i);
     if (status == OK && i->number > 0)
         link_adapt(p);
     if (status == OK)
