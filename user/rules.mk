@@ -25,6 +25,9 @@ $(OUT)/user/obj/%.cc.o: user/%.cc
 	@mkdir -p $(@D)
 	@echo "  CXX $< (wasm)"; $(WASM_CXX) -std=c++17 -fno-exceptions $(WASM_FLAGS) -c $< -o $@
 
+# One with line numbers.
+$(OUT)/user/obj/traps/memory.c.o: WASM_FLAGS += -g
+
 # Linked without -O: with it, clang lets wasm-opt drop the names where binaryen
 # is installed.
 $(USER_TRAPS): $(OUT)/user/%.wasm: $(OUT)/user/obj/%.c.o

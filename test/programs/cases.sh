@@ -59,6 +59,10 @@ signature   call_with_wrong_type           indirect call type mismatch
 stack       dig_deeper              call stack exhausted
 EOF
 
+check "trap: line" 134 $run "$user/traps/memory.wasm"
+says "trap: line" stderr "at read_at \(memory\.c:8\) \(offset 0x[0-9a-f]+\)"
+says "trap: line of the caller" stderr "\(memory\.c:16\) \(offset"
+
 # --- endless loops ----------------------------------------------------------------------
 
 check "loop: time limit" 124 $run --timeout 500ms "$user/loop.wasm"
