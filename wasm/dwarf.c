@@ -248,16 +248,22 @@ read_formats(struct reader *r)
     return f;
 }
 
+// Texts in other sections, which may be long and named often, only if wanted.
 static struct string
-read_form(struct reader *r, const struct module *m, u64 form, bool is64)
+read_form(struct reader *r, const struct module *m, u64 form, bool is64,
+          bool wanted)
 {
+    u64 at;
+
     switch (form) {
     case DW_FORM_STRING:
         return read_text(r);
     case DW_FORM_LINE_STRP:
-        return text_at(m->debug_line_str, read_offset(r, is64));
+        at = read_offset(r, is64);
+        return wanted ? text_at(m->debug_line_str, at) : STRING("");
     case DW_FORM_STRP:
-        return text_at(m->debug_str, read_offset(r, is64));
+        at = read_offset(r, is64);
+        return wanted ? text_at(m->debug_str, at) : STRING("");
     case DW_FORM_UDATA:
         read_u64(r);
         break;
@@ -288,7 +294,8 @@ read_list(struct reader *r, const struct module *m, bool is64, u64 wanted)
         reader_fail(r, r->at, ERR_MALFORMED, "unexpected end");
     for (u64 i = 0; i < count && r->error->status == OK; i++)
         for (u32 k = 0; k < f.count; k++) {
-            struct string text = read_form(r, m, f.entries[k].form, is64);
+            struct string text =
+                read_form(r, m, f.entries[k].form, is64, i == wanted);
             if (i == wanted && f.entries[k].content == DW_PATH)
                 name = text;
         }
