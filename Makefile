@@ -90,7 +90,7 @@ $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 
 .PHONY: tests
 tests: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) $(OUT)/san/nebulet \
-       $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf
+       $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf
 
 .PHONY: unit
 unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) ## run the unit tests under sanitizers
@@ -133,6 +133,14 @@ SCRIPT_BOOT := test/boot.c tool/script.c tool/script_boot.c $(call sources,port/
 
 $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL)
+
+# The whole kernel with a boot_run that runs test/kernel_*.c.
+KERNEL_TEST := test/kernel.c $(filter-out test/kernel_linux.c,$(wildcard test/kernel_*.c)) \
+               $(call sources,port/metal)
+KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_memory_info,--wrap=port_write
+
+$(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(KERNEL_TEST)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
+	$(LINK_METAL) $(KERNEL_WRAP)
 
 # --- programs ------------------------------------------------------------------
 

@@ -1,14 +1,8 @@
-// The frame of the kernel's tests.
+// The frame of the kernel's tests, the same on every port.
 
 #include "test/kernel_frame.h"
-#include "wasi/wasi.h"
 
-#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
-
-static const struct host_module *const modules[] = {&nebulet_module,
-                                                    &wasi_threads, NULL};
 
 // Threads that have announced their end still have to leave their stacks.
 static void
@@ -20,26 +14,16 @@ settle(void)
     }
 }
 
-static int
-run_test(void *arg)
+void
+kernel_test_twice(void (*test)(void))
 {
-    void (**test)(void) = arg;
-
-    kernel_init(modules);
-    (*test)();
+    test();
     settle();
     u64 objects = object_count(), heap = heap_in_use();
-    (*test)();
+    test();
     settle();
     EXPECT_EQ(object_count(), objects);
     EXPECT_EQ(heap_in_use(), heap);
-    return 0;
-}
-
-void
-kernel_test_run(void (*test)(void))
-{
-    EXPECT_EQ(linux_start(run_test, &test), 0);
 }
 
 // --- modules -----------------------------------------------------------------
@@ -100,21 +84,4 @@ test_run_module(const char *name)
 
     test_start(p);
     return test_wait(p);
-}
-
-void
-test_log(char *to, u64 size, void (*run)(void))
-{
-    FILE *file = tmpfile();
-    int saved = dup(2);
-
-    assert(file != NULL && saved >= 0);
-    fflush(stderr);
-    dup2(fileno(file), 2);
-    run();
-    dup2(saved, 2);
-    close(saved);
-    rewind(file);
-    to[fread(to, 1, size - 1, file)] = '\0';
-    fclose(file);
 }

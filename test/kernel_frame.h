@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include "port/linux/linux.h"
+#include "kernel/kernel.h"
 #include "test/test.h"
 
 #define TEST_KERNEL(id)                    \
@@ -14,9 +14,16 @@
     }                                      \
     static void kernel_test_##id(void)
 
-// Start a kernel and run the test in it, once to warm pools up and once to
-// compare objects and heap before and after.
+// Run the test in a kernel, once to warm pools up and once to compare objects
+// and heap before and after.  A kernel of its own on Linux (kernel_linux.c); all
+// tests share one on the metal (test/kernel.c).
 void kernel_test_run(void (*test)(void));
+// What it does when there is a kernel.
+void kernel_test_twice(void (*test)(void));
+
+// The n-th port_commit() from now on and all later ones fail; UINT64_MAX ends
+// that.
+void test_fail_commits(u64 after);
 
 // --- modules (kernel_wasm.c) -------------------------------------------------
 

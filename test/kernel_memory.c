@@ -31,14 +31,14 @@ TEST_KERNEL(heap_survives_no_memory)
     void *blocks[64];
     u32 count = 0;
 
-    linux_fail_commits(0);
+    test_fail_commits(0);
     while (count < COUNT(blocks) &&
            (blocks[count] = kernel_alloc(60000)) != NULL)
         count++;
     EXPECT(count < COUNT(blocks));
     EXPECT(kernel_alloc(10 * MIB) == NULL);
     EXPECT(kernel_alloc(UINT64_MAX) == NULL);
-    linux_fail_commits(UINT64_MAX);
+    test_fail_commits(UINT64_MAX);
     while (count > 0)
         kernel_free(blocks[--count]);
     void *block = kernel_alloc(60000);
@@ -71,11 +71,11 @@ TEST_KERNEL(memory_grows_to_its_limit)
     EXPECT(memory_touch(m, 65530, 20));
     m->base[65530] = 1;
     m->base[65549] = 2;
-    linux_fail_commits(0);
+    test_fail_commits(0);
     EXPECT(memory_touch(m, 65530, 20));
     EXPECT(!memory_touch(m, 131072, 1));
     EXPECT_EQ(memory_grow(m, 0), 4);
-    linux_fail_commits(UINT64_MAX);
+    test_fail_commits(UINT64_MAX);
     object_release(&m->object);
 }
 

@@ -108,10 +108,10 @@ TEST_KERNEL(trap_no_memory_ends_the_process_only)
 {
     struct process *p = test_process("fill");
 
-    linux_fail_commits(10);
+    test_fail_commits(10);
     test_start(p);
     u32 status = test_wait(p);
-    linux_fail_commits(UINT64_MAX);
+    test_fail_commits(UINT64_MAX);
     EXPECT_EQ(status, STATUS_TRAP);
     EXPECT_EQ(test_run_module("fill"), 0);
 }
@@ -233,7 +233,7 @@ TEST_KERNEL(no_memory_anywhere_fails_cleanly)
         char text[64];
         u32 status = 0;
 
-        linux_fail_commits(n);
+        test_fail_commits(n);
         status_t made =
             process_new(&p, code, "count", &error, text, sizeof(text));
         if (made == OK)
@@ -242,7 +242,7 @@ TEST_KERNEL(no_memory_anywhere_fails_cleanly)
             EXPECT_EQ(process_wait(p, UINT64_MAX, &status), OK);
         else
             EXPECT_EQ(made, ERR_NO_MEMORY);
-        linux_fail_commits(UINT64_MAX);
+        test_fail_commits(UINT64_MAX);
         worked += made == OK && status == 42;
         if (p != NULL)
             process_release(p);
@@ -278,10 +278,10 @@ TEST_KERNEL(no_memory_for_the_compiler)
         struct bytes bytes = {(u8 *)(u64)test_modules[0].bytes,
                               test_modules[0].size};
         struct error error;
-        linux_fail_commits(n);
+        test_fail_commits(n);
         status_t status = code_module_new(&code, bytes, &error);
         EXPECT(status == OK || status == ERR_NO_MEMORY);
-        linux_fail_commits(UINT64_MAX);
+        test_fail_commits(UINT64_MAX);
     }
     EXPECT(code != NULL);
     code_module_release(code);

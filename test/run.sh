@@ -107,8 +107,11 @@ part_hostile() {
 }
 
 part_metal() {
-    part "kernel microvm" "$out/nebulet" selftest microvm
-    part "kernel q35" "$out/nebulet" selftest q35
+    for machine in microvm q35; do
+        part "port $machine" "$out/nebulet" selftest $machine
+        part "kernel $machine" "$out/nebulet" selftest $machine "" \
+            kernel-test.elf
+    done
     part "kernel input" test/input.sh "$out"
     suite_present || return
     part "suite metal" "$out/nebulet" wast --on metal "$out"/suite/*/*.json

@@ -205,7 +205,8 @@ command_selftest(int argc, char **argv)
 {
     char image[4096];
     struct qemu_options options = {
-        .kernel = kernel_path("port-test.elf", image, sizeof(image)),
+        .kernel = kernel_path(argc > 3 ? argv[3] : "port-test.elf", image,
+                              sizeof(image)),
         .machine = argc > 1 ? argv[1] : "microvm",
         .append = argc > 2 ? argv[2] : "stdin=framed",
         .memory_mib = 512};

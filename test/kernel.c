@@ -1,0 +1,133 @@
+// The image that runs the kernel's tests, test/kernel_*.c, in QEMU: what is
+// done by Linux in kernel_linux.c is done here between the kernel and the port
+// (the linker leads their calls of port_commit, port_memory_info and port_write
+// to __wrap_..., see the Makefile).
+
+#include "port/metal/metal.h"
+#include "test/kernel_frame.h"
+#include "wasi/wasi.h"
+
+#include <string.h>
+
+extern const struct test *const __start_tests[];
+extern const struct test *const __stop_tests[];
+
+bool __real_port_commit(void *ptr, u64 size);
+void __real_port_memory_info(u64 *available, u64 *total);
+void __real_port_write(enum port_stream stream, const void *bytes, u64 size);
+bool __wrap_port_commit(void *ptr, u64 size);
+void __wrap_port_memory_info(u64 *available, u64 *total);
+void __wrap_port_write(enum port_stream stream, const void *bytes, u64 size);
+
+static bool failed;
+static u64 commits_left = UINT64_MAX;
+
+static struct {
+    char *to; // NULL: not taken
+    u64 size, used;
+} taken;
+
+void
+test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
+{
+    failed = true;
+    say("%s:%u: %s: got %ld, want %ld", file, line, text, got, want);
+}
+
+void
+kernel_test_run(void (*test)(void))
+{
+    kernel_test_twice(test);
+}
+
+// --- memory that fails --------------------------------------------------------
+
+void
+test_fail_commits(u64 after)
+{
+    commits_left = after;
+}
+
+bool
+__wrap_port_commit(void *ptr, u64 size)
+{
+    if (commits_left == 0)
+        return false;
+    if (commits_left != UINT64_MAX)
+        commits_left--;
+    return __real_port_commit(ptr, size);
+}
+
+void
+__wrap_port_memory_info(u64 *available, u64 *total)
+{
+    __real_port_memory_info(available, total);
+    if (commits_left == 0)
+        *available = 0;
+}
+
+// --- the log ------------------------------------------------------------------
+
+void
+test_log(char *to, u64 size, void (*run)(void))
+{
+    taken.to = to;
+    taken.size = size;
+    taken.used = 0;
+    run();
+    to[taken.used] = '\0';
+    taken.to = NULL;
+}
+
+void
+__wrap_port_write(enum port_stream stream, const void *bytes, u64 size)
+{
+    if (taken.to == NULL || stream != PORT_LOG) {
+        __real_port_write(stream, bytes, size);
+        return;
+    }
+    u64 part = MIN(size, taken.size - 1 - taken.used);
+    memcpy(taken.to + taken.used, bytes, part);
+    taken.used += part;
+}
+
+// --- what C has ----------------------------------------------------------------
+
+int
+strcmp(const char *a, const char *b)
+{
+    while (*a != '\0' && *a == *b)
+        a++, b++;
+    return (u8)*a - (u8)*b;
+}
+
+char *
+strstr(const char *text, const char *what)
+{
+    u32 size = string_of(what).len;
+
+    for (u32 left = string_of(text).len; left >= size; left--, text++)
+        if (memcmp(text, what, size) == 0)
+            return (char *)(u64)text;
+    return NULL;
+}
+
+// --- all of them ----------------------------------------------------------------
+
+u32
+boot_run(struct bytes initrd, const char *cmdline)
+{
+    u32 passed = 0, bad = 0;
+
+    (void)initrd, (void)cmdline;
+    for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
+        failed = false;
+        (*t)->run();
+        if (failed)
+            say("FAILED: %s", (*t)->name);
+        passed += !failed;
+        bad += failed;
+    }
+    say("%u passed, %u failed, 0 skipped", passed, bad);
+    return bad != 0;
+}
