@@ -134,8 +134,9 @@ SCRIPT_BOOT := test/boot.c tool/script.c tool/script_boot.c $(call sources,port/
 $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL)
 
-# The whole kernel with a boot_run that runs test/kernel_*.c.
-KERNEL_TEST := test/kernel.c $(filter-out test/kernel_linux.c,$(wildcard test/kernel_*.c)) \
+# The whole kernel with a boot_run that runs test/kernel_*.c, but for what needs
+# a C library.
+KERNEL_TEST := test/kernel.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
                $(call sources,port/metal)
 KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_memory_info,--wrap=port_write
 

@@ -61,5 +61,73 @@ for seed in $seeds; do
         "$work/fuzz-$seed.wasm"
 done
 
+# --- too much of everything: the others do not notice --------------------------
+
+awk 'BEGIN {
+    n = 49000
+    printf "(module (memory 1) (func $down (param i32) (result i64) (local"
+    for (i = 0; i < n; i++) printf " i64"
+    print ")"
+    for (i = 1; i < n; i += 7)
+        printf "(local.set %d (i64.load offset=%d (local.get 0)))\n", i, i
+    print "(drop (call $down (i32.add (local.get 0) (i32.const 1))))"
+    for (i = 8; i < n; i += 7)
+        printf "(local.set 1 (i64.add (local.get 1) (local.get %d)))\n", i
+    print "(local.get 1))"
+    print "(func (export \"_start\") (drop (call $down (i32.const 0)))))"
+}' >"$work/wide.txt"
+wat2wasm --debug-names "$work/wide.txt" -o "$work/wide.wasm" || exit 1
+
+small=
+[ "$port" = linux ] || small="--memory 128"
+
+# others NAME STATUS REASON: it ends so, and those beside and after it run.
+others() {
+    check "$1" "$2" $small --timeout 100s \
+        --beside "$out/user/philosophers-c.wasm" --then "$work/spawn.wasm" \
+        --then "$out/user/hello-c.wasm" "$work/$1.wasm"
+    [ -z "$3" ] || says "$1: reason" stderr "$3"
+    verdict "$1: beside" "$([ "$(grep -c "is done eating" "$work/stdout")" = 5 ] ||
+        echo "the philosophers did not eat")"
+    says "$1: after" stdout "^Hello from C!$"
+}
+
+others spawn 0 ""
+others vector 0 ""
+others deep 134 "deep.wasm: trap: call stack exhausted"
+others start 134 "start.wasm: trap: call stack exhausted"
+others wide 134 "wide.wasm: trap: call stack exhausted"
+[ "$port" = linux ] || others fill 0 ""
+
+# --- the command: streams that are not there, signals ---------------------------
+
+timeout 60 $run "$out/user/hello-c.wasm" >"$work/stdout" 2>"$work/stderr" <&-
+says "closed stdin" stdout "^Hello from C!$"
+
+head -c 1048576 /dev/urandom >"$work/random"
+$run "$out/user/cat.wasm" <"$work/random" >"$work/stdout" 2>"$work/stderr"
+verdict "1 MiB in and out" "$(cmp "$work/random" "$work/stdout" 2>&1)"
+
+{
+    timeout 60 $run "$out/user/cat.wasm" </dev/zero 2>/dev/null
+    echo $? >"$work/status"
+} | head -c 10 >/dev/null
+verdict "nobody reads" "$([ "$(cat "$work/status")" = 141 ] ||
+    echo "exit status $(cat "$work/status")")"
+
+# No machine outlives the command.
+outlives() {
+    $run --timeout 60s "$out/user/loop.wasm" </dev/null >/dev/null 2>&1 &
+    command_id=$!
+    sleep 1
+    machine=$(pgrep -P $command_id)
+    kill -s "$1" $command_id
+    sleep 1
+    verdict "$1" "$(grep -s '^State:[^Z]*$' "/proc/${machine:-none}/status")"
+    wait $command_id 2>/dev/null
+}
+
+[ "$port" = linux ] || { outlives TERM && outlives KILL; }
+
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
