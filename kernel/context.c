@@ -3,7 +3,7 @@
 // A thread has one block per instance of its process, and an array of them by
 // instance number.  The main thread's (or, in an embedded process, whoever
 // calls in) are process->vms; spawned threads have copies: their globals start
-// as their spawner's and go their own way.
+// as their spawner's, but exnrefs as null, and go their own way.
 
 #include "kernel/kernel.h"
 
@@ -109,6 +109,19 @@ contexts_free(struct process *p, struct vmctx **vms)
     kernel_free(vms);
 }
 
+// Exceptions belong to the thread that made them (exception.c).
+static void
+forget_exceptions(const struct instance *i, struct vmctx *vm)
+{
+    const struct module *m = &i->code->module;
+
+    for (u32 k = m->global_imports; k < m->global_count; k++) {
+        u32 heap = valtype_heap(m->globals[k].type.type);
+        if (heap == HEAP_EXN || heap == HEAP_NOEXN)
+            own_globals(i, vm)[k].bits[0] = 0;
+    }
+}
+
 status_t
 contexts_copy(struct process *p, struct vmctx **from, struct thread *t)
 {
@@ -125,6 +138,7 @@ contexts_copy(struct process *p, struct vmctx **from, struct thread *t)
         }
         memcpy(vms[n], from[n], size);
         vms[n]->contexts = vms;
+        forget_exceptions(p->instances[n], vms[n]);
     }
     for (u32 n = 0; n < p->instance_count; n++)
         link_globals(p->instances[n], vms);

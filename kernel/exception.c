@@ -132,22 +132,23 @@ scan_tables(struct sweep *s)
     return true;
 }
 
-// Free what t has made and cannot reach from [rsp, the end of its stack), its
+// Free what t has made and cannot reach from [from, the end of its stack), its
 // globals and what they lead to; p->lock is held.
 static void
-sweep(struct process *p, struct thread *t, u64 rsp)
+sweep(struct process *p, struct thread *t, const void *from)
 {
     struct sweep s = {.p = p};
 
     if (!scan_tables(&s))
         return;
-    scan(&s, (u64 *)rsp, (u64 *)(t->stack + STACK_SIZE - STACK_TOP));
+    scan(&s, from, (u64 *)(t->stack + STACK_SIZE - STACK_TOP));
     if (t->vms != NULL)
         scan_globals(&s, t->vms);
     scan_exceptions(&s);
     for (u32 k = 0; k < p->exn_count; k++) {
         struct exception *e = p->exns[k];
-        if (e != NULL && e->owner == t->id && !e->marked) {
+        bool ours = p->thread_count <= 1 || (e != NULL && e->owner == t->id);
+        if (e != NULL && ours && !e->marked) {
             kernel_free(e);
             p->exns[k] = NULL;
         } else if (e != NULL) {
@@ -165,7 +166,7 @@ exceptions_thread_ended(struct process *p, struct thread *t)
 {
     lock(&p->lock);
     if (p->exn_count > 0)
-        sweep(p, t, (u64)t->stack + STACK_SIZE - STACK_TOP);
+        sweep(p, t, t->stack + STACK_SIZE - STACK_TOP);
     unlock(&p->lock);
 }
 
@@ -183,22 +184,24 @@ exceptions_free(struct process *p)
 
 // A number for a new exception, p->exn_count when there is no memory.
 static u32
-take_number(struct process *p, struct thread *t, u64 rsp)
+take_number(struct process *p, struct thread *t, const void *from)
 {
     u32 number = free_number(p);
 
     if (number < p->exn_count)
         return number;
     if (p->exn_count > 0)
-        sweep(p, t, rsp);
+        sweep(p, t, from);
     if ((p->exn_count == 0 || p->exn_grow) && !grow(p))
         return p->exn_count;
     return free_number(p);
 }
 
-// A new exception's exnref, 0 when there is no memory.
+// A new exception's exnref, 0 when there is no memory.  From `state` on, which
+// holds the registers of the frames, the stack may have exnrefs.
 static u64
-exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2], u64 rsp)
+exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
+              const struct frame_state *state)
 {
     struct instance *i = vm->instance;
     struct process *p = i->process;
@@ -216,7 +219,7 @@ exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2], u64 rsp)
     if (count > 0)
         memcpy(e->slots, args, count * sizeof(*args));
     lock(&p->lock);
-    u32 number = take_number(p, t, rsp);
+    u32 number = take_number(p, t, state);
     if (number < p->exn_count) {
         p->exns[number] = e;
         exnref = exnref_of(p, number);
@@ -319,7 +322,7 @@ deliver(struct process *p, u64 exnref, struct frame_state *state)
 NORETURN void
 exception_throw(struct vmctx *vm, u32 tag, u64 args, struct frame_state *state)
 {
-    u64 exnref = exception_new(vm, tag, (u64(*)[2])args, state->rsp);
+    u64 exnref = exception_new(vm, tag, (u64(*)[2])args, state);
 
     if (exnref == 0)
         trap_at_call(TRAP_NO_MEMORY, state->rsp - 8);

@@ -113,7 +113,7 @@ MUST_USE bool user_write(u64 ptr, const void *from, u64 size);
 void thread_yield(void);
 
 // Start a thread of the calling process in the exported function
-// name(thread id, arg), which has a copy of the caller's globals.
+// name(thread id, arg), both i32, with globals as in a new instance.
 MUST_USE status_t thread_spawn_export(struct string name, u32 arg, u32 *id);
 
 // Sleep until the deadline (OK) or until the thread is killed (does not
@@ -677,6 +677,8 @@ void link_adapt(struct process *p);
 
 // Global initialisers, tables, segments.  OK or ERR_TRAP with *trap.
 MUST_USE status_t instance_initialise(struct instance *i, enum trap *trap);
+// The initial values of its globals, into the contexts of a thread.
+void instance_init_globals(struct instance *i, struct vmctx **vms);
 // As the instructions; TRAP_NONE on success.
 enum trap segment_table_init(struct instance *i, u32 table, u32 segment, u64 to,
                              u64 from, u64 count);

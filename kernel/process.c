@@ -480,6 +480,8 @@ thread_spawn_export(struct string name, u32 arg, u32 *id)
     status_t status = spawn(from->process, &what, &t);
     if (status != OK)
         return status;
+    for (u32 n = 0; n < from->process->instance_count; n++)
+        instance_init_globals(from->process->instances[n], t->vms);
     *id = ((struct spawn *)t->arg)->args[0] = t->id;
     sched_start(t);
     thread_release(t);

@@ -163,15 +163,15 @@ apply_data(struct instance *i, const struct data_segment *s)
 
 // --- making an instance ------------------------------------------------------
 
-static void
-init_globals(struct instance *i)
+void
+instance_init_globals(struct instance *i, struct vmctx **vms)
 {
     const struct module *m = &i->code->module;
     struct const_env env = env_of(i);
 
     for (u32 k = m->global_imports; k < m->global_count; k++) {
         union value value = const_eval(m, m->globals[k].init, &env);
-        memcpy(vmctx_global(i, k, i->process->vms), &value, sizeof(value));
+        memcpy(vmctx_global(i, k, vms), &value, sizeof(value));
     }
 }
 
@@ -223,7 +223,7 @@ status_t
 instance_initialise(struct instance *i, enum trap *trap)
 {
     *trap = TRAP_NONE;
-    init_globals(i);
+    instance_init_globals(i, i->process->vms);
     status_t status = make_tables(i);
     return status == OK ? apply_segments(i, trap) : status;
 }

@@ -145,6 +145,36 @@ TEST_KERNEL(trap_uncaught_exception)
                          NULL});
 }
 
+// --- exceptions --------------------------------------------------------------
+
+TEST_KERNEL(exceptions_nobody_has_are_freed)
+{
+    enum { KEPT = 2 * 16, ENOUGH = 8 * KEPT };
+    struct code_module *code = test_compile("throws");
+    struct process *p = NULL;
+    struct instance *i;
+    struct extern_ref func;
+    struct error error;
+    enum trap trap;
+    u32 count;
+
+    EXPECT_EQ(process_new_empty(&p, "throws"), OK);
+    EXPECT_EQ(instance_new(&i, p, code, &host_resolver, &error, &trap), OK);
+    EXPECT(instance_export(i, string_of("_start"), &func));
+    EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), OK);
+    EXPECT(p->exn_count <= ENOUGH);
+    code_module_release(code);
+    process_release(p);
+}
+
+TEST_KERNEL(exceptions_stay_with_their_thread)
+{
+    expect_report(
+        "stale",
+        (const char *[]){"nebulet: stale: trap: null exception reference\n",
+                         "    at child (offset 0x", NULL});
+}
+
 // --- ending ------------------------------------------------------------------
 
 TEST_KERNEL(kill_endless_loop)

@@ -6,7 +6,7 @@ set -u
 out=$1 port=$2
 run="$out/nebulet run --on $port"
 work=$out/programs-$port
-passed=0 failed=0
+passed=0 failed=0 skipped=0
 mkdir -p "$work"
 
 # check NAME STATUS COMMAND...: the exit status, and stdout equal to the file
@@ -14,7 +14,7 @@ mkdir -p "$work"
 check() {
     name=$1 want=$2
     shift 2
-    timeout 120 "$@" >"$work/stdout" 2>"$work/stderr" </dev/null
+    timeout 120 "$@" >"$work/stdout" 2>"$work/stderr" <"${input:-/dev/null}"
     got=$?
     reason=
     [ "$got" = "$want" ] || reason="exit status $got, expected $want"
@@ -44,7 +44,14 @@ says() {
     fi
 }
 
-. test/programs/cases.sh
+# skip NAME REASON
+skip() {
+    skipped=$((skipped + 1))
+    echo "skipped: $1: $2"
+}
 
-echo "$passed passed, $failed failed, 0 skipped"
+. test/programs/cases.sh
+. test/programs/languages.sh
+
+echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

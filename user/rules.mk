@@ -1,14 +1,36 @@
 # user/rules.mk: one folder in user/ is one program, OUT/user/FOLDER.wasm.  Its
 # main file says how it is built: main.c (with the folder's other .c files and
-# libsip), main.cc, main.rs (with the crate sip) or main.wat.  Folders without
-# one are special: sip (the Rust crate), libsip (the C library) and traps (each
-# file is a program, OUT/user/traps/FILE.wasm).
+# a library), main.cc, main.rs (with the crate sip) or main.wat.  Folders
+# without one are special: sip (the Rust crate), lib* (libraries for C) and
+# traps (each file is a program, OUT/user/traps/FILE.wasm).
 
 WASM_CC    := clang --target=wasm32-wasi
 WASM_CXX   := clang++ --target=wasm32-wasi
 WASM_RUSTC := /usr/bin/rustc --edition 2021 --target wasm32-wasi \
               -C strip=debuginfo
 WASM_FLAGS := -O2 -Wall -Wextra -Werror -MMD -MP
+
+# LIB_folder is the library of a C program.  FLAGS_folder are flags for the
+# compiler, LINK_folder for the linker.
+LIB   := libsip
+SJLJ  := -mllvm -wasm-enable-sjlj -mexception-handling
+SHARE := -matomics -mbulk-memory -ftls-model=local-exec
+
+LIB_setjmp       := libsetjmp
+LIB_libsetjmp    := libsetjmp
+FLAGS_setjmp     := $(SJLJ)
+FLAGS_libsetjmp  := $(SJLJ)
+
+LIB_pthreads     := libpthread
+LIB_libpthread   := libpthread
+FLAGS_pthreads   := $(SHARE)
+FLAGS_libpthread := $(SHARE)
+LINK_pthreads    := -nostartfiles -Wl,--shared-memory,--import-memory,--max-memory=16777216 \
+                    -Wl,--no-check-features -Wl,--wrap=malloc,--wrap=free \
+                    -Wl,--wrap=calloc,--wrap=realloc
+
+folder_of    = $(firstword $(subst /, ,$(1)))
+lib_of       = $(or $(LIB_$(call folder_of,$(1))),$(LIB))
 
 programs_of  = $(patsubst user/%/main.$(1),$(OUT)/user/%.wasm,$(wildcard user/*/main.$(1)))
 objects_of   = $(patsubst user/%,$(OUT)/user/obj/%.o,$(wildcard $(1)))
@@ -19,7 +41,11 @@ programs: $(foreach kind,c cc rs wat,$(call programs_of,$(kind))) $(USER_TRAPS) 
 
 $(OUT)/user/obj/%.c.o: user/%.c
 	@mkdir -p $(@D)
-	@echo "  CC $< (wasm)"; $(WASM_CC) -std=gnu11 $(WASM_FLAGS) -Iuser/libsip -c $< -o $@
+	@echo "  CC $< (wasm)"; $(WASM_CC) -std=gnu11 $(WASM_FLAGS) $(FLAGS_$(call folder_of,$*)) -Iuser/$(call lib_of,$*) -c $< -o $@
+
+$(OUT)/user/obj/%.s.o: user/%.s
+	@mkdir -p $(@D)
+	@echo "  AS $< (wasm)"; $(WASM_CC) $(filter -m%,$(FLAGS_$(call folder_of,$*))) -c $< -o $@
 
 $(OUT)/user/obj/%.cc.o: user/%.cc
 	@mkdir -p $(@D)
@@ -36,8 +62,8 @@ $(USER_TRAPS): $(OUT)/user/%.wasm: $(OUT)/user/obj/%.c.o
 
 .SECONDEXPANSION:
 
-$(call programs_of,c): $(OUT)/user/%.wasm: $$(call objects_of,user/$$*/*.c user/libsip/*.c)
-	@echo "  LD $@"; $(WASM_CC) $^ -o $@
+$(call programs_of,c): $(OUT)/user/%.wasm: $$(call objects_of,user/$$*/*.c user/$$(call lib_of,$$*)/*.[cs])
+	@echo "  LD $@"; $(WASM_CC) $^ $(LINK_$*) -o $@
 
 $(call programs_of,cc): $(OUT)/user/%.wasm: $$(call objects_of,user/$$*/*.cc)
 	@echo "  LD $@"; $(WASM_CXX) $^ -o $@
