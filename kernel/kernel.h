@@ -301,7 +301,8 @@ struct waiter {
 void wait_queue_init(struct wait_queue *q);
 
 // Wait.  Called with q->lock held by lock_irq (`on` is its result), returns
-// with it released.  A killed thread gets WAKE_KILLED, see thread_check_killed().
+// with it released.  A killed thread gets WAKE_KILLED, and has to call
+// thread_check_killed() when it has put its affairs in order.
 enum wake wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on);
 
 // For timers and killers: end the wait, if nobody else has.

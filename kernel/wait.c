@@ -3,8 +3,8 @@
 // A thread waits in one queue at a time, with the waiter in its struct thread.
 // A waker, a timer and a killer may want to end the wait at once; whoever
 // changes outcome from WAITING wins.  Each of them acts under a lock that the
-// waiter takes before it goes on (of the queue, the timer heap, the process), so
-// the waiter is there as long as they use it.
+// waiter takes before it goes on (of the queue, the timer heap, the process),
+// so the waiter is there as long as they use it.
 
 #include "kernel/kernel.h"
 

@@ -1,9 +1,9 @@
 // wasm/dwarf.c: from an offset in a module to a line of its source.
 //
 // Runs the line number programs of .debug_line (DWARF 2 to 5, section 6.2)
-// until a row covers the address.  The section is untrusted: a reader that fails ends
-// the search, and every unit is read within its own bounds.  Linear in the
-// section; nothing is kept.
+// until a row covers the address.  The section is untrusted: a reader that
+// fails ends the search, and every unit is read within its own bounds.  Linear
+// in the section; nothing is kept.
 
 #include "wasm/wasm.h"
 
