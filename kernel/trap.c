@@ -32,20 +32,25 @@ trap_site_at(struct process *p, u64 pc)
 
 // --- backtraces --------------------------------------------------------------
 
+static bool
+same_place(const struct trace_frame *a, const struct trace_frame *b)
+{
+    return a->instance == b->instance && a->func == b->func && a->at == b->at;
+}
+
 static void
 add_frame(struct trap_info *trap, struct instance *i, u32 func, u64 at)
 {
-    struct trace_frame *last = &trap->frames[trap->depth - 1];
+    const struct trace_frame frame = {i, func, 0, at};
 
     if (func == NO_INDEX)
         return; // a thunk
-    if (trap->depth > 0 && last->instance == i && last->func == func &&
-        last->at == at)
-        last->times++;
+    if (trap->depth > 0 && same_place(&trap->frames[trap->depth - 1], &frame))
+        trap->frames[trap->depth - 1].times++;
     else if (trap->depth == TRACE_DEPTH)
         trap->more = true;
     else
-        trap->frames[trap->depth++] = (struct trace_frame){i, func, 0, at};
+        trap->frames[trap->depth++] = frame;
 }
 
 // Where the frame that returns to pc is in the program.
