@@ -12,7 +12,8 @@ struct metal_hooks metal_hooks;
 extern const struct test *const __start_tests[];
 extern const struct test *const __stop_tests[];
 
-const struct host_module nebulet_module, wasi_preview1, wasi_unstable;
+const struct host_module nebulet_module, wasi_preview1, wasi_unstable,
+    wasi_threads;
 
 static bool failed;
 
