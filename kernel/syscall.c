@@ -162,10 +162,16 @@ sys_clock_get(const struct clock_get_args *a)
     return OK;
 }
 
+enum { RANDOM_STEP = 4096 };
+
+// Ports work with interrupts off: by steps, so that others run meanwhile.
 static status_t
 sys_random_get(const struct random_get_args *a)
 {
-    port_random(a->bytes.ptr, a->bytes.size);
+    for (u64 at = 0; at < a->bytes.size; at += RANDOM_STEP) {
+        port_random(a->bytes.ptr + at, MIN(a->bytes.size - at, RANDOM_STEP));
+        thread_check_killed();
+    }
     return OK;
 }
 

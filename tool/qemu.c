@@ -253,7 +253,16 @@ pass_input(struct guest *g)
         g->input_open = false; // that was the end, or nobody reads
 }
 
-// Pass the log on, but for the last two bytes, which may be the exit status.
+// How many of the last bytes may be the exit status, a NUL and one byte.
+static u32
+status_size(const u8 *bytes, u32 size)
+{
+    if (size >= 2 && bytes[size - 2] == 0)
+        return 2;
+    return size >= 1 && bytes[size - 1] == 0;
+}
+
+// Pass the log on, but for what may be the exit status.
 static bool
 drain_log(struct guest *g)
 {
@@ -264,7 +273,7 @@ drain_log(struct guest *g)
     if (got <= 0)
         return false;
     u32 size = g->tail_count + (u32)got;
-    g->tail_count = MIN(size, 2);
+    g->tail_count = status_size(bytes, size);
     size -= g->tail_count;
     fwrite(bytes, 1, size, stderr);
     memcpy(g->tail, bytes + size, g->tail_count);
