@@ -51,7 +51,11 @@ TEST(base_arena_keeps)
     memset(first, 2, 40);
     memset(second, 3, 60);
 
-    struct arena_block blocks[] = {{&second, 50}, {&none, 0}, {&first, 30}};
+    struct arena_block blocks[] = {
+        {&second, 50},
+        {&none,   0 },
+        {&first,  30}
+    };
     arena_keep(&arena, mark, blocks, COUNT(blocks));
     EXPECT(before[3] == 9 && none == NULL);
     EXPECT(first - buffer == 16 && second - buffer == 48);

@@ -40,7 +40,7 @@ kernel_test_run(void (*test)(void))
     kernel_test_twice(test);
 }
 
-// --- memory that fails --------------------------------------------------------
+// --- memory that fails ------------------------------------------------------
 
 void
 test_fail_commits(u64 after)
@@ -66,7 +66,7 @@ __wrap_port_memory_info(u64 *available, u64 *total)
         *available = 0;
 }
 
-// --- the log ------------------------------------------------------------------
+// --- the log ----------------------------------------------------------------
 
 void
 test_log(char *to, u64 size, void (*run)(void))
@@ -91,7 +91,7 @@ __wrap_port_write(enum port_stream stream, const void *bytes, u64 size)
     taken.used += part;
 }
 
-// --- what C has ----------------------------------------------------------------
+// --- what C has -------------------------------------------------------------
 
 int
 strcmp(const char *a, const char *b)
@@ -112,7 +112,7 @@ strstr(const char *text, const char *what)
     return NULL;
 }
 
-// --- all of them ----------------------------------------------------------------
+// --- all of them ------------------------------------------------------------
 
 u32
 boot_run(struct bytes initrd, const char *cmdline)

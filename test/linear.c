@@ -35,7 +35,7 @@ enum {
 // Twice the size may take 23 tenths of the time, and a millisecond.
 enum { RATIO_TENTHS = 23, SLACK_NS = 1000000 };
 
-// --- modules -------------------------------------------------------------------
+// --- modules ----------------------------------------------------------------
 
 // Types: 0 is (i32) -> (i32), 1 is () -> ().  One memory, one table, one
 // global, one tag.
@@ -116,7 +116,7 @@ random_next(u32 *seed, u32 below)
     return (*seed >> 8) % below;
 }
 
-// --- families: n units of something ----------------------------------------------
+// --- families: n units of something -----------------------------------------
 
 typedef void family_fn(struct build *b, u32 n);
 
@@ -636,7 +636,7 @@ static const struct {
     {"values round loops",        params_loops,    400,    64 },
 };
 
-// --- measuring -----------------------------------------------------------------
+// --- measuring --------------------------------------------------------------
 
 static struct arena keep, temp, text;
 

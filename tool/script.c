@@ -80,7 +80,7 @@ struct action {
     u32 arg_count;
 };
 
-// --- reading ---------------------------------------------------------------------
+// --- reading ----------------------------------------------------------------
 
 static void
 take(struct script *s, void *to, u64 size)
@@ -149,7 +149,7 @@ take_action(struct script *s)
     return a;
 }
 
-// --- saying ----------------------------------------------------------------------
+// --- saying -----------------------------------------------------------------
 
 static void
 failed(struct script *s, const char *text, ...)
@@ -189,7 +189,7 @@ message_matches(struct string want, const char *got)
     return len > 0 && memcmp(have.ptr, want.ptr, len) == 0;
 }
 
-// --- values ----------------------------------------------------------------------
+// --- values -----------------------------------------------------------------
 
 static u64
 lane_get(const u8 *bits, u32 lane, u32 size)
@@ -290,7 +290,7 @@ value_of(const struct script_value *v)
     return value;
 }
 
-// --- instances ---------------------------------------------------------------------
+// --- instances --------------------------------------------------------------
 
 static struct named *
 find(struct named *list, u32 count, struct string name)
@@ -393,7 +393,7 @@ load(struct script *s, struct code_module *code, struct instance **out)
     return instantiate(s, code, out);
 }
 
-// --- commands -----------------------------------------------------------------------
+// --- commands ---------------------------------------------------------------
 
 // The newest instance has a name when the script gives it one.
 static void
@@ -603,7 +603,7 @@ run_refused(struct script *s, u8 command)
         code_module_release(code);
 }
 
-// --- the script -----------------------------------------------------------------------
+// --- the script -------------------------------------------------------------
 
 static void
 run_command(struct script *s, u8 command)

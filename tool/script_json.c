@@ -99,7 +99,7 @@ put_file(struct source *s, const char *name)
     free(file.ptr);
 }
 
-// --- values ----------------------------------------------------------------------
+// --- values -----------------------------------------------------------------
 
 static const struct {
     const char *text;
@@ -226,7 +226,7 @@ put_list(struct source *s, const cJSON *list)
     cJSON_ArrayForEach(item, list) put_value(s, item);
 }
 
-// --- commands -----------------------------------------------------------------------
+// --- commands ---------------------------------------------------------------
 
 static void
 put_action(struct source *s, const cJSON *command)

@@ -71,7 +71,7 @@ finish(struct script_result sum)
     return sum.failed > 0;
 }
 
-// --- linux ---------------------------------------------------------------------
+// --- linux ------------------------------------------------------------------
 
 struct job {
     pid_t pid;  // 0: none
@@ -172,7 +172,7 @@ wast_on_linux(char **paths, int count)
     return finish(sum);
 }
 
-// --- metal -------------------------------------------------------------------------
+// --- metal ------------------------------------------------------------------
 
 static int
 wast_on_metal(char **paths, int count)

@@ -22,8 +22,22 @@ typedef u32 vreg_t; // before allocate: a virtual register, 0 = none
 typedef u8 reg_t;
 
 enum {
-    REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-    REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15,
+    REG_RAX,
+    REG_RCX,
+    REG_RDX,
+    REG_RBX,
+    REG_RSP,
+    REG_RBP,
+    REG_RSI,
+    REG_RDI,
+    REG_R8,
+    REG_R9,
+    REG_R10,
+    REG_R11,
+    REG_R12,
+    REG_R13,
+    REG_R14,
+    REG_R15,
     REG_XMM0, // REG_XMM0 + n
     REG_XMM15 = REG_XMM0 + 15,
     REG_COUNT,
@@ -38,7 +52,7 @@ enum {
     REG_SCRATCH = REG_XMM15,
 };
 
-// --- abi.c: calling convention ------------------------------------------------
+// --- abi.c: calling convention ----------------------------------------------
 
 // System V with one change.  Arguments: integers in rdi rsi rdx rcx r8 r9,
 // floats and vectors in xmm0-7, the rest on the stack.  Results: integers in
@@ -71,14 +85,14 @@ extern const reg_t abi_int_results[ABI_INT_RESULTS];
 
 enum {
     REGS_CALLEE_SAVED = // bit REG_x
-        1 << REG_RBX | 1 << REG_RBP | 1 << REG_R12 | 1 << REG_R13,
+    1 << REG_RBX | 1 << REG_RBP | 1 << REG_R12 | 1 << REG_R13,
 };
 
 // Where the values of a function type travel.  Linear in their number.
 MUST_USE status_t abi_compute(struct abi *abi, const struct type *type,
                               struct arena *temp);
 
-// --- instructions ---------------------------------------------------------------
+// --- instructions -----------------------------------------------------------
 
 // Rows of x64/ops.def, which says what the columns and the names mean.
 enum x64_op {
@@ -88,7 +102,7 @@ enum x64_op {
     X64_OP_COUNT
 };
 
-enum x64_flag { // of a row
+enum x64_flag {   // of a row
     WFLAGS = 1,   // writes the flags
     RFLAGS = 2,   // reads them
     COMMUTES = 4, // a and the register rm may be exchanged
@@ -120,18 +134,33 @@ enum x64_shape { // of operands, see shapes.def
 // Condition codes: the hardware's, and two of several flags, for JCC and
 // cmov rows of floats only.
 enum cc {
-    CC_O, CC_NO, CC_B, CC_AE, CC_E, CC_NE, CC_BE, CC_A,
-    CC_S, CC_NS, CC_P, CC_NP, CC_L, CC_GE, CC_LE, CC_G,
+    CC_O,
+    CC_NO,
+    CC_B,
+    CC_AE,
+    CC_E,
+    CC_NE,
+    CC_BE,
+    CC_A,
+    CC_S,
+    CC_NS,
+    CC_P,
+    CC_NP,
+    CC_L,
+    CC_GE,
+    CC_LE,
+    CC_G,
     CC_FEQ, // after ucomis: equal and ordered, ZF and not PF
     CC_FNE, // the opposite
 };
 
 enum mins_flag {
-    MINS_MEM = 1,      // the rm operand is memory
-    MINS_FRAME = 2,    // ... in the frame: base none, disp from frame slot 0
-    MINS_ARGS = 4,     // ... among the incoming stack arguments
-    MINS_OUT = 8,      // ... among the outgoing arguments: disp from rsp
-    MINS_RODATA = 16,  // ... a constant of the function: disp = offset in the pool
+    MINS_MEM = 1,   // the rm operand is memory
+    MINS_FRAME = 2, // ... in the frame: base none, disp from frame slot 0
+    MINS_ARGS = 4,  // ... among the incoming stack arguments
+    MINS_OUT = 8,   // ... among the outgoing arguments: disp from rsp
+    MINS_RODATA =
+        16, // ... a constant of the function: disp = offset in the pool
     MINS_TRAPS = 32,   // may fault: a trap site; divisions by the divisor, all
                        // others MEMORY_BOUNDS
     MINS_CONST64 = 64, // imm is an index in mach.wide (64-bit immediate)
@@ -140,17 +169,17 @@ enum mins_flag {
 // One machine instruction.  Between one that sets flags and its reader,
 // allocate puts nothing but moves that leave the flags alone.
 struct mins {
-    u16 op;    // enum x64_op
-    u8 flags;  // enum mins_flag
-    u8 cc;     // enum cc; for memory operands the scale is in `scale`
-    u8 scale;  // 0..3
+    u16 op;        // enum x64_op
+    u8 flags;      // enum mins_flag
+    u8 cc;         // enum cc; for memory operands the scale is in `scale`
+    u8 scale;      // 0..3
     u8 flags_live; // the flags are read later (allocate's own note)
     u8 unused[2];
     vreg_t def, def2, a, b;
     vreg_t base, index; // memory: [base + index << scale + disp]; base may be
                         // MEM_VMCTX or MEM_MEMORY (fixed registers)
     i32 disp;
-    u32 imm; // immediate; edge; index in mach.calls; trap kind
+    u32 imm;    // immediate; edge; index in mach.calls; trap kind
     val_t from; // the IR instruction it does (part of), for fn.at; 0: none
 };
 
@@ -163,28 +192,28 @@ enum { // as vreg of a memory base; after allocate REG_R14 and REG_R15
 
 // A call, or the values of a return.
 struct mcall {
-    const struct type *type; // NULL: a builtin: vmctx in rdi, then arguments
-                             // in rsi rdx rcx r8 r9, result in rax
-    u32 func;                // CALL_REL, TAIL_REL: function index
-    u32 args, arg_count;     // in mach.list; may be IR_CONSTs
+    const struct type *type;   // NULL: a builtin: vmctx in rdi, then arguments
+                               // in rsi rdx rcx r8 r9, result in rax
+    u32 func;                  // CALL_REL, TAIL_REL: function index
+    u32 args, arg_count;       // in mach.list; may be IR_CONSTs
     u32 results, result_count; // in mach.list; 0: the result is not used
-    u32 try;                 // innermost handler in fn.tries, or 0
-    u32 args_size;           // set by allocate, see struct abi
+    u32 try;                   // innermost handler in fn.tries, or 0
+    u32 args_size;             // set by allocate, see struct abi
 };
 
 // A function in machine code.
 struct mach {
     struct printer *dump_live; // allocate shows what live.c found; or NULL
-    const struct fn *fn; // edges, arguments of edges and loops stay there
-    u32 features;        // enum cpu_feature
+    const struct fn *fn;       // edges, arguments of edges and loops stay there
+    u32 features;              // enum cpu_feature
     struct mins *ins;
     u32 count, capacity;
     struct mblock {
         u32 first, end;
         edge_t edge; // 0, or: the code of an edge, without a jump; it goes on
                      // at fn.edges[edge].to
-    } *blocks; // by blk_t, after allocate also edge blocks; parameters are the
-               // IR_PARAMs of fn.blocks
+    } * blocks; // by blk_t, after allocate also edge blocks; parameters are the
+                // IR_PARAMs of fn.blocks
     u32 block_count;
     u8 *types; // enum ir_type by vreg; of an I32 only the lower half survives
     u32 vreg_count, vreg_capacity;
@@ -237,10 +266,10 @@ enum { ENCODE_ROOM = 96 };
 u32 encode_room(const struct mins *ins);
 
 struct encoder {
-    u8 *at;        // next byte
-    u32 features;  // enum cpu_feature
-    u32 slots_at;  // from rsp to frame slot 0, for MINS_FRAME
-    u32 args_at;   // from rsp to the incoming stack arguments, for MINS_ARGS
+    u8 *at;          // next byte
+    u32 features;    // enum cpu_feature
+    u32 slots_at;    // from rsp to frame slot 0, for MINS_FRAME
+    u32 args_at;     // from rsp to the incoming stack arguments, for MINS_ARGS
     const u64 *wide; // for MINS_CONST64
     // About the instruction just written:
     u8 *fault_at;  // the part of it that may fault
@@ -255,7 +284,7 @@ void encode(struct encoder *e, const struct mins *ins);
 // Write a return that also removes `pop` bytes of arguments.
 void encode_ret(struct encoder *e, u32 pop);
 
-// --- mach.c -------------------------------------------------------------------
+// --- mach.c -----------------------------------------------------------------
 
 // Make room for one element of `size` bytes after `count` of them; `array` is
 // the address of the array's pointer.  False when there is no memory, and then
@@ -273,7 +302,7 @@ void mach_keep(struct mach *m, struct arena *temp, u64 mark);
 // Offset in the pool of a constant of 16 bytes; UINT32_MAX: out of memory.
 u32 mach_rodata(struct mach *m, struct arena *temp, u64 low, u64 high);
 
-// --- select.c -----------------------------------------------------------------
+// --- select.c ---------------------------------------------------------------
 
 // Choose the instructions.  Replaces values by the vregs that stand for them
 // in the argument lists of edges (fn.pool); 0 there: the parameter is not used.
@@ -288,7 +317,7 @@ u32 mach_rodata(struct mach *m, struct arena *temp, u64 low, u64 high);
 MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
                               struct arena *temp);
 
-// --- allocate.c (its parts share allocate.h) --------------------------------------
+// --- allocate.c (its parts share allocate.h) --------------------------------
 
 // Give every vreg a place.  Replaces m->ins and m->blocks: the same
 // instructions in the same order on real registers (REG_NONE for none), with
@@ -308,7 +337,7 @@ MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
 // than 64 MiB.
 MUST_USE status_t mach_allocate(struct mach *m, struct arena *temp);
 
-// --- disasm.c ---------------------------------------------------------------------
+// --- disasm.c ---------------------------------------------------------------
 
 // As text, before or after allocate.
 void mach_print(struct printer *p, const struct mach *m, bool allocated);

@@ -27,11 +27,7 @@ NORETURN void metal_main(u32 magic, u32 start); // called by boot.S
 static struct boot_info info;
 
 static const struct host_module *const modules[] = {
-    &nebulet_module,
-    &wasi_preview1,
-    &wasi_unstable,
-    &wasi_threads,
-    NULL,
+    &nebulet_module, &wasi_preview1, &wasi_unstable, &wasi_threads, NULL,
 };
 
 extern const u8 image_end[];
