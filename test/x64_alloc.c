@@ -795,10 +795,10 @@ make_function(struct maker *g)
 }
 
 static void
-maker_free(struct maker *g, struct mins *ins, struct mblock *blocks)
+maker_free(struct maker *g)
 {
-    free(ins);
-    free(blocks);
+    free(g->m.ins);
+    free(g->m.blocks);
     free(g->fn.ins);
     free(g->fn.blocks);
     free(g->fn.edges);
@@ -812,13 +812,37 @@ maker_free(struct maker *g, struct mins *ins, struct mblock *blocks)
     free(g);
 }
 
+static void
+move_array(struct arena *arena, void *array, u64 size)
+{
+    void *old, *new = arena_alloc(arena, size, 16);
+
+    memcpy(&old, array, sizeof(old));
+    assert(new != NULL);
+    memcpy(new, old, size);
+    memcpy(array, &new, sizeof(new));
+}
+
+// As select leaves a function to allocate.
+static void
+move_to_arena(struct mach *m, struct arena *arena)
+{
+    u64 mark = arena_mark(arena);
+
+    move_array(arena, &m->ins, m->count * sizeof(*m->ins));
+    move_array(arena, &m->blocks, m->block_count * sizeof(*m->blocks));
+    move_array(arena, &m->types, m->vreg_count);
+    move_array(arena, &m->calls, m->call_count * sizeof(*m->calls));
+    move_array(arena, &m->list, m->list_count * sizeof(*m->list));
+    mach_keep(m, arena, mark);
+}
+
 static bool
 try_seed(u64 seed, u32 size, bool plain)
 {
     static u8 buffer[64 * MIB];
     struct maker *g = maker_new(seed, size);
-    struct mblock *blocks = g->m.blocks;
-    struct mins *ins = g->m.ins;
+    struct mach made;
     struct arena arena;
     struct check *check;
     const char *what;
@@ -826,7 +850,9 @@ try_seed(u64 seed, u32 size, bool plain)
 
     g->plain = plain;
     make_function(g);
+    made = g->m;
     arena_init_fixed(&arena, buffer, sizeof(buffer));
+    move_to_arena(&g->m, &arena);
     check = check_begin(&g->m);
     status = mach_allocate(&g->m, &arena);
     if (status == ERR_BUDGET) {
@@ -838,7 +864,8 @@ try_seed(u64 seed, u32 size, bool plain)
     }
     if (what != NULL)
         printf("seed %llu size %u: %s\n", (unsigned long long)seed, size, what);
-    maker_free(g, ins, blocks);
+    g->m = made;
+    maker_free(g);
     return what == NULL;
 }
 
@@ -867,6 +894,14 @@ TEST(x64_alloc_large)
             EXPECT(false);
             return;
         }
+}
+
+// Large enough for the new code to grow over the old.
+TEST(x64_alloc_in_place)
+{
+    EXPECT(try_seed(1, 2500, false));
+    for (u64 seed = 1; seed <= 10; seed++)
+        EXPECT(try_seed(seed, 2500, true));
 }
 
 TEST(x64_alloc_block)

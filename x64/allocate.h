@@ -57,9 +57,9 @@ struct vreg {
     vreg_t like;  // would best have the register of this one; 0: none
     vreg_t next_def; // definitions in the order of the code
     u32 def_at;      // instruction of `out` before which a spill store belongs
-    u32 last;        // slot: the last instruction of `out` that reads it
+    u32 last;        // slot: one past the last instruction of `out` that reads
+                     // it; if STORED, in parallel.c: 1 + the move to it, or 0
     u32 end;         // slot: the last block that needs it
-    u32 move_of;     // parallel.c: 1 + the move that writes its slot, or 0
     i32 slot;        // offset in the frame, or of an incoming argument
     u8 reg;          // where it is now, or REG_NONE
     u8 hint;         // the register that its first use wants, or REG_NONE
@@ -168,7 +168,9 @@ struct allocator {
     blk_t slot_block; // the block that a reference to a slot counts for
     val_t from;       // where inserted code belongs
 
-    struct code_list out;   // the new code
+    struct code_list out; // the new code
+    struct mins *region;  // when not NULL: `out` grows from here into the room
+    u32 gap;              // of `gap` before m->ins, and follows what is read
     struct code_list extra; // code of edges
     struct code_list *list; // the one being appended to
     struct mblock *blocks;

@@ -164,7 +164,7 @@ put_store(const struct allocator *a, struct mins *to, vreg_t v)
 static edge_t
 edge_at_end(const struct allocator *a, blk_t b)
 {
-    const struct mins *last = &a->m->ins[a->m->blocks[b].end - 1];
+    const struct mins *last = &a->out.ins[a->blocks[b].end - 1];
     edge_t e;
 
     if (mins_shape(last) == SHAPE_JCC) {

@@ -66,12 +66,49 @@ mach_keep(struct mach *m, struct arena *temp, u64 mark)
     };
 
     arena_keep(temp, mark, blocks, COUNT(blocks));
+    m->is_packed = true;
     m->capacity = m->count;
     m->vreg_capacity = m->vreg_count;
     m->call_capacity = m->call_count;
     m->list_capacity = m->list_count;
     m->wide_capacity = m->wide_count;
     m->rodata_capacity = m->rodata_count;
+}
+
+// A pointer into the block [from, ...) follows its move down by `shift`.
+static void
+move_pointer(void *pointer, const u8 *from, u64 shift)
+{
+    u8 *block;
+
+    memcpy(&block, pointer, sizeof(block));
+    if (block == NULL || block < from)
+        return;
+    block -= shift;
+    memcpy(pointer, &block, sizeof(block));
+}
+
+bool
+mach_ins_last(struct mach *m, struct arena *temp)
+{
+    void *pointers[] = {&m->blocks, &m->types,  &m->calls,     &m->list,
+                        &m->wide,   &m->rodata, &m->edge_block};
+    u64 size = m->count * sizeof(*m->ins), shift = size & ~15ull;
+    u8 *start = (u8 *)m->ins, *rest = start + size;
+    u64 rest_size = (u64)(temp->base + temp->at - rest);
+    u8 *copy = arena_alloc(temp, rest_size + 32, 16);
+
+    if (copy == NULL)
+        return false;
+    copy += 32; // rounding up may move the end of the instructions
+    memcpy(copy, rest, rest_size);
+    m->ins = (struct mins *)(start + ALIGN_UP(rest_size + size - shift, 16));
+    memmove(m->ins, start, size);
+    memcpy(rest - shift, copy, rest_size);
+    for (u32 i = 0; i < COUNT(pointers); i++)
+        move_pointer(pointers[i], rest, shift);
+    arena_reset(temp, (u64)((u8 *)m->ins - temp->base) + size);
+    return true;
 }
 
 // Only the last few are compared: a function uses the same constant again

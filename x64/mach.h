@@ -208,6 +208,7 @@ struct mach {
     u32 features;              // enum cpu_feature
     struct mins *ins;
     u32 count, capacity;
+    bool is_packed; // nothing but these arrays comes after them in the arena
     struct mblock {
         u32 first, end;
         edge_t edge; // 0, or: the code of an edge, without a jump; it goes on
@@ -295,6 +296,10 @@ MUST_USE bool mach_grow(struct arena *temp, void *array, u32 *capacity,
 // Make it `wanted` elements long, if it is not yet.
 MUST_USE bool mach_room(struct arena *temp, void *array, u32 *capacity,
                         u32 count, u32 wanted, u64 size);
+
+// Make m->ins the newest block of the arena, right after mach_keep.  False when
+// there is no memory; then nothing has changed.
+MUST_USE bool mach_ins_last(struct mach *m, struct arena *temp);
 
 // A step is done: of what was taken from `temp` since the mark, keep only m.
 void mach_keep(struct mach *m, struct arena *temp, u64 mark);

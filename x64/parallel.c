@@ -151,8 +151,9 @@ writer_of(struct allocator *a, const struct place *place,
 
     if (place->kind == PLACE_REG)
         i = by_reg[place->reg];
-    else if (place->kind == PLACE_SLOT && a->values[place->v].move_of != 0)
-        i = a->values[place->v].move_of;
+    else if (place->kind == PLACE_SLOT &&
+             (a->values[place->v].flags & VALUE_STORED))
+        i = a->values[place->v].last;
     return i == 0 ? NULL : &a->moves[i - 1];
 }
 
@@ -238,7 +239,7 @@ moves_emit(struct allocator *a)
         if (to->kind == PLACE_REG)
             by_reg[to->reg] = i + 1;
         else if (to->kind == PLACE_SLOT)
-            a->values[to->v].move_of = i + 1;
+            a->values[to->v].last = i + 1;
     }
     for (u32 i = 0; i < a->move_count; i++) {
         struct move *writer = writer_of(a, &a->moves[i].from, by_reg);
@@ -258,6 +259,6 @@ moves_emit(struct allocator *a)
     }
     for (u32 i = 0; i < a->move_count; i++)
         if (a->moves[i].to.kind == PLACE_SLOT)
-            a->values[a->moves[i].to.v].move_of = 0;
+            a->values[a->moves[i].to.v].last = 0;
     a->move_count = 0;
 }

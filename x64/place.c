@@ -385,7 +385,8 @@ place_ins(struct allocator *a, const struct mins *ins)
         release_dead(&p);
     if (!is_idle_copy(&p))
         *code_add(a, ins->op) = p.new;
-    if (p.new.flags_live == SLOT_OF_VREG)
+    if (p.new.flags_live == SLOT_OF_VREG &&
+        !(a->values[p.new.disp].flags & VALUE_STORED))
         a->values[p.new.disp].last = a->out.count;
     define_result(&p, def, (reg_t)p.new.def);
     define_result(&p, def2, p.roles.def2 ? (reg_t)p.new.def2 : REG_NONE);

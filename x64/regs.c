@@ -67,7 +67,8 @@ slot_used(struct allocator *a, struct vreg *value)
     if (a->list != &a->out || value->def_at < a->blocks[a->block].first)
         value->flags |= VALUE_SPANS;
     value->end = MAX(value->end, a->slot_block);
-    value->last = a->out.count;
+    if (!(value->flags & VALUE_STORED))
+        value->last = a->out.count;
 }
 
 // Until frame_finish, which knows the slots, disp is the vreg.
