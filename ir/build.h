@@ -77,8 +77,9 @@ struct label {
     u32 height; // operands below its parameters
     struct block_type type;
     u32 undo;       // length of the undo log at its start
-    u32 scope;      // length of the list of numbered values at its start
-    u32 low;        // ... the shortest it was since
+    u32 scope;      // how many numbered values hold at its end: those of the
+                    // first edge there, less what was cut since
+    u32 low;        // the fewest numbered values since its start
     u32 next_epoch; // builder's, at its start
     edge_t edges;   // to its end, chained through fn.next_pred
     u32 edge_count;

@@ -97,7 +97,7 @@ forget_values(struct builder *b, struct label *label)
     b->height = label->height;
     b->flushed = MIN(b->flushed, b->height);
     numbers_cut(b, 1);
-    label->low = 1;
+    label->low = label->scope = 1;
     epoch_end_all(b);
     if (!b->plain)
         locals_undo(b, label->undo);

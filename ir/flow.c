@@ -76,8 +76,11 @@ label_pop(struct builder *b)
     u32 low = label_at(b, 0)->low;
 
     b->label_count--;
-    if (b->label_count > 0)
-        label_at(b, 0)->low = MIN(label_at(b, 0)->low, low);
+    if (b->label_count == 0)
+        return;
+    struct label *outer = label_at(b, 0);
+    outer->low = MIN(outer->low, low);
+    outer->scope = MIN(outer->scope, low);
 }
 
 static const valtype_t *
@@ -220,7 +223,7 @@ static void
 edge_wait(struct builder *b, edge_t edge, struct label *label)
 {
     if (label->edges == 0 && label->code != WASM_IF)
-        label->scope = label->low = b->number_count;
+        label->scope = b->number_count;
     b->fn->next_pred[edge] = label->edges;
     label->edges = edge;
     label->edge_count++;

@@ -197,7 +197,7 @@ join(struct builder *b, struct label *label)
     u32 count = label_arity(b, label);
 
     locals_undo(b, label->undo);
-    numbers_cut(b, MIN(label->scope, label->low));
+    numbers_cut(b, label->scope);
     label->low = MIN(label->low, b->number_count);
     if (b->next_epoch != label->next_epoch)
         epoch_end_all(b);

@@ -18,7 +18,20 @@
   (func (result i32) ;; global.get after global.set
     (global.set $g (i32.sub (global.get $g) (i32.const 16)))
     (i32.store (global.get $g) (i32.const 1))
-    (global.get $g)))
+    (global.get $g))
+  (func (param i32 i32) (result i32) ;; popcnt is not on all ways to the end
+    (block $f
+      (block $m
+        (block $l
+          (block
+            (if (local.get 0)
+              (then (i32.store (i32.const 0) (i32.clz (local.get 1)))))
+            (i32.store (i32.const 0) (i32.ctz (local.get 0)))
+            (br_table $l $f $f (local.get 1))))
+        (i32.store (i32.const 0) (i32.popcnt (local.get 0)))
+        (br_if $m (local.get 0))
+        (i32.store (i32.const 4) (i32.const 0))))
+    (i32.popcnt (local.get 0))))
 ;; expect
 ;; function 0
 ;; b0(v1 i32, v2 i32):
@@ -56,3 +69,28 @@
 ;;     v5 = i32.const 1
 ;;     i32.store [v3], v5
 ;;     return v3
+;; function 4
+;; b0(v1 i32, v2 i32):
+;;     v3 = i32.const 0
+;;     branch v1 ? b1 : b2
+;; b1:
+;;     v5 = i32.clz v2
+;;     i32.store [v3], v5
+;;     jump b2
+;; b2:
+;;     v8 = i32.ctz v1
+;;     i32.store [v3], v8
+;;     switch v2 [b3, b6, else b6]
+;; b3:
+;;     v11 = i32.popcnt v1
+;;     i32.store [v3], v11
+;;     branch v1 ? b5 : b4
+;; b4:
+;;     v14 = i32.const 4
+;;     i32.store [v14], v3
+;;     jump b5
+;; b5:
+;;     jump b6
+;; b6:
+;;     v18 = i32.popcnt v1
+;;     return v18
