@@ -104,6 +104,22 @@ $(OUT)/linear: $(patsubst %,$(OUT)/host/%.o,test/linear.c test/wasm_help.c) $(OU
 linear: $(OUT)/linear ## check that compile time and memory are linear
 	@$(OUT)/linear
 
+# --- libFuzzer: make fuzz T=SECONDS, each target; corpus in $(OUT)/corpus-NAME ------
+
+T    ?= 60
+FUZZ := decode validate compile
+
+$(OUT)/fuzz-%: test/fuzz/%.c test/fuzz/fuzz.c $(foreach d,base abi wasm ir x64,$(wildcard $(d)/*.c))
+	@mkdir -p $(@D)
+	@echo "  FUZZ $@"; clang -O1 -g -I. -fwrapv -mno-red-zone -fsanitize=fuzzer,address,undefined \
+	    -fno-sanitize-recover=undefined $^ -o $@
+
+.PHONY: fuzz
+fuzz: deps-test $(patsubst %,$(OUT)/fuzz-%,$(FUZZ)) ## fuzz decode, validate, compile; T=seconds each
+	@for f in $(FUZZ); do mkdir -p $(OUT)/corpus-$$f; \
+	    $(OUT)/fuzz-$$f -max_total_time=$(T) -max_len=8192 -timeout=60 \
+	        -rss_limit_mb=6000 $(OUT)/corpus-$$f $(wildcard $(OUT)/suite/core) || exit 1; done
+
 # --- the kernel -----------------------------------------------------------------------
 
 $(OUT)/metal/%.o: %

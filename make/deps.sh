@@ -25,6 +25,7 @@ test  qemu-system-x86_64                              qemu-system-x86
 test  llvm-mc                                         llvm
 test  clang                                           clang
 test  python3                                         python3
+test  /usr/lib/llvm-14/lib/clang/14.0.6/lib/linux/libclang_rt.fuzzer-x86_64.a libclang-rt-14-dev
 lint  clang-format                                    clang-format
 lint  clang-tidy                                      clang-tidy
 '
