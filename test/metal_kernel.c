@@ -12,8 +12,7 @@ struct metal_hooks metal_hooks;
 extern const struct test *const __start_tests[];
 extern const struct test *const __stop_tests[];
 
-const struct host_module nebulet_module, wasi_preview1, wasi_unstable,
-    wasi_threads;
+const struct host_module *const program_modules[] = {NULL};
 
 static bool failed;
 

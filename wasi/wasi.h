@@ -261,6 +261,9 @@ MUST_USE bool clock_now(u32 clock, u64 *ns);
 extern const struct host_module wasi_preview1, wasi_unstable;
 extern const struct host_module wasi_threads; // threads.c
 
+// modules.c: all modules that programs can import, for kernel_init().
+extern const struct host_module *const program_modules[];
+
 // --- fd_calls.c: calls on open files -----------------------------------------
 
 // A struct filestat in the layout of preview 1, or of preview 0.

@@ -3,9 +3,6 @@
 #include "port/linux/linux.h"
 #include "wasi/wasi.h"
 
-static const struct host_module *const modules[] = {
-    &nebulet_module, &wasi_preview1, &wasi_unstable, &wasi_threads, NULL};
-
 struct boot_arguments {
     struct bytes initrd;
     const char *cmdline;
@@ -16,7 +13,7 @@ boot(void *argument)
 {
     const struct boot_arguments *a = argument;
 
-    kernel_init(modules);
+    kernel_init(program_modules);
     return (int)boot_run(a->initrd, a->cmdline);
 }
 

@@ -26,10 +26,6 @@ NORETURN void metal_main(u32 magic, u32 start); // called by boot.S
 
 static struct boot_info info;
 
-static const struct host_module *const modules[] = {
-    &nebulet_module, &wasi_preview1, &wasi_unstable, &wasi_threads, NULL,
-};
-
 extern const u8 image_end[];
 
 // All RAM but what somebody uses already.  The first MiB stays untouched: the
@@ -55,7 +51,7 @@ first_thread(void *arg)
                            info.initrd.end - info.initrd.start};
 
     (void)arg;
-    kernel_init(modules);
+    kernel_init(program_modules);
     serial_start(boot_info_has_word(&info, "stdin=framed"));
     port_exit(boot_run(initrd, info.cmdline));
 }
