@@ -187,21 +187,31 @@ port_realtime_ns(void)
     return start_seconds * 1000000000 + port_monotonic_ns();
 }
 
-// The counter has 32 bits; clock_interrupt starts it again when that was not
-// enough.
+// Make the timer ring at cpu->deadline.  Writing to it costs a microsecond or
+// more (a trap in a virtual machine), and threads that switch often postpone
+// the end of a slice again and again: a timer that rings earlier stays, and
+// clock_interrupt looks again.  The counter has 32 bits, and rings earlier too
+// when these are not enough.
+static void
+arm_timer(struct cpu *cpu)
+{
+    u64 now = port_monotonic_ns(), deadline = cpu->deadline, ticks = 1;
+
+    if (deadline >= cpu->armed)
+        return;
+    cpu->armed = deadline;
+    if (deadline > now)
+        ticks = scale(MIN(deadline - now, 1000000000), apic_ticks_per_ns);
+    irq_timer_start((u32)MIN(MAX(ticks, 1), (u64)UINT32_MAX));
+}
+
 void
 port_timer_set(u64 monotonic_ns)
 {
-    u64 now = port_monotonic_ns(), ticks = 1;
     bool on = port_interrupts_off();
 
     this_cpu()->deadline = monotonic_ns;
-    if (monotonic_ns == UINT64_MAX)
-        ticks = 0;
-    else if (monotonic_ns > now)
-        ticks = scale(MIN(monotonic_ns - now, 1000000000), apic_ticks_per_ns);
-    irq_timer_start(
-        (u32)MIN(MAX(ticks, monotonic_ns != UINT64_MAX), (u64)UINT32_MAX));
+    arm_timer(this_cpu());
     port_interrupts_restore(on);
 }
 
@@ -209,10 +219,10 @@ bool
 clock_interrupt(void)
 {
     struct cpu *cpu = this_cpu();
-    u64 deadline = cpu->deadline;
 
-    if (port_monotonic_ns() < deadline) {
-        port_timer_set(deadline);
+    cpu->armed = UINT64_MAX; // it has rung
+    if (port_monotonic_ns() < cpu->deadline) {
+        arm_timer(cpu);
         return false;
     }
     cpu->deadline = UINT64_MAX;
@@ -225,4 +235,5 @@ clock_init(void)
     measure();
     tsc_start = tsc_read();
     start_seconds = read_clock();
+    this_cpu()->deadline = this_cpu()->armed = UINT64_MAX;
 }

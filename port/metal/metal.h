@@ -218,6 +218,7 @@ struct cpu {
     u32 id;
     u32 fault_depth;
     u64 deadline; // what port_timer_set asked for
+    u64 armed;    // when the timer will ring, at or before that
     u64 gdt[5];
     struct tss tss;
     u8 fault_stack[FAULT_DEPTH * STACK_FAULT] __attribute__((aligned(64)));

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""fuzz.py SEED ROUNDS [SAFE]: print a module (text) that calls every import of
+"""fuzz.py SEED ROUNDS [quiet]: print a module (text) that calls every import of
 nebulet and WASI with edge arguments, from four threads, while a fifth grows the
 memory and changes the table.  What ends the process or waits for good is left
-out of the main thread; the process ends with status 0 after ROUNDS calls.
-With "quiet" nothing is written to the streams.
+out of the main thread; the process ends with status 0 after ROUNDS calls, or
+after LIMIT_S seconds: the threads spawn more of themselves, and the main thread
+gets only its share.  With "quiet" nothing is written to the streams.
 
 The calls come from abi/syscalls.def and wasi/calls.def."""
 
@@ -12,6 +13,7 @@ import sys
 
 seed, rounds = int(sys.argv[1]), int(sys.argv[2])
 quiet = "quiet" in sys.argv[3:]
+LIMIT_S = 20
 LETTERS = {"NONE": "", "HANDLE": "i", "U32": "i", "U64": "l", "BYTES": "ii",
            "BUFFER": "ii", "WORD": "i", "OUT_U32": "i", "OUT_U64": "i"}
 ENDS = {"process_exit", "thread_exit", "proc_exit"}
@@ -99,6 +101,7 @@ for k in range(len(calls)):
           f" (then (call $f{k})))")
 print("  )")
 spawn = next(k for k, c in enumerate(calls) if c[1] == "thread_spawn")
+clock = next(k for k, c in enumerate(calls) if c[1] == "clock_get")
 yields = next(k for k, c in enumerate(calls) if c[1] == "thread_yield")
 print(f"""
   (func $fill (local $i i32)
@@ -119,8 +122,12 @@ print(f"""
       (table.set 0 (i32.const 5) (ref.null func))
       (call $fill)
       (br $again)))
-  (func (export "_start") (local $i i32)
+  (func $now (result i64)
+    (drop (call $c{clock} (i32.const 0) (i32.const 65528)))
+    (i64.load (i32.const 65528)))
+  (func (export "_start") (local $i i32) (local $end i64)
     (global.set $seed (i32.const {seed * 7919 + 1}))
+    (local.set $end (i64.add (call $now) (i64.const {LIMIT_S}000000000)))
     (call $fill)
     (loop $spawn
       (drop (call $c{spawn} (i32.eq (local.get $i) (i32.const 4))
@@ -130,6 +137,7 @@ print(f"""
     (local.set $i (i32.const {rounds}))
     (loop $again
       (call $one (i32.const {safe}))
-      (br_if $again (local.tee $i
-        (i32.sub (local.get $i) (i32.const 1)))))
+      (if (i64.lt_u (call $now) (local.get $end)) (then
+        (br_if $again (local.tee $i
+          (i32.sub (local.get $i) (i32.const 1)))))))
     (drop (call $process_exit (i32.const 0)))))""")
