@@ -128,86 +128,95 @@ print_memory(struct printer *p, const struct ins *ins, u32 address, u64 offset)
         print(p, " memory %u", ins->aux);
 }
 
+// How operands are shown: %a %b %c are values, %A %B %C numbers, %x is aux.
+// Forms that are missing need more than that, see print_special().
+static const char *const patterns[] = {
+    [FORM_NONE] = "",
+    [FORM_PARAM] = " %A",
+    [FORM_INDEX] = " %A",
+    [FORM_GLOBAL] = " %A",
+    [FORM_1] = " %a",
+    [FORM_2] = " %a, %b",
+    [FORM_3] = " %a, %b, %c",
+    [FORM_LANE1] = " %a lane %x",
+    [FORM_LANE2] = " %a, %b lane %x",
+    [FORM_GLOBAL_SET] = " %B, %a",
+    [FORM_SLOT_SET] = " %B, %a",
+    [FORM_TABLE] = " %B [%a]",
+    [FORM_TABLE_SET] = " %C [%a], %b",
+    [FORM_RESULT] = " %B of %a",
+    [FORM_CHECK] = " %a",
+};
+
 static void
-print_trap(struct printer *p, u32 trap)
+print_pattern(struct printer *p, const struct ins *ins, const char *pattern)
 {
-    print(p, " \"%s\"", trap_text(trap));
+    const u32 fields[] = {ins->a, ins->b, ins->c};
+
+    for (const char *at = pattern; *at != 0; at++) {
+        if (*at != '%')
+            print(p, "%c", *at);
+        else if (*++at == 'x')
+            print(p, "%u", ins->aux);
+        else if (*at >= 'a')
+            print(p, "v%u", fields[*at - 'a']);
+        else
+            print(p, "%u", fields[*at - 'A']);
+    }
 }
 
 static void
-print_operands(struct printer *p, const struct fn *fn, const struct ins *ins)
+print_access(struct printer *p, const struct fn *fn, const struct ins *ins)
 {
+    const val_t *list = &fn->pool[ins->a];
+
     switch (ir_info(ins->op)->form) {
-    case FORM_NONE:
-        break;
-    case FORM_PARAM:
-    case FORM_INDEX:
-    case FORM_GLOBAL:
-        print(p, " %u", ins->a);
-        break;
-    case FORM_CONST:
-        print_const(p, fn, ins);
-        break;
-    case FORM_1:
-        print(p, " v%u", ins->a);
-        break;
-    case FORM_2:
-        print(p, " v%u, v%u", ins->a, ins->b);
-        break;
-    case FORM_3:
-        print(p, " v%u, v%u, v%u", ins->a, ins->b, ins->c);
-        break;
-    case FORM_LANE1:
-        print(p, " v%u lane %u", ins->a, ins->aux);
-        break;
-    case FORM_LANE2:
-        print(p, " v%u, v%u lane %u", ins->a, ins->b, ins->aux);
-        break;
-    case FORM_SHUFFLE:
-        print(p, " v%u, v%u lanes 0x%016lx%016lx", ins->a, ins->b,
-              fn->consts[ins->c][1], fn->consts[ins->c][0]);
-        break;
     case FORM_LOAD:
         print_memory(p, ins, ins->a, ins->c);
         break;
-    case FORM_STORE:
-    case FORM_RMW:
-        print_memory(p, ins, ins->a, ins->c);
-        print(p, ", v%u", ins->b);
+    case FORM_CAS:
+        print_memory(p, ins, list[0], ins->c);
+        print(p, ", v%u, v%u", list[1], list[2]);
         break;
     case FORM_MEM_LANE:
         print_memory(p, ins, ins->a, fn->consts[ins->c][0]);
         print(p, ", v%u lane %lu", ins->b, fn->consts[ins->c][1]);
         break;
-    case FORM_CAS:
-        print_memory(p, ins, fn->pool[ins->a], ins->c);
-        print(p, ", v%u, v%u", fn->pool[ins->a + 1], fn->pool[ins->a + 2]);
+    default:
+        print_memory(p, ins, ins->a, ins->c);
+        print(p, ", v%u", ins->b);
+    }
+}
+
+static void
+print_branch(struct printer *p, const struct fn *fn, const struct ins *ins)
+{
+    print(p, " v%u ? ", ins->a);
+    print_edge(p, fn, ins->b);
+    print(p, " : ");
+    print_edge(p, fn, ins->c);
+}
+
+static void
+print_special(struct printer *p, const struct fn *fn, const struct ins *ins)
+{
+    switch (ir_info(ins->op)->form) {
+    case FORM_CONST:
+        print_const(p, fn, ins);
         break;
-    case FORM_GLOBAL_SET:
-    case FORM_SLOT_SET:
-        print(p, " %u, v%u", ins->b, ins->a);
-        break;
-    case FORM_TABLE:
-        print(p, " %u [v%u]", ins->b, ins->a);
-        break;
-    case FORM_TABLE_SET:
-        print(p, " %u [v%u], v%u", ins->c, ins->a, ins->b);
+    case FORM_SHUFFLE:
+        print(p, " v%u, v%u lanes 0x%016lx%016lx", ins->a, ins->b,
+              fn->consts[ins->c][1], fn->consts[ins->c][0]);
         break;
     case FORM_CALL:
         print_call(p, fn, &fn->calls[ins->a]);
-        break;
-    case FORM_RESULT:
-        print(p, " %u of v%u", ins->b, ins->a);
         break;
     case FORM_JUMP:
         print(p, " ");
         print_edge(p, fn, ins->a);
         break;
     case FORM_BRANCH:
-        print(p, " v%u ? ", ins->a);
-        print_edge(p, fn, ins->b);
-        print(p, " : ");
-        print_edge(p, fn, ins->c);
+        print_branch(p, fn, ins);
         break;
     case FORM_CASES:
         print(p, " v%u", ins->a);
@@ -218,13 +227,23 @@ print_operands(struct printer *p, const struct fn *fn, const struct ins *ins)
         print_list(p, fn, ins->a, ins->b);
         break;
     case FORM_TRAP:
-        print_trap(p, ins->aux);
         break;
-    case FORM_CHECK:
-        print(p, " v%u", ins->a);
-        print_trap(p, ins->aux);
-        break;
+    default:
+        print_access(p, fn, ins);
     }
+}
+
+static void
+print_operands(struct printer *p, const struct fn *fn, const struct ins *ins)
+{
+    u32 form = ir_info(ins->op)->form;
+
+    if (form < COUNT(patterns) && patterns[form] != NULL)
+        print_pattern(p, ins, patterns[form]);
+    else
+        print_special(p, fn, ins);
+    if (form == FORM_TRAP || form == FORM_CHECK)
+        print(p, " \"%s\"", trap_text(ins->aux));
 }
 
 // The type of a result is in the name, or it is the only thing to tell.

@@ -14,8 +14,6 @@ void arena_drop(struct arena *arena);
 // The contents of a file, to be freed; ptr is NULL if there is none.
 struct bytes file_read(const char *path);
 
-// --- ir_interp.c ------------------------------------------------------------
-
 enum { PAGE = 65536, TABLE_MAX = 100000 };
 
 // A value; i32 and f32 leave the upper half 0.
@@ -50,6 +48,17 @@ struct instance {
     u32 exception_count;
 };
 
+// --- ir_interp_ops.c --------------------------------------------------------
+
+// An instruction of numbers; false if it is none.  *r is the result.
+bool run_arithmetic(u32 op, u64 x, u64 y, u64 *r, enum trap *trap);
+
+// A load or store of numbers; false if it is none.
+bool run_access(const struct memory *mem, const struct ins *ins,
+                const struct cell *vals, u64 *to, enum trap *trap);
+
+// --- ir_interp.c ------------------------------------------------------------
+
 // How a run ended.
 enum outcome { RAN, TRAPPED, THREW, UNSUPPORTED };
 
@@ -58,10 +67,16 @@ struct result {
     enum trap trap;
 };
 
+// Call a function; the arguments are in `cells`, which gets the results.
+struct result instance_call(struct instance *in, u32 func, struct cell *cells);
+
+// --- ir_interp_instance.c ---------------------------------------------------
+
 // Decode and instantiate; UNSUPPORTED when it imports what is not here, or
 // needs what the interpreter does not have.
 struct result instance_new(struct instance *in, struct bytes bytes, bool plain);
 void instance_free(struct instance *in);
 
-// Call a function; the arguments are in `cells`, which gets the results.
-struct result instance_call(struct instance *in, u32 func, struct cell *cells);
+// What the kernel does on memories and tables; false if it is none of that.
+bool run_instance_builtin(struct instance *in, u32 builtin, const u64 *args,
+                          u64 *r);
