@@ -1,5 +1,6 @@
 # make/layers.awk: a folder includes only headers of folders above it, and
 # verify/ never includes x64/.  Tables (*.def) may be read from anywhere.
+# Programs (user/) are compiled without a way to the other folders.
 #
 #     awk -f make/layers.awk FILE...
 
@@ -9,7 +10,7 @@ BEGIN {
         rank[order[i]] = i
 }
 
-/^#include "/ {
+/^#include "/ && FILENAME !~ /^user\// {
     split($2, part, "\"")
     path = part[2]
     if (path ~ /\.def$/)

@@ -20,7 +20,7 @@ FNR == 1 {
 {
     lines = FNR
     limit = FILENAME ~ /\.def$/ ? 100 : 80
-    if (length($0) > limit && FILENAME !~ /\.def$/) {
+    if (length($0) > limit) {
         printf "%s:%d: %d columns\n", FILENAME, FNR, length($0)
         failed = 1
     }
@@ -29,8 +29,7 @@ FNR == 1 {
 /^[a-z_][a-zA-Z0-9_]*\(/ { name = $0; start = FNR }
 
 /^}$/ && start {
-    # "long:" in the comment above a function gives the reason.
-    if (FNR - start > 70 && !(start in allowed)) {
+    if (FNR - start > 70) {
         printf "%s:%d: %d lines: %s\n", FILENAME, start, FNR - start, name
         failed = 1
     }

@@ -15,8 +15,8 @@
     static void kernel_test_##id(void)
 
 // Run the test in a kernel, once to warm pools up and once to compare objects
-// and heap before and after.  A kernel of its own on Linux (kernel_linux.c); all
-// tests share one on the metal (test/kernel.c).
+// and heap before and after.  A kernel of its own on Linux (kernel_linux.c);
+// all tests share one on the metal (test/kernel.c).
 void kernel_test_run(void (*test)(void));
 // What it does when there is a kernel.
 void kernel_test_twice(void (*test)(void));

@@ -451,7 +451,8 @@ static const u8 wasi_threads[] = {
 // The next two are made by wat2wasm of a later wabt, which knows exnref.
 
 // (module
-//   (import "nebulet" "thread_spawn" (func $spawn (param i32 i32 i32 i32) (result i32)))
+//   (import "nebulet" "thread_spawn"
+//     (func $spawn (param i32 i32 i32 i32) (result i32)))
 //   (import "nebulet" "thread_join" (func $join (param i32) (result i32)))
 //   (import "nebulet" "thread_sleep" (func $sleep (param i64) (result i32)))
 //   (memory 1)
@@ -467,12 +468,14 @@ static const u8 wasi_threads[] = {
 //     (throw_ref (global.get $kept)))
 //   (func (export "_start") (local $n i32)
 //     (global.set $kept (call $catch))
-//     (drop (call $spawn (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 16)))
+//     (drop (call $spawn (i32.const 0) (i32.const 0) (i32.const 0)
+//       (i32.const 16)))
 //     (global.set $kept (ref.null exn))
 //     (loop $again
 //       (drop (call $catch))
-//       (br_if $again
-//         (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 1000))))
+//       (br_if $again (i32.lt_u
+//         (local.tee $n (i32.add (local.get $n) (i32.const 1)))
+//         (i32.const 1000))))
 //     (drop (call $join (i32.load (i32.const 16))))))
 static const u8 stale[] = {
     0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x1e, 0x06, 0x60,

@@ -334,8 +334,8 @@ MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
 //
 // The moves of an edge are at the end of `from` when that ends in a jump or the
 // other successor does not mind, at the start of `to` when that has no other
-// predecessor, else in an edge block.  A landing pad starts by taking the payload, with rax and rdx
-// as struct code_try says.
+// predecessor, else in an edge block.  A landing pad starts by taking the
+// payload, with rax and rdx as struct code_try says.
 //
 // ERR_BUDGET: too much is live at once for normal mode; never in plain mode,
 // in which no value lives across blocks.  ERR_LIMIT: the frame would be larger
