@@ -1,4 +1,5 @@
-# Nebulet.  `make help` lists the targets.  Everything is built under out/.
+# Nebulet.  `make help` lists the targets.  Everything is built under out/;
+# objects depend on the file with their flags, this one or user/rules.mk.
 
 CC      ?= gcc
 OUT     := out
@@ -53,7 +54,7 @@ lint: deps-lint ## formatting, layers, lengths, analyzers
 
 # --- the host command, with the Linux port inside -------------------------------
 
-$(OUT)/host/%.o: %
+$(OUT)/host/%.o: % Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"; $(CC) $(HOST) -c $< -o $@
 
@@ -66,7 +67,7 @@ $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
 
 # --- the same with ASan and UBSan, and the unit tests ----------------------------
 
-$(OUT)/san/%.o: %
+$(OUT)/san/%.o: % Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $< (sanitized)"; $(CC) $(SAN) -c $< -o $@
 
@@ -109,10 +110,10 @@ linear: $(OUT)/linear ## check that compile time and memory are linear
 T    ?= 60
 FUZZ := decode validate compile
 
-$(OUT)/fuzz-%: test/fuzz/%.c test/fuzz/fuzz.c $(foreach d,base abi wasm ir x64,$(wildcard $(d)/*.c))
+$(OUT)/fuzz-%: test/fuzz/%.c test/fuzz/fuzz.c $(foreach d,base abi wasm ir x64,$(wildcard $(d)/*.c)) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"; clang -O1 -g -I. -fwrapv -mno-red-zone -fsanitize=fuzzer,address,undefined \
-	    -fno-sanitize-recover=undefined $^ -o $@
+	    -fno-sanitize-recover=undefined $(filter %.c,$^) -o $@
 
 .PHONY: fuzz
 fuzz: deps-test $(patsubst %,$(OUT)/fuzz-%,$(FUZZ)) ## fuzz decode, validate, compile; T=seconds each
@@ -122,7 +123,7 @@ fuzz: deps-test $(patsubst %,$(OUT)/fuzz-%,$(FUZZ)) ## fuzz decode, validate, co
 
 # --- the kernel -----------------------------------------------------------------------
 
-$(OUT)/metal/%.o: %
+$(OUT)/metal/%.o: % Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $< (metal)"; $(CC) $(KERNEL) -c $< -o $@
 

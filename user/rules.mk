@@ -39,15 +39,15 @@ USER_TRAPS  := $(patsubst user/%.c,$(OUT)/user/%.wasm,$(wildcard user/traps/*.c)
 .PHONY: programs
 programs: $(foreach kind,c cc rs wat,$(call programs_of,$(kind))) $(USER_TRAPS) ## build the programs of user/
 
-$(OUT)/user/obj/%.c.o: user/%.c
+$(OUT)/user/obj/%.c.o: user/%.c user/rules.mk
 	@mkdir -p $(@D)
 	@echo "  CC $< (wasm)"; $(WASM_CC) -std=gnu11 $(WASM_FLAGS) $(FLAGS_$(call folder_of,$*)) -Iuser/$(call lib_of,$*) -c $< -o $@
 
-$(OUT)/user/obj/%.s.o: user/%.s
+$(OUT)/user/obj/%.s.o: user/%.s user/rules.mk
 	@mkdir -p $(@D)
 	@echo "  AS $< (wasm)"; $(WASM_CC) $(filter -m%,$(FLAGS_$(call folder_of,$*))) -c $< -o $@
 
-$(OUT)/user/obj/%.cc.o: user/%.cc
+$(OUT)/user/obj/%.cc.o: user/%.cc user/rules.mk
 	@mkdir -p $(@D)
 	@echo "  CXX $< (wasm)"; $(WASM_CXX) -std=c++17 -fno-exceptions $(WASM_FLAGS) -c $< -o $@
 
@@ -72,11 +72,11 @@ $(call programs_of,rs): $(OUT)/user/%.wasm: $(OUT)/user/libsip.rlib $$(wildcard 
 	@echo "  RUSTC $@"; $(WASM_RUSTC) -D warnings -O --crate-name $(subst -,_,$*) \
 	    --extern sip=$< user/$*/main.rs -o $@
 
-$(call programs_of,wat): $(OUT)/user/%.wasm: user/%/main.wat
+$(call programs_of,wat): $(OUT)/user/%.wasm: user/%/main.wat user/rules.mk
 	@mkdir -p $(@D)
 	@echo "  WAT $@"; wat2wasm --debug-names $< -o $@
 
-$(OUT)/user/libsip.rlib: $(wildcard user/sip/*.rs)
+$(OUT)/user/libsip.rlib: $(wildcard user/sip/*.rs) user/rules.mk
 	@mkdir -p $(@D)
 	@echo "  RUSTC $@"; $(WASM_RUSTC) -D warnings -O --crate-type rlib --crate-name sip \
 	    user/sip/lib.rs -o $@
