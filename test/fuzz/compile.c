@@ -1,13 +1,15 @@
 // test/fuzz/compile.c: any bytes through the whole compiler.  What validates
 // compiles, in both modes and for both kinds of CPU, and twice to the same
-// bytes; the tables are sorted and inside the code.
+// bytes; the SSA in between is well-formed; the tables are sorted and inside
+// the code.
 //
-// `make fuzz` builds and runs it.
+// Built and run as README.md says.
 
 #include "test/fuzz/fuzz.h"
 
 #include "x64/x64.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -45,6 +47,27 @@ compile(struct output *out, const struct module *m, u32 features, bool plain)
     out->error = (struct error){OK, 0, NULL};
     out->status = module_compile(&out->code, m, &options, &out->text,
                                  &out->keep, &temp, &out->error);
+}
+
+static void
+check_fn(const struct module *m, u32 func, bool plain)
+{
+    static struct arena temp;
+    struct error error = {0};
+    struct fn fn;
+    val_t at = 0;
+
+    arena_ready(&temp);
+    status_t status = fn_build(&fn, m, func, plain, &temp, &error);
+    if (status == ERR_BUDGET && !plain)
+        return;
+    assert(status == OK);
+    const char *problem = fn_check(&fn, &temp, &at);
+    if (problem != NULL) {
+        fprintf(stderr, "func %u, %s mode, v%u: %s\n", func,
+                plain ? "plain" : "normal", at, problem);
+        abort();
+    }
 }
 
 static void
@@ -95,6 +118,10 @@ LLVMFuzzerTestOneInput(const u8 *bytes, size_t size)
         assert(out[i].status == out[0].status);
     if (out[0].status != OK)
         return 0;
+    for (u32 i = m.func_imports; i < m.func_count; i++) {
+        check_fn(&m, i, false);
+        check_fn(&m, i, true);
+    }
     assert(same_code(&out[0].code, &out[1].code));
     for (u32 i = 0; i < RUNS; i++)
         check_code(&out[i].code);
