@@ -89,8 +89,12 @@ $(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
 $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 	@echo "  LD $@"; $(CC) $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
 
+# The fuzz targets, which tests feed with the committed inputs.
+FUZZ   := decode validate compile
+REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
+
 .PHONY: tests
-tests: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) $(OUT)/san/nebulet \
+tests: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) $(OUT)/san/nebulet $(REPLAY) \
        $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf
 
 .PHONY: unit
@@ -105,21 +109,38 @@ $(OUT)/linear: $(patsubst %,$(OUT)/host/%.o,test/linear.c test/wasm_help.c) $(OU
 linear: $(OUT)/linear ## check that compile time and memory are linear
 	@$(OUT)/linear
 
-# --- libFuzzer: make fuzz T=SECONDS, each target; corpus in $(OUT)/corpus-NAME ------
+# --- fuzzing: see test/fuzz/README.md -------------------------------------------
 
-T    ?= 60
-FUZZ := decode validate compile
+T ?= 60
 
 $(OUT)/fuzz-%: test/fuzz/%.c test/fuzz/fuzz.c $(foreach d,base abi wasm ir x64,$(wildcard $(d)/*.c)) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"; clang -O1 -g -I. -fwrapv -mno-red-zone -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined $(filter %.c,$^) -o $@
 
+# The committed inputs, which tests replay and fuzzing starts from.
+$(OUT)/seeds/%: test/fuzz/corpus/%.tar.gz
+	@rm -rf $@ && mkdir -p $@ && tar xzmf $< -C $@
+
+$(REPLAY): $(OUT)/san/fuzz-%: $(OUT)/san/test/fuzz/%.c.o $(OUT)/san/test/fuzz/fuzz.c.o \
+           $(OUT)/san/test/fuzz/replay.c.o $(OUT)/san/libnebulet.a | $(OUT)/seeds/%
+	@echo "  LD $@"; $(CC) $(SAN) $^ -o $@
+
+FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000
+
 .PHONY: fuzz
-fuzz: deps-test $(patsubst %,$(OUT)/fuzz-%,$(FUZZ)) ## fuzz decode, validate, compile; T=seconds each
+fuzz: deps-test $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## fuzz decode, validate, compile; T=seconds each
 	@for f in $(FUZZ); do mkdir -p $(OUT)/corpus-$$f; \
-	    $(OUT)/fuzz-$$f -max_total_time=$(T) -max_len=8192 -timeout=60 \
-	        -rss_limit_mb=6000 $(OUT)/corpus-$$f $(wildcard $(OUT)/suite/core) || exit 1; done
+	    $(FUZZ_RUN) -max_total_time=$(T) $(OUT)/corpus-$$f \
+	        $(OUT)/seeds/$$f $(wildcard $(OUT)/suite/*) || exit 1; done
+
+# The fewest inputs that reach the same edges of the code.
+.PHONY: corpus
+corpus: $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## keep what fuzzing found, minimised, in the tree
+	@for f in $(FUZZ); do rm -rf $(OUT)/merged && mkdir -p $(OUT)/merged $(OUT)/corpus-$$f && \
+	    $(FUZZ_RUN) -merge=1 -use_counters=0 $(OUT)/merged $(OUT)/corpus-$$f $(OUT)/seeds/$$f && \
+	    tar -C $(OUT)/merged --sort=name --mtime=@0 --owner=0 --group=0 --mode=644 -c . | \
+	        gzip -9n >test/fuzz/corpus/$$f.tar.gz || exit 1; done
 
 # --- the kernel -----------------------------------------------------------------------
 

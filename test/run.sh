@@ -39,6 +39,9 @@ part_unit() {
     for test in "$out"/san/test-*; do
         case $test in *.*) ;; *) part "${test##*/test-}" "$test" ;; esac
     done
+    for target in decode validate compile; do
+        part "corpus $target" "$out/san/fuzz-$target" "$out/seeds/$target"/*
+    done
     part "compiler memory" "$out/linear" --memory
 }
 

@@ -1,10 +1,7 @@
 // test/fuzz/decode.c: any bytes through the decoder: a verdict with an offset
 // inside the bytes, no crash, memory in proportion.
 //
-//     clang -std=c11 -g -O1 -I. -D_GNU_SOURCE
-//         -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined
-//         test/fuzz/decode.c test/fuzz/fuzz.c base/*.c wasm/*.c -o FUZZER
-//     FUZZER -max_len=65536 -timeout=10 -max_total_time=300 CORPUS SUITE/core
+// Built and run as README.md says.
 
 #include "test/fuzz/fuzz.h"
 

@@ -1,7 +1,7 @@
 // test/fuzz/validate.c: any bytes through the decoder and the validator; what
 // is valid must be readable by everything that relies on it.
 //
-// Built and run as test/fuzz/decode.c says.
+// Built and run as README.md says.
 
 #include "test/fuzz/fuzz.h"
 
