@@ -126,6 +126,10 @@ $(REPLAY): $(OUT)/san/fuzz-%: $(OUT)/san/test/fuzz/%.c.o $(OUT)/san/test/fuzz/fu
            $(OUT)/san/test/fuzz/replay.c.o $(OUT)/san/libnebulet.a | $(OUT)/seeds/%
 	@echo "  LD $@"; $(CC) $(SAN) $^ -o $@
 
+# The host command with every function compiled in plain mode.
+$(OUT)/nebulet-plain: $(call objects,host,tool) $(OUT)/host/test/fuzz/plain.c.o $(OUT)/host/libnebulet.a
+	@echo "  LD $@"; $(CC) $(filter %.o %.a,$^) -Wl,--wrap=module_compile -o $@ -lcjson -lpthread
+
 FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000
 
 .PHONY: fuzz
