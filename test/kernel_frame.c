@@ -4,11 +4,18 @@
 
 #include <string.h>
 
-// Threads that have announced their end still have to leave their stacks.
+// Threads that have announced their end still have to leave their stacks: until
+// nothing has changed for a while.
 static void
 settle(void)
 {
-    for (u32 i = 0; i < 5; i++) {
+    u64 objects = 0, heap = 0;
+
+    for (u32 same = 0; same < 5; same++) {
+        if (objects != object_count() || heap != heap_in_use())
+            same = 0;
+        objects = object_count();
+        heap = heap_in_use();
         thread_yield();
         thread_sleep_until(port_monotonic_ns() + 1000000);
     }

@@ -19,12 +19,42 @@ TEST_KERNEL(process_wasi_threads)
         EXPECT_EQ(test_run_module("wasi_threads"), 42);
 }
 
-// Threads are interrupted as often as the timer can.
+static void
+spin_until_set(void *stop)
+{
+    while (!__atomic_load_n((bool *)stop, __ATOMIC_RELAXED))
+        ;
+}
+
+// The least time from a deadline to the thread that waits for it, while another
+// one runs: an interrupt and a switch.
+static u64
+interrupt_ns(void)
+{
+    u64 least = UINT64_MAX;
+    bool stop = false;
+    struct thread *t;
+
+    EXPECT_EQ(thread_new(&t, NULL, spin_until_set, &stop), OK);
+    sched_start(t);
+    for (u32 i = 0; i < 100; i++) {
+        u64 deadline = port_monotonic_ns() + 10000;
+        thread_sleep_until(deadline);
+        least = MIN(least, port_monotonic_ns() - deadline);
+    }
+    __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+    return least;
+}
+
+// Threads are interrupted almost all the time: when the slice is as short as an
+// interrupt, they get nowhere.
 TEST_KERNEL(process_storm_of_interrupts)
 {
     u64 slice = sched_slice_ns;
 
-    sched_slice_ns = 20000;
+    sched_slice_ns = 3 * interrupt_ns();
     EXPECT_EQ(test_run_module("floats"), 42);
     EXPECT_EQ(test_run_module("count"), 42);
     EXPECT_EQ(test_run_module("wasi_threads"), 42);

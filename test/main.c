@@ -13,8 +13,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TIME_LIMIT_S = 60 };
-
 extern const struct test *const __start_tests[];
 extern const struct test *const __stop_tests[];
 
@@ -45,7 +43,7 @@ run(const struct test *test)
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        alarm(TIME_LIMIT_S);
+        alarm(TEST_TIME_LIMIT_S);
         test->run();
         exit(failed ? 1 : 0);
     }

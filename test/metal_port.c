@@ -53,6 +53,9 @@ TEST(metal_memory_set_copy_compare)
 
 // --- time --------------------------------------------------------------------
 
+// The machine may be busy, and QEMU's devices are threads of their own.
+#define PATIENCE_NS 60000000000
+
 TEST(metal_clock)
 {
     u64 start = port_monotonic_ns(), now = start, earlier;
@@ -78,31 +81,34 @@ TEST(metal_timer)
         while (metal_hooks.interrupts == before)
             port_idle();
         EXPECT(port_monotonic_ns() >= deadline);
-        EXPECT(port_monotonic_ns() < deadline + 2000000000);
+        EXPECT(port_monotonic_ns() < deadline + PATIENCE_NS);
     }
     port_interrupts_restore(true);
 }
 
 TEST(metal_timer_off)
 {
-    u32 before = metal_hooks.interrupts;
-    u64 start = port_monotonic_ns();
+    u64 deadline;
+    u32 before;
 
-    port_timer_set(start + 50000000);
-    port_timer_set(UINT64_MAX);
-    while (port_monotonic_ns() < start + 60000000)
+    do { // again if it was too late to stop the timer
+        before = metal_hooks.interrupts;
+        deadline = port_monotonic_ns() + 50000000;
+        port_timer_set(deadline);
+        port_timer_set(UINT64_MAX);
+    } while (port_monotonic_ns() >= deadline);
+    while (port_monotonic_ns() < deadline + 10000000)
         ;
     EXPECT_EQ(metal_hooks.interrupts, before);
 }
 
-// QEMU's devices are threads of its own and may be late.
 static void
 expect_interrupt_after(u32 before)
 {
     u64 start = port_monotonic_ns();
 
     while (metal_hooks.interrupts == before &&
-           port_monotonic_ns() < start + 2000000000)
+           port_monotonic_ns() < start + PATIENCE_NS)
         __asm__ volatile("" : : : "memory");
     EXPECT_EQ(metal_hooks.interrupts, before + 1);
 }

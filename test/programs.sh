@@ -14,7 +14,7 @@ mkdir -p "$work"
 check() {
     name=$1 want=$2
     shift 2
-    timeout 120 "$@" >"$work/stdout" 2>"$work/stderr" <"${input:-/dev/null}"
+    timeout 600 "$@" >"$work/stdout" 2>"$work/stderr" <"${input:-/dev/null}"
     got=$?
     reason=
     [ "$got" = "$want" ] || reason="exit status $got, expected $want"

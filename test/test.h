@@ -5,6 +5,9 @@
 
 #include "base/base.h"
 
+// What a test may take: so long only on a slow and busy machine, or for ever.
+enum { TEST_TIME_LIMIT_S = 600 };
+
 struct test {
     const char *name;
     void (*run)(void);

@@ -379,7 +379,7 @@ run_apart(const char *directory, const char *name,
         abort();
     pid_t child = fork();
     if (child == 0) {
-        alarm(50);
+        alarm(TEST_TIME_LIMIT_S / 2);
         counts = run_script(directory, name, options);
         fflush(stdout);
         if (write(ends[1], &counts, sizeof(counts)) != sizeof(counts))
@@ -429,7 +429,6 @@ run_suite(const char *part, const struct exec_options *options)
     struct counts all = {0};
     char directory[PATH_SIZE];
 
-    alarm(600);
     snprintf(directory, sizeof(directory), "%s/%s", root, part);
     u32 count = list_scripts(directory, names, COUNT(names));
     for (u32 i = 0; i < count; i++) {

@@ -66,8 +66,11 @@ says "trap: line of the caller" stderr "at .*memory.c:16, offset"
 # --- endless loops ----------------------------------------------------------------------
 
 check "loop: time limit" 124 $run --timeout 500ms "$user/loop.wasm"
-check "loop: others run" 124 $run --timeout 2s --beside "$user/hello-c.wasm" \
-    "$user/loop.wasm"
+for limit in 2s 20s 200s; do # the others get on, however slow the machine is
+    check "loop: time limit $limit" 124 $run --timeout $limit \
+        --beside "$user/hello-c.wasm" "$user/loop.wasm"
+    grep -q "^Hello from C!$" "$work/stdout" && break
+done
 says "loop: others run" stdout "^Hello from C!$"
 
 # --- files, qsort, printf of floats, malloc (its status is argc) -------------------------------------------
