@@ -94,7 +94,7 @@ FUZZ   := decode validate compile
 REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 
 .PHONY: tests
-tests: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) $(OUT)/san/nebulet $(REPLAY) \
+tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS)) $(OUT)/san/nebulet $(REPLAY) \
        $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf
 
 .PHONY: unit

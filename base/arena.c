@@ -1,6 +1,6 @@
 // base/arena.c: a stack of memory in one reserved range; see base.h.
 //
-// Invariant: at <= committed <= reserved, and bytes in [at, committed) that
+// Invariant: at <= committed, at <= reserved, and bytes in [at, committed) that
 // were handed out before may hold old data.
 
 #include "base/base.h"
@@ -18,9 +18,11 @@ arena_init_fixed(struct arena *arena, void *buffer, u64 size)
 static bool
 reserve(struct arena *arena, u64 top)
 {
+    if (top > arena->reserved)
+        return false;
     if (top <= arena->committed)
         return true;
-    if (top > arena->reserved || arena->commit == NULL)
+    if (arena->commit == NULL)
         return false;
     u64 to = MIN(ALIGN_UP(top, COMMIT_STEP), arena->reserved);
     if (!arena->commit(arena, arena->committed, to))
@@ -111,7 +113,7 @@ arena_keep(struct arena *arena, u64 mark, struct arena_block *blocks, u32 count)
     sort_blocks(blocks, count);
     for (u32 i = 0; i < count; i++) {
         u8 *from = block_at(&blocks[i]), *to = arena->base + ALIGN_UP(top, 16);
-        if (from == NULL)
+        if (from == NULL || blocks[i].size == 0)
             continue;
         // A block that is aligned to less may have little room below it.
         to = MIN(to, from);

@@ -400,7 +400,7 @@ is_structure(u32 code)
     }
 }
 
-static void
+void
 build_op(struct builder *b)
 {
     u32 slot = OP_SLOT(b->op.code), op = ir_op_of(b->op.code);
@@ -415,30 +415,29 @@ build_op(struct builder *b)
         stop(b, ERR_UNSUPPORTED, "garbage collection is not supported yet");
 }
 
-// Sizes that most bodies do not outgrow.
-static bool
+bool
 reserve(struct builder *b, u64 body)
 {
     struct fn *fn = b->fn;
     u32 at_capacity = 0, link_capacity = 0;
 
-    return room(b, &fn->ins, &b->ins_capacity, 0, body / 2 + 32,
-                sizeof(struct ins)) &&
-           room(b, &fn->at, &at_capacity, 0, body / 2 + 32, sizeof(u32)) &&
-           room(b, &fn->blocks, &b->block_capacity, 0, body / 16 + 16,
-                sizeof(struct block)) &&
-           room(b, &fn->edges, &b->edge_capacity, 0, body / 16 + 16,
-                sizeof(struct edge)) &&
-           room(b, &fn->next_pred, &link_capacity, 0, body / 16 + 16,
-                sizeof(edge_t)) &&
-           room(b, &fn->pool, &b->pool_capacity, 0, body / 8 + 32,
-                sizeof(val_t)) &&
-           room(b, &fn->slot_types, &b->slot_capacity, 0, 16, 1) &&
-           room(b, &b->stack, &b->stack_capacity, 0, 64, sizeof(val_t)) &&
-           room(b, &b->locals, &b->local_capacity, 0, 32,
-                sizeof(struct local)) &&
-           room(b, &b->records, &b->record_capacity, 0, 64, sizeof(u32)) &&
-           number_init(b, body);
+    if (!room(b, &fn->ins, &b->ins_capacity, 0, body / 2 + 32,
+              sizeof(struct ins)) ||
+        !room(b, &fn->at, &at_capacity, 0, body / 2 + 32, sizeof(u32)) ||
+        !room(b, &fn->blocks, &b->block_capacity, 0, body / 16 + 16,
+              sizeof(struct block)) ||
+        !room(b, &fn->edges, &b->edge_capacity, 0, body / 16 + 16,
+              sizeof(struct edge)) ||
+        !room(b, &fn->next_pred, &link_capacity, 0, body / 16 + 16,
+              sizeof(edge_t)) ||
+        !room(b, &fn->pool, &b->pool_capacity, 0, body / 8 + 32,
+              sizeof(val_t)) ||
+        !number_init(b, body))
+        return false;
+    fn->ins[0] = (struct ins){.op = IR_NONE};
+    fn->edges[0] = (struct edge){0, 0, 0};
+    fn->ins_count = fn->edge_count = 1;
+    return true;
 }
 
 static void
@@ -449,8 +448,6 @@ build_params(struct builder *b)
     b->fn->blocks[0].params = type->param_count;
     for (u32 i = 0; i < type->param_count; i++)
         emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, 0, 0);
-    for (u32 i = 0; b->plain && i < type->param_count; i++)
-        local_set(b, local_find(b, i), FIRST_PARAM + i);
 }
 
 // A local may be needed on an edge that left before it was first named, so its
@@ -458,7 +455,7 @@ build_params(struct builder *b)
 static void
 build_zeros(struct builder *b)
 {
-    for (u32 i = 0; !b->plain && i < b->v.run_count; i++) {
+    for (u32 i = 0; i < b->v.run_count; i++) {
         u32 type = ir_type_of(b->v.runs[i].type);
         if (b->zeros[type] == 0)
             b->zeros[type] = value_const(b, type, 0, 0);
@@ -488,17 +485,16 @@ build_begin(struct builder *b)
         arena_alloc(b->temp, sizeof(u32) * b->v.local_count, _Alignof(u32));
     if (b->local_index == NULL)
         stop(b, ERR_NO_MEMORY, "function too large to compile");
-    if (!reserve(b, func->end - func->at))
+    if (!reserve(b, func->end - func->at) ||
+        !room(b, &b->stack, &b->stack_capacity, 0, 64, sizeof(val_t)) ||
+        !room(b, &b->locals, &b->local_capacity, 0, 32, sizeof(struct local)) ||
+        !room(b, &b->records, &b->record_capacity, 0, 64, sizeof(u32)))
         return;
-    b->fn->ins_count = 1;
-    b->fn->edge_count = 1;
-    b->fn->ins[0] = (struct ins){.op = IR_NONE};
-    b->fn->edges[0] = (struct edge){0, 0, 0};
     block_open(b);
     label_push(b, WASM_BLOCK, 0);
     build_params(b);
     build_zeros(b);
-    if (!b->plain && b->m->tag_count > 0)
+    if (b->m->tag_count > 0)
         build_shadow(b);
 }
 
@@ -514,8 +510,7 @@ build_body(struct builder *b)
         stop(b, b->error->status, NULL);
 }
 
-// Nothing is left of the build but the function.
-static void
+void
 keep_function(struct fn *fn, struct arena *temp, u64 mark)
 {
 #define BLOCK(array, count)                         \
@@ -523,22 +518,31 @@ keep_function(struct fn *fn, struct arena *temp, u64 mark)
         &fn->array, fn->count * sizeof(*fn->array), \
     }
     struct arena_block blocks[] = {
-        BLOCK(ins, ins_count),         BLOCK(at, ins_count),
-        BLOCK(blocks, block_count),    BLOCK(edges, edge_count),
-        BLOCK(next_pred, edge_count),  BLOCK(pool, pool_count),
-        BLOCK(calls, call_count),      BLOCK(cases, case_count),
-        BLOCK(loops, loop_count),      BLOCK(consts, const_count),
-        BLOCK(tries, try_count),       BLOCK(catches, catch_count),
+        BLOCK(ins, ins_count),
+        BLOCK(at, ins_count),
+        BLOCK(blocks, block_count),
+        BLOCK(edges, edge_count),
+        BLOCK(next_pred, edge_count),
+        BLOCK(pool, pool_count),
+        BLOCK(calls, call_count),
+        BLOCK(cases, case_count),
+        BLOCK(loops, loop_count),
+        BLOCK(consts, const_count),
+        BLOCK(catches, catch_count),
+        // What the parts of plain mode share, and is below the mark:
+        BLOCK(tries, try_count),
         BLOCK(slot_types, slot_count),
+        BLOCK(slot_at, slot_count),
     };
 #undef BLOCK
+    u32 shared = fn->part == FN_WHOLE ? 0 : 3;
 
-    arena_keep(temp, mark, blocks, COUNT(blocks));
+    arena_keep(temp, mark, blocks, COUNT(blocks) - shared);
 }
 
 status_t
-fn_build(struct fn *fn, const struct module *m, u32 index, bool plain,
-         struct arena *temp, struct error *error)
+fn_build(struct fn *fn, const struct module *m, u32 index, struct arena *temp,
+         struct error *error)
 {
     const struct func *func = &m->funcs[index];
     u64 mark = arena_mark(temp);
@@ -547,16 +551,13 @@ fn_build(struct fn *fn, const struct module *m, u32 index, bool plain,
         .m = m,
         .temp = temp,
         .error = error,
-        .plain = plain,
         .budget = (func->end - func->at) * BUDGET_PER_BYTE + BUDGET_MIN,
         .start = func->at,
         .block = NO_BLOCK,
     };
 
-    *fn = (struct fn){.module = m,
-                      .index = index,
-                      .type = &m->types[func->type],
-                      .plain = plain};
+    *fn =
+        (struct fn){.module = m, .index = index, .type = &m->types[func->type]};
     validator_init(&b.v, m, index, temp, error);
     if (error->status == OK)
         build_begin(&b);

@@ -8,6 +8,7 @@
 //     value.c    new instructions, numbered so that equal ones are shared
 //     fold.c     instructions on constants, identities
 //     scan.c     which locals a loop assigns
+//     parts.c    plain mode: one part after the other
 //     finish.c   drops what is unused, finds loops and cold blocks
 //
 // The first failure sticks in builder.status.  After it everything may be
@@ -81,13 +82,16 @@ struct label {
                     // first edge there, less what was cut since
     u32 low;        // the fewest numbered values since its start
     u32 next_epoch; // builder's, at its start
-    edge_t edges;   // to its end, chained through fn.next_pred
+    union {
+        edge_t edges; // to its end, chained through fn.next_pred
+        u32 number;   // plain: of the label, 0 while nothing goes there
+    };
     u32 edge_count;
     edge_t table_edge; // of the newest br_table to here
     u32 outer_try;     // innermost handlers outside
     union {
         struct {
-            edge_t other; // when the condition is 0
+            edge_t other; // when the condition is 0; plain: a label's number
             u32 epoch[3]; // builder's, at its start
         } branch;         // IF, ELSE
         struct {
@@ -160,12 +164,22 @@ struct builder {
     // The operand stack: values, or STACK_SLOT + type.
     val_t *stack;
     u32 height, stack_capacity;
-    u32 flushed;      // plain: operands below are in their slots
-    u32 *stack_slots; // plain: slot of the operand at each height, or 0
-    u32 stack_slot_count, stack_slot_capacity;
     u32 throw_slots, throw_slot_count;
-    u32 *catch_try; // of each row of fn.catches
-    u32 catch_try_capacity;
+    u32 *catch_try; // of each row of fn.catches, or of pads
+    u32 catch_try_capacity, row_count;
+
+    // Plain mode.
+    struct fn base; // what the parts have in common
+    u32 next_label;
+    u32 blocks_before;            // in parts that are done
+    u32 flushed;                  // operands below are in their slots
+    u32 stack_slots;              // slot of the lowest operand
+    u32 exnref_slots;             // by number of the try
+    struct try_block *try_blocks; // by number
+    struct pad *pads;
+    u32 depth; // most labels open at once, with that of the function
+    u32 part_ins;
+    bool at_end;
 
     u32 *local_index; // by number: index in locals, if that agrees
     struct local *locals;
@@ -285,6 +299,9 @@ u32 operands_list(struct builder *b, u32 count);
 // The type of the operand at a height.
 u32 operand_type(const struct builder *b, u32 height);
 
+// Plain: the number that local.stamp has for the current block.
+u32 block_stamp(const struct builder *b);
+
 // Plain: put the operands below a height into their slots.
 void flush(struct builder *b, u32 height);
 
@@ -319,12 +336,19 @@ struct scan scan_loop(struct builder *b, u64 at);
 // --- flow.c  ---------------------------------------------------------------
 
 struct label *label_at(struct builder *b, u32 depth); // 0: innermost
+bool label_reserve(struct builder *b, u32 count);
 void label_push(struct builder *b, u32 code, u32 param_count);
 
 void block_open(struct builder *b);
 void block_end(struct builder *b);  // after its last instruction
 edge_t edge_new(struct builder *b); // from the current block
 void edge_bind(struct builder *b, edge_t edge, blk_t to);
+
+// Plain: end the block; go to a label.
+void go_to(struct builder *b, u32 number);
+
+// Plain: start a block with a label.
+void block_labelled(struct builder *b, u32 number);
 
 // Start a block that `edge` alone leads to.
 void block_after(struct builder *b, edge_t edge);
@@ -340,6 +364,9 @@ u32 block_arity(struct builder *b);
 void jump_to(struct builder *b, struct label *label);
 // As jump_to, also to the end of the function.
 void jump_waiting(struct builder *b, struct label *label);
+
+// The number of a new label of plain mode.
+u32 label_number(struct builder *b);
 
 // End the block with a trap.
 void build_trap(struct builder *b, enum trap trap);
@@ -407,10 +434,23 @@ void build_rethrow(struct builder *b);
 // Before the end of a block with handlers.
 void try_end(struct builder *b, struct label *label);
 
-// Put the rows of each try together.
+// The parameters of a tag's type; NO_INDEX has none.
+const struct type *tag_type(const struct builder *b, u32 tag);
+
+// Put the rows of each try together; plain: at the end, those of all parts.
 void catches_group(struct builder *b);
+void pads_group(struct builder *b);
 
 // --- build.c  --------------------------------------------------------------
+
+// Build what the instruction at hand does.
+void build_op(struct builder *b);
+
+// Arrays of the size that most bodies, or parts, of so many bytes need.
+bool reserve(struct builder *b, u64 size);
+
+// Nothing is left of the build since the mark but the function.
+void keep_function(struct fn *fn, struct arena *temp, u64 mark);
 
 // An address and an offset for an access; a large offset is added first.
 val_t build_address(struct builder *b, u32 *offset);
@@ -419,6 +459,9 @@ val_t build_address(struct builder *b, u32 *offset);
 
 // The value that a forwarded parameter is.
 val_t resolve(struct fn *fn, val_t v);
+
+// Give a slot its place behind those before it.
+void slot_place(struct fn *fn, u32 slot);
 void finish(struct builder *b);
 
 // --- loops.c  --------------------------------------------------------------

@@ -77,8 +77,8 @@ check_preds(struct checker *c, blk_t b)
     }
     require(c, count == fn->blocks[b].preds, fn->blocks[b].first,
             "number of edges into a block");
-    require(c, (b == 0) == (count == 0), fn->blocks[b].first,
-            "block that nothing leads to");
+    require(c, b == 0 ? count == 0 : count > 0 || fn->blocks[b].label != 0,
+            fn->blocks[b].first, "block that nothing leads to");
 }
 
 // --- dominance  ------------------------------------------------------------
@@ -99,7 +99,8 @@ static void
 find_dominator(struct checker *c, blk_t b)
 {
     const struct fn *fn = c->fn;
-    blk_t dominator = b == 0 || c->pad[b] ? fn->block_count : NO_INDEX;
+    bool entered = b == 0 || c->pad[b] || fn->blocks[b].label != 0;
+    blk_t dominator = entered ? fn->block_count : NO_INDEX;
 
     for (edge_t e = fn->blocks[b].first_pred; e != 0; e = fn->next_pred[e]) {
         blk_t from = fn->edges[e].from;
@@ -137,7 +138,7 @@ check_use(struct checker *c, val_t v, blk_t b, val_t user)
         return;
     require(c, dominates(c, c->home[v], b), user,
             "operand does not dominate its use");
-    require(c, !fn->plain || c->home[v] == b, user,
+    require(c, fn->part == FN_WHOLE || c->home[v] == b, user,
             "value across blocks in plain mode");
 }
 
@@ -249,6 +250,9 @@ check_types(struct checker *c, val_t at)
             check_values(c, at, ins->a, fn->type->vals + fn->type->param_count,
                          ins->b);
         break;
+    case IR_GOTO:
+        require(c, ins->a > 0 && ins->a < fn->label_count, at, "no such label");
+        break;
     case IR_SLOT_GET:
         require(c, ins->a < fn->slot_count, at, "no such slot");
         break;
@@ -347,17 +351,21 @@ check_handlers(struct checker *c)
 {
     const struct fn *fn = c->fn;
 
+    u32 rows = 0;
+
     for (u32 i = 1; i < fn->try_count; i++) {
         const struct handlers *try = &fn->tries[i];
-        require(c,
-                try->parent < i && try->catches + try->count <= fn->catch_count,
-                0, "rows of a try");
-        for (u32 k = 0; k < try->count && c->problem == NULL; k++) {
-            edge_t e = fn->catches[try->catches + k].edge;
-            check_edge(c, e, fn->edges[e].from, 0, true);
-            require(c, fn->blocks[fn->edges[e].to].preds == 1, 0,
-                    "landing pad with several edges");
-        }
+        require(c, try->parent < i, 0, "parent of a try");
+        require(c, try->catches == rows || try->count == 0, 0, "rows of a try");
+        rows += try->count;
+    }
+    require(c, fn->part != FN_WHOLE || rows == fn->catch_count, 0,
+            "rows of no try");
+    for (u32 i = 0; i < fn->catch_count && c->problem == NULL; i++) {
+        edge_t e = fn->catches[i].edge;
+        check_edge(c, e, fn->edges[e].from, 0, true);
+        require(c, fn->blocks[fn->edges[e].to].preds == 1, 0,
+                "landing pad with several edges");
     }
 }
 

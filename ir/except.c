@@ -9,6 +9,9 @@
 // pad takes all locals from there, and finish.c drops what no one reads.  A
 // loop with handlers in it has all locals as parameters.  Operands on the stack
 // below a try are left to plain mode.
+//
+// In plain mode the rows of a try are known by the labels of their pads, which
+// may be in several parts; fn.catches has those of the part at hand.
 
 #include "ir/build.h"
 
@@ -17,7 +20,8 @@ static struct try_block *
 try_new(struct builder *b)
 {
     struct fn *fn = b->fn;
-    struct try_block *own = ARENA_NEW(b->temp, struct try_block, 1);
+    struct try_block *own = b->plain ? &b->try_blocks[fn->try_count] :
+                                       ARENA_NEW(b->temp, struct try_block, 1);
 
     if (own == NULL) {
         stop(b, ERR_NO_MEMORY, "function too large to compile");
@@ -72,7 +76,7 @@ build_try_table(struct builder *b)
     try_begin(b, WASM_TRY_TABLE, b->op.index);
 }
 
-static const struct type *
+const struct type *
 tag_type(const struct builder *b, u32 tag)
 {
     static const struct type none;
@@ -113,6 +117,32 @@ load_locals(struct builder *b)
     }
 }
 
+// Start the block of a landing pad: a new row of the try.
+static void
+pad_block(struct builder *b, const struct try_block *own, u32 tag, bool ref)
+{
+    struct fn *fn = b->fn;
+    edge_t edge = edge_new(b);
+
+    if (!room(b, &fn->catches, &b->catch_capacity, fn->catch_count, 1,
+              sizeof(struct handler)) ||
+        !room(b, &b->catch_try, &b->catch_try_capacity, b->row_count, 1,
+              sizeof(u32)))
+        return;
+    b->catch_try[b->row_count] = own->number;
+    fn->catches[fn->catch_count++] =
+        (struct handler){.tag = tag, .edge = edge, .ref = ref};
+    fn->edges[edge].from = b->plain ? 0 : own->block;
+    fn->edges[edge].args = pad_args(b, tag_type(b, tag)->param_count, ref);
+    block_after(b, edge);
+    if (b->plain && b->status == OK) {
+        u32 label = label_number(b);
+        fn->blocks[b->block].label = label;
+        b->pads[b->row_count] = (struct pad){tag, label};
+    }
+    b->row_count++;
+}
+
 // Start the landing pad of a catch and push the payload; with `ref`, return
 // the exception.
 static val_t
@@ -121,19 +151,8 @@ open_pad(struct builder *b, struct label *label, u32 tag, bool ref)
     struct fn *fn = b->fn;
     const struct type *type = tag_type(b, tag);
     u32 count = type->param_count;
-    edge_t edge = edge_new(b);
 
-    if (!room(b, &fn->catches, &b->catch_capacity, fn->catch_count, 1,
-              sizeof(struct handler)) ||
-        !room(b, &b->catch_try, &b->catch_try_capacity, fn->catch_count, 1,
-              sizeof(u32)))
-        return 0;
-    b->catch_try[fn->catch_count] = label->own->number;
-    fn->catches[fn->catch_count++] =
-        (struct handler){.tag = tag, .edge = edge, .ref = ref};
-    fn->edges[edge].from = label->own->block;
-    fn->edges[edge].args = pad_args(b, count, ref);
-    block_after(b, edge);
+    pad_block(b, label->own, tag, ref);
     if (b->status != OK)
         return 0;
 
@@ -196,7 +215,8 @@ build_catch(struct builder *b)
         jump_waiting(b, label);
     b->try = label->outer_try;
     if (label->own->exnref == NO_INDEX)
-        label->own->exnref = slot_new(b, IR_I64);
+        label->own->exnref = b->plain ? b->exnref_slots + label->own->number :
+                                        slot_new(b, IR_I64);
     val_t exnref = open_pad(b, label, tag, true);
     emit(b, IR_SLOT_SET, IR_VOID, 0, exnref, label->own->exnref, 0);
 }
@@ -289,26 +309,49 @@ build_rethrow(struct builder *b)
 
 // Rows were made in the order of the catches, which for the older kind is not
 // that of the tries: sort them by try, in linear time and keeping the order.
-void
-catches_group(struct builder *b)
+// What names the try of a row becomes its place.
+static void
+sort_rows(struct builder *b)
 {
     struct fn *fn = b->fn;
-    struct handler *sorted =
-        scratch(b, fn->catch_count * sizeof(struct handler));
     u32 at = 0;
 
-    if (fn->catch_count == 0 || sorted == NULL)
-        return;
-    for (u32 i = 0; i < fn->catch_count; i++)
+    for (u32 i = 0; i < b->row_count; i++)
         fn->tries[b->catch_try[i]].count++;
     for (u32 i = 1; i < fn->try_count; i++) {
         fn->tries[i].catches = at;
         at += fn->tries[i].count;
         fn->tries[i].count = 0;
     }
-    for (u32 i = 0; i < fn->catch_count; i++) {
+    for (u32 i = 0; i < b->row_count; i++) {
         struct handlers *try = &fn->tries[b->catch_try[i]];
-        sorted[try->catches + try->count++] = fn->catches[i];
+        b->catch_try[i] = try->catches + try->count++;
     }
-    fn->catches = sorted;
+}
+
+void
+catches_group(struct builder *b)
+{
+    struct fn *fn = b->fn;
+    struct handler *catches = scratch(b, b->row_count * sizeof(*catches));
+
+    if (b->row_count == 0 || catches == NULL)
+        return;
+    sort_rows(b);
+    for (u32 i = 0; i < b->row_count; i++)
+        catches[b->catch_try[i]] = fn->catches[i];
+    fn->catches = catches;
+}
+
+void
+pads_group(struct builder *b)
+{
+    struct pad *pads = scratch(b, b->row_count * sizeof(*pads));
+
+    if (b->row_count == 0 || pads == NULL)
+        return;
+    sort_rows(b);
+    for (u32 i = 0; i < b->row_count; i++)
+        pads[b->catch_try[i]] = b->pads[i];
+    b->fn->pads = pads;
 }

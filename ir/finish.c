@@ -74,7 +74,7 @@ mark_operands(struct marker *m, const struct ins *ins)
 {
     u32 first, count = ir_operand_count(ins->op);
 
-    if (ins->op == IR_SLOT_GET)
+    if (ins->op == IR_SLOT_GET && m->fn->part == FN_WHOLE)
         mark_writes(m, ins->a);
 
     if (count > 0)
@@ -102,9 +102,9 @@ mark_passed(struct marker *m)
 }
 
 static bool
-has_effect(const struct ins *ins)
+has_effect(const struct fn *fn, const struct ins *ins)
 {
-    if (ins->op == IR_SLOT_SET)
+    if (ins->op == IR_SLOT_SET && fn->part == FN_WHOLE)
         return ins->aux == SLOT_ESCAPES;
     return ins->op < IR_OP_COUNT &&
            (ir_info(ins->op)->effects & ~(u32)EFFECT_LOAD) != 0;
@@ -118,7 +118,7 @@ mark_block(struct marker *m, const struct block *block)
     for (u32 i = block->end; i > block->first + block->params;) {
         m->walked = i;
         struct ins *ins = &fn->ins[--i];
-        if (has_effect(ins))
+        if (has_effect(fn, ins))
             bit_set(m->used, i);
         if (bit_get(m->used, i))
             mark_operands(m, ins);
@@ -169,6 +169,15 @@ rename_operands(struct fn *fn, struct ins *ins, const val_t *names)
         fn->pool[first + i] = names[fn->pool[first + i]];
 }
 
+static void
+rename_slots(struct ins *ins, const u32 *names)
+{
+    if (ins->op == IR_SLOT_SET)
+        ins->b = names[ins->b];
+    if (ins->op == IR_SLOT_GET || ins->op == IR_SLOT_ADDRESS)
+        ins->a = names[ins->a];
+}
+
 // Move the used instructions of a block down to `to`; returns their end.
 static u32
 pack_block(struct fn *fn, struct block *block, const u64 *used, val_t *names,
@@ -187,9 +196,9 @@ pack_block(struct fn *fn, struct block *block, const u64 *used, val_t *names,
         else
             rename_operands(fn, &ins, names);
         if (ins.op == IR_SLOT_SET)
-            ins = (struct ins){ins.op, IR_VOID, 0, ins.a, slot_names[ins.b], 0};
-        if (ins.op == IR_SLOT_GET || ins.op == IR_SLOT_ADDRESS)
-            ins.a = slot_names[ins.a];
+            ins.aux = 0, ins.c = 0;
+        if (slot_names != NULL)
+            rename_slots(&ins, slot_names);
         names[i] = to;
         fn->ins[to] = ins;
         fn->at[to++] = fn->at[i];
@@ -234,6 +243,20 @@ chain_writes(struct marker *m)
     }
 }
 
+void
+slot_place(struct fn *fn, u32 slot)
+{
+    u32 size = fn->slot_types[slot] == IR_V128 ? 16 : 8;
+    u32 at = fn->slots_size;
+
+    // The end is kept rounded up; an odd slot before this one leaves a gap.
+    if (slot > 0 && size == 8 && fn->slot_types[slot - 1] != IR_V128 &&
+        fn->slot_at[slot - 1] + 16 == at)
+        at -= 8;
+    fn->slot_at[slot] = at;
+    fn->slots_size = (u32)ALIGN_UP(at + size, 16);
+}
+
 // Number the slots that are read; the names come in place of m->writes.
 static void
 pack_slots(struct marker *m)
@@ -247,6 +270,9 @@ pack_slots(struct marker *m)
         to += bit_get(m->read, i);
     }
     fn->slot_count = to;
+    fn->slots_size = 0;
+    for (u32 i = 0; i < to; i++)
+        slot_place(fn, i);
 }
 
 static void
@@ -255,32 +281,38 @@ drop_unused(struct builder *b)
     struct fn *fn = b->fn;
     struct marker m = {.b = b, .fn = fn, .walked = fn->ins_count};
     val_t *names = scratch(b, fn->ins_count * sizeof(val_t));
+    bool whole = fn->part == FN_WHOLE; // else slots are other parts', too
 
     m.used = scratch(b, (fn->ins_count / 64 + 1) * sizeof(u64));
-    m.writes = scratch(b, fn->slot_count * sizeof(u32));
-    m.read = scratch(b, (fn->slot_count / 64 + 1) * sizeof(u64));
+    if (whole) {
+        m.writes = scratch(b, fn->slot_count * sizeof(u32));
+        m.read = scratch(b, (fn->slot_count / 64 + 1) * sizeof(u64));
+    }
     if (b->status != OK)
         return;
     // The function's arguments stay.
     for (u32 i = 0; i < fn->blocks[0].params; i++)
         bit_set(m.used, fn->blocks[0].first + i);
-    chain_writes(&m);
+    if (whole)
+        chain_writes(&m);
     for (blk_t i = fn->block_count; i > 0; i--)
         mark_block(&m, &fn->blocks[i - 1]);
     if (b->status != OK)
         return;
-    pack_slots(&m);
+    if (whole)
+        pack_slots(&m);
     pack(fn, m.used, names, m.writes);
 }
 
 void
 finish(struct builder *b)
 {
-    spare_all(b);
+    if (!b->plain)
+        spare_all(b);
     drop_unused(b);
     if (b->status == OK)
         find_loops(b);
-    if (b->status == OK)
+    if (b->status == OK && !b->plain)
         catches_group(b);
     if (b->status == OK)
         find_cold(b->fn);

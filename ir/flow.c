@@ -9,8 +9,11 @@
 //
 //     count, (local, value) x count, operands of the label
 //
-// with the locals that were written since the block began; there is none in
-// plain mode, in which everything is in its slot.
+// with the locals that were written since the block began.
+//
+// In plain mode everything is in its slot, and a label has a number instead of
+// edges: what it marks may be in another part.  There edges lead from a branch
+// to the blocks right behind it only, which go to the labels.
 
 #include "ir/build.h"
 
@@ -30,11 +33,10 @@ is_function(const struct builder *b, const struct label *label)
     return label == &b->labels[0][0];
 }
 
+// Room for one more.
 static bool
-label_room(struct builder *b)
+label_chunk(struct builder *b)
 {
-    if (b->label_count < b->chunk_count * LABEL_CHUNK)
-        return true;
     if (!room(b, &b->labels, &b->chunk_capacity, b->chunk_count, 1,
               sizeof(struct label *)))
         return false;
@@ -49,10 +51,19 @@ label_room(struct builder *b)
     return true;
 }
 
+bool
+label_reserve(struct builder *b, u32 count)
+{
+    while (b->chunk_count * LABEL_CHUNK < count)
+        if (!label_chunk(b))
+            return false;
+    return true;
+}
+
 void
 label_push(struct builder *b, u32 code, u32 param_count)
 {
-    if (!label_room(b))
+    if (!label_reserve(b, b->label_count + 1))
         return;
     b->label_count++;
 
@@ -175,6 +186,51 @@ block_after(struct builder *b, edge_t edge)
         edge_bind(b, edge, b->block);
 }
 
+// --- plain mode: labels with numbers  --------------------------------------
+
+u32
+label_number(struct builder *b)
+{
+    return b->next_label++;
+}
+
+void
+go_to(struct builder *b, u32 number)
+{
+    emit(b, IR_GOTO, IR_VOID, 0, number, 0, 0);
+    block_end(b);
+}
+
+void
+block_labelled(struct builder *b, u32 number)
+{
+    block_open(b);
+    if (b->status == OK)
+        b->fn->blocks[b->block].label = number;
+}
+
+// Go on in a block with a label.
+static void
+continue_labelled(struct builder *b, u32 number)
+{
+    edge_t edge = edge_new(b);
+
+    emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
+    block_end(b);
+    block_labelled(b, number);
+    if (b->status == OK)
+        edge_bind(b, edge, b->block);
+}
+
+// The operands that a block starts with are in their slots.
+static void
+push_slots(struct builder *b, const valtype_t *types, u32 count)
+{
+    for (u32 i = 0; i < count; i++)
+        push(b, STACK_SLOT + ir_type_of(types[i]));
+    b->flushed = b->height;
+}
+
 // --- edges to labels  ------------------------------------------------------
 
 // The record of an edge that leaves now with the `count` topmost operands.
@@ -239,14 +295,12 @@ edge_to(struct builder *b, struct label *label)
     if (b->status != OK)
         return 0;
     if (label->code == WASM_LOOP) {
-        if (!b->plain)
-            args = loop_args(b, label, count);
+        args = loop_args(b, label, count);
         edge_bind(b, edge, label->loop.header);
     } else {
         // Locals end with the function.
         u32 undo = is_function(b, label) ? b->undo_count : label->undo;
-        if (!b->plain)
-            args = record_new(b, undo, count);
+        args = record_new(b, undo, count);
         edge_wait(b, edge, label);
     }
     b->fn->edges[edge].args = args;
@@ -281,11 +335,22 @@ return_values(struct builder *b)
     block_end(b);
 }
 
+static void
+jump_plain(struct builder *b, struct label *label)
+{
+    move_operands(b, label);
+    if (label->number == 0)
+        label->number = label_number(b);
+    go_to(b, label->number);
+}
+
 void
 jump_waiting(struct builder *b, struct label *label)
 {
-    if (b->plain)
-        move_operands(b, label);
+    if (b->plain) {
+        jump_plain(b, label);
+        return;
+    }
     edge_t edge = edge_to(b, label);
     emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
     block_end(b);
@@ -294,19 +359,10 @@ jump_waiting(struct builder *b, struct label *label)
 void
 jump_to(struct builder *b, struct label *label)
 {
-    if (is_function(b, label))
+    if (is_function(b, label) && !b->plain)
         return_values(b);
     else
         jump_waiting(b, label);
-}
-
-// Plain: can a conditional branch leave the operands where they are?
-static bool
-is_in_place(struct builder *b, struct label *label)
-{
-    u32 count = label_arity(b, label);
-
-    return !b->plain || count == 0 || b->height - count == label->height;
 }
 
 // Branch to the label when v is not 0, or when it is 0 if `negated`; go on in
@@ -314,12 +370,12 @@ is_in_place(struct builder *b, struct label *label)
 static void
 branch_to(struct builder *b, struct label *label, val_t v, bool negated)
 {
-    bool flip, in_place = is_in_place(b, label);
+    bool flip;
 
     v = condition(b, v, &flip);
     if (b->plain)
         flush(b, b->height);
-    edge_t taken = in_place ? edge_to(b, label) : edge_new(b);
+    edge_t taken = b->plain ? edge_new(b) : edge_to(b, label);
     edge_t next = edge_new(b);
     if (flip != negated)
         emit(b, IR_BRANCH, IR_VOID, 0, v, next, taken);
@@ -327,7 +383,7 @@ branch_to(struct builder *b, struct label *label, val_t v, bool negated)
         emit(b, IR_BRANCH, IR_VOID, 0, v, taken, next);
     block_end(b);
 
-    if (!in_place) {
+    if (b->plain) {
         block_after(b, taken);
         jump_to(b, label);
     }
@@ -376,9 +432,13 @@ build_if(struct builder *b)
     label_push(b, WASM_IF, params);
     if (!b->plain && b->status == OK)
         b->fn->edges[other].args = record_new(b, b->undo_count, params);
-    label_at(b, 0)->branch.other = other;
+    label_at(b, 0)->branch.other = b->plain ? label_number(b) : other;
     memcpy(label_at(b, 0)->branch.epoch, b->epoch, sizeof(b->epoch));
     block_end(b);
+    if (b->plain) {
+        block_after(b, other);
+        go_to(b, label_at(b, 0)->branch.other);
+    }
     block_after(b, then);
 }
 
@@ -386,17 +446,28 @@ build_if(struct builder *b)
 static void
 restore_params(struct builder *b, const struct label *label)
 {
-    u32 count, record = b->fn->edges[label->branch.other].args + 1;
+    u32 count, record;
     const valtype_t *types = block_params(b->m, label->type, &count);
 
     b->height = label->height;
-    for (u32 i = 0; i < count; i++) {
-        if (b->plain)
-            push(b, STACK_SLOT + ir_type_of(types[i]));
-        else
-            push(b, b->records[record + i]);
+    if (b->plain) {
+        push_slots(b, types, count);
+        return;
     }
-    b->flushed = b->height;
+    record = b->fn->edges[label->branch.other].args + 1;
+    for (u32 i = 0; i < count; i++)
+        push(b, b->records[record + i]);
+}
+
+// Start where the condition of an if was 0.
+static void
+open_other(struct builder *b, struct label *label)
+{
+    restore_params(b, label);
+    if (b->plain)
+        block_labelled(b, label->branch.other);
+    else
+        block_after(b, label->branch.other);
 }
 
 void
@@ -410,11 +481,10 @@ build_else(struct builder *b)
         if (b->status != OK)
             return;
         locals_undo(b, label->undo);
-        restore_params(b, label);
         label->low = MIN(label->low, label->scope);
         numbers_cut(b, label->low);
         memcpy(b->epoch, label->branch.epoch, sizeof(b->epoch));
-        block_after(b, label->branch.other);
+        open_other(b, label);
     }
     label->code = WASM_ELSE;
 }
@@ -451,16 +521,20 @@ build_loop(struct builder *b)
         label_push(b, WASM_LOOP, 0);
         return;
     }
-    if (b->plain)
-        flush(b, b->height);
     label_push(b, WASM_LOOP, params);
     struct label *label = label_at(b, 0);
+    if (b->plain) {
+        label->number = label_number(b);
+        flush(b, b->height);
+        continue_labelled(b, label->number);
+        return;
+    }
     label->loop.sets = scan.sets;
     label->loop.set_count = scan.count;
     label->loop.header = b->fn->block_count;
 
     edge_t edge = edge_new(b);
-    u32 args = b->plain ? 0 : loop_args(b, label, params);
+    u32 args = loop_args(b, label, params);
     emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
     block_end(b);
     block_after(b, edge);
@@ -471,9 +545,55 @@ build_loop(struct builder *b)
         numbers_cut(b, 1);
         label->low = 1;
     }
-    if (!b->plain)
-        loop_params(b, label, params);
+    loop_params(b, label, params);
     epoch_end_all(b);
+}
+
+// Plain: go on behind a block, unless nothing leads there.
+static void
+end_plain(struct builder *b, struct label *label)
+{
+    u32 count;
+
+    if (label->code == WASM_IF) {
+        if (b->block != NO_BLOCK)
+            jump_waiting(b, label);
+        open_other(b, label);
+    }
+    if (label->code == WASM_LOOP || label->number == 0)
+        return;
+    if (is_function(b, label)) {
+        if (b->block != NO_BLOCK)
+            jump_waiting(b, label);
+        return;
+    }
+    if (b->block != NO_BLOCK) {
+        move_operands(b, label);
+        continue_labelled(b, label->number);
+    } else {
+        block_labelled(b, label->number);
+    }
+    const valtype_t *types = block_results(b->m, &label->type, &count);
+    b->height = label->height;
+    push_slots(b, types, count);
+}
+
+static void
+end_normal(struct builder *b, struct label *label)
+{
+    if (label->code == WASM_IF)
+        edge_wait(b, label->branch.other, label);
+    if (label->code == WASM_LOOP) {
+        loop_close(b, label);
+    } else if (label->edges != 0) {
+        if (b->block != NO_BLOCK)
+            jump_waiting(b, label);
+        join(b, label);
+    }
+    if (b->label_count > 1)
+        locals_keep(b, label->undo, label_at(b, 1)->undo);
+    if (is_function(b, label) && b->block != NO_BLOCK)
+        return_values(b);
 }
 
 void
@@ -482,23 +602,13 @@ build_end(struct builder *b)
     struct label *label = label_at(b, 0);
 
     if (!label->dead) {
-        if (label->code == WASM_IF)
-            edge_wait(b, label->branch.other, label);
         if (label->code == WASM_TRY_TABLE || label->code == WASM_TRY ||
             label->code == WASM_CATCH)
             try_end(b, label);
-        if (label->code == WASM_LOOP) {
-            if (!b->plain)
-                loop_close(b, label);
-        } else if (label->edges != 0) {
-            if (b->block != NO_BLOCK)
-                jump_waiting(b, label);
-            join(b, label);
-        }
-        if (b->label_count > 1)
-            locals_keep(b, label->undo, label_at(b, 1)->undo);
-        if (is_function(b, label) && b->block != NO_BLOCK)
-            return_values(b);
+        if (b->plain)
+            end_plain(b, label);
+        else
+            end_normal(b, label);
     }
     label_pop(b);
 }
@@ -512,7 +622,7 @@ build_br(struct builder *b)
 void
 build_return(struct builder *b)
 {
-    return_values(b);
+    jump_to(b, label_at(b, b->label_count - 1));
 }
 
 void
@@ -560,8 +670,7 @@ static edge_t
 case_edge(struct builder *b, struct label *label)
 {
     if (!has_case(b, label))
-        label->table_edge =
-            is_in_place(b, label) ? edge_to(b, label) : edge_new(b);
+        label->table_edge = b->plain ? edge_new(b) : edge_to(b, label);
     return label->table_edge;
 }
 
@@ -578,7 +687,7 @@ read_cases(struct builder *b, u32 targets)
     }
 }
 
-// Plain: blocks for the edges that have to move operands.
+// Plain: blocks for the edges, which go to the labels.
 static void
 move_cases(struct builder *b)
 {
@@ -587,7 +696,7 @@ move_cases(struct builder *b)
     r.at = b->op.table_at;
     for (u32 i = 0; i <= b->op.index && b->status == OK; i++) {
         struct label *label = label_at(b, read_u32(&r));
-        if (!has_case(b, label) || is_in_place(b, label))
+        if (!has_case(b, label))
             continue;
         block_after(b, label->table_edge);
         label->table_edge = 0;

@@ -78,6 +78,7 @@ struct block {
     u32 preds;         // edges into the block
     edge_t first_pred; // chained through fn.next_pred
     u32 loop;          // innermost loop that contains the block, or 0
+    u32 label;         // plain: where IR_GOTO of any part finds it, or 0
     bool cold;         // ends in a trap, or is only reached by such
 };
 
@@ -138,12 +139,33 @@ struct handler {
     bool ref;    // the exnref is passed too
 };
 
-// A function in SSA.
+// In plain mode, a row of a try as all parts know it.
+struct pad {
+    u32 tag;   // tag index, or NO_INDEX for all
+    u32 label; // of the landing pad
+};
+
+// What is in a struct fn.
+enum fn_part {
+    FN_WHOLE, // a function
+    FN_PART,  // plain mode: a part of one; begins at its block 0
+    FN_LAST, // plain mode: the last part.  Its block 0 is the function's entry,
+             // and the only RETURN is here
+};
+
+// Labels of plain mode: blocks that other parts go to, too.
+enum {
+    LABEL_NEXT = 1,   // block 0 of the part that follows; each but the first
+    LABEL_START = 2,  // block 0 of the first part
+    LABEL_RETURN = 3, // in the last part
+};
+
+// A function in SSA, or in plain mode a part of it.
 struct fn {
     const struct module *module;
     u32 index; // function index in the module
     const struct type *type;
-    bool plain; // plain mode: locals in slots, no values across blocks
+    enum fn_part part;
 
     struct ins *ins;
     u32 *at;       // byte offset of each instruction's wasm opcode, relative
@@ -169,13 +191,23 @@ struct fn {
     struct handler *catches;
     u32 catch_count;
 
-    // Frame slots: in plain mode, and for handlers and throws.  In plain mode
-    // the prologue fills them with zero bytes.  The frame has them in order, 8
-    // bytes each, V128 16 and aligned to 16 (so neighbours of type V128 are an
-    // array: payloads of THROW).
+    // Frame slots: in plain mode, and for handlers and throws.  8 bytes each,
+    // V128 16 and aligned to 16 (neighbours of type V128 are an array: payloads
+    // of THROW).
     u8 *slot_types; // enum ir_type of the widest value that it holds
+    u32 *slot_at;   // offset from the first
     u32 slot_count;
+    u32 slots_size; // of all, a multiple of 16
+
+    // Plain mode, the same in all parts but what the last part completes.
+    u32 label_count; // see parts_labels
+    u32 zero_size;   // the entry fills these first bytes of the slots
+                     // with zeros, then slot SLOT_FRAME
+    u32 call_args, call_results; // most of any call
+    const struct pad *pads; // FN_LAST: the rows of tries, in place of catches
 };
+
+enum { SLOT_FRAME = 0 }; // plain mode: address of the function's return address
 
 struct ir_info {
     const char *text;
@@ -241,12 +273,32 @@ enum ir_form {
 // --- build.c  --------------------------------------------------------------
 
 // Validate and build one defined function.  Everything fn points to lives in
-// `temp`.  In plain mode the result and the time are proportional to the body,
-// whatever it holds; in normal mode ERR_BUDGET says that the function is not
-// of the kind that normal mode is made for, and the caller tries again plain.
-// Any other failure is in `error`.
+// `temp`.  ERR_BUDGET says that the function is not of the kind that normal
+// mode is made for, and the caller tries plain mode.  Any other failure is in
+// `error`.
 MUST_USE status_t fn_build(struct fn *fn, const struct module *m, u32 index,
-                           bool plain, struct arena *temp, struct error *error);
+                           struct arena *temp, struct error *error);
+
+// --- parts.c  --------------------------------------------------------------
+
+// Plain mode: the same function in parts, in time proportional to the body
+// whatever it holds, and in memory for the open blocks and one part.  Locals
+// and operands are in slots, no value lives across blocks.
+//
+// `temp` holds the builder until the caller resets it; *b has validated the
+// body when it is there.  A part ends after the wasm instruction with which it
+// has `part_ins` instructions (0: a good number).
+struct builder;
+MUST_USE status_t parts_open(struct builder **b, const struct module *m,
+                             u32 index, u32 part_ins, struct arena *temp,
+                             struct error *error);
+
+// Labels are smaller than this.
+u32 parts_labels(const struct builder *b);
+
+// The next part; fn->part tells whether it is the last.  What only this part
+// needs is on top of `temp`: reset it to a mark from before each time.
+MUST_USE status_t parts_next(struct builder *b, struct fn *fn);
 
 // --- check.c  --------------------------------------------------------------
 

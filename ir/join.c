@@ -183,14 +183,6 @@ join_many(struct builder *b, const struct label *label, u32 count)
     }
 }
 
-static void
-join_plain(struct builder *b, const struct label *label, u32 count)
-{
-    for (u32 i = 0; i < count; i++)
-        push(b, STACK_SLOT + label_type(b, label, i));
-    b->flushed = b->height;
-}
-
 void
 join(struct builder *b, struct label *label)
 {
@@ -207,9 +199,7 @@ join(struct builder *b, struct label *label)
     bind_edges(b, label);
 
     b->height = label->height;
-    if (b->plain)
-        join_plain(b, label, count);
-    else if (label->edge_count == 1)
+    if (label->edge_count == 1)
         join_one(b, label, count);
     else
         join_many(b, label, count);

@@ -114,6 +114,8 @@ ends_cold(const struct fn *fn, const struct block *block)
 static bool
 starts_cold(const struct fn *fn, blk_t b)
 {
+    if (fn->blocks[b].label != 0)
+        return false;
     for (edge_t e = fn->blocks[b].first_pred; e != 0; e = fn->next_pred[e])
         if (fn->edges[e].from < b && !fn->blocks[fn->edges[e].from].cold)
             return false;

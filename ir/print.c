@@ -283,6 +283,8 @@ print_head(struct printer *p, const struct fn *fn, blk_t b)
     print(p, block->params == 0 ? ":" : "):");
     if (block->loop != 0)
         print(p, " loop %u", block->loop);
+    if (block->label != 0)
+        print(p, " label %u", block->label);
     if (block->cold)
         print(p, " cold");
     print(p, "\n");
@@ -295,12 +297,17 @@ print_tries(struct printer *p, const struct fn *fn)
         const struct handlers *try = &fn->tries[i];
         print(p, "try %u in %u:\n", i, try->parent);
         for (u32 k = 0; k < try->count; k++) {
-            const struct handler *h = &fn->catches[try->catches + k];
-            if (h->tag == NO_INDEX)
+            u32 row = try->catches + k;
+            bool plain = fn->part == FN_LAST;
+            u32 tag = plain ? fn->pads[row].tag : fn->catches[row].tag;
+            if (tag == NO_INDEX)
                 print(p, "    catch_all ");
             else
-                print(p, "    catch %u ", h->tag);
-            print_edge(p, fn, h->edge);
+                print(p, "    catch %u ", tag);
+            if (plain)
+                print(p, "label %u", fn->pads[row].label);
+            else
+                print_edge(p, fn, fn->catches[row].edge);
             print(p, "\n");
         }
     }
@@ -309,12 +316,15 @@ print_tries(struct printer *p, const struct fn *fn)
 void
 fn_print(struct printer *p, const struct fn *fn)
 {
-    print(p, "function %u%s\n", fn->index, fn->plain ? " plain" : "");
+    static const char *const parts[] = {"", ", a part", ", the last part"};
+
+    print(p, "function %u%s\n", fn->index, parts[fn->part]);
     for (blk_t b = 0; b < fn->block_count; b++) {
         const struct block *block = &fn->blocks[b];
         print_head(p, fn, b);
         for (val_t v = block->first + block->params; v < block->end; v++)
             print_ins(p, fn, v);
     }
-    print_tries(p, fn);
+    if (fn->part != FN_PART)
+        print_tries(p, fn);
 }

@@ -4,10 +4,11 @@
 // go back to the start of a block, and tells what changed since; a local is
 // logged once for each open block that writes it.
 //
-// Plain mode: both have frame slots.  A local's slot is always up to date.
-// Operands are values until the end of the IR block and in their slots after
-// it: below `flushed` all are in slots.  Nothing is done twice for the same
-// operand, so the work is proportional to the body.
+// Plain mode: both have frame slots, which are made before the first part.  A
+// local's slot is always up to date.  Operands are values until the end of the
+// IR block and in their slots after it: below `flushed` all are in slots.
+// Nothing is done twice for the same operand, so the work is proportional to
+// the body.
 
 #include "ir/build.h"
 
@@ -15,32 +16,19 @@ u32
 slot_new(struct builder *b, u32 type)
 {
     struct fn *fn = b->fn;
+    u32 at_capacity = b->slot_capacity;
 
-    if (!room(b, &fn->slot_types, &b->slot_capacity, fn->slot_count, 1, 1))
+    if (fn->slot_count == b->slot_capacity &&
+        (!room(b, &fn->slot_at, &at_capacity, fn->slot_count, 1, sizeof(u32)) ||
+         !room(b, &fn->slot_types, &b->slot_capacity, fn->slot_count, 1, 1)))
         return 0;
+    b->slot_capacity = MIN(b->slot_capacity, at_capacity);
     fn->slot_types[fn->slot_count] = (u8)type;
+    slot_place(fn, fn->slot_count);
     return fn->slot_count++;
 }
 
 // --- operands  -------------------------------------------------------------
-
-// The slot of the operand at a height, wide enough for the type.
-static u32
-stack_slot(struct builder *b, u32 height, u32 type)
-{
-    u8 *slot_type;
-
-    while (b->stack_slot_count <= height) {
-        if (!room(b, &b->stack_slots, &b->stack_slot_capacity,
-                  b->stack_slot_count, 1, sizeof(u32)))
-            return 0;
-        b->stack_slots[b->stack_slot_count] = slot_new(b, IR_I64);
-        b->stack_slot_count++;
-    }
-    slot_type = &b->fn->slot_types[b->stack_slots[height]];
-    *slot_type = (u8)MAX(*slot_type, type == IR_V128 ? IR_V128 : IR_I64);
-    return b->stack_slots[height];
-}
 
 void
 push(struct builder *b, val_t v)
@@ -65,7 +53,7 @@ operand(struct builder *b, u32 height)
     if (v < STACK_SLOT)
         return v;
     u32 type = v - STACK_SLOT;
-    return emit(b, IR_SLOT_GET, type, 0, stack_slot(b, height, type), 0, 0);
+    return emit(b, IR_SLOT_GET, type, 0, b->stack_slots + height, 0, 0);
 }
 
 void
@@ -107,9 +95,7 @@ slot_mark(struct builder *b, u32 height, u32 type)
 void
 slot_store(struct builder *b, u32 height, val_t v)
 {
-    u32 type = b->fn->ins[v].type;
-
-    emit(b, IR_SLOT_SET, IR_VOID, 0, v, stack_slot(b, height, type), 0);
+    emit(b, IR_SLOT_SET, IR_VOID, 0, v, b->stack_slots + height, 0);
 }
 
 void
@@ -126,6 +112,12 @@ flush(struct builder *b, u32 height)
 
 // --- locals  ---------------------------------------------------------------
 
+u32
+block_stamp(const struct builder *b)
+{
+    return b->blocks_before + b->block;
+}
+
 static u32
 local_new(struct builder *b, u32 number)
 {
@@ -136,8 +128,7 @@ local_new(struct builder *b, u32 number)
               sizeof(struct local)))
         return 0;
     if (b->plain) {
-        l.slot = slot_new(b, type);
-        l.stamp = NO_BLOCK;
+        l.stamp = NO_BLOCK; // parts_open makes the slot
     } else if (number < b->v.type->param_count) {
         l.value = FIRST_PARAM + number;
     } else {
@@ -164,9 +155,9 @@ local_get(struct builder *b, u32 local)
 {
     struct local *l = &b->locals[local];
 
-    if (b->plain && l->stamp != b->block) {
+    if (b->plain && l->stamp != block_stamp(b)) {
         l->value = emit(b, IR_SLOT_GET, l->type, 0, l->slot, 0, 0);
-        l->stamp = b->block;
+        l->stamp = block_stamp(b);
     }
     return l->value;
 }
@@ -178,7 +169,7 @@ local_set(struct builder *b, u32 local, val_t v)
 
     if (b->plain) {
         emit(b, IR_SLOT_SET, IR_VOID, 0, v, l->slot, 0);
-        l->stamp = b->block;
+        l->stamp = block_stamp(b);
     } else if (l->stamp <= label_at(b, 0)->undo) {
         if (!room(b, &b->undo, &b->undo_capacity, b->undo_count, 1,
                   sizeof(struct undo)))

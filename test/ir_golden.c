@@ -42,6 +42,22 @@ put_comment(struct printer *p, const char *text, u32 len)
     }
 }
 
+static status_t
+print_parts(struct printer *p, const struct module *m, u32 func,
+            struct arena *temp, struct error *error)
+{
+    struct builder *b;
+    struct fn fn = {.part = FN_PART};
+    status_t status = parts_open(&b, m, func, 0, temp, error);
+
+    while (status == OK && fn.part != FN_LAST) {
+        status = parts_next(b, &fn);
+        if (status == OK)
+            fn_print(p, &fn);
+    }
+    return status;
+}
+
 static void
 print_module(struct text *to, struct bytes bytes, bool plain)
 {
@@ -54,12 +70,14 @@ print_module(struct text *to, struct bytes bytes, bool plain)
     EXPECT_EQ(module_decode(&m, bytes, &keep, &error), OK);
     for (u32 i = m.func_imports; i < m.func_count && error.status == OK; i++) {
         arena_reset(&temp, 0);
-        status_t status = fn_build(&fn, &m, i, plain, &temp, &error);
-        if (status == ERR_BUDGET)
-            status = fn_build(&fn, &m, i, true, &temp, &error);
-        EXPECT_EQ(status, OK);
+        status_t status = ERR_BUDGET;
+        if (!plain)
+            status = fn_build(&fn, &m, i, &temp, &error);
         if (status == OK)
             fn_print(&printer, &fn);
+        else if (status == ERR_BUDGET)
+            status = print_parts(&printer, &m, i, &temp, &error);
+        EXPECT_EQ(status, OK);
     }
     arena_drop(&keep);
     arena_drop(&temp);

@@ -24,10 +24,14 @@ struct cell {
 // A module that runs by itself, functions of spectest aside.
 struct instance {
     struct module m;
-    struct arena keep; // the module, memories, tables, functions
-    struct arena temp; // builds
-    bool plain;        // how to build
-    struct fn *fns;    // by function index, ins is NULL until needed
+    struct arena keep;  // the module, functions
+    struct arena fresh; // memories and tables: never reset
+    struct arena temp;  // builds
+    bool plain;         // how to build
+    struct body {
+        struct fn *parts; // NULL until needed
+        u32 count;
+    } * bodies; // by function index
     struct memory {
         u8 *bytes;
         u64 size, max;

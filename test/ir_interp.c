@@ -12,11 +12,13 @@ enum { SPARE = 64, DEPTH_MAX = 1000, STEPS_MAX = 1000000 };
 
 struct frame_state {
     struct instance *in;
-    const struct fn *fn;
-    struct cell *vals; // by instruction
+    const struct body *body;
+    const struct fn *fn; // the part of it that runs
+    struct cell *vals;   // by instruction
     struct cell *slots;
     struct cell *moved; // arguments of an edge under way
     blk_t block;
+    u32 entered; // blocks so far
     struct result result;
     bool done;
     bool tail; // call `next` with the cells, in place of this function
@@ -126,30 +128,86 @@ find_callee(struct frame_state *s, const struct call *call, u32 *func)
     return true;
 }
 
+// A constant may be used where the block that has it was not.
+static void
+set_consts(struct frame_state *s)
+{
+    for (val_t v = 1; v < s->fn->ins_count; v++) {
+        const struct ins *ins = &s->fn->ins[v];
+        if (ins->op != IR_CONST)
+            continue;
+        if (ins->type == IR_V128)
+            give_up(s);
+        s->vals[v].bits[0] = ins->a | (u64)ins->b << 32;
+    }
+}
+
+static void
+enter_part(struct frame_state *s, u32 part, blk_t block)
+{
+    s->fn = &s->body->parts[part];
+    s->block = block;
+    s->entered++;
+    set_consts(s);
+}
+
+// Plain mode: continue in whatever part has the label.
+static void
+go_to_label(struct frame_state *s, u32 label)
+{
+    u32 part = label == LABEL_NEXT ? (u32)(s->fn - s->body->parts) + 1 : 0;
+
+    for (; part < s->body->count; part++) {
+        const struct fn *fn = &s->body->parts[part];
+        for (blk_t b = 0; b < fn->block_count; b++)
+            if (fn->blocks[b].label == label) {
+                enter_part(s, part, b);
+                return;
+            }
+    }
+    EXPECT(!"no such label");
+    give_up(s);
+}
+
+// Continue at a landing pad, the target of a row of fn.catches.
+static void
+enter_pad(struct frame_state *s, edge_t edge)
+{
+    const struct exception *x = &s->in->exceptions[s->in->thrown];
+    const struct edge *e = &s->fn->edges[edge];
+    const struct block *b = &s->fn->blocks[e->to];
+
+    for (u32 k = 0; k < b->params; k++) {
+        val_t v = s->fn->pool[e->args + k];
+        if (v == VAL_EXNREF)
+            s->vals[b->first + k].bits[0] = s->in->thrown;
+        else
+            s->vals[b->first + k] = x->payload[v - VAL_PAYLOAD];
+    }
+    s->block = e->to;
+    s->entered++;
+    s->result = (struct result){RAN, TRAP_NONE};
+    s->done = false;
+}
+
 // Continue at the handler of an exception, if there is one.
 static void
 unwind(struct frame_state *s, u32 try)
 {
-    const struct fn *fn = s->fn;
+    const struct fn *fn = &s->body->parts[s->body->count - 1];
     const struct exception *x = &s->in->exceptions[s->in->thrown];
+    bool plain = fn->part == FN_LAST;
 
     for (; try != 0; try = fn->tries[try].parent) {
-        const struct handler *h = &fn->catches[fn->tries[try].catches];
-        for (u32 i = 0; i < fn->tries[try].count; i++, h++) {
-            if (h->tag != NO_INDEX && h->tag != x->tag)
+        for (u32 i = 0; i < fn->tries[try].count; i++) {
+            u32 row = fn->tries[try].catches + i;
+            u32 tag = plain ? fn->pads[row].tag : fn->catches[row].tag;
+            if (tag != NO_INDEX && tag != x->tag)
                 continue;
-            const struct edge *e = &fn->edges[h->edge];
-            const struct block *b = &fn->blocks[e->to];
-            for (u32 k = 0; k < b->params; k++) {
-                val_t v = fn->pool[e->args + k];
-                if (v == VAL_EXNREF)
-                    s->vals[b->first + k].bits[0] = s->in->thrown;
-                else
-                    s->vals[b->first + k] = x->payload[v - VAL_PAYLOAD];
-            }
-            s->block = e->to;
-            s->result = (struct result){RAN, TRAP_NONE};
-            s->done = false;
+            if (plain)
+                go_to_label(s, fn->pads[row].label);
+            enter_pad(s, plain ? s->fn->blocks[s->block].first_pred :
+                                 fn->catches[row].edge);
             return;
         }
     }
@@ -222,6 +280,7 @@ take_edge(struct frame_state *s, edge_t edge)
         s->moved[i] = s->vals[fn->pool[e->args + i]];
     memcpy(&s->vals[b->first], s->moved, b->params * sizeof(struct cell));
     s->block = e->to;
+    s->entered++;
 }
 
 static void
@@ -246,6 +305,9 @@ run_end(struct frame_state *s, const struct ins *ins, struct cell *results)
         for (u32 i = 0; i < ins->b; i++)
             results[i] = s->vals[fn->pool[ins->a + i]];
         s->done = true;
+        break;
+    case IR_GOTO:
+        go_to_label(s, ins->a);
         break;
     default:
         trap(s, ins->aux);
@@ -365,15 +427,15 @@ static void
 run_block(struct frame_state *s, struct cell *results)
 {
     const struct block *b = &s->fn->blocks[s->block];
-    blk_t block = s->block;
+    u32 entered = s->entered;
 
     for (val_t v = b->first + b->params; v < b->end && !s->done; v++) {
         if (s->in->steps-- == 0)
             give_up(s);
         else
             run_ins(s, v, results);
-        if (s->block != block)
-            return; // also into a handler
+        if (s->entered != entered)
+            return; // into a handler
     }
 }
 
@@ -404,42 +466,53 @@ keep_fn(struct instance *in, struct fn *fn)
     fn->consts = keep(in, fn->consts, fn->const_count * sizeof(*fn->consts));
     fn->tries = keep(in, fn->tries, fn->try_count * sizeof(*fn->tries));
     fn->catches = keep(in, fn->catches, fn->catch_count * sizeof(*fn->catches));
+    u32 rows = 0;
+    for (u32 i = 1; i < fn->try_count && fn->part == FN_LAST; i++)
+        rows += fn->tries[i].count;
+    fn->pads = keep(in, fn->pads, rows * sizeof(*fn->pads));
 }
 
-static const struct fn *
+enum { PARTS_MAX = 64 };
+
+// Build a function, in parts or whole; false when that cannot be.
+static bool
+build_parts(struct instance *in, u32 func, struct body *body)
+{
+    struct fn *parts = ARENA_NEW(&in->keep, struct fn, PARTS_MAX);
+    struct error error = {0};
+    struct builder *b;
+    val_t at = 0;
+    status_t status = ERR_BUDGET;
+    u32 count = 1;
+
+    arena_reset(&in->temp, 0);
+    if (!in->plain)
+        status = fn_build(parts, &in->m, func, &in->temp, &error);
+    if (status == ERR_BUDGET) {
+        count = 0;
+        arena_reset(&in->temp, 0);
+        status = parts_open(&b, &in->m, func, 0, &in->temp, &error);
+        while (status == OK && (count == 0 || parts[count - 1].part != FN_LAST))
+            status = count < PARTS_MAX ? parts_next(b, &parts[count++]) :
+                                         ERR_UNSUPPORTED;
+    }
+    for (u32 i = 0; i < count && status == OK; i++) {
+        EXPECT(fn_check(&parts[i], &in->temp, &at) == NULL);
+        keep_fn(in, &parts[i]);
+    }
+    *body = (struct body){parts, count};
+    return status == OK;
+}
+
+// The parts of a function; NULL if the interpreter does not have what it takes.
+static const struct body *
 built(struct instance *in, u32 func)
 {
-    struct fn *fn = &in->fns[func];
-    struct error error = {0};
-    val_t at = 0;
+    struct body *body = &in->bodies[func];
 
-    if (fn->ins != NULL)
-        return fn;
-    arena_reset(&in->temp, 0);
-    status_t status = fn_build(fn, &in->m, func, in->plain, &in->temp, &error);
-    if (status == ERR_BUDGET)
-        status = fn_build(fn, &in->m, func, true, &in->temp, &error);
-    if (status != OK) {
-        fn->ins = NULL;
-        return NULL;
-    }
-    EXPECT(fn_check(fn, &in->temp, &at) == NULL);
-    keep_fn(in, fn);
-    return fn;
-}
-
-// A constant may be used where the block that has it was not.
-static void
-set_consts(struct frame_state *s)
-{
-    for (val_t v = 1; v < s->fn->ins_count; v++) {
-        const struct ins *ins = &s->fn->ins[v];
-        if (ins->op != IR_CONST)
-            continue;
-        if (ins->type == IR_V128)
-            give_up(s);
-        s->vals[v].bits[0] = ins->a | (u64)ins->b << 32;
-    }
+    if (body->parts == NULL && !build_parts(in, func, body))
+        body->count = 0;
+    return body->count > 0 ? body : NULL;
 }
 
 // Run a function up to its return, or to a tail call, which is in *next.
@@ -447,24 +520,28 @@ static struct result
 exec_one(struct instance *in, u32 func, struct cell *cells, u32 *next)
 {
     struct frame_state s = {.in = in, .next = NO_INDEX};
-    u32 params = 0;
+    u32 params = 0, count = 0;
 
     *next = NO_INDEX;
     if (func < in->m.func_imports) { // spectest prints
         memset(cells, 0, sizeof(*cells));
         return (struct result){RAN, TRAP_NONE};
     }
-    s.fn = built(in, func);
-    if (s.fn == NULL)
+    s.body = built(in, func);
+    if (s.body == NULL)
         return (struct result){UNSUPPORTED, TRAP_NONE};
-    for (blk_t b = 0; b < s.fn->block_count; b++)
-        params = MAX(params, s.fn->blocks[b].params);
-    s.vals = calloc(s.fn->ins_count, sizeof(struct cell));
+    for (u32 i = 0; i < s.body->count; i++) {
+        s.fn = &s.body->parts[i];
+        count = MAX(count, s.fn->ins_count);
+        for (blk_t b = 0; b < s.fn->block_count; b++)
+            params = MAX(params, s.fn->blocks[b].params);
+    }
+    s.vals = calloc(count, sizeof(struct cell));
     s.slots = calloc(s.fn->slot_count + 1, sizeof(struct cell));
     s.moved = calloc(params + 1, sizeof(struct cell));
+    enter_part(&s, s.body->count - 1, 0); // the entry is in the last
     for (u32 i = 0; i < s.fn->type->param_count; i++)
         s.vals[s.fn->blocks[0].first + i] = cells[i];
-    set_consts(&s);
     while (!s.done)
         run_block(&s, cells);
     free(s.vals);

@@ -187,11 +187,11 @@ imports_known(struct instance *in)
     return true;
 }
 
-// Fresh pages of the arena are zero, and cost nothing until they are used.
+// Fresh pages are zero, and cost nothing until they are used.
 static void *
 zeroed(struct instance *in, u64 size)
 {
-    void *memory = arena_alloc(&in->keep, size, 16);
+    void *memory = arena_alloc(&in->fresh, size, 16);
 
     assert(memory != NULL);
     return memory;
@@ -301,12 +301,13 @@ instance_new(struct instance *in, struct bytes bytes, bool plain)
     };
 
     *in = (struct instance){.plain = plain,
-                            .keep = arena_make(8 * GIB),
+                            .keep = arena_make(2 * GIB),
+                            .fresh = arena_make(8 * GIB),
                             .temp = arena_make(256 * MIB)};
     if (module_decode(&in->m, bytes, &in->keep, &error) != OK ||
         !imports_known(in))
         return (struct result){UNSUPPORTED, TRAP_NONE};
-    in->fns = ARENA_NEW(&in->keep, struct fn, in->m.func_count);
+    in->bodies = ARENA_NEW(&in->keep, struct body, in->m.func_count);
     make_globals(in);
     make_memories(in);
     make_tables(in);
@@ -324,5 +325,6 @@ instance_free(struct instance *in)
         free(in->exceptions[i].payload);
     free(in->exceptions);
     arena_drop(&in->keep);
+    arena_drop(&in->fresh);
     arena_drop(&in->temp);
 }

@@ -63,6 +63,10 @@ suite_present() {
 part_suite() {
     suite_present || return
     part "suite linux" "$out/san/nebulet" wast "$out"/suite/*/*.json
+    for ins in 1 7 4096; do
+        part "suite plain, parts of $ins" env PART_INS=$ins \
+            "$out/nebulet-plain" wast "$out"/suite/*/*.json
+    done
     part "same code twice" same_code
 }
 

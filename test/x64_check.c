@@ -426,6 +426,7 @@ check_free_shape(struct check *c, const struct mins *old,
     switch (x64_info(old->op)->shape) {
     case SHAPE_NONE:
     case SHAPE_JUMP:
+    case SHAPE_GOTO:
     case SHAPE_TRAP:
     case SHAPE_TRAP_CC:
         return true;

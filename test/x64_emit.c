@@ -120,7 +120,7 @@ add_function(struct body *body, u32 index)
     static struct mblock mblocks[MAX_BLOCKS];
     static struct edge edges[MAX_EDGES];
     static u32 edge_block[MAX_EDGES], at[MAX_INS + 1];
-    static u8 slot_types[64];
+    static u32 slot_at[1];
     struct cases cases = {.targets = 0};
     struct fn fn = {.module = &module,
                     .index = index,
@@ -130,9 +130,8 @@ add_function(struct body *body, u32 index)
                     .at = at,
                     .pool = body->case_edges,
                     .cases = &cases,
-                    .plain = body->slots > 0,
-                    .slot_count = body->slots,
-                    .slot_types = slot_types};
+                    .zero_size = (u32)ALIGN_UP(8 * body->slots, 16),
+                    .slot_at = slot_at};
     struct mach m = {.fn = &fn,
                      .ins = body->ins,
                      .blocks = mblocks,
@@ -147,7 +146,6 @@ add_function(struct body *body, u32 index)
                      .saved = body->saved};
 
     module.funcs[index] = (struct func){.type = body->type, .at = 1000 * index};
-    memset(slot_types, IR_I64, sizeof(slot_types));
     while (body->case_edges[cases.count] != 0)
         cases.count++;
     for (u32 i = 0; i < m.block_count; i++) {

@@ -263,6 +263,7 @@ is_elsewhere(u32 op)
     case SHAPE_JCC:
     case SHAPE_SWITCH:
     case SHAPE_RET:
+    case SHAPE_GOTO:
     case SHAPE_TRAP:
     case SHAPE_TRAP_CC:
         return true;

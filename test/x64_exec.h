@@ -38,6 +38,7 @@ struct exec {
 struct exec_options {
     u32 features;
     bool plain;
+    u32 part_ins; // as in struct compile_options
 };
 
 // Load, compile and instantiate.  OK, ERR_UNSUPPORTED or ERR_UNKNOWN_IMPORT

@@ -409,7 +409,8 @@ exec_new_bytes(struct exec *e, struct bytes bytes,
                const struct exec_options *options, enum trap *trap)
 {
     struct compile_options compile = {.features = options->features,
-                                      .plain = options->plain};
+                                      .plain = options->plain,
+                                      .part_ins = options->part_ins};
 
     *e = (struct exec){.file = bytes};
     *trap = TRAP_NONE;

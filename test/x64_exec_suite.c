@@ -464,6 +464,15 @@ TEST(exec_core_plain)
     EXPECT_EQ(run_suite("core", &options).failed, 0);
 }
 
+// As many parts as there can be.
+TEST(exec_core_parts)
+{
+    struct exec_options options = {
+        .features = cpu_features_detect(), .plain = true, .part_ins = 1};
+
+    EXPECT_EQ(run_suite("core", &options).failed, 0);
+}
+
 // The floor: no AVX, no BMI.
 TEST(exec_core_floor)
 {

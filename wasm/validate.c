@@ -554,6 +554,15 @@ validator_init(struct validator *v, const struct module *m, u32 func,
 }
 
 void
+validator_reserve(struct validator *v, u32 operands, u32 frames)
+{
+    v->operands = grow(v, v->operands, v->operand_count, &v->operand_capacity,
+                       operands, sizeof(*v->operands));
+    v->frames = grow(v, v->frames, v->frame_count, &v->frame_capacity, frames,
+                     sizeof(*v->frames));
+}
+
+void
 validator_init_const(struct validator *v, struct const_expr expr)
 {
     v->r = (struct reader){v->m->bytes, expr.at, expr.end + 1, v->error};

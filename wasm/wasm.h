@@ -441,6 +441,10 @@ struct validator {
 void validator_init(struct validator *v, const struct module *m, u32 func,
                     struct arena *temp, struct error *error);
 
+// Make room for so many operands and frames: with as many as an earlier run
+// over the same body ended with, no more memory is taken.
+void validator_reserve(struct validator *v, u32 operands, u32 frames);
+
 // Read and check the next instruction.  False at the end of the body (the
 // final `end` is returned as an op first) or on failure, which is in error.
 // Instructions on structs, arrays and i31 (prefix 0xfb) are checked too: it is

@@ -59,3 +59,16 @@ abi_compute(struct abi *abi, const struct type *type, struct arena *temp)
           &abi->stack_size);
     return OK;
 }
+
+// All integers, or vectors at worst: 16 bytes each that has no register.
+static u32
+most(u32 count, u32 registers)
+{
+    return count > registers ? 16 * (count - registers) : 0;
+}
+
+u32
+abi_stack_most(u32 params, u32 results)
+{
+    return most(params, ABI_INT_ARGS) + most(results, ABI_INT_RESULTS);
+}

@@ -212,12 +212,14 @@ init_walk(struct allocator *a)
     return OK;
 }
 
-// A handler is entered with the callee-saved registers of whoever threw.
+// A handler is entered with the callee-saved registers of whoever threw.  The
+// last part of a function saves them for all parts.
 static u32
 saved_registers(const struct allocator *a)
 {
-    return a->fn->catch_count > 0 ? REGS_CALLEE_SAVED :
-                                    a->used & REGS_CALLEE_SAVED;
+    bool all = a->fn->catch_count > 0 || a->fn->part != FN_WHOLE;
+
+    return all ? REGS_CALLEE_SAVED : a->used & REGS_CALLEE_SAVED;
 }
 
 status_t

@@ -2,10 +2,14 @@
 //
 // Functions are compiled one after the other, each from its bytes to its place
 // in the code; what the steps leave behind in `temp` goes after each.  A
-// function that is not of the kind normal mode is made for is compiled again in
-// plain mode, whose time and memory are proportional to the body.
+// function that is not of the kind normal mode is made for, or would take more
+// memory than it is worth, is compiled again in plain mode: in parts, in time
+// proportional to the body and in memory that depends little on it.
 
 #include "x64/emit.h"
+
+// What normal mode may take of `temp` for a body.
+enum { TEMP_PER_BYTE = 64, TEMP_MIN = 2 * MIB };
 
 struct compiler {
     const struct module *m;
@@ -68,41 +72,109 @@ emit(struct compiler *c, const struct mach *m, u32 index)
     return status;
 }
 
+// The machine code of a function or a part, on real registers.  `mark` is from
+// after the build.
 static status_t
-try_func(struct compiler *c, u32 index, bool plain)
+generate(struct compiler *c, struct fn *fn, struct mach *m)
+{
+    u64 mark = arena_mark(c->temp);
+    status_t status;
+
+    finish_step(c, "build", fn, NULL, false);
+    status = mach_select(m, fn, c->options->features, c->temp);
+    if (status != OK)
+        return status;
+    mach_keep(m, c->temp, mark);
+    finish_step(c, "select", fn, m, false);
+    m->dump_live = dump_of(c, "live", fn->index);
+    if (m->dump_live != NULL)
+        print_head(m->dump_live, c, fn->index);
+    status = mach_allocate(m, c->temp);
+    if (status != OK)
+        return status;
+    mach_keep(m, c->temp, mark);
+    finish_step(c, "allocate", fn, m, true);
+    return OK;
+}
+
+static status_t
+compile_whole(struct compiler *c, u32 index)
 {
     struct fn fn;
     struct mach m;
-    status_t status = fn_build(&fn, c->m, index, plain, c->temp, c->error);
+    status_t status = fn_build(&fn, c->m, index, c->temp, c->error);
 
+    if (status == OK)
+        status = generate(c, &fn, &m);
+    if (status == OK)
+        status = emit(c, &m, index);
+    return status;
+}
+
+// In normal mode, with as much memory as that may take.  Then *again says
+// whether plain mode is to try.
+static status_t
+compile_normal(struct compiler *c, u32 index, bool *again)
+{
+    const struct func *func = &c->m->funcs[index];
+    u64 reserved = c->temp->reserved;
+    u64 most = TEMP_PER_BYTE * (func->end - func->at) + TEMP_MIN;
+
+    c->temp->reserved = MIN(reserved, arena_mark(c->temp) + most);
+    bool limited = c->temp->reserved < reserved;
+    status_t status = compile_whole(c, index);
+    c->temp->reserved = reserved;
+    *again = status == ERR_BUDGET || (status == ERR_NO_MEMORY && limited);
+    if (*again)
+        *c->error = (struct error){0};
+    return status;
+}
+
+static status_t
+compile_part(struct compiler *c, struct builder *b, struct fn *fn, u32 *frame)
+{
+    struct mach m;
+    status_t status = parts_next(b, fn);
+
+    if (status == OK)
+        status = generate(c, fn, &m);
     if (status != OK)
         return status;
-    finish_step(c, "build", &fn, NULL, false);
-    u64 mark = arena_mark(c->temp);
-    status = mach_select(&m, &fn, c->options->features, c->temp);
-    if (status != OK)
-        return status;
-    mach_keep(&m, c->temp, mark);
-    finish_step(c, "select", &fn, &m, false);
-    m.dump_live = dump_of(c, "live", index);
-    if (m.dump_live != NULL)
-        print_head(m.dump_live, c, index);
-    status = mach_allocate(&m, c->temp);
-    if (status != OK)
-        return status;
-    mach_keep(&m, c->temp, mark);
-    finish_step(c, "allocate", &fn, &m, true);
-    return emit(c, &m, index);
+    *frame = m.frame_size = MAX(*frame, m.frame_size);
+    return emit(c, &m, fn->index);
+}
+
+static status_t
+compile_plain(struct compiler *c, u32 index)
+{
+    struct builder *b;
+    struct fn fn = {.part = FN_PART};
+    u32 frame = 0;
+    status_t status =
+        parts_open(&b, c->m, index, c->options->part_ins, c->temp, c->error);
+
+    if (status == OK && !image_open(&c->image, parts_labels(b)))
+        status = ERR_NO_MEMORY;
+    while (status == OK && fn.part != FN_LAST) {
+        u64 mark = arena_mark(c->temp);
+        status = compile_part(c, b, &fn, &frame);
+        image_keep(&c->image, mark);
+    }
+    return status;
 }
 
 static status_t
 compile_func(struct compiler *c, u32 index)
 {
-    status_t status = try_func(c, index, c->options->plain);
+    bool plain = c->options->plain;
+    status_t status = OK;
 
-    image_settle(&c->image);
-    if (status == ERR_BUDGET && !c->options->plain) {
-        status = try_func(c, index, true);
+    if (!plain) {
+        status = compile_normal(c, index, &plain);
+        image_settle(&c->image);
+    }
+    if (plain) {
+        status = compile_plain(c, index);
         image_settle(&c->image);
     }
     if (status != OK)

@@ -298,6 +298,9 @@ print_end(const struct text *t, const struct mach *m)
     case SHAPE_SWITCH:
         print_cases(t->p, m, ins->imm);
         break;
+    case SHAPE_GOTO:
+        print(t->p, " label %u", ins->imm);
+        break;
     case SHAPE_TRAP:
     case SHAPE_TRAP_CC:
         print(t->p, " \"%s\"", trap_text((enum trap)ins->imm));

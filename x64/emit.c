@@ -36,6 +36,7 @@ bytes_of(const struct mach *m, const struct mins *ins)
         return ENCODE_ROOM;
     case SHAPE_JUMP: // may become a return
     case SHAPE_JCC:
+    case SHAPE_GOTO:
         return RETURN_ROOM;
     }
     return encode_room(ins);
@@ -69,6 +70,7 @@ sites_of(const struct mins *ins)
     case SHAPE_CALL_RM:
     case SHAPE_TAIL_REL:
     case SHAPE_SWITCH:
+    case SHAPE_GOTO:
     case SHAPE_TRAP:
     case SHAPE_TRAP_CC:
         return count + 1;
@@ -92,6 +94,8 @@ emission_init(struct emission *em, const struct mach *m, struct arena *temp)
         tables += ins->op == X64_SWITCH;
         em->has_calls |= ins->op == X64_CALL_REL || ins->op == X64_CALL_RM;
     }
+    for (u32 i = 0; i < m->fn->block_count; i++)
+        sites += m->fn->blocks[i].label != 0;
     bytes += 2 * stubs;
     if (bytes > INT32_MAX)
         return ERR_LIMIT;
@@ -134,6 +138,8 @@ only_jumps_to(const struct mach *m, u32 block)
 
     if (is_edge_block(m, block))
         return b->first == b->end ? m->fn->edges[b->edge].to : NO_BLOCK;
+    if (m->fn->blocks[block].label != 0)
+        return NO_BLOCK; // other parts need it
     if (b->end - b->first == 1 && m->ins[b->first].op == X64_JMP)
         return m->edge_block[m->ins[b->first].imm];
     return NO_BLOCK;
@@ -289,15 +295,23 @@ emit_move_rsp(struct emission *em, u32 op, u32 size)
                      .op = (u16)op, .def = REG_RSP, .a = REG_RSP, .imm = size});
 }
 
-// A load or store at [rsp + disp].
+// A load, store or address at [base + disp].
+static void
+emit_access(struct emission *em, u32 op, u32 reg, u32 base, i32 disp)
+{
+    emit_ins(em, (struct mins){.op = (u16)op,
+                               .flags = MINS_MEM,
+                               .def = reg,
+                               .a = reg,
+                               .base = base,
+                               .index = REG_NONE,
+                               .disp = disp});
+}
+
 static void
 emit_stack(struct emission *em, u32 op, u32 reg, u32 disp)
 {
-    emit_ins(em, (struct mins){.op = (u16)op,
-                               .flags = MINS_MEM | MINS_OUT,
-                               .def = reg,
-                               .a = reg,
-                               .disp = (i32)disp});
+    emit_access(em, op, reg, REG_RSP, (i32)disp);
 }
 
 static void
@@ -321,12 +335,12 @@ emit_trap(struct emission *em, u32 trap, u32 in_wasm)
     put_byte(em, 0x0b);
 }
 
-// An opcode followed by the displacement of a function.
+// An opcode followed by the displacement of a function or a label of this one.
 static void
-emit_link(struct emission *em, u32 opcode, u32 func)
+emit_link(struct emission *em, u32 opcode, enum site_kind kind, u32 to)
 {
     put_byte(em, opcode);
-    add_site(em, SITE_LINK, em->encoder.at, func, 0);
+    add_site(em, kind, em->encoder.at, to, 0);
     put_word(em, 0);
 }
 
@@ -347,7 +361,7 @@ frame_size(const struct emission *em)
     u32 size = m->out_size + m->frame_size + saved_size(m);
 
     if (!em->has_calls && m->out_size + m->frame_size == 0)
-        return size;
+        return size; // never of a last part: it has slots
     return size % 16 == 8 ? size : size + 8;
 }
 
@@ -357,7 +371,8 @@ emit_stack_check(struct emission *em)
     u32 in_wasm = wasm_at(em, &(struct mins){0});
     reg_t reg = REG_RSP;
 
-    if (!em->has_calls && em->frame <= LEAF_UNCHECKED)
+    if (!em->has_calls && em->m->fn->part == FN_WHOLE &&
+        em->frame <= LEAF_UNCHECKED)
         return;
     if (em->frame > STACK_UNCHECKED) {
         reg = REG_R11;
@@ -375,18 +390,6 @@ emit_stack_check(struct emission *em)
     end_piece(em, CC_BE, add_stub(em, TRAP_STACK_OVERFLOW, in_wasm));
 }
 
-static u32
-slots_size(const struct fn *fn)
-{
-    u32 size = 0;
-
-    for (u32 i = 0; i < fn->slot_count; i++) {
-        u32 width = fn->slot_types[i] == IR_V128 ? 16 : 8;
-        size = (u32)ALIGN_UP(size, width) + width;
-    }
-    return (u32)ALIGN_UP(size, 16);
-}
-
 // Fill the slots of plain mode with zero bytes, from their end down.  r10 and
 // xmm15 carry no argument.
 //
@@ -395,7 +398,7 @@ slots_size(const struct fn *fn)
 static void
 emit_zero_slots(struct emission *em)
 {
-    u32 size = em->m->fn->plain ? slots_size(em->m->fn) : 0;
+    u32 size = em->m->fn->zero_size;
 
     if (size == 0)
         return;
@@ -420,13 +423,23 @@ emit_zero_slots(struct emission *em)
     put_byte(em, (u32)(again - em->encoder.at - 1));
 }
 
+static u32
+frame_slot(const struct emission *em)
+{
+    return em->m->out_size + em->m->fn->slot_at[SLOT_FRAME];
+}
+
+// The last part tells the others, which leave by tail calls, how large the
+// frame is.
 static void
 emit_prologue(struct emission *em)
 {
     const struct mach *m = em->m;
 
-    em->frame = frame_size(em);
     em->encoder.slots_at = m->out_size;
+    if (m->fn->part == FN_PART)
+        return;
+    em->frame = frame_size(em);
     em->encoder.args_at = em->frame + 8;
     emit_stack_check(em);
     for (u32 i = 0; i < COUNT(saved_order); i++)
@@ -434,6 +447,10 @@ emit_prologue(struct emission *em)
             emit_ins(em, (struct mins){.op = X64_PUSH, .a = saved_order[i]});
     emit_move_rsp(em, X64_SUB64_I, em->frame - saved_size(m));
     emit_zero_slots(em);
+    if (m->fn->part == FN_LAST) {
+        emit_stack(em, X64_LEA64, REG_R10, em->frame);
+        emit_stack(em, X64_MOV64_MR, REG_R10, frame_slot(em));
+    }
 }
 
 static void
@@ -449,27 +466,32 @@ emit_epilogue(struct emission *em)
 
 // Leave the frame for a tail call.  Its stack arguments, now at rsp, end where
 // our own end, below the caller's result area; they move upwards, so the last
-// goes first.  r11 and xmm15 carry no argument.
+// goes first.  r10, r11 and xmm15 carry no argument; r10 becomes the address of
+// the return address.
 static void
 emit_leave(struct emission *em, u32 args_size)
 {
     const struct mach *m = em->m;
-    u32 to = em->frame + 8 + m->args_size - args_size;
-    u32 at = em->frame;
+    i32 to = 8 + (i32)m->args_size - (i32)args_size, at = 0;
+    bool whole = m->fn->part == FN_WHOLE;
 
-    if (args_size == 0 && m->args_size == 0) {
+    if (args_size == 0 && m->args_size == 0 && whole) {
         emit_epilogue(em);
         return;
     }
-    emit_stack(em, X64_MOV64, REG_R11, em->frame);
+    if (whole)
+        emit_stack(em, X64_LEA64, REG_R10, em->frame);
+    else
+        emit_stack(em, X64_MOV64, REG_R10, frame_slot(em));
+    emit_access(em, X64_MOV64, REG_R11, REG_R10, 0);
     for (u32 i = 0; i < COUNT(saved_order); i++)
         if ((m->saved >> saved_order[i] & 1) != 0)
-            emit_stack(em, X64_MOV64, saved_order[i], at -= 8);
+            emit_access(em, X64_MOV64, saved_order[i], REG_R10, at -= 8);
     for (u32 i = args_size; i > 0; i -= 16) {
         emit_stack(em, X64_MOVUPS, REG_SCRATCH, i - 16);
-        emit_stack(em, X64_MOVUPS_MR, REG_SCRATCH, to + i - 16);
+        emit_access(em, X64_MOVUPS_MR, REG_SCRATCH, REG_R10, to + (i32)i - 16);
     }
-    emit_move_rsp(em, X64_ADD64_I, to - 8);
+    emit_access(em, X64_LEA64, REG_RSP, REG_R10, to - 8);
     emit_stack(em, X64_MOV64_MR, REG_R11, 0);
 }
 
@@ -481,7 +503,7 @@ emit_call(struct emission *em, const struct mins *ins)
     const struct mcall *call = &em->m->calls[ins->imm];
 
     if (ins->op == X64_CALL_REL)
-        emit_link(em, 0xe8, call->func);
+        emit_link(em, 0xe8, SITE_LINK, call->func);
     else
         emit_ins(em, *ins);
     add_site(em, SITE_CALL, em->encoder.at, call->try, wasm_at(em, ins));
@@ -495,7 +517,7 @@ emit_tail(struct emission *em, const struct mins *ins)
 
     emit_leave(em, call->args_size);
     if (ins->op == X64_TAIL_REL) {
-        emit_link(em, 0xe9, call->func);
+        emit_link(em, 0xe9, SITE_LINK, call->func);
     } else {
         assert(ins->base == REG_RAX); // nothing else outlives the frame
         emit_ins(em, *ins);
@@ -681,6 +703,9 @@ emit_any(struct emission *em, const struct mins *ins, u32 next)
     case SHAPE_RET:
         emit_return(em);
         break;
+    case SHAPE_GOTO:
+        emit_link(em, 0xe9, SITE_GOTO, ins->imm);
+        break;
     case SHAPE_TRAP:
         emit_trap(em, ins->imm, wasm_at(em, ins));
         break;
@@ -699,6 +724,8 @@ emit_block(struct emission *em, u32 block, u32 next)
     const struct mblock *b = &m->blocks[block];
 
     place_label(em, block);
+    if (!is_edge_block(m, block) && m->fn->blocks[block].label != 0)
+        add_site(em, SITE_BIND, em->encoder.at, m->fn->blocks[block].label, 0);
     for (u32 i = b->first; i < b->end; i++) {
         if (em->listing)
             add_site(em, SITE_INS, em->encoder.at, i, 0);
@@ -733,6 +760,10 @@ mach_emit(const struct mach *m, struct image *image, struct arena *temp,
     if (status != OK)
         return status;
     if (first == NULL)
+        return ERR_NO_MEMORY;
+    // Once the code is placed there is no way back.
+    if (!image_room(image, em.site_capacity + m->fn->try_count +
+                               m->fn->catch_count + 1))
         return ERR_NO_MEMORY;
     resolve_jumps(&em);
     order_blocks(&em, first);

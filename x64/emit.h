@@ -35,7 +35,15 @@ struct image {
     struct row *fresh; // those since the last image_settle, or NULL
     u32 row_count, fresh_count;
     u32 counts[ROW_TABLES]; // rows of each table
+
+    // The function at hand, when it comes in parts.
+    struct row *kept; // rows of the parts that are done
+    u32 kept_count;
+    u32 *labels; // by label: its offset | LABEL_BOUND; else like `waiting`
+    u32 start;   // offset of the first part, or NO_INDEX
 };
+
+enum { LABEL_BOUND = 1u << 31 };
 
 // `keep` gets what *code points to; the bottom of `temp` belongs to the image
 // until the end.
@@ -64,6 +72,23 @@ MUST_USE status_t image_call(struct image *image, struct call_site row);
 MUST_USE status_t image_try(struct image *image, struct code_try row);
 MUST_USE status_t image_catch(struct image *image, struct code_catch row);
 
+// A function comes in parts: `count` labels, in memory that lasts until
+// image_settle.
+MUST_USE bool image_open(struct image *image, u32 count);
+
+// The label is at this offset.  LABEL_NEXT can be used again after that.
+void image_bind(struct image *image, u32 label, u32 at);
+
+// The displacement at this offset is to lead to a label.
+void image_goto(struct image *image, u32 at, u32 label);
+
+// A part is done: drop everything from `temp` after the mark, which is from
+// before the part, but the image's.
+void image_keep(struct image *image, u64 mark);
+
+// Is there memory for so many rows?
+bool image_room(const struct image *image, u32 count);
+
 // A function or thunk is done: drop everything from `temp` but the image's.
 void image_settle(struct image *image);
 
@@ -91,6 +116,8 @@ enum site_kind {
     SITE_CALL,   // return address `at`: a = handler in fn.tries
     SITE_LINK,   // displacement at `at`, end of the instruction: a = function
     SITE_RODATA, // displacement at `at`; a = end of the instruction
+    SITE_GOTO,   // displacement at `at`, ditto: a = label of the function
+    SITE_BIND,   // label a of the function is at `at`
     SITE_LABEL,  // for listings: label a is at `at`
     SITE_INS,    // for listings: instruction a starts at `at`
 };

@@ -31,7 +31,13 @@ image_init(struct image *image, struct code *code, const struct module *m,
 {
     *code = (struct code){0};
     *image = (struct image){
-        .code = code, .module = m, .text = text, .keep = keep, .temp = temp};
+        .code = code,
+        .module = m,
+        .text = text,
+        .keep = keep,
+        .temp = temp,
+        .start = NO_INDEX,
+    };
     code->text = arena_alloc(text, 0, 64);
     code->entries = ARENA_NEW(keep, u32, m->func_count);
     code->enter = ARENA_NEW(keep, u32, m->type_count);
@@ -111,6 +117,83 @@ image_link(struct image *image, u32 at, u32 func)
     }
 }
 
+// --- parts of functions ------------------------------------------------------
+
+bool
+image_open(struct image *image, u32 count)
+{
+    image->labels = ARENA_NEW(image->temp, u32, count);
+    return image->labels != NULL;
+}
+
+void
+image_bind(struct image *image, u32 label, u32 at)
+{
+    u32 waiting = image->labels[label];
+
+    while (waiting != 0) {
+        u32 place = waiting - 1;
+        waiting = read_word(image->code, place);
+        write_word(image->code, place, at - (place + 4));
+    }
+    image->labels[label] = label == LABEL_NEXT ? 0 : at | LABEL_BOUND;
+}
+
+void
+image_goto(struct image *image, u32 at, u32 label)
+{
+    u32 now = image->labels[label];
+
+    if (now & LABEL_BOUND) {
+        write_word(image->code, at, (now & ~(u32)LABEL_BOUND) - (at + 4));
+    } else {
+        write_word(image->code, at, now);
+        image->labels[label] = at + 1;
+    }
+}
+
+// Move the fresh rows down to `to`; their end.
+static u64
+move_rows(struct image *image, struct row *to)
+{
+    struct row *end = to + image->fresh_count;
+
+    if (image->fresh_count > 0)
+        memmove(to, image->fresh, image->fresh_count * sizeof(*to));
+    image->fresh = NULL;
+    image->fresh_count = 0;
+    return (u64)((u8 *)end - image->temp->base);
+}
+
+void
+image_keep(struct image *image, u64 mark)
+{
+    u64 start = ALIGN_UP(mark, _Alignof(struct row));
+
+    if (image->fresh_count == 0) {
+        arena_reset(image->temp, mark);
+        return;
+    }
+    if (image->kept_count == 0)
+        image->kept = (struct row *)(image->temp->base + start);
+    struct row *end = image->kept + image->kept_count;
+    assert((u8 *)end <= image->temp->base + start);
+    image->kept_count += image->fresh_count;
+    arena_reset(image->temp, move_rows(image, end));
+}
+
+// --- rows of tables ----------------------------------------------------------
+
+bool
+image_room(const struct image *image, u32 count)
+{
+    u64 mark = arena_mark(image->temp);
+    bool ok = arena_alloc(image->temp, count * sizeof(struct row), 16) != NULL;
+
+    arena_reset(image->temp, mark);
+    return ok;
+}
+
 static status_t
 add_row(struct image *image, struct row row)
 {
@@ -162,13 +245,12 @@ image_settle(struct image *image)
 {
     struct row *end = image->rows + image->row_count;
 
-    if (image->fresh_count > 0)
-        memmove(end, image->fresh, image->fresh_count * sizeof(*end));
-    image->row_count += image->fresh_count;
-    image->fresh = NULL;
-    image->fresh_count = 0;
-    end = image->rows + image->row_count;
-    arena_reset(image->temp, (u64)((u8 *)end - image->temp->base));
+    if (image->kept_count > 0)
+        memmove(end, image->kept, image->kept_count * sizeof(*end));
+    image->row_count += image->kept_count + image->fresh_count;
+    arena_reset(image->temp, move_rows(image, end + image->kept_count));
+    image->kept_count = 0;
+    image->start = NO_INDEX;
 }
 
 static void

@@ -139,6 +139,12 @@ place_site(const struct emission *em, struct image *image, u32 start,
     case SITE_LINK:
         image_link(image, start + at, s->a);
         break;
+    case SITE_GOTO:
+        image_goto(image, start + at, s->a);
+        break;
+    case SITE_BIND:
+        image_bind(image, s->a, start + at);
+        break;
     case SITE_RODATA:
         memcpy(&word, bytes + at, sizeof(word));
         word += pool_at - (at + (s->a - s->at));
@@ -148,13 +154,24 @@ place_site(const struct emission *em, struct image *image, u32 start,
     return OK;
 }
 
+static u32
+catch_at(const struct emission *em, const struct image *image, u32 start, u32 i)
+{
+    const struct fn *fn = em->m->fn;
+
+    if (fn->part == FN_LAST)
+        return image->labels[fn->pads[i].label] & ~(u32)LABEL_BOUND;
+    return start +
+           label_at(em, em->jumps[em->m->edge_block[fn->catches[i].edge]]);
+}
+
 // fn.tries[i] becomes code.tries[first_try + i].
 static status_t
 place_tries(const struct emission *em, struct image *image, u32 start,
             u32 first_try)
 {
     const struct fn *fn = em->m->fn;
-    u32 first_catch = image->counts[ROW_CATCH];
+    u32 first_catch = image->counts[ROW_CATCH], rows = 0;
     status_t status = OK;
 
     for (u32 i = 1; i < fn->try_count && status == OK; i++) {
@@ -164,14 +181,33 @@ place_tries(const struct emission *em, struct image *image, u32 start,
             (struct code_try){.parent = t->parent ? first_try + t->parent : 0,
                               .catches = first_catch + t->catches,
                               .count = t->count});
+        rows += t->count;
     }
-    for (u32 i = 0; i < fn->catch_count && status == OK; i++) {
-        u32 block = em->jumps[em->m->edge_block[fn->catches[i].edge]];
+    for (u32 i = 0; i < rows && status == OK; i++)
         status = image_catch(
-            image, (struct code_catch){.tag = fn->catches[i].tag,
-                                       .pc = start + label_at(em, block)});
-    }
+            image,
+            (struct code_catch){.tag = fn->part == FN_LAST ? fn->pads[i].tag :
+                                                             fn->catches[i].tag,
+                                .pc = catch_at(em, image, start, i)});
     return status;
+}
+
+// The function is complete.
+static status_t
+place_func(const struct emission *em, struct image *image, u32 start, u32 end,
+           u32 first_try)
+{
+    const struct mach *m = em->m;
+    status_t status = place_tries(em, image, start, first_try);
+
+    image_define(image, m->fn->index, start);
+    if (status != OK)
+        return status;
+    return image_func(image, (struct func_code){.start = image->start,
+                                                .end = start + end,
+                                                .func = m->fn->index,
+                                                .frame = em->frame,
+                                                .saved = (u16)m->saved});
 }
 
 // --- listing ---------------------------------------------------------------
@@ -249,21 +285,16 @@ emission_place(struct emission *em, struct image *image,
     if (to == NULL)
         return ERR_NO_MEMORY;
     u32 start = (u32)(to - image->code->text);
+    if (image->start == NO_INDEX)
+        image->start = start;
     memset(to + end, 0xcc, pool_at - end);
     copy_pieces(em, to);
     copy_pool(em, to, pool_at);
-    image_define(image, m->fn->index, start);
     for (u32 i = 0; i < em->site_count && status == OK; i++)
         status =
             place_site(em, image, start, pool_at, first_try, &em->sites[i]);
-    if (status == OK)
-        status = place_tries(em, image, start, first_try);
-    if (status == OK)
-        status = image_func(image, (struct func_code){.start = start,
-                                                      .end = start + end,
-                                                      .func = m->fn->index,
-                                                      .frame = em->frame,
-                                                      .saved = (u16)m->saved});
+    if (status == OK && m->fn->part != FN_PART)
+        status = place_func(em, image, start, end, first_try);
     if (status == OK && listing != NULL)
         list_code(em, to, start, end, listing);
     return status;

@@ -92,6 +92,9 @@ enum {
 MUST_USE status_t abi_compute(struct abi *abi, const struct type *type,
                               struct arena *temp);
 
+// At least the stack_size of any type with so many parameters and results.
+u32 abi_stack_most(u32 params, u32 results);
+
 // --- instructions -----------------------------------------------------------
 
 // Rows of x64/ops.def, which says what the columns and the names mean.

@@ -47,6 +47,9 @@ start(struct select *s)
     struct mach *m = s->m;
     u32 count = s->fn->ins_count;
 
+    m->frame_size = s->fn->slots_size;
+    if (s->fn->part != FN_WHOLE)
+        m->out_size = abi_stack_most(s->fn->call_args, s->fn->call_results);
     m->vreg_capacity = 4 * count + 64;
     m->types = arena_alloc(s->temp, m->vreg_capacity, 1);
     m->blocks = ARENA_NEW(s->temp, struct mblock, s->fn->block_count);
@@ -96,7 +99,7 @@ mach_select(struct mach *m, struct fn *fn, u32 features, struct arena *temp)
         .m = m, .fn = fn, .module = fn->module, .temp = temp, .status = OK};
 
     *m = (struct mach){.fn = fn, .features = features};
-    if (!start(&s) || !place_slots(&s))
+    if (!start(&s))
         return ERR_NO_MEMORY;
     mark_values(&s);
     for (s.block = 0; s.block < fn->block_count && s.status == OK; s.block++)

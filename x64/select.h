@@ -84,7 +84,6 @@ struct select {
     const struct module *module;
     struct arena *temp;
     struct fact *facts; // by val_t
-    u32 *slots;         // offset of each frame slot of the function
     val_t now;          // the IR instruction being done
     blk_t block;
     u32 epoch;         // counts effects, backwards
@@ -181,9 +180,6 @@ u8 put_all_true(struct select *s, val_t v, const struct row *row);
 struct rm rm_address(struct select *s, val_t address, u64 offset, u32 memory,
                      u32 size);
 struct rm rm_load(struct select *s, val_t load);
-
-// Lay out the frame slots of the function; false: no memory.
-MUST_USE bool place_slots(struct select *s);
 
 // A field of the vmctx.
 struct rm rm_vmctx(u64 offset);

@@ -336,6 +336,13 @@ lower_switch(struct select *s, val_t v, const struct row *row)
 }
 
 void
+lower_goto(struct select *s, val_t v, const struct row *row)
+{
+    (void)row;
+    put(s, X64_GOTO)->imm = s->fn->ins[v].a;
+}
+
+void
 lower_trap(struct select *s, val_t v, const struct row *row)
 {
     (void)row;

@@ -457,29 +457,10 @@ lower_ref_type(struct select *s, val_t v, const struct row *row)
 
 // --- slots of the frame ------------------------------------------------------
 
-bool
-place_slots(struct select *s)
-{
-    const struct fn *fn = s->fn;
-    u32 size = 0;
-
-    s->slots = arena_alloc(s->temp, sizeof(u32) * (u64)fn->slot_count, 4);
-    if (s->slots == NULL)
-        return false;
-    for (u32 i = 0; i < fn->slot_count; i++) {
-        u32 width = fn->slot_types[i] == IR_V128 ? 16 : 8;
-        size = (u32)ALIGN_UP(size, width);
-        s->slots[i] = size;
-        size += width;
-    }
-    s->m->frame_size = (u32)ALIGN_UP(size, 16);
-    return true;
-}
-
 static struct rm
 rm_slot(const struct select *s, u32 slot)
 {
-    struct rm rm = rm_mem(0, (i32)s->slots[slot]);
+    struct rm rm = rm_mem(0, (i32)s->fn->slot_at[slot]);
 
     rm.flags |= MINS_FRAME;
     return rm;

@@ -95,6 +95,8 @@ typedef void enter_fn(struct vmctx *vm, const struct func_entry *entry,
 struct compile_options {
     u32 features; // enum cpu_feature
     bool plain;   // force plain mode, for tests
+    u32 part_ins; // end parts of plain mode at this many instructions of the
+                  // IR, 0: a good number; for tests
     // Called after each step of each function when not NULL: for
     // `nebulet dump` and for timing.
     void (*step)(void *self, const char *step, u32 func);

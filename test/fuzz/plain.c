@@ -1,7 +1,10 @@
 // test/fuzz/plain.c: linked into out/nebulet-plain in front of module_compile,
-// it makes every function be compiled in plain mode.
+// it makes every function be compiled in plain mode, with parts of PART_INS
+// instructions if that is in the environment.
 
 #include "x64/x64.h"
+
+#include <stdlib.h>
 
 status_t __real_module_compile(struct code *code, const struct module *m,
                                const struct compile_options *options,
@@ -20,6 +23,9 @@ __wrap_module_compile(struct code *code, const struct module *m,
 {
     struct compile_options plain = *options;
 
+    const char *part_ins = getenv("PART_INS");
+
     plain.plain = true;
+    plain.part_ins = part_ins != NULL ? (u32)atoi(part_ins) : 0;
     return __real_module_compile(code, m, &plain, text, keep, temp, error);
 }

@@ -19,53 +19,80 @@
       (then (v128.const i64x2 1 2))
       (else (v128.const i64x2 3 4)))))
 ;; expect
-;; function 0 plain
-;; b0(v1 i32):
-;;     slot.set 0, v1
+;; function 0, a part
+;; b0: label 2
 ;;     jump b1
-;; b1: loop 1
-;;     v4 = slot.get i32 1
-;;     v5 = slot.get i32 0
-;;     v6 = i32.add v4, v5
-;;     slot.set 1, v6
-;;     v8 = i32.const -1
-;;     v9 = i32.add v5, v8
-;;     slot.set 0, v9
-;;     branch v9 ? b1 : b2
-;; b2:
-;;     v12 = slot.get i32 1
-;;     return v12
-;; function 1 plain
-;; b0(v1 i32):
-;;     v2 = i32.const 1
-;;     v3 = i32.const 2
-;;     v4 = i32.const 3
-;;     slot.set 0, v2
-;;     slot.set 1, v3
+;; b1: label 4
+;;     v2 = slot.get i32 2
+;;     v3 = slot.get i32 1
+;;     v4 = i32.add v2, v3
 ;;     slot.set 2, v4
-;;     branch v1 ? b1 : b2
-;; b1:
-;;     v9 = slot.get i32 2
-;;     slot.set 1, v9
-;;     jump b3
+;;     v6 = i32.const -1
+;;     v7 = i32.add v3, v6
+;;     slot.set 1, v7
+;;     branch v7 ? b2 : b3
 ;; b2:
-;;     jump b3
+;;     goto 4
 ;; b3:
-;;     v13 = slot.get i32 1
-;;     v14 = slot.get i32 0
-;;     v15 = i32.add v14, v13
-;;     return v15
-;; function 2 plain
+;;     v11 = slot.get i32 2
+;;     slot.set 4, v11
+;;     goto 3
+;; function 0, the last part
 ;; b0(v1 i32):
-;;     branch v1 ? b1 : b2
+;;     slot.set 1, v1
+;;     goto 2
+;; b1: label 3
+;;     v4 = slot.get i32 4
+;;     return v4
+;; function 1, a part
+;; b0: label 2
+;;     v1 = i32.const 1
+;;     v2 = i32.const 2
+;;     v3 = i32.const 3
+;;     v4 = slot.get i32 1
+;;     slot.set 3, v1
+;;     slot.set 4, v2
+;;     slot.set 5, v3
+;;     branch v4 ? b1 : b2
 ;; b1:
-;;     v3 = v128.const 0x00000000000000020000000000000001
-;;     slot.set 0, v3
-;;     jump b3
+;;     v9 = slot.get i32 5
+;;     slot.set 4, v9
+;;     goto 4
 ;; b2:
-;;     v6 = v128.const 0x00000000000000040000000000000003
-;;     slot.set 0, v6
 ;;     jump b3
-;; b3:
-;;     v9 = slot.get v128 0
-;;     return v9
+;; b3: label 4
+;;     v13 = slot.get i32 4
+;;     v14 = slot.get i32 3
+;;     v15 = i32.add v14, v13
+;;     slot.set 3, v15
+;;     goto 3
+;; function 1, the last part
+;; b0(v1 i32):
+;;     slot.set 1, v1
+;;     goto 2
+;; b1: label 3
+;;     v4 = slot.get i32 3
+;;     return v4
+;; function 2, a part
+;; b0: label 2
+;;     v1 = slot.get i32 1
+;;     branch v1 ? b2 : b1
+;; b1:
+;;     goto 4
+;; b2:
+;;     v4 = v128.const 0x00000000000000020000000000000001
+;;     slot.set 3, v4
+;;     goto 5
+;; b3: label 4
+;;     v7 = v128.const 0x00000000000000040000000000000003
+;;     slot.set 3, v7
+;;     jump b4
+;; b4: label 5
+;;     goto 3
+;; function 2, the last part
+;; b0(v1 i32):
+;;     slot.set 1, v1
+;;     goto 2
+;; b1: label 3
+;;     v4 = slot.get v128 3
+;;     return v4
