@@ -13,6 +13,18 @@ struct name {
     struct place place;
 };
 
+static struct name
+name_of(u32 fd, u32 ptr, u32 size, u64 rights, enum follow follow)
+{
+    return (struct name){
+        .fd = fd,
+        .ptr = ptr,
+        .size = size,
+        .rights = rights,
+        .follow = follow,
+    };
+}
+
 static enum follow
 follow_of(u32 flags)
 {
@@ -93,13 +105,8 @@ do_stat(struct wasi *w, struct name *name, void *out)
 static errno_t
 stat_path(u32 fd, u32 flags, u32 path, u32 size, u32 out, bool old)
 {
-    struct name name = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_FILESTAT_GET,
-        .follow = follow_of(flags),
-    };
+    struct name name =
+        name_of(fd, path, size, CAN_PATH_FILESTAT_GET, follow_of(flags));
     struct filestat stat;
     errno_t error = with_name(&name, do_stat, &stat);
 
@@ -138,13 +145,8 @@ do_readlink(struct wasi *w, struct name *name, void *to)
 errno_t
 wasi_path_readlink(u32 fd, u32 path, u32 size, u32 to, u32 to_size, u32 out)
 {
-    struct name name = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_READLINK,
-        .follow = FOLLOW_BEFORE_SLASH,
-    };
+    struct name name =
+        name_of(fd, path, size, CAN_PATH_READLINK, FOLLOW_BEFORE_SLASH);
     struct bytes buffer = user_bytes(to, to_size);
 
     if (buffer.ptr == NULL || user_bytes(out, sizeof(u32)).ptr == NULL)
@@ -193,13 +195,8 @@ errno_t
 wasi_path_filestat_set_times(u32 fd, u32 flags, u32 path, u32 size, u64 atime,
                              u64 mtime, u32 fst_flags)
 {
-    struct name name = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_FILESTAT_SET_TIMES,
-        .follow = follow_of(flags),
-    };
+    struct name name =
+        name_of(fd, path, size, CAN_PATH_FILESTAT_SET_TIMES, follow_of(flags));
     struct new_times times;
     errno_t error = times_from(&times, atime, mtime, fst_flags);
 
@@ -245,13 +242,8 @@ do_create_directory(struct wasi *w, struct name *name, void *arg)
 errno_t
 wasi_path_create_directory(u32 fd, u32 path, u32 size)
 {
-    struct name name = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_CREATE_DIRECTORY,
-        .follow = FOLLOW_NEVER,
-    };
+    struct name name =
+        name_of(fd, path, size, CAN_PATH_CREATE_DIRECTORY, FOLLOW_NEVER);
 
     return with_name(&name, do_create_directory, NULL);
 }
@@ -274,13 +266,7 @@ do_symlink(struct wasi *w, struct name *name, void *target)
 errno_t
 wasi_path_symlink(u32 target, u32 target_size, u32 fd, u32 path, u32 size)
 {
-    struct name name = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_SYMLINK,
-        .follow = FOLLOW_NEVER,
-    };
+    struct name name = name_of(fd, path, size, CAN_PATH_SYMLINK, FOLLOW_NEVER);
     struct string text;
     char *buffer = kernel_alloc(PATH_SIZE);
 
@@ -315,13 +301,8 @@ do_remove(struct wasi *w, struct name *name, void *arg)
 errno_t
 wasi_path_remove_directory(u32 fd, u32 path, u32 size)
 {
-    struct name name = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_REMOVE_DIRECTORY,
-        .follow = FOLLOW_NEVER,
-    };
+    struct name name =
+        name_of(fd, path, size, CAN_PATH_REMOVE_DIRECTORY, FOLLOW_NEVER);
 
     return with_name(&name, do_remove, &name);
 }
@@ -329,13 +310,8 @@ wasi_path_remove_directory(u32 fd, u32 path, u32 size)
 errno_t
 wasi_path_unlink_file(u32 fd, u32 path, u32 size)
 {
-    struct name name = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_UNLINK_FILE,
-        .follow = FOLLOW_NEVER,
-    };
+    struct name name =
+        name_of(fd, path, size, CAN_PATH_UNLINK_FILE, FOLLOW_NEVER);
 
     return with_name(&name, do_remove, NULL);
 }
@@ -400,20 +376,10 @@ errno_t
 wasi_path_link(u32 fd, u32 flags, u32 path, u32 size, u32 new_fd, u32 new_path,
                u32 new_size)
 {
-    struct name from = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_LINK_SOURCE,
-        .follow = FOLLOW_NEVER,
-    };
-    struct name to = {
-        .fd = new_fd,
-        .ptr = new_path,
-        .size = new_size,
-        .rights = CAN_PATH_LINK_TARGET,
-        .follow = FOLLOW_NEVER,
-    };
+    struct name from =
+        name_of(fd, path, size, CAN_PATH_LINK_SOURCE, FOLLOW_NEVER);
+    struct name to =
+        name_of(new_fd, new_path, new_size, CAN_PATH_LINK_TARGET, FOLLOW_NEVER);
 
     if (flags & LOOKUP_FOLLOW)
         return WASI_INVAL; // a link to a symlink is a link to the symlink
@@ -439,20 +405,10 @@ errno_t
 wasi_path_rename(u32 fd, u32 path, u32 size, u32 new_fd, u32 new_path,
                  u32 new_size)
 {
-    struct name from = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_RENAME_SOURCE,
-        .follow = FOLLOW_NEVER,
-    };
-    struct name to = {
-        .fd = new_fd,
-        .ptr = new_path,
-        .size = new_size,
-        .rights = CAN_PATH_RENAME_TARGET,
-        .follow = FOLLOW_NEVER,
-    };
+    struct name from =
+        name_of(fd, path, size, CAN_PATH_RENAME_SOURCE, FOLLOW_NEVER);
+    struct name to = name_of(new_fd, new_path, new_size, CAN_PATH_RENAME_TARGET,
+                             FOLLOW_NEVER);
 
     return with_names(&from, &to, do_rename);
 }
@@ -538,13 +494,9 @@ wasi_path_open(u32 fd, u32 flags, u32 path, u32 size, u32 open_flags,
 {
     bool exclusive =
         (open_flags & OPEN_CREATE) && (open_flags & OPEN_EXCLUSIVE);
-    struct name name = {
-        .fd = fd,
-        .ptr = path,
-        .size = size,
-        .rights = CAN_PATH_OPEN,
-        .follow = exclusive ? FOLLOW_BEFORE_SLASH : follow_of(flags),
-    };
+    struct name name =
+        name_of(fd, path, size, CAN_PATH_OPEN,
+                exclusive ? FOLLOW_BEFORE_SLASH : follow_of(flags));
     struct opening o = {
         .flags = open_flags,
         .init =
