@@ -4,31 +4,6 @@
 #include "test/kernel_frame.h"
 #include "test/wasm_help.h"
 
-enum {
-    TYPE = 1,
-    IMPORT,
-    FUNCTION,
-    TABLE,
-    MEMORY,
-    GLOBAL,
-    EXPORT,
-    CODE = 10,
-    DATA
-};
-
-static void
-repeat(struct build *b, u8 section, u32 n, const void *item, u32 size)
-{
-    build_section(b, section);
-    build_u32(b, n);
-    for (u32 i = 0; i < n; i++)
-        build_bytes(b, item, size);
-    build_close(b);
-}
-
-#define REPEAT(b, section, n, item) \
-    repeat(b, section, n, item, sizeof(item) - 1)
-
 static void
 export_start(struct build *b, u32 func)
 {

@@ -11,23 +11,9 @@
 #include "x64/x64.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <time.h>
 
 enum {
-    TYPE = 1,
-    IMPORT,
-    FUNCTION,
-    TABLE,
-    MEMORY,
-    GLOBAL,
-    EXPORT,
-    ELEMENT = 9,
-    CODE,
-    DATA,
-    TAG = 13,
     ROUNDS = 8, // of measuring: noise only adds, so the best of each counts
     RUNS = 3,
 };
@@ -87,11 +73,6 @@ end(struct build *b)
     build_close(b);
     build_close(b);
 }
-
-#define TIMES(b, n, ...)               \
-    for (u32 i_ = 0; i_ < (n); i_++) { \
-        build_list(b, __VA_ARGS__);    \
-    }
 
 static void
 get(struct build *b, u32 local)
@@ -556,16 +537,7 @@ exports(struct build *b, u32 n)
     build_section(b, MEMORY);
     build_list(b, 1, 0, 1);
     build_close(b);
-    build_section(b, EXPORT);
-    build_u32(b, n);
-    for (u32 i = 0; i < n; i++) {
-        char name[9];
-        format(name, sizeof(name), "%08x", i);
-        build_u8(b, 8);
-        build_bytes(b, name, 8);
-        build_list(b, 2, 0);
-    }
-    build_close(b);
+    build_exports(b, n, 2);
 }
 
 // n tries in each other, with a clause each.
@@ -644,25 +616,6 @@ static const struct {
 // --- measuring --------------------------------------------------------------
 
 static struct arena keep, temp, text;
-
-static void
-arena_map(struct arena *arena, u64 size)
-{
-    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    assert(memory != MAP_FAILED);
-    arena_init_fixed(arena, memory, size);
-}
-
-static u64
-cpu_ns(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
-}
 
 // Nanoseconds of one compilation; 0: it was refused.
 static u64
@@ -745,9 +698,9 @@ main(int argc, char **argv)
     bool timed = argc < 2 || strcmp(argv[1], "--memory") != 0;
     u32 passed = 0, bad = 0;
 
-    arena_map(&keep, 4 * GIB);
-    arena_map(&temp, 16 * GIB);
-    arena_map(&text, GIB);
+    keep = arena_make(4 * GIB);
+    temp = arena_make(16 * GIB);
+    text = arena_make(GIB);
     for (u32 i = 0; i < COUNT(families); i++) {
         bool ok = check_memory(i) && (!timed || check_time(i));
         if (!ok)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 struct arena
 arena_make(u64 size)
@@ -22,6 +23,15 @@ void
 arena_drop(struct arena *arena)
 {
     munmap(arena->base, arena->reserved);
+}
+
+u64
+cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
 }
 
 status_t
@@ -136,6 +146,31 @@ build_close(struct build *b)
     for (u32 i = 0; i < SIZE_BYTES; i++)
         b->ptr[start - SIZE_BYTES + i] =
             (u8)((size >> (7 * i) & 0x7f) | (i < SIZE_BYTES - 1 ? 0x80 : 0));
+}
+
+void
+build_repeat(struct build *b, u8 section, u32 n, const void *item, u32 size)
+{
+    build_section(b, section);
+    build_u32(b, n);
+    for (u32 i = 0; i < n; i++)
+        build_bytes(b, item, size);
+    build_close(b);
+}
+
+void
+build_exports(struct build *b, u32 n, u8 kind)
+{
+    build_section(b, EXPORT);
+    build_u32(b, n);
+    for (u32 i = 0; i < n; i++) {
+        char name[9];
+        format(name, sizeof(name), "%08x", i);
+        build_u8(b, 8);
+        build_bytes(b, name, 8);
+        build_list(b, kind, 0);
+    }
+    build_close(b);
 }
 
 struct bytes

@@ -10,8 +10,27 @@
 struct arena arena_make(u64 size);
 void arena_drop(struct arena *arena);
 
+u64 cpu_ns(void); // that this process has used
+
 // Decode and validate; what was wrong is in *error.
 status_t judge(struct bytes bytes, struct arena *arena, struct error *error);
+
+// Sections.
+enum {
+    TYPE = 1,
+    IMPORT,
+    FUNCTION,
+    TABLE,
+    MEMORY,
+    GLOBAL,
+    EXPORT,
+    START,
+    ELEMENT,
+    CODE,
+    DATA,
+    DATA_COUNT,
+    TAG
+};
 
 // Bytes of a module under construction.
 struct build {
@@ -32,8 +51,21 @@ void build_bytes(struct build *b, const void *bytes, u64 size);
 #define build_list(b, ...) \
     build_bytes(b, (const u8[]){__VA_ARGS__}, sizeof((u8[]){__VA_ARGS__}))
 
+// The same bytes n times.
+#define TIMES(b, n, ...)               \
+    for (u32 i_ = 0; i_ < (n); i_++) { \
+        build_list(b, __VA_ARGS__);    \
+    }
+
 // A section, or anything else that has its size in front.
 void build_open(struct build *b); // size to follow
 void build_section(struct build *b, u8 id);
 void build_close(struct build *b);
+// A section of n equal items, given as a string literal.
+#define REPEAT(b, section, n, item) \
+    build_repeat(b, section, n, item, sizeof(item) - 1)
+void build_repeat(struct build *b, u8 section, u32 n, const void *item,
+                  u32 size);
+// n exports of item 0 of a kind, under names of eight characters.
+void build_exports(struct build *b, u32 n, u8 kind);
 struct bytes build_result(const struct build *b);

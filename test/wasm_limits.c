@@ -5,22 +5,6 @@
 
 #include <string.h>
 
-enum {
-    TYPE = 1,
-    IMPORT,
-    FUNCTION,
-    TABLE,
-    MEMORY,
-    GLOBAL,
-    EXPORT,
-    START,
-    ELEMENT,
-    CODE,
-    DATA,
-    DATA_COUNT,
-    TAG
-};
-
 // A type section with the type () -> ().
 static void
 one_type(struct build *b)
@@ -29,20 +13,6 @@ one_type(struct build *b)
     build_list(b, 1, 0x60, 0, 0);
     build_close(b);
 }
-
-// A section of n equal items.
-static void
-repeat(struct build *b, u8 section, u32 n, const char *item, u32 size)
-{
-    build_section(b, section);
-    build_u32(b, n);
-    for (u32 i = 0; i < n; i++)
-        build_bytes(b, item, size);
-    build_close(b);
-}
-
-#define REPEAT(b, section, n, item) \
-    repeat(b, section, n, item, sizeof(item) - 1)
 
 // One function of type () -> () with this body, its size and `end` excepted.
 static void
@@ -105,16 +75,7 @@ static void
 exports(struct build *b, u32 n)
 {
     REPEAT(b, MEMORY, 1, "\0\0");
-    build_section(b, EXPORT);
-    build_u32(b, n);
-    for (u32 i = 0; i < n; i++) {
-        char name[9];
-        format(name, sizeof(name), "%08x", i);
-        build_u8(b, 8);
-        build_bytes(b, name, 8);
-        build_list(b, 2, 0);
-    }
-    build_close(b);
+    build_exports(b, n, 2);
 }
 
 static void
