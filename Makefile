@@ -86,6 +86,17 @@ endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
 
+# Programs that test/kernel_wasm.c includes as bytes.
+KERNEL_WASM := $(patsubst %.wat,$(OUT)/%.wasm,$(wildcard test/kernel/*.wat))
+
+$(KERNEL_WASM): $(OUT)/%.wasm: %.wat Makefile
+	@mkdir -p $(@D)
+	@echo "  WAT $@"; wat2wasm --debug-names --enable-threads --enable-exceptions $< -o $@
+
+$(OUT)/san/test/kernel_wasm.c.o $(OUT)/metal/test/kernel_wasm.c.o: $(KERNEL_WASM)
+$(OUT)/san/test/kernel_wasm.c.o: SAN += -Wa,-I$(OUT)/test
+$(OUT)/metal/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
+
 $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 	@echo "  LD $@"; $(CC) $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
 

@@ -35,13 +35,18 @@ kernel_test_twice(void (*test)(void))
 
 // --- modules -----------------------------------------------------------------
 
+struct bytes
+test_module_bytes(const struct test_module *m)
+{
+    return (struct bytes){(u8 *)(u64)m->start, (u64)(m->end - m->start)};
+}
+
 static struct bytes
 find_module(const char *name)
 {
     for (u32 i = 0; i < test_module_count; i++)
         if (strcmp(test_modules[i].name, name) == 0)
-            return (struct bytes){(u8 *)(u64)test_modules[i].bytes,
-                                  test_modules[i].size};
+            return test_module_bytes(&test_modules[i]);
     panic(__FILE__, __LINE__, name);
 }
 

@@ -29,13 +29,13 @@ void test_fail_commits(u64 after);
 
 struct test_module {
     const char *name;
-    const u8 *bytes;
-    u64 size;
+    const u8 *start, *end;
 };
 
 extern const struct test_module test_modules[];
 extern const u32 test_module_count;
 
+struct bytes test_module_bytes(const struct test_module *m);
 // Compile one of them.
 struct code_module *test_compile(const char *name);
 

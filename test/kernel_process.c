@@ -335,8 +335,7 @@ TEST_KERNEL(no_memory_for_the_compiler)
     struct code_module *code = NULL;
 
     for (u64 n = 0; code == NULL && n < 1000; n++) {
-        struct bytes bytes = {(u8 *)(u64)test_modules[0].bytes,
-                              test_modules[0].size};
+        struct bytes bytes = test_module_bytes(&test_modules[0]);
         struct error error;
         test_fail_commits(n);
         status_t status = code_module_new(&code, bytes, &error);
