@@ -11,8 +11,8 @@
 
 enum {
     PROBES = 8,            // longest search of a bucket
-    NUMBERS_MAX = 1 << 16, // bounds the memory of huge functions
-    BUCKETS_MAX = 1 << 14,
+    NUMBERS_MAX = 1 << 14, // what the caches of a CPU hold
+    BUCKETS_MAX = NUMBERS_MAX,
     ROOM_MIN = 16, // elements of any array
     ROOM_MAX = 1 << 30,
 };

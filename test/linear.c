@@ -24,7 +24,7 @@ enum {
     RATIO_TENTHS = 23,
     SLACK_NS = 1000000,
     MEMORY_PER_BYTE = 64,
-    MEMORY_SLACK = 4 * MIB,
+    MEMORY_SLACK = 10 * MIB,
 };
 
 // --- modules ----------------------------------------------------------------

@@ -79,14 +79,27 @@ struct name_set {
     u64 mask, budget;
 };
 
-enum { NUMBER_MASK = (1 << 20) - 1 };
+enum {
+    NUMBER_MASK = (1 << 20) - 1,
+    AHEAD = 8, // slots that the CPU fetches meanwhile
+};
 
-// Add the name of an export.  False when it was there.
-static bool
-name_add(struct checker *c, struct name_set *set, u32 number)
+// The hash of a name that is to be added soon.
+static u64
+name_hash(const struct name_set *set, u32 number)
 {
     struct string name = set->exports[number].name;
     u64 hash = hash_bytes(0, name.ptr, name.len);
+
+    __builtin_prefetch(&set->slots[hash & set->mask], 1);
+    return hash;
+}
+
+// Add the name of an export.  False when it was there.
+static bool
+name_add(struct checker *c, struct name_set *set, u32 number, u64 hash)
+{
+    struct string name = set->exports[number].name;
     u32 tag = (u32)(hash >> 32) & ~(u32)NUMBER_MASK;
     u64 at = hash & set->mask;
 
@@ -111,7 +124,7 @@ static void
 check_exports(struct checker *c)
 {
     const struct module *m = c->m;
-    u64 mark = arena_mark(c->d->keep), size = 16;
+    u64 mark = arena_mark(c->d->keep), size = 16, hashes[AHEAD];
 
     assert(LIMIT_EXPORTS <= NUMBER_MASK);
     while (size < 2 * (u64)m->export_count)
@@ -124,9 +137,14 @@ check_exports(struct checker *c)
     };
     if (set.slots == NULL)
         error_set(c->d->error, ERR_NO_MEMORY, 0, "out of memory");
+    for (u32 i = 0; i < MIN(AHEAD, m->export_count) && is_ok(c); i++)
+        hashes[i] = name_hash(&set, i);
     for (u32 i = 0; i < m->export_count && is_ok(c); i++) {
+        u64 hash = hashes[i % AHEAD];
+        if (i + AHEAD < m->export_count)
+            hashes[i % AHEAD] = name_hash(&set, i + AHEAD);
         check_export_index(c, &m->exports[i]);
-        if (!name_add(c, &set, i))
+        if (!name_add(c, &set, i, hash))
             fail(c, export_at(c, &m->exports[i]), "duplicate export name");
     }
     arena_reset(c->d->keep, mark);

@@ -8,8 +8,9 @@
 
 #include "x64/emit.h"
 
-// What normal mode may take of `temp` for a body.
-enum { TEMP_PER_BYTE = 64, TEMP_MIN = 2 * MIB };
+// What normal mode may take of `temp` for a body.  Large functions of real
+// programs take 30 to 65 bytes a byte, small ones up to 230.
+enum { TEMP_PER_BYTE = 64, TEMP_MIN = 8 * MIB };
 
 struct compiler {
     const struct module *m;
