@@ -133,8 +133,15 @@ $(OUT)/fuzz-%: test/fuzz/%.c test/fuzz/fuzz.c $(foreach d,base abi wasm ir x64,$
 $(OUT)/seeds/%: test/fuzz/corpus/%.tar.gz
 	@rm -rf $@ && mkdir -p $@ && tar xzmf $< -C $@
 
+# What fuzzing found, reduced; tests replay that, too.
+FOUND := $(patsubst test/fuzz/found/%.wat,$(OUT)/found/%.wasm,$(wildcard test/fuzz/found/*.wat))
+
+$(FOUND): $(OUT)/found/%.wasm: test/fuzz/found/%.wat
+	@mkdir -p $(@D)
+	@echo "  WAT $@"; wat2wasm --enable-all $< -o $@
+
 $(REPLAY): $(OUT)/san/fuzz-%: $(OUT)/san/test/fuzz/%.c.o $(OUT)/san/test/fuzz/fuzz.c.o \
-           $(OUT)/san/test/fuzz/replay.c.o $(OUT)/san/libnebulet.a | $(OUT)/seeds/%
+           $(OUT)/san/test/fuzz/replay.c.o $(OUT)/san/libnebulet.a | $(OUT)/seeds/% $(FOUND)
 	@echo "  LD $@"; $(CC) $(SAN) $^ -o $@
 
 # The host command with every function compiled in plain mode.

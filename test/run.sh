@@ -40,7 +40,8 @@ part_unit() {
         case $test in *.*) ;; *) part "${test##*/test-}" "$test" ;; esac
     done
     for target in decode validate compile; do
-        part "corpus $target" "$out/san/fuzz-$target" "$out/seeds/$target"/*
+        part "corpus $target" "$out/san/fuzz-$target" "$out/seeds/$target"/* \
+            "$out"/found/*
     done
     part "compiler memory" "$out/linear" --memory
 }

@@ -88,6 +88,18 @@ move_params(struct allocator *a, edge_t e)
     }
 }
 
+// Is v nowhere at the end of a predecessor?  A landing pad finds nothing in
+// registers, and what is live all through a loop counts as live in the pads in
+// its middle, too.  No path from there has a use.
+static bool
+is_nowhere(const struct allocator *a, vreg_t v)
+{
+    const struct vreg *value = &a->values[v];
+
+    return a->fn->catch_count > 0 && value->pred_reg == REG_NONE &&
+           !(value->flags & (VALUE_CONST | VALUE_SLOT));
+}
+
 // From the registers `exit` at the end of edge->from to those of `entry` at
 // the start of edge->to, and to the places of its parameters.
 static void
@@ -107,7 +119,8 @@ move_edge(struct allocator *a, edge_t e, struct range exit, struct range entry)
         struct place place = {.kind = PLACE_REG, .type = value_type(a, v)};
 
         place.reg = state_reg(a->states[entry.first + i]);
-        if (a->values[v].pred_reg != place.reg && v - to->first >= to->params)
+        if (a->values[v].pred_reg != place.reg && v - to->first >= to->params &&
+            !is_nowhere(a, v))
             moves_add(a, place, source_of(a, v));
     }
     move_params(a, e);
