@@ -35,11 +35,14 @@ arena_ready(struct arena *arena)
 }
 
 static void
-compile(struct output *out, const struct module *m, u32 features, bool plain)
+compile(struct output *out, const struct module *m, u32 features, bool plain,
+        u32 part_ins)
 {
     static struct arena temp;
-    struct compile_options options = {
-        .features = features, .plain = plain, .dump_func = NO_INDEX};
+    struct compile_options options = {.features = features,
+                                      .plain = plain,
+                                      .part_ins = part_ins,
+                                      .dump_func = NO_INDEX};
 
     arena_ready(&out->text);
     arena_ready(&out->keep);
@@ -134,12 +137,12 @@ LLVMFuzzerTestOneInput(const u8 *bytes, size_t size)
     if (module_decode(&m, (struct bytes){(u8 *)bytes, size}, arena, &error) !=
         OK)
         return 0;
-    compile(&out[0], &m, all, false);
+    compile(&out[0], &m, all, false, 0);
     fuzz_check_verdict(out[0].status, &out[0].error, size);
-    compile(&out[1], &m, all, false);
-    compile(&out[2], &m, CPU_SSE41, false);
-    compile(&out[3], &m, all, true);
-    compile(&out[4], &m, CPU_SSE41, true);
+    compile(&out[1], &m, all, false, 0);
+    compile(&out[2], &m, CPU_SSE41, false, 0);
+    compile(&out[3], &m, all, true, 0);
+    compile(&out[4], &m, CPU_SSE41, true, 1 + (u32)size % 16);
     for (u32 i = 1; i < RUNS; i++)
         assert((out[i].status == OK) == (out[0].status == OK));
     if (out[0].status != OK)

@@ -1,9 +1,9 @@
 #!/bin/sh
 # test/fuzz/diff.sh OUT GENERATOR FIRST-SEED COUNT [COMMAND...]: random modules
-# against Node, in chunks; GENERATOR is scalar, simd or ttf.  Each COMMAND runs
-# them all: OUT/nebulet when none is given, OUT/nebulet-plain for plain mode.
-# Modules on which they differ from Node stay in OUT/fuzz.  Ends with
-# "N passed, N failed, N skipped".
+# against Node, in chunks; GENERATOR is scalar, simd, control or ttf.  Each
+# COMMAND runs them all: OUT/nebulet when none is given, OUT/nebulet-plain for
+# plain mode.  Modules on which they differ from Node stay in OUT/fuzz.  Ends
+# with "N passed, N failed, N skipped".
 
 set -u
 out=$1 generator=$2 seed=$3 count=$4

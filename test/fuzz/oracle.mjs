@@ -73,8 +73,9 @@ export class Answers {
         this.modules = 0;
     }
 
-    // The next module; instantiated here, and loaded by the script.
-    module(bytes, seed) {
+    // The next module; instantiated here, and loaded by the script, which may
+    // have it in another form.
+    module(bytes, seed, scriptBytes = bytes) {
         if (this.modules % PER_FILE === 0) {
             this.flush();
             this.file = `${this.name}-${seed}`;
@@ -83,7 +84,7 @@ export class Answers {
         this.line = Number(seed);
         const compiled = new WebAssembly.Module(bytes);
         this.instance = new WebAssembly.Instance(compiled);
-        writeFileSync(`${this.dir}/${filename}`, bytes);
+        writeFileSync(`${this.dir}/${filename}`, scriptBytes);
         this.commands.push({ type: "module", line: this.line, filename });
         this.modules++;
     }
@@ -100,6 +101,11 @@ export class Answers {
             this.commands.push({ type: "assert_return", line: this.line, action,
                 expected: results.map((t, i) => expected(t, got[i])) });
         } catch (error) {
+            if (error instanceof WebAssembly.Exception) {
+                this.commands.push({ type: "assert_exception", line: this.line,
+                                     action });
+                return true;
+            }
             const text = error instanceof WebAssembly.RuntimeError
                 ? trapText(error) : null;
             if (text === null)

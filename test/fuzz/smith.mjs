@@ -1,6 +1,7 @@
-// test/fuzz/smith.mjs OUT-DIR FIRST-SEED COUNT [scalar|simd]: random valid
-// modules, run under Node, written as a test script that expects what Node
-// answered: OUT-DIR/smith-SEED.json and its modules.
+// test/fuzz/smith.mjs OUT-DIR FIRST-SEED COUNT [scalar|simd|control]: random
+// valid modules, run under Node, written as a test script that expects what Node
+// answered: OUT-DIR/smith-SEED.json and its modules.  `control` adds exceptions
+// and tail calls.
 //
 // The modules are biased to what breaks compilers: addresses at the edges of
 // memory, constants at the edges of their types, many locals, br_table, loops,
@@ -10,9 +11,10 @@
 
 import { argv } from "node:process";
 import { Answers } from "./oracle.mjs";
+import { control } from "./control.mjs";
 import { simd } from "./simd.mjs";
 
-const I32 = 0x7f, I64 = 0x7e, F32 = 0x7d, F64 = 0x7c, V128 = 0x7b;
+const I32 = 0x7f, I64 = 0x7e, F32 = 0x7d, F64 = 0x7c, V128 = 0x7b, EXNREF = 0x69;
 const FUEL = 200, CALLS = 6;
 
 // --- numbers ---------------------------------------------------------------
@@ -164,13 +166,31 @@ class Body {
         for (let i = 0; i < extra; i++)
             this.locals.push(pick(module.valtypes));
         this.hidden = new Map(); // scratch locals by type
-        this.labels = [];
+        this.labels = []; // the type that each takes, or null
+        this.places = []; // how deep each is, in blocks
+        this.nesting = 0;
+        this.handlers = []; // that this code is in
         this.code = [];
         this.budget = 60 + below(240);
     }
 
     put(...bytes) {
         this.code.push(...bytes);
+    }
+
+    open(type) {
+        this.labels.push(type);
+        this.places.push(this.nesting++);
+    }
+
+    close() {
+        this.labels.pop();
+        this.places.pop();
+        this.nesting--;
+    }
+
+    depth(label) {
+        return this.nesting - 1 - this.places[label];
     }
 
     // A local for canonicalising, which nothing else reads: it may hold a NaN.
@@ -304,11 +324,13 @@ class Body {
     }
 
     blockFor(type, depth) {
+        if (this.m.tags && chance(40))
+            return this.attempt(type);
         const kind = pick([0x02, 0x04]);
         if (kind === 0x04)
             this.expression(I32, depth - 1);
         this.put(kind, type);
-        this.labels.push(type);
+        this.open(type);
         this.statements(1 + below(2));
         this.expression(type, depth - 1);
         if (chance(30)) { // leave early with a value
@@ -320,7 +342,7 @@ class Body {
             this.statements(below(2));
             this.expression(type, depth - 1);
         }
-        this.labels.pop();
+        this.close();
         this.put(0x0b);
     }
 
@@ -377,12 +399,12 @@ class Body {
     // A loop that burns fuel and goes round while a condition holds.
     loop() {
         this.put(0x03, 0x40);
-        this.labels.push(null);
+        this.open(null);
         this.burn();
         this.statements(1 + below(3));
         this.expression(I32, 2);
         this.put(0x0d, 0);
-        this.labels.pop();
+        this.close();
         this.put(0x0b);
     }
 
@@ -394,21 +416,20 @@ class Body {
     ifElse() {
         this.expression(I32, 2);
         this.put(0x04, 0x40);
-        this.labels.push(null);
+        this.open(null);
         this.statements(1 + below(2));
         if (chance(50)) {
             this.put(0x05);
             this.statements(1 + below(2));
         }
-        this.labels.pop();
+        this.close();
         this.put(0x0b);
     }
 
     // Labels that take no values, by depth; loops are left out for they would
     // turn without burning fuel only at their head, which is fine.
     plainLabels() {
-        return this.labels.map((t, i) => (t === null ? this.labels.length - 1 - i
-                                                     : -1))
+        return this.labels.map((t, i) => (t === null ? this.depth(i) : -1))
             .filter((d) => d >= 0);
     }
 
@@ -416,7 +437,7 @@ class Body {
         const count = 1 + below(chance(10) ? 40 : 6);
         for (let i = 0; i < 3; i++) {
             this.put(0x02, 0x40);
-            this.labels.push(null);
+            this.open(null);
         }
         const targets = this.plainLabels();
         this.expression(I32, 2);
@@ -426,7 +447,7 @@ class Body {
         for (let i = 0; i <= count; i++)
             this.put(...uleb(chance(80) ? below(3) : pick(targets)));
         for (let i = 0; i < 3; i++) {
-            this.labels.pop();
+            this.close();
             this.put(0x0b);
             this.statements(1);
         }
@@ -454,6 +475,8 @@ class Body {
     statement() {
         if (--this.budget <= 0)
             return;
+        if (this.m.tags && chance(30))
+            return this.controlStatement();
         const dice = below(100);
         const type = pick(this.m.valtypes);
         const local = this.localOf(type), global = this.globalOf(type);
@@ -506,6 +529,8 @@ class Body {
     }
 }
 
+Object.assign(Body.prototype, control, { below, chance });
+
 // --- a module ---------------------------------------------------------------------
 
 function section(id, items) {
@@ -545,7 +570,27 @@ function hashBody(globals) {
     return [...uleb(bytes.length), ...bytes];
 }
 
-function makeModule(vectors) {
+// Tags, and the types of the blocks in front of their handlers.
+function makeTags(m, form) {
+    m.both = form !== "legacy";
+    m.exnref = form === "exnref";
+    m.tags = Array.from({ length: 1 + below(3) }, () =>
+        Array.from({ length: below(4) }, () => pick(m.valtypes)));
+    const after = m.types.length + 1 + m.tags.length; // hash's, the tags' own
+    m.caught = m.tags.map((_, i) => after + i);
+}
+
+// The types behind those of functions: [parameters, results].
+function tagTypes(m) {
+    const tags = m.tags || [], exnref = m.exnref ? [EXNREF] : [];
+    return [...tags.map((t) => [t, []]),
+            ...tags.map((t) => [[], [...t, ...exnref]])]
+        .map(([params, results]) => ({ params, results }));
+}
+
+// form: null, or the form of exceptions: legacy (any), common (legacy, but only
+// what the new form has too), exnref.
+function makeModule(vectors, form) {
     const m = {};
     m.valtypes = vectors ? [I32, I64, F32, F64, V128, V128] : [I32, I64, F32, F64];
     m.byResult = vectors ? ALL_OPS : SCALAR_OPS;
@@ -556,11 +601,14 @@ function makeModule(vectors) {
         const many = chance(15);
         const params = Array.from({ length: below(many ? 16 : 5) },
                                   () => pick(m.valtypes));
-        const results = Array.from({ length: chance(12) ? 2 + below(6) : below(2) },
+        const results = form && i > 0 && chance(50) ? m.types[0].results
+            : Array.from({ length: chance(12) ? 2 + below(6) : below(2) },
                                    () => pick(m.valtypes));
         m.types.push({ params, results });
         m.funcs.push(i);
     }
+    if (form)
+        makeTags(m, form);
     m.globals = [I32, ...Array.from({ length: below(6) }, () => pick(m.valtypes))];
 
     const bodies = m.funcs.map((_, i) => new Body(m, i).finish());
@@ -575,7 +623,8 @@ function makeModule(vectors) {
         return [...uleb(c.length), ...c];
     });
     const hashType = m.types.length;
-    const typeItems = [...m.types, { params: [], results: [I64] }].map((t) =>
+    const typeItems = [...m.types, { params: [], results: [I64] },
+                       ...tagTypes(m)].map((t) =>
         [0x60, ...uleb(t.params.length), ...t.params, ...uleb(t.results.length),
          ...t.results]);
     const zero = { [I32]: [0x41, 0], [I64]: [0x42, 0], [F32]: [0x43, 0, 0, 0, 0],
@@ -587,6 +636,8 @@ function makeModule(vectors) {
         ...section(3, [...m.funcs, ...exported, hashType].map((t) => uleb(t))),
         ...section(4, [[0x70, 0, ...uleb(m.funcs.length)]]),
         ...section(5, [[1, 1, 3]]),
+        ...(m.tags ? section(13, m.tags.map((_, i) =>
+            [0, ...uleb(hashType + 1 + i)])) : []),
         ...section(6, m.globals.map((t) => [t, 1, ...zero[t], 0x0b])),
         ...section(7, [...exported.map((f, i) =>
             [...nameBytes("f" + f), 0, ...uleb(first + i)]),
@@ -621,10 +672,24 @@ function main() {
 
     for (let n = 0; n < Number(count); n++) {
         const seed = BigInt(firstSeed) + BigInt(n);
-        state = seed * 0x2545f4914f6cdd1dn;
-        const made = makeModule(mode === "simd");
-        answers.module(made.bytes, seed); // throws when it is invalid: our bug
-        script(answers, made);
+        const make = (form) => {
+            state = seed * 0x2545f4914f6cdd1dn;
+            return makeModule(mode === "simd" || (form && chance(40)), form);
+        };
+        // Node throws when the module is invalid: our bug.
+        if (mode !== "control") {
+            const made = make(null);
+            answers.module(made.bytes, seed);
+            script(answers, made);
+        } else if (n % 2 === 0) {
+            const made = make("legacy");
+            answers.module(made.bytes, seed);
+            script(answers, made);
+        } else {
+            const exnref = make("exnref"), made = make("common");
+            answers.module(made.bytes, seed, exnref.bytes);
+            script(answers, made);
+        }
     }
     answers.end();
 }
