@@ -110,26 +110,34 @@ TEST(x64_compile_invalid)
 }
 
 // Whatever the memory that is left: the result is an error, not a crash.
-TEST(x64_compile_no_memory)
+// A little more memory each time, until it is enough.
+static void
+starve(struct compile_options *options)
 {
-    struct compile_options options = {.dump_func = NO_INDEX};
     struct job job;
     status_t status = ERR_NO_MEMORY;
     u64 size = 0;
 
     while (status != OK && size < ARENA_SIZE) {
-        status = compile(&job, &options, ARENA_SIZE, size);
+        status = compile(&job, options, ARENA_SIZE, size);
         EXPECT(status == OK || status == ERR_NO_MEMORY);
         size += MEMORY_STEP;
     }
     EXPECT_EQ(status, OK);
     size = 0;
     do {
-        status = compile(&job, &options, size, ARENA_SIZE);
+        status = compile(&job, options, size, ARENA_SIZE);
         EXPECT(status == OK || status == ERR_NO_MEMORY);
         size += MEMORY_STEP;
     } while (status != OK && size < ARENA_SIZE);
     EXPECT_EQ(status, OK);
+}
+
+TEST(x64_compile_no_memory)
+{
+    starve(&(struct compile_options){.dump_func = NO_INDEX});
+    starve(&(struct compile_options){
+        .dump_func = NO_INDEX, .plain = true, .part_ins = 16});
 }
 
 // --- dumps ------------------------------------------------------------------

@@ -63,6 +63,31 @@ check "trap: line" 134 $run "$user/traps/memory.wasm"
 says "trap: line" stderr "at read_at .memory.c:8, offset 0x[0-9a-f]+"
 says "trap: line of the caller" stderr "at .*memory.c:16, offset"
 
+# --- a function too large for the compiler's normal mode ----------------------------------
+
+# 100,000 calls through a table; after one half of them an exception comes from
+# the last, and what it carries goes on with the other half.
+awk 'BEGIN {
+    n = 50000
+    print "(module (tag $e (param i32)) (type $t (func (param i32) (result i32)))"
+    print "(table funcref (elem $more $throw))"
+    print "(func $more (type $t) (i32.add (local.get 0) (i32.const 1)))"
+    print "(func $throw (type $t) (throw $e (local.get 0)))"
+    print "(memory (export \"memory\") 1)"
+    print "(func (export \"_start\") (local $n i32) (try (do"
+    call = "(call_indirect (type $t) (local.get $n)"
+    for (i = 0; i < n; i++) print "(local.set $n " call " (i32.const 0)))"
+    print "(drop " call "(i32.const 1))) (unreachable)"
+    print ") (catch $e (local.set $n)))"
+    for (i = 0; i < n; i++) print "(local.set $n " call " (i32.const 0)))"
+    print "(if (i32.ne (local.get $n) (i32.const " 2 * n ")) (then unreachable))))"
+}' >"$work/huge.wat"
+wat2wasm --enable-exceptions "$work/huge.wat" -o "$work/huge.wasm" || exit 1
+verdict "huge function: in parts" "$("$out/nebulet" dump --after=build \
+    "$work/huge.wasm" | grep -q "last part" || echo "not in plain mode")"
+: >"$work/want"
+check "huge function" 0 $run "$work/huge.wasm"
+
 # --- endless loops ----------------------------------------------------------------------
 
 check "loop: time limit" 124 $run --timeout 500ms "$user/loop.wasm"
