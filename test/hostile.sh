@@ -50,6 +50,11 @@ for _ in 1 2 3 4 5 6 7 8; do
 done
 check "exception that outlives others" 134 "$work/kept.wasm"
 
+# --- what the one before left -----------------------------------------------------
+
+check "fresh memory and tables" 0 --then "$work/zero.wasm" \
+    --then "$work/zero.wasm" --then "$work/zero.wasm" "$work/zero.wasm"
+
 # --- every call with edge arguments --------------------------------------------
 
 for seed in 1 2 3 4 5 6; do
