@@ -73,8 +73,7 @@ emit(struct compiler *c, const struct mach *m, u32 index)
     return status;
 }
 
-// The machine code of a function or a part, on real registers.  `mark` is from
-// after the build.
+// The machine code of a function or a part, on real registers.
 static status_t
 generate(struct compiler *c, struct fn *fn, struct mach *m)
 {

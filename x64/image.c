@@ -88,20 +88,24 @@ write_word(struct code *code, u32 at, u32 word)
     memcpy(code->text + at, &word, sizeof(word));
 }
 
-void
-image_define(struct image *image, u32 func, u32 start)
+// Let the displacements of such a list lead to `target`.
+static void
+complete(struct code *code, u32 waiting, u32 target)
 {
-    struct code *code = image->code;
-    u32 waiting = image->waiting[func];
-
-    assert(func == image->defined);
-    image->defined++;
     while (waiting != 0) {
         u32 at = waiting - 1;
         waiting = read_word(code, at);
-        write_word(code, at, start - (at + 4));
+        write_word(code, at, target - (at + 4));
     }
-    code->entries[func] = start;
+}
+
+void
+image_define(struct image *image, u32 func, u32 start)
+{
+    assert(func == image->defined);
+    image->defined++;
+    complete(image->code, image->waiting[func], start);
+    image->code->entries[func] = start;
 }
 
 void
@@ -129,13 +133,7 @@ image_open(struct image *image, u32 count)
 void
 image_bind(struct image *image, u32 label, u32 at)
 {
-    u32 waiting = image->labels[label];
-
-    while (waiting != 0) {
-        u32 place = waiting - 1;
-        waiting = read_word(image->code, place);
-        write_word(image->code, place, at - (place + 4));
-    }
+    complete(image->code, image->labels[label], at);
     image->labels[label] = label == LABEL_NEXT ? 0 : at | LABEL_BOUND;
 }
 
