@@ -164,7 +164,7 @@ classify(struct process *p, const struct fault *f, const struct trap_site *site,
 }
 
 // The stack check of a function, or of a thunk, failed.  If there is more stack
-// to have, go on: in a function from its start, which has changed nothing yet;
+// to have, go on: in a function from its entry, which has changed nothing yet;
 // in a thunk behind the ud2, where it would have jumped to.
 static enum trap
 grow_stack(struct thread *t, struct fault *f)
@@ -179,7 +179,8 @@ grow_stack(struct thread *t, struct fault *f)
     if (!thread_grow_stack(t, f->rsp - func->frame, &trap))
         return trap;
     contexts_bind(t->process, t->vms, t);
-    f->pc = func->func == NO_INDEX ? f->pc + 2 : text + func->start;
+    f->pc = func->func == NO_INDEX ? f->pc + 2 :
+                                     text + i->code->code.entries[func->func];
     return TRAP_NONE;
 }
 

@@ -200,6 +200,48 @@ params(struct build *b, u32 n)
     build_close(b);
 }
 
+// A function with n values live across n branches, so that only plain mode
+// compiles it, which calls itself until the stack has grown many times.
+static void
+deep(struct build *b, u32 n)
+{
+    struct build body = {0};
+
+    build_list(&body, 1);
+    build_u32(&body, n);
+    build_u8(&body, 0x7f);
+    for (u32 i = 0; i < n; i++) { // local i = global 0 + i
+        build_list(&body, 0x23, 0, 0x41);
+        build_s32(&body, (i32)i);
+        build_list(&body, 0x6a, 0x21);
+        build_u32(&body, i);
+    }
+    TIMES(&body, n, 0x23, 0, 0x04, 0x40, 0x23, 0, 0x24, 0, 0x0b);
+    build_list(&body, 0x23, 0, 0x41, 1, 0x6b, 0x24, 0); // count down
+    build_list(&body, 0x23, 0, 0x04, 0x40, 0x10, 0, 0x0b);
+    build_list(&body, 0x20, 0, 0x41); // the sum of all must still be right
+    build_s32(&body, (i32)n);
+    build_list(&body, 0x6c, 0x41);
+    build_s32(&body, (i32)(n * (n - 1) / 2));
+    build_u8(&body, 0x6a);
+    for (u32 i = 0; i < n; i++) {
+        build_u8(&body, 0x20);
+        build_u32(&body, i);
+        build_u8(&body, 0x6b);
+    }
+    build_list(&body, 0x04, 0x40, 0x00, 0x0b, 0x0b);
+    head(b);
+    REPEAT(b, GLOBAL, 1, "\x7f\1\x41\x32\x0b"); // 50 calls
+    export_start(b, 0);
+    build_section(b, CODE);
+    build_u8(b, 1);
+    build_open(b);
+    build_bytes(b, body.ptr, body.size);
+    build_close(b);
+    build_close(b);
+    build_free(&body);
+}
+
 static const struct {
     const char *name;
     u64 limit;
@@ -238,13 +280,13 @@ run_process(struct code_module *code, struct error *error)
 }
 
 static status_t
-run_case(u32 i, u32 n, struct error *error)
+run_built(void (*build)(struct build *b, u32 n), u32 n, struct error *error)
 {
     struct code_module *code = NULL;
     struct build b;
 
     build_start(&b);
-    cases[i].build(&b, n);
+    build(&b, n);
     status_t status = code_module_new(&code, build_result(&b), error);
     if (status == OK)
         status = run_process(code, error);
@@ -258,10 +300,11 @@ run_cases(u32 first, u32 count)
 {
     for (u32 i = first; i < first + count; i++) {
         struct error error;
-        status_t at = run_case(i, (u32)cases[i].limit, &error);
+        status_t at = run_built(cases[i].build, (u32)cases[i].limit, &error);
         if (at != OK)
             test_failed(__FILE__, __LINE__, cases[i].name, at, OK);
-        status_t past = run_case(i, (u32)cases[i].limit + 1, &error);
+        status_t past =
+            run_built(cases[i].build, (u32)cases[i].limit + 1, &error);
         if (past != ERR_LIMIT || error.what == NULL)
             test_failed(__FILE__, __LINE__, cases[i].name, past, ERR_LIMIT);
     }
@@ -285,4 +328,11 @@ TEST_KERNEL(limits_imports)
 TEST_KERNEL(limits_of_the_rest)
 {
     run_cases(3, COUNT(cases) - 3);
+}
+
+TEST_KERNEL(deep_in_plain_mode)
+{
+    struct error error;
+
+    EXPECT_EQ(run_built(deep, 1000, &error), OK);
 }
