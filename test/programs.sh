@@ -1,11 +1,12 @@
 #!/bin/sh
-# test/programs.sh OUT PORT: run the programs of user/ and judge what they
-# print and how they end.  Ends with "N passed, N failed, N skipped".
+# test/programs.sh OUT PORT [COMMAND]: run the programs of user/ with OUT/nebulet
+# or another, and judge what they print and how they end.  Ends with "N passed, N
+# failed, N skipped".
 
 set -u
-out=$1 port=$2
-run="$out/nebulet run --on $port"
-work=$out/programs-$port
+out=$1 port=$2 command=${3:-$1/nebulet}
+run="$command run --on $port"
+work=$out/programs-$port-$(basename "$command")
 passed=0 failed=0 skipped=0
 mkdir -p "$work"
 

@@ -76,6 +76,8 @@ part_suite() {
 
 part_programs() {
     part "programs linux" test/programs.sh "$out" linux
+    part "programs plain" env PART_INS=20 \
+        test/programs.sh "$out" linux "$out/nebulet-plain"
     part "programs metal" test/programs.sh "$out" metal
 }
 
