@@ -165,7 +165,7 @@ go_to_label(struct frame_state *s, u32 label)
                 return;
             }
     }
-    EXPECT(!"no such label");
+    EXPECT(part < s->body->count);
     give_up(s);
 }
 
