@@ -65,8 +65,9 @@ says "trap: line of the caller" stderr "at .*memory.c:16, offset"
 
 # --- a function too large for the compiler's normal mode ----------------------------------
 
-# 100,000 calls through a table; after one half of them an exception comes from
-# the last, and what it carries goes on with the other half.
+# It calls itself first, deep enough for the stack to grow.  Then come 100,000
+# calls through a table; after one half of them an exception comes from the last,
+# and what it carries goes on with the other half.
 awk 'BEGIN {
     n = 50000
     print "(module (tag $e (param i32)) (type $t (func (param i32) (result i32)))"
@@ -74,7 +75,11 @@ awk 'BEGIN {
     print "(func $more (type $t) (i32.add (local.get 0) (i32.const 1)))"
     print "(func $throw (type $t) (throw $e (local.get 0)))"
     print "(memory (export \"memory\") 1)"
-    print "(func (export \"_start\") (local $n i32) (try (do"
+    print "(func (export \"_start\") (call $huge (i32.const 2000)))"
+    print "(func $huge (param $deep i32) (local $n i32)"
+    print "(if (local.get $deep) (then (call $huge (i32.sub (local.get $deep)"
+    print "(i32.const 1))) (return)))"
+    print "(try (do"
     call = "(call_indirect (type $t) (local.get $n)"
     for (i = 0; i < n; i++) print "(local.set $n " call " (i32.const 0)))"
     print "(drop " call "(i32.const 1))) (unreachable)"
