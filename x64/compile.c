@@ -112,7 +112,7 @@ compile_whole(struct compiler *c, u32 index)
 }
 
 // In normal mode, with as much memory as that may take.  Then *again says
-// whether plain mode is to try.
+// whether plain mode, which needs less, is to try.
 static status_t
 compile_normal(struct compiler *c, u32 index, bool *again)
 {
@@ -121,10 +121,9 @@ compile_normal(struct compiler *c, u32 index, bool *again)
     u64 most = TEMP_PER_BYTE * (func->end - func->at) + TEMP_MIN;
 
     c->temp->reserved = MIN(reserved, arena_mark(c->temp) + most);
-    bool limited = c->temp->reserved < reserved;
     status_t status = compile_whole(c, index);
     c->temp->reserved = reserved;
-    *again = status == ERR_BUDGET || (status == ERR_NO_MEMORY && limited);
+    *again = status == ERR_BUDGET || status == ERR_NO_MEMORY;
     if (*again)
         *c->error = (struct error){0};
     return status;
