@@ -127,7 +127,7 @@ check_exports(struct checker *c)
     u64 mark = arena_mark(c->d->keep), size = 16, hashes[AHEAD];
 
     assert(LIMIT_EXPORTS <= NUMBER_MASK);
-    while (size < 2 * (u64)m->export_count)
+    while (size < m->export_count * 4ull / 3)
         size *= 2;
     struct name_set set = {
         .exports = m->exports,
