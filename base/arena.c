@@ -71,6 +71,12 @@ arena_resize(struct arena *arena, void *block, u64 size)
     return true;
 }
 
+bool
+arena_is_newest(const struct arena *arena, const void *block, u64 size)
+{
+    return block != NULL && (const u8 *)block + size == arena->base + arena->at;
+}
+
 u64
 arena_mark(const struct arena *arena)
 {

@@ -117,6 +117,9 @@ MUST_USE void *arena_zalloc(struct arena *arena, u64 size, u64 align);
 // or shorter); false when the arena is full.
 MUST_USE bool arena_resize(struct arena *arena, void *block, u64 size);
 
+// Is it the newest block, of this size?  Then arena_resize can grow it.
+bool arena_is_newest(const struct arena *arena, const void *block, u64 size);
+
 u64 arena_mark(const struct arena *arena);
 void arena_reset(struct arena *arena, u64 mark);
 

@@ -440,11 +440,14 @@ reserve(struct builder *b, u64 body)
     return true;
 }
 
-static void
+void
 build_params(struct builder *b)
 {
-    const struct type *type = b->v.type;
+    const struct type *type = b->fn->type;
 
+    block_open(b);
+    if (b->status != OK)
+        return;
     b->fn->blocks[0].params = type->param_count;
     for (u32 i = 0; i < type->param_count; i++)
         emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, 0, 0);
@@ -490,9 +493,8 @@ build_begin(struct builder *b)
         !room(b, &b->locals, &b->local_capacity, 0, 32, sizeof(struct local)) ||
         !room(b, &b->records, &b->record_capacity, 0, 64, sizeof(u32)))
         return;
-    block_open(b);
-    label_push(b, WASM_BLOCK, 0);
     build_params(b);
+    label_push(b, WASM_BLOCK, 0);
     build_zeros(b);
     if (b->m->tag_count > 0)
         build_shadow(b);

@@ -299,9 +299,6 @@ u32 operands_list(struct builder *b, u32 count);
 // The type of the operand at a height.
 u32 operand_type(const struct builder *b, u32 height);
 
-// Plain: the number that local.stamp has for the current block.
-u32 block_stamp(const struct builder *b);
-
 // Plain: put the operands below a height into their slots.
 void flush(struct builder *b, u32 height);
 
@@ -445,6 +442,9 @@ void pads_group(struct builder *b);
 
 // Build what the instruction at hand does.
 void build_op(struct builder *b);
+
+// Start the function's entry: block 0, with its arguments.
+void build_params(struct builder *b);
 
 // Arrays of the size that most bodies, or parts, of so many bytes need.
 bool reserve(struct builder *b, u64 size);

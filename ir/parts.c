@@ -327,15 +327,8 @@ build_part(struct builder *b)
 static void
 build_entry(struct builder *b)
 {
-    const struct type *type = b->base.type;
-
-    block_open(b);
-    for (u32 i = 0; i < type->param_count; i++)
-        emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, 0, 0);
-    if (b->status != OK)
-        return;
-    b->fn->blocks[0].params = type->param_count;
-    for (u32 i = 0; i < type->param_count; i++)
+    build_params(b);
+    for (u32 i = 0; i < b->base.type->param_count && b->status == OK; i++)
         local_set(b, local_find(b, i), FIRST_PARAM + i);
     go_to(b, LABEL_START);
 }

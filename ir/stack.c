@@ -112,7 +112,8 @@ flush(struct builder *b, u32 height)
 
 // --- locals  ---------------------------------------------------------------
 
-u32
+// Plain: the number that local.stamp has for the current block.
+static u32
 block_stamp(const struct builder *b)
 {
     return b->blocks_before + b->block;

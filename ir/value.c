@@ -38,12 +38,6 @@ spend(struct builder *b, u64 n)
         b->budget -= n;
 }
 
-static bool
-is_newest(const struct arena *arena, const void *block, u64 size)
-{
-    return block != NULL && (const u8 *)block + size == arena->base + arena->at;
-}
-
 // Memory of `size` bytes, maybe that of an array which has grown out of it.
 static void *
 block_new(struct builder *b, u64 size)
@@ -91,7 +85,7 @@ room(struct builder *b, void *array, u32 *capacity, u32 count, u64 more,
         return false;
 
     // The newest block grows where it is, which costs no copy.
-    bool newest = is_newest(b->temp, old, *capacity * size);
+    bool newest = arena_is_newest(b->temp, old, *capacity * size);
     u64 slack = newest ? *capacity / 8 : *capacity;
     u64 larger = MAX(MAX(need, *capacity + slack), ROOM_MIN);
     if (larger > ROOM_MAX) {

@@ -44,9 +44,8 @@ grow(struct validator *v, void *items, u32 count, u32 *capacity, u64 more,
     if (count + more <= *capacity)
         return items;
     u64 to = MAX(2 * (u64)*capacity, count + more);
-    bool newest = items != NULL &&
-                  (u8 *)items + *capacity * size == v->temp->base + v->temp->at;
-    if (newest && arena_resize(v->temp, items, to * size)) {
+    if (arena_is_newest(v->temp, items, *capacity * size) &&
+        arena_resize(v->temp, items, to * size)) {
         *capacity = (u32)to;
         return items;
     }

@@ -154,15 +154,20 @@ place_site(const struct emission *em, struct image *image, u32 start,
     return OK;
 }
 
-static u32
-catch_at(const struct emission *em, const struct image *image, u32 start, u32 i)
+// Row i of the function's tries.
+static struct code_catch
+catch_row(const struct emission *em, const struct image *image, u32 start,
+          u32 i)
 {
     const struct fn *fn = em->m->fn;
 
     if (fn->part == FN_LAST)
-        return image->labels[fn->pads[i].label] & ~(u32)LABEL_BOUND;
-    return start +
-           label_at(em, em->jumps[em->m->edge_block[fn->catches[i].edge]]);
+        return (struct code_catch){.tag = fn->pads[i].tag,
+                                   .pc = image->labels[fn->pads[i].label] &
+                                         ~(u32)LABEL_BOUND};
+    u32 block = em->jumps[em->m->edge_block[fn->catches[i].edge]];
+    return (struct code_catch){.tag = fn->catches[i].tag,
+                               .pc = start + label_at(em, block)};
 }
 
 // fn.tries[i] becomes code.tries[first_try + i].
@@ -184,11 +189,7 @@ place_tries(const struct emission *em, struct image *image, u32 start,
         rows += t->count;
     }
     for (u32 i = 0; i < rows && status == OK; i++)
-        status = image_catch(
-            image,
-            (struct code_catch){.tag = fn->part == FN_LAST ? fn->pads[i].tag :
-                                                             fn->catches[i].tag,
-                                .pc = catch_at(em, image, start, i)});
+        status = image_catch(image, catch_row(em, image, start, i));
     return status;
 }
 

@@ -2,16 +2,6 @@
 
 #include "x64/mach.h"
 
-// The newest block of an arena grows where it is.
-static bool
-is_newest(const struct arena *temp, const void *array, u64 size)
-{
-    u8 *block;
-
-    memcpy(&block, array, sizeof(block));
-    return block != NULL && block + size == temp->base + temp->at;
-}
-
 bool
 mach_room(struct arena *temp, void *array, u32 *capacity, u32 count, u32 wanted,
           u64 size)
@@ -21,7 +11,7 @@ mach_room(struct arena *temp, void *array, u32 *capacity, u32 count, u32 wanted,
     if (wanted <= *capacity)
         return true;
     memcpy(&old, array, sizeof(old));
-    if (is_newest(temp, array, *capacity * size)) {
+    if (arena_is_newest(temp, old, *capacity * size)) {
         if (!arena_resize(temp, old, wanted * size))
             return false;
         *capacity = wanted;
@@ -41,10 +31,12 @@ bool
 mach_grow(struct arena *temp, void *array, u32 *capacity, u32 count, u64 size)
 {
     u32 more = *capacity;
+    void *old;
 
     if (count < *capacity)
         return true;
-    if (is_newest(temp, array, *capacity * size))
+    memcpy(&old, array, sizeof(old));
+    if (arena_is_newest(temp, old, *capacity * size))
         more = *capacity / 8; // costs no copy
     return mach_room(temp, array, capacity, count, *capacity + MAX(16, more),
                      size);
