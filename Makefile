@@ -182,7 +182,7 @@ $(OUT)/metal/libnebulet.a: $(call objects,metal,$(filter-out port/metal,$(METAL)
 
 # The port with a kernel that runs test/metal_*.c: what these define is not
 # taken from the library.
-PORT_TEST := $(wildcard test/metal_*.c) $(call sources,port/metal)
+PORT_TEST := test/image.c $(wildcard test/metal_*.c) $(call sources,port/metal)
 
 $(OUT)/port-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(PORT_TEST)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL)
@@ -196,7 +196,7 @@ $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/me
 
 # The whole kernel with a boot_run that runs test/kernel_*.c, but for what needs
 # a C library.
-KERNEL_TEST := test/kernel.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
+KERNEL_TEST := test/image.c test/kernel.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
                $(call sources,port/metal)
 KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_memory_info,--wrap=port_write
 

@@ -9,7 +9,7 @@ command=$out/nebulet
 [ "$port" = metal ] || command=$out/san/nebulet
 run="$command run --on $port"
 work=$out/hostile-$port
-passed=0 failed=0
+. test/verdict.sh
 mkdir -p "$work/root/sub"
 echo text >"$work/root/file"
 
@@ -20,21 +20,6 @@ check() {
     timeout 600 $run "$@" >"$work/stdout" 2>"$work/stderr" </dev/null
     got=$?
     verdict "$name" "$([ $got = "$want" ] || echo "exit status $got, expected $want")"
-}
-
-verdict() {
-    if [ -z "$2" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $1: $2"
-        tail -5 "$work/stderr"
-    fi
-}
-
-# says NAME FILE PATTERN: the last run's stdout or stderr has such a line.
-says() {
-    verdict "$1" "$(grep -qE -- "$3" "$work/$2" || echo "no line $3 in $2")"
 }
 
 for file in test/hostile/*.wat; do

@@ -9,9 +9,6 @@
 
 #include <string.h>
 
-extern const struct test *const __start_tests[];
-extern const struct test *const __stop_tests[];
-
 bool __real_port_commit(void *ptr, u64 size);
 void __real_port_memory_info(u64 *available, u64 *total);
 void __real_port_write(enum port_stream stream, const void *bytes, u64 size);
@@ -19,20 +16,12 @@ bool __wrap_port_commit(void *ptr, u64 size);
 void __wrap_port_memory_info(u64 *available, u64 *total);
 void __wrap_port_write(enum port_stream stream, const void *bytes, u64 size);
 
-static bool failed;
 static u64 commits_left = UINT64_MAX;
 
 static struct {
     char *to; // NULL: not taken
     u64 size, used;
 } taken;
-
-void
-test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
-{
-    failed = true;
-    say("%s:%u: %s: got %ld, want %ld", file, line, text, got, want);
-}
 
 void
 kernel_test_run(void (*test)(void))
@@ -117,17 +106,6 @@ strstr(const char *text, const char *what)
 u32
 boot_run(struct bytes initrd, const char *cmdline)
 {
-    u32 passed = 0, bad = 0;
-
     (void)initrd, (void)cmdline;
-    for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
-        failed = false;
-        (*t)->run();
-        if (failed)
-            say("FAILED: %s", (*t)->name);
-        passed += !failed;
-        bad += failed;
-    }
-    say("%u passed, %u failed, 0 skipped", passed, bad);
-    return bad != 0;
+    return !tests_pass();
 }

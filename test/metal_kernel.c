@@ -9,19 +9,7 @@
 
 struct metal_hooks metal_hooks;
 
-extern const struct test *const __start_tests[];
-extern const struct test *const __stop_tests[];
-
 const struct host_module *const program_modules[] = {NULL};
-
-static bool failed;
-
-void
-test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
-{
-    failed = true;
-    say("%s:%u: %s: got %ld, want %ld", file, line, text, got, want);
-}
 
 void
 kernel_init(const struct host_module *const *modules)
@@ -33,20 +21,9 @@ kernel_init(const struct host_module *const *modules)
 u32
 boot_run(struct bytes initrd, const char *cmdline)
 {
-    u32 passed = 0, bad = 0;
-
     metal_hooks.initrd = initrd;
     metal_hooks.cmdline = cmdline;
-    for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
-        failed = false;
-        (*t)->run();
-        if (failed)
-            say("FAILED: %s", (*t)->name);
-        passed += !failed;
-        bad += failed;
-    }
-    say("%u passed, %u failed, 0 skipped", passed, bad);
-    return bad != 0;
+    return !tests_pass();
 }
 
 bool

@@ -7,7 +7,8 @@ set -u
 out=$1 port=$2 command=${3:-$1/nebulet}
 run="$command run --on $port"
 work=$out/programs-$port-$(basename "$command")
-passed=0 failed=0 skipped=0
+. test/verdict.sh
+skipped=0
 mkdir -p "$work"
 
 # check NAME STATUS COMMAND...: the exit status, and stdout equal to the file
@@ -24,25 +25,6 @@ check() {
     fi
     rm -f "$work/want"
     verdict "$name" "$reason"
-}
-
-verdict() {
-    if [ -z "$2" ]; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-        echo "FAILED: $1: $2"
-        tail -5 "$work/stderr"
-    fi
-}
-
-# says NAME FILE PATTERN: the last run's stdout or stderr has such a line.
-says() {
-    if grep -qE -- "$3" "$work/$2"; then
-        verdict "$1" ""
-    else
-        verdict "$1" "no line $3 in $2"
-    fi
 }
 
 # skip NAME REASON

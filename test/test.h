@@ -26,6 +26,9 @@ struct test {
 void test_failed(const char *file, u32 line, const char *text, i64 got,
                  i64 want);
 
+// image.c, in a kernel: run all tests and say how many passed; did all?
+bool tests_pass(void);
+
 #define EXPECT(condition)                                      \
     do {                                                       \
         if (!(condition))                                      \
