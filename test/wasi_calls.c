@@ -112,16 +112,56 @@ TEST(wasi_calls_write_errors)
     put_iov(0, DATA, 5);
     put_iov(1, 65530, 7);
     EXPECT_EQ(CALL_WASI("fd_write", 1, IOV + 8, 1, OUT), WASI_FAULT);
-    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 2, OUT), WASI_SUCCESS);
-    EXPECT_EQ(fake_u32(OUT), 5);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 2, OUT), WASI_FAULT);
     EXPECT_EQ(CALL_WASI("fd_write", 1, 65532, 1, OUT), WASI_FAULT);
-    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1025, OUT), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 8193, OUT), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, UINT32_MAX, OUT), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1, 65533), WASI_FAULT);
     EXPECT_EQ(CALL_WASI("fd_write", 9, IOV, 1, OUT), WASI_BADF);
     EXPECT_EQ(CALL_WASI("fd_write", 0xffffffff, IOV, 1, OUT), WASI_BADF);
-    EXPECT_EQ(CALL_WASI("fd_write", 0, IOV, 1, OUT), WASI_NOTCAPABLE);
-    EXPECT_EQ(CALL_WASI("fd_read", 1, IOV, 1, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_write", 0, IOV, 1, OUT), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_read", 1, IOV, 1, OUT), WASI_BADF);
     EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 0, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake_u32(OUT), 0);
+    EXPECT_EQ(fake.writes, 0);
+}
+
+// As many vectors as a program has memory for; one bad one, wherever it is, and
+// nothing is moved, neither out nor in.
+TEST(wasi_calls_many_vectors)
+{
+    enum { VECTORS = 4000, MANY = 0x2000 };
+
+    start();
+    for (u32 i = 0; i < VECTORS; i++) {
+        const u32 vector[2] = {DATA + i % 26, 1};
+        fake.memory[DATA + i % 26] = (u8)('a' + i % 26);
+        memcpy(fake.memory + MANY + 8 * i, vector, 8);
+    }
+    EXPECT_EQ(CALL_WASI("fd_write", 1, MANY, VECTORS, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), VECTORS);
+    EXPECT_EQ(strlen(fake.out), VECTORS);
+    EXPECT(memcmp(fake.out + VECTORS - 2, "uv", 2) == 0);
+
+    u32 writes = fake.writes;
+    for (u32 bad = 0; bad < VECTORS; bad += 333) {
+        u32 *size = (u32 *)(fake.memory + MANY + 8 * bad + 4);
+        fake.in = "0123";
+        *size = FAKE_MEMORY;
+        EXPECT_EQ(CALL_WASI("fd_write", 1, MANY, VECTORS, OUT), WASI_FAULT);
+        EXPECT_EQ(CALL_WASI("fd_read", 0, MANY, VECTORS, OUT), WASI_FAULT);
+        EXPECT(strcmp(fake.in, "0123") == 0);
+        *size = 1;
+    }
+    EXPECT_EQ(fake.writes, writes);
+    EXPECT_EQ(fake.memory[DATA], 'a');
+
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_pread", 4, MANY, 1025, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 10);
+    EXPECT_EQ(CALL_WASI("fd_read", 4, MANY, 1025, 65533), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("fd_tell", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT), 0);
 }
 
 TEST(wasi_calls_read_input)
@@ -218,24 +258,24 @@ static const struct {
     u64 rights;
     errno_t error;
 } opens[] = {
-    {"f",    0,                            2,          WASI_SUCCESS   },
-    {"l",    0,                            2,          WASI_SUCCESS   },
-    {"d",    OPEN_DIRECTORY,               1 << 14,    WASI_SUCCESS   },
-    {"d",    0,                            2,          WASI_SUCCESS   },
-    {"d/",   0,                            2,          WASI_SUCCESS   },
-    {".",    OPEN_DIRECTORY,               2,          WASI_SUCCESS   },
-    {"f",    OPEN_CREATE,                  2,          WASI_SUCCESS   },
-    {"f",    OPEN_CREATE | OPEN_EXCLUSIVE, 2,          WASI_EXIST     },
-    {"f",    OPEN_DIRECTORY,               2,          WASI_NOTDIR    },
-    {"f",    OPEN_TRUNCATE,                2,          WASI_ROFS      },
-    {"f",    0,                            1 << 6,     WASI_ROFS      },
-    {"new",  OPEN_CREATE,                  2,          WASI_ROFS      },
-    {"new",  0,                            2,          WASI_NOENT     },
-    {"f/",   0,                            2,          WASI_NOTDIR    },
-    {"d",    0,                            1 << 6,     WASI_ISDIR     },
-    {"d",    OPEN_TRUNCATE,                2,          WASI_ISDIR     },
-    {"../f", 0,                            2,          WASI_PERM      },
-    {"f",    0,                            1ull << 40, WASI_NOTCAPABLE},
+    {"f",    0,                            2,          WASI_SUCCESS},
+    {"l",    0,                            2,          WASI_SUCCESS},
+    {"d",    OPEN_DIRECTORY,               1 << 14,    WASI_SUCCESS},
+    {"d",    0,                            2,          WASI_SUCCESS},
+    {"d/",   0,                            2,          WASI_SUCCESS},
+    {".",    OPEN_DIRECTORY,               2,          WASI_SUCCESS},
+    {"f",    OPEN_CREATE,                  2,          WASI_SUCCESS},
+    {"f",    OPEN_CREATE | OPEN_EXCLUSIVE, 2,          WASI_EXIST  },
+    {"f",    OPEN_DIRECTORY,               2,          WASI_NOTDIR },
+    {"f",    OPEN_TRUNCATE,                2,          WASI_ROFS   },
+    {"f",    0,                            1 << 6,     WASI_ROFS   },
+    {"new",  OPEN_CREATE,                  2,          WASI_ROFS   },
+    {"new",  0,                            2,          WASI_NOENT  },
+    {"f/",   0,                            2,          WASI_NOTDIR },
+    {"d",    0,                            1 << 6,     WASI_ISDIR  },
+    {"d",    OPEN_TRUNCATE,                2,          WASI_ISDIR  },
+    {"../f", 0,                            2,          WASI_PERM   },
+    {"f",    0,                            1ull << 40, WASI_SUCCESS},
 };
 
 TEST(wasi_calls_open)
@@ -267,24 +307,91 @@ TEST(wasi_calls_open)
               WASI_LOOP);
 }
 
-// A descriptor keeps only the rights it asked for, and those of its kind.
+static errno_t
+open_at(u32 dir, const char *path, u64 rights, u64 inheriting)
+{
+    u32 size = fake_put(PATH, path);
+
+    return CALL_WASI("path_open", dir, 0, PATH, size, 0, rights, inheriting, 0,
+                     OUT);
+}
+
+// A descriptor has all rights of its kind, but reads and writes only when it
+// was opened for that.
 TEST(wasi_calls_rights)
 {
     start();
     EXPECT_EQ(open_path("f", 0, CAN_FD_READ), WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_fdstat_get", 4, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake.memory[OUT], FILETYPE_REGULAR_FILE);
-    EXPECT_EQ(fake_u64(OUT + 8), CAN_FD_READ);
-    EXPECT_EQ(CALL_WASI("fd_seek", 4, 1, 0, OUT), WASI_NOTCAPABLE);
-    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 0, 0, OUT), WASI_NOTCAPABLE);
-    EXPECT_EQ(
-        CALL_WASI("fd_fdstat_set_rights", 4, CAN_FD_READ | CAN_FD_SEEK, 0),
-        WASI_NOTCAPABLE);
-    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, 0, 0), WASI_SUCCESS);
-    EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 1, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(fake_u64(OUT + 8),
+              rights_of_type(FILETYPE_REGULAR_FILE) & ~CAN_FD_WRITE);
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 1, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 0, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_write", 4, IOV, 0, OUT), WASI_BADF);
+    EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_read", 5, IOV, 0, OUT), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 5, OUT), WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_fdstat_get", 1, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake.memory[OUT], FILETYPE_UNKNOWN);
     EXPECT_EQ(fake_u64(OUT + 8) & (CAN_FD_SEEK | CAN_FD_TELL), 0);
+}
+
+// Whatever rights a directory was opened with, what lies below it can be used;
+// its descriptor says so to libraries that look there first.
+TEST(wasi_calls_rights_below)
+{
+    const u64 asked[][2] = {
+        {0,                               0             },
+        {CAN_PATH_OPEN | CAN_FD_READDIR,  0             },
+        {CAN_PATH_OPEN,                   CAN_PATH_OPEN },
+        {CAN_FD_READDIR,                  UINT64_MAX    },
+        {UINT64_MAX & ~(u64)CAN_FD_WRITE, CAN_FD_READDIR},
+    };
+
+    start();
+    for (u32 i = 0; i < COUNT(asked); i++) {
+        EXPECT_EQ(open_at(3, "d", asked[i][0], asked[i][1]), WASI_SUCCESS);
+        EXPECT_EQ(CALL_WASI("fd_fdstat_get", 4, OUT), WASI_SUCCESS);
+        EXPECT_EQ(fake_u64(OUT + 8), rights_of_type(FILETYPE_DIRECTORY));
+        EXPECT_EQ(fake_u64(OUT + 16),
+                  rights_of_type(FILETYPE_DIRECTORY) |
+                      rights_of_type(FILETYPE_REGULAR_FILE));
+        EXPECT_EQ(open_at(4, "g", CAN_FD_READ | CAN_FD_SEEK, 0), WASI_SUCCESS);
+        put_iov(0, DATA, 3);
+        EXPECT_EQ(CALL_WASI("fd_read", 5, IOV, 1, OUT), WASI_SUCCESS);
+        EXPECT_EQ(fake_u32(OUT), 3);
+        EXPECT_EQ(CALL_WASI("fd_readdir", 4, DATA, 100, 0, OUT), WASI_SUCCESS);
+        EXPECT_EQ(CALL_WASI("fd_close", 5), WASI_SUCCESS);
+        EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_SUCCESS);
+    }
+}
+
+// Rights that a program gave up are lost, below a directory too.
+TEST(wasi_calls_rights_given_up)
+{
+    const u64 all = rights_of_type(FILETYPE_DIRECTORY);
+    const u64 below = all | rights_of_type(FILETYPE_REGULAR_FILE);
+
+    start();
+    EXPECT_EQ(open_path("f", 0, CAN_FD_READ), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, CAN_FD_WRITE, 0),
+              WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, 1ull << 40, 0),
+              WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, CAN_FD_READ, 0),
+              WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 1, 0, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 0, 0, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 1, OUT), WASI_BADF);
+
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3, all, below & ~CAN_FD_READ),
+              WASI_SUCCESS);
+    EXPECT_EQ(open_at(3, "d", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(open_at(5, "g", CAN_FD_READ, 0), WASI_NOTCAPABLE);
+    EXPECT_EQ(open_at(5, "g", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_read", 6, IOV, 1, OUT), WASI_BADF);
     EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3, 0, 0), WASI_SUCCESS);
     EXPECT_EQ(open_path("f", 0, 2), WASI_NOTCAPABLE);
 }
@@ -449,6 +556,24 @@ TEST(wasi_calls_poll_clocks)
     EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, BAD, 1, OUT), WASI_FAULT);
     EXPECT_EQ(CALL_WASI("poll_oneoff", BAD, DATA, 1, OUT), WASI_FAULT);
     EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, UINT32_MAX, OUT), WASI_INVAL);
+    put_clock(0, 1, 500, 0);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 1, 65533), WASI_FAULT);
+    EXPECT_EQ(fake.now_ns, 700); // known before it waited
+}
+
+// However many, and with the events where the subscriptions were.
+TEST(wasi_calls_poll_many)
+{
+    enum { MANY = 700 };
+
+    start();
+    for (u32 i = 0; i < MANY; i++)
+        put_clock(i, 1, i % 7 == 3 ? 50 : 900, 0);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, IOV, MANY, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.now_ns, 50);
+    EXPECT_EQ(fake_u32(OUT), MANY / 7);
+    for (u32 i = 0; i < MANY / 7; i++)
+        EXPECT_EQ(fake.memory[IOV + 32 * i], (u8)(10 + 7 * i + 3));
 }
 
 TEST(wasi_calls_poll_files)

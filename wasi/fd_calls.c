@@ -3,7 +3,10 @@
 
 #include "wasi/wasi.h"
 
-enum { IOV_MAX = 1024, GATHER = 512 };
+enum {
+    IOV_MAX = 1 << 20, // so that no call looks at more than some milliseconds
+    GATHER = 512,
+};
 
 struct iovec {
     u32 ptr, size;
@@ -32,6 +35,28 @@ next_buffer(u64 *vector, u32 *count, struct bytes *buffer, errno_t *error)
         return buffer->ptr != NULL;
     }
     return false;
+}
+
+// Are all vectors inside the program's memory, and is their sum a size?  Only
+// then is anything moved.  (What another thread writes to them after this is
+// looked at again by next_buffer.)
+static errno_t
+check_vectors(u64 vectors, u32 count)
+{
+    errno_t error = WASI_SUCCESS;
+    struct bytes buffer;
+    u64 total = 0;
+
+    if (count > IOV_MAX)
+        return WASI_INVAL;
+    if (user_bytes(vectors, (u64)count * sizeof(struct iovec)).ptr == NULL)
+        return WASI_FAULT;
+    while (next_buffer(&vectors, &count, &buffer, &error)) {
+        total += buffer.size;
+        if (total > UINT32_MAX)
+            return WASI_INVAL;
+    }
+    return error;
 }
 
 // An error after some bytes went through is for the next call to report.
@@ -139,21 +164,29 @@ finish_io(struct wasi *w, struct file *f, errno_t error, u64 total, u32 out)
     return error;
 }
 
+// What the arguments of a call say: where the vectors are and where the count
+// of bytes goes.
+struct io {
+    u32 iovs, count, out;
+};
+
 static errno_t
-check_io(const struct file *f, bool can, u32 count)
+check_io(const struct file *f, bool can, const struct io *io)
 {
     if (f->node->type == FILETYPE_DIRECTORY)
         return WASI_ISDIR;
     if (!can)
         return WASI_NOTSUP;
-    return count > IOV_MAX ? WASI_INVAL : WASI_SUCCESS;
+    if (user_bytes(io->out, sizeof(u32)).ptr == NULL)
+        return WASI_FAULT;
+    return check_vectors(io->iovs, io->count);
 }
 
 // At a place of the program's own: not for devices.
 static errno_t
-check_positioned_io(const struct file *f, bool can, u32 count)
+check_positioned_io(const struct file *f, bool can, const struct io *io)
 {
-    errno_t error = check_io(f, can, count);
+    errno_t error = check_io(f, can, io);
 
     if (error == WASI_SUCCESS && node_is_stream(f->node))
         error = WASI_SPIPE;
@@ -174,6 +207,7 @@ errno_t
 wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out)
 {
     struct wasi *w = wasi_current();
+    const struct io io = {iovs, count, out};
     struct file *f;
     u64 total = 0;
     errno_t error = file_hold(w, fd, CAN_FD_READ, &f);
@@ -181,7 +215,7 @@ wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out)
     if (error != WASI_SUCCESS)
         return error;
     u64 at = f->offset;
-    error = check_io(f, f->node->ops->read != NULL, count);
+    error = check_io(f, f->node->ops->read != NULL, &io);
     if (error == WASI_SUCCESS)
         error = read_vectors(f, at, iovs, count, &total);
     set_offset(w, f, at + total);
@@ -192,6 +226,7 @@ errno_t
 wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out)
 {
     struct wasi *w = wasi_current();
+    const struct io io = {iovs, count, out};
     struct file *f;
     u64 total = 0;
     errno_t error = file_hold(w, fd, CAN_FD_WRITE, &f);
@@ -199,7 +234,7 @@ wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out)
     if (error != WASI_SUCCESS)
         return error;
     u64 at = f->offset;
-    error = check_io(f, f->node->ops->write != NULL, count);
+    error = check_io(f, f->node->ops->write != NULL, &io);
     if (error == WASI_SUCCESS)
         error = write_vectors(f, &at, iovs, count, &total);
     set_offset(w, f, at);
@@ -210,13 +245,14 @@ errno_t
 wasi_fd_pread(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
 {
     struct wasi *w = wasi_current();
+    const struct io io = {iovs, count, out};
     struct file *f;
     u64 total = 0;
     errno_t error = file_hold(w, fd, CAN_FD_READ, &f);
 
     if (error != WASI_SUCCESS)
         return error;
-    error = check_positioned_io(f, f->node->ops->read != NULL, count);
+    error = check_positioned_io(f, f->node->ops->read != NULL, &io);
     if (error == WASI_SUCCESS)
         error = read_vectors(f, at, iovs, count, &total);
     return finish_io(w, f, error, total, out);
@@ -226,13 +262,14 @@ errno_t
 wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
 {
     struct wasi *w = wasi_current();
+    const struct io io = {iovs, count, out};
     struct file *f;
     u64 total = 0;
     errno_t error = file_hold(w, fd, CAN_FD_WRITE, &f);
 
     if (error != WASI_SUCCESS)
         return error;
-    error = check_positioned_io(f, f->node->ops->write != NULL, count);
+    error = check_positioned_io(f, f->node->ops->write != NULL, &io);
     if (error == WASI_SUCCESS)
         error = write_vectors(f, &at, iovs, count, &total);
     return finish_io(w, f, error, total, out);
@@ -370,8 +407,9 @@ wasi_fd_fdstat_set_rights(u32 fd, u64 rights, u64 inheriting)
     struct file *f;
 
     wasi_lock(w);
-    errno_t error = file_find(w, fd, rights, &f);
-    if (error == WASI_SUCCESS && (inheriting & ~f->inheriting))
+    errno_t error = file_find(w, fd, 0, &f);
+    if (error == WASI_SUCCESS &&
+        ((rights & ~f->rights) || (inheriting & ~f->inheriting)))
         error = WASI_NOTCAPABLE;
     if (error == WASI_SUCCESS) {
         f->rights = rights;
@@ -600,7 +638,7 @@ wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out)
         error = WASI_NOTDIR;
     else if (!(f->rights & CAN_FD_READDIR))
         error = WASI_NOTCAPABLE;
-    else if (buffer.ptr == NULL)
+    else if (buffer.ptr == NULL || user_bytes(out, sizeof(u32)).ptr == NULL)
         error = WASI_FAULT;
     node_lock(f->node);
     while (error == WASI_SUCCESS && used < buffer.size &&

@@ -62,7 +62,10 @@ file_find(struct wasi *w, u32 fd, u64 rights, struct file **out)
 {
     if (fd >= FILES_MAX || w->files[fd] == NULL)
         return WASI_BADF;
-    if (rights & ~w->files[fd]->rights)
+    u64 missing = rights & ~w->files[fd]->rights;
+    if (missing & (CAN_FD_READ | CAN_FD_WRITE))
+        return WASI_BADF; // it was not opened for that, as in POSIX
+    if (missing)
         return WASI_NOTCAPABLE;
     *out = w->files[fd];
     return WASI_SUCCESS;

@@ -466,23 +466,33 @@ check_existing(const struct name *name, const struct opening *o)
     return WASI_SUCCESS;
 }
 
+// Let the new descriptor have all rights of its kind that the directory did not
+// give up.  What a program asks for says only whether it will read and write.
+static void
+set_rights(struct file *init, const struct file *dir)
+{
+    const u64 mode = CAN_FD_READ | CAN_FD_WRITE;
+    bool is_dir = init->node->type == FILETYPE_DIRECTORY;
+
+    init->rights = (init->rights | ~mode) & dir->inheriting &
+                   rights_of_type(init->node->type);
+    init->inheriting = is_dir ? dir->inheriting : 0;
+}
+
 static errno_t
 do_open(struct wasi *w, struct name *name, void *arg)
 {
     struct opening *o = arg;
     struct file *init = &o->init;
-    u64 allowed = name->dir->inheriting | name->dir->rights;
     bool exists = name->place.node != NULL;
 
-    if ((init->rights | init->inheriting) & ~allowed)
-        return WASI_NOTCAPABLE;
+    if (init->rights & ~name->dir->inheriting)
+        return WASI_NOTCAPABLE; // to read or write; it was given up
     errno_t error = exists ? check_existing(name, o) : create_file(name, o);
     if (error != WASI_SUCCESS)
         return error;
     init->node = name->place.node;
-    init->rights &= rights_of_type(init->node->type);
-    if (init->node->type != FILETYPE_DIRECTORY)
-        init->inheriting = 0;
+    set_rights(init, name->dir);
     if (exists && o->flags & OPEN_TRUNCATE)
         error = init->node->ops->set_size(init->node, 0);
     return error == WASI_SUCCESS ? file_install(w, init, &o->fd) : error;
@@ -502,11 +512,11 @@ wasi_path_open(u32 fd, u32 flags, u32 path, u32 size, u32 open_flags,
         .init =
             {
                    .flags = fd_flags,
-                   .rights = rights,
-                   .inheriting = inheriting,
+                   .rights = rights & (CAN_FD_READ | CAN_FD_WRITE),
                    },
     };
 
+    (void)inheriting;
     if (fd_flags & ~(u32)FDFLAGS_ALL)
         return WASI_INVAL;
     if (user_bytes(out, sizeof(o.fd)).ptr == NULL)

@@ -1,8 +1,11 @@
 // poll.c: wait until a clock reaches a time or a file can be read or written.
+//
+// The subscriptions stay in the program's memory, however many there are: they
+// are read once to know what to wait for, and once more to write the events.
 
 #include "wasi/wasi.h"
 
-enum { POLL_MAX = 128 }; // they are copied to the stack
+enum { POLL_MAX = 1 << 20 }; // so that looking at them takes milliseconds
 enum { EVENT_CLOCK, EVENT_READ, EVENT_WRITE };
 enum { CLOCK_ABSOLUTE = 1 };
 
@@ -34,80 +37,76 @@ _Static_assert(sizeof(struct subscription) == 48, "layout of preview 1");
 _Static_assert(sizeof(struct subscription_old) == 56, "layout of preview 0");
 _Static_assert(sizeof(struct event) == 32, "layout of preview 1");
 
-// What is left of a subscription after reading it.
+// What a subscription comes to.
 struct watch {
-    u64 userdata;
     union {
         u64 deadline_ns; // EVENT_CLOCK, monotonic
         u64 size;        // what can be read
     };
-    u16 error;
-    u8 type;
+    struct node *device; // has to be asked
+    errno_t error;
     bool ready;
 };
 
 struct poll {
-    u64 deadline_ns;     // the earliest
-    struct node *device; // to be waited for
-    u32 count;
-    bool ready; // something is, do not wait
-    struct watch watches[POLL_MAX];
+    u64 started_ns;          // monotonic
+    u64 clocks[CLOCK_COUNT]; // what they said then
+    u64 deadline_ns;         // the earliest
+    struct node *device;     // to be waited for
+    bool ready;              // something is, do not wait
+    bool input;              // the device is ready
 };
 
 static errno_t
-watch_clock(struct watch *watch, const struct subscription *s)
+watch_clock(const struct poll *p, struct watch *watch,
+            const struct subscription *s)
 {
-    u64 now = port_monotonic_ns(), clock;
-
-    if (!clock_now(s->id, &clock) || s->flags > CLOCK_ABSOLUTE)
-        return WASI_INVAL;
     u64 wait = s->timeout;
+
+    if (s->id >= CLOCK_COUNT || s->flags > CLOCK_ABSOLUTE)
+        return WASI_INVAL;
     if (s->flags & CLOCK_ABSOLUTE)
-        wait = s->timeout > clock ? s->timeout - clock : 0;
-    watch->deadline_ns = wait > UINT64_MAX - now ? UINT64_MAX : now + wait;
+        wait -= MIN(wait, p->clocks[s->id]);
+    watch->deadline_ns =
+        wait > UINT64_MAX - p->started_ns ? UINT64_MAX : p->started_ns + wait;
     return WASI_SUCCESS;
 }
 
 // A regular file is always ready; a device that can be waited for is looked at
 // when everything is known.
 static errno_t
-watch_file(struct poll *p, struct watch *watch, u32 fd)
+watch_file(struct watch *watch, const struct subscription *s)
 {
     struct wasi *w = wasi_current();
     struct filestat stat;
     struct file *f;
-    u64 right = watch->type == EVENT_READ ? CAN_FD_READ : CAN_FD_WRITE;
-    errno_t error = file_hold(w, fd, right, &f);
+    u64 right = s->type == EVENT_READ ? CAN_FD_READ : CAN_FD_WRITE;
+    errno_t error = file_hold(w, s->id, right, &f);
 
     if (error != WASI_SUCCESS)
         return error;
     node_stat(f->node, &stat);
     watch->size = stat.size > f->offset ? stat.size - f->offset : 0;
-    if (watch->type == EVENT_READ && f->node->ops->wait != NULL)
-        p->device = f->node;
+    if (s->type == EVENT_READ && f->node->ops->wait != NULL)
+        watch->device = f->node;
     else
         watch->ready = true;
     file_drop(w, f);
     return WASI_SUCCESS;
 }
 
-static void
-add_watch(struct poll *p, const struct subscription *s)
+static struct watch
+watch_of(const struct poll *p, const struct subscription *s)
 {
-    struct watch *watch = &p->watches[p->count++];
+    struct watch watch = {.error = WASI_INVAL};
 
-    *watch = (struct watch){.userdata = s->userdata, .type = s->type};
     if (s->type == EVENT_CLOCK)
-        watch->error = (u16)watch_clock(watch, s);
+        watch.error = watch_clock(p, &watch, s);
     else if (s->type == EVENT_READ || s->type == EVENT_WRITE)
-        watch->error = (u16)watch_file(p, watch, s->id);
-    else
-        watch->error = WASI_INVAL;
-    if (watch->error != WASI_SUCCESS)
-        watch->ready = true;
-    else if (s->type == EVENT_CLOCK)
-        p->deadline_ns = MIN(p->deadline_ns, watch->deadline_ns);
-    p->ready |= watch->ready;
+        watch.error = watch_file(&watch, s);
+    if (watch.error != WASI_SUCCESS)
+        watch.ready = true;
+    return watch;
 }
 
 static bool
@@ -124,46 +123,76 @@ read_subscription(struct subscription *s, u64 in, u32 index, bool old)
     return true;
 }
 
-// Wait, then mark what has happened.
-static void
-wait_and_mark(struct poll *p)
+// Find out what to wait for.
+static errno_t
+look(struct poll *p, u32 in, u32 count, bool old)
 {
-    u64 deadline = p->ready ? 0 : p->deadline_ns;
-    bool input = false;
+    struct subscription s;
 
-    if (p->device != NULL)
-        input = p->device->ops->wait(p->device, deadline) == WASI_SUCCESS;
-    else if (!p->ready)
-        thread_sleep_until(deadline);
-
-    u64 now = port_monotonic_ns();
-    for (u32 i = 0; i < p->count; i++) {
-        struct watch *watch = &p->watches[i];
-        if (watch->type == EVENT_CLOCK && watch->error == WASI_SUCCESS)
-            watch->ready = watch->deadline_ns <= now;
-        else if (watch->type == EVENT_READ && !watch->ready && input) {
-            watch->ready = true;
-            watch->size = 1;
-        }
+    for (u32 i = 0; i < count; i++) {
+        if (!read_subscription(&s, in, i, old))
+            return WASI_FAULT;
+        struct watch watch = watch_of(p, &s);
+        p->ready |= watch.ready;
+        if (watch.device != NULL)
+            p->device = watch.device;
+        else if (s.type == EVENT_CLOCK && !watch.ready)
+            p->deadline_ns = MIN(p->deadline_ns, watch.deadline_ns);
     }
+    return WASI_SUCCESS;
 }
 
-static errno_t
-write_events(const struct poll *p, u64 out, u32 *ready)
+static void
+wait(struct poll *p)
 {
-    for (u32 i = 0; i < p->count; i++) {
-        const struct watch *watch = &p->watches[i];
-        struct event event = {
-            .userdata = watch->userdata,
-            .error = watch->error,
-            .type = watch->type,
-            .size = watch->type == EVENT_CLOCK ? 0 : watch->size,
-        };
-        if (!watch->ready)
-            continue;
-        if (!user_write(out + (u64)*ready * sizeof(event), &event,
-                        sizeof(event)))
+    u64 deadline = p->ready ? 0 : p->deadline_ns;
+
+    if (p->device != NULL)
+        p->input = p->device->ops->wait(p->device, deadline) == WASI_SUCCESS;
+    else if (!p->ready)
+        thread_sleep_until(deadline);
+}
+
+// What happened to one subscription; false: nothing.
+static bool
+event_of(const struct poll *p, const struct subscription *s, u64 now,
+         struct event *event)
+{
+    struct watch watch = watch_of(p, s);
+    bool clock = s->type == EVENT_CLOCK;
+
+    *event = (struct event){
+        .userdata = s->userdata,
+        .error = (u16)watch.error,
+        .type = s->type,
+        .size = clock ? 0 : watch.size,
+    };
+    if (clock && !watch.ready)
+        return watch.deadline_ns <= now;
+    if (watch.device == NULL)
+        return watch.ready;
+    event->size = 1;
+    return p->input;
+}
+
+// An event is smaller than a subscription, so that they may take the place of
+// those that were read.
+static errno_t
+write_events(const struct poll *p, u32 in, u32 out, u32 count, bool old,
+             u32 *ready)
+{
+    u64 now = port_monotonic_ns(), to = out;
+    struct subscription s;
+    struct event event;
+
+    for (u32 i = 0; i < count; i++) {
+        if (!read_subscription(&s, in, i, old))
             return WASI_FAULT;
+        if (!event_of(p, &s, now, &event))
+            continue;
+        if (!user_write(to, &event, sizeof(event)))
+            return WASI_FAULT;
+        to += sizeof(event);
         *ready += 1;
     }
     return WASI_SUCCESS;
@@ -172,21 +201,25 @@ write_events(const struct poll *p, u64 out, u32 *ready)
 static errno_t
 poll_all(u32 in, u32 out, u32 count, u32 ready_ptr, bool old)
 {
-    struct poll p = {.deadline_ns = UINT64_MAX};
-    struct subscription s;
+    struct poll p = {
+        .started_ns = port_monotonic_ns(),
+        .deadline_ns = UINT64_MAX,
+    };
     u32 ready = 0;
 
     if (count == 0 || count > POLL_MAX)
         return WASI_INVAL;
-    if (user_bytes(out, count * sizeof(struct event)).ptr == NULL)
+    if (user_bytes(out, count * sizeof(struct event)).ptr == NULL ||
+        user_bytes(ready_ptr, sizeof(ready)).ptr == NULL)
         return WASI_FAULT;
-    for (u32 i = 0; i < count; i++) {
-        if (!read_subscription(&s, in, i, old))
-            return WASI_FAULT;
-        add_watch(&p, &s);
-    }
-    wait_and_mark(&p);
-    errno_t error = write_events(&p, out, &ready);
+    for (u32 clock = 0; clock < CLOCK_COUNT; clock++)
+        if (!clock_now(clock, &p.clocks[clock]))
+            return WASI_INVAL;
+    errno_t error = look(&p, in, count, old);
+    if (error != WASI_SUCCESS)
+        return error;
+    wait(&p);
+    error = write_events(&p, in, out, count, old, &ready);
     if (error == WASI_SUCCESS && !user_write(ready_ptr, &ready, sizeof(ready)))
         error = WASI_FAULT;
     return error;

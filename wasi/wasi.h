@@ -253,9 +253,15 @@ MUST_USE status_t wasi_attach(struct process *p,
 
 // --- calls.c: the calls about the process itself, and the table of all -------
 
-enum { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_PROCESS, CLOCK_THREAD };
+enum {
+    CLOCK_REALTIME,
+    CLOCK_MONOTONIC,
+    CLOCK_PROCESS,
+    CLOCK_THREAD,
+    CLOCK_COUNT
+};
 
-// What a clock says; false when there is no such clock.
+// What a clock says; false when there is no such clock (from CLOCK_COUNT on).
 MUST_USE bool clock_now(u32 clock, u64 *ns);
 
 extern const struct host_module wasi_preview1, wasi_unstable;
