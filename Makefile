@@ -20,36 +20,59 @@ KERNEL  := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel \
 sources  = $(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S))
 objects  = $(patsubst %,$(OUT)/$(1)/%.o,$(call sources,$(2)))
 
+# --- what a target needs: checked once, before anything else ---------------------
+
+# Groups of make/deps.sh for each target; one that is not here needs `build`.
+NEEDS_clean      :=
+NEEDS_help       :=
+NEEDS_lint       := lint
+NEEDS_run        := build run
+NEEDS_test       := build run test
+NEEDS_test-metal := build run test
+NEEDS_test-bare  := bare
+NEEDS_fuzz       := build fuzz
+NEEDS_corpus     := build fuzz
+
+GOALS  := $(or $(MAKECMDGOALS),all)
+GROUPS := $(sort $(foreach g,$(GOALS),$(if $(filter undefined,$(origin NEEDS_$(g))),build,$(NEEDS_$(g)))))
+
+ifneq ($(GROUPS),)
+ifneq ($(shell DEPS=$(DEPS) make/deps.sh $(GROUPS) >&2; echo $$?),0)
+$(error what $(GOALS) needs is not here)
+endif
+endif
+
+# --- what to make ------------------------------------------------------------------
+
 .PHONY: all
-all: deps-build ## build the host command, the kernel and the programs
-	@$(MAKE) --no-print-directory products
-
-.PHONY: products
-products: $(OUT)/nebulet $(OUT)/nebulet.elf programs
-
-# Check that the tools of a group are here; install what is missing.
-deps-%:
-	@make/deps.sh $*
+all: $(OUT)/nebulet $(OUT)/nebulet.elf programs ## build the host command, the kernel and the programs
 
 .PHONY: run
-run: deps-run all ## boot the kernel in QEMU: the dining philosophers
+run: all ## boot the kernel in QEMU: the dining philosophers
 	$(OUT)/nebulet run $(OUT)/user/philosophers-rust.wasm
 
 .PHONY: test
-test: deps-test all ## everything, on Linux (ASan, UBSan) and in QEMU
-	@$(MAKE) --no-print-directory tests
+test: all tests ## everything, on Linux (ASan, UBSan) and in QEMU
 	@test/run.sh $(OUT) unit suite programs wasi hostile metal
 
 .PHONY: test-metal
-test-metal: deps-test all ## the kernel tests and the official suite in QEMU
+test-metal: all tests ## the kernel tests and the official suite in QEMU
 	@test/run.sh $(OUT) metal
 
+.PHONY: accept
+accept: $(OUT)/san/test-ir ## take what golden tests print now as right; look at the difference
+	@ACCEPT=1 $(OUT)/san/test-ir ir_golden
+
+.PHONY: test-bare
+test-bare: ## what a newcomer does, in bare Debian systems; takes an hour
+	@test/bare.sh $(OUT)
+
 .PHONY: bench
-bench: deps-build all ## speed of generated code, side by side
+bench: all ## speed of generated code, side by side
 	@bench/run.sh $(OUT)
 
 .PHONY: lint
-lint: deps-lint ## formatting, layers, lengths, analyzers
+lint: ## formatting, layers, lengths, analyzers
 	@make/lint.sh
 
 # --- the host command, with the Linux port inside -------------------------------
@@ -151,7 +174,7 @@ $(OUT)/nebulet-plain: $(call objects,host,tool) $(OUT)/host/test/fuzz/plain.c.o 
 FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000
 
 .PHONY: fuzz
-fuzz: deps-test $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## fuzz decode, validate, compile; T=seconds each
+fuzz: $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## fuzz decode, validate, compile; T=seconds each
 	@for f in $(FUZZ); do mkdir -p $(OUT)/corpus-$$f; \
 	    $(FUZZ_RUN) -max_total_time=$(T) $(OUT)/corpus-$$f \
 	        $(OUT)/seeds/$$f $(wildcard $(OUT)/suite/*) || exit 1; done
@@ -212,6 +235,6 @@ clean: ## remove everything that was built
 	rm -rf $(OUT)
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile user/rules.mk | expand -t 20
 
 -include $(shell find $(OUT) -name '*.d' 2>/dev/null)
