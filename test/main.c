@@ -16,7 +16,34 @@
 extern const struct test *const __start_tests[];
 extern const struct test *const __stop_tests[];
 
+enum { SKIPPED = 77 }; // exit status of a test that cannot run here
+
 static bool failed;
+static const char *current;
+
+_Noreturn void
+test_skip(const char *why)
+{
+    printf("skipped: %s: %s\n", current, why);
+    exit(failed ? 1 : SKIPPED);
+}
+
+static bool
+suite_folder(const char *folder, char *path, u64 size)
+{
+    const char *suite = getenv("NEBULET_SUITE");
+
+    snprintf(path, size, "%s/%s", suite != NULL ? suite : "out/suite", folder);
+    return access(path, F_OK) == 0;
+}
+
+bool
+test_suite(const char *folder, char *path, u64 size)
+{
+    if (!suite_folder("core", path, size))
+        test_skip("the official suite is not here: `make suite` gets it");
+    return suite_folder(folder, path, size);
+}
 
 void
 test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
@@ -35,11 +62,13 @@ selected(const char *name, int argc, char **argv)
     return argc == 1;
 }
 
-static bool
+// The exit status of its process: 0, SKIPPED, or anything else when it failed.
+static int
 run(const struct test *test)
 {
     int status = 0;
 
+    current = test->name;
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
@@ -47,24 +76,31 @@ run(const struct test *test)
         test->run();
         exit(failed ? 1 : 0);
     }
-    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+        return -1;
+    return WEXITSTATUS(status);
 }
 
 int
 main(int argc, char **argv)
 {
-    u32 passed = 0, bad = 0;
+    u32 passed = 0, bad = 0, skipped = 0;
 
     for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
         if (!selected((*t)->name, argc, argv))
             continue;
-        if (run(*t)) {
-            passed++;
-        } else {
+        int status = run(*t);
+        passed += status == 0;
+        skipped += status == SKIPPED;
+        if (status != 0 && status != SKIPPED) {
             bad++;
             printf("FAILED: %s\n", (*t)->name);
         }
     }
-    printf("%u passed, %u failed, 0 skipped\n", passed, bad);
+    if (passed + bad + skipped == 0) {
+        bad++;
+        printf("FAILED: no test has such a name\n");
+    }
+    printf("%u passed, %u failed, %u skipped\n", passed, bad, skipped);
     return bad != 0;
 }

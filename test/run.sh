@@ -4,8 +4,9 @@
 # output of those that fail and the sum of all.
 #
 # Parts: unit, suite, programs, wasi, hostile, metal.  The official suites are
-# unpacked into OUT when ../shared/suites is there; else that counts as one
-# skipped test.
+# unpacked into OUT when ../shared/suites is there, or were put there by `make
+# suite`; else each counts as one skipped test.  A part in which nothing ran has
+# failed, and so has one that skips without saying what and why.
 
 set -u
 out=$1
@@ -13,6 +14,8 @@ shift
 
 LIMIT_S=1200 # what takes longer hangs
 passed=0 failed=0 skipped=0
+reasons=$out/skipped.txt
+: >"$reasons"
 
 # Run "$@" as the part called $1; add up its closing line.  One that is killed
 # has failed.
@@ -27,14 +30,55 @@ part() {
     # shellcheck disable=SC2046
     set -- $(echo "${line:-0 0 0}" | tr -cd '0-9 ')
     echo "$name: ${line:-no result} (exit status $status)"
+    part_failed=$2
     if [ "$status" != 0 ] && [ "$2" = 0 ]; then
-        set -- "$1" 1 "$3" # it died before it could count
+        part_failed=1 # it died before it could count
+    elif [ $(($1 + $2 + $3)) = 0 ]; then
+        echo "$name: nothing ran"
+        part_failed=1
+    elif [ "$3" -gt 0 ] && ! reasons_of "$name" "$log"; then
+        echo "$name: skips without a reason"
+        part_failed=1
     fi
-    [ "$2" = 0 ] || tail -40 "$log"
-    passed=$((passed + $1)) failed=$((failed + $2)) skipped=$((skipped + $3))
+    part_count=$(($1 + $2 + $3))
+    [ "$part_failed" = 0 ] || tail -40 "$log"
+    passed=$((passed + $1)) failed=$((failed + part_failed))
+    skipped=$((skipped + $3))
+}
+
+# reasons_of NAME LOG: note what a part skipped, and why, for the end: lines
+# "skipped: WHAT: WHY" and "SCRIPT: N passed, N failed, N skipped (WHY)".
+reasons_of() {
+    awk -v name="$1" '
+        /^skipped: / { print name ": " substr($0, 10); found = 1 }
+        /^[^ ]*: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped \(/ {
+            split($0, half, "[()]")
+            why[half[2]] += $6
+            found = 1
+        }
+        END {
+            for (text in why)
+                printf "%s: %d commands: %s\n", name, why[text], text
+            exit !found
+        }' "$2" >>"$reasons"
+}
+
+# counted NUMBER WHAT: the last part ran as many as there are.
+counted() {
+    [ "$part_count" = "$1" ] && return
+    echo "$name: $part_count counted, but there are $1 $2"
+    failed=$((failed + 1))
+}
+
+# left_out WHAT WHY HOW: a part that cannot run here.
+left_out() {
+    echo "$1: left out: $2"
+    echo "$1: $2; $3" >>"$reasons"
+    skipped=$((skipped + 1))
 }
 
 part_unit() {
+    part frame test/frame.sh "$out"
     if suite_unpack; then
         NEBULET_SUITE=$out/suite
         export NEBULET_SUITE
@@ -59,17 +103,23 @@ suite_unpack() {
 
 suite_present() {
     suite_unpack && return
-    echo "official suite: not present (../shared/suites/spec.tar.gz)"
-    skipped=$((skipped + 1))
+    left_out "official suite" "not here" "\`make suite\` gets it"
     return 1
+}
+
+suite_count() {
+    python3 test/suite_count.py "$out"/suite/*/*.json
 }
 
 part_suite() {
     suite_present || return
+    commands=$(suite_count)
     part "suite linux" "$out/san/nebulet" wast "$out"/suite/*/*.json
+    counted "$commands" "commands in the suite"
     for ins in 1 7 4096; do
         part "suite plain, parts of $ins" env PART_INS=$ins \
             "$out/nebulet-plain" wast "$out"/suite/*/*.json
+        counted "$commands" "commands in the suite"
     done
     part "same code twice" test/same_code.sh "$out"
 }
@@ -87,15 +137,17 @@ wasi_present() {
         tar xzf ../shared/suites/wasi-p1.tar.gz -C "$out/wasi-p1"
     fi
     [ -e "$out/wasi-p1" ] && return
-    echo "official WASI tests: not present (../shared/suites/wasi-p1.tar.gz)"
-    skipped=$((skipped + 1))
+    left_out "official WASI tests" "not here" "README says how to get them"
     return 1
 }
 
 part_wasi() {
     wasi_present || return
-    part "wasi linux" test/wasi_suite.py "$out" linux "$out/wasi-p1"
-    part "wasi metal" test/wasi_suite.py "$out" metal "$out/wasi-p1"
+    programs=$(find "$out/wasi-p1" -name '*.wasm' | wc -l)
+    for port in linux metal; do
+        part "wasi $port" test/wasi_suite.py "$out" $port "$out/wasi-p1"
+        counted "$programs" "programs"
+    done
 }
 
 part_hostile() {
@@ -112,10 +164,12 @@ part_metal() {
     part "kernel input" test/input.sh "$out"
     suite_present || return
     part "suite metal" "$out/nebulet" wast --on metal "$out"/suite/*/*.json
+    counted "$(suite_count)" "commands in the suite"
 }
 
 for p in "$@"; do
     "part_$p"
 done
+[ "$skipped" = 0 ] || { echo "skipped:" && sed 's/^/  /' "$reasons"; }
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

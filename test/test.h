@@ -26,6 +26,14 @@ struct test {
 void test_failed(const char *file, u32 line, const char *text, i64 got,
                  i64 want);
 
+// main.c: end this test as one that could not run here, because of `why`.
+_Noreturn void test_skip(const char *why);
+
+// main.c: the path of a folder of the official suite, below $NEBULET_SUITE or
+// out/suite; false when it lacks this one.  Skips the test where there is no
+// suite at all.
+bool test_suite(const char *folder, char *path, u64 size);
+
 // image.c, in a kernel: run all tests and say how many passed; did all?
 bool tests_pass(void);
 

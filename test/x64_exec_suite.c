@@ -423,13 +423,12 @@ static struct counts
 run_suite(const char *part, const struct exec_options *options)
 {
     static char *names[1024];
-    const char *suite = getenv("NEBULET_SUITE");
-    const char *root = suite ? suite : "out/suite";
     const char *only = getenv("SCRIPT") ? getenv("SCRIPT") : "";
     struct counts all = {0};
     char directory[PATH_SIZE];
 
-    snprintf(directory, sizeof(directory), "%s/%s", root, part);
+    if (!test_suite(part, directory, sizeof(directory)))
+        return all;
     u32 count = list_scripts(directory, names, COUNT(names));
     for (u32 i = 0; i < count; i++) {
         if (strncmp(names[i], only, strlen(only)) != 0)
@@ -446,6 +445,7 @@ run_suite(const char *part, const struct exec_options *options)
         free(names[--count]);
     printf("%s: %u passed, %u failed, %u skipped, %u unsupported modules\n",
            part, all.passed, all.failed, all.skipped, all.unsupported);
+    EXPECT(all.passed > 0);
     return all;
 }
 
