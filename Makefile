@@ -12,7 +12,8 @@ COMMON  := $(WARN) -I. -g -fwrapv -fno-strict-aliasing \
            -fno-delete-null-pointer-checks -mno-red-zone -MMD -MP
 HOST    := $(COMMON) -O2 -D_GNU_SOURCE -fno-omit-frame-pointer
 SAN     := $(COMMON) -O1 -D_GNU_SOURCE -fno-omit-frame-pointer \
-           -fsanitize=address,undefined -fno-sanitize-recover=undefined
+           -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+           -DNEBULET_CHECKED
 KERNEL  := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel \
            -mgeneral-regs-only -mpopcnt -fno-stack-protector -fcf-protection=none \
            -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
@@ -114,7 +115,8 @@ KERNEL_WASM := $(patsubst %.wat,$(OUT)/%.wasm,$(wildcard test/kernel/*.wat))
 
 $(KERNEL_WASM): $(OUT)/%.wasm: %.wat Makefile
 	@mkdir -p $(@D)
-	@echo "  WAT $@"; wat2wasm --debug-names --enable-threads --enable-exceptions $< -o $@
+	@echo "  WAT $@"; wat2wasm --debug-names --enable-threads --enable-exceptions \
+	    --enable-tail-call $< -o $@
 
 $(OUT)/san/test/kernel_wasm.c.o $(OUT)/metal/test/kernel_wasm.c.o: $(KERNEL_WASM)
 $(OUT)/san/test/kernel_wasm.c.o: SAN += -Wa,-I$(OUT)/test

@@ -38,6 +38,13 @@ void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);
 int memcmp(const void *a, const void *b, size_t size);
 
+// Builds for tests check more of our own work (make: SAN).
+#ifdef NEBULET_CHECKED
+enum { CHECKED = true };
+#else
+enum { CHECKED = false };
+#endif
+
 // panic.c: for our own bugs, never for input.
 
 // Say where and what, then stop: the kernel halts the machine, a tool aborts.

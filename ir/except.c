@@ -130,6 +130,7 @@ pad_block(struct builder *b, const struct try_block *own, u32 tag, bool ref)
               sizeof(u32)))
         return;
     b->catch_try[b->row_count] = own->number;
+    fn->has_pads = true;
     fn->catches[fn->catch_count++] =
         (struct handler){.tag = tag, .edge = edge, .ref = ref};
     fn->edges[edge].from = b->plain ? 0 : own->block;

@@ -190,6 +190,7 @@ struct fn {
     u32 try_count; // tries[0] is unused
     struct handler *catches;
     u32 catch_count;
+    bool has_pads; // landing pads; plain mode: in any part
 
     // Frame slots: in plain mode, and for handlers and throws.  8 bytes each,
     // V128 16 and aligned to 16 (neighbours of type V128 are an array: payloads

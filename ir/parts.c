@@ -265,6 +265,7 @@ parts_open(struct builder **builder, const struct module *m, u32 index,
     if (b->status != OK)
         return b->status;
     b->base.label_count = FIRST_LABEL + s.labels;
+    b->base.has_pads = s.rows > 0;
     push_function(b);
     return b->status;
 }

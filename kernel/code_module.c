@@ -144,7 +144,8 @@ may_start_threads(const struct module *m)
 static status_t
 compile(struct code_module *m, struct error *error)
 {
-    struct compile_options options = {.features = cpu_features};
+    struct compile_options options = {.features = cpu_features,
+                                      .check_pads = CHECKED};
     struct scratch s;
 
     if (!scratch_new(&s, m->bytes.size))

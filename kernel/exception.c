@@ -1,10 +1,4 @@
-// kernel/exception.c: throwing.
-//
-// Nothing is done when a try is entered.  A throw walks the frames from the
-// call of the builtin outwards: call_site.try leads to the handlers of a frame,
-// func_code says how to undo one.  Registers that frames have saved are put
-// back on the way, r14 and r15 by the thunks between instances, so the handler
-// finds the state of its own frame.
+// kernel/exception.c: exceptions: making them, and freeing those that nobody has.
 //
 // An exception is an object of its process; an exnref is a random cookie of the
 // process over the exception's number, so that the kernel can check it.  There
@@ -16,15 +10,6 @@
 #include "kernel/kernel.h"
 
 enum { FIRST_SWEEP = 64 };
-
-struct exception {
-    u64 tag;
-    u32 count; // of slots
-    u32 owner; // thread id
-    bool marked;
-    struct exception *next; // in the list of marked ones not yet looked into
-    u64 slots[][2];
-};
 
 // --- the exceptions of a process: p->lock is held ----------------------------
 
@@ -197,11 +182,8 @@ take_number(struct process *p, struct thread *t, const void *from)
     return free_number(p);
 }
 
-// A new exception's exnref, 0 when there is no memory.  From `state` on, which
-// holds the registers of the frames, the stack may have exnrefs.
-static u64
-exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
-              const struct frame_state *state)
+u64
+exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2], const void *from)
 {
     struct instance *i = vm->instance;
     struct process *p = i->process;
@@ -219,7 +201,7 @@ exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
     if (count > 0)
         memcpy(e->slots, args, count * sizeof(*args));
     lock(&p->lock);
-    u32 number = take_number(p, t, state);
+    u32 number = take_number(p, t, from);
     if (number < p->exn_count) {
         p->exns[number] = e;
         exnref = exnref_of(p, number);
@@ -230,111 +212,12 @@ exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
     return exnref;
 }
 
-// --- walking the frames ------------------------------------------------------
-
-// The place of a callee-saved register, by hardware number.
-static u64 *
-saved_register(struct frame_state *state, u32 number)
+struct exception *
+exception_get(struct process *p, u64 exnref)
 {
-    u64 *const places[16] = {
-        [3] = &state->rbx,  [5] = &state->rbp,  [12] = &state->r12,
-        [13] = &state->r13, [14] = &state->r14, [15] = &state->r15,
-    };
-
-    return places[number];
-}
-
-// From a frame to its caller's: registers were pushed right below the return
-// address, in the order of their numbers.
-static void
-undo_frame(struct frame_state *state, const struct func_code *f)
-{
-    u64 *at = (u64 *)(state->rsp + f->frame);
-
-    state->pc = *at;
-    state->rsp = (u64)(at + 1);
-    for (u32 set = f->saved; set != 0; set &= set - 1) {
-        u64 *place = saved_register(state, bits_trailing_zeros(set));
-        at--;
-        if (place != NULL)
-            *place = *at;
-    }
-}
-
-// The handler for a tag among those of a call and around it; NULL: none.
-static const struct code_catch *
-find_catch(const struct code *code, u32 try, const struct instance *i, u64 tag)
-{
-    for (; try != 0; try = code->tries[try].parent) {
-        const struct code_try *t = &code->tries[try];
-        for (u32 k = t->catches; k < t->catches + t->count; k++) {
-            const struct code_catch *c = &code->catches[k];
-            if (c->tag == NO_INDEX || i->tags[c->tag].id == tag)
-                return c;
-        }
-    }
-    return NULL;
-}
-
-// Go out frame by frame to a handler and change *state to what it expects;
-// false: there is none.
-static bool
-find_handler(struct process *p, struct frame_state *state, u64 tag)
-{
-    for (;;) {
-        struct instance *there = instance_at(p, state->pc);
-        if (there == NULL)
-            return false; // C
-        const struct code *code = &there->code->code;
-        u64 text = (u64)there->code->text, pc = state->pc - text;
-        const struct call_site *call = code_call(code, pc);
-        const struct vmctx *vm = (struct vmctx *)state->r14;
-        const struct code_catch *c = NULL;
-        if (call != NULL && call->try != 0)
-            c = find_catch(code, call->try, vm->instance, tag);
-        if (c != NULL) {
-            state->pc = text + c->pc;
-            return true;
-        }
-        const struct func_code *f = code_func(code, pc - 1);
-        if (f == NULL)
-            return false;
-        undo_frame(state, f);
-    }
-}
-
-NORETURN static void
-deliver(struct process *p, u64 exnref, struct frame_state *state)
-{
-    u64 thrown_at = state->rsp - 8;
-
     lock(&p->lock);
     struct exception *e = find_exception(p, exnref);
     unlock(&p->lock);
     assert(e != NULL);
-    if (!find_handler(p, state, e->tag))
-        trap_at_call(TRAP_UNCAUGHT_EXCEPTION, thrown_at);
-    state->rax = (u64)e->slots;
-    state->rdx = exnref;
-    frame_resume(state);
-}
-
-NORETURN void
-exception_throw(struct vmctx *vm, u32 tag, u64 args, struct frame_state *state)
-{
-    u64 exnref = exception_new(vm, tag, (u64(*)[2])args, state);
-
-    if (exnref == 0)
-        trap_at_call(TRAP_NO_MEMORY, state->rsp - 8);
-    deliver(vm->instance->process, exnref, state);
-}
-
-NORETURN void
-exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
-                  struct frame_state *state)
-{
-    (void)nothing;
-    if (exnref == 0)
-        trap_at_call(TRAP_NULL_EXCEPTION, state->rsp - 8);
-    deliver(vm->instance->process, exnref, state);
+    return e;
 }

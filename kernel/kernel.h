@@ -340,7 +340,7 @@ enum {
 
 // One frame of a backtrace.
 struct trace_frame {
-    struct instance *instance;
+    const struct module *module;
     u32 func;  // function index
     u32 times; // that it follows itself: recursion
     u64 at;    // byte offset in the module
@@ -694,19 +694,61 @@ extern const u64 builtin_addresses[];
 
 void trap_report(struct process *p, const struct trap_info *trap);
 
-// The instance whose code the pc is in; of several with the same code, any.
-struct instance *instance_at(struct process *p, u64 pc);
-
 // The generated code that called C traps; its return address is at [rsp].
 NORETURN void trap_at_call(enum trap kind, u64 rsp);
 
-// --- exception.c -------------------------------------------------------------
+// --- frame.c -----------------------------------------------------------------
+
+// The code of p that the pc is in; NULL: none.
+const struct code_module *code_module_at(const struct process *p, u64 pc);
+
+// A frame of generated code, during a call.  (What a module's code is to one
+// frame it is to all instances of the module; see frame_instance.)
+struct call_frame {
+    struct thread *thread;
+    const struct code_module *module;
+    const struct func_code *func;
+    const struct call_site *call; // where the frame goes on
+    u64 rsp;                      // at the call
+};
+
+// The frame that called, on the stack of t: `at` is where the return address of
+// that call is, `popped` how many bytes of arguments the callee removes when it
+// returns (0 for C).  False: the caller is not generated code of t's process.
+MUST_USE bool frame_find(struct call_frame *f, struct thread *t, u64 at,
+                         u32 popped);
+
+// Go on to the caller of the frame's function; false as above.
+MUST_USE bool frame_next(struct call_frame *f);
+
+// The instance that a frame with handlers runs in, from the vmctx that it
+// keeps.  That is the frame's only if all steps to it were right: else panic.
+struct instance *frame_instance(const struct call_frame *f);
+
+// --- exception.c, throw.c ----------------------------------------------------
+
+struct exception {
+    u64 tag;   // struct tag: id
+    u32 count; // of slots
+    u32 owner; // thread id
+    bool marked;
+    struct exception *next; // in the list of marked ones not yet looked into
+    u64 slots[][2];
+};
+
+// A new exception's exnref, 0 when there is no memory.  The stack may have
+// exnrefs from `from` on.
+u64 exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
+                  const void *from);
+
+// The exception of an exnref that generated code passed, not null.
+struct exception *exception_get(struct process *p, u64 exnref);
 
 // What throw_stub and rethrow_stub call.
 NORETURN void exception_throw(struct vmctx *vm, u32 tag, u64 args,
-                              struct frame_state *state);
+                              const struct thrown_at *from);
 NORETURN void exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
-                                struct frame_state *state);
+                                const struct thrown_at *from);
 void exceptions_thread_ended(struct process *p, struct thread *t);
 void exceptions_free(struct process *p);
 

@@ -90,20 +90,19 @@ bool barrier_call(u64 *barrier_rsp, void (*run)(void *), void *arg);
 // barrier_call, which returns false.
 NORETURN void barrier_unwind(u64 barrier_rsp);
 
-// The registers of a frame of generated code that a callee keeps, where it
-// continues, and what a handler of exceptions finds in rax and rdx.
-struct frame_state {
-    u64 rbx, rbp, r12, r13, r14, r15;
-    u64 rsp, pc;
-    u64 rax, rdx;
+// The top of the stack of generated code that throws: registers in which it or
+// its callers may have values, and where it called.
+struct thrown_at {
+    u64 unused, r13, r12, rbp, rbx;
+    u64 pc; // the return address of that call, at its place on the stack
 };
 
-// Continue there.
-NORETURN void frame_resume(const struct frame_state *state);
+// Continue at the landing pad `pc` in the frame at `rsp`, with rax and rdx as
+// struct code_catch says.
+NORETURN void handler_enter(u64 pc, u64 rsp, u64 rax, u64 rdx);
 
 // The builtins THROW and THROW_REF: call exception_throw() and
-// exception_rethrow() with the state of the frame that called them as fourth
-// argument.
+// exception_rethrow() with a struct thrown_at as fourth argument.
 extern const u8 throw_stub[], rethrow_stub[];
 
 // The code of a func_entry for a C function.  Generated code enters with rax =

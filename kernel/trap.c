@@ -6,42 +6,27 @@
 
 #include "kernel/kernel.h"
 
-// --- what a pc is ------------------------------------------------------------
-
-struct instance *
-instance_at(struct process *p, u64 pc)
-{
-    if (!port_code_contains(pc))
-        return NULL;
-    for (u32 n = 0; n < p->instance_count; n++) {
-        struct instance *i = p->instances[n];
-        if (pc - (u64)i->code->text < i->code->code.size)
-            return i;
-    }
-    return NULL;
-}
-
-static const struct trap_site *
-trap_site_at(struct process *p, u64 pc)
-{
-    struct instance *i = instance_at(p, pc);
-
-    return i != NULL ? code_trap(&i->code->code, pc - (u64)i->code->text) :
-                       NULL;
-}
-
 // --- backtraces --------------------------------------------------------------
+
+static void
+trap_begin(struct thread *t, enum trap kind)
+{
+    t->trap.leave = LEAVE_TRAP;
+    t->trap.kind = kind;
+    t->trap.depth = 0;
+    t->trap.more = false;
+}
 
 static bool
 same_place(const struct trace_frame *a, const struct trace_frame *b)
 {
-    return a->instance == b->instance && a->func == b->func && a->at == b->at;
+    return a->module == b->module && a->func == b->func && a->at == b->at;
 }
 
 static void
-add_frame(struct trap_info *trap, struct instance *i, u32 func, u64 at)
+add_frame(struct trap_info *trap, const struct code_module *m, u32 func, u64 at)
 {
-    const struct trace_frame frame = {i, func, 0, at};
+    const struct trace_frame frame = {&m->module, func, 0, at};
 
     if (func == NO_INDEX)
         return; // a thunk
@@ -53,59 +38,29 @@ add_frame(struct trap_info *trap, struct instance *i, u32 func, u64 at)
         trap->frames[trap->depth++] = frame;
 }
 
-// Where the frame that returns to pc is in the program.
-static u64
-call_offset(const struct code *code, u64 pc)
-{
-    const struct call_site *call = code_call(code, pc);
-
-    return call != NULL ? call->at : 0;
-}
-
-static bool
-on_stack(const struct thread *t, u64 rsp)
-{
-    return rsp - (u64)t->stack <= STACK_SIZE - STACK_TOP && rsp % 8 == 0;
-}
-
-// Frames from a return address at [rsp] outwards, to the first that is not
-// generated code.
+// The callers of what returns by [at] and pops so much then.
 static void
-trace_callers(struct thread *t, u64 rsp)
+trace_callers(struct thread *t, u64 at, u32 popped)
 {
-    while (!t->trap.more && on_stack(t, rsp)) {
-        u64 pc = *(u64 *)rsp;
-        struct instance *i = instance_at(t->process, pc);
-        if (i == NULL)
-            return;
-        const struct code *code = &i->code->code;
-        u64 offset = pc - (u64)i->code->text;
-        const struct func_code *f = code_func(code, offset - 1);
-        if (f == NULL)
-            return;
-        add_frame(&t->trap, i, f->func, call_offset(code, offset));
-        rsp += 8 + f->frame;
-    }
+    struct call_frame f;
+    bool found = frame_find(&f, t, at, popped);
+
+    for (; found && !t->trap.more; found = frame_next(&f))
+        add_frame(&t->trap, f.module, f.func->func, f.call->at);
 }
 
+// From a fault at a trap site outwards.
 static void
-trace(struct thread *t, u64 pc, u64 rsp, const struct trap_site *site)
+trace(struct thread *t, const struct code_module *m,
+      const struct trap_site *site, u64 rsp)
 {
-    struct instance *i = instance_at(t->process, pc);
-
-    t->trap.depth = 0;
-    t->trap.more = false;
-    if (site == NULL) {
-        trace_callers(t, rsp);
-        return;
-    }
-    const struct func_code *f =
-        code_func(&i->code->code, pc - (u64)i->code->text);
-    add_frame(&t->trap, i, site->func, site->at);
+    const struct func_code *f = code_func(&m->code, site->pc);
     // The stack check comes before the frame.
     bool entered = site->trap != TRAP_STACK_OVERFLOW;
+
+    add_frame(&t->trap, m, site->func, site->at);
     if (f != NULL)
-        trace_callers(t, rsp + (entered ? f->frame : 0));
+        trace_callers(t, rsp + (entered ? f->frame : 0), f->args);
 }
 
 NORETURN void
@@ -113,11 +68,8 @@ trap_at_call(enum trap kind, u64 rsp)
 {
     struct thread *t = thread_current();
 
-    t->trap.leave = LEAVE_TRAP;
-    t->trap.kind = kind;
-    t->trap.depth = 0;
-    t->trap.more = false;
-    trace_callers(t, rsp);
+    trap_begin(t, kind);
+    trace_callers(t, rsp, 0);
     barrier_unwind(t->barrier);
 }
 
@@ -167,11 +119,10 @@ classify(struct process *p, const struct fault *f, const struct trap_site *site,
 // to have, go on: in a function from its entry, which has changed nothing yet;
 // in a thunk behind the ud2, where it would have jumped to.
 static enum trap
-grow_stack(struct thread *t, struct fault *f)
+grow_stack(struct thread *t, const struct code_module *m, struct fault *f)
 {
-    const struct instance *i = instance_at(t->process, f->pc);
-    u64 text = (u64)i->code->text;
-    const struct func_code *func = code_func(&i->code->code, f->pc - text);
+    u64 text = (u64)m->text;
+    const struct func_code *func = code_func(&m->code, f->pc - text);
     enum trap trap = TRAP_NONE;
 
     if (func == NULL)
@@ -179,8 +130,8 @@ grow_stack(struct thread *t, struct fault *f)
     if (!thread_grow_stack(t, f->rsp - func->frame, &trap))
         return trap;
     contexts_bind(t->process, t->vms, t);
-    f->pc = func->func == NO_INDEX ? f->pc + 2 :
-                                     text + i->code->code.entries[func->func];
+    f->pc =
+        func->func == NO_INDEX ? f->pc + 2 : text + m->code.entries[func->func];
     return TRAP_NONE;
 }
 
@@ -192,18 +143,19 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
 
     if (t == NULL || t->process == NULL || t->barrier == 0)
         return FAULT_PANIC;
-    const struct trap_site *site = trap_site_at(t->process, fault->pc);
+    const struct code_module *m = code_module_at(t->process, fault->pc);
+    const struct trap_site *site =
+        m != NULL ? code_trap(&m->code, fault->pc - (u64)m->text) : NULL;
     enum trap trap = classify(t->process, fault, site, &retry);
-    u64 pc = fault->pc;
     if (trap == TRAP_STACK_OVERFLOW)
-        retry = (trap = grow_stack(t, fault)) == TRAP_NONE;
+        retry = (trap = grow_stack(t, m, fault)) == TRAP_NONE;
     if (retry)
         return FAULT_RETRY;
     if (trap == TRAP_NONE)
         return FAULT_PANIC;
-    t->trap.leave = LEAVE_TRAP;
-    t->trap.kind = trap;
-    trace(t, pc, fault->rsp, site);
+    trap_begin(t, trap);
+    if (site != NULL)
+        trace(t, m, site, fault->rsp);
     *barrier_rsp = t->barrier;
     return FAULT_UNWIND;
 }
@@ -213,7 +165,7 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
 static void
 report_frame(const struct trace_frame *frame)
 {
-    const struct module *m = &frame->instance->code->module;
+    const struct module *m = frame->module;
     struct string name = module_func_name(m, frame->func);
     char number[32], place[160] = "", times[32] = "";
     struct source_line line;

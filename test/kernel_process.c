@@ -175,7 +175,23 @@ TEST_KERNEL(trap_uncaught_exception)
                          NULL});
 }
 
+TEST_KERNEL(trap_report_has_all_frames)
+{
+    expect_report("frames",
+                  (const char *[]){
+                      "nebulet: frames: trap: unreachable\n",
+                      "    at trap (offset 0x", "    at leaf (offset 0x",
+                      "    at outer (offset 0x", "    at wide_trap (offset 0x",
+                      "    at between (offset 0x", "    at _start (offset 0x",
+                      NULL});
+}
+
 // --- exceptions --------------------------------------------------------------
+
+TEST_KERNEL(exceptions_unwind_tail_calls)
+{
+    EXPECT_EQ(test_run_module("unwind"), 42);
+}
 
 TEST_KERNEL(exceptions_nobody_has_are_freed)
 {

@@ -212,14 +212,17 @@ init_walk(struct allocator *a)
     return OK;
 }
 
-// A handler is entered with the callee-saved registers of whoever threw.  The
-// last part of a function saves them for all parts.
+// A handler is entered with the registers of whoever threw: its function keeps
+// all that its caller and itself rely on.  The last part of a function saves
+// them for all parts.
 static u32
 saved_registers(const struct allocator *a)
 {
-    bool all = a->fn->catch_count > 0 || a->fn->part != FN_WHOLE;
-
-    return all ? REGS_CALLEE_SAVED : a->used & REGS_CALLEE_SAVED;
+    if (a->fn->has_pads)
+        return REGS_CALLEE_SAVED | REGS_CONTEXT;
+    if (a->fn->part != FN_WHOLE)
+        return REGS_CALLEE_SAVED;
+    return a->used & REGS_CALLEE_SAVED;
 }
 
 status_t

@@ -67,7 +67,7 @@ emit(struct compiler *c, const struct mach *m, u32 index)
 
     if (listing != NULL)
         print_head(listing, c, index);
-    status = mach_emit(m, &c->image, c->temp, listing);
+    status = mach_emit(m, &c->image, c->options->check_pads, c->temp, listing);
     if (status == OK && c->options->step != NULL)
         c->options->step(c->options->self, "emit", index);
     return status;

@@ -5,7 +5,8 @@
 // behind the block it leaves.  Frame, from rsp up after the prologue: outgoing
 // arguments, slots, saved registers, return address, incoming arguments.  The
 // stack is checked before anything is pushed, so that a trap there finds the
-// frame of the caller.
+// frame of the caller.  A function with landing pads keeps r14 and r15 in its
+// frame as well, and each pad takes them from there.
 
 #include "x64/emit.h"
 
@@ -14,10 +15,17 @@ enum {
     MAX_CHAIN = 4,
     MAX_UNROLLED = 128,
     RETURN_ROOM = 24,
-    CALL_ROOM = 24
+    CALL_ROOM = 24,
+    PAD_ROOM = 32
 };
 
-static const reg_t saved_order[] = {REG_RBX, REG_RBP, REG_R12, REG_R13};
+// As they are pushed; r14 and r15 only for landing pads, since nobody else
+// changes them.
+static const reg_t saved_order[] = {REG_RBX, REG_RBP, REG_R12,
+                                    REG_R13, REG_R14, REG_R15};
+enum { RESTORED = 4 };
+_Static_assert(HANDLER_VMCTX == 5 * 8 && HANDLER_MEMORY == 6 * 8,
+               "where saved_order has r14 and r15");
 
 // --- how much memory it takes ----------------------------------------------
 
@@ -96,7 +104,11 @@ emission_init(struct emission *em, const struct mach *m, struct arena *temp)
     }
     for (u32 i = 0; i < m->fn->block_count; i++)
         sites += m->fn->blocks[i].label != 0;
-    bytes += 2 * stubs;
+    if (em->checks) {
+        stubs += m->fn->catch_count;
+        pieces += 2 * m->fn->catch_count;
+    }
+    bytes += 2 * stubs + PAD_ROOM * m->fn->catch_count;
     if (bytes > INT32_MAX)
         return ERR_LIMIT;
     em->m = m;
@@ -109,9 +121,11 @@ emission_init(struct emission *em, const struct mach *m, struct arena *temp)
     em->order = ARENA_NEW(temp, u32, m->block_count + 1);
     em->jumps = ARENA_NEW(temp, u32, m->block_count);
     em->cold = ARENA_NEW(temp, bool, m->block_count);
+    em->pads = ARENA_NEW(temp, bool, m->block_count);
     if (em->bytes == NULL || em->pieces == NULL || em->labels == NULL ||
         em->sites == NULL || em->stubs == NULL || em->tables == NULL ||
-        em->order == NULL || em->jumps == NULL || em->cold == NULL)
+        em->order == NULL || em->jumps == NULL || em->cold == NULL ||
+        em->pads == NULL)
         return ERR_NO_MEMORY;
     em->byte_capacity = (u32)bytes;
     em->piece_capacity = pieces;
@@ -130,16 +144,26 @@ is_edge_block(const struct mach *m, u32 block)
     return m->blocks[block].edge != 0;
 }
 
+static void
+mark_pads(struct emission *em)
+{
+    const struct mach *m = em->m;
+
+    for (u32 i = 0; i < m->fn->catch_count; i++)
+        em->pads[m->edge_block[m->fn->catches[i].edge]] = true;
+}
+
 // Where a block without code of its own leads to, else NO_BLOCK.
 static u32
-only_jumps_to(const struct mach *m, u32 block)
+only_jumps_to(const struct emission *em, u32 block)
 {
+    const struct mach *m = em->m;
     const struct mblock *b = &m->blocks[block];
 
     if (is_edge_block(m, block))
         return b->first == b->end ? m->fn->edges[b->edge].to : NO_BLOCK;
-    if (m->fn->blocks[block].label != 0)
-        return NO_BLOCK; // other parts need it
+    if (m->fn->blocks[block].label != 0 || em->pads[block])
+        return NO_BLOCK; // other parts, or handlers, need it
     if (b->end - b->first == 1 && m->ins[b->first].op == X64_JMP)
         return m->edge_block[m->ins[b->first].imm];
     return NO_BLOCK;
@@ -154,15 +178,15 @@ resolve_jumps(struct emission *em)
     const struct mach *m = em->m;
 
     for (u32 b = 0; b < m->block_count; b++)
-        em->jumps[b] = only_jumps_to(m, b) == NO_BLOCK ? b : UNKNOWN;
+        em->jumps[b] = only_jumps_to(em, b) == NO_BLOCK ? b : UNKNOWN;
     for (u32 b = 0; b < m->block_count; b++) {
         u32 end = b;
-        for (; em->jumps[end] == UNKNOWN; end = only_jumps_to(m, end))
+        for (; em->jumps[end] == UNKNOWN; end = only_jumps_to(em, end))
             em->jumps[end] = PENDING;
         if (em->jumps[end] == PENDING)
             em->jumps[end] = end;
         end = em->jumps[end];
-        for (u32 at = b; em->jumps[at] == PENDING; at = only_jumps_to(m, at))
+        for (u32 at = b; em->jumps[at] == PENDING; at = only_jumps_to(em, at))
             em->jumps[at] = end;
     }
 }
@@ -177,10 +201,8 @@ mark_cold(struct emission *em)
         const struct edge *e = &fn->edges[m->blocks[b].edge];
         em->cold[b] = is_edge_block(m, b) ?
                           fn->blocks[e->from].cold || fn->blocks[e->to].cold :
-                          fn->blocks[b].cold;
+                          fn->blocks[b].cold || em->pads[b];
     }
-    for (u32 i = 0; i < fn->catch_count; i++)
-        em->cold[m->edge_block[fn->catches[i].edge]] = true;
 }
 
 static void
@@ -330,7 +352,8 @@ put_word(struct emission *em, u32 word)
 static void
 emit_trap(struct emission *em, u32 trap, u32 in_wasm)
 {
-    add_site(em, SITE_TRAP, em->encoder.at, trap, in_wasm);
+    if (trap != TRAP_NONE)
+        add_site(em, SITE_TRAP, em->encoder.at, trap, in_wasm);
     put_byte(em, 0x0f);
     put_byte(em, 0x0b);
 }
@@ -346,10 +369,22 @@ emit_link(struct emission *em, u32 opcode, enum site_kind kind, u32 to)
 
 // --- frame -----------------------------------------------------------------
 
+// Of the registers in saved_order before index `end`.
 static u32
-saved_size(const struct mach *m)
+saved_below(const struct mach *m, u32 end)
 {
-    return 8 * (u32)__builtin_popcount(m->saved);
+    u32 size = 0;
+
+    for (u32 i = 0; i < end; i++)
+        size += 8 * (m->saved >> saved_order[i] & 1);
+    return size;
+}
+
+// What the prologue pushes; with checks, the address of that too.
+static u32
+pushed_size(const struct emission *em)
+{
+    return saved_below(em->m, COUNT(saved_order)) + (em->checks ? 8 : 0);
 }
 
 // Bytes from rsp to the return address: 8 more than a multiple of 16, unless
@@ -358,7 +393,7 @@ static u32
 frame_size(const struct emission *em)
 {
     const struct mach *m = em->m;
-    u32 size = m->out_size + m->frame_size + saved_size(m);
+    u32 size = m->out_size + m->frame_size + pushed_size(em);
 
     if (!em->has_calls && m->out_size + m->frame_size == 0)
         return size; // never of a last part: it has slots
@@ -445,7 +480,9 @@ emit_prologue(struct emission *em)
     for (u32 i = 0; i < COUNT(saved_order); i++)
         if ((m->saved >> saved_order[i] & 1) != 0)
             emit_ins(em, (struct mins){.op = X64_PUSH, .a = saved_order[i]});
-    emit_move_rsp(em, X64_SUB64_I, em->frame - saved_size(m));
+    if (em->checks)
+        emit_ins(em, (struct mins){.op = X64_PUSH, .a = REG_RSP});
+    emit_move_rsp(em, X64_SUB64_I, em->frame - pushed_size(em));
     emit_zero_slots(em);
     if (m->fn->part == FN_LAST) {
         emit_stack(em, X64_LEA64, REG_R10, em->frame);
@@ -458,8 +495,8 @@ emit_epilogue(struct emission *em)
 {
     const struct mach *m = em->m;
 
-    emit_move_rsp(em, X64_ADD64_I, em->frame - saved_size(m));
-    for (u32 i = COUNT(saved_order); i-- > 0;)
+    emit_move_rsp(em, X64_ADD64_I, em->frame - saved_below(m, RESTORED));
+    for (u32 i = RESTORED; i-- > 0;)
         if ((m->saved >> saved_order[i] & 1) != 0)
             emit_ins(em, (struct mins){.op = X64_POP, .def = saved_order[i]});
 }
@@ -484,7 +521,7 @@ emit_leave(struct emission *em, u32 args_size)
     else
         emit_stack(em, X64_MOV64, REG_R10, frame_slot(em));
     emit_access(em, X64_MOV64, REG_R11, REG_R10, 0);
-    for (u32 i = 0; i < COUNT(saved_order); i++)
+    for (u32 i = 0; i < RESTORED; i++)
         if ((m->saved >> saved_order[i] & 1) != 0)
             emit_access(em, X64_MOV64, saved_order[i], REG_R10, at -= 8);
     for (u32 i = args_size; i > 0; i -= 16) {
@@ -493,6 +530,37 @@ emit_leave(struct emission *em, u32 args_size)
     }
     emit_access(em, X64_LEA64, REG_RSP, REG_R10, to - 8);
     emit_stack(em, X64_MOV64_MR, REG_R11, 0);
+}
+
+// --- landing pads ----------------------------------------------------------
+
+// The word below the saved registers, which end at r14, is their address: else
+// this is not the function's own frame.
+static void
+emit_pad_check(struct emission *em)
+{
+    emit_access(em, X64_LEA64, REG_R15, REG_R14, -HANDLER_MEMORY);
+    emit_ins(em, (struct mins){.op = X64_CMP64,
+                               .flags = MINS_MEM,
+                               .a = REG_R15,
+                               .base = REG_R14,
+                               .index = REG_NONE,
+                               .disp = -HANDLER_MEMORY - 8});
+    end_piece(em, CC_NE, add_stub(em, TRAP_NONE, 0));
+}
+
+// Only rsp is right: find the frame's end from it, and there r15 and r14.
+static void
+emit_pad(struct emission *em)
+{
+    if (em->m->fn->part == FN_WHOLE)
+        emit_stack(em, X64_LEA64, REG_R14, em->frame);
+    else
+        emit_stack(em, X64_MOV64, REG_R14, frame_slot(em));
+    if (em->checks)
+        emit_pad_check(em);
+    emit_access(em, X64_MOV64, REG_R15, REG_R14, -HANDLER_MEMORY);
+    emit_access(em, X64_MOV64, REG_R14, REG_R14, -HANDLER_VMCTX);
 }
 
 // --- calls and ends of blocks ----------------------------------------------
@@ -506,7 +574,7 @@ emit_call(struct emission *em, const struct mins *ins)
         emit_link(em, 0xe8, SITE_LINK, call->func);
     else
         emit_ins(em, *ins);
-    add_site(em, SITE_CALL, em->encoder.at, call->try, wasm_at(em, ins));
+    add_site(em, SITE_CALL, em->encoder.at, ins->imm, wasm_at(em, ins));
     emit_move_rsp(em, X64_SUB64_I, call->args_size);
 }
 
@@ -726,6 +794,8 @@ emit_block(struct emission *em, u32 block, u32 next)
     place_label(em, block);
     if (!is_edge_block(m, block) && m->fn->blocks[block].label != 0)
         add_site(em, SITE_BIND, em->encoder.at, m->fn->blocks[block].label, 0);
+    if (em->pads[block])
+        emit_pad(em);
     for (u32 i = b->first; i < b->end; i++) {
         if (em->listing)
             add_site(em, SITE_INS, em->encoder.at, i, 0);
@@ -750,10 +820,11 @@ emit_body(struct emission *em)
 }
 
 status_t
-mach_emit(const struct mach *m, struct image *image, struct arena *temp,
-          struct printer *listing)
+mach_emit(const struct mach *m, struct image *image, bool check_pads,
+          struct arena *temp, struct printer *listing)
 {
-    struct emission em = {.listing = listing != NULL};
+    struct emission em = {.listing = listing != NULL,
+                          .checks = check_pads && m->fn->has_pads};
     status_t status = emission_init(&em, m, temp);
     u32 *first = ARENA_NEW(temp, u32, m->block_count);
 
@@ -765,6 +836,7 @@ mach_emit(const struct mach *m, struct image *image, struct arena *temp,
     if (!image_room(image, em.site_capacity + m->fn->try_count +
                                m->fn->catch_count + 1))
         return ERR_NO_MEMORY;
+    mark_pads(&em);
     resolve_jumps(&em);
     order_blocks(&em, first);
     emit_body(&em);

@@ -113,7 +113,7 @@ struct piece {
 
 enum site_kind {
     SITE_TRAP,   // fault at `at`: a = enum trap
-    SITE_CALL,   // return address `at`: a = handler in fn.tries
+    SITE_CALL,   // return address `at`: a = record in mach.calls
     SITE_LINK,   // displacement at `at`, end of the instruction: a = function
     SITE_RODATA, // displacement at `at`; a = end of the instruction
     SITE_GOTO,   // displacement at `at`, ditto: a = label of the function
@@ -159,8 +159,10 @@ struct emission {
     u32 pool_size;  // constants, then jump tables
     u32 frame;      // bytes from rsp to the return address
     bool has_calls; // tail calls do not count
+    bool checks;    // of rsp at the landing pads that there are
     bool listing;   // make SITE_LABEL and SITE_INS
     bool *cold;     // by block
+    bool *pads;     // by block: is it a landing pad?
     u32 *order;     // blocks in layout order
     u32 order_count;
     u32 *jumps; // by block: where a jump to it ends up
@@ -169,7 +171,8 @@ struct emission {
 // Add an allocated function to the image.  `listing` is NULL, or gets
 // addresses, bytes and text.
 MUST_USE status_t mach_emit(const struct mach *m, struct image *image,
-                            struct arena *temp, struct printer *listing);
+                            bool check_pads, struct arena *temp,
+                            struct printer *listing);
 
 // --- layout.c----------------------------------------------------------------
 

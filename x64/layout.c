@@ -119,6 +119,20 @@ site_at(const struct emission *em, const struct site *s)
 }
 
 static status_t
+place_call_site(const struct emission *em, struct image *image, u32 pc,
+                u32 first_try, const struct site *s)
+{
+    const struct mcall *call = &em->m->calls[s->a];
+
+    return image_call(
+        image, (struct call_site) {
+            .pc = pc, .at = s->wasm_at, .try = call->try ? first_try + call->
+            try:
+                0, .args = call->args_size
+        });
+}
+
+static status_t
 place_site(const struct emission *em, struct image *image, u32 start,
            u32 pool_at, u32 first_try, const struct site *s)
 {
@@ -132,10 +146,7 @@ place_site(const struct emission *em, struct image *image, u32 start,
                                                     .func = em->m->fn->index,
                                                     .trap = (u8)s->a});
     case SITE_CALL:
-        return image_call(
-            image, (struct call_site){.pc = start + at,
-                                      .at = s->wasm_at,
-                                      .try = s->a ? first_try + s->a : 0});
+        return place_call_site(em, image, start + at, first_try, s);
     case SITE_LINK:
         image_link(image, start + at, s->a);
         break;
@@ -208,7 +219,7 @@ place_func(const struct emission *em, struct image *image, u32 start, u32 end,
                                                 .end = start + end,
                                                 .func = m->fn->index,
                                                 .frame = em->frame,
-                                                .saved = (u16)m->saved});
+                                                .args = m->args_size});
 }
 
 // --- listing ---------------------------------------------------------------
@@ -236,6 +247,8 @@ list_label(const struct emission *em, u32 label, struct printer *p)
 
     if (label < em->m->block_count)
         print(p, "b%u:\n", label);
+    else if (em->stubs[stub].trap == TRAP_NONE)
+        print(p, "\"not this frame\":\n");
     else
         print(p, "\"%s\":\n", trap_text((enum trap)em->stubs[stub].trap));
 }

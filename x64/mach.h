@@ -86,6 +86,8 @@ extern const reg_t abi_int_results[ABI_INT_RESULTS];
 enum {
     REGS_CALLEE_SAVED = // bit REG_x
     1 << REG_RBX | 1 << REG_RBP | 1 << REG_R12 | 1 << REG_R13,
+    REGS_CONTEXT = // what all code of an instance relies on
+    1 << REG_VMCTX | 1 << REG_MEMORY,
 };
 
 // Where the values of a function type travel.  Linear in their number.
@@ -235,7 +237,9 @@ struct mach {
     // needs itself (slots of plain mode, payload of a throw), allocate adds.
     u32 out_size, frame_size;
     u32 args_size;   // stack arguments to pop, set by allocate
-    u32 saved;       // callee-saved registers written: bit REG_x; by allocate
+    u32 saved;       // registers to keep in the frame: bit REG_x; by allocate:
+                     // callee-saved ones that are written, and with landing
+                     // pads all of those and REGS_CONTEXT
     u32 *edge_block; // by edge, set by allocate: the block to jump to, which is
                      // fn.edges[].to or an edge block
 };
@@ -338,7 +342,8 @@ MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
 // The moves of an edge are at the end of `from` when that ends in a jump or the
 // other successor does not mind, at the start of `to` when that has no other
 // predecessor, else in an edge block.  A landing pad starts by taking the
-// payload, with rax and rdx as struct code_try says.
+// payload, with rax and rdx as struct code_try says; emit puts r14 and r15 back
+// before that.
 //
 // ERR_BUDGET: too much is live at once for normal mode; never in plain mode,
 // in which no value lives across blocks.  ERR_LIMIT: the frame would be larger

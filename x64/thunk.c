@@ -7,9 +7,6 @@
 //     adapt   what the entries of functions point to in a process of several
 //             instances: switches r14 and r15 when the function belongs to
 //             another instance than the caller
-//
-// Callee-saved registers are pushed in the order of their numbers, so that
-// unwinding finds them by func_code.saved.
 
 #include "x64/emit.h"
 
@@ -98,22 +95,23 @@ start_thunk(struct image *image, struct encoder *e, u64 count)
 // The thunk ends here; make its row.
 static status_t
 end_thunk(struct image *image, struct encoder *e, u32 start, u32 frame,
-          u32 saved)
+          u32 args)
 {
     image_trim(image, e->at);
     return image_func(image, (struct func_code){.start = start,
                                                 .end = (u32)image->code->size,
                                                 .func = NO_INDEX,
                                                 .frame = frame,
-                                                .saved = (u16)saved});
+                                                .args = args});
 }
 
 static status_t
-end_call(struct image *image, struct encoder *e)
+end_call(struct image *image, struct encoder *e, const struct abi *abi)
 {
     u32 pc = (u32)(e->at - image->code->text);
 
-    return image_call(image, (struct call_site){.pc = pc});
+    return image_call(image,
+                      (struct call_site){.pc = pc, .args = abi->args_size});
 }
 
 // --- imports ---------------------------------------------------------------
@@ -242,7 +240,7 @@ emit_enter(struct image *image, const struct type *type, const struct abi *abi,
         put_mem(&e, X64_MOV64, REG_MEMORY, REG_VMCTX, m->layout.memories);
     put_arguments(&e, type, abi, REG_RBX);
     put_mem(&e, X64_CALL_RM, REG_RAX, REG_RAX, 0);
-    status_t status = end_call(image, &e);
+    status_t status = end_call(image, &e, abi);
     for (u32 i = 0; i < type->result_count; i++)
         put_result(&e, type->vals[type->param_count + i], abi->results[i],
                    abi->args_size, REG_RBX, 16ull * i);
@@ -251,7 +249,7 @@ emit_enter(struct image *image, const struct type *type, const struct abi *abi,
     encode_ret(&e, 0);
     if (status != OK)
         return status;
-    return end_thunk(image, &e, *start, frame, ENTER_SAVED);
+    return end_thunk(image, &e, *start, frame, 0);
 }
 
 // --- adapt -----------------------------------------------------------------
@@ -322,7 +320,7 @@ put_switch(struct image *image, struct encoder *e, const struct abi *abi,
     put_mem(e, X64_CALL_RM, REG_RAX, REG_R11,
             offsetof(struct func_target, code));
     if (status == OK)
-        status = end_call(image, e);
+        status = end_call(image, e, abi);
     put_copy(e, 0, frame + 8, abi->stack_size - abi->args_size);
     put_imm(e, X64_ADD64_I, REG_RSP, size - abi->args_size);
     put_restores(e, ADAPT_SAVED);
@@ -348,7 +346,7 @@ emit_adapt(struct image *image, const struct abi *abi, u32 *start)
     status_t status = put_switch(image, &e, abi, frame);
     if (status != OK)
         return status;
-    return end_thunk(image, &e, *start, frame, ADAPT_SAVED);
+    return end_thunk(image, &e, *start, frame, abi->args_size);
 }
 
 // --- every type ------------------------------------------------------------

@@ -33,9 +33,11 @@ struct trap_site {
 
 // A call, sorted by pc: for backtraces and exceptions.
 struct call_site {
-    u32 pc;  // offset of the return address
-    u32 at;  // byte offset in the module
-    u32 try; // index in code.tries of the innermost handler, or 0
+    u32 pc;   // offset of the return address
+    u32 at;   // byte offset in the module
+    u32 try;  // index in code.tries of the innermost handler, or 0
+    u32 args; // bytes of stack arguments, which the callee pops: rsp right after
+              // its return is so much above the rsp of the call
 };
 
 // A function's code, sorted by start.
@@ -44,13 +46,19 @@ struct func_code {
     u32 func;       // function index, or NO_INDEX for a thunk
     u32 frame;      // bytes from rsp to the return address after the prologue;
                     // not yet there at a trap of kind STACK_OVERFLOW
-    u16 saved;      // callee-saved registers pushed, below the return address
-                    // in the order of their numbers: bit n is register n
+    u32 args;       // bytes of stack arguments that it pops when it returns
 };
 
-// A handler (exceptions).  When it is taken, rsp is the frame's own, callee-
-// saved registers are dead, rax holds the address of the payload (16 bytes a
-// value) and rdx the exnref.
+// A handler (exceptions).  When it is taken, rsp is the frame's own, rax holds
+// the address of the payload (16 bytes a value) and rdx the exnref.  All other
+// registers are dead: the landing pad takes r14 and r15 from the frame, where a
+// function with handlers keeps rbx, rbp, r12, r13, r14 and r15, in this order
+// down from the return address.
+enum {
+    HANDLER_VMCTX = 5 * 8, // r14 is so far below the return address
+    HANDLER_MEMORY = 6 * 8,
+};
+
 struct code_try {
     u32 parent;
     u32 catches, count;
@@ -93,10 +101,12 @@ typedef void enter_fn(struct vmctx *vm, const struct func_entry *entry,
                       u64 (*slots)[2]);
 
 struct compile_options {
-    u32 features; // enum cpu_feature
-    bool plain;   // force plain mode, for tests
-    u32 part_ins; // end parts of plain mode at this many instructions of the
-                  // IR, 0: a good number; for tests
+    u32 features;    // enum cpu_feature
+    bool check_pads; // landing pads check rsp: one that is entered with another
+                     // frame's runs into an undefined instruction
+    bool plain;      // force plain mode, for tests
+    u32 part_ins;    // end parts of plain mode at this many instructions of the
+                     // IR, 0: a good number; for tests
     // Called after each step of each function when not NULL: for
     // `nebulet dump` and for timing.
     void (*step)(void *self, const char *step, u32 func);

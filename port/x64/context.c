@@ -9,28 +9,16 @@ _Static_assert(offsetof(struct func_target, code) == TARGET_CODE, "switch.S");
 _Static_assert(offsetof(struct func_target, context) == TARGET_STACK,
                "switch.S");
 _Static_assert(sizeof(struct func_target) == 1 << TARGET_SHIFT, "switch.S");
-_Static_assert(offsetof(struct vmctx, targets) == VMCTX_TARGETS, "switch.S");
-_Static_assert(offsetof(struct func_target, context) == TARGET_STACK,
-               "switch.S");
-_Static_assert(sizeof(struct func_target) == 1 << TARGET_SHIFT, "switch.S");
-_Static_assert(offsetof(struct func_target, code) == TARGET_CODE, "switch.S");
 _Static_assert(offsetof(struct func_entry, id) == FUNC_ENTRY_ID, "switch.S");
 _Static_assert(offsetof(struct thread_entry, vm) == THREAD_VMCTX, "switch.S");
 _Static_assert(offsetof(struct thread_entry, rsp) == THREAD_RSP, "switch.S");
 
-#define SAME_STATE(field, offset) \
-    _Static_assert(offsetof(struct frame_state, field) == offset, "switch.S")
-SAME_STATE(rbx, STATE_RBX);
-SAME_STATE(rbp, STATE_RBP);
-SAME_STATE(r12, STATE_R12);
-SAME_STATE(r13, STATE_R13);
-SAME_STATE(r14, STATE_R14);
-SAME_STATE(r15, STATE_R15);
-SAME_STATE(rsp, STATE_RSP);
-SAME_STATE(pc, STATE_PC);
-SAME_STATE(rax, STATE_RAX);
-SAME_STATE(rdx, STATE_RDX);
-_Static_assert(sizeof(struct frame_state) == STATE_SIZE, "switch.S");
+_Static_assert(offsetof(struct thrown_at, r13) == 8 &&
+                   offsetof(struct thrown_at, r12) == 16 &&
+                   offsetof(struct thrown_at, rbp) == 24 &&
+                   offsetof(struct thrown_at, rbx) == 32 &&
+                   offsetof(struct thrown_at, pc) == 40,
+               "throw.S");
 
 enum {
     MXCSR_DEFAULT = 0x1f80, // all exceptions masked, round to nearest

@@ -16,18 +16,6 @@
 #define THREAD_VMCTX  0  // struct thread starts with these two: the vmctx
 #define THREAD_RSP    8  // and rsp of the last call of a host function
 
-#define STATE_RBX     0 // struct frame_state
-#define STATE_RBP     8
-#define STATE_R12     16
-#define STATE_R13     24
-#define STATE_R14     32
-#define STATE_R15     40
-#define STATE_RSP     48
-#define STATE_PC      56
-#define STATE_RAX     64
-#define STATE_RDX     72
-#define STATE_SIZE    80
-
 #ifndef __ASSEMBLER__
 
 #include "kernel/port.h"

@@ -96,19 +96,13 @@ FUNCTION(barrier_unwound)
 END(barrier_unwound)
 END(barrier_unwind)
 
-// void frame_resume(const struct frame_state *state)
-FUNCTION(frame_resume)
-    mov     STATE_RBX(%rdi), %rbx
-    mov     STATE_RBP(%rdi), %rbp
-    mov     STATE_R12(%rdi), %r12
-    mov     STATE_R13(%rdi), %r13
-    mov     STATE_R14(%rdi), %r14
-    mov     STATE_R15(%rdi), %r15
-    mov     STATE_RSP(%rdi), %rsp
-    mov     STATE_RAX(%rdi), %rax
-    mov     STATE_RDX(%rdi), %rdx
-    jmp     *STATE_PC(%rdi)
-END(frame_resume)
+// void handler_enter(u64 pc, u64 rsp, u64 rax, u64 rdx)
+FUNCTION(handler_enter)
+    mov     %rsi, %rsp
+    mov     %rdx, %rax
+    mov     %rcx, %rdx
+    jmp     *%rdi
+END(handler_enter)
 
 // r10 and r11 carry no argument in SysV, and rax only for variadic functions.
 // Generated code expects the callee to remove stack arguments and C does not,

@@ -1,27 +1,21 @@
-// The builtins THROW and THROW_REF: note the state of the frame that throws and
-// let the kernel look for a handler.
+// The builtins THROW and THROW_REF: note what the frame that throws has in
+// registers and let the kernel look for a handler.
 
 #include "port/x64/port_x64.h"
 
     .text
 
-// Called by generated code with up to three arguments.
+// Called by generated code with up to three arguments; pushes struct thrown_at.
 .macro throwing name, function
     .globl  \name
     .type   \name, @function
     .balign 16
 \name:
-    sub     $STATE_SIZE + 8, %rsp
-    mov     %rbx, STATE_RBX(%rsp)
-    mov     %rbp, STATE_RBP(%rsp)
-    mov     %r12, STATE_R12(%rsp)
-    mov     %r13, STATE_R13(%rsp)
-    mov     %r14, STATE_R14(%rsp)
-    mov     %r15, STATE_R15(%rsp)
-    lea     STATE_SIZE + 16(%rsp), %rax
-    mov     %rax, STATE_RSP(%rsp)
-    mov     STATE_SIZE + 8(%rsp), %rax
-    mov     %rax, STATE_PC(%rsp)
+    push    %rbx
+    push    %rbp
+    push    %r12
+    push    %r13
+    sub     $8, %rsp
     mov     %rsp, %rcx
     call    \function
     ud2

@@ -1,0 +1,64 @@
+// kernel/throw.c: from a throw to its handler.
+//
+// Nothing is done when a try is entered.  A throw walks the frames from the
+// call of the builtin outwards: call_site.try leads to the handlers of a frame.
+// Of registers, the handler's own function keeps all that it needs, so only rsp
+// has to be found.
+
+#include "kernel/kernel.h"
+
+// The handler for a tag among those of a call and around it; NULL: none.
+static const struct code_catch *
+find_catch(const struct call_frame *f, u64 tag)
+{
+    const struct code *code = &f->module->code;
+    const struct instance *i = NULL;
+
+    for (u32 try = f->call->try; try != 0; try = code->tries[try].parent) {
+        const struct code_try *t = &code->tries[try];
+        if (i == NULL && t->count > 0)
+            i = frame_instance(f);
+        for (u32 k = t->catches; k < t->catches + t->count; k++) {
+            const struct code_catch *c = &code->catches[k];
+            if (c->tag == NO_INDEX || i->tags[c->tag].id == tag)
+                return c;
+        }
+    }
+    return NULL;
+}
+
+NORETURN static void
+deliver(struct process *p, u64 exnref, const struct thrown_at *from)
+{
+    struct exception *e = exception_get(p, exnref);
+    const struct code_catch *c = NULL;
+    struct call_frame f;
+
+    bool found = frame_find(&f, thread_current(), (u64)&from->pc, 0);
+    while (found && (c = find_catch(&f, e->tag)) == NULL)
+        found = frame_next(&f);
+    if (!found)
+        trap_at_call(TRAP_UNCAUGHT_EXCEPTION, (u64)&from->pc);
+    handler_enter((u64)f.module->text + c->pc, f.rsp, (u64)e->slots, exnref);
+}
+
+NORETURN void
+exception_throw(struct vmctx *vm, u32 tag, u64 args,
+                const struct thrown_at *from)
+{
+    u64 exnref = exception_new(vm, tag, (u64(*)[2])args, from);
+
+    if (exnref == 0)
+        trap_at_call(TRAP_NO_MEMORY, (u64)&from->pc);
+    deliver(vm->instance->process, exnref, from);
+}
+
+NORETURN void
+exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
+                  const struct thrown_at *from)
+{
+    (void)nothing;
+    if (exnref == 0)
+        trap_at_call(TRAP_NULL_EXCEPTION, (u64)&from->pc);
+    deliver(vm->instance->process, exnref, from);
+}
