@@ -12,7 +12,7 @@ kernel_init(const struct host_module *const *modules)
     host_modules = modules;
     cpu_features = cpu_features_detect();
     pfex_init();
-    input_init();
+    console_init();
     thread_init_first(&first_thread);
     sched_init(&first_thread);
     port_interrupts_restore(true);

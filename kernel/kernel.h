@@ -126,15 +126,17 @@ void kernel_free(void *ptr);
 
 // --- console (console.c) -----------------------------------------------------
 
-// Write all of it.
-void console_write(enum port_stream stream, const void *bytes, u64 size);
+// Write all of it.  *count is what the host took, less than `size` only on an
+// error; that is returned when it took nothing (see port_write).
+MUST_USE status_t console_write(enum port_stream stream, const void *bytes,
+                                u64 size, u64 *count);
 
-// Read what there is, at most `size`; waits until there is something, the
+// Read what there is, at most `size` > 0; waits until there is something, the
 // input ends (*count = 0) or the deadline (ERR_TIMED_OUT).
 MUST_USE status_t console_read(void *to, u64 size, u64 deadline_ns, u64 *count);
 
-// Wait until console_read would not wait.
-MUST_USE status_t console_wait(u64 deadline_ns);
+// Wait until console_read would not wait; *out says what it would find.
+MUST_USE status_t console_wait(u64 deadline_ns, struct port_input *out);
 
 // A line of the kernel's own, to the log stream.
 void klog(const char *text, ...) PRINTF(1, 2);
@@ -153,7 +155,8 @@ void sched_preempt(void);
 // port then continues at *barrier_rsp as for FAULT_UNWIND.
 bool sched_unwind(u64 pc, u64 *barrier_rsp);
 
-// Input arrived.
+// Something has changed that a function of kernel/port.h on streams answered
+// ERR_SHOULD_WAIT for.
 void console_interrupt(void);
 
 // A fault: what the port knows of it.
@@ -762,4 +765,4 @@ enum { WAIT_WOKEN, WAIT_NOT_EQUAL, WAIT_TIMED_OUT };
 u32 atomic_wait(const void *address, bool is64, u64 expected, i64 timeout_ns);
 u32 atomic_notify(const void *address, u32 count);
 
-void input_init(void); // console.c
+void console_init(void); // console.c

@@ -121,17 +121,50 @@ struct thread_entry {
     u64 rsp;
 };
 
-// --- console and end ---------------------------------------------------------
+// --- standard streams and end ------------------------------------------------
 
-// What a program prints and what the kernel says; the port keeps them apart.
-enum port_stream { PORT_STDIN, PORT_STDOUT, PORT_STDERR, PORT_LOG };
+// What programs read and print, and what the kernel says; the port keeps them
+// apart.
+enum port_stream {
+    PORT_STDIN,
+    PORT_STDOUT,
+    PORT_STDERR,
+    PORT_LOG,
+    PORT_STREAMS
+};
 
-void port_write(enum port_stream stream, const void *bytes, u64 size);
+// These never wait.  ERR_SHOULD_WAIT: no answer yet; the kernel's
+// console_interrupt() is called when there may be one.  What the host refuses
+// is ERR_NO_SPACE, ERR_PEER_CLOSED (nobody reads any more), ERR_NOT_OPEN or
+// ERR_IO.
 
-// Bytes waiting on standard input; 0 when there are none now.  *end is set
-// when there will never be more.  The kernel's console_interrupt() is called
-// when that changes.
-u64 port_read(void *to, u64 size, bool *end);
+// Write to PORT_STDOUT or PORT_STDERR: *count is what was taken, with OK at
+// least one byte of `size` > 0.  An error is one of earlier bytes, and is
+// reported once.
+MUST_USE status_t port_write(enum port_stream stream, const void *bytes,
+                             u64 size, u64 *count);
+
+// What became of the bytes taken: OK when they were written (or have gone as
+// far as the host can tell: into a pipe).  With an error the last *lost of
+// them were not.
+MUST_USE status_t port_settle(enum port_stream stream, u64 *lost);
+
+// Read standard input: at most `size` > 0 bytes, and of the host's input no
+// more is consumed.  OK with *count = 0: the end.
+MUST_USE status_t port_read(void *to, u64 size, u64 *count);
+
+// What standard input has, without reading it.
+struct port_input {
+    u64 ready; // bytes, as far as known: at least 1, or 0 at the end
+    bool ended;
+};
+
+// With `now` ERR_TIMED_OUT when it has nothing now; else there will be a
+// console_interrupt() when it has.
+MUST_USE status_t port_look(bool now, struct port_input *out);
+
+// A line of the kernel's own.  Callable anywhere.
+void port_log(const void *bytes, u64 size);
 
 // End the machine (or the process) with this status.
 NORETURN void port_exit(u32 status);

@@ -1,6 +1,6 @@
 // The image that runs the kernel's tests, test/kernel_*.c, in QEMU: what is
 // done by Linux in kernel_linux.c is done here between the kernel and the port
-// (the linker leads their calls of port_commit, port_memory_info and port_write
+// (the linker leads their calls of port_commit, port_memory_info and port_log
 // to __wrap_..., see the Makefile).
 
 #include "port/metal/metal.h"
@@ -11,10 +11,10 @@
 
 bool __real_port_commit(void *ptr, u64 size);
 void __real_port_memory_info(u64 *available, u64 *total);
-void __real_port_write(enum port_stream stream, const void *bytes, u64 size);
+void __real_port_log(const void *bytes, u64 size);
 bool __wrap_port_commit(void *ptr, u64 size);
 void __wrap_port_memory_info(u64 *available, u64 *total);
-void __wrap_port_write(enum port_stream stream, const void *bytes, u64 size);
+void __wrap_port_log(const void *bytes, u64 size);
 
 static u64 commits_left = UINT64_MAX;
 
@@ -69,10 +69,10 @@ test_log(char *to, u64 size, void (*run)(void))
 }
 
 void
-__wrap_port_write(enum port_stream stream, const void *bytes, u64 size)
+__wrap_port_log(const void *bytes, u64 size)
 {
-    if (taken.to == NULL || stream != PORT_LOG) {
-        __real_port_write(stream, bytes, size);
+    if (taken.to == NULL) {
+        __real_port_log(bytes, size);
         return;
     }
     u64 part = MIN(size, taken.size - 1 - taken.used);

@@ -129,6 +129,7 @@ part_programs() {
     part "programs plain" env PART_INS=20 \
         test/programs.sh "$out" linux "$out/nebulet-plain"
     part "programs metal" test/programs.sh "$out" metal
+    part "streams linux" test/streams.py "$out" linux
 }
 
 wasi_present() {

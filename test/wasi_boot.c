@@ -42,6 +42,29 @@ TEST(wasi_boot_in_turn)
     EXPECT_EQ(strlen(fake.log), 0);
 }
 
+// A host's exit status has eight bits: no failure may look like success.
+TEST(wasi_boot_exit_status)
+{
+    static const struct {
+        u32 program, host;
+    } table[] = {
+        {0,          0  },
+        {1,          1  },
+        {255,        255},
+        {256,        1  },
+        {257,        1  },
+        {0x80000000, 1  },
+        {UINT32_MAX, 255},
+    };
+
+    add_program("0", "");
+    archive_end(&a);
+    for (u32 i = 0; i < COUNT(table); i++) {
+        fake.exit_status = table[i].program - fake.started;
+        EXPECT_EQ(boot_run(archive_bytes(&a), ""), table[i].host);
+    }
+}
+
 TEST(wasi_boot_beside)
 {
     add_program("0", "");

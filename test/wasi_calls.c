@@ -589,6 +589,14 @@ TEST(wasi_calls_poll_files)
     EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 2, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake_u32(OUT), 1);
     EXPECT_EQ(fake_u64(DATA), 10);
+    EXPECT_EQ(fake_u64(DATA + 16), 1);
+    EXPECT_EQ(fake.memory[DATA + 24], 0);
+    fake.in = ""; // the end
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 1);
+    EXPECT_EQ(fake_u64(DATA), 10);
+    EXPECT_EQ(fake_u64(DATA + 16), 0);
+    EXPECT_EQ(fake.memory[DATA + 24], 1);
     fake.in = NULL;
     put_file(2, 1, 4);
     put_file(3, 2, 1);
@@ -600,4 +608,31 @@ TEST(wasi_calls_poll_files)
     EXPECT_EQ(fake_u64(DATA + 32), 13);
     EXPECT_EQ(fake.memory[DATA + 64 + 8], WASI_BADF);
     EXPECT_EQ(fake.now_ns, 300);
+}
+
+// --- output that the host refuses ----------------------------------------------
+
+TEST(wasi_calls_write_refused)
+{
+    static const struct {
+        status_t status;
+        errno_t error;
+    } table[] = {
+        {ERR_NO_SPACE,    WASI_NOSPC},
+        {ERR_PEER_CLOSED, WASI_PIPE },
+        {ERR_NOT_OPEN,    WASI_BADF },
+        {ERR_LIMIT,       WASI_FBIG },
+        {ERR_IO,          WASI_IO   },
+    };
+
+    start();
+    put_iov(0, DATA, 3);
+    for (u32 i = 0; i < COUNT(table); i++) {
+        fake.output = table[i].status;
+        EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1, OUT), table[i].error);
+        EXPECT_EQ(CALL_WASI("fd_write", 2, IOV, 1, OUT), table[i].error);
+    }
+    fake.output = OK;
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 3);
 }

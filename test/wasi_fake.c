@@ -111,20 +111,29 @@ thread_sleep_until(u64 deadline_ns)
 
 // --- console, clock, numbers -------------------------------------------------
 
-void
-console_write(enum port_stream stream, const void *bytes, u64 size)
+status_t
+console_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
 {
     (void)stream;
     fake.writes++;
+    *count = 0;
+    if (fake.output != OK)
+        return fake.output;
     u64 at = strlen(fake.out), part = MIN(size, FAKE_TEXT - 1 - at);
     memcpy(fake.out + at, bytes, part);
+    *count = size;
+    return OK;
 }
 
 status_t
-console_wait(u64 deadline_ns)
+console_wait(u64 deadline_ns, struct port_input *out)
 {
-    if (fake.in != NULL)
+    *out = (struct port_input){0};
+    if (fake.in != NULL) {
+        out->ready = strlen(fake.in);
+        out->ended = out->ready == 0;
         return OK;
+    }
     assert(deadline_ns != UINT64_MAX); // a test would hang
     fake.now_ns = MAX(fake.now_ns, deadline_ns);
     return ERR_TIMED_OUT;
@@ -133,7 +142,8 @@ console_wait(u64 deadline_ns)
 status_t
 console_read(void *to, u64 size, u64 deadline_ns, u64 *count)
 {
-    status_t status = console_wait(deadline_ns);
+    struct port_input input;
+    status_t status = console_wait(deadline_ns, &input);
 
     if (status != OK)
         return status;

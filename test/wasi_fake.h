@@ -13,6 +13,7 @@ struct fake {
     u8 memory[FAKE_MEMORY];
     char out[FAKE_TEXT], log[FAKE_TEXT]; // what was written, terminated
     u32 writes;                          // calls of console_write
+    status_t output;                     // what it answers
     u32 terminals;                       // for fake_attach
     const char *in;                      // what is to be read, or NULL
     u64 now_ns;

@@ -5,6 +5,7 @@
 
 #include "x64/x64.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,12 +138,13 @@ static bool
 write_file(const char *path, const void *bytes, u64 size)
 {
     FILE *file = fopen(path, "wb");
+    bool done = file != NULL && fwrite(bytes, 1, size, file) == size;
 
-    if (file == NULL || fwrite(bytes, 1, size, file) != size) {
-        complain("%s: cannot write", path);
-        return false;
-    }
-    return fclose(file) == 0;
+    if (file != NULL)
+        done = fclose(file) == 0 && done;
+    if (!done)
+        complain("%s: %s", path, strerror(errno));
+    return done;
 }
 
 struct compile_args {

@@ -20,6 +20,18 @@ complain(const char *text, ...)
     fputc('\n', stderr);
 }
 
+int
+output_end(int status)
+{
+    bool failed = ferror(stdout) != 0;
+
+    errno = 0;
+    if (fflush(stdout) == 0 && !failed)
+        return status;
+    complain("stdout: %s", errno != 0 ? strerror(errno) : "could not write");
+    return status != 0 ? status : 1;
+}
+
 void
 complain_error(const char *path, const struct error *error)
 {

@@ -28,23 +28,19 @@ usage(FILE *to)
     return to == stderr ? 2 : 0;
 }
 
-// What we open must not become a standard stream that is closed.
+// What we open must not become a standard stream that is closed.  What takes
+// its place is open for the wrong direction, so that using it still fails.
 static void
 occupy_streams(void)
 {
-    int fd;
-
-    do
-        fd = open("/dev/null", O_RDWR);
-    while (fd >= 0 && fd <= STDERR_FILENO);
-    if (fd >= 0)
-        close(fd);
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
-int
-main(int argc, char **argv)
+static int
+run(int argc, char **argv)
 {
-    occupy_streams();
     if (argc < 2)
         return usage(stderr);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0)
@@ -54,4 +50,11 @@ main(int argc, char **argv)
             return commands[i].run(argc - 1, argv + 1);
     complain("%s: no such command", argv[1]);
     return usage(stderr);
+}
+
+int
+main(int argc, char **argv)
+{
+    occupy_streams();
+    return output_end(run(argc, argv));
 }

@@ -6,11 +6,19 @@
 
 enum { LINE_SIZE = 600 };
 
+static status_t lost; // why the host did not take all lines
+
 static void
 say(const char *text)
 {
-    console_write(PORT_STDOUT, text, string_of(text).len);
-    console_write(PORT_STDOUT, "\n", 1);
+    char line[LINE_SIZE];
+    u64 size = format(line, sizeof(line), "%s\n", text), count;
+    status_t status = console_write(PORT_STDOUT, line, size, &count);
+
+    if (status == OK && count < size)
+        status = ERR_IO;
+    if (lost == OK)
+        lost = status;
 }
 
 static void
@@ -47,5 +55,7 @@ script_boot(struct bytes initrd)
     if (error.status != OK)
         klog("initrd: offset 0x%lx: %s\n", error.at, error.what);
     report("", sum, "");
-    return sum.failed > 0 || error.status != OK;
+    if (lost != OK)
+        klog("nebulet: stdout: %s", status_text(lost));
+    return sum.failed > 0 || error.status != OK || lost != OK;
 }

@@ -17,6 +17,10 @@
 // One line to stderr: "nebulet: ...".
 void complain(const char *text, ...) PRINTF(1, 2);
 
+// To be called last: `status`, but 1 instead of 0 after a complaint when
+// something that was printed on stdout did not arrive.
+MUST_USE int output_end(int status);
+
 // The whole file; .ptr is NULL after a complaint.  Owned by the caller (free).
 struct bytes file_read(const char *path);
 

@@ -113,7 +113,7 @@ child_main(const char *path, int result)
     c.script = (struct bytes){script.ptr, script.size};
     short_name(path, c.name, sizeof(c.name));
     int status = linux_start(run_script, &c);
-    fflush(stdout);
+    status = output_end(status);
     if (write(result, &c.result, sizeof(c.result)) != sizeof(c.result))
         status = 1;
     buffer_free(&script);

@@ -275,6 +275,13 @@ run_tree(struct tree *tree)
     return status;
 }
 
+// The host's exit statuses have eight bits; no failure becomes success there.
+static u32
+host_status(u32 status)
+{
+    return status != 0 && (u8)status == 0 ? STATUS_BAD : (u8)status;
+}
+
 u32
 boot_run(struct bytes initrd, const char *cmdline)
 {
@@ -289,5 +296,5 @@ boot_run(struct bytes initrd, const char *cmdline)
     }
     u32 status = run_tree(tree);
     tree_free(tree);
-    return status;
+    return host_status(status);
 }

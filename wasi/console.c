@@ -2,8 +2,6 @@
 
 #include "wasi/wasi.h"
 
-enum { BOUNCE = 1024 };
-
 enum { STREAMS = 3 };
 
 static struct node nodes[2 * STREAMS]; // terminals, then others
@@ -21,42 +19,51 @@ device_stat(struct node *n, struct filestat *out)
     out->inode = n == &null_node ? STREAMS + 1 : (u64)stream_of(n) + 1;
 }
 
-// Through a buffer of our own, since the program's memory may not be there yet
-// and the console works with interrupts off.
+// What the host said, in the program's terms.
+static errno_t
+errno_of(status_t status)
+{
+    static const struct {
+        status_t status;
+        errno_t error;
+    } table[] = {
+        {OK,              WASI_SUCCESS},
+        {ERR_TIMED_OUT,   WASI_AGAIN  },
+        {ERR_NO_SPACE,    WASI_NOSPC  },
+        {ERR_LIMIT,       WASI_FBIG   },
+        {ERR_PEER_CLOSED, WASI_PIPE   },
+        {ERR_NOT_OPEN,    WASI_BADF   },
+    };
+
+    for (u32 i = 0; i < COUNT(table); i++)
+        if (table[i].status == status)
+            return table[i].error;
+    return WASI_IO;
+}
+
 static errno_t
 stream_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
             u64 *count)
 {
-    u8 buffer[BOUNCE];
-
     (void)n, (void)at;
     *count = 0;
     if (to.size == 0)
         return WASI_SUCCESS;
-    status_t status =
-        console_read(buffer, MIN(to.size, BOUNCE), deadline_ns, count);
-    if (status == ERR_TIMED_OUT)
-        return WASI_AGAIN;
-    if (status != OK)
-        return WASI_IO;
-    memcpy(to.ptr, buffer, *count);
-    return WASI_SUCCESS;
+    return errno_of(console_read(to.ptr, to.size, deadline_ns, count));
 }
 
 static errno_t
-stream_wait(struct node *n, u64 deadline_ns)
+stream_wait(struct node *n, u64 deadline_ns, struct port_input *out)
 {
     (void)n;
-    return console_wait(deadline_ns) == OK ? WASI_SUCCESS : WASI_AGAIN;
+    return errno_of(console_wait(deadline_ns, out));
 }
 
 static errno_t
 stream_write(struct node *n, u64 at, struct bytes from, u64 *count)
 {
     (void)at;
-    console_write(stream_of(n), from.ptr, from.size);
-    *count = from.size;
-    return WASI_SUCCESS;
+    return errno_of(console_write(stream_of(n), from.ptr, from.size, count));
 }
 
 static errno_t

@@ -8,6 +8,7 @@
 enum { POLL_MAX = 1 << 20 }; // so that looking at them takes milliseconds
 enum { EVENT_CLOCK, EVENT_READ, EVENT_WRITE };
 enum { CLOCK_ABSOLUTE = 1 };
+enum { EVENT_HANGUP = 1 };
 
 struct subscription {
     u64 userdata;
@@ -54,7 +55,8 @@ struct poll {
     u64 deadline_ns;         // the earliest
     struct node *device;     // to be waited for
     bool ready;              // something is, do not wait
-    bool input;              // the device is ready
+    errno_t answer;          // the device's: WASI_AGAIN when it is not ready
+    struct port_input input; // what it has
 };
 
 static errno_t
@@ -148,7 +150,7 @@ wait(struct poll *p)
     u64 deadline = p->ready ? 0 : p->deadline_ns;
 
     if (p->device != NULL)
-        p->input = p->device->ops->wait(p->device, deadline) == WASI_SUCCESS;
+        p->answer = p->device->ops->wait(p->device, deadline, &p->input);
     else if (!p->ready)
         thread_sleep_until(deadline);
 }
@@ -171,8 +173,10 @@ event_of(const struct poll *p, const struct subscription *s, u64 now,
         return watch.deadline_ns <= now;
     if (watch.device == NULL)
         return watch.ready;
-    event->size = 1;
-    return p->input;
+    event->error = (u16)p->answer;
+    event->size = p->input.ready;
+    event->flags = p->input.ended ? EVENT_HANGUP : 0;
+    return p->answer != WASI_AGAIN;
 }
 
 // An event is smaller than a subscription, so that they may take the place of
@@ -204,6 +208,7 @@ poll_all(u32 in, u32 out, u32 count, u32 ready_ptr, bool old)
     struct poll p = {
         .started_ns = port_monotonic_ns(),
         .deadline_ns = UINT64_MAX,
+        .answer = WASI_AGAIN,
     };
     u32 ready = 0;
 

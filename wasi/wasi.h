@@ -134,8 +134,9 @@ struct node_ops {
     // NULL: leave it as it is.
     errno_t (*set_times)(struct node *n, const u64 *atime, const u64 *mtime);
 
-    // Devices: wait until a read would not; WASI_AGAIN after the deadline.
-    errno_t (*wait)(struct node *n, u64 deadline_ns);
+    // Devices: wait until a read would not, and say what it would find;
+    // WASI_AGAIN after the deadline, other errors are the read's.
+    errno_t (*wait)(struct node *n, u64 deadline_ns, struct port_input *out);
 };
 
 // node.c: calls of node_ops where they may be NULL.
@@ -355,5 +356,6 @@ errno_t wasi_poll_oneoff_old(u32 in, u32 out, u32 count, u32 ready);
 //     run/writable     when it exists, programs may change the files below
 //     root/...         the files that every program sees as "/"
 //
-// Returns the exit status of program 0; 124 after a timeout.
+// Returns the exit status of program 0, 124 after a timeout, as the host has
+// it: the low eight bits, or 1 where these alone are 0.
 u32 boot_run(struct bytes initrd, const char *cmdline);

@@ -10,7 +10,6 @@
 #include "port/x64/port_x64.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,7 +19,7 @@
 
 enum {
     SECOND_NS = 1000000000,
-    INPUT_POLL_NS = 5000000, // how often a busy CPU looks at its input
+    STREAM_POLL_NS = 5000000, // how often a busy CPU looks at its streams
 };
 
 // Not bool: GCC's UBSan moves loads of volatile bools out of loops.
@@ -30,7 +29,6 @@ static _Thread_local volatile u8 pending;
 static timer_t timer;
 static u64 kernel_deadline = UINT64_MAX; // as port_timer_set() said
 static u64 timer_deadline = UINT64_MAX;  // as the timer is set
-static volatile u8 watching;             // somebody waits for input
 
 __attribute__((weak)) void
 __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size);
@@ -74,9 +72,11 @@ port_realtime_ns(void)
 static u64
 next_deadline(void)
 {
-    u64 input = watching ? port_monotonic_ns() + INPUT_POLL_NS : UINT64_MAX;
+    u64 streams = UINT64_MAX;
 
-    return MIN(kernel_deadline, input);
+    if (linux_streams_awaited())
+        streams = port_monotonic_ns() + STREAM_POLL_NS;
+    return MIN(kernel_deadline, streams);
 }
 
 // Interrupts are off.
@@ -107,27 +107,12 @@ port_timer_set(u64 monotonic_ns)
 }
 
 void
-linux_watch_input(void)
+linux_timer_look(void)
 {
-    bool on = port_interrupts_off();
-
-    watching = true;
     arm_timer();
-    port_interrupts_restore(on);
 }
 
 // --- interrupts --------------------------------------------------------------
-
-static void
-check_input(void)
-{
-    struct pollfd input = {.fd = 0, .events = POLLIN};
-
-    if (watching && poll(&input, 1, 0) > 0) {
-        watching = false;
-        console_interrupt();
-    }
-}
 
 // Interrupts are off.  True when the interrupted thread is to give way.
 static bool
@@ -135,7 +120,8 @@ take_interrupt(void)
 {
     pending = false;
     timer_deadline = UINT64_MAX;
-    check_input();
+    if (linux_streams_awaited())
+        linux_streams_poll(&(struct timespec){0});
     bool give_way = sched_interrupt();
     arm_timer();
     return give_way;
@@ -200,15 +186,13 @@ on_interrupt(int number, siginfo_t *info, void *argument)
 void
 port_idle(void)
 {
-    struct pollfd input = {.fd = 0, .events = POLLIN};
     u64 deadline = kernel_deadline, now = port_monotonic_ns();
     struct timespec left = {0};
 
     if (!pending && deadline > now) {
         left.tv_sec = (time_t)((deadline - now) / SECOND_NS);
         left.tv_nsec = (long)((deadline - now) % SECOND_NS);
-        ppoll(&input, watching ? 1 : 0, deadline == UINT64_MAX ? NULL : &left,
-              NULL);
+        linux_streams_poll(deadline == UINT64_MAX ? NULL : &left);
     }
     take_interrupt();
 }
@@ -366,6 +350,7 @@ linux_start(int (*run)(void *arg), void *arg)
     struct first_flow flow = {.run = run, .arg = arg};
 
     linux_memory_init();
+    linux_streams_init();
     u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
     if (stack == NULL ||
         !port_commit(stack + STACK_GUARD, STACK_SIZE - STACK_GUARD))
@@ -378,5 +363,6 @@ linux_start(int (*run)(void *arg), void *arg)
     context_init(&flow.here, stack + STACK_SIZE - STACK_TOP, first_flow, &flow);
     context_switch(&flow.back, &flow.here);
     name_stack(old_low, old_size, &old_low, &old_size);
+    linux_streams_end();
     return flow.result;
 }

@@ -22,6 +22,18 @@ void linux_memory_init(void);
 
 // --- cpu.c -------------------------------------------------------------------
 
-// Look for input while the CPU is busy or idle; the next readable moment is one
-// console_interrupt().
-void linux_watch_input(void);
+// Somebody waits for a stream: look at the streams soon even when the CPU is
+// busy.  Interrupts are off.
+void linux_timer_look(void);
+
+// --- console.c ---------------------------------------------------------------
+
+void linux_streams_init(void);
+void linux_streams_end(void);
+
+// Whether somebody waits for a stream.  Interrupts are off, here and below.
+bool linux_streams_awaited(void);
+
+// Wait until one is ready, a signal comes or the time is up (NULL: never).
+struct timespec;
+void linux_streams_poll(const struct timespec *patience);

@@ -24,7 +24,7 @@ say(const char *text, ...)
     va_end(list);
     length = MIN(length, (u32)sizeof(line) - 2);
     line[length] = '\n';
-    port_write(PORT_LOG, line, length + 1);
+    port_log(line, length + 1);
 }
 
 // The return addresses of C functions from frame pointer rbp outwards (for

@@ -121,8 +121,8 @@ send(enum port_stream stream, const u8 *bytes, u64 size)
 
 // In pieces, with interrupts between them: a reader that has stopped must not
 // stop our clock.
-void
-port_write(enum port_stream stream, const void *bytes, u64 size)
+static void
+write_all(enum port_stream stream, const void *bytes, u64 size)
 {
     const u8 *at = bytes;
 
@@ -134,6 +134,28 @@ port_write(enum port_stream stream, const void *bytes, u64 size)
         at += sent;
         size -= sent;
     }
+}
+
+status_t
+port_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
+{
+    *count = MIN(size, (u64)PIECE);
+    write_all(stream, bytes, *count);
+    return OK;
+}
+
+status_t
+port_settle(enum port_stream stream, u64 *lost)
+{
+    (void)stream;
+    *lost = 0;
+    return OK;
+}
+
+void
+port_log(const void *bytes, u64 size)
+{
+    write_all(PORT_LOG, bytes, size);
 }
 
 void
@@ -206,23 +228,39 @@ take_byte(u8 *byte)
     return true;
 }
 
-u64
-port_read(void *to, u64 size, bool *end)
+status_t
+port_read(void *to, u64 size, u64 *count)
 {
     bool on = spin_lock(&input_lock);
-    u64 count = 0;
 
-    while (count < size && take_byte((u8 *)to + count))
-        count++;
+    *count = 0;
+    while (*count < size && take_byte((u8 *)to + *count))
+        *count += 1;
     skip_framing();
-    *end = ended;
+    status_t status = *count > 0 || ended ? OK : ERR_SHOULD_WAIT;
     if (receiver_stopped && ring_to - ring_from < RING_SIZE / 2) {
         receiver_stopped = false;
         out8(COM1 + UART_INTERRUPTS, 1);
         receive();
     }
     spin_unlock(&input_lock, on);
-    return count;
+    return status;
+}
+
+status_t
+port_look(bool now, struct port_input *out)
+{
+    bool on = spin_lock(&input_lock);
+
+    skip_framing();
+    *out = (struct port_input){.ended = ended};
+    if (!ended)
+        out->ready =
+            framed ? MIN(frame_left, ring_to - ring_from) : ring_to - ring_from;
+    spin_unlock(&input_lock, on);
+    if (out->ready > 0 || out->ended)
+        return OK;
+    return now ? ERR_TIMED_OUT : ERR_SHOULD_WAIT;
 }
 
 // --- start -------------------------------------------------------------------
