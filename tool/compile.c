@@ -147,6 +147,37 @@ write_file(const char *path, const void *bytes, u64 size)
     return done;
 }
 
+// Of everything that a module's machine code consists of.
+static u64
+hash_code(const struct module *m, const struct code *code)
+{
+    u64 hash = hash_bytes(0, code->text, code->size);
+    u64 sizes[] = {
+        m->func_count * sizeof(*code->entries),
+        m->type_count * sizeof(*code->enter),
+        m->type_count * sizeof(*code->adapt),
+        code->call_count * sizeof(*code->calls),
+        code->try_count * sizeof(*code->tries),
+        code->catch_count * sizeof(*code->catches),
+    };
+    const void *tables[] = {code->entries, code->enter, code->adapt,
+                            code->calls,   code->tries, code->catches};
+
+    for (u32 i = 0; i < COUNT(tables); i++)
+        hash = hash_bytes(hash + sizes[i], tables[i], sizes[i]);
+    for (u32 i = 0; i < code->func_count; i++) {
+        struct func_code f = code->funcs[i];
+        u32 words[] = {f.start, f.end, f.func, f.frame, f.saved};
+        hash = hash_bytes(hash, words, sizeof(words));
+    }
+    for (u32 i = 0; i < code->trap_count; i++) {
+        struct trap_site t = code->traps[i];
+        u32 words[] = {t.pc, t.at, t.func, t.trap};
+        hash = hash_bytes(hash, words, sizeof(words));
+    }
+    return hash;
+}
+
 struct compile_args {
     struct compile_options options;
     bool time, hash;
@@ -165,7 +196,7 @@ compile_file(const struct compile_args *args, const char *path)
     }
     bool ok = job_decode(&job, path) && job_compile(&job, &options);
     if (args->hash) {
-        u64 hash = ok ? hash_bytes(0, job.code.text, job.code.size) : 0;
+        u64 hash = ok ? hash_code(&job.module, &job.code) : 0;
         printf("%016" PRIx64 " %s\n", hash, path);
         ok = ok || job.error.status != OK;
         job.error.status = OK;
