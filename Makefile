@@ -3,7 +3,8 @@
 
 CC      ?= gcc
 OUT     := out
-LAYERS  := base abi wasm ir x64 kernel wasi
+COMPILER := base abi wasm code ir x64 x64/select x64/alloc x64/emit compile
+LAYERS  := $(COMPILER) kernel wasi
 LINUX   := $(LAYERS) port/x64 port/linux
 METAL   := $(LAYERS) port/x64 port/metal
 WARN    := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
@@ -149,7 +150,7 @@ linear: $(OUT)/linear ## check that compile time and memory are linear
 
 T ?= 60
 
-$(OUT)/fuzz-%: test/fuzz/%.c test/fuzz/fuzz.c $(foreach d,base abi wasm ir x64,$(wildcard $(d)/*.c)) Makefile
+$(OUT)/fuzz-%: test/fuzz/%.c test/fuzz/fuzz.c $(foreach d,$(COMPILER),$(wildcard $(d)/*.c)) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"; clang -O1 -g -I. -fwrapv -mno-red-zone -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined $(filter %.c,$^) -o $@

@@ -165,6 +165,15 @@ void list_remove(struct list *item);                  // item becomes empty
 u32 format(char *to, u64 size, const char *text, ...) PRINTF(3, 4);
 u32 format_list(char *to, u64 size, const char *text, va_list list);
 
+// Text that is written piecewise.  A piece of print() has at most 255 bytes,
+// the rest of it is dropped.
+struct printer {
+    void (*put)(struct printer *p, const char *text, u32 len);
+    void *self;
+};
+
+void print(struct printer *p, const char *text, ...) PRINTF(2, 3);
+
 // bits.c
 static inline u32
 bits_trailing_zeros(u64 word) // word != 0

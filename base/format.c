@@ -149,3 +149,15 @@ format(char *to, u64 size, const char *text, ...)
     va_end(list);
     return len;
 }
+
+void
+print(struct printer *p, const char *text, ...)
+{
+    char line[256];
+    va_list list;
+
+    va_start(list, text);
+    u32 len = format_list(line, sizeof(line), text, list);
+    va_end(list);
+    p->put(p, line, MIN(len, (u32)sizeof(line) - 1));
+}

@@ -309,12 +309,5 @@ const char *fn_check(const struct fn *fn, struct arena *temp, val_t *at);
 
 // --- print.c  --------------------------------------------------------------
 
-// Write text piecewise.
-struct printer {
-    void (*put)(struct printer *p, const char *text, u32 len);
-    void *self;
-};
-
-void print(struct printer *p, const char *text, ...) PRINTF(2, 3);
 void fn_print(struct printer *p, const struct fn *fn);
 void val_print(struct printer *p, const struct fn *fn, val_t v); // "v12"

@@ -12,18 +12,6 @@ static const char *const type_names[] = {
 };
 
 void
-print(struct printer *p, const char *text, ...)
-{
-    char line[256];
-    va_list list;
-
-    va_start(list, text);
-    u32 len = format_list(line, sizeof(line), text, list);
-    va_end(list);
-    p->put(p, line, MIN(len, (u32)sizeof(line) - 1));
-}
-
-void
 val_print(struct printer *p, const struct fn *fn, val_t v)
 {
     (void)fn;

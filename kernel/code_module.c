@@ -6,6 +6,8 @@
 
 #include "kernel/kernel.h"
 
+#include "compile/compile.h"
+
 static bool
 commit(struct arena *arena, u64 from, u64 to)
 {

@@ -6,8 +6,8 @@
 
 #pragma once
 
+#include "code/code.h"
 #include "kernel/port.h"
-#include "x64/x64.h"
 
 struct thread;
 struct process;

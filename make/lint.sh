@@ -30,7 +30,7 @@ echo "clang-tidy"
 # shellcheck disable=SC2086
 clang-tidy --quiet --warnings-as-errors='*' \
     --checks='-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-macro-parentheses,-bugprone-branch-clone,-bugprone-narrowing-conversions,-bugprone-implicit-widening-of-multiplication-result,-bugprone-sizeof-expression,-bugprone-assignment-in-if-condition,-bugprone-signal-handler' \
-    $(git ls-files 'base/*.c' 'abi/*.c' 'wasm/*.c' 'ir/*.c' 'x64/*.c' \
+    $(git ls-files 'base/*.c' 'abi/*.c' 'wasm/*.c' 'code/*.c' 'ir/*.c' 'x64/*.c' 'compile/*.c' \
         'kernel/*.c' 'wasi/*.c' 'tool/*.c') \
     -- -std=c11 -I. -D_GNU_SOURCE 2>/dev/null || status=1
 

@@ -8,7 +8,7 @@
 // Ends with the line "N passed, N failed, 0 skipped".
 
 #include "test/wasm_help.h"
-#include "x64/x64.h"
+#include "compile/compile.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 // time, errors, dumps, and what happens when memory ends.
 
 #include "test/test.h"
-#include "x64/x64.h"
+#include "compile/compile.h"
 
 #include <string.h>
 

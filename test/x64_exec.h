@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include "x64/x64.h"
+#include "compile/compile.h"
 
 enum { EXEC_TABLE_MAX = 100000, EXEC_NAME_MAX = 128 };
 

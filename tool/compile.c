@@ -3,7 +3,7 @@
 
 #include "tool/tool.h"
 
-#include "x64/x64.h"
+#include "compile/compile.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -147,34 +147,26 @@ write_file(const char *path, const void *bytes, u64 size)
     return done;
 }
 
-// Of everything that a module's machine code consists of.
+// Of everything that a module's machine code consists of.  (No struct of a
+// table has padding.)
 static u64
 hash_code(const struct module *m, const struct code *code)
 {
-    u64 hash = hash_bytes(0, code->text, code->size);
-    u64 sizes[] = {
-        m->func_count * sizeof(*code->entries),
-        m->type_count * sizeof(*code->enter),
-        m->type_count * sizeof(*code->adapt),
-        code->call_count * sizeof(*code->calls),
-        code->try_count * sizeof(*code->tries),
-        code->catch_count * sizeof(*code->catches),
+    const struct bytes parts[] = {
+        {code->text,          code->size                                },
+        {(u8 *)code->entries, m->func_count * sizeof(*code->entries)    },
+        {(u8 *)code->enter,   m->type_count * sizeof(*code->enter)      },
+        {(u8 *)code->adapt,   m->type_count * sizeof(*code->adapt)      },
+        {(u8 *)code->funcs,   code->func_count * sizeof(*code->funcs)   },
+        {(u8 *)code->traps,   code->trap_count * sizeof(*code->traps)   },
+        {(u8 *)code->calls,   code->call_count * sizeof(*code->calls)   },
+        {(u8 *)code->tries,   code->try_count * sizeof(*code->tries)    },
+        {(u8 *)code->catches, code->catch_count * sizeof(*code->catches)},
     };
-    const void *tables[] = {code->entries, code->enter, code->adapt,
-                            code->calls,   code->tries, code->catches};
+    u64 hash = 0;
 
-    for (u32 i = 0; i < COUNT(tables); i++)
-        hash = hash_bytes(hash + sizes[i], tables[i], sizes[i]);
-    for (u32 i = 0; i < code->func_count; i++) {
-        struct func_code f = code->funcs[i];
-        u32 words[] = {f.start, f.end, f.func, f.frame, f.saved};
-        hash = hash_bytes(hash, words, sizeof(words));
-    }
-    for (u32 i = 0; i < code->trap_count; i++) {
-        struct trap_site t = code->traps[i];
-        u32 words[] = {t.pc, t.at, t.func, t.trap};
-        hash = hash_bytes(hash, words, sizeof(words));
-    }
+    for (u32 i = 0; i < COUNT(parts); i++)
+        hash = hash_bytes(hash + parts[i].size, parts[i].ptr, parts[i].size);
     return hash;
 }
 

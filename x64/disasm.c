@@ -150,7 +150,7 @@ print_imm(const struct text *t, const struct mach *m)
     }
 }
 
-// The merged source, see encode.c.
+// The merged source, see emit/encode.c.
 static vreg_t
 merged(const struct text *t)
 {

@@ -1,9 +1,8 @@
 // x64/mach.h: machine instructions, between the steps of the back end.
 //
-//     fn --select.c--> machine code on virtual registers
-//        --live.c--> what is live where, and how far its next use is
-//        --allocate.c--> machine code on real registers and frame slots
-//        --emit.c--> bytes
+//     fn --select/--> machine code on virtual registers
+//        --alloc/--> machine code on real registers and frame slots
+//        --emit/--> bytes
 //
 // A virtual register (vreg_t) has one definition.  An IR value that select
 // keeps in a register has its own number as vreg; temporaries are numbered
@@ -13,7 +12,8 @@
 
 #pragma once
 
-#include "x64/x64.h"
+#include "code/code.h"
+#include "ir/ir.h"
 
 typedef u32 vreg_t; // before allocate: a virtual register, 0 = none
 
@@ -244,7 +244,7 @@ struct mach {
                      // fn.edges[].to or an edge block
 };
 
-// --- encode.c ---------------------------------------------------------------
+// --- emit/encode.c -----------------------------------------------------------
 
 // A row of ops.def.
 struct x64_info {
@@ -314,7 +314,7 @@ void mach_keep(struct mach *m, struct arena *temp, u64 mark);
 // Offset in the pool of a constant of 16 bytes; UINT32_MAX: out of memory.
 u32 mach_rodata(struct mach *m, struct arena *temp, u64 low, u64 high);
 
-// --- select.c ---------------------------------------------------------------
+// --- select/ ---------------------------------------------------------------
 
 // Choose the instructions.  Replaces values by the vregs that stand for them
 // in the argument lists of edges (fn.pool); 0 there: the parameter is not used.
@@ -329,7 +329,7 @@ u32 mach_rodata(struct mach *m, struct arena *temp, u64 low, u64 high);
 MUST_USE status_t mach_select(struct mach *m, struct fn *fn, u32 features,
                               struct arena *temp);
 
-// --- allocate.c (its parts share allocate.h) --------------------------------
+// --- alloc/ -----------------------------------------------------------------
 
 // Give every vreg a place.  Replaces m->ins and m->blocks: the same
 // instructions in the same order on real registers (REG_NONE for none), with

@@ -124,7 +124,7 @@ init_vectors(void)
     vector_state_size = cpuid(0xd, 0).ebx;
 }
 
-// What the kernel and generated code take for granted (x64/cpu.c).
+// What the kernel and generated code take for granted (code/cpu.c).
 static void
 check_floor(void)
 {

@@ -7,7 +7,8 @@
 
 #include "test/fuzz/fuzz.h"
 
-#include "x64/x64.h"
+#include "compile/compile.h"
+#include "ir/ir.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -2,7 +2,7 @@
 // it makes every function be compiled in plain mode, with parts of PART_INS
 // instructions if that is in the environment.
 
-#include "x64/x64.h"
+#include "compile/compile.h"
 
 #include <stdlib.h>
 

@@ -1,0 +1,106 @@
+// code/: what compiled code is: the bytes, the tables beside them, and how to
+// look an address up in these.  compile/ makes it, the kernel runs it.
+
+#pragma once
+
+#include "wasm/wasm.h"
+
+// What the CPU has; detected once by the port (cpu_features_detect) and passed
+// in, so that tests can compile for another machine.
+enum cpu_feature {
+    CPU_SSE41 = 1 << 0, // the floor: SSE4.2 and POPCNT too
+    CPU_LZCNT = 1 << 1,
+    CPU_BMI1 = 1 << 2, // tzcnt, andn
+    CPU_BMI2 = 1 << 3,
+    CPU_AVX = 1 << 4,
+    CPU_AVX2 = 1 << 5,
+    CPU_FMA = 1 << 6,
+};
+
+u32 cpu_features_detect(void);
+
+// Generated code checks vmctx.stack_limit on entry of a function, and may use
+// this much below it.
+enum { STACK_SLACK = 8192 };
+
+// A place in the code that may fault, sorted by pc.
+struct trap_site {
+    u32 pc;   // offset in the code of the faulting instruction
+    u32 at;   // byte offset in the module of the wasm instruction
+    u32 func; // function index
+    u32 trap; // enum trap; for a division the fault tells which of two
+};
+
+// A call, sorted by pc: for backtraces and exceptions.
+struct call_site {
+    u32 pc;   // offset of the return address
+    u32 at;   // byte offset in the module
+    u32 try;  // index in code.tries of the innermost handler, or 0
+    u32 args; // bytes of stack arguments, which the callee pops: rsp right after
+              // its return is so much above the rsp of the call
+};
+
+// A function's code, sorted by start.
+struct func_code {
+    u32 start, end; // offsets in the code
+    u32 func;       // function index, or NO_INDEX for a thunk
+    u32 frame;      // bytes from rsp to the return address after the prologue;
+                    // not yet there at a trap of kind STACK_OVERFLOW
+    u32 args;       // bytes of stack arguments that it pops when it returns
+};
+
+// A handler (exceptions).  When it is taken, rsp is the frame's own, rax holds
+// the address of the payload (16 bytes a value) and rdx the exnref.  All other
+// registers are dead: the landing pad takes r14 and r15 from the frame, where a
+// function with handlers keeps rbx, rbp, r12, r13, r14 and r15, in this order
+// down from the return address.
+enum {
+    HANDLER_VMCTX = 5 * 8, // r14 is so far below the return address
+    HANDLER_MEMORY = 6 * 8,
+};
+
+struct code_try {
+    u32 parent;
+    u32 catches, count;
+};
+
+struct code_catch {
+    u32 tag; // tag index or NO_INDEX
+    u32 pc;  // where to continue
+};
+
+// The machine code of a module.  Position-independent: `text` may be placed at
+// any multiple of 64; nothing in it is written afterwards.
+struct code {
+    u8 *text;
+    u64 size;
+    u32 *entries; // by function index: offset of the code; imports
+                  // have a stub here too (calls through vmctx)
+    u32 *enter;   // by type index, for types that functions have: offset of
+                  // the thunk for calls from C, enter_fn; shared by equal types
+    u32 *adapt;   // likewise: offset of the thunk that a func_entry of a
+                  // process with several instances points to
+    struct func_code *funcs;
+    u32 func_count;
+    struct trap_site *traps;
+    u32 trap_count;
+    struct call_site *calls;
+    u32 call_count;
+    struct code_try *tries;
+    u32 try_count;
+    struct code_catch *catches;
+    u32 catch_count;
+};
+
+// A thunk for calls from C: enters generated code with r14 and r15 set, takes
+// the arguments from and leaves the results in `slots` (16 bytes each,
+// arguments are overwritten by results).  `entry` is the func_entry to call.
+// Keeps C's callee-saved registers.  A trap does not return here, see
+// barrier_call in port/x64.
+typedef void enter_fn(struct vmctx *vm, const struct func_entry *entry,
+                      u64 (*slots)[2]);
+
+// Find the row of a pc (offset in the code); NULL if there is none.
+const struct trap_site *code_trap(const struct code *code, u64 pc);
+const struct call_site *code_call(const struct code *code, u64 pc);
+const struct func_code *code_func(const struct code *code, u64 pc);

@@ -1,0 +1,31 @@
+// compile/: a decoded module -> its machine code.  Drives the validator, ir/
+// and the back end, function by function; see docs/compiler.md.  Freestanding,
+// no globals, linear.
+
+#pragma once
+
+#include "code/code.h"
+
+struct compile_options {
+    u32 features;    // enum cpu_feature
+    bool check_pads; // landing pads check rsp: one that is entered with another
+                     // frame's runs into an undefined instruction
+    bool plain;      // force plain mode, for tests
+    u32 part_ins;    // end parts of plain mode at this many instructions of the
+                     // IR, 0: a good number; for tests
+    // Called after each step of each function when not NULL: for
+    // `nebulet dump` and for timing.
+    void (*step)(void *self, const char *step, u32 func);
+    void *self;
+    struct printer *dump;  // print step `dump_step` of function `dump_func`
+    const char *dump_step; // build, select, live, allocate, emit
+    u32 dump_func;         // NO_INDEX: all
+};
+
+// Compile a decoded module; validates the bodies on the way.  `keep` owns the
+// tables of *code, `text` becomes the code and holds nothing else, `temp` is
+// scratch.
+MUST_USE status_t module_compile(struct code *code, const struct module *m,
+                                 const struct compile_options *options,
+                                 struct arena *text, struct arena *keep,
+                                 struct arena *temp, struct error *error);

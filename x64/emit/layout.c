@@ -1,0 +1,315 @@
+// x64/emit/layout.c: the pieces of a function -> its bytes in the module, with
+// the rows of the tables that need the addresses.
+//
+// Branches start long.  Two sweeps shorten those whose target is near; code
+// only moves closer together, so a short branch stays right.
+
+#include "x64/emit/emit.h"
+
+enum { SWEEPS = 2, DUMP_BYTES = 10 };
+
+static u32
+branch_size(const struct piece *p)
+{
+    if (p->branch == BRANCH_NONE)
+        return 0;
+    if (p->is_short)
+        return 2;
+    return p->branch == BRANCH_ALWAYS ? 5 : 6;
+}
+
+// From the end of the branch of piece i, which ends in `at`, to its target.
+// Pieces behind it still have their old addresses, and `moved` is what it moved
+// itself: the old distance is the larger one.
+static i32
+distance_of(const struct emission *em, u32 i, u32 at, u32 moved)
+{
+    const struct piece *p = &em->pieces[i];
+    u32 to = em->labels[p->label];
+    u32 end = at + (to > i ? moved + branch_size(p) : 2);
+
+    return (i32)(em->pieces[to].at - end);
+}
+
+// Give pieces their addresses; the end of the last is the result.
+static u32
+sweep(struct emission *em, bool shorten)
+{
+    u32 at = 0;
+
+    for (u32 i = 0; i < em->piece_count; i++) {
+        struct piece *p = &em->pieces[i];
+        u32 moved = p->at - at;
+        p->at = at;
+        at += p->end - p->start;
+        if (shorten && p->branch != BRANCH_NONE && !p->is_short) {
+            i32 distance = distance_of(em, i, at, moved);
+            p->is_short = distance == (i8)distance;
+        }
+        at += branch_size(p);
+    }
+    return at;
+}
+
+static u32
+label_at(const struct emission *em, u32 label)
+{
+    return em->pieces[em->labels[label]].at;
+}
+
+static u8 *
+put_branch(u8 *to, const struct piece *p, u32 at, u32 target)
+{
+    bool always = p->branch == BRANCH_ALWAYS;
+    u32 distance = target - (at + branch_size(p));
+
+    if (p->branch == BRANCH_NONE)
+        return to;
+    if (p->is_short) {
+        *to++ = (u8)(always ? 0xeb : 0x70 | p->branch);
+        *to++ = (u8)distance;
+        return to;
+    }
+    if (!always)
+        *to++ = 0x0f;
+    *to++ = (u8)(always ? 0xe9 : 0x80 | p->branch);
+    memcpy(to, &distance, sizeof(distance));
+    return to + sizeof(distance);
+}
+
+static void
+copy_pieces(const struct emission *em, u8 *to)
+{
+    for (u32 i = 0; i < em->piece_count; i++) {
+        const struct piece *p = &em->pieces[i];
+        u32 size = p->end - p->start;
+        memcpy(to + p->at, em->bytes + p->start, size);
+        if (p->branch != BRANCH_NONE)
+            put_branch(to + p->at + size, p, p->at + size,
+                       label_at(em, p->label));
+    }
+}
+
+// Constants, then jump tables, whose entries count from their table.
+static void
+copy_pool(const struct emission *em, u8 *to, u32 pool_at)
+{
+    const struct mach *m = em->m;
+
+    if (m->rodata_count > 0)
+        memcpy(to + pool_at, m->rodata, m->rodata_count * 16);
+    for (u32 i = 0; i < em->table_count; i++) {
+        const struct cases *cases = em->tables[i].cases;
+        u32 at = pool_at + em->tables[i].at;
+        for (u32 n = 0; n < cases->count; n++) {
+            edge_t edge = m->fn->pool[cases->targets + n];
+            u32 block = em->jumps[m->edge_block[edge]];
+            u32 entry = label_at(em, block) - at;
+            memcpy(to + at + 4 * n, &entry, sizeof(entry));
+        }
+    }
+}
+
+static u32
+site_at(const struct emission *em, const struct site *s)
+{
+    const struct piece *p = &em->pieces[s->piece];
+
+    return p->at + (s->at - p->start);
+}
+
+static status_t
+place_call_site(const struct emission *em, struct image *image, u32 pc,
+                u32 first_try, const struct site *s)
+{
+    const struct mcall *call = &em->m->calls[s->a];
+
+    return image_call(
+        image, (struct call_site) {
+            .pc = pc, .at = s->wasm_at, .try = call->try ? first_try + call->
+            try:
+                0, .args = call->args_size
+        });
+}
+
+static status_t
+place_site(const struct emission *em, struct image *image, u32 start,
+           u32 pool_at, u32 first_try, const struct site *s)
+{
+    u8 *bytes = image->code->text + start;
+    u32 at = site_at(em, s), word;
+
+    switch (s->kind) {
+    case SITE_TRAP:
+        return image_trap(image, (struct trap_site){.pc = start + at,
+                                                    .at = s->wasm_at,
+                                                    .func = em->m->fn->index,
+                                                    .trap = (u8)s->a});
+    case SITE_CALL:
+        return place_call_site(em, image, start + at, first_try, s);
+    case SITE_LINK:
+        image_link(image, start + at, s->a);
+        break;
+    case SITE_GOTO:
+        image_goto(image, start + at, s->a);
+        break;
+    case SITE_BIND:
+        image_bind(image, s->a, start + at);
+        break;
+    case SITE_RODATA:
+        memcpy(&word, bytes + at, sizeof(word));
+        word += pool_at - (at + (s->a - s->at));
+        memcpy(bytes + at, &word, sizeof(word));
+        break;
+    }
+    return OK;
+}
+
+// Row i of the function's tries.
+static struct code_catch
+catch_row(const struct emission *em, const struct image *image, u32 start,
+          u32 i)
+{
+    const struct fn *fn = em->m->fn;
+
+    if (fn->part == FN_LAST)
+        return (struct code_catch){.tag = fn->pads[i].tag,
+                                   .pc = image->labels[fn->pads[i].label] &
+                                         ~(u32)LABEL_BOUND};
+    u32 block = em->jumps[em->m->edge_block[fn->catches[i].edge]];
+    return (struct code_catch){.tag = fn->catches[i].tag,
+                               .pc = start + label_at(em, block)};
+}
+
+// fn.tries[i] becomes code.tries[first_try + i].
+static status_t
+place_tries(const struct emission *em, struct image *image, u32 start,
+            u32 first_try)
+{
+    const struct fn *fn = em->m->fn;
+    u32 first_catch = image->counts[ROW_CATCH], rows = 0;
+    status_t status = OK;
+
+    for (u32 i = 1; i < fn->try_count && status == OK; i++) {
+        const struct handlers *t = &fn->tries[i];
+        status = image_try(
+            image,
+            (struct code_try){.parent = t->parent ? first_try + t->parent : 0,
+                              .catches = first_catch + t->catches,
+                              .count = t->count});
+        rows += t->count;
+    }
+    for (u32 i = 0; i < rows && status == OK; i++)
+        status = image_catch(image, catch_row(em, image, start, i));
+    return status;
+}
+
+// The function is complete.
+static status_t
+place_func(const struct emission *em, struct image *image, u32 start, u32 end,
+           u32 first_try)
+{
+    const struct mach *m = em->m;
+    status_t status = place_tries(em, image, start, first_try);
+
+    image_define(image, m->fn->index, start);
+    if (status != OK)
+        return status;
+    return image_func(image, (struct func_code){.start = image->start,
+                                                .end = start + end,
+                                                .func = m->fn->index,
+                                                .frame = em->frame,
+                                                .args = m->args_size});
+}
+
+// --- listing ---------------------------------------------------------------
+
+static void
+list_bytes(struct printer *p, const u8 *bytes, u32 from, u32 to, u32 start)
+{
+    u32 at = from;
+
+    do {
+        print(p, "%s%6x:", at > from ? "\n" : "", start + at);
+        for (u32 i = 0; i < DUMP_BYTES; i++)
+            if (at + i < to)
+                print(p, " %02x", bytes[at + i]);
+            else
+                print(p, "   ");
+        at += DUMP_BYTES;
+    } while (at < to);
+}
+
+static void
+list_label(const struct emission *em, u32 label, struct printer *p)
+{
+    u32 stub = label - em->m->block_count;
+
+    if (label < em->m->block_count)
+        print(p, "b%u:\n", label);
+    else if (em->stubs[stub].trap == TRAP_NONE)
+        print(p, "\"not this frame\":\n");
+    else
+        print(p, "\"%s\":\n", trap_text((enum trap)em->stubs[stub].trap));
+}
+
+// Each SITE_INS or SITE_LABEL begins a stretch of bytes, which ends at the
+// next; before the first there is the prologue.
+static void
+list_code(const struct emission *em, const u8 *bytes, u32 start, u32 end,
+          struct printer *p)
+{
+    const struct mach *m = em->m;
+    const struct mins *ins = NULL;
+    u32 from = 0;
+
+    for (u32 i = 0; i <= em->site_count; i++) {
+        const struct site *s = &em->sites[i];
+        bool last = i == em->site_count;
+        if (!last && s->kind < SITE_LABEL)
+            continue;
+        u32 to = last ? end : site_at(em, s);
+        if (to > from || ins != NULL) {
+            list_bytes(p, bytes, from, to, start);
+            print(p, "  ");
+            if (ins != NULL)
+                mins_print(p, m, m->features, ins, true);
+            print(p, "\n");
+        }
+        from = to;
+        ins = !last && s->kind == SITE_INS ? &m->ins[s->a] : NULL;
+        if (!last && s->kind == SITE_LABEL)
+            list_label(em, s->a, p);
+    }
+}
+
+status_t
+emission_place(struct emission *em, struct image *image,
+               struct printer *listing)
+{
+    const struct mach *m = em->m;
+    u32 first_try = image->counts[ROW_TRY] - 1;
+    u32 end = sweep(em, false);
+    status_t status = OK;
+
+    for (u32 i = 0; i < SWEEPS; i++)
+        end = sweep(em, true);
+    u32 pool_at = (u32)ALIGN_UP(end, m->rodata_count > 0 ? 16 : 4);
+    u8 *to = image_grow(image, pool_at + em->pool_size);
+    if (to == NULL)
+        return ERR_NO_MEMORY;
+    u32 start = (u32)(to - image->code->text);
+    if (image->start == NO_INDEX)
+        image->start = start;
+    memset(to + end, 0xcc, pool_at - end);
+    copy_pieces(em, to);
+    copy_pool(em, to, pool_at);
+    for (u32 i = 0; i < em->site_count && status == OK; i++)
+        status =
+            place_site(em, image, start, pool_at, first_try, &em->sites[i]);
+    if (status == OK && m->fn->part != FN_PART)
+        status = place_func(em, image, start, end, first_try);
+    if (status == OK && listing != NULL)
+        list_code(em, to, start, end, listing);
+    return status;
+}

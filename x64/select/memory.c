@@ -1,0 +1,492 @@
+// x64/select/memory.c: linear memory, globals, tables, references, slots.
+//
+// Memory 0 with 32-bit addresses needs no check: its slot of 8 GiB ends in a
+// guard.  Everything else compares with the current size first and then
+// accesses what it compared.
+
+#include "x64/select/select.h"
+
+u32
+load_op(u32 type)
+{
+    static const u16 ops[] = {X64_NOP,   X64_MOV32, X64_MOV64,
+                              X64_MOVSS, X64_MOVSD, X64_MOVUPS};
+
+    assert(type < COUNT(ops));
+    return ops[type];
+}
+
+u32
+store_op(u32 type)
+{
+    static const u16 ops[] = {X64_NOP,      X64_MOV32_MR, X64_MOV64_MR,
+                              X64_MOVSS_MR, X64_MOVSD_MR, X64_MOVUPS_MR};
+
+    assert(type < COUNT(ops));
+    return ops[type];
+}
+
+struct rm
+rm_vmctx(u64 offset)
+{
+    return rm_mem(MEM_VMCTX, (i32)offset);
+}
+
+static vreg_t
+load_vmctx(struct select *s, u64 offset)
+{
+    return temp_rm(s, IR_I64, X64_MOV64, rm_vmctx(offset));
+}
+
+// --- linear memory -----------------------------------------------------------
+
+static u64
+memory_field(const struct select *s, u32 memory, u64 field)
+{
+    return s->module->layout.memories + memory * sizeof(struct vmctx_memory) +
+           field;
+}
+
+// Does the guard catch every access out of bounds?
+static bool
+is_guarded(const struct select *s, u32 memory)
+{
+    const struct limits *limits = &s->module->memories[memory];
+
+    return memory == 0 && !limits->is64 && limits->page_log2 == 16;
+}
+
+// [r15 + address + offset].  The displacement of an instruction is below 2^31;
+// for larger ones the sum is made first, and one of 2^32 or more is outside of
+// any memory.
+static struct rm
+rm_guarded(struct select *s, val_t address, u64 offset)
+{
+    struct rm rm = rm_mem(MEM_MEMORY, (i32)offset);
+
+    rm.flags |= MINS_TRAPS;
+    if (is_const(s, address) && value_bits(s, address) + offset <= INT32_MAX) {
+        rm.disp = (i32)(value_bits(s, address) + offset);
+        return rm;
+    }
+    rm.index = reg(s, address);
+    if (offset <= INT32_MAX)
+        return rm;
+    vreg_t sum = temp_r_rm(s, IR_I64, X64_ADD64, temp_const(s, IR_I64, offset),
+                           rm_reg(rm.index));
+    temp_r_i(s, IR_I64, X64_SHR64_I, sum, 32);
+    put_trap_cc(s, CC_NE, TRAP_MEMORY_BOUNDS);
+    rm.index = sum;
+    rm.disp = 0;
+    return rm;
+}
+
+// What a mispredicted branch would let through is forced to another value.
+static vreg_t
+put_mask(struct select *s, u8 cc, vreg_t a, vreg_t harmless)
+{
+    vreg_t safe = temp_new(s, IR_I64);
+
+    put_cmov(s, X64_CMOV64, cc, safe, a, harmless);
+    return safe;
+}
+
+// a + offset; traps when that overflows, which only addresses of 64 bits can
+// (`ones`: a register with the largest number, else 0).
+static vreg_t
+put_address_add(struct select *s, vreg_t a, u64 offset, vreg_t ones)
+{
+    vreg_t sum;
+
+    if (offset == 0)
+        return a;
+    if (offset <= INT32_MAX)
+        sum = temp_r_i(s, IR_I64, X64_ADD64_I, a, (u32)offset);
+    else
+        sum = temp_r_rm(s, IR_I64, X64_ADD64, temp_const(s, IR_I64, offset),
+                        rm_reg(a));
+    if (ones == 0)
+        return sum;
+    put_trap_cc(s, CC_B, TRAP_MEMORY_BOUNDS);
+    return put_mask(s, CC_B, sum, ones);
+}
+
+static struct rm
+rm_checked(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
+{
+    bool is64 = s->module->memories[memory].is64;
+    vreg_t ones = is64 ? temp_const(s, IR_I64, UINT64_MAX) : 0;
+    vreg_t start = put_address_add(s, reg(s, address), offset, ones);
+    vreg_t end = put_address_add(s, start, size, ones);
+    vreg_t zero = temp_const(s, IR_I64, 0);
+    vreg_t view = load_vmctx(
+        s, memory_field(s, memory, offsetof(struct vmctx_memory, view)));
+
+    put_cmp(s, X64_CMP64, end,
+            rm_mem(view, offsetof(struct memory_view, size)));
+    put_trap_cc(s, CC_A, TRAP_MEMORY_BOUNDS);
+    start = put_mask(s, CC_A, start, zero);
+    vreg_t base = MEM_MEMORY;
+    if (memory > 0)
+        base = load_vmctx(
+            s, memory_field(s, memory, offsetof(struct vmctx_memory, base)));
+    struct rm rm = rm_mem(base, 0);
+    rm.index = start;
+    rm.flags |= MINS_TRAPS;
+    return rm;
+}
+
+struct rm
+rm_address(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
+{
+    if (is_guarded(s, memory))
+        return rm_guarded(s, address, offset);
+    return rm_checked(s, address, offset, memory, size);
+}
+
+struct rm
+rm_load(struct select *s, val_t load)
+{
+    const struct ins *i = &s->fn->ins[load];
+
+    return rm_address(s, i->a, i->c, i->aux,
+                      x64_info(select_row(i->op)->op)->mem);
+}
+
+void
+lower_load(struct select *s, val_t v, const struct row *row)
+{
+    put_rm(s, row->op, v, rm_load(s, v));
+}
+
+// Constants of up to 32 bits, or sign-extended from 32, are immediates; so are
+// those of floats.
+static bool
+store_imm(const struct select *s, val_t v, u32 size, u32 *imm)
+{
+    if (!is_const(s, v) || s->fn->ins[v].type == IR_V128)
+        return false;
+    u64 bits = value_bits(s, v);
+    *imm = (u32)bits;
+    return size < 8 || bits == (u64)(i64)(i32)(u32)bits;
+}
+
+const struct update *
+update_find(u32 ir_op)
+{
+    static const struct update updates[] = {
+        {IR_I32_ADD, X64_ADD32_MR, X64_ADD32_MI},
+        {IR_I32_SUB, X64_SUB32_MR, X64_SUB32_MI},
+        {IR_I32_AND, X64_AND32_MR, X64_AND32_MI},
+        {IR_I32_OR,  X64_OR32_MR,  X64_OR32_MI },
+        {IR_I32_XOR, X64_XOR32_MR, X64_XOR32_MI},
+        {IR_I64_ADD, X64_ADD64_MR, X64_ADD64_MI},
+        {IR_I64_SUB, X64_SUB64_MR, X64_SUB64_MI},
+        {IR_I64_AND, X64_AND64_MR, X64_AND64_MI},
+        {IR_I64_OR,  X64_OR64_MR,  X64_OR64_MI },
+        {IR_I64_XOR, X64_XOR64_MR, X64_XOR64_MI},
+    };
+
+    for (u32 i = 0; i < COUNT(updates); i++)
+        if (updates[i].ir == ir_op)
+            return &updates[i];
+    return NULL;
+}
+
+// The value to be stored is folded: operate on memory if its load is too, else
+// make the value now.
+static bool
+put_update(struct select *s, const struct ins *store)
+{
+    const struct ins *value = &s->fn->ins[store->b];
+    const struct update *update = update_find(value->op);
+    u32 imm;
+
+    if (!is_folded(s, value->a)) {
+        const struct row *row = select_row(value->op);
+        row->lower(s, store->b, row);
+        return false;
+    }
+    struct rm to = rm_load(s, value->a);
+    if (const_imm32(s, value->b, &imm))
+        put_mi(s, update->mi, to, imm);
+    else
+        put_mr(s, update->mr, to, reg(s, value->b));
+    return true;
+}
+
+void
+lower_store(struct select *s, val_t v, const struct row *row)
+{
+    const struct ins *i = &s->fn->ins[v];
+    if (is_folded(s, i->b) && put_update(s, i))
+        return;
+    u32 size = x64_info(row->op)->mem, imm;
+    struct rm to = rm_address(s, i->a, i->c, i->aux, size);
+
+    if (row->op2 != X64_NOP && store_imm(s, i->b, size, &imm))
+        put_mi(s, row->op2, to, imm);
+    else
+        put_mr(s, row->op, to, s->facts[i->b].vreg);
+}
+
+void
+lower_memory_size(struct select *s, val_t v, const struct row *row)
+{
+    u32 memory = s->fn->ins[v].a;
+    vreg_t view = load_vmctx(
+        s, memory_field(s, memory, offsetof(struct vmctx_memory, view)));
+    struct rm bytes = rm_mem(view, offsetof(struct memory_view, size));
+    u8 shift = s->module->memories[memory].page_log2;
+
+    (void)row;
+    if (shift == 0)
+        put_rm(s, X64_MOV64, v, bytes);
+    else
+        put_r_i(s, X64_SHR64_I, v, temp_rm(s, IR_I64, X64_MOV64, bytes), shift);
+}
+
+// The end of an address that the function computed by itself.
+void
+lower_address_add(struct select *s, val_t v, const struct row *row)
+{
+    const struct ins *i = &s->fn->ins[v];
+
+    (void)row;
+    put_r_rm(s, X64_ADD64, v, reg(s, i->a), rm_reg(reg(s, i->b)));
+    put_trap_cc(s, CC_B, TRAP_MEMORY_BOUNDS);
+}
+
+// --- globals -----------------------------------------------------------------
+
+// Own globals and imported constants are inline; a mutable import is at the
+// address that is there instead.
+static struct rm
+rm_global(struct select *s, u32 global)
+{
+    const struct module *m = s->module;
+    u64 offset = m->layout.globals + global * sizeof(struct vmctx_global);
+
+    if (global < m->global_imports && m->globals[global].type.mutable)
+        return rm_mem(load_vmctx(s, offset), 0);
+    return rm_vmctx(offset);
+}
+
+void
+lower_global_get(struct select *s, val_t v, const struct row *row)
+{
+    const struct ins *i = &s->fn->ins[v];
+
+    (void)row;
+    put_rm(s, load_op(i->type), v, rm_global(s, i->a));
+}
+
+// Store a value of any type; constants as immediates where they fit.
+static void
+put_store(struct select *s, struct rm to, val_t value)
+{
+    u32 type = s->fn->ins[value].type, imm;
+    bool wide = type == IR_I64 || type == IR_F64;
+
+    if (store_imm(s, value, wide ? 8 : 4, &imm))
+        put_mi(s, wide ? X64_MOV64_MI : X64_MOV32_MI, to, imm);
+    else
+        put_mr(s, store_op(type), to, reg(s, value));
+}
+
+void
+lower_global_set(struct select *s, val_t v, const struct row *row)
+{
+    const struct ins *i = &s->fn->ins[v];
+
+    (void)row;
+    put_store(s, rm_global(s, i->b), i->a);
+}
+
+// --- tables ------------------------------------------------------------------
+
+static u64
+table_field(const struct select *s, u32 table, u64 field)
+{
+    return s->module->layout.tables + table * sizeof(struct vmctx_table) +
+           field;
+}
+
+static bool
+holds_functions(const struct module *m, u32 table)
+{
+    u32 heap = valtype_heap(m->tables[table].type.elem);
+
+    if (heap < m->type_count)
+        return m->types[heap].kind == TYPE_FUNC;
+    return heap == HEAP_FUNC || heap == HEAP_NOFUNC;
+}
+
+// The index once it is checked.
+static vreg_t
+put_index_check(struct select *s, val_t index, u32 table, enum trap trap)
+{
+    const struct limits *limits = &s->module->tables[table].type.limits;
+    vreg_t i = reg(s, index), zero;
+
+    if (is_const(s, index) && value_bits(s, index) < limits->min)
+        return i;
+    zero = temp_const(s, IR_I64, 0);
+    if (limits->has_max && limits->min == limits->max &&
+        limits->max <= INT32_MAX) {
+        put_cmp_i(s, X64_CMP64_I, rm_reg(i), (u32)limits->max);
+    } else {
+        vreg_t view = load_vmctx(
+            s, table_field(s, table, offsetof(struct vmctx_table, view)));
+        put_cmp(s, X64_CMP64, i,
+                rm_mem(view, offsetof(struct table_view, count)));
+    }
+    put_trap_cc(s, CC_AE, trap);
+    return put_mask(s, CC_AE, i, zero);
+}
+
+struct rm
+rm_table(struct select *s, val_t index, u32 table, enum trap trap)
+{
+    vreg_t i = put_index_check(s, index, table, trap);
+    vreg_t base = load_vmctx(
+        s, table_field(s, table, offsetof(struct vmctx_table, base)));
+    struct rm rm = rm_mem(base, 0);
+
+    if (holds_functions(s->module, table))
+        i = temp_r_i(s, IR_I64, X64_SHL64_I, i, 4);
+    else
+        rm.scale = 3;
+    rm.index = i;
+    return rm;
+}
+
+struct rm
+rm_entry(struct select *s, vreg_t reference)
+{
+    vreg_t funcs = load_vmctx(s, offsetof(struct vmctx, funcs));
+    struct rm rm = rm_mem(funcs, 0);
+
+    rm.index = temp_r_i(s, IR_I64, X64_SHL64_I, reference, 4);
+    return rm;
+}
+
+static struct rm
+field(struct rm rm, u64 offset)
+{
+    rm.disp += (i32)offset;
+    return rm;
+}
+
+void
+lower_table_get(struct select *s, val_t v, const struct row *row)
+{
+    const struct ins *i = &s->fn->ins[v];
+    struct rm entry = rm_table(s, i->a, i->b, TRAP_TABLE_BOUNDS);
+
+    (void)row;
+    if (holds_functions(s->module, i->b))
+        put_rm(s, X64_MOV32, v, field(entry, offsetof(struct func_entry, id)));
+    else
+        put_rm(s, X64_MOV64, v, entry);
+}
+
+void
+lower_table_set(struct select *s, val_t v, const struct row *row)
+{
+    const struct ins *i = &s->fn->ins[v];
+    struct rm entry = rm_table(s, i->a, i->c, TRAP_TABLE_BOUNDS);
+    vreg_t value = reg(s, i->b);
+
+    (void)row;
+    if (holds_functions(s->module, i->c)) {
+        struct rm from = rm_entry(s, value);
+        put_mr(s, X64_MOVUPS_MR, entry, temp_rm(s, IR_V128, X64_MOVUPS, from));
+    } else {
+        put_mr(s, X64_MOV64_MR, entry, value);
+    }
+}
+
+void
+lower_table_size(struct select *s, val_t v, const struct row *row)
+{
+    vreg_t view = load_vmctx(
+        s, table_field(s, s->fn->ins[v].a, offsetof(struct vmctx_table, view)));
+
+    (void)row;
+    put_rm(s, X64_MOV64, v, rm_mem(view, offsetof(struct table_view, count)));
+}
+
+// --- references --------------------------------------------------------------
+
+// An import keeps the identity it was given; own functions are numbered from
+// the instance's first.
+void
+lower_ref_func(struct select *s, val_t v, const struct row *row)
+{
+    u32 func = s->fn->ins[v].a;
+    u64 entry = s->module->layout.imports + func * sizeof(struct func_entry);
+
+    (void)row;
+    if (func < s->module->func_imports)
+        put_rm(s, X64_MOV32, v,
+               rm_vmctx(entry + offsetof(struct func_entry, id)));
+    else
+        put_r_i(s, X64_ADD64_I, v,
+                temp_rm(s, IR_I64, X64_MOV32,
+                        rm_vmctx(offsetof(struct vmctx, func_base))),
+                func);
+}
+
+void
+lower_type_id(struct select *s, val_t v, const struct row *row)
+{
+    (void)row;
+    put_rm(s, X64_MOV32, v,
+           rm_vmctx(s->module->layout.types + 4 * (u64)s->fn->ins[v].a));
+}
+
+void
+lower_ref_type(struct select *s, val_t v, const struct row *row)
+{
+    struct rm entry = rm_entry(s, reg(s, s->fn->ins[v].a));
+
+    (void)row;
+    put_rm(s, X64_MOV32, v, field(entry, offsetof(struct func_entry, sig)));
+}
+
+// --- slots of the frame ------------------------------------------------------
+
+static struct rm
+rm_slot(const struct select *s, u32 slot)
+{
+    struct rm rm = rm_mem(0, (i32)s->fn->slot_at[slot]);
+
+    rm.flags |= MINS_FRAME;
+    return rm;
+}
+
+void
+lower_slot_get(struct select *s, val_t v, const struct row *row)
+{
+    const struct ins *i = &s->fn->ins[v];
+
+    (void)row;
+    put_rm(s, load_op(i->type), v, rm_slot(s, i->a));
+}
+
+void
+lower_slot_set(struct select *s, val_t v, const struct row *row)
+{
+    const struct ins *i = &s->fn->ins[v];
+
+    (void)row;
+    put_store(s, rm_slot(s, i->b), i->a);
+}
+
+void
+lower_slot_address(struct select *s, val_t v, const struct row *row)
+{
+    (void)row;
+    put_rm(s, X64_LEA64, v, rm_slot(s, s->fn->ins[v].a));
+}
