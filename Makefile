@@ -32,6 +32,7 @@ NEEDS_run        := build run
 NEEDS_test       := build run test
 NEEDS_test-metal := build run test
 NEEDS_test-bare  := bare
+NEEDS_suite      := test
 NEEDS_fuzz       := build fuzz
 NEEDS_corpus     := build fuzz
 
@@ -61,9 +62,14 @@ test: all tests ## everything, on Linux (ASan, UBSan) and in QEMU
 test-metal: all tests ## the kernel tests and the official suite in QEMU
 	@test/run.sh $(OUT) metal
 
+.PHONY: suite
+suite: ## get the official test suite with cargo; takes minutes
+	@test/suite_fetch.sh $(OUT)
+
 .PHONY: accept
-accept: $(OUT)/san/test-ir ## take what golden tests print now as right; look at the difference
+accept: $(OUT)/san/test-ir $(OUT)/abi ## take what golden tests print now as right; look at the difference
 	@ACCEPT=1 $(OUT)/san/test-ir ir_golden
+	@$(OUT)/abi doc >docs/abi.md
 
 .PHONY: test-bare
 test-bare: ## what a newcomer does, in bare Debian systems; takes an hour
@@ -89,6 +95,10 @@ $(OUT)/host/libnebulet.a: $(call objects,host,$(LINUX))
 
 $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+
+# Prints declarations and the manual of the tables in abi/.
+$(OUT)/abi: $(OUT)/host/make/abi.c.o
+	@echo "  LD $@"; $(CC) $^ -o $@
 
 # --- the same with ASan and UBSan, and the unit tests ----------------------------
 

@@ -32,7 +32,6 @@ lint  git                                             git
 lint  clang-format                                    clang-format
 lint  clang-tidy                                      clang-tidy
 bare  debootstrap                                     debootstrap
-suite cargo                                           cargo
 "
 
 missing() {

@@ -79,6 +79,7 @@ left_out() {
 
 part_unit() {
     part frame test/frame.sh "$out"
+    part abi test/abi.sh "$out"
     if suite_unpack; then
         NEBULET_SUITE=$out/suite
         export NEBULET_SUITE

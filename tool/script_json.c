@@ -325,13 +325,14 @@ put_command(struct source *s, const cJSON *command)
 }
 
 // What the suites do not know of, by folder: core/ is WebAssembly 3.0 without
-// custom page sizes, threads/ is from before several memories and tables.
+// custom page sizes, threads/ and memory64/ are from before several memories.
 static const struct {
     const char *folder;
     u8 without;
 } suites[] = {
-    {"core/",    FEATURE_PAGE_SIZES                        },
-    {"threads/", FEATURE_MULTI_MEMORY | FEATURE_MULTI_TABLE},
+    {"core/",     FEATURE_PAGE_SIZES                        },
+    {"threads/",  FEATURE_MULTI_MEMORY | FEATURE_MULTI_TABLE},
+    {"memory64/", FEATURE_MULTI_MEMORY                      },
 };
 
 static u8

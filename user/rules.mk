@@ -39,9 +39,17 @@ USER_TRAPS  := $(patsubst user/%.c,$(OUT)/user/%.wasm,$(wildcard user/traps/*.c)
 .PHONY: programs
 programs: $(foreach kind,c cc rs wat,$(call programs_of,$(kind))) $(USER_TRAPS) ## build the programs of user/
 
-$(OUT)/user/obj/%.c.o: user/%.c user/rules.mk
+# The kernel's calls, as abi/syscalls.def has them.
+KERNEL_C    := $(OUT)/user/include/nebulet.h
+KERNEL_RUST := $(OUT)/user/include/nebulet.rs
+
+$(KERNEL_C) $(KERNEL_RUST): $(OUT)/abi
 	@mkdir -p $(@D)
-	@echo "  CC $< (wasm)"; $(WASM_CC) -std=gnu11 $(WASM_FLAGS) $(FLAGS_$(call folder_of,$*)) -Iuser/$(call lib_of,$*) -c $< -o $@
+	@echo "  ABI $@"; $(OUT)/abi $(if $(filter %.rs,$@),rust,c) >$@.new && mv $@.new $@
+
+$(OUT)/user/obj/%.c.o: user/%.c user/rules.mk | $(KERNEL_C)
+	@mkdir -p $(@D)
+	@echo "  CC $< (wasm)"; $(WASM_CC) -std=gnu11 $(WASM_FLAGS) $(FLAGS_$(call folder_of,$*)) -I$(OUT)/user/include -Iuser/$(call lib_of,$*) -c $< -o $@
 
 $(OUT)/user/obj/%.s.o: user/%.s user/rules.mk
 	@mkdir -p $(@D)
@@ -76,7 +84,7 @@ $(call programs_of,wat): $(OUT)/user/%.wasm: user/%/main.wat user/rules.mk
 	@mkdir -p $(@D)
 	@echo "  WAT $@"; wat2wasm --debug-names $< -o $@
 
-$(OUT)/user/libsip.rlib: $(wildcard user/sip/*.rs) user/rules.mk
+$(OUT)/user/libsip.rlib: $(wildcard user/sip/*.rs) $(KERNEL_RUST) user/rules.mk
 	@mkdir -p $(@D)
-	@echo "  RUSTC $@"; $(WASM_RUSTC) -D warnings -O --crate-type rlib --crate-name sip \
+	@echo "  RUSTC $@"; KERNEL_RUST=$(abspath $(KERNEL_RUST)) $(WASM_RUSTC) -D warnings -O --crate-type rlib --crate-name sip \
 	    user/sip/lib.rs -o $@

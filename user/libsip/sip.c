@@ -1,5 +1,6 @@
 // sip.c: the C library over the import module "nebulet".
 
+#include <nebulet.h>
 #include <sip.h>
 
 #include <stdarg.h>
@@ -9,36 +10,19 @@
 
 enum { STACK_SIZE = 64 * 1024, TEXT_SIZE = 1024 };
 
-#define IMPORT(name) \
-    __attribute__((import_module("nebulet"), import_name(#name))) extern
-
-IMPORT(thread_spawn)
-int32_t kernel_thread_spawn(void (*entry)(void *), void *arg, void *stack_top,
-                            uint32_t *handle);
-IMPORT(thread_join)
-int32_t kernel_thread_join(uint32_t handle);
-IMPORT(handle_close)
-int32_t kernel_handle_close(uint32_t handle);
-IMPORT(thread_yield)
-int32_t kernel_thread_yield(void);
-IMPORT(pfex_acquire)
-int32_t kernel_pfex_acquire(uint32_t *word);
-IMPORT(pfex_release)
-int32_t kernel_pfex_release(uint32_t *word);
-
 static sip_mutex heap, output;
 
 void
 sip_lock(sip_mutex *mutex)
 {
-    if (kernel_pfex_acquire(&mutex->word) != 0)
+    if (nebulet_pfex_acquire(&mutex->word) != 0)
         abort();
 }
 
 void
 sip_unlock(sip_mutex *mutex)
 {
-    if (kernel_pfex_release(&mutex->word) != 0)
+    if (nebulet_pfex_release(&mutex->word) != 0)
         abort();
 }
 
@@ -59,7 +43,8 @@ sip_spawn(struct sip_thread *t, void (*run)(void *arg), void *arg)
     if (stack == NULL)
         return false;
     *t = (struct sip_thread){.run = run, .arg = arg, .stack = stack};
-    if (kernel_thread_spawn(start, t, stack + STACK_SIZE, &t->handle) == 0)
+    if (nebulet_thread_spawn((uintptr_t)start, (uintptr_t)t,
+                             (uintptr_t)(stack + STACK_SIZE), &t->handle) == 0)
         return true;
     sip_lock(&heap);
     free(stack);
@@ -70,8 +55,8 @@ sip_spawn(struct sip_thread *t, void (*run)(void *arg), void *arg)
 void
 sip_join(struct sip_thread *t)
 {
-    if (kernel_thread_join(t->handle) != 0 ||
-        kernel_handle_close(t->handle) != 0)
+    if (nebulet_thread_join(t->handle) != 0 ||
+        nebulet_handle_close(t->handle) != 0)
         abort();
     sip_lock(&heap);
     free(t->stack);
@@ -82,7 +67,7 @@ sip_join(struct sip_thread *t)
 void
 sip_yield(void)
 {
-    kernel_thread_yield();
+    nebulet_thread_yield();
 }
 
 void

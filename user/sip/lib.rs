@@ -14,22 +14,10 @@ pub use shared::Arc;
 
 use std::io::Write;
 
-/// The kernel's calls (abi/syscalls.def).
+/// The kernel's calls, made from abi/syscalls.def.
+#[allow(dead_code)]
 mod kernel {
-    #[link(wasm_import_module = "nebulet")]
-    extern "C" {
-        pub fn thread_spawn(
-            entry: extern "C" fn(usize),
-            arg: usize,
-            stack_top: usize,
-            handle: *mut u32,
-        ) -> i32;
-        pub fn thread_join(handle: u32) -> i32;
-        pub fn handle_close(handle: u32) -> i32;
-        pub fn thread_yield() -> i32;
-        pub fn pfex_acquire(word: *mut u32) -> i32;
-        pub fn pfex_release(word: *mut u32) -> i32;
-    }
+    include!(env!("KERNEL_RUST"));
 }
 
 static OUTPUT: Mutex<()> = Mutex::new(());

@@ -72,9 +72,9 @@ where
     let mut handle = 0;
     let status = unsafe {
         kernel::thread_spawn(
-            start::<F, T>,
-            packet,
-            stack as usize + STACK_SIZE,
+            start::<F, T> as usize as u32,
+            packet as u32,
+            stack as u32 + STACK_SIZE as u32,
             &mut handle,
         )
     };

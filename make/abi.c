@@ -1,0 +1,285 @@
+// make/abi.c: what programs and people read of the tables in abi/.
+//
+//     abi c      declarations for C: nebulet.h
+//     abi rust   declarations for Rust: nebulet.rs
+//     abi doc    docs/abi.md
+//
+// A kind of argument is a row of `kinds`; all three forms are printed from it.
+
+#include "abi/abi.h"
+
+#include <stdio.h>
+#include <string.h>
+
+// --- the tables ----------------------------------------------------------------
+
+enum kind {
+    KIND_NONE,
+    KIND_HANDLE,
+    KIND_U32,
+    KIND_U64,
+    KIND_BYTES,
+    KIND_BUFFER,
+    KIND_WORD,
+    KIND_OUT_U32,
+    KIND_OUT_U64,
+};
+
+static const struct {
+    const char *c, *rust; // the type of the argument
+    const char *text;     // what a person reads
+    bool sized;           // its size is the next argument, NAME_size
+} kinds[] = {
+    [KIND_NONE] = {"",             "",          "",                    false},
+    [KIND_HANDLE] = {"uint32_t ",    "u32",       "handle",              false},
+    [KIND_U32] = {"uint32_t ",    "u32",       "u32",                 false},
+    [KIND_U64] = {"uint64_t ",    "u64",       "u64",                 false},
+    [KIND_BYTES] = {"const void *", "*const u8", "bytes, read",         true },
+    [KIND_BUFFER] = {"void *",       "*mut u8",   "bytes, filled",       true },
+    [KIND_WORD] = {"uint32_t *",   "*mut u32",  "aligned u32, shared", false},
+    [KIND_OUT_U32] = {"uint32_t *",   "*mut u32",  "u32, out",            false},
+    [KIND_OUT_U64] = {"uint64_t *",   "*mut u64",  "u64, out",            false},
+};
+
+enum { ARGS_MAX = 6 };
+
+struct arg {
+    enum kind kind;
+    const char *name;
+    const char *type, *right; // of a handle
+};
+
+static const struct call {
+    u32 number;
+    const char *name, *help;
+    struct arg args[ARGS_MAX + 1]; // ends with KIND_NONE
+} calls[] = {
+#define SYSCALL(number, name, help, args) {number, #name, help, {args}},
+#define NONE                              {0},
+#define HANDLE(n, type, right)            {KIND_HANDLE, #n, #type, #right},
+#define U32(n)                            {KIND_U32, #n, NULL, NULL},
+#define U64(n)                            {KIND_U64, #n, NULL, NULL},
+#define BYTES(n)                          {KIND_BYTES, #n, NULL, NULL},
+#define BUFFER(n)                         {KIND_BUFFER, #n, NULL, NULL},
+#define WORD(n)                           {KIND_WORD, #n, NULL, NULL},
+#define OUT_U32(n)                        {KIND_OUT_U32, #n, NULL, NULL},
+#define OUT_U64(n)                        {KIND_OUT_U64, #n, NULL, NULL},
+#include "abi/syscalls.def"
+};
+
+// A number, or what a limit is, with its name and sentence.
+struct row {
+    i64 number;
+    const char *name, *text;
+    u32 rights; // of an object's first handle
+};
+
+static const struct row statuses[] = {
+#define STATUS(number, id, text) {number, #id, text, 0},
+#include "abi/status.def"
+};
+
+static const struct row rights[] = {
+#define RIGHT(bit, id, text) {1ll << bit, "RIGHT_" #id, text, 0},
+#include "abi/rights.def"
+};
+
+enum {
+#define RIGHT(bit, id, text) RIGHT_##id = 1 << bit,
+#include "abi/rights.def"
+};
+
+static const struct row objects[] = {
+#define OBJECT(number, id, rights, help) {number, #id, help, rights},
+#include "abi/objects.def"
+};
+
+static const struct row limits[] = {
+#define LIMIT(id, value, why) {value, #id, why, 0},
+#include "abi/limits.def"
+};
+
+static const char *const traps[] = {
+#define TRAP(id, text) text,
+#include "abi/traps.def"
+};
+
+// --- C ---------------------------------------------------------------------------
+
+static void
+c_call(const struct call *call)
+{
+    const struct arg *arg = call->args;
+
+    printf("\n// %s\n__attribute__((import_module(\"nebulet\"), "
+           "import_name(\"%s\")))\nint32_t nebulet_%s(",
+           call->help, call->name, call->name);
+    if (arg->kind == KIND_NONE)
+        printf("void");
+    for (const char *comma = ""; arg->kind != KIND_NONE; arg++, comma = ", ") {
+        printf("%s%s%s", comma, kinds[arg->kind].c, arg->name);
+        if (kinds[arg->kind].sized)
+            printf(", uint32_t %s_size", arg->name);
+    }
+    printf(");\n");
+}
+
+static void
+c_enum(const char *name, const struct row *rows, u64 count)
+{
+    printf("\nenum nebulet_%s {\n", name);
+    for (u64 i = 0; i < count; i++)
+        printf("    NEBULET_%s = %lld, // %s\n", rows[i].name,
+               (long long)rows[i].number, rows[i].text);
+    printf("};\n");
+}
+
+static void
+print_c(void)
+{
+    printf("// nebulet.h: the system calls, module \"nebulet\".  Made from "
+           "abi/*.def "
+           "by make/abi.c.\n\n#pragma once\n\n#include <stdint.h>\n");
+    c_enum("status", statuses, COUNT(statuses));
+    c_enum("right", rights, COUNT(rights));
+    for (u64 i = 0; i < COUNT(calls); i++)
+        c_call(&calls[i]);
+}
+
+// --- Rust ------------------------------------------------------------------------
+
+static void
+rust_call(const struct call *call)
+{
+    printf("    /// %s\n    pub fn %s(", call->help, call->name);
+    const char *comma = "";
+    for (const struct arg *arg = call->args; arg->kind != KIND_NONE; arg++) {
+        printf("%s%s: %s", comma, arg->name, kinds[arg->kind].rust);
+        if (kinds[arg->kind].sized)
+            printf(", %s_size: u32", arg->name);
+        comma = ", ";
+    }
+    printf(") -> i32;\n");
+}
+
+static void
+rust_constants(const char *type, const struct row *rows, u64 count)
+{
+    for (u64 i = 0; i < count; i++)
+        printf("/// %s\npub const %s: %s = %lld;\n", rows[i].text, rows[i].name,
+               type, (long long)rows[i].number);
+}
+
+static void
+print_rust(void)
+{
+    printf("// nebulet.rs: the system calls, module \"nebulet\".  Made from "
+           "abi/*.def by\n// make/abi.c.\n\n");
+    rust_constants("i32", statuses, COUNT(statuses));
+    rust_constants("u32", rights, COUNT(rights));
+    printf("\n#[link(wasm_import_module = \"nebulet\")]\nextern \"C\" {\n");
+    for (u64 i = 0; i < COUNT(calls); i++)
+        rust_call(&calls[i]);
+    printf("}\n");
+}
+
+// --- the manual ------------------------------------------------------------------
+
+static void
+doc_arg(const struct arg *arg)
+{
+    printf("`%s`: ", arg->name);
+    if (arg->kind == KIND_HANDLE)
+        printf("handle of a %s, %s", arg->type, arg->right);
+    else
+        printf("%s", kinds[arg->kind].text);
+}
+
+static void
+doc_call(const struct call *call)
+{
+    printf("| %u | `%s` | ", call->number, call->name);
+    const char *comma = "";
+    for (const struct arg *arg = call->args; arg->kind != KIND_NONE; arg++) {
+        printf("%s", comma);
+        doc_arg(arg);
+        comma = "; ";
+    }
+    printf(" | %s |\n", call->help);
+}
+
+static void
+doc_rows(const char *head, const struct row *rows, u64 count)
+{
+    printf("\n%s", head);
+    for (u64 i = 0; i < count; i++)
+        printf("| %lld | `%s` | %s |\n", (long long)rows[i].number,
+               rows[i].name, rows[i].text);
+}
+
+static void
+doc_rights(u32 set)
+{
+    const char *comma = "";
+
+    for (u64 i = 0; i < COUNT(rights); i++) {
+        if ((set & (u64)rights[i].number) == 0)
+            continue;
+        printf("%s`%s`", comma, rights[i].name);
+        comma = ", ";
+    }
+}
+
+static void
+print_doc(void)
+{
+    printf("# The interface of the kernel\n\n"
+           "Made from the tables in `abi/` by `make accept`; do not edit.\n\n"
+           "## System calls\n\n"
+           "Imports of the module `nebulet`. Every call returns a status "
+           "(i32). An\n"
+           "argument is one i32, a u64 one i64; bytes are an address and a "
+           "size, two\n"
+           "i32. C programs include `nebulet.h` (`out/user/include`), Rust "
+           "programs\n"
+           "use the crate `sip`.\n\n"
+           "| number | call | arguments | what it does |\n|---|---|---|---|\n");
+    for (u64 i = 0; i < COUNT(calls); i++)
+        doc_call(&calls[i]);
+    doc_rows(
+        "## Status numbers\n\n| number | name | meaning |\n|---|---|---|\n",
+        statuses, COUNT(statuses));
+    doc_rows("## Rights\n\n| bit | name | allows to |\n|---|---|---|\n", rights,
+             COUNT(rights));
+    printf("\n## Objects\n\n| number | type | rights of the first handle |\n"
+           "|---|---|---|\n");
+    for (u64 i = 0; i < COUNT(objects); i++) {
+        printf("| %lld | `%s`, %s | ", (long long)objects[i].number,
+               objects[i].name, objects[i].text);
+        doc_rights(objects[i].rights);
+        printf(" |\n");
+    }
+    doc_rows("## Limits\n\n| at most | of | from |\n|---|---|---|\n", limits,
+             COUNT(limits));
+    printf(
+        "\n## Traps\n\nA trap ends the process with exit status 134 and one of "
+        "these reasons:\n\n");
+    for (u64 i = 0; i < COUNT(traps); i++)
+        printf("* %s\n", traps[i]);
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *form = argc == 2 ? argv[1] : "";
+
+    if (strcmp(form, "c") == 0)
+        print_c();
+    else if (strcmp(form, "rust") == 0)
+        print_rust();
+    else if (strcmp(form, "doc") == 0)
+        print_doc();
+    else
+        return fputs("usage: abi c|rust|doc\n", stderr), 2;
+    return fflush(stdout) != 0 || ferror(stdout);
+}

@@ -1,0 +1,48 @@
+#!/bin/sh
+# test/abi.sh OUT: what is made from the tables in abi/: the manual is the
+# committed one, and programs that import every system call, as declared for C
+# and for Rust, are linked by the kernel, which compares the signatures.  Ends
+# with "N passed, N failed, N skipped".
+
+set -u
+out=$1
+work=$out/abi-test
+. test/verdict.sh
+mkdir -p "$work"
+
+"$out/abi" doc >"$work/abi.md" 2>"$work/stderr"
+verdict "docs/abi.md" "$(diff docs/abi.md "$work/abi.md" >"$work/stderr" ||
+    echo "is stale: make accept")"
+
+names=$(sed -n 's/^ *pub fn \([a-z0-9_]*\)(.*/\1/p' "$out/user/include/nebulet.rs")
+verdict "calls" "$([ "$(echo "$names" | wc -l)" = \
+    "$(grep -c '^SYSCALL' abi/syscalls.def)" ] || echo "not all are declared")"
+
+{
+    echo "#include <nebulet.h>"
+    echo "const void *volatile const all[] = {"
+    for name in $names; do echo "    (void *)nebulet_$name,"; done
+    echo "}; int main(void) { return all[0] == 0; }"
+} >"$work/c.c"
+{
+    echo "include!(env!(\"KERNEL_RUST\"));"
+    echo "fn main() { let all = ["
+    for name in $names; do echo "    $name as usize,"; done
+    echo "]; assert!(unsafe { std::ptr::read_volatile(&all) }[0] != 0); }"
+} >"$work/rust.rs"
+
+clang --target=wasm32-wasi -O1 -I"$out/user/include" "$work/c.c" \
+    -o "$work/c.wasm" 2>"$work/stderr"
+verdict "C: compiles" "$([ $? = 0 ] || echo "no")"
+KERNEL_RUST=$(pwd)/$out/user/include/nebulet.rs /usr/bin/rustc --edition 2021 \
+    --target wasm32-wasi -A dead_code "$work/rust.rs" -o "$work/rust.wasm" \
+    2>"$work/stderr"
+verdict "Rust: compiles" "$([ $? = 0 ] || echo "no")"
+for language in c rust; do
+    "$out/nebulet" run --on linux "$work/$language.wasm" >"$work/stdout" \
+        2>"$work/stderr" </dev/null
+    verdict "$language: links" "$([ $? = 0 ] || echo "no")"
+done
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]
