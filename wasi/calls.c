@@ -3,13 +3,6 @@
 
 #include "wasi/wasi.h"
 
-// Of calls that are not there yet.
-static errno_t
-wasi_no_such_call(void)
-{
-    return WASI_NOSYS;
-}
-
 // --- strings -----------------------------------------------------------------
 
 static u32
@@ -53,25 +46,25 @@ strings_get(struct bytes strings, u32 to, u32 text)
     return WASI_SUCCESS;
 }
 
-static errno_t
+errno_t
 wasi_args_get(u32 to, u32 text)
 {
     return strings_get(wasi_current()->args, to, text);
 }
 
-static errno_t
+errno_t
 wasi_args_sizes_get(u32 count, u32 size)
 {
     return strings_sizes(wasi_current()->args, count, size);
 }
 
-static errno_t
+errno_t
 wasi_environ_get(u32 to, u32 text)
 {
     return strings_get(wasi_current()->env, to, text);
 }
 
-static errno_t
+errno_t
 wasi_environ_sizes_get(u32 count, u32 size)
 {
     return strings_sizes(wasi_current()->env, count, size);
@@ -98,7 +91,7 @@ clock_now(u32 clock, u64 *ns)
     }
 }
 
-static errno_t
+errno_t
 wasi_clock_res_get(u32 clock, u32 out)
 {
     u64 ns;
@@ -109,7 +102,7 @@ wasi_clock_res_get(u32 clock, u32 out)
     return user_write(out, &ns, sizeof(ns)) ? WASI_SUCCESS : WASI_FAULT;
 }
 
-static errno_t
+errno_t
 wasi_clock_time_get(u32 clock, u64 precision, u32 out)
 {
     u64 ns;
@@ -120,7 +113,7 @@ wasi_clock_time_get(u32 clock, u64 precision, u32 out)
     return user_write(out, &ns, sizeof(ns)) ? WASI_SUCCESS : WASI_FAULT;
 }
 
-static errno_t
+errno_t
 wasi_random_get(u32 ptr, u32 size)
 {
     u8 buffer[256];
@@ -136,30 +129,48 @@ wasi_random_get(u32 ptr, u32 size)
     return WASI_SUCCESS;
 }
 
-static errno_t
+errno_t
 wasi_sched_yield(void)
 {
     thread_yield();
     return WASI_SUCCESS;
 }
 
-static void
+void
 wasi_proc_exit(u32 status)
 {
     process_exit(status);
 }
 
+// There are no signals.
+errno_t
+wasi_proc_raise(u32 signal)
+{
+    (void)signal;
+    return WASI_NOSYS;
+}
+
 // --- the tables --------------------------------------------------------------
 
+#define FUNC(name, sig, function) \
+    {#name, sig, (const void *)(uintptr_t)wasi_##function},
+
 static const struct host_func preview1_funcs[] = {
-#define CALL(name, sig, now, old) \
-    {#name, sig, (const void *)(uintptr_t)wasi_##now},
+#define CALL(name, args)      FUNC(name, args ":i", name)
+#define CALL_EXIT(name, args) FUNC(name, args ":", name)
+#define NONE                  ""
+#define U32(n)                "i"
+#define U64(n)                "l"
 #include "wasi/calls.def"
 };
 
 static const struct host_func unstable_funcs[] = {
-#define CALL(name, sig, now, old) \
-    {#name, sig, (const void *)(uintptr_t)wasi_##old},
+#define CALL(name, args)      FUNC(name, args ":i", name)
+#define CALL_OLD(name, args)  FUNC(name, args ":i", name##_old)
+#define CALL_EXIT(name, args) FUNC(name, args ":", name)
+#define NONE                  ""
+#define U32(n)                "i"
+#define U64(n)                "l"
 #include "wasi/calls.def"
 };
 

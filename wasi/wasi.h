@@ -276,35 +276,6 @@ extern const struct host_module *const program_modules[];
 // A struct filestat in the layout of preview 1, or of preview 0.
 MUST_USE errno_t filestat_write(u32 ptr, const struct filestat *stat, bool old);
 
-errno_t wasi_fd_advise(u32 fd, u64 at, u64 size, u32 advice);
-errno_t wasi_fd_allocate(u32 fd, u64 at, u64 size);
-errno_t wasi_fd_close(u32 fd);
-errno_t wasi_fd_datasync(u32 fd);
-errno_t wasi_fd_fdstat_get(u32 fd, u32 out);
-errno_t wasi_fd_fdstat_set_flags(u32 fd, u32 flags);
-errno_t wasi_fd_fdstat_set_rights(u32 fd, u64 rights, u64 inheriting);
-errno_t wasi_fd_filestat_get(u32 fd, u32 out);
-errno_t wasi_fd_filestat_get_old(u32 fd, u32 out);
-errno_t wasi_fd_filestat_set_size(u32 fd, u64 size);
-errno_t wasi_fd_filestat_set_times(u32 fd, u64 atime, u64 mtime, u32 flags);
-errno_t wasi_fd_pread(u32 fd, u32 iovs, u32 count, u64 at, u32 out);
-errno_t wasi_fd_prestat_get(u32 fd, u32 out);
-errno_t wasi_fd_prestat_dir_name(u32 fd, u32 to, u32 size);
-errno_t wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out);
-errno_t wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out);
-errno_t wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out);
-errno_t wasi_fd_renumber(u32 from, u32 to);
-errno_t wasi_fd_seek(u32 fd, u64 delta, u32 whence, u32 out);
-errno_t wasi_fd_seek_old(u32 fd, u64 delta, u32 whence, u32 out);
-errno_t wasi_fd_sync(u32 fd);
-errno_t wasi_fd_tell(u32 fd, u32 out);
-errno_t wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out);
-errno_t wasi_sock_accept(u32 fd, u32 flags, u32 out);
-errno_t wasi_sock_recv(u32 fd, u32 iovs, u32 count, u32 flags, u32 out,
-                       u32 out_flags);
-errno_t wasi_sock_send(u32 fd, u32 iovs, u32 count, u32 flags, u32 out);
-errno_t wasi_sock_shutdown(u32 fd, u32 how);
-
 // --- path_calls.c: calls on names --------------------------------------------
 
 // The times that fst_flags ask for: NULL for those to leave alone.
@@ -316,29 +287,20 @@ struct new_times {
 MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
                             u32 flags);
 
-errno_t wasi_path_create_directory(u32 fd, u32 path, u32 size);
-errno_t wasi_path_filestat_get(u32 fd, u32 flags, u32 path, u32 size, u32 out);
-errno_t wasi_path_filestat_get_old(u32 fd, u32 flags, u32 path, u32 size,
-                                   u32 out);
-errno_t wasi_path_filestat_set_times(u32 fd, u32 flags, u32 path, u32 size,
-                                     u64 atime, u64 mtime, u32 fst_flags);
-errno_t wasi_path_link(u32 fd, u32 flags, u32 path, u32 size, u32 new_fd,
-                       u32 new_path, u32 new_size);
-errno_t wasi_path_open(u32 fd, u32 flags, u32 path, u32 size, u32 open_flags,
-                       u64 rights, u64 inheriting, u32 fd_flags, u32 out);
-errno_t wasi_path_readlink(u32 fd, u32 path, u32 size, u32 to, u32 to_size,
-                           u32 out);
-errno_t wasi_path_remove_directory(u32 fd, u32 path, u32 size);
-errno_t wasi_path_rename(u32 fd, u32 path, u32 size, u32 new_fd, u32 new_path,
-                         u32 new_size);
-errno_t wasi_path_symlink(u32 target, u32 target_size, u32 fd, u32 path,
-                          u32 size);
-errno_t wasi_path_unlink_file(u32 fd, u32 path, u32 size);
+// --- the calls, in calls.c, fd_calls.c, path_calls.c and poll.c ---------------
 
-// --- poll.c: wait for clocks and files ---------------------------------------
-
-errno_t wasi_poll_oneoff(u32 in, u32 out, u32 count, u32 ready);
-errno_t wasi_poll_oneoff_old(u32 in, u32 out, u32 count, u32 ready);
+// Arguments are as the program gave them: numbers, and addresses in its memory.
+#define PARAMETERS(zero, ...) (__VA_ARGS__)
+#define CALL(name, args)      errno_t wasi_##name PARAMETERS(0 args);
+#define CALL_OLD(name, args)                \
+    errno_t wasi_##name PARAMETERS(0 args); \
+    errno_t wasi_##name##_old PARAMETERS(0 args);
+#define CALL_EXIT(name, args) void wasi_##name PARAMETERS(0 args);
+#define NONE                  , void
+#define U32(n)                , u32 n
+#define U64(n)                , u64 n
+#include "wasi/calls.def"
+#undef PARAMETERS
 
 // --- boot.c: what both ports start -------------------------------------------
 
