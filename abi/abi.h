@@ -3,15 +3,9 @@
 // This header lays out the vmctx: what generated code and the kernel share
 // about one running thread in one instance.  Generated code finds it in r14.
 //
-// The header is followed by the parts of one module, in this order, at offsets
-// that module_layout() computes once per module (struct vmctx_layout):
-//
-//     memories   struct vmctx_memory  [memory count]    imports first
-//     tables     struct vmctx_table   [table count]
-//     globals    struct vmctx_global  [global count]
-//     imports    struct func_entry    [imported function count]
-//     tags       u64                  [tag count]       identity of each tag
-//     types      u32                  [type count]      canonical ids
+// The header is followed by the parts of one module, the rows of abi/vmctx.def,
+// at offsets that vmctx_lay_out() computes once per module from how many of
+// each there are.
 //
 // Each thread has its own block (so globals are per thread, as in Nebulet);
 // memories, tables and functions are shared through the pointers in it.
@@ -44,9 +38,21 @@ struct memory_view {
     u64 max;  // bytes
 };
 
-// Part of struct table in the kernel.
+// What a reference refers to.  It is 64 bits wide, 0 is null, and nobody follows
+// it as an address: one to a function is an index in vmctx.funcs.
+enum ref_kind {
+    REF_FUNC,   // an id of the process's functions
+    REF_EXTERN, // any word
+    REF_EXN,    // see kernel/exception.c
+    REF_ANY,    // structs, arrays and i31, of which there are none yet, and
+                // what the host makes of its own references
+};
+
+// Part of struct live_table in the kernel.  All entries are references of 8
+// bytes, whatever the table's type, so that one is read and written in one go.
 struct table_view {
     u64 count; // entries, only grows
+    u64 *base; // moves only while no other thread can run in the process
 };
 
 struct vmctx_memory {
@@ -55,7 +61,6 @@ struct vmctx_memory {
 };
 
 struct vmctx_table {
-    void *base; // func_entry[] for function tables, else u64[]; never moves
     struct table_view *view;
 };
 
@@ -81,6 +86,41 @@ struct vmctx {
 _Static_assert(sizeof(struct vmctx) == 64, "generated code relies on it");
 _Static_assert(sizeof(struct func_entry) == 16, "generated code shifts by 4");
 _Static_assert(sizeof(struct func_target) == 16, "generated code shifts by 4");
+
+// --- the parts of a module ----------------------------------------------------
+
+// How many elements each part has.
+struct vmctx_counts {
+#define PART(id, type) u32 id;
+#include "abi/vmctx.def"
+};
+
+// Where each part starts, in bytes from r14.
+struct vmctx_layout {
+#define PART(id, type) u32 id;
+#include "abi/vmctx.def"
+    u32 size; // of the whole vmctx, a multiple of 16
+};
+
+// False when an offset would be no displacement of an instruction, 2 GiB.
+MUST_USE bool vmctx_lay_out(struct vmctx_layout *out,
+                            const struct vmctx_counts *counts);
+
+// For each part: vmctx_PART_at(), the offset of its element k, and vmctx_PART(),
+// the part in a block that is laid out like this.
+#define PART(id, type)                                                     \
+    static inline u32 vmctx_##id##_at(const struct vmctx_layout *l, u32 k) \
+    {                                                                      \
+        return l->id + k * (u32)sizeof(type);                              \
+    }                                                                      \
+    static inline type *vmctx_##id(const struct vmctx_layout *l,           \
+                                   struct vmctx *vm)                       \
+    {                                                                      \
+        return (type *)((u8 *)vm + l->id);                                 \
+    }
+#include "abi/vmctx.def"
+
+// --- builtins, traps, limits --------------------------------------------------
 
 enum builtin {
 #define BUILTIN(id, sig, trap) BUILTIN_##id,

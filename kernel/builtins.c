@@ -80,18 +80,26 @@ builtin_DATA_DROP(struct vmctx *vm, u32 segment)
 
 // --- tables ------------------------------------------------------------------
 
-static bool
-inside(const struct live_table *t, u64 at, u64 count)
+// What became of writing to a table, as the trap for the caller to raise.
+static enum trap
+table_trap(status_t status)
 {
-    u64 now = __atomic_load_n(&t->view.count, __ATOMIC_ACQUIRE);
-
-    return at <= now && count <= now - at;
+    thread_check_killed();
+    if (status == ERR_BAD_ARGUMENT)
+        thread_leave(LEAVE_TRAP, TRAP_BAD_REFERENCE);
+    return TRAP_NONE;
 }
 
 static u64
 builtin_TABLE_GROW(struct vmctx *vm, u32 table, u64 value, u64 count)
 {
-    return table_grow(vm->instance->tables[table], count, value);
+    struct live_table *t = vm->instance->tables[table];
+
+    if (!reference_is_valid(t->process, (enum ref_kind)t->type.kind, value))
+        thread_leave(LEAVE_TRAP, TRAP_BAD_REFERENCE);
+    u64 old = table_grow(t, count, value);
+    thread_check_killed();
+    return old;
 }
 
 static u32
@@ -99,11 +107,9 @@ builtin_TABLE_FILL(struct vmctx *vm, u32 table, u64 to, u64 value, u64 count)
 {
     struct live_table *t = vm->instance->tables[table];
 
-    if (!inside(t, to, count))
+    if (!table_contains(t, to, count))
         return TRAP_TABLE_BOUNDS;
-    for (u64 i = 0; i < count; i++)
-        table_set(t, to + i, value);
-    return TRAP_NONE;
+    return table_trap(table_fill(t, to, value, count));
 }
 
 static u32
@@ -112,17 +118,23 @@ builtin_TABLE_COPY(struct vmctx *vm, u64 tables, u64 to, u64 from, u64 count)
     struct live_table *target = vm->instance->tables[low(tables)];
     struct live_table *source = vm->instance->tables[high(tables)];
 
-    if (!inside(target, to, count) || !inside(source, from, count))
+    if (!table_contains(target, to, count) ||
+        !table_contains(source, from, count))
         return TRAP_TABLE_BOUNDS;
     table_copy(target, to, source, from, count);
-    return TRAP_NONE;
+    return table_trap(OK);
 }
 
 static u32
 builtin_TABLE_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 count)
 {
-    return segment_table_init(vm->instance, low(pair), high(pair), to, from,
-                              count);
+    enum trap trap = segment_table_init(vm->instance, low(pair), high(pair), to,
+                                        from, count);
+
+    thread_check_killed();
+    if (trap == TRAP_BAD_REFERENCE)
+        thread_leave(LEAVE_TRAP, trap);
+    return trap;
 }
 
 static void

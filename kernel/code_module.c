@@ -132,17 +132,6 @@ scratch_done(struct scratch *s)
 
 // --- compiling ---------------------------------------------------------------
 
-// Only what is imported can start threads.
-static bool
-may_start_threads(const struct module *m)
-{
-    for (u32 k = 0; k < m->import_count; k++)
-        if (m->imports[k].kind == EXTERN_FUNC &&
-            !host_is_single(m->imports[k].module))
-            return true;
-    return false;
-}
-
 static status_t
 compile(struct code_module *m, struct error *error)
 {
@@ -152,7 +141,6 @@ compile(struct code_module *m, struct error *error)
 
     if (!scratch_new(&s, m->bytes.size))
         return ERR_NO_MEMORY;
-    m->module.threads = may_start_threads(&m->module);
     status_t status = module_compile(&m->code, &m->module, &options, &s.text,
                                      &m->keep, &s.temp, error);
     if (status == OK)

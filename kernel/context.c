@@ -13,40 +13,10 @@ layout_of(const struct instance *i)
     return &i->code->module.layout;
 }
 
-struct vmctx_memory *
-vmctx_memories(const struct instance *i, struct vmctx *vm)
-{
-    return (void *)((u8 *)vm + layout_of(i)->memories);
-}
-
-struct vmctx_table *
-vmctx_tables(const struct instance *i, struct vmctx *vm)
-{
-    return (void *)((u8 *)vm + layout_of(i)->tables);
-}
-
-struct func_entry *
-vmctx_imports(const struct instance *i, struct vmctx *vm)
-{
-    return (void *)((u8 *)vm + layout_of(i)->imports);
-}
-
-u64 *
-vmctx_tags(const struct instance *i, struct vmctx *vm)
-{
-    return (void *)((u8 *)vm + layout_of(i)->tags);
-}
-
-u32 *
-vmctx_types(const struct instance *i, struct vmctx *vm)
-{
-    return (void *)((u8 *)vm + layout_of(i)->types);
-}
-
 static struct vmctx_global *
 own_globals(const struct instance *i, struct vmctx *vm)
 {
-    return (void *)((u8 *)vm + layout_of(i)->globals);
+    return vmctx_globals(layout_of(i), vm);
 }
 
 u64 *
@@ -65,7 +35,7 @@ link_globals(struct instance *i, struct vmctx **vms)
     struct vmctx_global *globals = own_globals(i, vms[i->number]);
 
     for (u32 k = 0; k < m->global_imports; k++)
-        if (m->globals[k].type.mutable)
+        if (global_is_shared(m, k))
             globals[k].bits[0] = (u64)vmctx_global(i, k, vms);
 }
 
@@ -116,8 +86,8 @@ forget_exceptions(const struct instance *i, struct vmctx *vm)
     const struct module *m = &i->code->module;
 
     for (u32 k = m->global_imports; k < m->global_count; k++) {
-        u32 heap = valtype_heap(m->globals[k].type.type);
-        if (heap == HEAP_EXN || heap == HEAP_NOEXN)
+        valtype_t type = m->globals[k].type.type;
+        if (valtype_is_ref(type) && valtype_ref_kind(m, type) == REF_EXN)
             own_globals(i, vm)[k].bits[0] = 0;
     }
 }
@@ -151,17 +121,18 @@ void
 contexts_fill(struct instance *i)
 {
     const struct module *m = &i->code->module;
+    const struct vmctx_layout *layout = layout_of(i);
     struct vmctx **vms = i->process->vms;
     struct vmctx *vm = vms[i->number];
 
     for (u32 k = 0; k < m->memory_count; k++)
-        vmctx_memories(i, vm)[k] =
+        vmctx_memories(layout, vm)[k] =
             (struct vmctx_memory){i->memories[k]->base, &i->memories[k]->view};
     for (u32 k = 0; k < m->func_imports; k++)
-        vmctx_imports(i, vm)[k] = i->process->funcs[i->func_base + k];
+        vmctx_imports(layout, vm)[k] = i->process->funcs[i->func_base + k];
     for (u32 k = 0; k < m->tag_count; k++)
-        vmctx_tags(i, vm)[k] = i->tags[k].id;
-    memcpy(vmctx_types(i, vm), i->code->ids, m->type_count * sizeof(u32));
+        vmctx_tags(layout, vm)[k] = i->tags[k].id;
+    memcpy(vmctx_types(layout, vm), i->code->ids, m->type_count * sizeof(u32));
     for (u32 k = 0; k < m->global_imports; k++)
         memcpy(own_globals(i, vm)[k].bits, vmctx_global(i, k, vms), 16);
     link_globals(i, vms);

@@ -107,12 +107,11 @@ scan_tables(struct sweep *s)
 {
     list_each (item, &s->p->tables) {
         struct live_table *t = CONTAINER(item, struct live_table, link);
-        u32 heap = valtype_heap(t->type.elem);
-        if (heap != HEAP_EXN && heap != HEAP_NOEXN)
+        if (t->type.kind != REF_EXN)
             continue;
         if (s->p->thread_count > 1)
             return false;
-        scan(s, t->base, (u64 *)t->base + t->view.count);
+        scan(s, t->view.base, t->view.base + t->view.count);
     }
     return true;
 }

@@ -28,7 +28,6 @@ struct host_module {
     const char *name; // "wasi_snapshot_preview1", "nebulet", "sip", ...
     const struct host_func *funcs;
     u32 count;
-    bool single; // none of them starts a thread
 };
 
 // The kernel's own calls, "nebulet" (syscall.c).
@@ -413,6 +412,8 @@ MUST_USE bool thread_grow_stack(struct thread *t, u64 rsp, enum trap *trap);
 
 // Does not return when the current thread was killed.
 void thread_check_killed(void);
+// For long work in C, to stop early.
+bool thread_is_killed(void);
 
 // Keep a reference until the running system call ends, however it ends.
 void thread_hold(struct object *o);
@@ -474,24 +475,41 @@ memory_contains(const struct memory *m, u64 at, u64 size)
 struct live_table {
     struct object object;
     struct table_view view;
-    struct table_type type; // element type canonical
-    u64 max;
-    void *base;
-    u64 reserved;
-    struct lock lock;        // growing and switching entries
-    struct process *process; // whose functions it holds
+    struct table_type type;  // element type canonical
+    u64 max;                 // entries it may have
+    u64 room;                // entries there are addresses for, and
+    u64 committed;           // memory for
+    bool budgeted;           // its room is counted in process->table_room
+    bool growing;            // under idle.lock: by one thread at a time
+    struct wait_queue idle;  // those that want to grow it, too
+    struct process *process; // whose references it holds
     struct list link;        // process->tables, under process->lock
 };
 
+// ERR_BAD_ARGUMENT: such a table cannot hold `init`.
 MUST_USE status_t table_new(struct live_table **out, struct process *p,
                             const struct table_type *type, u64 init);
-u64 table_grow(struct live_table *t, u64 count, u64 value); // old count or -1
-bool table_is_funcs(const struct live_table *t);
+// The old count or -1.  What follows checks no index: see table_contains().
+u64 table_grow(struct live_table *t, u64 count, u64 value);
 u64 table_get(const struct live_table *t, u64 at);
-void table_set(struct live_table *t, u64 at, u64 value);
-// Entries that are there, between tables of the same kind.
+// ERR_BAD_ARGUMENT: the table cannot hold this value.
+MUST_USE status_t table_fill(struct live_table *t, u64 at, u64 value,
+                             u64 count);
+MUST_USE status_t table_write(struct live_table *t, u64 at, const u64 *values,
+                              u64 count);
+// Between tables whose types match.
 void table_copy(struct live_table *to, u64 at, const struct live_table *from,
                 u64 from_at, u64 count);
+// Is the value one that references of this kind have in p?
+MUST_USE bool reference_is_valid(const struct process *p, enum ref_kind kind,
+                                 u64 value);
+static inline bool
+table_contains(const struct live_table *t, u64 at, u64 count)
+{
+    u64 now = __atomic_load_n(&t->view.count, __ATOMIC_ACQUIRE);
+
+    return at <= now && count <= now - at;
+}
 
 // --- code_module.c -----------------------------------------------------------
 
@@ -533,6 +551,7 @@ struct process {
     u32 thread_count; // alive
     u32 next_thread_id;
     struct list tables;
+    u64 table_room; // bytes of addresses that tables have beyond need
     struct instance **instances;
     u32 instance_count, instance_capacity;
     bool adapted; // entries hold thunks that switch instances
@@ -561,8 +580,6 @@ MUST_USE status_t process_add_thread(struct process *p, struct thread *t);
 void process_thread_ended(struct process *p, struct thread *t);
 
 extern const struct host_module *const *host_modules; // of kernel_init
-// Is it one of these, and can its functions not start threads?
-bool host_is_single(struct string module);
 
 // A process without instances, for embedders.
 MUST_USE status_t process_new_empty(struct process **out, const char *name);
@@ -660,11 +677,6 @@ void contexts_fill(struct instance *i);
 void contexts_free(struct process *p, struct vmctx **vms);
 void contexts_bind(struct process *p, struct vmctx **vms, struct thread *t);
 
-struct vmctx_memory *vmctx_memories(const struct instance *i, struct vmctx *vm);
-struct vmctx_table *vmctx_tables(const struct instance *i, struct vmctx *vm);
-struct func_entry *vmctx_imports(const struct instance *i, struct vmctx *vm);
-u64 *vmctx_tags(const struct instance *i, struct vmctx *vm);
-u32 *vmctx_types(const struct instance *i, struct vmctx *vm);
 // The 16 bytes that hold the value, wherever they are.
 u64 *vmctx_global(const struct instance *i, u32 global, struct vmctx **vms);
 

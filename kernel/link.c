@@ -76,6 +76,7 @@ link_table(struct link *l, const struct extern_ref *ref)
     if (valtype_canonical(want->elem, l->i->code->ids) != table->type.elem ||
         !limits_match(&want->limits, &table->type.limits, table->view.count))
         return false;
+    assert(want->kind == table->type.kind);
     object_hold(&table->object);
     l->i->tables[l->index] = table;
     return true;
@@ -169,18 +170,6 @@ link_imports(struct instance *i, const struct resolver *resolver,
 
 // --- several instances -------------------------------------------------------
 
-static void
-adapt_table(struct process *p, struct live_table *t)
-{
-    struct func_entry *rows = t->base;
-
-    lock(&t->lock);
-    for (u64 at = 0; at < t->view.count; at++)
-        __atomic_store_n(&rows[at].code, p->funcs[rows[at].id].code,
-                         __ATOMIC_RELEASE);
-    unlock(&t->lock);
-}
-
 void
 link_adapt(struct process *p)
 {
@@ -193,10 +182,5 @@ link_adapt(struct process *p)
         for (u32 f = m->func_imports; f < m->func_count; f++)
             p->funcs[i->func_base + f].code =
                 (u64)i->code->text + i->code->code.adapt[m->funcs[f].type];
-    }
-    list_each (item, &p->tables) {
-        struct live_table *t = CONTAINER(item, struct live_table, link);
-        if (table_is_funcs(t))
-            adapt_table(p, t);
     }
 }

@@ -32,15 +32,6 @@ find_host(void *self, struct string module, struct string name,
     return false;
 }
 
-bool
-host_is_single(struct string module)
-{
-    for (u32 k = 0; host_modules[k] != NULL; k++)
-        if (string_equal(module, string_of(host_modules[k]->name)))
-            return host_modules[k]->single;
-    return false;
-}
-
 const struct resolver host_resolver = {NULL, find_host, true};
 
 // --- life --------------------------------------------------------------------
@@ -440,7 +431,7 @@ thread_spawn(struct instance *from, u32 index, u32 arg, u32 stack_top,
     struct live_table *t =
         from->code->module.table_count > 0 ? from->tables[0] : NULL;
 
-    if (t == NULL || !table_is_funcs(t) || index >= t->view.count)
+    if (t == NULL || t->type.kind != REF_FUNC || !table_contains(t, index, 1))
         return ERR_BAD_ARGUMENT;
     // Other threads may change the table, but not the process's entries.
     u64 id = table_get(t, index);

@@ -71,10 +71,10 @@ segment_table_init(struct instance *i, u32 table, u32 segment, u64 to, u64 from,
 
     if (items == NULL || dropped(i->elem_dropped, segment))
         size = 0;
-    if (!fits(size, from, count) || !fits(t->view.count, to, count))
+    if (!fits(size, from, count) || !table_contains(t, to, count))
         return TRAP_TABLE_BOUNDS;
-    for (u64 k = 0; k < count; k++)
-        table_set(t, to + k, items[from + k]);
+    if (table_write(t, to, items + from, count) == ERR_BAD_ARGUMENT)
+        return TRAP_BAD_REFERENCE;
     return TRAP_NONE;
 }
 
@@ -111,10 +111,13 @@ apply_elem(struct instance *i, const struct elem_segment *s)
     u64 to = eval_offset(i, s->offset, t->type.limits.is64);
     u64 at = s->at;
 
-    if (!fits(t->view.count, to, s->count))
+    if (!table_contains(t, to, s->count))
         return TRAP_TABLE_BOUNDS;
-    for (u32 k = 0; k < s->count; k++)
-        table_set(t, to + k, elem_next(m, s, &at, &env));
+    for (u32 k = 0; k < s->count; k++) {
+        u64 value = elem_next(m, s, &at, &env);
+        if (table_write(t, to + k, &value, 1) == ERR_BAD_ARGUMENT)
+            return TRAP_BAD_REFERENCE;
+    }
     return TRAP_NONE;
 }
 
@@ -179,7 +182,8 @@ static status_t
 make_tables(struct instance *i)
 {
     const struct module *m = &i->code->module;
-    struct vmctx_table *rows = vmctx_tables(i, i->process->vms[i->number]);
+    struct vmctx_table *rows =
+        vmctx_tables(&m->layout, i->process->vms[i->number]);
     struct const_env env = env_of(i);
     status_t status = OK;
 
@@ -192,8 +196,7 @@ make_tables(struct instance *i)
             status = table_new(&i->tables[k], i->process, &type, init);
         }
         if (status == OK)
-            rows[k] =
-                (struct vmctx_table){i->tables[k]->base, &i->tables[k]->view};
+            rows[k] = (struct vmctx_table){&i->tables[k]->view};
     }
     return status;
 }

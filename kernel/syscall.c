@@ -313,5 +313,4 @@ const struct host_module nebulet_module = {
     "nebulet",
     funcs,
     COUNT(funcs),
-    .single = false,
 };

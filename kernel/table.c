@@ -1,110 +1,277 @@
 // kernel/table.c: tables of references.
 //
-// A function table holds whole func_entry rows, so that call_indirect needs one
-// load to check and one to call; other tables hold the 64-bit reference.  A
-// table never moves: its largest size is reserved.
+// All entries are words, whatever the table's type: call_indirect finds a
+// function by its id in the process's entries, which never change while threads
+// run, so what it checks is what it calls.  Words come in through table_new(),
+// table_grow(), table_fill() and table_write(), which check that the table can
+// hold them, or from another table of the same type.
+//
+// A table has addresses for all entries it may get as long as its process has
+// any to spare (TABLES_ROOM).  Others begin with little and are moved when they
+// outgrow it, unless another thread could be using them: then they do not grow.
+// No lock is held while entries are written, and a killed thread stops there.
 
 #include "kernel/kernel.h"
 
+static const u64 TABLES_ROOM = GIB; // of addresses, in one process
+static const u64 ROOM_FIRST = 8192; // entries of a table beyond that
+static const u64 PIECE = 8192;      // entries between two looks at `killed`
+static const u64 PER_PAGE = PAGE_SIZE / sizeof(u64);
+
+// --- references --------------------------------------------------------------
+
 bool
-table_is_funcs(const struct live_table *t)
+reference_is_valid(const struct process *p, enum ref_kind kind, u64 value)
 {
-    u32 heap = valtype_heap(t->type.elem);
-
-    return heap < HEAP_FUNC || heap == HEAP_FUNC || heap == HEAP_NOFUNC;
+    switch (kind) {
+    case REF_FUNC:
+        return value < p->func_count;
+    case REF_EXN:
+        return value == 0 || value >> 32 == p->exn_cookie;
+    case REF_EXTERN:
+    case REF_ANY:
+        return true; // the host's
+    }
+    return false;
 }
 
-static u64
-entry_size(const struct live_table *t)
+static bool
+holds(const struct live_table *t, u64 value)
 {
-    return table_is_funcs(t) ? sizeof(struct func_entry) : sizeof(u64);
+    return reference_is_valid(t->process, (enum ref_kind)t->type.kind, value);
 }
+
+// --- entries -----------------------------------------------------------------
 
 u64
 table_get(const struct live_table *t, u64 at)
 {
-    if (table_is_funcs(t))
-        return ((struct func_entry *)t->base)[at].id;
-    return ((u64 *)t->base)[at];
+    return __atomic_load_n(&t->view.base[at], __ATOMIC_RELAXED);
 }
 
-// Words at a time: another thread may read them, and an id must never be a
-// mixture of two.
 static void
-copy_words(u64 *to, const u64 *from, u64 count)
+set(struct live_table *t, u64 at, u64 value)
 {
-    bool down = to > from;
-
-    for (u64 k = 0; k < count; k++) {
-        u64 at = down ? count - 1 - k : k;
-        __atomic_store_n(&to[at], __atomic_load_n(&from[at], __ATOMIC_RELAXED),
-                         __ATOMIC_RELAXED);
-    }
+    __atomic_store_n(&t->view.base[at], value, __ATOMIC_RELAXED);
 }
 
-void
-table_set(struct live_table *t, u64 at, u64 value)
+status_t
+table_write(struct live_table *t, u64 at, const u64 *values, u64 count)
 {
-    u64 *to = (u64 *)((u8 *)t->base + at * entry_size(t));
+    for (u64 k = 0; k < count; k++) {
+        if (!holds(t, values[k]))
+            return ERR_BAD_ARGUMENT;
+        if (k % PIECE == 0 && thread_is_killed())
+            return ERR_KILLED;
+        set(t, at + k, values[k]);
+    }
+    return OK;
+}
 
-    if (table_is_funcs(t))
-        copy_words(to, (const u64 *)&t->process->funcs[value],
-                   sizeof(struct func_entry) / sizeof(u64));
-    else
-        __atomic_store_n(to, value, __ATOMIC_RELAXED);
+status_t
+table_fill(struct live_table *t, u64 at, u64 value, u64 count)
+{
+    if (!holds(t, value))
+        return ERR_BAD_ARGUMENT;
+    for (u64 k = 0; k < count; k++) {
+        if (k % PIECE == 0 && thread_is_killed())
+            return ERR_KILLED;
+        set(t, at + k, value);
+    }
+    return OK;
 }
 
 void
 table_copy(struct live_table *to, u64 at, const struct live_table *from,
            u64 from_at, u64 count)
 {
-    u64 size = entry_size(to);
+    bool down = at > from_at;
 
-    copy_words((u64 *)((u8 *)to->base + at * size),
-               (const u64 *)((const u8 *)from->base + from_at * size),
-               count * size / sizeof(u64));
+    assert(to->type.kind == from->type.kind && to->process == from->process);
+    for (u64 k = 0; k < count; k++) {
+        u64 n = down ? count - 1 - k : k;
+        if (k % PIECE == 0 && thread_is_killed())
+            return;
+        set(to, at + n, table_get(from, from_at + n));
+    }
+}
+
+// --- room --------------------------------------------------------------------
+
+// Addresses for `room` entries and memory for those that there are.
+static bool
+move_to(struct live_table *t, u64 room)
+{
+    u64 *base = port_reserve(room * sizeof(u64), PAGE_SIZE);
+    u64 *old = t->view.base;
+
+    if (base == NULL)
+        return false;
+    for (u64 at = 0; at < t->committed; at += PIECE) {
+        u64 size = MIN(PIECE, t->committed - at) * sizeof(u64);
+        if (!port_commit(base + at, size)) {
+            port_release(base, room * sizeof(u64));
+            return false;
+        }
+        memcpy(base + at, old + at, size);
+    }
+    __atomic_store_n(&t->view.base, base, __ATOMIC_RELEASE);
+    if (old != NULL)
+        port_release(old, t->room * sizeof(u64));
+    t->room = room;
+    return true;
+}
+
+static u64
+whole_pages(u64 entries)
+{
+    return ALIGN_UP(MAX(entries, 1), PER_PAGE);
+}
+
+static bool
+make_room(struct live_table *t, u64 entries)
+{
+    if (entries <= t->room)
+        return true;
+    if (__atomic_load_n(&t->process->thread_count, __ATOMIC_SEQ_CST) > 1)
+        return false;
+    return move_to(t, whole_pages(MIN(MAX(entries, 2 * t->room), t->max)));
+}
+
+// The room that t begins with; the process's own, if it has that to spare.
+static u64
+first_room(struct live_table *t, u64 min)
+{
+    struct process *p = t->process;
+    u64 most = whole_pages(t->max), size = most * sizeof(u64);
+
+    lock(&p->lock);
+    t->budgeted = size <= TABLES_ROOM - p->table_room;
+    if (t->budgeted)
+        p->table_room += size;
+    unlock(&p->lock);
+    return t->budgeted ? most : MIN(most, whole_pages(MAX(min, ROOM_FIRST)));
+}
+
+static void
+give_room_back(struct live_table *t)
+{
+    if (!t->budgeted)
+        return;
+    lock(&t->process->lock);
+    t->process->table_room -= whole_pages(t->max) * sizeof(u64);
+    unlock(&t->process->lock);
+}
+
+// --- growing -----------------------------------------------------------------
+
+static status_t
+start_growing(struct live_table *t)
+{
+    bool on = lock_irq(&t->idle.lock);
+
+    while (t->growing) {
+        if (wait_queue_wait(&t->idle, 0, UINT64_MAX, on) == WAKE_KILLED)
+            return ERR_KILLED;
+        on = lock_irq(&t->idle.lock);
+    }
+    t->growing = true;
+    unlock_irq(&t->idle.lock, on);
+    return OK;
+}
+
+static void
+stop_growing(struct live_table *t)
+{
+    bool on = lock_irq(&t->idle.lock);
+
+    t->growing = false;
+    wait_queue_wake(&t->idle, 0, 1);
+    unlock_irq(&t->idle.lock, on);
+}
+
+// Memory for entries [0, end), a piece at a time.
+static status_t
+commit_entries(struct live_table *t, u64 end)
+{
+    while (t->committed < end) {
+        u64 count = MIN(PIECE, whole_pages(end) - t->committed);
+        if (thread_is_killed())
+            return ERR_KILLED;
+        if (!port_commit(t->view.base + t->committed, count * sizeof(u64)))
+            return ERR_NO_MEMORY;
+        t->committed += count;
+    }
+    return OK;
+}
+
+static void
+decommit_entries(struct live_table *t, u64 keep)
+{
+    if (t->committed > keep)
+        port_decommit(t->view.base + keep, (t->committed - keep) * sizeof(u64));
+    t->committed = keep;
+}
+
+// Entries that nobody can see until their count is published.
+static status_t
+append(struct live_table *t, u64 count, u64 value)
+{
+    u64 old = t->view.count, committed = t->committed;
+    status_t status = OK;
+
+    if (count > t->max - old)
+        return ERR_LIMIT;
+    if (!make_room(t, old + count))
+        return ERR_NO_MEMORY;
+    status = commit_entries(t, old + count);
+    if (status == OK)
+        status = table_fill(t, old, value, count);
+    if (status == OK)
+        __atomic_store_n(&t->view.count, old + count, __ATOMIC_RELEASE);
+    else
+        decommit_entries(t, committed);
+    return status;
 }
 
 u64
 table_grow(struct live_table *t, u64 count, u64 value)
 {
-    u64 result = UINT64_MAX;
-
-    lock(&t->lock);
+    if (start_growing(t) != OK)
+        return UINT64_MAX;
     u64 old = t->view.count;
-    u64 size = entry_size(t);
-    if (count <= t->max - old &&
-        (count == 0 || port_commit((u8 *)t->base + old * size, count * size))) {
-        for (u64 i = old; i < old + count; i++)
-            table_set(t, i, value);
-        __atomic_store_n(&t->view.count, old + count, __ATOMIC_RELEASE);
-        result = old;
-    }
-    unlock(&t->lock);
-    return result;
+    status_t status = append(t, count, value);
+    stop_growing(t);
+    return status == OK ? old : UINT64_MAX;
 }
+
+// --- their life --------------------------------------------------------------
 
 status_t
 table_new(struct live_table **out, struct process *p,
           const struct table_type *type, u64 init)
 {
-    struct live_table *t = kernel_alloc(sizeof(*t));
+    u64 max = LIMIT_TABLE_ENTRIES;
 
+    if (type->limits.has_max)
+        max = MIN(max, type->limits.max);
+    if (type->limits.min > max)
+        return ERR_LIMIT;
+    struct live_table *t = kernel_alloc(sizeof(*t));
     if (t == NULL)
         return ERR_NO_MEMORY;
     object_init(&t->object, &table_type);
     list_init(&t->link);
+    wait_queue_init(&t->idle);
     t->process = p;
     t->type = *type;
-    t->max = LIMIT_TABLE_ENTRIES;
-    if (type->limits.has_max)
-        t->max = MIN(t->max, type->limits.max);
-    t->reserved = ALIGN_UP(MAX(t->max, 1) * entry_size(t), PAGE_SIZE);
-    t->base = port_reserve(t->reserved, PAGE_SIZE);
-    if (t->base == NULL || type->limits.min > t->max ||
-        table_grow(t, type->limits.min, init) == UINT64_MAX) {
+    t->max = max;
+    status_t status = ERR_NO_MEMORY;
+    if (move_to(t, first_room(t, type->limits.min)))
+        status = append(t, type->limits.min, init);
+    if (status != OK) {
         object_release(&t->object);
-        return ERR_NO_MEMORY;
+        return status;
     }
     lock(&p->lock);
     list_append(&p->tables, &t->link);
@@ -121,7 +288,8 @@ table_free(struct object *o)
     lock(&t->process->lock);
     list_remove(&t->link);
     unlock(&t->process->lock);
-    if (t->base != NULL)
-        port_release(t->base, t->reserved);
+    if (t->view.base != NULL)
+        port_release(t->view.base, t->room * sizeof(u64));
+    give_room_back(t);
     kernel_free(t);
 }

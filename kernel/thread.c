@@ -43,12 +43,18 @@ thread_leave(enum leave leave, enum trap kind)
     barrier_unwind(t->barrier);
 }
 
+bool
+thread_is_killed(void)
+{
+    return __atomic_load_n(&thread_current()->killed, __ATOMIC_SEQ_CST);
+}
+
 void
 thread_check_killed(void)
 {
     struct thread *t = thread_current();
 
-    if (__atomic_load_n(&t->killed, __ATOMIC_SEQ_CST) && t->barrier != 0)
+    if (thread_is_killed() && t->barrier != 0)
         thread_leave(LEAVE_KILLED, TRAP_KILLED);
 }
 

@@ -112,17 +112,17 @@ TEST_KERNEL(table_grows_to_its_limit)
     EXPECT_EQ(process_new_empty(&p, "table"), OK);
     EXPECT_EQ(table_new(&t, p, &type, 0), OK);
     EXPECT_EQ(table_get(t, 1), 0);
-    EXPECT_EQ(((struct func_entry *)t->base)[1].code, (u64)null_call_stub);
     EXPECT_EQ(table_grow(t, 4, 0), UINT64_MAX);
     EXPECT_EQ(table_grow(t, UINT64_MAX, 0), UINT64_MAX);
     EXPECT_EQ(table_grow(t, 3, 0), 2);
     EXPECT_EQ(t->view.count, 5);
     object_release(&t->object);
 
-    type = (struct table_type){.elem = VAL_EXTERNREF, .limits = {.min = 3}};
+    type = (struct table_type){
+        .elem = VAL_EXTERNREF, .kind = REF_EXTERN, .limits = {.min = 3}};
     EXPECT_EQ(table_new(&t, p, &type, 77), OK);
     EXPECT_EQ(table_get(t, 2), 77);
-    table_set(t, 0, 5);
+    EXPECT_EQ(table_fill(t, 0, 5, 1), OK);
     EXPECT_EQ(table_grow(t, LIMIT_TABLE_ENTRIES - 3, 9), 3);
     EXPECT_EQ(table_get(t, LIMIT_TABLE_ENTRIES - 1), 9);
     EXPECT_EQ(table_get(t, 0), 5);

@@ -14,8 +14,6 @@ struct exec_memory {
 
 struct exec_table {
     struct table_view view;
-    void *base; // func_entry[] or u64[]
-    bool functions;
 };
 
 // A module that runs.

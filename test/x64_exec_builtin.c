@@ -80,23 +80,6 @@ data_drop(struct vmctx *vm, u32 segment)
     exec_current->dropped_datas[segment] = true;
 }
 
-static void
-table_put(struct exec_table *t, u64 index, u64 reference)
-{
-    if (t->functions)
-        ((struct func_entry *)t->base)[index] =
-            exec_current->vm->funcs[reference];
-    else
-        ((u64 *)t->base)[index] = reference;
-}
-
-static u64
-table_at(const struct exec_table *t, u64 index)
-{
-    return t->functions ? ((const struct func_entry *)t->base)[index].id :
-                          ((const u64 *)t->base)[index];
-}
-
 static u64
 table_grow(struct vmctx *vm, u32 table, u64 reference, u64 count)
 {
@@ -108,7 +91,7 @@ table_grow(struct vmctx *vm, u32 table, u64 reference, u64 count)
     if (old > max || count > max - old)
         return UINT64_MAX;
     for (u64 i = 0; i < count; i++)
-        table_put(t, old + i, reference);
+        t->view.base[old + i] = reference;
     t->view.count = old + count;
     return old;
 }
@@ -122,7 +105,7 @@ table_fill(struct vmctx *vm, u32 table, u64 to, u64 reference, u64 count)
     if (!in_range(to, count, t->view.count))
         return 1;
     for (u64 i = 0; i < count; i++)
-        table_put(t, to + i, reference);
+        t->view.base[to + i] = reference;
     return 0;
 }
 
@@ -138,7 +121,7 @@ table_copy(struct vmctx *vm, u64 tabs, u64 to, u64 from, u64 count)
         return 1;
     for (u64 i = 0; i < count; i++) {
         u64 k = a == b && to > from ? count - 1 - i : i;
-        table_put(a, to + k, table_at(b, from + k));
+        a->view.base[to + k] = b->view.base[from + k];
     }
     return 0;
 }
@@ -147,11 +130,10 @@ static union value
 global_value(void *self, u32 index)
 {
     struct exec *e = self;
-    u8 *vm = (u8 *)e->vm + e->m.layout.globals;
     union value value;
 
-    memcpy(&value, vm + index * sizeof(struct vmctx_global), sizeof(value));
-    if (index < e->m.global_imports && e->m.globals[index].type.mutable)
+    memcpy(&value, &vmctx_globals(&e->m.layout, e->vm)[index], sizeof(value));
+    if (global_is_shared(&e->m, index))
         memcpy(&value, (void *)value.bits[0], sizeof(value));
     return value;
 }
@@ -180,7 +162,7 @@ table_init(struct vmctx *vm, u64 which, u64 to, u64 from, u64 count)
     for (u64 i = 0; i < from + count; i++) {
         u64 reference = elem_next(&e->m, s, &at, &env);
         if (i >= from)
-            table_put(t, to + i - from, reference);
+            t->view.base[to + i - from] = reference;
     }
     return 0;
 }

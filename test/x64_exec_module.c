@@ -185,16 +185,10 @@ spectest_global(valtype_t type)
 
 // --- instances ---------------------------------------------------------------
 
-static void *
-part(struct exec *e, u32 offset)
-{
-    return (u8 *)e->vm + offset;
-}
-
 static void
 make_memories(struct exec *e)
 {
-    struct vmctx_memory *out = part(e, e->m.layout.memories);
+    struct vmctx_memory *out = vmctx_memories(&e->m.layout, e->vm);
 
     e->memories = calloc(e->m.memory_count + 1, sizeof(*e->memories));
     for (u32 i = 0; i < e->m.memory_count; i++) {
@@ -214,41 +208,28 @@ make_memories(struct exec *e)
     }
 }
 
-static bool
-holds_functions(const struct module *m, valtype_t elem)
-{
-    u32 heap = valtype_heap(elem);
-
-    if (heap < m->type_count)
-        return m->types[heap].kind == TYPE_FUNC;
-    return heap == HEAP_FUNC || heap == HEAP_NOFUNC;
-}
-
 static void
 make_tables(struct exec *e)
 {
-    struct vmctx_table *out = part(e, e->m.layout.tables);
+    struct vmctx_table *out = vmctx_tables(&e->m.layout, e->vm);
 
     e->tables = calloc(e->m.table_count + 1, sizeof(*e->tables));
     for (u32 i = 0; i < e->m.table_count; i++) {
         struct exec_table *t = &e->tables[i];
         bool imported = i < e->m.table_imports;
-        t->functions = holds_functions(&e->m, e->m.tables[i].type.elem);
-        t->base = calloc(EXEC_TABLE_MAX, sizeof(struct func_entry));
+        t->view.base = calloc(EXEC_TABLE_MAX, sizeof(u64));
         t->view.count =
             MIN(imported ? SPECTEST_TABLE : e->m.tables[i].type.limits.min,
                 EXEC_TABLE_MAX);
-        out[i] = (struct vmctx_table){t->base, &t->view};
-        for (u64 k = 0; t->functions && k < t->view.count; k++)
-            ((struct func_entry *)t->base)[k] = e->vm->funcs[0];
+        out[i] = (struct vmctx_table){&t->view};
     }
 }
 
 static void
 make_functions(struct exec *e)
 {
-    struct func_entry *imports = part(e, e->m.layout.imports);
-    u32 *types = part(e, e->m.layout.types);
+    struct func_entry *imports = vmctx_imports(&e->m.layout, e->vm);
+    u32 *types = vmctx_types(&e->m.layout, e->vm);
     static const u8 ud2[2] = {0x0f, 0x0b};
 
     e->vm->func_base = 1;
@@ -273,11 +254,11 @@ static union value
 global_value(void *self, u32 index)
 {
     struct exec *e = self;
-    struct vmctx_global *globals = part(e, e->m.layout.globals);
+    struct vmctx_global *globals = vmctx_globals(&e->m.layout, e->vm);
     union value value;
     const void *from = &globals[index];
 
-    if (index < e->m.global_imports && e->m.globals[index].type.mutable)
+    if (global_is_shared(&e->m, index))
         from = (const void *)globals[index].bits[0];
     memcpy(&value, from, sizeof(value));
     return value;
@@ -294,7 +275,7 @@ func_value(void *self, u32 index)
 static void
 make_globals(struct exec *e, const struct const_env *env)
 {
-    struct vmctx_global *globals = part(e, e->m.layout.globals);
+    struct vmctx_global *globals = vmctx_globals(&e->m.layout, e->vm);
 
     for (u32 i = 0; i < e->m.global_count; i++) {
         const struct global *g = &e->m.globals[i];
@@ -443,7 +424,7 @@ exec_free(struct exec *e)
     for (u32 i = 0; e->memories != NULL && i < e->m.memory_count; i++)
         munmap(e->memories[i].base, SLOT_SIZE + 64 * KIB);
     for (u32 i = 0; e->tables != NULL && i < e->m.table_count; i++)
-        free(e->tables[i].base);
+        free(e->tables[i].view.base);
     free(e->memories);
     free(e->tables);
     free(e->dropped_datas);

@@ -209,8 +209,8 @@ perform(struct script *s, const cJSON *action, u64 (*slots)[2], enum trap *trap)
         *trap = exec_call(e, export->index, slots);
         return true;
     }
-    const u8 *global = (const u8 *)e->vm + e->m.layout.globals +
-                       export->index * sizeof(struct vmctx_global);
+    const struct vmctx_global *global =
+        &vmctx_globals(&e->m.layout, e->vm)[export->index];
     if (export->index < e->m.global_imports)
         return false;
     memcpy(slots[0], global, sizeof(slots[0]));

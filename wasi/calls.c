@@ -178,12 +178,10 @@ const struct host_module wasi_preview1 = {
     "wasi_snapshot_preview1",
     preview1_funcs,
     COUNT(preview1_funcs),
-    .single = true,
 };
 
 const struct host_module wasi_unstable = {
     "wasi_unstable",
     unstable_funcs,
     COUNT(unstable_funcs),
-    .single = true,
 };

@@ -23,5 +23,4 @@ const struct host_module wasi_threads = {
     "wasi",
     funcs,
     COUNT(funcs),
-    .single = false,
 };

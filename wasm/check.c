@@ -250,31 +250,20 @@ check_constants(struct checker *c)
 
 // --- layout -----------------------------------------------------------------
 
-// See abi/abi.h.  Offsets are displacements in generated code, so they have to
-// be below 2 GiB.
 static void
 lay_out(struct checker *c)
 {
     struct module *m = c->m;
-    const struct {
-        u32 *at;
-        u64 count, size;
-    } parts[] = {
-        {&m->layout.memories, m->memory_count, sizeof(struct vmctx_memory)},
-        {&m->layout.tables,   m->table_count,  sizeof(struct vmctx_table) },
-        {&m->layout.globals,  m->global_count, sizeof(struct vmctx_global)},
-        {&m->layout.imports,  m->func_imports, sizeof(struct func_entry)  },
-        {&m->layout.tags,     m->tag_count,    sizeof(u64)                },
-        {&m->layout.types,    m->type_count,   sizeof(u32)                },
-        {&m->layout.size,     0,               0                          },
+    const struct vmctx_counts counts = {
+        .memories = m->memory_count,
+        .tables = m->table_count,
+        .globals = m->global_count,
+        .imports = m->func_imports,
+        .tags = m->tag_count,
+        .types = m->type_count,
     };
-    u64 at = sizeof(struct vmctx);
 
-    for (u32 i = 0; i < COUNT(parts); i++) {
-        *parts[i].at = (u32)at;
-        at = ALIGN_UP(at + parts[i].count * parts[i].size, 16);
-    }
-    if (at > INT32_MAX)
+    if (!vmctx_lay_out(&m->layout, &counts))
         error_set(c->d->error, ERR_LIMIT, 0, "instance too large");
 }
 

@@ -151,11 +151,14 @@ read_memory(struct decoder *d, struct reader *r)
     return l;
 }
 
-static void
+static bool
 check_valtype(struct decoder *d, u64 at, valtype_t type)
 {
-    if (!valtype_is_known(type, d->m->type_count))
+    bool known = valtype_is_known(type, d->m->type_count);
+
+    if (!known)
         invalid(d, at, "unknown type");
+    return known;
 }
 
 static struct table_type
@@ -165,9 +168,11 @@ read_table_type(struct decoder *d, struct reader *r)
     valtype_t elem = read_reftype(r);
     struct limits l = read_limits(r, LIMITS_MAX | LIMITS_64);
 
-    check_valtype(d, at, elem);
     check_limits(d, at, &l, l.is64 ? UINT64_MAX : UINT32_MAX, "table size");
-    return (struct table_type){elem, l};
+    struct table_type type = {.elem = elem, .limits = l};
+    if (check_valtype(d, at, elem))
+        type.kind = (u8)valtype_ref_kind(d->m, elem);
+    return type;
 }
 
 static struct global_type

@@ -363,6 +363,27 @@ heap_matches(const struct module *m, u32 sub, u32 super)
            (type_heap(&m->types[super]) == HEAP_FUNC ? HEAP_NOFUNC : HEAP_NONE);
 }
 
+enum ref_kind
+valtype_ref_kind(const struct module *m, valtype_t t)
+{
+    u32 heap = valtype_heap(t);
+
+    if (heap < HEAP_FUNC)
+        heap = type_heap(&m->types[heap]);
+    switch (heap) {
+    case HEAP_FUNC:
+    case HEAP_NOFUNC:
+        return REF_FUNC;
+    case HEAP_EXTERN:
+    case HEAP_NOEXTERN:
+        return REF_EXTERN;
+    case HEAP_EXN:
+    case HEAP_NOEXN:
+        return REF_EXN;
+    }
+    return REF_ANY;
+}
+
 bool
 valtype_matches(const struct module *m, valtype_t sub, valtype_t super)
 {

@@ -108,6 +108,7 @@ struct limits {
 
 struct table_type {
     valtype_t elem;
+    u8 kind; // enum ref_kind, of elem
     struct limits limits;
 };
 
@@ -180,12 +181,6 @@ struct data_segment {
     u64 at, size;             // the bytes
 };
 
-// Where each part of a module's vmctx starts (bytes from r14), see abi/abi.h.
-struct vmctx_layout {
-    u32 memories, tables, globals, imports, tags, types;
-    u32 size; // of the whole vmctx, a multiple of 16
-};
-
 // A decoded module.  Everything it points to is in the arena it was decoded
 // into, or in the module's bytes, which must outlive it.
 struct module {
@@ -211,8 +206,6 @@ struct module {
 
     u32 start; // function index or NO_INDEX
     bool has_data_count;
-    bool threads;            // set by whoever compiles it: several threads may
-                             // run it at once, and change its tables
     u64 *func_refs;          // bit set: functions that may be named by ref.func
     struct bytes names;      // contents of the name section, size 0 if none
     struct bytes debug_line; // ditto for DWARF custom sections
@@ -469,6 +462,16 @@ MUST_USE status_t module_validate(const struct module *m, struct arena *temp,
 // Is every `sub` a `super` (spec 3.3)?
 bool valtype_matches(const struct module *m, valtype_t sub, valtype_t super);
 bool type_is_subtype(const struct module *m, u32 sub, u32 super);
+
+// Does the vmctx hold the address of this global instead of its value?
+static inline bool
+global_is_shared(const struct module *m, u32 global)
+{
+    return global < m->global_imports && m->globals[global].type.mutable;
+}
+
+// What references of a type, whose index is known to exist, refer to.
+enum ref_kind valtype_ref_kind(const struct module *m, valtype_t t);
 
 // --- const.c: constant expressions and segments, for the run time -----------
 

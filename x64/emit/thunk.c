@@ -120,7 +120,7 @@ end_call(struct image *image, struct encoder *e, const struct abi *abi)
 static void
 put_stub(struct encoder *e, const struct module *m, u32 func)
 {
-    u64 at = m->layout.imports + func * sizeof(struct func_entry);
+    u64 at = vmctx_imports_at(&m->layout, func);
 
     put_mem(e, X64_LEA64, REG_RAX, REG_VMCTX, at);
     put_mem(e, X64_TAIL_RM, REG_RAX, REG_RAX, 0);

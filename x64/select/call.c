@@ -96,45 +96,27 @@ extend_results(struct select *s, val_t v, u32 at, u32 count)
 
 // --- targets -----------------------------------------------------------------
 
-// The register with the address of an entry.
-static vreg_t
-entry_address(struct select *s, struct rm entry)
-{
-    return temp_rm(s, IR_I64, X64_LEA64, entry);
-}
-
 static vreg_t
 import_entry(struct select *s, u32 func)
 {
-    return entry_address(s, rm_vmctx(s->module->layout.imports +
-                                     func * sizeof(struct func_entry)));
-}
-
-// The entry to check and to call.  Another thread may exchange the table's
-// between the two: then it is the process's, which nobody changes, by the id
-// that the table has.
-static vreg_t
-stable_entry(struct select *s, struct rm rm)
-{
-    if (s->module->threads) {
-        rm.disp += (i32)offsetof(struct func_entry, id);
-        rm = rm_entry(s, temp_rm(s, IR_I32, X64_MOV32, rm));
-    }
-    return entry_address(s, rm);
+    return temp_rm(s, IR_I64, X64_LEA64,
+                   rm_vmctx(vmctx_imports_at(&s->module->layout, func)));
 }
 
 // Index in bounds, entry not null, type as expected: types are compared by
-// their canonical ids, which are the same in all modules.  Where a mispredicted
-// branch lets another type through, there is no entry.
+// their canonical ids, which are the same in all modules.  What is checked is
+// what is called: the entry is the process's, which nobody changes, whatever
+// another thread writes to the table.  Where a mispredicted branch lets another
+// type through, there is no entry.
 static vreg_t
 table_entry(struct select *s, const struct call *c)
 {
     val_t index = s->fn->pool[c->args];
-    vreg_t entry =
-        stable_entry(s, rm_table(s, index, c->target, TRAP_UNDEFINED_ELEMENT));
+    struct rm at = rm_table(s, index, c->target, TRAP_UNDEFINED_ELEMENT);
+    vreg_t entry = put_entry(s, temp_rm(s, IR_I64, X64_MOV64, at));
     vreg_t expected =
         temp_rm(s, IR_I32, X64_MOV32,
-                rm_vmctx(s->module->layout.types + sizeof(u32) * (u64)c->type));
+                rm_vmctx(vmctx_types_at(&s->module->layout, c->type)));
     vreg_t sig = temp_rm(s, IR_I32, X64_MOV32,
                          rm_mem(entry, offsetof(struct func_entry, sig)));
 
@@ -154,7 +136,7 @@ reference_entry(struct select *s, const struct call *c)
 
     put_cmp(s, X64_TEST64, reference, rm_reg(reference));
     put_trap_cc(s, CC_E, TRAP_NULL_FUNCTION);
-    return entry_address(s, rm_entry(s, reference));
+    return put_entry(s, reference);
 }
 
 // Where to call through, base 0: directly.

@@ -43,8 +43,7 @@ load_vmctx(struct select *s, u64 offset)
 static u64
 memory_field(const struct select *s, u32 memory, u64 field)
 {
-    return s->module->layout.memories + memory * sizeof(struct vmctx_memory) +
-           field;
+    return vmctx_memories_at(&s->module->layout, memory) + field;
 }
 
 // Does the guard catch every access out of bounds?
@@ -264,10 +263,9 @@ lower_address_add(struct select *s, val_t v, const struct row *row)
 static struct rm
 rm_global(struct select *s, u32 global)
 {
-    const struct module *m = s->module;
-    u64 offset = m->layout.globals + global * sizeof(struct vmctx_global);
+    u64 offset = vmctx_globals_at(&s->module->layout, global);
 
-    if (global < m->global_imports && m->globals[global].type.mutable)
+    if (global_is_shared(s->module, global))
         return rm_mem(load_vmctx(s, offset), 0);
     return rm_vmctx(offset);
 }
@@ -305,26 +303,18 @@ lower_global_set(struct select *s, val_t v, const struct row *row)
 
 // --- tables ------------------------------------------------------------------
 
-static u64
-table_field(const struct select *s, u32 table, u64 field)
+// The view of a table, see abi/abi.h.
+static vreg_t
+table_view(struct select *s, u32 table)
 {
-    return s->module->layout.tables + table * sizeof(struct vmctx_table) +
-           field;
-}
-
-static bool
-holds_functions(const struct module *m, u32 table)
-{
-    u32 heap = valtype_heap(m->tables[table].type.elem);
-
-    if (heap < m->type_count)
-        return m->types[heap].kind == TYPE_FUNC;
-    return heap == HEAP_FUNC || heap == HEAP_NOFUNC;
+    return load_vmctx(s, vmctx_tables_at(&s->module->layout, table) +
+                             offsetof(struct vmctx_table, view));
 }
 
 // The index once it is checked.
 static vreg_t
-put_index_check(struct select *s, val_t index, u32 table, enum trap trap)
+put_index_check(struct select *s, val_t index, u32 table, vreg_t view,
+                enum trap trap)
 {
     const struct limits *limits = &s->module->tables[table].type.limits;
     vreg_t i = reg(s, index), zero;
@@ -333,14 +323,11 @@ put_index_check(struct select *s, val_t index, u32 table, enum trap trap)
         return i;
     zero = temp_const(s, IR_I64, 0);
     if (limits->has_max && limits->min == limits->max &&
-        limits->max <= INT32_MAX) {
+        limits->max <= INT32_MAX)
         put_cmp_i(s, X64_CMP64_I, rm_reg(i), (u32)limits->max);
-    } else {
-        vreg_t view = load_vmctx(
-            s, table_field(s, table, offsetof(struct vmctx_table, view)));
+    else
         put_cmp(s, X64_CMP64, i,
                 rm_mem(view, offsetof(struct table_view, count)));
-    }
     put_trap_cc(s, CC_AE, trap);
     return put_mask(s, CC_AE, i, zero);
 }
@@ -348,33 +335,13 @@ put_index_check(struct select *s, val_t index, u32 table, enum trap trap)
 struct rm
 rm_table(struct select *s, val_t index, u32 table, enum trap trap)
 {
-    vreg_t i = put_index_check(s, index, table, trap);
-    vreg_t base = load_vmctx(
-        s, table_field(s, table, offsetof(struct vmctx_table, base)));
-    struct rm rm = rm_mem(base, 0);
+    vreg_t view = table_view(s, table);
+    vreg_t i = put_index_check(s, index, table, view, trap);
+    struct rm base = rm_mem(view, offsetof(struct table_view, base));
+    struct rm rm = rm_mem(temp_rm(s, IR_I64, X64_MOV64, base), 0);
 
-    if (holds_functions(s->module, table))
-        i = temp_r_i(s, IR_I64, X64_SHL64_I, i, 4);
-    else
-        rm.scale = 3;
     rm.index = i;
-    return rm;
-}
-
-struct rm
-rm_entry(struct select *s, vreg_t reference)
-{
-    vreg_t funcs = load_vmctx(s, offsetof(struct vmctx, funcs));
-    struct rm rm = rm_mem(funcs, 0);
-
-    rm.index = temp_r_i(s, IR_I64, X64_SHL64_I, reference, 4);
-    return rm;
-}
-
-static struct rm
-field(struct rm rm, u64 offset)
-{
-    rm.disp += (i32)offset;
+    rm.scale = 3;
     return rm;
 }
 
@@ -382,13 +349,9 @@ void
 lower_table_get(struct select *s, val_t v, const struct row *row)
 {
     const struct ins *i = &s->fn->ins[v];
-    struct rm entry = rm_table(s, i->a, i->b, TRAP_TABLE_BOUNDS);
 
     (void)row;
-    if (holds_functions(s->module, i->b))
-        put_rm(s, X64_MOV32, v, field(entry, offsetof(struct func_entry, id)));
-    else
-        put_rm(s, X64_MOV64, v, entry);
+    put_rm(s, X64_MOV64, v, rm_table(s, i->a, i->b, TRAP_TABLE_BOUNDS));
 }
 
 void
@@ -396,22 +359,15 @@ lower_table_set(struct select *s, val_t v, const struct row *row)
 {
     const struct ins *i = &s->fn->ins[v];
     struct rm entry = rm_table(s, i->a, i->c, TRAP_TABLE_BOUNDS);
-    vreg_t value = reg(s, i->b);
 
     (void)row;
-    if (holds_functions(s->module, i->c)) {
-        struct rm from = rm_entry(s, value);
-        put_mr(s, X64_MOVUPS_MR, entry, temp_rm(s, IR_V128, X64_MOVUPS, from));
-    } else {
-        put_mr(s, X64_MOV64_MR, entry, value);
-    }
+    put_mr(s, X64_MOV64_MR, entry, reg(s, i->b));
 }
 
 void
 lower_table_size(struct select *s, val_t v, const struct row *row)
 {
-    vreg_t view = load_vmctx(
-        s, table_field(s, s->fn->ins[v].a, offsetof(struct vmctx_table, view)));
+    vreg_t view = table_view(s, s->fn->ins[v].a);
 
     (void)row;
     put_rm(s, X64_MOV64, v, rm_mem(view, offsetof(struct table_view, count)));
@@ -419,13 +375,23 @@ lower_table_size(struct select *s, val_t v, const struct row *row)
 
 // --- references --------------------------------------------------------------
 
+// The address of the entry of a function.
+vreg_t
+put_entry(struct select *s, vreg_t reference)
+{
+    vreg_t offset = temp_r_i(s, IR_I64, X64_SHL64_I, reference, 4);
+
+    return temp_r_rm(s, IR_I64, X64_ADD64, offset,
+                     rm_vmctx(offsetof(struct vmctx, funcs)));
+}
+
 // An import keeps the identity it was given; own functions are numbered from
 // the instance's first.
 void
 lower_ref_func(struct select *s, val_t v, const struct row *row)
 {
     u32 func = s->fn->ins[v].a;
-    u64 entry = s->module->layout.imports + func * sizeof(struct func_entry);
+    u64 entry = vmctx_imports_at(&s->module->layout, func);
 
     (void)row;
     if (func < s->module->func_imports)
@@ -443,16 +409,16 @@ lower_type_id(struct select *s, val_t v, const struct row *row)
 {
     (void)row;
     put_rm(s, X64_MOV32, v,
-           rm_vmctx(s->module->layout.types + 4 * (u64)s->fn->ins[v].a));
+           rm_vmctx(vmctx_types_at(&s->module->layout, s->fn->ins[v].a)));
 }
 
 void
 lower_ref_type(struct select *s, val_t v, const struct row *row)
 {
-    struct rm entry = rm_entry(s, reg(s, s->fn->ins[v].a));
+    vreg_t entry = put_entry(s, reg(s, s->fn->ins[v].a));
 
     (void)row;
-    put_rm(s, X64_MOV32, v, field(entry, offsetof(struct func_entry, sig)));
+    put_rm(s, X64_MOV32, v, rm_mem(entry, offsetof(struct func_entry, sig)));
 }
 
 // --- slots of the frame ------------------------------------------------------

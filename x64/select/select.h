@@ -199,8 +199,8 @@ u32 store_op(u32 type);
 // The entry of a table, checked against its size.
 struct rm rm_table(struct select *s, val_t index, u32 table, enum trap trap);
 
-// The func_entry of a function reference.
-struct rm rm_entry(struct select *s, vreg_t reference);
+// The address of the func_entry of a function reference.
+vreg_t put_entry(struct select *s, vreg_t reference);
 
 // All lowering functions, by the names in select.def.
 #define ROW(ir, rule, op, op2, op3, cc, mark, fold) lower_fn lower_##rule;
