@@ -56,7 +56,7 @@ run: all ## boot the kernel in QEMU: the dining philosophers
 
 .PHONY: test
 test: all tests ## everything, on Linux (ASan, UBSan) and in QEMU
-	@test/run.sh $(OUT) unit suite programs wasi hostile metal
+	@test/run.sh $(OUT) unit suite programs command wasi hostile metal
 
 .PHONY: test-metal
 test-metal: all tests ## the kernel tests and the official suite in QEMU

@@ -165,6 +165,13 @@ void list_remove(struct list *item);                  // item becomes empty
 u32 format(char *to, u64 size, const char *text, ...) PRINTF(3, 4);
 u32 format_list(char *to, u64 size, const char *text, va_list list);
 
+// The same for a line that people read on a terminal or in a log: text that is
+// inserted (%s %.*s %c) may come from anywhere.  Control characters, line
+// separators, marks of direction and what is not UTF-8 become \n, \r, \t or
+// \xNN; nothing is cut in the middle of a character.  %.*s does not end at a NUL.
+u32 format_safe(char *to, u64 size, const char *text, ...) PRINTF(3, 4);
+u32 format_safe_list(char *to, u64 size, const char *text, va_list list);
+
 // Text that is written piecewise.  A piece of print() has at most 255 bytes,
 // the rest of it is dropped.
 struct printer {

@@ -7,7 +7,11 @@
 
 #include "kernel/kernel.h"
 
-enum { INPUT_SIZE = 64 * 1024, LINE_SIZE = 1024, BOUNCE = 1024 };
+enum {
+    INPUT_SIZE = 64 * 1024,
+    LINE_SIZE = 2560, // of the log: what log_write takes, with all escapes
+    BOUNCE = 1024,
+};
 
 enum { KEY_EVENT, KEY_WRITER }; // of waiters; the latter and a stream
 
@@ -149,13 +153,19 @@ console_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
 void
 klog(const char *text, ...)
 {
+    static const char cut[] = "...";
     char line[LINE_SIZE];
     va_list list;
 
+    u64 room = sizeof(line) - sizeof(cut);
     va_start(list, text);
-    u32 len = format_list(line, sizeof(line) - 1, text, list);
+    u32 len = format_safe_list(line, room, text, list);
     va_end(list);
-    len = MIN(len, (u32)sizeof(line) - 2);
+    if (len >= room) {
+        len = string_of(line).len;
+        memcpy(line + len, cut, sizeof(cut) - 1);
+        len += (u32)sizeof(cut) - 1;
+    }
     line[len] = '\n';
     port_log(line, len + 1);
 }

@@ -137,7 +137,8 @@ MUST_USE status_t console_read(void *to, u64 size, u64 deadline_ns, u64 *count);
 // Wait until console_read would not wait; *out says what it would find.
 MUST_USE status_t console_wait(u64 deadline_ns, struct port_input *out);
 
-// A line of the kernel's own, to the log stream.
+// A line of the kernel's own, to the log stream: one line whatever is inserted
+// (format_safe).
 void klog(const char *text, ...) PRINTF(1, 2);
 
 // --- interrupts: called by ports, on the interrupted thread's stack or on the

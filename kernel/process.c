@@ -89,7 +89,7 @@ new_with(struct process **out, const char *name, u32 instances, u32 funcs)
     if (p == NULL)
         return ERR_NO_MEMORY;
     object_init(&p->object, &process_type);
-    format(p->name, sizeof(p->name), "%s", name);
+    format_safe(p->name, sizeof(p->name), "%s", name);
     list_init(&p->threads);
     list_init(&p->tables);
     wait_queue_init(&p->done);
@@ -156,9 +156,9 @@ describe(char *text, u32 size, struct code_module *m, const struct error *error)
     for (u32 k = 0; k < info->import_count; k++) {
         const struct import *i = &info->imports[k];
         if (i->at == error->at)
-            format(text, size, "%s \"%.*s\" \"%.*s\"", error->what,
-                   (int)i->module.len, i->module.ptr, (int)i->name.len,
-                   i->name.ptr);
+            format_safe(text, size, "%s \"%.*s\" \"%.*s\"", error->what,
+                        (int)i->module.len, i->module.ptr, (int)i->name.len,
+                        i->name.ptr);
     }
 }
 

@@ -185,7 +185,10 @@ sys_log_write(const struct log_write_args *a)
     if (a->text.size > sizeof(text))
         return ERR_BAD_ARGUMENT;
     memcpy(text, a->text.ptr, a->text.size);
-    klog("%s: %.*s", process_current()->name, (int)a->text.size, text);
+    u32 len = (u32)a->text.size;
+    if (len > 0 && text[len - 1] == '\n')
+        len--;
+    klog("%s: %.*s", process_current()->name, (int)len, text);
     return OK;
 }
 

@@ -175,8 +175,8 @@ report_frame(const struct trace_frame *frame)
         name = (struct string){number, len};
     }
     if (module_line(m, frame->at, &line))
-        format(place, sizeof(place), "%.*s:%llu, ", (int)line.file.len,
-               line.file.ptr, (unsigned long long)line.line);
+        format_safe(place, sizeof(place), "%.*s:%llu, ", (int)line.file.len,
+                    line.file.ptr, (unsigned long long)line.line);
     if (frame->times > 0)
         format(times, sizeof(times), ", %u times more", frame->times);
     klog("    at %.*s (%soffset 0x%llx)%s", (int)name.len, name.ptr, place,

@@ -127,3 +127,65 @@ TEST(base_hash_differs)
     EXPECT(hash_bytes(0, "a", 1) != hash_bytes(0, "b", 1));
     EXPECT(hash_bytes(0, "a", 1) != hash_bytes(1, "a", 1));
 }
+
+// --- text from outside -------------------------------------------------------
+
+static const struct {
+    const char *text; // 0 at its end does not count
+    u32 len;
+    const char *safe;
+} lines[] = {
+    {"plain",                   5, "plain"                  },
+    {"a\nb\rc\td",              7, "a\\nb\\rc\\td"          },
+    {"\x1b[2J",                 4, "\\x1b[2J"               },
+    {"fake\0",                  5, "fake\\x00"              },
+    {"\x7f\\",                  2, "\\x7f\\"                },
+    {"Zo\xc3\xab \xe2\x82\xac", 8, "Zo\xc3\xab \xe2\x82\xac"},
+    {"\xf0\x9f\xa6\x80",        4, "\xf0\x9f\xa6\x80"       },
+    {"\xc2\x9b",                2, "\\xc2\\x9b"             }, // C1: CSI
+    {"\xc0\x8a",                2, "\\xc0\\x8a"             }, // a long \n
+    {"\xe0\x80\x8a",            3, "\\xe0\\x80\\x8a"        },
+    {"\xed\xa0\x80",            3, "\\xed\\xa0\\x80"        },
+    {"\xf4\x90\x80\x80",        4, "\\xf4\\x90\\x80\\x80"   },
+    {"\xff\xfe",                2, "\\xff\\xfe"             },
+    {"\x80",                    1, "\\x80"                  },
+    {"\xe2\x82",                2, "\\xe2\\x82"             }, // cut off
+    {"\xe2\x82X",               3, "\\xe2\\x82X"            },
+    {"\xe2\x80\xae",            3, "\\xe2\\x80\\xae"        }, // right to left
+    {"\xe2\x80\xa8",            3, "\\xe2\\x80\\xa8"        }, // a line ends
+    {"\xef\xbb\xbf",            3, "\\xef\\xbb\\xbf"        },
+    {"",                        0, ""                       },
+};
+
+TEST(base_format_safe)
+{
+    char line[64];
+
+    for (u32 i = 0; i < COUNT(lines); i++) {
+        u32 len = format_safe(line, sizeof(line), "\n%.*s|", (int)lines[i].len,
+                              lines[i].text);
+        EXPECT_EQ(len, strlen(lines[i].safe) + 2);
+        EXPECT(line[0] == '\n' && line[len - 1] == '|');
+        line[len - 1] = 0;
+        if (strcmp(line + 1, lines[i].safe) != 0)
+            test_failed(__FILE__, __LINE__, line + 1, i, 0);
+    }
+    format_safe(line, sizeof(line), "%c %s", '\a', "x\ny");
+    EXPECT(strcmp(line, "\\x07 x\\ny") == 0);
+}
+
+// Cut at every length: whole characters and escapes, and an end.
+TEST(base_format_safe_cut)
+{
+    const char *text = "a\xc3\xab\n\x1b.";
+    static const u32 kept[] = {0, 0, 1, 1, 3, 3, 5, 5, 5, 5, 9, 10};
+
+    for (u32 size = 0; size < COUNT(kept); size++) {
+        char line[16];
+        memset(line, '#', sizeof(line));
+        EXPECT_EQ(format_safe(line, size, "%s", text), 10);
+        EXPECT_EQ(line[size], '#');
+        if (size > 0)
+            EXPECT_EQ(strlen(line), kept[size]);
+    }
+}

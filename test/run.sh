@@ -3,8 +3,8 @@
 # whose last line of the form "N passed, N failed, N skipped" counts; print the
 # output of those that fail and the sum of all.
 #
-# Parts: unit, suite, programs, wasi, hostile, metal.  The official suites are
-# unpacked into OUT when ../shared/suites is there, or were put there by `make
+# Parts: unit, suite, programs, command, wasi, hostile, metal.  The official
+# suites are unpacked into OUT when ../shared/suites is there, or were put there by `make
 # suite`; else each counts as one skipped test.  A part in which nothing ran has
 # failed, and so has one that skips without saying what and why.
 
@@ -131,6 +131,11 @@ part_programs() {
         test/programs.sh "$out" linux "$out/nebulet-plain"
     part "programs metal" test/programs.sh "$out" metal
     part "streams linux" test/streams.py "$out" linux
+}
+
+part_command() {
+    part "command linux" test/command.py "$out" linux
+    part "command metal" test/command.py "$out" metal
 }
 
 wasi_present() {

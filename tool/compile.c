@@ -189,7 +189,7 @@ compile_file(const struct compile_args *args, const char *path)
     bool ok = job_decode(&job, path) && job_compile(&job, &options);
     if (args->hash) {
         u64 hash = ok ? hash_code(&job.module, &job.code) : 0;
-        printf("%016" PRIx64 " %s\n", hash, path);
+        tell("%016" PRIx64 " %s", hash, path);
         ok = ok || job.error.status != OK;
         job.error.status = OK;
     }

@@ -7,17 +7,42 @@
 #include <string.h>
 #include <sys/mman.h>
 
+// One line with whatever is inserted made safe to show.
+static void
+put_line(FILE *to, const char *before, const char *text, va_list list)
+{
+    char *line, *safe;
+
+    if (vasprintf(&line, text, list) < 0)
+        panic(__FILE__, __LINE__, "out of memory");
+    u32 len = format_safe(NULL, 0, "%s", line);
+    safe = malloc(len + 1ull);
+    assert(safe != NULL);
+    format_safe(safe, len + 1ull, "%s", line);
+    fprintf(to, "%s%s\n", before, safe);
+    free(line);
+    free(safe);
+}
+
 void
 complain(const char *text, ...)
 {
     va_list list;
 
     fflush(stdout);
-    fputs("nebulet: ", stderr);
     va_start(list, text);
-    vfprintf(stderr, text, list);
+    put_line(stderr, "nebulet: ", text, list);
     va_end(list);
-    fputc('\n', stderr);
+}
+
+void
+tell(const char *text, ...)
+{
+    va_list list;
+
+    va_start(list, text);
+    put_line(stdout, "", text, list);
+    va_end(list);
 }
 
 int

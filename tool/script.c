@@ -157,10 +157,11 @@ failed(struct script *s, const char *text, ...)
     char message[MESSAGE_SIZE];
     va_list list;
 
-    u32 len = format(message, sizeof(message), "%s:%u: ", s->name, s->line);
+    u32 len =
+        format_safe(message, sizeof(message), "%s:%u: ", s->name, s->line);
     len = MIN(len, sizeof(message) - 1);
     va_start(list, text);
-    format_list(message + len, sizeof(message) - len, text, list);
+    format_safe_list(message + len, sizeof(message) - len, text, list);
     va_end(list);
     s->say(message);
     s->result.failed++;

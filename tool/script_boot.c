@@ -26,8 +26,8 @@ report(const char *name, struct script_result r, const char *note)
 {
     char line[LINE_SIZE];
 
-    format(line, sizeof(line), "%s%s%u passed, %u failed, %u skipped%s", name,
-           *name ? ": " : "", r.passed, r.failed, r.skipped, note);
+    format_safe(line, sizeof(line), "%s%s%u passed, %u failed, %u skipped%s",
+                name, *name ? ": " : "", r.passed, r.failed, r.skipped, note);
     say(line);
 }
 
@@ -44,7 +44,7 @@ script_boot(struct bytes initrd)
         struct string path = entry.path[1];
         if (entry.kind != '0')
             continue;
-        format(name, sizeof(name), "%.*s", (i32)path.len, path.ptr);
+        format_safe(name, sizeof(name), "%.*s", (i32)path.len, path.ptr);
         struct script_result r = script_run(entry.data, name, say);
         if (r.failed > 0 || r.skipped > 0)
             report(name, r, r.skipped > 0 ? " (not supported yet)" : "");
@@ -53,7 +53,7 @@ script_boot(struct bytes initrd)
         sum.skipped += r.skipped;
     }
     if (error.status != OK)
-        klog("initrd: offset 0x%lx: %s\n", error.at, error.what);
+        klog("initrd: offset 0x%lx: %s", error.at, error.what);
     report("", sum, "");
     if (lost != OK)
         klog("nebulet: stdout: %s", status_text(lost));

@@ -14,8 +14,10 @@
 
 // --- host.c -----------------------------------------------------------------
 
-// One line to stderr: "nebulet: ...".
+// One line to stderr: "nebulet: ...", or to stdout.  Paths and names in it may
+// hold anything (format_safe in base.h).
 void complain(const char *text, ...) PRINTF(1, 2);
+void tell(const char *text, ...) PRINTF(1, 2);
 
 // To be called last: `status`, but 1 instead of 0 after a complaint when
 // something that was printed on stdout did not arrive.

@@ -58,9 +58,8 @@ static void
 report(const char *name, struct script_result r)
 {
     if (r.failed > 0 || r.skipped > 0)
-        printf("%s: %u passed, %u failed, %u skipped%s\n", name, r.passed,
-               r.failed, r.skipped,
-               r.skipped > 0 ? " (not supported yet)" : "");
+        tell("%s: %u passed, %u failed, %u skipped%s", name, r.passed, r.failed,
+             r.skipped, r.skipped > 0 ? " (not supported yet)" : "");
 }
 
 static int
@@ -148,7 +147,7 @@ job_end(struct job *job)
     waitpid(job->pid, &status, 0);
     short_name(job->path, name, sizeof(name));
     if (!told || status != 0) {
-        printf("%s: the runner died (wait status 0x%x)\n", name, status);
+        tell("%s: the runner died (wait status 0x%x)", name, status);
         r.failed++;
     }
     report(name, r);

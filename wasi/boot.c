@@ -140,7 +140,7 @@ new_process(struct process **out, struct node *dir, struct error *error,
         return ERR_NOT_FOUND;
     }
     struct string path = file_name(dir);
-    format(name, sizeof(name), "%.*s", (int)path.len, path.ptr);
+    format_safe(name, sizeof(name), "%.*s", (int)path.len, path.ptr);
     status_t status = code_module_new(&m, app, error);
     if (status != OK)
         return status;

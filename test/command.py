@@ -1,0 +1,155 @@
+#!/usr/bin/env python3
+"""test/command.py OUT PORT [NAME...]: what the host command says, and with which
+status: messages, options, directories.  With names only those cases.  Programs
+are in test/command/.  Ends with "N passed, N failed, N skipped"."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+TIME_LIMIT_S = 300
+
+cases = []
+
+
+def case(function):
+    """A function that is run with the tools below; what it asserts counts."""
+    cases.append(function)
+    return function
+
+
+class Result:
+    """How a command ended; each check returns the result again."""
+
+    def __init__(self, argv, done):
+        self.argv = argv
+        self.status = done.returncode
+        self.out = done.stdout.decode(errors="surrogateescape")
+        self.err = done.stderr.decode(errors="surrogateescape")
+
+    def want(self, good, what):
+        if not good:
+            shown = " ".join(repr(a) for a in self.argv[1:])
+            raise AssertionError(f"{shown}\n  {what}; status {self.status},\n"
+                                 f"  stdout {self.out[-600:]!r},\n"
+                                 f"  stderr {self.err[-1500:]!r}")
+        return self
+
+    def ends(self, status):
+        return self.want(self.status == status, f"expected status {status}")
+
+    def prints(self, text):
+        return self.want(self.out == text, f"expected stdout {text!r}")
+
+    def shows(self, pattern):
+        return self.want(re.search(pattern, self.out, re.M),
+                         f"no {pattern!r} on stdout")
+
+    def says(self, pattern):
+        return self.want(re.search(pattern, self.err, re.M),
+                         f"no {pattern!r} on stderr")
+
+    def never_says(self, pattern):
+        return self.want(not re.search(pattern, self.err, re.M),
+                         f"{pattern!r} on stderr")
+
+    def lines(self, count):
+        return self.want(self.err.count("\n") == count,
+                         f"expected {count} lines on stderr")
+
+    def quiet(self):
+        return self.want(self.err == "", "expected nothing on stderr")
+
+
+class Tools:
+    def __init__(self, out, port):
+        self.out = out
+        self.port = port
+        self.nebulet = str(out.resolve() / "nebulet")
+        self.work = out / f"command-{port}"
+        self.work.mkdir(parents=True, exist_ok=True)
+
+    def call(self, *argv, stdin=b"", before=(), **more):
+        """Run `nebulet ARGV...` (after the words of `before`) in the folder
+        of the programs."""
+        argv = [*before, self.nebulet, *map(str, argv)]
+        done = subprocess.run(argv, input=stdin, capture_output=True,
+                              timeout=TIME_LIMIT_S, cwd=self.work, **more)
+        return Result(argv, done)
+
+    def run(self, *argv, **more):
+        return self.call("run", "--on", self.port, *argv, **more)
+
+    def wat(self, name, to=None):
+        """The program test/command/NAME.wat; its path in the folder."""
+        wasm = to or name + ".wasm"
+        subprocess.run(["wat2wasm", "--enable-all", f"test/command/{name}.wat",
+                        "-o", self.work / wasm], check=True)
+        return wasm
+
+    def cc(self, name):
+        """The program test/command/NAME.c."""
+        wasm = name + ".wasm"
+        subprocess.run(["clang", "--target=wasm32-wasi", "-O2", "-Wall",
+                        f"test/command/{name}.c", "-o", self.work / wasm],
+                       check=True)
+        return wasm
+
+
+# --- text from outside -------------------------------------------------------
+
+
+@case
+def forged_lines(t):
+    """Neither what a program logs nor a name makes a line of its own."""
+    end = t.run(t.wat("forge")).ends(134)
+    end.says(r"^forge\.wasm: x\\nnebulet: other\.wasm: trap: unreachable\\n"
+             r"\\x1b\[2J\\xff\\x00$")
+    end.says(r"^forge\.wasm: one line$")
+    end.says(r"^    at \\x1b\[31m\\nnebulet: other\.wasm: trap: \\xc2\\x9b \(")
+    end.never_says(r"^nebulet: other")
+
+
+@case
+def forged_file_names(t):
+    name = "new\nnebulet: other.wasm: trap: x\x1b[2J\u20ac.wasm"
+    end = t.run(t.wat("forge", name)).ends(134)
+    end.says("^nebulet: new\\\\nnebulet: other\\.wasm: trap: x\\\\x1b\\[2J\u20ac"
+             "\\.wasm: trap: unreachable$")
+    end.never_says(r"^nebulet: other")
+    end = t.run("none\nnebulet: other\x07").ends(1).lines(1)
+    end.says(r"none\\nnebulet: other\\x07: No such file or directory$")
+    t.call("compile", "none\n").ends(1).lines(1)
+    t.call("none\n\x1b").ends(2).says(r"none\\n\\x1b: ")
+
+
+# --- what programs may ask for -----------------------------------------------
+
+
+@case
+def vectors(t):
+    t.run(t.wat("vectors"), stdin=b"abc").ends(0).prints("x" * 3000).quiet()
+
+
+# --- all of them -------------------------------------------------------------
+
+
+def main():
+    out, port, *names = sys.argv[1:]
+    tools = Tools(pathlib.Path(out), port)
+    passed = failed = 0
+    for function in cases:
+        if names and function.__name__ not in names:
+            continue
+        try:
+            function(tools)
+            passed += 1
+        except (AssertionError, OSError, subprocess.SubprocessError) as error:
+            failed += 1
+            print(f"FAILED: {function.__name__}: {error}")
+    print(f"{passed} passed, {failed} failed, 0 skipped")
+    return failed != 0 or passed == 0
+
+
+sys.exit(main())
