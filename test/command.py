@@ -3,6 +3,7 @@
 status: messages, options, directories.  With names only those cases.  Programs
 are in test/command/.  Ends with "N passed, N failed, N skipped"."""
 
+import json
 import pathlib
 import re
 import subprocess
@@ -130,6 +131,80 @@ def forged_file_names(t):
 @case
 def vectors(t):
     t.run(t.wat("vectors"), stdin=b"abc").ends(0).prints("x" * 3000).quiet()
+
+
+# --- test scripts ------------------------------------------------------------
+
+
+def script(t, name, module, commands):
+    """Run a script on one module, which is its first command."""
+    (t.work / "m.wat").write_text(module)
+    subprocess.run(["wat2wasm", "--enable-all", "--no-check", "m.wat", "-o",
+                    "m.wasm"], cwd=t.work, check=True)
+    for line, command in enumerate(commands, 1):
+        command.update(line=line, filename="m.wasm")
+    (t.work / name).write_text(json.dumps({"commands": commands}))
+    return t.call("wast", "--on", t.port, name)
+
+
+def invoke(field, *args):
+    return {"type": "invoke", "field": field,
+            "args": [{"type": "i32", "value": str(a)} for a in args]}
+
+
+@case
+def many_values(t):
+    """Calls with as many arguments and results as a type can have."""
+    for count in (64, 65, 1000):
+        module = (f"(module (func (export \"f\") (param{' i32' * count}) "
+                  f"(result{' i32' * count}) "
+                  f"{' '.join(f'local.get {i}' for i in range(count))}))")
+        for wrong in (None, count - 1):
+            args = list(range(count))
+            want = [{"type": "i32", "value": str(a)} for a in args]
+            if wrong is not None:
+                want[wrong]["value"] = "77777"
+            end = script(t, "many.json", module, [
+                {"type": "module"},
+                {"type": "assert_return", "action": invoke("f", *args),
+                 "expected": want}])
+            end.ends(0 if wrong is None else 1)
+            end.shows("^2 passed, 0 failed" if wrong is None else
+                      f"result {count - 1} is 0x")
+
+
+@case
+def many_names(t):
+    """More instances with names than the suite has."""
+    commands = [{"type": "module"}]
+    for i in range(1500):
+        commands.append({"type": "register", "as": f"r{i}"})
+    script(t, "names.json", "(module)", commands).ends(0).shows("^1501 passed")
+
+
+@case
+def messages_of_scripts(t):
+    """The expected message is a prefix of ours, of whole words."""
+    traps = [("unreachable", True), ("u", False), ("unreach", False),
+             ("unreachable 2", True), ("unreachable: why", True),
+             ("unreachable code", False), ("", False), ("x", False)]
+    script(t, "traps.json", "(module (func (export \"f\") unreachable))", [
+        {"type": "module"}] + [
+        {"type": "assert_trap", "action": invoke("f"), "text": text}
+        for text, _ in traps]).ends(1).shows(
+            f"^{1 + sum(good for _, good in traps)} passed, "
+            f"{sum(not good for _, good in traps)} failed, 0 skipped$")
+    refused = [("assert_invalid", "type mismatch", True),
+               ("assert_invalid", "type", True),
+               ("assert_invalid", "t", False),
+               ("assert_malformed", "type mismatch", False),
+               ("assert_unlinkable", "type mismatch", False),
+               ("assert_uninstantiable", "type mismatch", False)]
+    script(t, "refused.json", "(module (func (result i32)))", [
+        {"type": kind, "text": text, "module_type": "binary"}
+        for kind, text, _ in refused]).ends(1).shows(
+            f"^{sum(good for *_, good in refused)} passed, "
+            f"{sum(not good for *_, good in refused)} failed, 0 skipped$")
 
 
 # --- all of them -------------------------------------------------------------

@@ -315,7 +315,8 @@ put_command(struct source *s, const cJSON *command)
         return;
     for (u32 i = 0; i < COUNT(rows); i++) {
         if (strcmp(type, rows[i].type) == 0) {
-            buffer_put_u32(s->out, (u32)cJSON_GetNumberValue(line));
+            buffer_put_u32(s->out,
+                           cJSON_IsNumber(line) ? (u32)line->valueint : 0);
             put_u8(s, rows[i].command);
             rows[i].put(s, command);
             return;
