@@ -172,7 +172,7 @@ instance_load(struct instance **out, struct process *p, struct code_module *m,
         instance_free(i);
     if (status == OK) {
         *out = i;
-        status = instance_initialise(i, trap); // from here on i stays
+        status = instance_initialise(i, error, trap); // from here on i stays
     }
     if (status == ERR_TRAP)
         error_set(error, status, 0, trap_text(*trap));

@@ -70,18 +70,25 @@ struct personality {
 };
 
 // A process with one instance of `m`, its imports resolved against the host
-// modules.  Not running yet.  On ERR_UNKNOWN_IMPORT and the like error says
-// which import.  `text` (size of `error_text`) gets the details.
+// modules.  Not running yet.  Where an import or a segment is to blame, error
+// says at which offset; `error_text` (of error_text_size bytes) gets the details.
 MUST_USE status_t process_new(struct process **out, struct code_module *m,
                               const char *name, struct error *error,
                               char *error_text, u32 error_text_size);
+
+// The first import from *from on that no process is given, in the words of
+// process_new(); *from moves behind it.  False: there are no more.
+MUST_USE bool process_missing_import(struct code_module *m, u32 *from,
+                                     struct error *error, char *error_text,
+                                     u32 error_text_size);
 
 void process_set_personality(struct process *p, const struct personality *type,
                              void *state);
 void *process_personality(struct process *p);
 
 // Run the start function and then the export _start (or, for a reactor,
-// _initialize) in a new thread.  ERR_NOT_FOUND when there is no entry.
+// _initialize) in a new thread.  ERR_NOT_FOUND when there is no entry,
+// ERR_WRONG_TYPE when what has its name is no function of type [] -> [].
 MUST_USE status_t process_start(struct process *p);
 
 // Wait until the process has ended; its exit status is the program's, or 134
@@ -693,7 +700,8 @@ void link_adapt(struct process *p);
 // --- segments.c --------------------------------------------------------------
 
 // Global initialisers, tables, segments.  OK or ERR_TRAP with *trap.
-MUST_USE status_t instance_initialise(struct instance *i, enum trap *trap);
+MUST_USE status_t instance_initialise(struct instance *i, struct error *error,
+                                      enum trap *trap);
 // The initial values of its globals, into the contexts of a thread.
 void instance_init_globals(struct instance *i, struct vmctx **vms);
 // As the instructions; TRAP_NONE on success.

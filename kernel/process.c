@@ -143,23 +143,62 @@ process_release(struct process *p)
     object_release(&p->object);
 }
 
-// "unknown import "env" "f"", from the import that failed.
 static void
-describe(char *text, u32 size, struct code_module *m, const struct error *error)
+describe_import(char *text, u32 size, const struct module *m,
+                const struct error *error)
 {
-    const struct module *info = &m->module;
-
-    if (size > 0)
-        text[0] = '\0';
-    if (error->status != ERR_UNKNOWN_IMPORT && error->status != ERR_IMPORT_TYPE)
-        return;
-    for (u32 k = 0; k < info->import_count; k++) {
-        const struct import *i = &info->imports[k];
+    for (u32 k = 0; k < m->import_count; k++) {
+        const struct import *i = &m->imports[k];
         if (i->at == error->at)
             format_safe(text, size, "%s \"%.*s\" \"%.*s\"", error->what,
                         (int)i->module.len, i->module.ptr, (int)i->name.len,
                         i->name.ptr);
     }
+}
+
+static void
+describe_segment(char *text, u32 size, const struct module *m,
+                 const struct error *error)
+{
+    for (u32 k = 0; k < m->elem_count; k++)
+        if (m->elems[k].at == error->at)
+            format(text, size, "%s: element segment %u, %u elements",
+                   error->what, k, m->elems[k].count);
+    for (u32 k = 0; k < m->data_count; k++)
+        if (m->datas[k].at == error->at)
+            format(text, size, "%s: data segment %u, %llu bytes", error->what,
+                   k, (unsigned long long)m->datas[k].size);
+}
+
+// Which import or segment it was.
+static void
+describe(char *text, u32 size, struct code_module *m, const struct error *error)
+{
+    if (size > 0)
+        text[0] = '\0';
+    if (error->status == ERR_UNKNOWN_IMPORT || error->status == ERR_IMPORT_TYPE)
+        describe_import(text, size, &m->module, error);
+    else if (error->status == ERR_TRAP)
+        describe_segment(text, size, &m->module, error);
+}
+
+bool
+process_missing_import(struct code_module *m, u32 *from, struct error *error,
+                       char *error_text, u32 error_text_size)
+{
+    const struct module *info = &m->module;
+    struct extern_ref ref;
+
+    while (*from < info->import_count) {
+        const struct import *i = &info->imports[(*from)++];
+        bool given = i->kind == EXTERN_MEMORY && host_resolver.gives_memory;
+        if (given || find_host(NULL, i->module, i->name, &ref))
+            continue;
+        *error = (struct error){ERR_UNKNOWN_IMPORT, i->at, "unknown import"};
+        describe(error_text, error_text_size, m, error);
+        return true;
+    }
+    return false;
 }
 
 status_t
@@ -315,13 +354,13 @@ thread_left(struct process *p, const struct trap_info *trap)
         trap_report(p, trap);
 }
 
+static const char *const entries[] = {"_start", "_initialize"};
+
 static const struct export *
 find_entry(const struct module *m)
 {
-    static const char *const names[] = {"_start", "_initialize"};
-
-    for (u32 k = 0; k < COUNT(names); k++) {
-        const struct export *e = module_export(m, string_of(names[k]));
+    for (u32 k = 0; k < COUNT(entries); k++) {
+        const struct export *e = module_export(m, string_of(entries[k]));
         if (e == NULL || e->kind != EXTERN_FUNC)
             continue;
         const struct type *type = &m->types[m->funcs[e->index].type];
@@ -329,6 +368,17 @@ find_entry(const struct module *m)
             return e;
     }
     return NULL;
+}
+
+// The entry's name is there, but it is none.
+static bool
+has_wrong_entry(const struct module *m)
+{
+    bool found = false;
+
+    for (u32 k = 0; k < COUNT(entries); k++)
+        found |= module_export(m, string_of(entries[k])) != NULL;
+    return found;
 }
 
 static void
@@ -355,9 +405,11 @@ process_start(struct process *p)
 {
     struct thread *t;
 
-    if (p->instance_count == 0 ||
-        find_entry(&p->instances[0]->code->module) == NULL)
+    if (p->instance_count == 0)
         return ERR_NOT_FOUND;
+    const struct module *m = &p->instances[0]->code->module;
+    if (find_entry(m) == NULL)
+        return has_wrong_entry(m) ? ERR_WRONG_TYPE : ERR_NOT_FOUND;
     status_t status = thread_new(&t, p, main_thread, p);
     if (status == OK) {
         sched_start(t);

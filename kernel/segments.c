@@ -201,8 +201,16 @@ make_tables(struct instance *i)
     return status;
 }
 
+// Where the segment is that did not fit.
+static void
+blame(struct error *error, u64 at, enum trap trap)
+{
+    if (trap != TRAP_NONE)
+        error_set(error, ERR_TRAP, at, trap_text(trap));
+}
+
 static status_t
-apply_segments(struct instance *i, enum trap *trap)
+apply_segments(struct instance *i, struct error *error, enum trap *trap)
 {
     const struct module *m = &i->code->module;
     status_t status = OK;
@@ -210,23 +218,27 @@ apply_segments(struct instance *i, enum trap *trap)
     for (u32 k = 0; k < m->elem_count && status == OK; k++)
         if (m->elems[k].mode == SEGMENT_PASSIVE)
             status = keep_elem(i, k);
-    for (u32 k = 0; k < m->elem_count && *trap == TRAP_NONE; k++)
-        if (m->elems[k].mode == SEGMENT_ACTIVE)
-            *trap = apply_elem(i, &m->elems[k]);
+    for (u32 k = 0; k < m->elem_count && *trap == TRAP_NONE; k++) {
+        if (m->elems[k].mode != SEGMENT_ACTIVE)
+            continue;
+        *trap = apply_elem(i, &m->elems[k]);
+        blame(error, m->elems[k].at, *trap);
+    }
     for (u32 k = 0; k < m->data_count && *trap == TRAP_NONE; k++) {
         if (m->datas[k].mode != SEGMENT_ACTIVE)
             continue;
         *trap = apply_data(i, &m->datas[k]);
+        blame(error, m->datas[k].at, *trap);
         segment_drop_data(i, k);
     }
     return status != OK ? status : *trap == TRAP_NONE ? OK : ERR_TRAP;
 }
 
 status_t
-instance_initialise(struct instance *i, enum trap *trap)
+instance_initialise(struct instance *i, struct error *error, enum trap *trap)
 {
     *trap = TRAP_NONE;
     instance_init_globals(i, i->process->vms);
     status_t status = make_tables(i);
-    return status == OK ? apply_segments(i, trap) : status;
+    return status == OK ? apply_segments(i, error, trap) : status;
 }

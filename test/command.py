@@ -89,6 +89,14 @@ class Tools:
                         "-o", self.work / wasm], check=True)
         return wasm
 
+    def text(self, name, module):
+        """A program in the text format, NAME.wasm."""
+        (self.work / f"{name}.wat").write_text(module)
+        subprocess.run(["wat2wasm", "--enable-all", "--no-check",
+                        f"{name}.wat", "-o", f"{name}.wasm"], cwd=self.work,
+                       check=True)
+        return f"{name}.wasm"
+
     def cc(self, name):
         """The program test/command/NAME.c."""
         wasm = name + ".wasm"
@@ -125,6 +133,68 @@ def forged_file_names(t):
     t.call("none\n\x1b").ends(2).says(r"none\\n\\x1b: ")
 
 
+# --- what is wrong with a module ---------------------------------------------
+
+ENTRY = r"the export _start .* is not a function without parameters and results$"
+MODULES = [
+    # name, text, what is said (one line each)
+    ("result", '(module (func (export "_start") (result i32) i32.const 1))',
+     [ENTRY]),
+    ("parameter", '(module (func (export "_start") (param i32)))', [ENTRY]),
+    ("memory", '(module (memory (export "_start") 1))', [ENTRY]),
+    ("reactor", '(module (global (export "_initialize") i32 i32.const 1))',
+     [ENTRY]),
+    ("none", '(module (func (export "main")))',
+     ["the module exports neither _start nor _initialize$"]),
+    ("data", """(module (memory 1) (data (i32.const 0) "fits")
+        (data (i32.const 65535) "xy") (func (export "_start")))""",
+     ["offset 0x[1-9a-f][0-9a-f]*: out of bounds memory access: "
+      "data segment 1, 2 bytes$"]),
+    ("data-empty", """(module (memory 1) (data (i32.const 65537) "")
+        (func (export "_start")))""",
+     ["offset 0x[1-9a-f][0-9a-f]*: out of bounds memory access: "
+      "data segment 0, 0 bytes$"]),
+    ("element", """(module (table 2 funcref) (elem (i32.const 1) $f $f)
+        (func $f (export "_start")))""",
+     ["offset 0x[1-9a-f][0-9a-f]*: out of bounds table access: "
+      "element segment 0, 2 elements$"]),
+    ("imports", """(module (import "env" "one" (func))
+        (import "wasi_snapshot_preview1" "sched_yield" (func (result i32)))
+        (import "env" "two" (global i32)) (import "env" "mine" (memory 1))
+        (import "wasi_snapshot_preview1" "fd_advise_" (func))
+        (func (export "_start")))""",
+     ['offset 0x[0-9a-f]+: unknown import "env" "one"$',
+      'offset 0x[0-9a-f]+: unknown import "env" "two"$',
+      'unknown import "wasi_snapshot_preview1" "fd_advise_"$']),
+    ("type", """(module
+        (import "wasi_snapshot_preview1" "sched_yield" (func (result i64)))
+        (func (export "_start")))""",
+     ['incompatible import type "wasi_snapshot_preview1" "sched_yield"$']),
+    ("many", "(module " + " ".join(
+        f'(import "env" "f{i}" (func))' for i in range(300)) +
+     ' (func (export "_start")))',
+     [f'unknown import "env" "f{i}"$' for i in range(20)] +
+     ["and more that are not there$"]),
+]
+
+
+@case
+def modules(t):
+    for name, text, lines in MODULES:
+        wasm = t.text("bad-" + name, text)
+        end = t.run(wasm).ends(1).prints("").lines(len(lines))
+        for line in lines:
+            end.says(f"^nebulet: {wasm}: .*{line}")
+
+
+@case
+def components(t):
+    (t.work / "component.wasm").write_bytes(b"\0asm\x0d\0\1\0")
+    for command in (["run", "--on", t.port], ["compile"], ["dump"]):
+        t.call(*command, "component.wasm").ends(1).lines(1).says(
+            "component.wasm: offset 0x4: .* is a component, not a core module")
+
+
 # --- what programs may ask for -----------------------------------------------
 
 
@@ -138,11 +208,9 @@ def vectors(t):
 
 def script(t, name, module, commands):
     """Run a script on one module, which is its first command."""
-    (t.work / "m.wat").write_text(module)
-    subprocess.run(["wat2wasm", "--enable-all", "--no-check", "m.wat", "-o",
-                    "m.wasm"], cwd=t.work, check=True)
+    wasm = t.text("script", module)
     for line, command in enumerate(commands, 1):
-        command.update(line=line, filename="m.wasm")
+        command.update(line=line, filename=wasm)
     (t.work / name).write_text(json.dumps({"commands": commands}))
     return t.call("wast", "--on", t.port, name)
 

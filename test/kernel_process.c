@@ -274,7 +274,8 @@ expect_refused(const char *module, status_t want, const char *want_text)
 
     EXPECT_EQ(process_new(&p, code, module, &error, text, sizeof(text)), want);
     EXPECT_EQ(error.status, want);
-    EXPECT(strcmp(text, want_text) == 0);
+    if (strcmp(text, want_text) != 0)
+        test_failed(__FILE__, __LINE__, text, 0, 0);
     code_module_release(code);
 }
 
@@ -284,7 +285,8 @@ TEST_KERNEL(link_errors_say_which_import)
                    "unknown import \"nebulet\" \"no_such_call\"");
     expect_refused("import_type", ERR_IMPORT_TYPE,
                    "incompatible import type \"nebulet\" \"thread_yield\"");
-    expect_refused("segment", ERR_TRAP, "");
+    expect_refused("segment", ERR_TRAP,
+                   "out of bounds memory access: data segment 0, 2 bytes");
 }
 
 TEST_KERNEL(process_without_entry_does_not_start)

@@ -224,6 +224,14 @@ process_new(struct process **out, struct code_module *m, const char *name,
     return OK;
 }
 
+bool
+process_missing_import(struct code_module *m, u32 *from, struct error *error,
+                       char *text, u32 text_size)
+{
+    (void)m, (void)from, (void)error, (void)text, (void)text_size;
+    return false;
+}
+
 status_t
 process_start(struct process *process)
 {

@@ -5,7 +5,7 @@
 #include "wasi/wasi.h"
 
 enum { STATUS_BAD = 1, STATUS_TIMEOUT = 124 };
-enum { TEXT_SIZE = 200 };
+enum { TEXT_SIZE = 400, IMPORTS_SHOWN = 20 };
 
 struct program {
     struct process *process; // NULL: not started
@@ -127,6 +127,25 @@ report(struct node *dir, status_t status, const struct error *error,
     klog("nebulet: %.*s: %s%s", (int)file.len, file.ptr, offset, what);
 }
 
+// One line for each import that is not there, of the first few.
+static void
+report_imports(struct node *dir, struct code_module *m)
+{
+    struct error error;
+    char details[TEXT_SIZE];
+    u32 from = 0, count = 0;
+
+    while (process_missing_import(m, &from, &error, details, TEXT_SIZE)) {
+        if (count++ == IMPORTS_SHOWN) {
+            error.what = "and more that are not there";
+            details[0] = '\0';
+        }
+        report(dir, error.status, &error, details);
+        if (count > IMPORTS_SHOWN)
+            break;
+    }
+}
+
 static status_t
 new_process(struct process **out, struct node *dir, struct error *error,
             char *details)
@@ -145,6 +164,8 @@ new_process(struct process **out, struct node *dir, struct error *error,
     if (status != OK)
         return status;
     status = process_new(out, m, name, error, details, TEXT_SIZE);
+    if (status == ERR_UNKNOWN_IMPORT)
+        report_imports(dir, m);
     code_module_release(m);
     return status;
 }
@@ -169,6 +190,10 @@ start_process(const struct boot *boot, struct process *p, struct node *dir,
     if (status == ERR_NOT_FOUND)
         format(details, TEXT_SIZE,
                "the module exports neither _start nor _initialize");
+    if (status == ERR_WRONG_TYPE)
+        format(details, TEXT_SIZE,
+               "the export _start (or _initialize) is not a function without "
+               "parameters and results");
     return status;
 }
 
@@ -188,7 +213,8 @@ start_program(struct boot *boot, u32 index)
         program->process = p;
         return;
     }
-    report(dir, status, &error, details);
+    if (status != ERR_UNKNOWN_IMPORT)
+        report(dir, status, &error, details);
     program->status = STATUS_BAD;
     program->ended = true;
     if (p != NULL)

@@ -61,7 +61,12 @@ scan_magic(struct reader *r)
     u64 magic = read_bits(r, 4);
     if (magic != 0x6d736100)
         reader_fail(r, 0, ERR_MALFORMED, "magic header not detected");
-    if (read_bits(r, 4) != 1)
+    u64 version = read_bits(r, 4);
+    if (version >> 16 == 1) // the upper half: which layer
+        reader_fail(r, 4, ERR_MALFORMED,
+                    "unknown binary version: it is a component, not a core "
+                    "module; build it for wasm32-wasip1, not wasip2");
+    else if (version != 1)
         reader_fail(r, 4, ERR_MALFORMED, "unknown binary version");
 }
 
