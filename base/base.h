@@ -168,7 +168,8 @@ u32 format_list(char *to, u64 size, const char *text, va_list list);
 // The same for a line that people read on a terminal or in a log: text that is
 // inserted (%s %.*s %c) may come from anywhere.  Control characters, line
 // separators, marks of direction and what is not UTF-8 become \n, \r, \t or
-// \xNN; nothing is cut in the middle of a character.  %.*s does not end at a NUL.
+// \xNN; nothing is cut in the middle of a character.  %.*s does not end at a
+// NUL.
 u32 format_safe(char *to, u64 size, const char *text, ...) PRINTF(3, 4);
 u32 format_safe_list(char *to, u64 size, const char *text, va_list list);
 

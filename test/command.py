@@ -4,8 +4,10 @@ status: messages, options, directories.  With names only those cases.  Programs
 are in test/command/.  Ends with "N passed, N failed, N skipped"."""
 
 import json
+import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -201,6 +203,317 @@ def components(t):
 @case
 def vectors(t):
     t.run(t.wat("vectors"), stdin=b"abc").ends(0).prints("x" * 3000).quiet()
+
+
+# --- options -----------------------------------------------------------------
+
+COMMANDS = ["run", "wast", "compile", "dump", "selftest"]
+
+MISUSES = [
+    # words, what is said
+    ([], "which command"),
+    (["wsat", "x.json"], "wsat: no such command; did you mean wast\\?"),
+    (["x.wasm"], "x.wasm: no such command; did you mean `run x.wasm`\\?"),
+    (["frobnicate"], "frobnicate: no such command"),
+    (["--frob"], "--frob: no such option"),
+    (["help", "frob"], "frob: no such command"),
+    (["run"], "run: no program given"),
+    (["run", "--"], "run: no program given"),
+    (["run", "--dri", "x", "y"], "run: --dri: no such option; did you mean --dir"),
+    (["run", "--dri=x", "y"], "run: --dri: no such option; did you mean --dir"),
+    (["run", "--xyzzy", "y"], "run: --xyzzy: no such option \\("),
+    (["run", "-x", "y"], "run: -x: no such option"),
+    (["run", "--on"], "run: --on: its value .* is missing"),
+    (["run", "--on", "bsd", "y"], "run: --on bsd: not metal or linux"),
+    (["run", "--on=bsd", "y"], "run: --on bsd: not metal or linux"),
+    (["run", "--machine", "pc", "y"], "run: --machine pc: not microvm or q35"),
+    (["run", "--timeout", "soon", "y"], "run: --timeout soon: not a time"),
+    (["run", "--timeout=0", "y"], "run: --timeout 0: not a time"),
+    (["run", "--memory", "1", "y"], "run: --memory 1: not a number of MiB"),
+    (["run", "--env", "K", "y"], "run: --env K: not of the form K=V"),
+    (["run", "--env", "=V", "y"], "run: --env =V: not of the form K=V"),
+    (["run", "--dir", "", "y"], "run: --dir : no directory or file is named"),
+    (["run", "--dir", "::/x", "y"], "run: --dir ::/x: no directory"),
+    (["run", "--dir", "a::/::rw", "y"], "run: --dir a::/::rw: .* is not ro"),
+    (["wast"], "wast: no script given"),
+    (["wast", "--on", "bsd", "x"], "wast: --on bsd: not metal or linux"),
+    (["compile"], "compile: no module given"),
+    (["compile", "--tmie", "x"], "compile: --tmie: .*did you mean --time"),
+    (["compile", "--time=yes", "x"], "compile: --time takes no value"),
+    (["compile", "x", "-o"], "compile: -o: its value FILE is missing"),
+    (["dump"], "dump: no module given"),
+    (["dump", "--after=never", "x"], "dump: --after never: not build, select"),
+    (["dump", "x", "y", "z"], "dump: z: one too many"),
+    (["selftest", "pc"], "selftest: pc: not microvm or q35"),
+    (["selftest", "--on", "linux"], "selftest: --on: no such option"),
+]
+
+
+@case
+def misuses(t):
+    """One line, which says where there is help; status 2."""
+    for words, pattern in MISUSES:
+        end = t.call(*words).ends(2).prints("").lines(1)
+        end.says(f"^nebulet: {pattern}")
+        end.says(r"\(`nebulet.* --help` tells more\)$")
+
+
+@case
+def helps(t):
+    """On stdout, with status 0, however it is asked for."""
+    for words in (["-h"], ["--help"], ["help"]):
+        end = t.call(*words).ends(0).quiet().shows("^usage: nebulet COMMAND")
+        for name in COMMANDS:
+            end.shows(f"^  {name} +[a-z]")
+    for name in COMMANDS:
+        for words in ([name, "-h"], [name, "--help"], ["help", name],
+                      [name, "--help", "--nonsense"]):
+            t.call(*words).ends(0).quiet().shows(f"^usage: nebulet {name} ")
+    t.call("--version").ends(0).quiet().shows(r"^nebulet [0-9.]+")
+
+
+@case
+def words_of_the_program(t):
+    ls = t.cc("ls")
+    start = "argument ls.wasm\n"
+    t.run(ls, "--help", "-h").ends(0).quiet().prints(
+        start + "argument --help\nargument -h\n")
+    t.run("--", ls, "a", "--then").ends(0).quiet().prints(
+        start + "argument a\nargument --then\n")
+    t.run(ls, "--", "x").ends(0).quiet().prints(
+        start + "argument --\nargument x\n")
+    t.run("--argv0", "other name", ls).ends(0).quiet().prints(
+        "argument other\\20name\n")
+    t.run("--argv0=", ls).ends(0).quiet().prints("argument \n")
+    t.call("run", f"--on={t.port}", "--env=A=B", "--timeout=60s", ls).ends(
+        0).quiet().prints(start)
+
+
+@case
+def late_options(t):
+    """What follows the program is the program's, and said to be."""
+    ls = t.cc("ls")
+    for late in (["--then", "x.wasm"], ["--beside=x.wasm", "y"],
+                 ["x", "--timeout"], ["--on", "linux", "--dir", "y"]):
+        end = t.run(ls, *late).ends(0).lines(1)
+        word = next(w for w in late if w.startswith("--"))
+        end.says(f"^nebulet: note: {word} after ls.wasm is an argument")
+        end.prints("".join(f"argument {w}\n" for w in [ls, *late]))
+        t.run("--", ls, *late).ends(0).quiet()
+
+
+@case
+def options_without_effect(t):
+    ls = t.cc("ls")
+    for words in (["--memory", "256"], ["--machine", "q35"]):
+        end = t.run(*words, ls).ends(0)
+        if t.port == "linux":
+            end.lines(1).says(f"^nebulet: note: {words[0]} has no effect on linux")
+        else:
+            end.quiet()
+
+
+@case
+def text_modules(t):
+    (t.work / "hello.wat").write_text(""";; a comment
+(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory 1) (func $leave (export "_start") (call $exit (i32.const 42))))""")
+    shutil.copy(t.work / "hello.wat", t.work / "hello.txt")
+    (t.work / "wrong.wat").write_text("(module (func i32.oops))")
+    (t.work / "empty.wat").write_text("")
+    t.run("hello.wat").ends(42).quiet()
+    t.run("hello.txt").ends(42).quiet()
+    t.call("compile", "hello.wat").ends(0).quiet()
+    t.call("dump", "hello.wat", "leave").ends(0).quiet().shows('"leave"')
+    t.run("wrong.wat").ends(1).says("wrong.wat:1:15").says(
+        "^nebulet: wrong.wat: wat2wasm cannot convert it$")
+    empty = t.work / "bin"
+    empty.mkdir(exist_ok=True)
+    for name in ("hello.wat", "hello.txt"):
+        t.call("run", "--on", t.port, name, env={"PATH": str(empty)}).ends(
+            1).lines(1).says(f"^nebulet: {name}: it is a text.* wat2wasm .*wabt")
+    t.call("wast", "hello.wat").ends(1).says("wast2json")
+
+
+# --- directories -------------------------------------------------------------
+
+
+def tree(t, name, files):
+    """A directory with these files (None: a directory), all from second 5."""
+    top = t.work / name
+    shutil.rmtree(top, ignore_errors=True)
+    top.mkdir()
+    for path, text in files.items():
+        path = top / path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if text is None:
+            path.mkdir()
+        else:
+            path.write_text(text)
+    for path in [top, *top.rglob("*")]:
+        os.utime(path, (5, 5))
+    return name
+
+
+class Seen:
+    """What ls.c says that it sees: names to what follows them."""
+
+    def __init__(self, end):
+        self.open, self.files, self.done = [], {}, {}
+        for line in end.out.splitlines():
+            first, *rest = line.split(" ", 2)
+            if first == "open":
+                self.open.append(rest[1])
+            elif first in ("write", "append", "make", "remove", "rename"):
+                self.done[f"{first} {rest[0][:-1]}"] = rest[1]
+            elif first != "argument":
+                self.files[first] = rest
+
+
+@case
+def empty_directory(t):
+    ls, empty = t.cc("ls"), tree(t, "empty", {})
+    end = t.run("--dir", empty, ls).ends(0).quiet()
+    end.prints("argument ls.wasm\nopen 3 /\n/ 5.000000000\n")
+    end = t.run("--dir", empty, ls, "do", "write", "/x").ends(0).quiet()
+    end.shows("^write /x: Read-only file system$")
+    end = t.run("--dir-copy", empty, ls, "do", "write", "/x", "make", "/d",
+                "write", "/d/y").ends(0).quiet()
+    end.shows("^write /x: done$").shows(r"^/x .* 3 new$").shows(r"^/d/y .* 3 new$")
+    assert list((t.work / empty).iterdir()) == []
+    t.run(ls).ends(0).prints("argument ls.wasm\n")
+
+
+@case
+def several_directories(t):
+    ls = t.cc("ls")
+    a = tree(t, "a", {"one": "1", "b/hidden": "x", "b/c": "y", "l": "link"})
+    b = tree(t, "b", {"two": "2", "deep/er": "3"})
+    (t.work / "f").write_text("file")
+    end = t.run("--dir", a, "--dir", f"{b}::/b::ro", ls).ends(0).quiet()
+    seen = Seen(end)
+    end.want(seen.open == ["/", "/b"], "both are open")
+    end.want([n for n in seen.files if n.startswith("/b")] ==
+             ["/b", "/b/deep", "/b/deep/er", "/b/two"], "b hides a/b")
+    # in any order; relative, crooked and nested names; one below a file's place
+    end = t.run("--dir", f"{b}::x/./y//z/", "--dir", f"{a}::.", "--dir",
+                f"{b}::/l/m", ls).ends(0).quiet()
+    seen = Seen(end)
+    end.want(seen.open == ["/x/y/z", "/", "/l/m"], "names are made straight")
+    end.want("/x/y/z/two" in seen.files and "/one" in seen.files and
+             "/l/m/two" in seen.files, "all is there")
+    # single files: by their own name, another one, in a directory
+    end = t.run("--dir", "f", ls).ends(0).quiet()
+    end.want(Seen(end).open == ["/"] and list(Seen(end).files) == ["/", "/f"],
+             "the file alone")
+    end = t.run("--dir", "f::/etc/g", "--dir", f"{a}::/a", "--dir", "f::/a/b/",
+                "--dir", "f::/etc/h", ls).ends(0).quiet()
+    seen = Seen(end)
+    end.want(seen.open == ["/etc", "/a"], "one directory for /etc")
+    end.want({"/etc/g", "/etc/h", "/a/b/f", "/a/b/hidden", "/a/one"} <=
+             set(seen.files), "files are in the directories")
+
+
+@case
+def writable_directories(t):
+    """What may be changed is said for each, and nothing reaches the host."""
+    ls = t.cc("ls")
+    a, b = tree(t, "a", {"one": "1"}), tree(t, "b", {"two": "2", "d": None})
+    (t.work / "f").write_text("file")
+    acts = ["do", "append", "/one", "append", "/b/two", "make", "/new",
+            "make", "/b/new", "write", "/b/x", "append", "/b/f", "remove",
+            "/one", "rename", "/b/two", "/two", "rename", "/b/two", "/b/d/2"]
+    end = t.run("--dir", a, "--dir-copy", f"{b}::/b", "--dir", "f::/b/", ls,
+                *acts).ends(0).quiet()
+    seen = Seen(end)
+    readonly = "Read-only file system"
+    for act, what in (("append /one", readonly), ("append /b/two", "done"),
+                      ("make /new", readonly), ("make /b/new", "done"),
+                      ("write /b/x", "done"), ("append /b/f", readonly),
+                      ("remove /one", readonly)):
+        end.want(seen.done[act] == what, f"{act}: {what}")
+    end.shows(f"^rename /b/two: {readonly}$").shows("^rename /b/two: done$")
+    end.want(seen.files["/b/d/2"][1] == "4 2new", "it is elsewhere")
+    end = t.run("--dir-copy", a, "--dir-copy", f"{b}::/b::ro", ls,
+                *acts).ends(0).quiet()
+    seen = Seen(end)
+    end.want(seen.done["append /one"] == "done" and
+             seen.done["append /b/two"] == readonly and
+             seen.done["make /b/new"] == readonly, "the other way round")
+    assert (t.work / "a/one").read_text() == "1"
+    assert sorted(os.listdir(t.work / "b")) == ["d", "two"]
+
+
+@case
+def directories_refused(t):
+    ls, a = t.cc("ls"), tree(t, "a", {"one": "1"})
+    b = tree(t, "b", {})
+    (t.work / "f").write_text("file")
+    pipe = t.work / "pipe"
+    if not pipe.exists():
+        os.mkfifo(pipe)
+    for words, pattern in (
+            (["--dir", a, "--dir", b], "--dir a and --dir b: they are both /"),
+            (["--dir", a, "--dir-copy", a], "--dir a and --dir-copy a: .* both"),
+            (["--dir", f"{a}::/x", "--dir", f"{b}::x/"],
+             "--dir a::/x and --dir b::x/: they are both /x"),
+            (["--dir", "f::/x", "--dir", f"{b}::/x/y"],
+             "--dir f::/x and --dir b::/x/y: they are a file and below it"),
+            (["--dir", f"{a}::/../x"], "--dir a::/../x: .* has a \\.\\."),
+            (["--dir", "f::/"], None),
+            (["--dir", "nowhere"], "--dir nowhere: No such file or directory"),
+            (["--dir", "pipe"], "--dir pipe: neither a directory nor a file")):
+        end = t.run(*words, ls)
+        if pattern is None:
+            end.ends(0).shows("^/f .* 4 file$")
+        else:
+            end.ends(1).lines(1).says(f"^nebulet: {pattern}")
+
+
+@case
+def unreadable_files(t):
+    """Left out with a warning; root needs to be without its privilege."""
+    ls = t.cc("ls")
+    a = tree(t, "a", {"secret": "1", "open": "2", "dir/x": "3", "z": "4"})
+    os.chmod(t.work / "a/secret", 0)
+    os.chmod(t.work / "a/dir", 0)
+    os.mkfifo(t.work / "a/pipe")
+    before = [] if os.getuid() else [
+        "setpriv", "--bounding-set=-dac_override,-dac_read_search",
+        "--inh-caps=-all"]
+    end = t.run("--dir", a, ls, before=before)
+    os.chmod(t.work / "a/dir", 0o755)
+    end.ends(0).lines(3)
+    end.says("^nebulet: a/secret: Permission denied: left out$")
+    end.says("^nebulet: a/dir: Permission denied: left out$")
+    end.says("^nebulet: a/pipe: not a file, directory or link: left out$")
+    end.want(list(Seen(end).files) == ["/", "/open", "/z"], "the others")
+
+
+@case
+def names_and_times(t):
+    ls = t.cc("ls")
+    long = "/".join("d" * 90 + str(i) for i in range(20))
+    a = tree(t, "a", {"new\nline": "1", "\u20ac": "2", "n" * 255: "3",
+                      long + "/leaf": "4", "back\\slash": "5"})
+    (t.work / "a/link").symlink_to("x" * 300)
+    times = {"1": (1, 500000000), "2": (-1, 0), "3": (8589934592, 0),
+             "4": (9999999999, 123456789), "5": (1e10, 0), "6": (0, 1)}
+    for name, (seconds, ns) in times.items():
+        (t.work / "a" / name).write_text("")
+        ns += int(seconds) * 10**9
+        os.utime(t.work / "a" / name, ns=(ns, ns))
+    end = t.run("--dir", a, ls).ends(0).quiet()
+    seen = Seen(end).files
+    for name in ("/new\\0aline", "/\\e2\\82\\ac", "/" + "n" * 255,
+                 "/" + long + "/leaf", "/back\\slash"):
+        end.want(name in seen, f"{name} is there")
+    end.shows(r"^/link .* -> 300 x{20}$")
+    for name, time in (("1", "1.500000000"), ("2", "0.000000000"),
+                       ("3", "8589934592.000000000"),
+                       ("4", "9999999999.123456789"),
+                       ("5", "10000000000.000000000"), ("6", "0.000000001")):
+        end.want(seen["/" + name][0] == time, f"{name} is from {time}")
 
 
 # --- test scripts ------------------------------------------------------------

@@ -132,6 +132,41 @@ TEST(wasi_boot_bad_archives)
     EXPECT_EQ(fake.started, 0);
 }
 
+// Names of directories, of which /f is none, and which may be changed.
+static const struct {
+    const char *name, *data;
+    u64 size;
+    const char *log; // NULL: the program runs
+} lists[] = {
+    {"run/dirs",  "/\0/d\0",     5, NULL                               },
+    {"run/dirs",  "/d",          2, NULL                               },
+    {"run/dirs",  "",            0, NULL                               },
+    {"run/dirs",  "/\0/no\0",    6, "run/dirs: there is no \"/no\""    },
+    {"run/dirs",  "/f\0",        3, "run/dirs: there is no \"/f\""     },
+    {"run/dirs",  "/../run\0",   8, "run/dirs: there is no \"/../run\""},
+    {"run/modes", "w/\0r/d/g\0", 9, NULL                               },
+    {"run/modes", "w/no\0",      5, "run/modes: there is no \"w/no\""  },
+    {"run/modes", "\0",          1, "run/modes: there is no \"\""      },
+};
+
+TEST(wasi_boot_lists)
+{
+    for (u32 i = 0; i < COUNT(lists); i++) {
+        a.size = 0;
+        fake.log[0] = 0;
+        add_program("0", "");
+        archive_add(&a, "root/f", '0', "f", 1, "");
+        archive_add(&a, "root/d/g", '0', "g", 1, "");
+        archive_add(&a, lists[i].name, '0', lists[i].data, lists[i].size, "");
+        EXPECT_EQ(boot(), lists[i].log == NULL ? fake.started - 1 : 1);
+        if (lists[i].log == NULL)
+            EXPECT_EQ(strlen(fake.log), 0);
+        else
+            EXPECT(strstr(fake.log, lists[i].log) != NULL);
+    }
+    EXPECT_EQ(fake.started, 4);
+}
+
 // With memory for n blocks, for every n: an error and nothing lost.
 TEST(wasi_boot_no_memory)
 {

@@ -293,10 +293,13 @@ fake_attach(struct node *root)
 {
     static u8 args[] = "prog\0one\0", env[] = "A=1\0B=";
 
+    const struct preopen dir = {root, STRING("/")};
     struct wasi_setup setup = {
-        {args, 9},
-        {env,  7},
-        root, fake.terminals
+        .args = {args, 9},
+        .env = {env,  7},
+        .preopens = &dir,
+        .preopen_count = root != NULL,
+        .terminals = fake.terminals,
     };
 
     EXPECT_EQ(wasi_attach(process_current(), &setup), OK);

@@ -34,7 +34,7 @@ TEST(wasi_tar_members)
     struct tar tar = {.archive = archive_bytes(&a), .error = &error};
     EXPECT(strcmp(next_path(&tar, &e), "dir/") == 0);
     EXPECT_EQ(e.kind, '5');
-    EXPECT_EQ(e.mtime, 017);
+    EXPECT_EQ(e.mtime_ns, 15000000000);
     EXPECT(strcmp(next_path(&tar, &e), "dir/file") == 0);
     EXPECT_EQ(e.data.size, 5);
     EXPECT(memcmp(e.data.ptr, "hello", 5) == 0);
@@ -91,9 +91,9 @@ TEST(wasi_tar_long_names)
     EXPECT_EQ(e.data.size, 2);
     EXPECT(strcmp(next_path(&tar, &e), "l") == 0);
     EXPECT(string_equal(e.target, STRING("far")));
-    EXPECT_EQ(e.mtime, 9);
+    EXPECT_EQ(e.mtime_ns, 9500000000);
     EXPECT(strcmp(next_path(&tar, &e), "after") == 0);
-    EXPECT_EQ(e.mtime, 017);
+    EXPECT_EQ(e.mtime_ns, 15000000000);
     EXPECT(strcmp(next_path(&tar, &e), "") == 0);
     EXPECT_EQ(error.status, OK);
 }
@@ -102,14 +102,20 @@ static const struct {
     const char *name;
     const char *records;
 } bad_records[] = {
-    {"no number",  "path=x\n"                     },
-    {"no newline", "9 path=xy"                    },
-    {"too long",   "99 path=x\n"                  },
-    {"too short",  "3 path=x\n"                   },
-    {"no equals",  "7 path\n"                     },
-    {"zero",       "0 path=x\n"                   },
-    {"overflow",   "99999999999999999999 path=x\n"},
-    {"bad size",   "10 size=1x\n"                 },
+    {"no number",  "path=x\n"                      },
+    {"no newline", "9 path=xy"                     },
+    {"too long",   "99 path=x\n"                   },
+    {"too short",  "3 path=x\n"                    },
+    {"no equals",  "7 path\n"                      },
+    {"zero",       "0 path=x\n"                    },
+    {"overflow",   "99999999999999999999 path=x\n" },
+    {"bad size",   "10 size=1x\n"                  },
+    {"large size", "29 size=18446744073709551616\n"},
+    {"negative",   "11 size=-1\n"                  },
+    {"bad time",   "11 mtime=x\n"                  },
+    {"bad time 2", "13 mtime=1.x\n"                },
+    {"bad time 3", "12 mtime=.5\n"                 },
+    {"bad time 4", "11 mtime=-\n"                  },
 };
 
 TEST(wasi_tar_bad_records)
@@ -130,6 +136,140 @@ TEST(wasi_tar_bad_records)
         EXPECT_EQ(error.status, ERR_MALFORMED);
         EXPECT_EQ(error.at, 512);
     }
+}
+
+static const struct {
+    const char *record;
+    u64 ns;
+} times[] = {
+    {"13 mtime=9.5\n",                   9500000000    },
+    {"12 mtime=12\n",                    12000000000   },
+    {"12 mtime=7.\n",                    7000000000    },
+    {"22 mtime=1.000000001\n",           1000000001    },
+    {"26 mtime=1.0000000019999\n",       1000000001    },
+    {"30 mtime=18446744073.709551615\n", UINT64_MAX    },
+    {"30 mtime=18446744073.709551616\n", UINT64_MAX    },
+    {"30 mtime=18446744073.709551614\n", UINT64_MAX - 1},
+    {"22 mtime=99999999999\n",           UINT64_MAX    },
+    {"14 mtime=-1.5\n",                  0             },
+    {"11 mtime=0\n",                     0             },
+    {"22 mtime=3\n10 mtime=\n",          15000000000   }, // taken back
+};
+
+TEST(wasi_tar_times)
+{
+    for (u32 i = 0; i < COUNT(times); i++) {
+        struct error error = {OK, 0, NULL};
+        struct tar_entry e;
+        char records[64];
+
+        // The length that each record begins with is written here.
+        const char *text = times[i].record + 3;
+        const char *second = strstr(text, "\n10 ");
+        u32 len = second ? (u32)(second - text) + 1 : (u32)strlen(text);
+        u32 size = format(records, sizeof(records), "%u %.*s%s", len + 3, len,
+                          text, second ? second + 1 : "");
+        if (second != NULL)
+            records[size - 10] = '1', records[size - 9] = '0';
+        a.size = 0;
+        archive_add(&a, "pax", 'x', records, size, "");
+        archive_add(&a, "file", '0', "", 0, "");
+        archive_end(&a);
+        struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+        EXPECT(tar_next(&tar, &e));
+        EXPECT_EQ(error.status, OK);
+        if (e.mtime_ns != times[i].ns)
+            test_failed(__FILE__, __LINE__, times[i].record, (i64)e.mtime_ns,
+                        (i64)times[i].ns);
+    }
+}
+
+// A size that is in a record only, as for files of more than 8 GiB.
+TEST(wasi_tar_size_record)
+{
+    struct error error = {OK, 0, NULL};
+    struct tar_entry e;
+
+    archive_add(&a, "pax", 'x', "9 size=5\n", 9, "");
+    archive_add(&a, "file", '0', "", 0, "");
+    memcpy(a.bytes + a.size, "12345", 5);
+    a.size += 512;
+    archive_add(&a, "next", '0', "22", 2, "");
+    archive_add(&a, "pax", 'x', "19 size=8589934592\n", 19, "");
+    archive_add(&a, "huge", '0', "", 0, "");
+    archive_end(&a);
+    struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+    EXPECT(strcmp(next_path(&tar, &e), "file") == 0);
+    EXPECT_EQ(e.data.size, 5);
+    EXPECT(strcmp(next_path(&tar, &e), "next") == 0);
+    EXPECT_EQ(e.data.size, 2);
+    EXPECT(!tar_next(&tar, &e));
+    EXPECT(strcmp(error.what, "tar: archive is cut off") == 0);
+}
+
+// Records that say anything, behind headers that are right: an error or a tree,
+// and nothing outside the archive is touched (the sanitizer watches).
+TEST(wasi_tar_hostile_records)
+{
+    static const char *const pieces[] = {
+        "path=",
+        "linkpath=",
+        "size=",
+        "mtime=",
+        "=",
+        "\n",
+        "/",
+        "..",
+        "-1",
+        "9",
+        "18446744073709551615",
+        ".",
+        " ",
+        "GNU.sparse.name=x",
+        "a",
+    };
+    static const char kinds[] = "0125xgLK7S";
+    u64 random = 1;
+
+    for (u32 round = 0; round < 3000; round++) {
+        struct error error = {OK, 0, NULL};
+        a.size = 0;
+        for (u32 member = 0; member < 4; member++) {
+            char text[400] = "", records[500];
+            u32 at = 0;
+            for (u32 n = 0; n < 12; n++) {
+                random = random * 6364136223846793005 + 1442695040888963407;
+                const char *piece = pieces[(random >> 33) % COUNT(pieces)];
+                at += format(text + at, sizeof(text) - at, "%s", piece);
+            }
+            u32 wrong = (random >> 60) == 0 ? (u32)(random >> 40 & 7) : 0;
+            u32 size = format(records, sizeof(records), "%u %s\n",
+                              at + 4 + (at + 4 > 99) + wrong, text);
+            char kind = kinds[(random >> 45) % (COUNT(kinds) - 1)];
+            bool extension = kind == 'x' || kind == 'L' || kind == 'K';
+            archive_add(&a, member & 1 ? "m" : "d/n", kind, records,
+                        extension ? size : size % 3, "m");
+        }
+        archive_end(&a);
+        struct tree *tree = tree_new(archive_bytes(&a), &error);
+        EXPECT_EQ(tree == NULL, error.status != OK);
+        tree_free(tree);
+    }
+    EXPECT_EQ(fake.blocks, 0);
+}
+
+// No name has a zero byte in it.
+TEST(wasi_tar_zero_in_name)
+{
+    struct error error = {OK, 0, NULL};
+    struct tar_entry e;
+
+    archive_add(&a, "pax", 'x', "12 path=a\0b\n", 12, "");
+    archive_add(&a, "file", '0', "", 0, "");
+    archive_end(&a);
+    struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+    EXPECT(!tar_next(&tar, &e));
+    EXPECT_EQ(error.status, ERR_MALFORMED);
 }
 
 // Cut at every length, an archive gives an error or fewer members, never more.

@@ -23,7 +23,7 @@ start(void)
     archive_end(&a);
     tree = tree_new(archive_bytes(&a), &error);
     EXPECT(tree != NULL);
-    tree_allow_writes(tree);
+    tree_set_writable(tree_root(tree), true);
     fake_attach(tree_root(tree));
 }
 

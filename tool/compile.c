@@ -62,7 +62,7 @@ account(void *self, const char *name, u32 func)
 static bool
 job_decode(struct job *job, const char *path)
 {
-    *job = (struct job){.path = path, .bytes = file_read(path)};
+    *job = (struct job){.path = path, .bytes = module_read(path)};
     if (job->bytes.ptr == NULL)
         return false;
     arena_init_host(&job->keep, 1ull << ARENA_SIZE_LOG2);
@@ -117,21 +117,6 @@ report(const struct job *job)
            job->keep.peak, (double)job->keep.peak / (double)job->bytes.size);
     printf("%-10s %10" PRIu64 " bytes  %.1f per byte of module\n", "temporary",
            job->temp.peak, (double)job->temp.peak / (double)job->bytes.size);
-}
-
-static int
-compile_usage(void)
-{
-    fputs("usage: nebulet compile [--time] [--plain] [--baseline] [--hash]\n"
-          "                       [-o FILE] FILE.wasm...\n\n"
-          "  --time      print time and memory by phase\n"
-          "  --plain     use the compiler's plain mode for every function\n"
-          "  --baseline  for a CPU with SSE4.2 and nothing above\n"
-          "  --hash      print a hash of each module's machine code, 0 for\n"
-          "              modules that are refused\n"
-          "  -o FILE     write the machine code (of the last module)\n",
-          stderr);
-    return 2;
 }
 
 static bool
@@ -200,34 +185,57 @@ compile_file(const struct compile_args *args, const char *path)
     return job_end(&job, ok);
 }
 
-int
-command_compile(int argc, char **argv)
+static bool
+set_compile(void *self, const struct option *o, const char *value)
+{
+    struct compile_args *args = self;
+
+    if (strcmp(o->name, "--time") == 0)
+        args->time = true;
+    else if (strcmp(o->name, "--plain") == 0)
+        args->options.plain = true;
+    else if (strcmp(o->name, "--baseline") == 0)
+        args->options.features = CPU_SSE41;
+    else if (strcmp(o->name, "--hash") == 0)
+        args->hash = true;
+    else
+        args->out = value;
+    return true;
+}
+
+static const struct option options_of_compile[] = {
+#define OPTION(name, value, set, help) {name, value, help, set},
+#include "tool/compile.def"
+};
+
+static int
+run_compile(struct words words)
 {
     struct compile_args args = {
         .options = {.features = cpu_features_detect(), .dump_func = NO_INDEX}
     };
-    int status = 0, at = 1;
+    struct words files;
 
-    for (; at < argc && argv[at][0] == '-'; at++) {
-        if (strcmp(argv[at], "--time") == 0)
-            args.time = true;
-        else if (strcmp(argv[at], "--plain") == 0)
-            args.options.plain = true;
-        else if (strcmp(argv[at], "--baseline") == 0)
-            args.options.features = CPU_SSE41;
-        else if (strcmp(argv[at], "--hash") == 0)
-            args.hash = true;
-        else if (strcmp(argv[at], "-o") == 0 && at + 1 < argc)
-            args.out = argv[++at];
-        else
-            return compile_usage();
-    }
-    if (at == argc)
-        return compile_usage();
-    for (; at < argc; at++)
-        status |= compile_file(&args, argv[at]);
+    int status = options_read(&command_compile, &args, words, &files);
+    if (status != OPTIONS_READ)
+        return status;
+    if (files.count == 0)
+        return misuse(&command_compile, "no module given");
+    status = 0;
+    for (int i = 0; i < files.count; i++)
+        status |= compile_file(&args, files.list[i]);
     return status;
 }
+
+const struct command command_compile = {
+    .name = "compile",
+    .operands = "FILE.wasm...",
+    .summary = "compile a module, say what it took",
+    .text = "Compiles modules without running them.",
+    .options = options_of_compile,
+    .option_count = COUNT(options_of_compile),
+    .run = run_compile,
+};
 
 // --- dump --------------------------------------------------------------------
 
@@ -236,16 +244,6 @@ put_stdout(struct printer *p, const char *text, u32 len)
 {
     (void)p;
     fwrite(text, 1, len, stdout);
-}
-
-static int
-dump_usage(void)
-{
-    fputs("usage: nebulet dump [--after=STEP] [--plain] FILE.wasm [FUNC]\n\n"
-          "  STEP  build, select, live, allocate or emit (the default)\n"
-          "  FUNC  a function's index or name; all functions without it\n",
-          stderr);
-    return 2;
 }
 
 static bool
@@ -269,46 +267,70 @@ find_func(const struct module *m, const char *text, u32 *func)
 }
 
 static bool
-known_step(const char *step)
+set_step(void *self, const struct option *o, const char *value)
 {
     static const char *const steps[] = {"build", "select", "live", "allocate",
                                         "emit"};
+    struct compile_options *options = self;
 
+    options->dump_step = value;
     for (u32 i = 0; i < COUNT(steps); i++)
-        if (strcmp(steps[i], step) == 0)
+        if (strcmp(steps[i], value) == 0)
             return true;
+    misuse(&command_dump, "%s %s: not build, select, live, allocate or emit",
+           o->name, value);
     return false;
 }
 
-int
-command_dump(int argc, char **argv)
+static bool
+set_plain(void *self, const struct option *o, const char *value)
+{
+    struct compile_options *options = self;
+
+    (void)o, (void)value;
+    options->plain = true;
+    return true;
+}
+
+static const struct option options_of_dump[] = {
+#define DUMP_OPTION(name, value, set, help) {name, value, help, set},
+#include "tool/compile.def"
+};
+
+static int
+run_dump(struct words words)
 {
     struct printer printer = {.put = put_stdout};
     struct compile_options options = {.features = cpu_features_detect(),
                                       .dump = &printer,
                                       .dump_step = "emit",
                                       .dump_func = NO_INDEX};
-    const char *path = NULL, *func = NULL;
+    struct words given;
     struct job job = {0};
 
-    for (int i = 1; i < argc; i++) {
-        if (strncmp(argv[i], "--after=", 8) == 0)
-            options.dump_step = argv[i] + 8;
-        else if (strcmp(argv[i], "--plain") == 0)
-            options.plain = true;
-        else if (path == NULL && argv[i][0] != '-')
-            path = argv[i];
-        else if (func == NULL && argv[i][0] != '-')
-            func = argv[i];
-        else
-            return dump_usage();
-    }
-    if (path == NULL || !known_step(options.dump_step))
-        return dump_usage();
+    int status = options_read(&command_dump, &options, words, &given);
+    if (status != OPTIONS_READ)
+        return status;
+    if (given.count == 0)
+        return misuse(&command_dump, "no module given");
+    if (given.count > 2)
+        return misuse(&command_dump, "%s: one too many", given.list[2]);
 
-    bool ok = job_decode(&job, path);
-    if (ok && func != NULL)
-        ok = find_func(&job.module, func, &options.dump_func);
+    bool ok = job_decode(&job, given.list[0]);
+    if (ok && given.count == 2)
+        ok = find_func(&job.module, given.list[1], &options.dump_func);
     ok = ok && job_compile(&job, &options);
     return job_end(&job, ok);
 }
+
+const struct command command_dump = {
+    .name = "dump",
+    .operands = "FILE.wasm [FUNCTION]",
+    .summary = "show a step of the compiler",
+    .text =
+        "Shows what the compiler makes of one function, by index or name, or "
+        "of all.",
+    .options = options_of_dump,
+    .option_count = COUNT(options_of_dump),
+    .run = run_dump,
+};

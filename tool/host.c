@@ -64,31 +64,48 @@ complain_error(const char *path, const struct error *error)
              error->what, status_text(error->status));
 }
 
-struct bytes
-file_read(const char *path)
+int
+file_load(const char *path, struct bytes *out)
 {
     struct buffer b = {0};
     u8 chunk[65536];
     size_t got;
 
+    *out = (struct bytes){0};
     FILE *file = fopen(path, "rb");
-    if (file == NULL) {
-        complain("%s: %s", path, strerror(errno));
-        return (struct bytes){0};
-    }
+    if (file == NULL)
+        return errno;
     while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0)
         buffer_put(&b, chunk, got);
-    bool failed = ferror(file) != 0;
-    if (failed)
-        complain("%s: %s", path, strerror(errno));
+    int error = ferror(file) ? MAX(errno, 1) : 0;
     fclose(file);
-    if (failed) {
+    if (error != 0) {
         buffer_free(&b);
-        return (struct bytes){0};
+        return error;
     }
     if (b.ptr == NULL) // an empty file is not a missing file
         buffer_put(&b, "", 1), b.size = 0;
-    return (struct bytes){b.ptr, b.size};
+    *out = (struct bytes){b.ptr, b.size};
+    return 0;
+}
+
+struct bytes
+file_read(const char *path)
+{
+    struct bytes bytes;
+    int error = file_load(path, &bytes);
+
+    if (error != 0)
+        complain("%s: %s", path, strerror(error));
+    return bytes;
+}
+
+const char *
+base_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
 }
 
 // --- memory ------------------------------------------------------------------

@@ -1,5 +1,5 @@
 // tool/run.c: `nebulet run`: pack programs into an initrd, run them, pass
-// their exit status on.  The archive's form is described in wasi/boot.c.
+// their exit status on.  The archive's form is described in wasi/wasi.h.
 
 #include "tool/tool.h"
 
@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PROGRAM_MAX = 16, ENV_MAX = 1024 };
@@ -15,46 +14,70 @@ enum { PROGRAM_MAX = 16, ENV_MAX = 1024 };
 struct program {
     const char *path;
     const char *mode; // "then" or "beside" the one before
-    char **args;      // after argv[0]
-    int arg_count;
 };
 
 struct run {
     bool metal;
-    const char *machine;
-    const char *dir; // becomes the programs' "/", or NULL
-    bool writable;   // they may change their copy of it
-    u32 memory_mib;
-    u64 timeout_ms;
+    const char *machine; // NULL: not said
+    u32 memory_mib;      // 0: not said
+    u64 timeout_ms;      // 0: none
+    const char *argv0;   // NULL: the program's file name
+    struct dirs dirs;
     const char *env[ENV_MAX];
     u32 env_count;
     struct program programs[PROGRAM_MAX]; // [0] is the one that was asked for
     u32 program_count;
+    struct words args; // of programs[0], without argv[0]
 };
-
-static int
-usage(int status)
-{
-    fputs("usage: nebulet run [OPTIONS] APP.wasm [ARGS...]\n\n"
-          "  --on metal|linux   in QEMU (the default) or as a Linux process\n"
-          "  --env K=V          set an environment variable\n"
-          "  --dir HOST         files the program sees under /, read-only\n"
-          "  --dir-copy HOST    the same, and it may change its copy of them\n"
-          "  --timeout T        kill it after T: 500ms, 2s, 1m, or seconds\n"
-          "  --then OTHER.wasm  run another program afterwards\n"
-          "  --beside OTHER.wasm  run another program at the same time\n"
-          "  --memory M         the machine's memory in MiB (default 1024)\n"
-          "  --machine microvm|q35\n\n"
-          "Exits with the program's status: 134 after a trap, 124 when the\n"
-          "time was up, 1 when it could not be run.\n",
-          status ? stderr : stdout);
-    return status;
-}
 
 // --- options -----------------------------------------------------------------
 
 static bool
-parse_time(const char *text, u64 *ms)
+one_of(const struct option *o, const char *text, const char *a, const char *b)
+{
+    if (strcmp(text, a) == 0 || strcmp(text, b) == 0)
+        return true;
+    misuse(&command_run, "%s %s: not %s or %s", o->name, text, a, b);
+    return false;
+}
+
+static bool
+set_on(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    run->metal = strcmp(value, "metal") == 0;
+    return one_of(o, value, "metal", "linux");
+}
+
+static bool
+set_machine(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    run->machine = value;
+    return one_of(o, value, "microvm", "q35");
+}
+
+static bool
+set_memory(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+    char *end;
+    unsigned long number = strtoul(value, &end, 10);
+
+    if (end == value || (*end != 0 && strcmp(end, "M") != 0) || number < 64 ||
+        number > 1 << 20) {
+        misuse(&command_run, "%s %s: not a number of MiB from 64 up", o->name,
+               value);
+        return false;
+    }
+    run->memory_mib = (u32)number;
+    return true;
+}
+
+static bool
+set_timeout(void *self, const struct option *o, const char *value)
 {
     static const struct {
         const char *unit;
@@ -66,119 +89,122 @@ parse_time(const char *text, u64 *ms)
         {"m",  6e4  },
         {"h",  3.6e6}
     };
+    struct run *run = self;
     char *end;
-    double number = strtod(text, &end);
+    double number = strtod(value, &end);
 
     for (u32 i = 0; i < COUNT(units); i++) {
-        if (end != text && strcmp(end, units[i].unit) == 0 && number > 0 &&
+        if (end != value && strcmp(end, units[i].unit) == 0 && number > 0 &&
             number * units[i].ms < 1e12) {
-            *ms = MAX((u64)(number * units[i].ms), 1);
+            run->timeout_ms = MAX((u64)(number * units[i].ms), 1);
             return true;
         }
     }
-    complain("--timeout %s: not a time", text);
+    misuse(&command_run, "%s %s: not a time, such as 500ms, 2s or 1m", o->name,
+           value);
     return false;
 }
 
 static bool
-parse_memory(const char *text, u32 *mib)
+set_env(void *self, const struct option *o, const char *value)
 {
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
+    struct run *run = self;
 
-    if (end == text || (*end != 0 && strcmp(end, "M") != 0) || number < 64 ||
-        number > 1 << 20) {
-        complain("--memory %s: not a number of MiB from 64 up", text);
+    if (strchr(value, '=') == NULL || value[0] == '=') {
+        misuse(&command_run, "%s %s: not of the form K=V", o->name, value);
         return false;
     }
-    *mib = (u32)number;
+    if (run->env_count == ENV_MAX) {
+        misuse(&command_run, "%s %s: more than %d variables", o->name, value,
+               ENV_MAX);
+        return false;
+    }
+    run->env[run->env_count++] = value;
     return true;
 }
 
 static bool
-one_of(const char *option, const char *text, const char *a, const char *b)
+set_argv0(void *self, const struct option *o, const char *value)
 {
-    if (strcmp(text, a) == 0 || strcmp(text, b) == 0)
-        return true;
-    complain("%s %s: not %s or %s", option, text, a, b);
-    return false;
-}
+    struct run *run = self;
 
-static bool
-add_env(struct run *run, const char *text)
-{
-    if (strchr(text, '=') == NULL || run->env_count == ENV_MAX) {
-        complain("--env %s: not of the form K=V, or too many", text);
-        return false;
-    }
-    run->env[run->env_count++] = text;
+    (void)o;
+    run->argv0 = value;
     return true;
 }
 
 static bool
-add_program(struct run *run, const char *path, const char *mode)
+add_program(void *self, const struct option *o, const char *value)
 {
+    struct run *run = self;
+
     if (run->program_count == PROGRAM_MAX) {
-        complain("%s: at most %d programs", path, PROGRAM_MAX);
+        misuse(&command_run, "%s %s: more than %d programs", o->name, value,
+               PROGRAM_MAX);
         return false;
     }
     run->programs[run->program_count++] =
-        (struct program){.path = path, .mode = mode};
+        (struct program){value, o->name + 2}; // "then", "beside"
     return true;
 }
 
 static bool
-parse_option(struct run *run, const char *name, const char *value)
+add_dir(void *self, const struct option *o, const char *value)
 {
-    if (strcmp(name, "--on") == 0) {
-        run->metal = strcmp(value, "metal") == 0;
-        return one_of(name, value, "metal", "linux");
-    }
-    if (strcmp(name, "--machine") == 0) {
-        run->machine = value;
-        return one_of(name, value, "microvm", "q35");
-    }
-    if (strcmp(name, "--env") == 0)
-        return add_env(run, value);
-    if (strcmp(name, "--dir") == 0 || strcmp(name, "--dir-copy") == 0) {
-        run->dir = value;
-        run->writable = strcmp(name, "--dir-copy") == 0;
-        return true;
-    }
-    if (strcmp(name, "--timeout") == 0)
-        return parse_time(value, &run->timeout_ms);
-    if (strcmp(name, "--memory") == 0)
-        return parse_memory(value, &run->memory_mib);
-    if (strcmp(name, "--then") == 0 || strcmp(name, "--beside") == 0)
-        return add_program(run, value, name + 2);
-    complain("%s: no such option", name);
-    return false;
+    struct run *run = self;
+
+    return dirs_add(&run->dirs, &command_run, o, value);
 }
 
-// Options come before the program; what follows it is the program's.
-static bool
-parse(struct run *run, int argc, char **argv)
+static const struct option options[] = {
+#define OPTION(name, value, set, help) {name, value, help, set},
+#include "tool/run.def"
+};
+
+// What follows the program is the program's, also what looks like ours: say so
+// where it was not said on purpose with "--".
+static void
+note_late_options(const struct words *operands)
 {
-    int i = 1;
+    const char *value;
+
+    for (int i = 1; i < operands->count && !operands->closed; i++) {
+        const char *word = operands->list[i];
+        if (option_find(&command_run, word, &value) == NULL)
+            continue;
+        complain("note: %s after %s is an argument of the program; put it "
+                 "before, or write -- before the program",
+                 word, operands->list[0]);
+        return;
+    }
+}
+
+static void
+note_useless_options(const struct run *run)
+{
+    if (!run->metal && run->memory_mib > 0)
+        complain("note: --memory has no effect on linux");
+    if (!run->metal && run->machine != NULL)
+        complain("note: --machine has no effect on linux");
+}
+
+static int
+parse(struct run *run, struct words words)
+{
+    struct words operands;
 
     run->program_count = 1;
-    for (; i < argc && argv[i][0] == '-'; i += 2) {
-        if (i + 1 == argc) {
-            complain("%s: no such option, or its value is missing", argv[i]);
-            return false;
-        }
-        if (!parse_option(run, argv[i], argv[i + 1]))
-            return false;
-    }
-    if (i == argc) {
-        complain("no program given");
-        return false;
-    }
-    run->programs[0] = (struct program){.path = argv[i],
-                                        .mode = "then",
-                                        .args = argv + i + 1,
-                                        .arg_count = argc - i - 1};
-    return true;
+    int status = options_read(&command_run, run, words, &operands);
+    if (status != OPTIONS_READ)
+        return status;
+    if (operands.count == 0)
+        return misuse(&command_run, "no program given");
+    note_late_options(&operands);
+    note_useless_options(run);
+    run->programs[0] = (struct program){operands.list[0], "then"};
+    run->args =
+        (struct words){.list = operands.list + 1, .count = operands.count - 1};
+    return OPTIONS_READ;
 }
 
 // --- the initrd --------------------------------------------------------------
@@ -193,12 +219,10 @@ add_file(struct buffer *tar, u32 program, const char *name, const void *bytes,
     tar_add(tar, path, bytes, size);
 }
 
-static const char *
-base_name(const char *path)
+static void
+put_text(struct buffer *b, const char *text)
 {
-    const char *slash = strrchr(path, '/');
-
-    return slash ? slash + 1 : path;
+    buffer_put(b, text, strlen(text) + 1);
 }
 
 static bool
@@ -206,16 +230,16 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
 {
     const struct program *p = &run->programs[index];
     struct buffer args = {0}, env = {0};
+    bool named = index == 0 && run->argv0 != NULL;
 
-    struct bytes app = file_read(p->path);
+    struct bytes app = module_read(p->path);
     if (app.ptr == NULL)
         return false;
-    const char *name = base_name(p->path);
-    buffer_put(&args, name, strlen(name) + 1);
-    for (int i = 0; i < p->arg_count; i++)
-        buffer_put(&args, p->args[i], strlen(p->args[i]) + 1);
+    put_text(&args, named ? run->argv0 : base_name(p->path));
+    for (int i = 0; i < run->args.count && index == 0; i++)
+        put_text(&args, run->args.list[i]);
     for (u32 i = 0; i < run->env_count; i++)
-        buffer_put(&env, run->env[i], strlen(run->env[i]) + 1);
+        put_text(&env, run->env[i]);
 
     add_file(tar, index, "path", p->path, strlen(p->path));
     add_file(tar, index, "app.wasm", app.ptr, app.size);
@@ -229,7 +253,7 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
 }
 
 static bool
-pack(struct buffer *tar, const struct run *run)
+pack(struct buffer *tar, struct run *run)
 {
     char text[32];
 
@@ -246,9 +270,7 @@ pack(struct buffer *tar, const struct run *run)
         if (isatty(fd))
             text[count++] = (char)('0' + fd);
     tar_add(tar, "run/terminals", text, count);
-    if (run->writable)
-        tar_add(tar, "run/writable", "", 0);
-    if (run->dir != NULL && !tar_add_tree(tar, "root/", run->dir))
+    if (!dirs_pack(&run->dirs, tar))
         return false;
     tar_end(tar);
     return true;
@@ -260,32 +282,46 @@ static int
 run_on_metal(const struct run *run, struct bytes initrd)
 {
     char path[4096];
-    struct qemu_options options = {
+    struct qemu_options qemu = {
         .kernel = kernel_path("nebulet.elf", path, sizeof(path)),
-        .machine = run->machine,
+        .machine = run->machine ? run->machine : "microvm",
         .append = "stdin=framed",
-        .memory_mib = run->memory_mib,
+        .memory_mib = run->memory_mib ? run->memory_mib : 1024,
         .timeout_ms = run->timeout_ms};
 
-    return qemu_run(&options, initrd);
+    return qemu_run(&qemu, initrd);
 }
 
-int
-command_run(int argc, char **argv)
+static int
+run_command(struct words words)
 {
-    struct run run = {.metal = true, .machine = "microvm", .memory_mib = 1024};
+    static struct run run = {.metal = true};
     struct buffer tar = {0};
 
-    if (argc > 1 && strcmp(argv[1], "--help") == 0)
-        return usage(0);
-    if (!parse(&run, argc, argv))
-        return usage(2);
+    int status = parse(&run, words);
+    if (status != OPTIONS_READ)
+        return status;
     if (!pack(&tar, &run)) {
         buffer_free(&tar);
         return 1;
     }
     struct bytes initrd = {tar.ptr, tar.size};
-    int status = run.metal ? run_on_metal(&run, initrd) : linux_run(initrd, "");
+    status = run.metal ? run_on_metal(&run, initrd) : linux_run(initrd, "");
     buffer_free(&tar);
     return status;
 }
+
+const struct command command_run = {
+    .name = "run",
+    .operands = "[--] APP.wasm [ARGUMENT...]",
+    .summary = "run a WebAssembly program",
+    .text =
+        "Runs a program (binary, or text where wat2wasm is installed).  What "
+        "follows it\nare its arguments.",
+    .options = options,
+    .option_count = COUNT(options),
+    .notes = "Exits with the program's status: 134 after a trap, 124 when the\n"
+             "time was up, 1 when it could not be run.",
+    .stops = true,
+    .run = run_command,
+};

@@ -358,7 +358,10 @@ script_from_json(struct buffer *out, const char *path)
     cJSON *json = cJSON_ParseWithLength((const char *)text.ptr, text.size);
     const cJSON *commands = cJSON_GetObjectItemCaseSensitive(json, "commands");
     if (!cJSON_IsArray(commands))
-        refuse(&s, "not a test script", "no array \"commands\"");
+        refuse(
+            &s, "not a test script",
+            "there is no array \"commands\"; wast2json (Debian package wabt) "
+            "makes one of a .wast file");
     put_u8(&s, features_without(path));
     cJSON_ArrayForEach(command, commands) put_command(&s, command);
     buffer_put_u32(out, 0);

@@ -1,4 +1,8 @@
 // tool/tar.c: write ustar archives (POSIX.1-2017, pax), the form of an initrd.
+//
+// What has no room in a field of the header is in a pax record before it: long
+// names, sizes from 8 GiB up, and times before 1970, after 2242 or with a
+// fraction of a second.
 
 #include "tool/tool.h"
 
@@ -10,6 +14,8 @@
 #include <unistd.h>
 
 enum { BLOCK = 512, NAME_SIZE = 100, PATH_SIZE = 4096, DEPTH_MAX = 64 };
+
+static const u64 FIELD_MAX = 077777777777; // of 11 octal digits
 
 struct header {
     char name[100], mode[8], uid[8], gid[8], size[12], mtime[12];
@@ -23,7 +29,7 @@ struct entry {
     const char *name;
     char type; // '0' file, '5' directory, '2' symbolic link, 'x' pax record
     u32 mode;
-    u64 mtime;
+    struct timespec mtime;
     const char *link;
     const void *bytes;
     u64 size;
@@ -38,6 +44,14 @@ copy_field(char *field, u64 size, const char *text)
         field[i] = text[i];
 }
 
+// A number that does not fit is in a pax record as well.
+static void
+number_field(char *field, u64 size, u64 number)
+{
+    snprintf(field, size, "%0*llo", (int)size - 1,
+             (unsigned long long)MIN(number, FIELD_MAX));
+}
+
 static void
 put_header(struct buffer *tar, const struct entry *e)
 {
@@ -49,8 +63,8 @@ put_header(struct buffer *tar, const struct entry *e)
     snprintf(h.mode, sizeof(h.mode), "%07o", e->mode & 07777);
     snprintf(h.uid, sizeof(h.uid), "%07o", 0);
     snprintf(h.gid, sizeof(h.gid), "%07o", 0);
-    snprintf(h.size, sizeof(h.size), "%011llo", (unsigned long long)e->size);
-    snprintf(h.mtime, sizeof(h.mtime), "%011llo", (unsigned long long)e->mtime);
+    number_field(h.size, sizeof(h.size), e->size);
+    number_field(h.mtime, sizeof(h.mtime), (u64)MAX(e->mtime.tv_sec, 0));
     memcpy(h.version, "00", 2);
     memset(h.checksum, ' ', sizeof(h.checksum));
     for (u32 i = 0; i < sizeof(h); i++)
@@ -87,15 +101,41 @@ pax_record(struct buffer *record, const char *key, const char *value)
     buffer_put(record, "\n", 1);
 }
 
+// Seconds since 1970 with their fraction; the one of a negative time is below.
+static void
+time_record(struct buffer *record, struct timespec t)
+{
+    bool negative = t.tv_sec < 0;
+    u64 seconds = negative ? 0 - (u64)t.tv_sec : (u64)t.tv_sec;
+    u32 fraction = (u32)t.tv_nsec;
+    char text[64];
+
+    if (fraction == 0 && !negative && seconds <= FIELD_MAX)
+        return;
+    if (negative && fraction > 0) { // tv_nsec counts up from tv_sec
+        seconds--;
+        fraction = 1000000000 - fraction;
+    }
+    snprintf(text, sizeof(text), "%s%llu.%09u", negative ? "-" : "",
+             (unsigned long long)seconds, fraction);
+    pax_record(record, "mtime", text);
+}
+
 static void
 add(struct buffer *tar, const struct entry *e)
 {
     struct buffer record = {0};
+    char text[32];
 
     if (strlen(e->name) > NAME_SIZE)
         pax_record(&record, "path", e->name);
     if (e->link != NULL && strlen(e->link) > NAME_SIZE)
         pax_record(&record, "linkpath", e->link);
+    if (e->size > FIELD_MAX) {
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)e->size);
+        pax_record(&record, "size", text);
+    }
+    time_record(&record, e->mtime);
     if (record.size > 0) {
         put_header(tar, &(struct entry){.name = "pax",
                                         .type = 'x',
@@ -120,88 +160,122 @@ tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size)
 
 // --- trees -------------------------------------------------------------------
 
-static bool
-add_path(struct buffer *tar, const char *name, const char *path,
-         const struct stat *st)
-{
-    struct entry e = {
-        .name = name, .mode = st->st_mode, .mtime = (u64)st->st_mtime};
-    struct bytes contents = {0};
-    char link[PATH_SIZE] = "", slashed[PATH_SIZE + 1];
+struct walk {
+    struct buffer *tar;
+    tar_hides *hides;
+    void *self;
+};
 
-    if (S_ISDIR(st->st_mode)) {
-        snprintf(slashed, sizeof(slashed), "%s/", name);
-        e.type = '5';
-        e.name = slashed;
-    } else if (S_ISLNK(st->st_mode)) {
-        if (readlink(path, link, sizeof(link) - 1) < 0)
-            return complain("%s: %s", path, strerror(errno)), false;
-        e.type = '2';
-        e.link = link;
-    } else if (S_ISREG(st->st_mode)) {
-        contents = file_read(path);
-        if (contents.ptr == NULL)
-            return false;
-        e.type = '0';
-        e.bytes = contents.ptr;
-        e.size = contents.size;
-    } else {
-        return complain("%s: not a file, directory or link: left out", path),
-               true;
-    }
-    add(tar, &e);
+// What cannot be read is left out, as are devices and the like.
+static bool
+leave_out(const char *path, const char *why)
+{
+    complain("%s: %s: left out", path, why);
+    return true;
+}
+
+static bool
+add_file(struct buffer *tar, struct entry *e, const char *path)
+{
+    struct bytes contents;
+    int error = file_load(path, &contents);
+
+    if (error != 0)
+        return leave_out(path, strerror(error));
+    e->type = '0';
+    e->bytes = contents.ptr;
+    e->size = contents.size;
+    add(tar, e);
     free(contents.ptr);
     return true;
 }
 
-static bool add_dir(struct buffer *tar, const char *prefix, const char *dir,
-                    u32 depth);
+static bool
+add_link(struct buffer *tar, struct entry *e, const char *path)
+{
+    char link[PATH_SIZE] = "";
+
+    if (readlink(path, link, sizeof(link) - 1) < 0)
+        return leave_out(path, strerror(errno));
+    e->type = '2';
+    e->link = link;
+    add(tar, e);
+    return true;
+}
+
+static bool add_path(struct walk *w, const char *name, const char *path,
+                     const struct stat *st, u32 depth);
 
 static bool
-add_child(struct buffer *tar, const char *prefix, const char *dir,
+add_child(struct walk *w, const char *dir_name, const char *dir,
           const char *child, u32 depth)
 {
     char name[PATH_SIZE], path[PATH_SIZE];
     struct stat st;
 
-    if (snprintf(name, sizeof(name), "%s%s", prefix, child) >= PATH_SIZE - 2 ||
+    if (snprintf(name, sizeof(name), "%s/%s", dir_name, child) >=
+            PATH_SIZE - 2 ||
         snprintf(path, sizeof(path), "%s/%s", dir, child) >= PATH_SIZE)
         return complain("%s/%s: the path is too long", dir, child), false;
     if (lstat(path, &st) != 0)
-        return complain("%s: %s", path, strerror(errno)), false;
-    if (!add_path(tar, name, path, &st))
-        return false;
-    if (!S_ISDIR(st.st_mode))
+        return leave_out(path, strerror(errno));
+    if (w->hides(w->self, name, S_ISDIR(st.st_mode)))
         return true;
-    strcat(name, "/");
-    return add_dir(tar, name, path, depth + 1);
+    return add_path(w, name, path, &st, depth);
 }
 
 static bool
-add_dir(struct buffer *tar, const char *prefix, const char *dir, u32 depth)
+add_dir(struct walk *w, struct entry *e, const char *path, u32 depth)
 {
+    char slashed[PATH_SIZE + 1];
+    const char *name = e->name;
     struct dirent **items;
     bool ok = true;
 
     if (depth > DEPTH_MAX)
-        return complain("%s: directories nest too deeply", dir), false;
-    int count = scandir(dir, &items, NULL, alphasort);
+        return complain("%s: directories nest too deeply", path), false;
+    int count = scandir(path, &items, NULL, alphasort);
     if (count < 0)
-        return complain("%s: %s", dir, strerror(errno)), false;
+        return leave_out(path, strerror(errno));
+    snprintf(slashed, sizeof(slashed), "%s/", name);
+    e->type = '5';
+    e->name = slashed;
+    add(w->tar, e);
     for (int i = 0; i < count; i++) {
         const char *child = items[i]->d_name;
         if (ok && strcmp(child, ".") != 0 && strcmp(child, "..") != 0)
-            ok = add_child(tar, prefix, dir, child, depth);
+            ok = add_child(w, name, path, child, depth + 1);
         free(items[i]);
     }
     free(items);
     return ok;
 }
 
-bool
-tar_add_tree(struct buffer *tar, const char *prefix, const char *dir)
+static bool
+add_path(struct walk *w, const char *name, const char *path,
+         const struct stat *st, u32 depth)
 {
-    return add_dir(tar, prefix, dir, 0);
+    struct entry e = {.name = name, .mode = st->st_mode, .mtime = st->st_mtim};
+
+    if (S_ISDIR(st->st_mode))
+        return add_dir(w, &e, path, depth);
+    if (S_ISLNK(st->st_mode))
+        return add_link(w->tar, &e, path);
+    if (S_ISREG(st->st_mode))
+        return add_file(w->tar, &e, path);
+    return leave_out(path, "not a file, directory or link");
+}
+
+bool
+tar_add_path(struct buffer *tar, const char *name, const char *path,
+             tar_hides *hides, void *self)
+{
+    struct walk w = {tar, hides, self};
+    struct stat st;
+
+    if (stat(path, &st) != 0 || access(path, R_OK) != 0)
+        return complain("%s: %s", path, strerror(errno)), false;
+    return add_path(&w, name, path, &st, 0);
 }
 
 void

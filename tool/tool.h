@@ -26,6 +26,12 @@ MUST_USE int output_end(int status);
 // The whole file; .ptr is NULL after a complaint.  Owned by the caller (free).
 struct bytes file_read(const char *path);
 
+// The same without a complaint: 0, or an errno.
+MUST_USE int file_load(const char *path, struct bytes *out);
+
+// What follows the last slash.
+const char *base_name(const char *path);
+
 // What a module error means to a person: "FILE: offset 0x12: MESSAGE (why)".
 void complain_error(const char *path, const struct error *error);
 
@@ -43,30 +49,118 @@ void buffer_put(struct buffer *b, const void *bytes, u64 size);
 void buffer_put_u32(struct buffer *b, u32 word);
 void buffer_free(struct buffer *b);
 
+// --- module.c ----------------------------------------------------------------
+
+// A module's bytes, as file_read(): of a file in the text format what wat2wasm
+// makes of it.
+struct bytes module_read(const char *path);
+
+// --- options.c ---------------------------------------------------------------
+
+// Words of the command line.
+struct words {
+    char **list;
+    int count;
+    bool closed; // "--" came before them
+};
+
+struct option {
+    const char *name;  // "--on"
+    const char *value; // what its value is called, or NULL: it has none
+    const char *help;  // lines of about 50 columns
+    // Take it in (value is NULL when it has none); false after misuse().
+    bool (*set)(void *self, const struct option *o, const char *value);
+};
+
+enum { OPTIONS_MAX = 32 };
+
+// A command: everything that its usage text says, and what it does.
+struct command {
+    const char *name, *operands;
+    const char *summary; // for the list of commands
+    const char *text;    // what it does
+    const struct option *options;
+    u32 option_count;
+    const char *notes; // after the options, or NULL
+    bool stops;        // at the first operand: what follows is not ours
+    int (*run)(struct words words); // words without the name; the exit status
+};
+
+// options_read() went through; else the exit status of the command.
+enum { OPTIONS_READ = -1 };
+
+// Take in the options, which may stand between the operands; these are left,
+// in `words`' own list.  After -h or --help the usage is on stdout (status 0),
+// after misuse one line on stderr (status 2).
+MUST_USE int options_read(const struct command *c, void *self,
+                          struct words words, struct words *operands);
+
+// The option that a word names, with its value behind a "=" or NULL; or NULL.
+const struct option *option_find(const struct command *c, const char *word,
+                                 const char **value);
+
+// One line that says what is wrong and where there is help (c = NULL: with the
+// command nebulet itself); the exit status, 2.
+int misuse(const struct command *c, const char *text, ...) PRINTF(2, 3);
+
+// The word that was probably meant, or NULL.
+const char *nearest(const char *word, const char *const *words, u32 count);
+
 // --- tar.c -------------------------------------------------------------------
 
-// Append a file to a ustar archive, with a pax record when the name is long.
+// Append a file to a ustar archive.
 void tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size);
 
-// Append everything under `dir` with names that start with `prefix`.
-MUST_USE bool tar_add_tree(struct buffer *tar, const char *prefix,
-                           const char *dir);
+// Is this member not to be appended, and nothing below it?
+typedef bool tar_hides(void *self, const char *name, bool is_dir);
+
+// Append a file, or a directory and everything below it, under this name.  What
+// cannot be read on the way is left out, which is said on stderr; false after a
+// complaint.
+MUST_USE bool tar_add_path(struct buffer *tar, const char *name,
+                           const char *path, tar_hides *hides, void *self);
 
 // The two empty blocks at the end.
 void tar_end(struct buffer *tar);
+
+// --- dirs.c ------------------------------------------------------------------
+
+enum { DIRS_MAX = 64 };
+
+#define ROOT "root" // of the members of an initrd that are the programs' files
+
+// One --dir or --dir-copy.
+struct dir {
+    const char *option, *text; // as given
+    char host[4096];
+    char guest[1024]; // what programs call it, "/" or "/NAME/..."
+    bool is_file, writable;
+};
+
+struct dirs {
+    struct dir list[DIRS_MAX];
+    u32 count;
+};
+
+// Take in HOST[::GUEST[::ro]]; false after misuse().
+MUST_USE bool dirs_add(struct dirs *dirs, const struct command *c,
+                       const struct option *o, const char *value);
+
+// Append them all to an initrd, as wasi/wasi.h describes; false after a
+// complaint.
+MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
 
 // --- script_json.c ----------------------------------------------------------
 
 // Append a test script (script.h); false after a complaint.
 MUST_USE bool script_from_json(struct buffer *out, const char *path);
 
-// --- commands; argv[0] is the command's name ---------------------------------
+// --- commands ----------------------------------------------------------------
 
-int command_run(int argc, char **argv);
-int command_wast(int argc, char **argv);
-int command_compile(int argc, char **argv);
-int command_dump(int argc, char **argv);
-int command_selftest(int argc, char **argv);
+#define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
+
+extern const struct command command_run, command_wast, command_compile,
+    command_dump, command_selftest;
 
 // --- qemu.c ------------------------------------------------------------------
 

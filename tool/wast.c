@@ -19,17 +19,6 @@ enum { JOBS = 2, SCRIPT_TIMEOUT_S = 300 };
 
 static const struct host_module *const modules[] = {NULL};
 
-static int
-usage(void)
-{
-    fputs("usage: nebulet wast [--on metal|linux] FILE.json...\n\n"
-          "Runs test scripts as wast2json writes them, each command checked.\n"
-          "Commands on modules that use what is not supported yet are\n"
-          "skipped and listed.  Ends with \"N passed, N failed, N skipped\".\n",
-          stderr);
-    return 2;
-}
-
 // "core/i32" of ".../core/i32.json".
 static const char *
 short_name(const char *path, char *to, u64 size)
@@ -199,34 +188,82 @@ wast_on_metal(char **paths, int count)
     return status;
 }
 
-int
-command_selftest(int argc, char **argv)
+// --- the commands ------------------------------------------------------------
+
+static bool
+set_on(void *self, const struct option *o, const char *value)
 {
+    bool *metal = self;
+
+    *metal = strcmp(value, "metal") == 0;
+    if (*metal || strcmp(value, "linux") == 0)
+        return true;
+    misuse(&command_wast, "%s %s: not metal or linux", o->name, value);
+    return false;
+}
+
+static const struct option options_of_wast[] = {
+    {"--on", "metal|linux", "in QEMU or as a Linux process (the default)",
+     set_on},
+};
+
+static int
+run_wast(struct words words)
+{
+    bool metal = false;
+    struct words files;
+
+    int status = options_read(&command_wast, &metal, words, &files);
+    if (status != OPTIONS_READ)
+        return status;
+    if (files.count == 0)
+        return misuse(&command_wast, "no script given");
+    return metal ? wast_on_metal(files.list, files.count) :
+                   wast_on_linux(files.list, files.count);
+}
+
+const struct command command_wast = {
+    .name = "wast",
+    .operands = "FILE.json...",
+    .summary = "run official test scripts (JSON)",
+    .text =
+        "Runs test scripts as wast2json writes them, each command checked.  "
+        "Commands on\nmodules that use what is not supported yet are skipped "
+        "and listed.  Ends with\n\"N passed, N failed, N skipped\".",
+    .options = options_of_wast,
+    .option_count = COUNT(options_of_wast),
+    .run = run_wast,
+};
+
+static int
+run_selftest(struct words words)
+{
+    struct words given;
     char image[4096];
+
+    int status = options_read(&command_selftest, NULL, words, &given);
+    if (status != OPTIONS_READ)
+        return status;
+    const char *machine = given.count > 0 ? given.list[0] : "microvm";
+    if (strcmp(machine, "microvm") != 0 && strcmp(machine, "q35") != 0)
+        return misuse(&command_selftest, "%s: not microvm or q35", machine);
+    if (given.count > 3)
+        return misuse(&command_selftest, "%s: one too many", given.list[3]);
     struct qemu_options options = {
-        .kernel = kernel_path(argc > 3 ? argv[3] : "port-test.elf", image,
-                              sizeof(image)),
-        .machine = argc > 1 ? argv[1] : "microvm",
-        .append = argc > 2 ? argv[2] : "stdin=framed",
+        .kernel = kernel_path(given.count > 2 ? given.list[2] : "port-test.elf",
+                              image, sizeof(image)),
+        .machine = machine,
+        .append = given.count > 1 ? given.list[1] : "stdin=framed",
         .memory_mib = 512};
 
     return qemu_run(&options, (struct bytes){NULL, 0});
 }
 
-int
-command_wast(int argc, char **argv)
-{
-    bool metal = false;
-    int at = 1;
-
-    if (argc > 2 && strcmp(argv[1], "--on") == 0) {
-        metal = strcmp(argv[2], "metal") == 0;
-        if (!metal && strcmp(argv[2], "linux") != 0)
-            return usage();
-        at = 3;
-    }
-    if (at >= argc || argv[at][0] == '-')
-        return usage();
-    return metal ? wast_on_metal(argv + at, argc - at) :
-                   wast_on_linux(argv + at, argc - at);
-}
+const struct command command_selftest = {
+    .name = "selftest",
+    .operands = "[microvm|q35 [KERNEL-LINE [IMAGE.elf]]]",
+    .summary = "run the port's own tests in QEMU",
+    .text = "Boots a kernel image that lies beside this command (port-test.elf "
+            "without\nIMAGE.elf) and exits with its status.",
+    .run = run_selftest,
+};

@@ -15,7 +15,9 @@ struct program {
 
 struct boot {
     struct tree *tree;
-    struct node *run, *root; // directories; root may be NULL
+    struct node *run; // the directory
+    struct preopen *preopens;
+    u32 preopen_count;
     u32 terminals;
     u64 deadline_ns;
     bool timed_out;
@@ -177,7 +179,8 @@ start_process(const struct boot *boot, struct process *p, struct node *dir,
     struct wasi_setup setup = {
         .args = contents(dir, STRING("args")),
         .env = contents(dir, STRING("env")),
-        .root = boot->root,
+        .preopens = boot->preopens,
+        .preopen_count = boot->preopen_count,
         .terminals = boot->terminals,
     };
     status_t status = wasi_attach(p, &setup);
@@ -247,6 +250,96 @@ wait_program(struct boot *boot, u32 index)
     program->process = NULL;
 }
 
+// --- what programs see of the files ------------------------------------------
+
+// The next of NUL-terminated strings; false when there are no more.
+static bool
+next_string(struct bytes *rest, struct string *out)
+{
+    u64 len = 0;
+
+    while (len < rest->size && rest->ptr[len] != 0)
+        len++;
+    *out = (struct string){(const char *)rest->ptr, (u32)len};
+    if (rest->size == 0)
+        return false;
+    rest->ptr += MIN(len + 1, rest->size);
+    rest->size -= MIN(len + 1, rest->size);
+    return true;
+}
+
+// The node that programs call `name`.
+static struct node *
+file_called(struct node *root, struct string name)
+{
+    struct node *at = root;
+
+    for (;;) {
+        struct string part = path_component(&name);
+        if (part.len == 0 || at == NULL)
+            return at;
+        at = child(at, part);
+    }
+}
+
+static bool
+refuse_name(const char *list, struct string name)
+{
+    klog("nebulet: %s: there is no \"%.*s\"", list, (int)name.len, name.ptr);
+    return false;
+}
+
+static bool
+set_modes(struct boot *boot, struct node *root)
+{
+    struct bytes rest = contents(boot->run, STRING("modes"));
+    struct string mode;
+
+    while (next_string(&rest, &mode)) {
+        struct string name = {mode.ptr + 1, mode.len - 1};
+        struct node *n = mode.len > 0 ? file_called(root, name) : NULL;
+        if (n == NULL)
+            return refuse_name("run/modes", mode);
+        tree_set_writable(n, mode.ptr[0] == 'w');
+    }
+    return true;
+}
+
+// The default is "/" where there is a root.
+static struct bytes
+names_of_dirs(const struct boot *boot, const struct node *root)
+{
+    static u8 default_name[] = "/";
+    struct bytes names = contents(boot->run, STRING("dirs"));
+
+    if (names.ptr == NULL && root != NULL && root->type == FILETYPE_DIRECTORY)
+        names = (struct bytes){default_name, sizeof(default_name)};
+    return names;
+}
+
+static bool
+set_preopens(struct boot *boot, struct node *root)
+{
+    struct bytes names = names_of_dirs(boot, root), rest = names;
+    struct string name;
+    u32 count = 0;
+
+    while (next_string(&rest, &name))
+        count++;
+    boot->preopens = kernel_alloc(MAX(count, 1) * sizeof(*boot->preopens));
+    if (boot->preopens == NULL) {
+        klog("nebulet: out of memory");
+        return false;
+    }
+    for (rest = names; next_string(&rest, &name);) {
+        struct node *n = file_called(root, name);
+        if (n == NULL || n->type != FILETYPE_DIRECTORY)
+            return refuse_name("run/dirs", name);
+        boot->preopens[boot->preopen_count++] = (struct preopen){n, name};
+    }
+    return true;
+}
+
 // --- all of them -------------------------------------------------------------
 
 static u32
@@ -287,16 +380,13 @@ run_tree(struct tree *tree)
         .terminals = read_terminals(run),
         .count = count,
     };
-    if (root != NULL && root->type == FILETYPE_DIRECTORY)
-        boot->root = root;
-    if (child(run, STRING("writable")) != NULL)
-        tree_allow_writes(tree);
     if (count == 0)
         klog("nebulet: the initrd has no program run/0");
     else if (!read_timeout(run, &boot->deadline_ns))
         klog("nebulet: run/timeout is not a number of milliseconds");
-    else
+    else if (set_modes(boot, root) && set_preopens(boot, root))
         status = run_programs(boot);
+    kernel_free(boot->preopens);
     kernel_free(boot);
     return status;
 }

@@ -127,14 +127,13 @@ wasi_detach(struct process *p)
 static const struct personality wasi_personality = {wasi_detach};
 
 static errno_t
-install_standard(struct wasi *w, const struct wasi_setup *setup)
+install_streams(struct wasi *w, u32 terminals)
 {
-    struct file root = {.node = setup->root, .preopen = STRING("/")};
     errno_t error = WASI_SUCCESS;
     u32 fd;
 
     for (u32 i = PORT_STDIN; i <= PORT_STDERR && error == WASI_SUCCESS; i++) {
-        struct node *n = console_node(i, setup->terminals >> i & 1);
+        struct node *n = console_node(i, terminals >> i & 1);
         u64 missing = i == PORT_STDIN ? CAN_FD_WRITE : CAN_FD_READ;
         struct file stream = {
             .node = n,
@@ -142,11 +141,21 @@ install_standard(struct wasi *w, const struct wasi_setup *setup)
         };
         error = file_install(w, &stream, &fd);
     }
-    if (error != WASI_SUCCESS || root.node == NULL)
-        return error;
-    root.rights = rights_of_type(FILETYPE_DIRECTORY);
-    root.inheriting = root.rights | rights_of_type(FILETYPE_REGULAR_FILE);
-    return file_install(w, &root, &fd);
+    return error;
+}
+
+static errno_t
+install_preopen(struct wasi *w, const struct preopen *p)
+{
+    struct file dir = {
+        .node = p->node,
+        .preopen = p->name,
+        .rights = rights_of_type(FILETYPE_DIRECTORY),
+    };
+    u32 fd;
+
+    dir.inheriting = dir.rights | rights_of_type(FILETYPE_REGULAR_FILE);
+    return file_install(w, &dir, &fd);
 }
 
 static bool
@@ -171,5 +180,8 @@ wasi_attach(struct process *p, const struct wasi_setup *setup)
     w->started_ns = port_monotonic_ns();
     list_init(&w->open);
     process_set_personality(p, &wasi_personality, w);
-    return install_standard(w, setup) == WASI_SUCCESS ? OK : ERR_NO_MEMORY;
+    errno_t error = install_streams(w, setup->terminals);
+    for (u32 i = 0; i < setup->preopen_count && error == WASI_SUCCESS; i++)
+        error = install_preopen(w, &setup->preopens[i]);
+    return error == WASI_SUCCESS ? OK : ERR_NO_MEMORY;
 }

@@ -398,6 +398,8 @@ do_rename(struct name *from, struct name *to)
         return WASI_INVAL;
     if (p->slash && old->node->type != FILETYPE_DIRECTORY)
         return WASI_NOTDIR;
+    if (!node_writable(p->dir))
+        return WASI_ROFS;
     return p->dir->ops->rename(old->dir, old->name, p->dir, p->name);
 }
 

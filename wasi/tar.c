@@ -100,14 +100,54 @@ decimal(struct string s, u64 *out)
     u64 value = 0;
 
     for (u32 i = 0; i < s.len; i++) {
-        if (s.ptr[i] == '.' && i > 0) // a fraction of a second
-            break;
         if (s.ptr[i] < '0' || s.ptr[i] > '9' || value > UINT64_MAX / 10 - 9)
             return false;
         value = value * 10 + (u64)(s.ptr[i] - '0');
     }
     *out = value;
     return s.len > 0;
+}
+
+static u64
+nanoseconds(u64 seconds, u64 fraction)
+{
+    const u64 second = 1000000000;
+
+    if (seconds > (UINT64_MAX - fraction) / second)
+        return UINT64_MAX;
+    return seconds * second + fraction;
+}
+
+// "SECONDS" or "SECONDS.FRACTION" since 1970; 0 for what was before that.
+static bool
+time_value(struct string s, u64 *out)
+{
+    bool before = s.len > 0 && s.ptr[0] == '-';
+    u64 fraction = 0, unit = 100000000, seconds;
+    u32 point = 0;
+
+    s.ptr += before;
+    s.len -= before;
+    while (point < s.len && s.ptr[point] != '.')
+        point++;
+    for (u32 i = point + 1; i < s.len; i++, unit /= 10) {
+        if (s.ptr[i] < '0' || s.ptr[i] > '9')
+            return false;
+        fraction += unit * (u64)(s.ptr[i] - '0');
+    }
+    if (!decimal((struct string){s.ptr, point}, &seconds))
+        return false;
+    *out = before ? 0 : nanoseconds(seconds, fraction);
+    return true;
+}
+
+static bool
+is_name(struct string s)
+{
+    for (u32 i = 0; i < s.len; i++)
+        if (s.ptr[i] == 0)
+            return false;
+    return true;
 }
 
 // Split "LENGTH KEY=VALUE\n" off the records; false when they are damaged.
@@ -133,27 +173,42 @@ pax_record(struct string *rest, struct string *key, struct string *value)
     return true;
 }
 
+// What one record says about the next member; an empty value takes back what
+// another one said (POSIX).
+static bool
+apply_record(struct tar *tar, struct string key, struct string value)
+{
+    bool given = value.len > 0;
+
+    if (string_equal(key, STRING("path"))) {
+        tar->path = value;
+        return is_name(value);
+    }
+    if (string_equal(key, STRING("linkpath"))) {
+        tar->target = value;
+        return is_name(value);
+    }
+    if (string_equal(key, STRING("size"))) {
+        tar->has_size = given;
+        return !given || decimal(value, &tar->size);
+    }
+    if (string_equal(key, STRING("mtime"))) {
+        tar->has_mtime = given;
+        return !given || time_value(value, &tar->mtime_ns);
+    }
+    return true;
+}
+
 // Remember what pax records say about the next member.
 static bool
 pax_records(struct tar *tar, struct string records)
 {
     struct string key, value;
 
-    while (records.len > 0) {
-        if (!pax_record(&records, &key, &value))
+    while (records.len > 0)
+        if (!pax_record(&records, &key, &value) ||
+            !apply_record(tar, key, value))
             return false;
-        if (string_equal(key, STRING("path"))) {
-            tar->path = value;
-        } else if (string_equal(key, STRING("linkpath"))) {
-            tar->target = value;
-        } else if (string_equal(key, STRING("size"))) {
-            tar->has_size = true;
-            if (!decimal(value, &tar->size))
-                return false;
-        } else if (string_equal(key, STRING("mtime"))) {
-            tar->has_mtime = decimal(value, &tar->mtime);
-        }
-    }
     return true;
 }
 
@@ -178,6 +233,7 @@ static void
 fill_entry(struct tar *tar, const struct header *h, struct tar_entry *entry)
 {
     bool ustar = memcmp(h->magic, "ustar", 5) == 0 && h->version[0] == '0';
+    u64 mtime;
 
     entry->path[0] = (struct string){"", 0};
     entry->path[1] = text_field(h->name, sizeof(h->name));
@@ -189,10 +245,11 @@ fill_entry(struct tar *tar, const struct header *h, struct tar_entry *entry)
                         tar->target :
                         text_field(h->target, sizeof(h->target));
     entry->kind = h->kind == 0 || h->kind == '7' ? '0' : h->kind;
+    entry->mtime_ns = 0;
     if (tar->has_mtime)
-        entry->mtime = tar->mtime;
-    else if (!number_field(h->mtime, sizeof(h->mtime), &entry->mtime))
-        entry->mtime = 0;
+        entry->mtime_ns = tar->mtime_ns;
+    else if (number_field(h->mtime, sizeof(h->mtime), &mtime))
+        entry->mtime_ns = nanoseconds(mtime, 0);
     tar->path = tar->target = (struct string){"", 0};
     tar->has_size = tar->has_mtime = false;
 }

@@ -4,8 +4,8 @@
 // with them; a directory also keeps its names in the order they came, so that
 // a listing goes on where it stopped.
 //
-// One lock for all of it, taken by whoever calls (node_ops.lock).  A tree that
-// is not writable never changes and is not locked.
+// One lock for all of it, taken by whoever calls (node_ops.lock).  A tree in
+// which nothing is writable never changes and is not locked.
 
 #include "wasi/wasi.h"
 
@@ -15,6 +15,7 @@ struct tree_node {
     struct node node;
     struct tree *tree;
     struct list link;  // in tree->nodes
+    bool writable;     // what is made in a directory is as the directory
     u32 refs;          // names and open files
     u32 links;         // names
     u64 inode;         // number of the node
@@ -39,7 +40,7 @@ struct tree_name {
 
 struct tree {
     u32 lock;
-    bool writable;
+    bool writable; // something in it is
     u64 seed;
     struct tree_name **buckets;
     u64 bucket_count, name_count; // buckets: a power of two
@@ -347,9 +348,7 @@ file_type(char kind, u8 *type)
 static errno_t
 add_member(struct tree *tree, const struct tar_entry *entry)
 {
-    u64 now = entry->mtime < UINT64_MAX / 1000000000 ?
-                  entry->mtime * 1000000000 :
-                  UINT64_MAX;
+    u64 now = entry->mtime_ns;
     struct tree_node *dir, *n = NULL;
     struct string name;
     u8 type;
@@ -447,10 +446,27 @@ tree_free(struct tree *tree)
     kernel_free(tree);
 }
 
-void
-tree_allow_writes(struct tree *tree)
+static bool
+is_below(const struct tree_node *dir, const struct tree_node *above)
 {
-    tree->writable = true;
+    while (dir != above && dir != dir->parent)
+        dir = dir->parent;
+    return dir == above;
+}
+
+void
+tree_set_writable(struct node *node, bool writable)
+{
+    struct tree_node *top = tree_node(node);
+    struct tree *tree = top->tree;
+
+    top->writable = writable;
+    tree->writable |= writable;
+    for (u64 i = 0; i < tree->bucket_count && node->type == FILETYPE_DIRECTORY;
+         i++)
+        for (struct tree_name *n = tree->buckets[i]; n != NULL; n = n->chain)
+            if (is_below(n->dir, top))
+                n->node->writable = writable;
 }
 
 struct node *
@@ -524,7 +540,7 @@ tree_stat(struct node *node, struct filestat *out)
 static bool
 tree_writable(struct node *n)
 {
-    return tree_node(n)->tree->writable;
+    return tree_node(n)->writable;
 }
 
 static errno_t
@@ -692,6 +708,7 @@ tree_create(struct node *dir, struct string name, u8 type, struct string target,
     error = add_node(tree_node(dir), name, type, port_realtime_ns(), true, &n);
     if (error != WASI_SUCCESS)
         return error;
+    n->writable = tree_node(dir)->writable;
     touch(tree_node(dir));
     if (target.len > 0) {
         error = reserve(n, target.len);
@@ -731,14 +748,6 @@ tree_remove(struct node *dir, struct string name)
     touch(tree_node(dir));
     remove_name(n);
     return WASI_SUCCESS;
-}
-
-static bool
-is_below(const struct tree_node *dir, const struct tree_node *above)
-{
-    while (dir != above && dir != dir->parent)
-        dir = dir->parent;
-    return dir == above;
 }
 
 // May `node` take the place of `old`?

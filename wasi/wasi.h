@@ -45,8 +45,8 @@ struct tar_entry {
     struct string path[2]; // joined by a slash; the first may be empty
     struct string target;  // of links
     struct bytes data;
-    u64 mtime; // seconds since 1970
-    char kind; // '0' file, '1' hard link, '2' symlink, '5' directory, ...
+    u64 mtime_ns; // since 1970; 0 for what is before, UINT64_MAX beyond
+    char kind;    // '0' file, '1' hard link, '2' symlink, '5' directory, ...
 };
 
 // A cursor; start with {.archive = ..., .error = ...}.
@@ -56,13 +56,13 @@ struct tar {
     struct error *error; // offset and reason of the first damage
     // What extended headers said about the next member:
     struct string path, target;
-    u64 size, mtime;
+    u64 size, mtime_ns;
     bool has_size, has_mtime;
 };
 
 // The next member; false at the end or after an error.  Understands ustar
 // prefixes, GNU long names ('L', 'K') and pax records ('x', path, linkpath,
-// size, mtime).
+// size, mtime).  No name has a zero byte.
 MUST_USE bool tar_next(struct tar *tar, struct tar_entry *entry);
 
 // Take the first component off a path: empty when there is none left.
@@ -157,8 +157,9 @@ MUST_USE struct tree *tree_new(struct bytes archive, struct error *error);
 void tree_free(struct tree *tree);
 struct node *tree_root(struct tree *tree);
 
-// Let programs change it; to be called before any runs.
-void tree_allow_writes(struct tree *tree);
+// Let programs change this node and what is below it, or not (as at first); to
+// be called before any runs.  Takes time linear in all names of the tree.
+void tree_set_writable(struct node *n, bool writable);
 
 // The contents of a regular file or the target of a symlink.
 struct bytes tree_data(struct node *n);
@@ -206,7 +207,7 @@ struct file {
     u32 flags; // FDFLAG_
     u64 offset;
     u64 rights, inheriting;
-    struct string preopen; // the name of a preopened directory, or empty
+    struct string preopen; // the name of a directory open from the start
 };
 
 // The personality's state of a process.
@@ -241,10 +242,17 @@ MUST_USE errno_t file_hold(struct wasi *w, u32 fd, u64 rights,
                            struct file **out);
 void file_drop(struct wasi *w, struct file *f);
 
+// A directory that a program has open from the start.
+struct preopen {
+    struct node *node;
+    struct string name; // "/" or "/NAME/..."
+};
+
 // What a program is given.  The strings must stay as long as the process.
 struct wasi_setup {
     struct bytes args, env; // NUL-terminated strings, end to end
-    struct node *root;      // preopened as "/"; may be NULL
+    const struct preopen *preopens;
+    u32 preopen_count;
     u32 terminals; // bit set of the standard streams that are terminals
 };
 
@@ -315,8 +323,13 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 //     run/terminals    those of 0, 1 and 2 that are terminals, as text "012"
 //                      (default: all)
 //     run/timeout      milliseconds until all is killed, as text
-//     run/writable     when it exists, programs may change the files below
-//     root/...         the files that every program sees as "/"
+//     run/dirs         the directories that every program has open, as their
+//                      names there: "/" is root, "/NAME" is root/NAME (default:
+//                      "/" when there is a root); NUL-terminated
+//     run/modes        "r/NAME" and "w/NAME", which files may be changed: each
+//                      for what is there and below, and the later one counts
+//                      (default: none); NUL-terminated
+//     root/...         the files
 //
 // Returns the exit status of program 0, 124 after a timeout, as the host has
 // it: the low eight bits, or 1 where these alone are 0.

@@ -1,0 +1,256 @@
+// tool/dirs.c: what programs see of the host's files, HOST[::GUEST[::ro]]: each
+// directory or file becomes members root/GUEST/... of the initrd, as a copy.
+//
+// Directories may lie in each other; like a mount, one hides what the outer
+// one has at its place.  A file outside of all directories is in one of its
+// own, which has nothing else.
+
+#include "tool/tool.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+bool
+dirs_add(struct dirs *dirs, const struct command *c, const struct option *o,
+         const char *value)
+{
+    struct dir dir = {.option = o->name, .text = value};
+
+    if (dirs->count == DIRS_MAX) {
+        misuse(c, "%s %s: more than %d of them", o->name, value, DIRS_MAX);
+        return false;
+    }
+    const char *guest = strstr(value, "::");
+    const char *mode = guest ? strstr(guest + 2, "::") : NULL;
+    u64 len = guest ? (u64)(guest - value) : strlen(value);
+    if (len == 0 || len >= sizeof(dir.host)) {
+        misuse(c, "%s %s: no directory or file is named", o->name, value);
+        return false;
+    }
+    if (mode != NULL && strcmp(mode + 2, "ro") != 0) {
+        misuse(c, "%s %s: what follows the second :: is not ro", o->name,
+               value);
+        return false;
+    }
+    snprintf(dir.host, sizeof(dir.host), "%.*s", (int)len, value);
+    dir.writable = strcmp(o->name, "--dir-copy") == 0 && mode == NULL;
+    if (guest != NULL) {
+        len = mode ? (u64)(mode - guest - 2) : strlen(guest + 2);
+        if (len >= sizeof(dir.guest)) {
+            misuse(c, "%s %s: the name is too long", o->name, value);
+            return false;
+        }
+        snprintf(dir.guest, sizeof(dir.guest), "%.*s", (int)len, guest + 2);
+    }
+    dirs->list[dirs->count++] = dir;
+    return true;
+}
+
+// --- where things are --------------------------------------------------------
+
+static bool
+refuse(const struct dir *dir, const char *why)
+{
+    complain("%s %s: %s", dir->option, dir->text, why);
+    return false;
+}
+
+// Let dir->guest be "/" or "/NAME/...", without ".", ".." and double slashes.
+static bool
+normalise(struct dir *dir)
+{
+    char clean[sizeof(dir->guest) + 1] = "";
+    const char *at = dir->guest;
+
+    while (*at != 0) {
+        size_t len = strcspn(at, "/");
+        if (len == 2 && memcmp(at, "..", 2) == 0)
+            return refuse(dir, "the program's name for it has a ..");
+        if (len > 0 && !(len == 1 && at[0] == '.')) {
+            strcat(clean, "/");
+            strncat(clean, at, len);
+        }
+        at += len + (at[len] == '/');
+    }
+    if (strlen(clean) >= sizeof(dir->guest))
+        return refuse(dir, "the name is too long");
+    strcpy(dir->guest, clean[0] ? clean : "/");
+    return true;
+}
+
+// A file is in the program's directory GUEST under its own name when GUEST is
+// empty or ends in a slash.
+static bool
+locate(struct dir *dir)
+{
+    size_t len = strlen(dir->guest);
+    struct stat st;
+
+    if (stat(dir->host, &st) != 0)
+        return refuse(dir, strerror(errno));
+    dir->is_file = S_ISREG(st.st_mode);
+    if (!dir->is_file && !S_ISDIR(st.st_mode))
+        return refuse(dir, "neither a directory nor a file");
+    if (dir->is_file && (len == 0 || dir->guest[len - 1] == '/')) {
+        const char *name = base_name(dir->host);
+        if (len + strlen(name) >= sizeof(dir->guest))
+            return refuse(dir, "the name is too long");
+        strcat(dir->guest, name);
+    }
+    if (!normalise(dir))
+        return false;
+    return !dir->is_file || strcmp(dir->guest, "/") != 0 ||
+           refuse(dir, "a file cannot be /");
+}
+
+// Is `path` a place below `dir`?
+static bool
+is_below(const char *path, const char *dir)
+{
+    size_t len = strcmp(dir, "/") == 0 ? 0 : strlen(dir);
+
+    return strncmp(path, dir, len) == 0 && path[len] == '/' &&
+           strcmp(path, dir) != 0;
+}
+
+static bool
+check_pair(const struct dir *a, const struct dir *b)
+{
+    const char *how = NULL;
+
+    if (strcmp(a->guest, b->guest) == 0)
+        how = "both";
+    else if ((a->is_file && is_below(b->guest, a->guest)) ||
+             (b->is_file && is_below(a->guest, b->guest)))
+        how = "a file and below it";
+    if (how == NULL)
+        return true;
+    complain("%s %s and %s %s: they are %s %s for the program; give one "
+             "another place, HOST::GUEST",
+             a->option, a->text, b->option, b->text, how, a->guest);
+    return false;
+}
+
+static bool
+locate_all(struct dirs *dirs)
+{
+    for (u32 i = 0; i < dirs->count; i++) {
+        if (!locate(&dirs->list[i]))
+            return false;
+        for (u32 k = 0; k < i; k++)
+            if (!check_pair(&dirs->list[k], &dirs->list[i]))
+                return false;
+    }
+    return true;
+}
+
+// --- packing -----------------------------------------------------------------
+
+// Left out is what another --dir hides: what has its place, and what would be
+// in the way to it.
+static bool
+is_hidden(void *self, const char *member, bool is_dir)
+{
+    const char *guest = member + strlen(ROOT);
+    const struct dirs *dirs = self;
+
+    for (u32 i = 0; i < dirs->count; i++) {
+        const char *other = dirs->list[i].guest;
+        if (strcmp(guest, other) == 0 || (!is_dir && is_below(other, guest)))
+            return true;
+    }
+    return false;
+}
+
+static bool
+pack_one(struct dirs *dirs, struct dir *dir, struct buffer *tar)
+{
+    char member[sizeof(ROOT) + sizeof(dir->guest)];
+    bool is_root = strcmp(dir->guest, "/") == 0;
+
+    snprintf(member, sizeof(member), "%s%s", ROOT, is_root ? "" : dir->guest);
+    return tar_add_path(tar, member, dir->host, is_hidden, dirs);
+}
+
+// The directory of a file, in `to`, and whether a --dir has it already.
+static bool
+has_home(struct dirs *dirs, const struct dir *file, char *to)
+{
+    for (u32 i = 0; i < dirs->count; i++)
+        if (!dirs->list[i].is_file &&
+            is_below(file->guest, dirs->list[i].guest))
+            return true;
+    strcpy(to, file->guest);
+    char *slash = strrchr(to, '/');
+    slash[slash == to] = 0;
+    return false;
+}
+
+// The names of the directories that the program has open, in the order of the
+// options, each once.
+static void
+pack_preopens(struct dirs *dirs, struct buffer *tar)
+{
+    struct buffer names = {0};
+    char home[sizeof(dirs->list[0].guest)];
+
+    for (u32 i = 0; i < dirs->count; i++) {
+        const struct dir *dir = &dirs->list[i];
+        const char *name = dir->guest;
+        if (dir->is_file && has_home(dirs, dir, home))
+            continue;
+        if (dir->is_file)
+            name = home;
+        bool known = false;
+        for (u64 at = 0; at < names.size;
+             at += strlen((char *)names.ptr + at) + 1)
+            known |= strcmp((char *)names.ptr + at, name) == 0;
+        if (!known)
+            buffer_put(&names, name, strlen(name) + 1);
+    }
+    tar_add(tar, "run/dirs", names.ptr, names.size);
+    buffer_free(&names);
+}
+
+static int
+by_guest(const void *a, const void *b)
+{
+    return strcmp(((const struct dir *)a)->guest,
+                  ((const struct dir *)b)->guest);
+}
+
+// Which places may be written to: outer ones first.
+static void
+pack_modes(const struct dirs *dirs, struct buffer *tar)
+{
+    struct dir *sorted = malloc(sizeof(dirs->list));
+    struct buffer modes = {0};
+
+    assert(sorted != NULL);
+    memcpy(sorted, dirs->list, dirs->count * sizeof(*sorted));
+    qsort(sorted, dirs->count, sizeof(*sorted), by_guest);
+    for (u32 i = 0; i < dirs->count; i++) {
+        buffer_put(&modes, sorted[i].writable ? "w" : "r", 1);
+        buffer_put(&modes, sorted[i].guest, strlen(sorted[i].guest) + 1);
+    }
+    tar_add(tar, "run/modes", modes.ptr, modes.size);
+    buffer_free(&modes);
+    free(sorted);
+}
+
+bool
+dirs_pack(struct dirs *dirs, struct buffer *tar)
+{
+    if (dirs->count == 0)
+        return true;
+    if (!locate_all(dirs))
+        return false;
+    for (u32 i = 0; i < dirs->count; i++)
+        if (!pack_one(dirs, &dirs->list[i], tar))
+            return false;
+    pack_preopens(dirs, tar);
+    pack_modes(dirs, tar);
+    return true;
+}
