@@ -71,7 +71,7 @@ struct personality {
 
 // A process with one instance of `m`, its imports resolved against the host
 // modules.  Not running yet.  Where an import or a segment is to blame, error
-// says at which offset; `error_text` (of error_text_size bytes) gets the details.
+// says at which offset; error_text (of error_text_size bytes) gets the details.
 MUST_USE status_t process_new(struct process **out, struct code_module *m,
                               const char *name, struct error *error,
                               char *error_text, u32 error_text_size);

@@ -129,6 +129,10 @@ def forged_file_names(t):
     end.says("^nebulet: new\\\\nnebulet: other\\.wasm: trap: x\\\\x1b\\[2J\u20ac"
              "\\.wasm: trap: unreachable$")
     end.never_says(r"^nebulet: other")
+    name = "long/" * 30 + "forge.wasm"
+    (t.work / name).parent.mkdir(parents=True, exist_ok=True)
+    t.run(t.wat("forge", name)).ends(134).says(
+        r"^nebulet: forge\.wasm: trap: unreachable$")
     end = t.run("none\nnebulet: other\x07").ends(1).lines(1)
     end.says(r"none\\nnebulet: other\\x07: No such file or directory$")
     t.call("compile", "none\n").ends(1).lines(1)
@@ -172,6 +176,8 @@ MODULES = [
         (import "wasi_snapshot_preview1" "sched_yield" (func (result i64)))
         (func (export "_start")))""",
      ['incompatible import type "wasi_snapshot_preview1" "sched_yield"$']),
+    ("huge", '(module (table 20000000 funcref) (func (export "_start")))',
+     [r"(?<!0x0: )table too large$"]),
     ("many", "(module " + " ".join(
         f'(import "env" "f{i}" (func))' for i in range(300)) +
      ' (func (export "_start")))',

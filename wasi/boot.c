@@ -112,7 +112,8 @@ file_name(struct node *dir)
     return name.len > 0 ? name : STRING("app.wasm");
 }
 
-// `nebulet: FILE: offset 0x12: MESSAGE`; the offset where there is one.
+// `nebulet: FILE: offset 0x12: MESSAGE`; the offset where the bytes there are
+// to blame.
 static void
 report(struct node *dir, status_t status, const struct error *error,
        const char *details)
@@ -123,7 +124,8 @@ report(struct node *dir, status_t status, const struct error *error,
                                              status_text(status);
     char offset[40] = "";
 
-    if (error->status != OK && error->what != NULL)
+    bool placed = error->at > 0 || error->status == ERR_MALFORMED;
+    if (error->what != NULL && placed)
         format(offset, sizeof(offset),
                "offset 0x%llx: ", (unsigned long long)error->at);
     klog("nebulet: %.*s: %s%s", (int)file.len, file.ptr, offset, what);
@@ -148,6 +150,20 @@ report_imports(struct node *dir, struct code_module *m)
     }
 }
 
+// What messages about a running program begin with: its path, or only the last
+// part of that when it is long.
+static void
+name_program(char *to, u64 size, struct node *dir)
+{
+    struct string path = file_name(dir), rest = path, part = path;
+
+    while (path.len >= size && part.len > 0) {
+        part = path_component(&rest);
+        path = part.len > 0 && rest.len == 0 ? part : path;
+    }
+    format_safe(to, size, "%.*s", (int)path.len, path.ptr);
+}
+
 static status_t
 new_process(struct process **out, struct node *dir, struct error *error,
             char *details)
@@ -160,8 +176,7 @@ new_process(struct process **out, struct node *dir, struct error *error,
         format(details, TEXT_SIZE, "there is no such file in the initrd");
         return ERR_NOT_FOUND;
     }
-    struct string path = file_name(dir);
-    format_safe(name, sizeof(name), "%.*s", (int)path.len, path.ptr);
+    name_program(name, sizeof(name), dir);
     status_t status = code_module_new(&m, app, error);
     if (status != OK)
         return status;
