@@ -522,6 +522,16 @@ def names_and_times(t):
         end.want(seen["/" + name][0] == time, f"{name} is from {time}")
 
 
+@case
+def too_large_directories(t):
+    """A message, not a crash, when the host has no memory for all of it."""
+    a = tree(t, "a", {"hole": ""})
+    os.truncate(t.work / "a/hole", 1 << 40)
+    t.run("--dir", a, t.cc("ls"), before=["prlimit", "--data=100000000"]).ends(
+        1).lines(1).says("^nebulet: no memory for [0-9]+ bytes$")
+    os.truncate(t.work / "a/hole", 0)
+
+
 # --- test scripts ------------------------------------------------------------
 
 

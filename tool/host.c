@@ -141,7 +141,11 @@ buffer_put(struct buffer *b, const void *bytes, u64 size)
     if (b->size + size > b->capacity) {
         b->capacity = MAX(2 * b->capacity, b->size + size + 4096);
         b->ptr = realloc(b->ptr, b->capacity);
-        assert(b->ptr != NULL);
+        if (b->ptr == NULL) {
+            complain("no memory for %llu bytes",
+                     (unsigned long long)b->capacity);
+            exit(1);
+        }
     }
     if (size > 0)
         memcpy(b->ptr + b->size, bytes, size);
