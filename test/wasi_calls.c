@@ -58,7 +58,9 @@ TEST(wasi_calls_strings)
     EXPECT_EQ(fake_u32(OUT + 4), DATA + 4);
     EXPECT_EQ(CALL_WASI("args_get", OUT, 65530), WASI_FAULT);
     EXPECT_EQ(CALL_WASI("args_get", 0xfffffffc, DATA), WASI_FAULT);
+    memset(fake.memory + OUT, 0x77, 4);
     EXPECT_EQ(CALL_WASI("environ_sizes_get", OUT, 65533), WASI_FAULT);
+    EXPECT_EQ(fake_u32(OUT), 0x77777777);
     fake_detach();
 }
 
@@ -249,7 +251,9 @@ TEST(wasi_calls_seek)
     }
     EXPECT_EQ(CALL_WASI("fd_seek", 1, 0, 1, OUT), WASI_SPIPE);
     EXPECT_EQ(CALL_WASI("fd_seek", 3, 0, 1, OUT), WASI_BADF);
-    EXPECT_EQ(CALL_WASI("fd_seek", 4, 0, 1, 65530), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 3, 0, 65530), WASI_FAULT);
+    EXPECT_EQ(CALL_WASI("fd_tell", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT), 11); // where it was
 }
 
 static const struct {

@@ -20,7 +20,8 @@ strings_sizes(struct bytes strings, u32 count_ptr, u32 size_ptr)
 {
     u32 count = count_strings(strings), size = (u32)strings.size;
 
-    if (!user_write(count_ptr, &count, sizeof(count)) ||
+    if (user_bytes(size_ptr, sizeof(size)).ptr == NULL ||
+        !user_write(count_ptr, &count, sizeof(count)) ||
         !user_write(size_ptr, &size, sizeof(size)))
         return WASI_FAULT;
     return WASI_SUCCESS;

@@ -309,6 +309,8 @@ seek(u32 fd, u64 delta, enum whence whence, u32 out)
     u64 offset = 0;
     struct file *f;
 
+    if (user_bytes(out, sizeof(offset)).ptr == NULL)
+        return WASI_FAULT;
     // Asking where one is takes less than going somewhere else.
     bool asks = whence == WHENCE_CUR && delta == 0;
     wasi_lock(w);
