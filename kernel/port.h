@@ -163,6 +163,10 @@ struct port_input {
 // console_interrupt() when it has.
 MUST_USE status_t port_look(bool now, struct port_input *out);
 
+// When the user's command was started, on port_monotonic_ns()'s clock; may be
+// before 0.
+i64 port_start_ns(void);
+
 // A line of the kernel's own.  Callable anywhere.
 void port_log(const void *bytes, u64 size);
 

@@ -9,4 +9,4 @@ for _ in 1 2; do
         printf "\\$(printf %03o $byte)"
         byte=$((byte + 1))
     done
-done | "$1/nebulet" selftest microvm "input stdin=framed"
+done | "$1/nebulet" selftest microvm "input"

@@ -80,7 +80,7 @@ TEST(port_boot_pvh)
         .map = {{0x400, 0x9ec00, 1, 0},
                 {0x9f000, 0x1000, 2, 0},
                 {0x100000, 0x7f00800, 1, 0}},
-        .cmdline = "stdin=framed x",
+        .cmdline = "console=one x",
     };
     const u8 *window = (const u8 *)&memory;
 
@@ -91,7 +91,7 @@ TEST(port_boot_pvh)
     expect_ranges(&info.ram, ram, COUNT(ram));
     EXPECT_EQ(info.initrd.start, 0x200000);
     EXPECT_EQ(info.initrd.end, 0x200000 + 12345);
-    EXPECT(string_equal(string_of(info.cmdline), STRING("stdin=framed x")));
+    EXPECT(string_equal(string_of(info.cmdline), STRING("console=one x")));
 }
 
 TEST(port_boot_multiboot2)
@@ -140,12 +140,12 @@ static const struct {
     const char *cmdline, *word;
     bool has;
 } lines[] = {
-    {"stdin=framed",      "stdin=framed", true },
-    {"  stdin=framed ",   "stdin=framed", true },
-    {"a stdin=framed b",  "stdin=framed", true },
-    {"a stdin=framedx b", "stdin=framed", false},
-    {"xstdin=framed",     "stdin=framed", false},
-    {"stdin=frame",       "stdin=framed", false},
+    {"console=one",      "console=one", true },
+    {"  console=one ",   "console=one", true },
+    {"a console=one b",  "console=one", true },
+    {"a console=onex b", "console=one", false},
+    {"xconsole=one",     "console=one", false},
+    {"console=on",       "console=one", false},
     {"a ab abc",          "abc",          true },
     {"",                  "abc",          false},
     {"   ",               "abc",          false},

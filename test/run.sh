@@ -131,6 +131,7 @@ part_programs() {
         test/programs.sh "$out" linux "$out/nebulet-plain"
     part "programs metal" test/programs.sh "$out" metal
     part "streams linux" test/streams.py "$out" linux
+    part "streams metal" test/streams.py "$out" metal
 }
 
 part_command() {

@@ -361,13 +361,13 @@ def test_spam_full():
 
 def test_disk_full():
     """A file that may not grow further: all that fits is in it."""
-    limit = 100000
+    limit = 1000000
 
     def before():
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
     file, (reader, writer) = Output("file", "stdout"), os.pipe()
-    status = start([program, "spam", "1000000"], subprocess.DEVNULL, file.fd,
+    status = start([program, "spam", "3000000"], subprocess.DEVNULL, file.fd,
                    writer, before).wait(LIMIT_S)
     os.close(writer)
     text = os.read(reader, 1000)

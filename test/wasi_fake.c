@@ -165,6 +165,12 @@ klog(const char *text, ...)
     strcat(fake.log, "\n");
 }
 
+i64
+port_start_ns(void)
+{
+    return 0;
+}
+
 u64
 port_monotonic_ns(void)
 {

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <time.h>
 
 // One line with whatever is inserted made safe to show.
 static void
@@ -43,6 +44,29 @@ tell(const char *text, ...)
     va_start(list, text);
     put_line(stdout, "", text, list);
     va_end(list);
+}
+
+static u64 start_ms;
+
+u64
+host_now_ms(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (u64)t.tv_sec * 1000 + (u64)t.tv_nsec / 1000000;
+}
+
+u64
+host_age_ms(void)
+{
+    return host_now_ms() - start_ms;
+}
+
+void
+host_start(void)
+{
+    start_ms = host_now_ms();
 }
 
 int

@@ -94,6 +94,7 @@ run(int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+    host_start();
     occupy_streams();
     return output_end(run(argc, argv));
 }

@@ -285,7 +285,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
     struct qemu_options qemu = {
         .kernel = kernel_path("nebulet.elf", path, sizeof(path)),
         .machine = run->machine ? run->machine : "microvm",
-        .append = "stdin=framed",
+        .append = "",
         .memory_mib = run->memory_mib ? run->memory_mib : 1024,
         .timeout_ms = run->timeout_ms};
 

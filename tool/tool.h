@@ -19,6 +19,11 @@
 void complain(const char *text, ...) PRINTF(1, 2);
 void tell(const char *text, ...) PRINTF(1, 2);
 
+// Milliseconds of the monotonic clock, and since the command was started.
+u64 host_now_ms(void);
+u64 host_age_ms(void);
+void host_start(void); // it is now
+
 // To be called last: `status`, but 1 instead of 0 after a complaint when
 // something that was printed on stdout did not arrive.
 MUST_USE int output_end(int status);
@@ -169,7 +174,7 @@ struct qemu_options {
     const char *machine; // "microvm" or "q35"
     const char *append;  // kernel command line
     u32 memory_mib;
-    u64 timeout_ms; // 0 = none
+    u64 timeout_ms; // of the command's age, 0 = none
 };
 
 // Boot the kernel with an initrd, connect the terminal, return the exit status

@@ -253,7 +253,7 @@ run_selftest(struct words words)
         .kernel = kernel_path(given.count > 2 ? given.list[2] : "port-test.elf",
                               image, sizeof(image)),
         .machine = machine,
-        .append = given.count > 1 ? given.list[1] : "stdin=framed",
+        .append = given.count > 1 ? given.list[1] : "",
         .memory_mib = 512};
 
     return qemu_run(&options, (struct bytes){NULL, 0});

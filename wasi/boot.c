@@ -7,6 +7,8 @@
 enum { STATUS_BAD = 1, STATUS_TIMEOUT = 124 };
 enum { TEXT_SIZE = 400, IMPORTS_SHOWN = 20 };
 
+#define TIMEOUT_MAX 1000000000000ull // ms: more is for ever
+
 struct program {
     struct process *process; // NULL: not started
     u32 status;
@@ -84,7 +86,8 @@ read_timeout(struct node *run, u64 *deadline_ns)
             return false;
         ms = ms * 10 + (u64)(text.ptr[i] - '0');
     }
-    *deadline_ns = port_monotonic_ns() + ms * 1000000;
+    i64 deadline = port_start_ns() + (i64)(MIN(ms, TIMEOUT_MAX) * 1000000);
+    *deadline_ns = (u64)MAX(deadline, 0);
     return true;
 }
 

@@ -322,7 +322,8 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 //                      "beside": start at once
 //     run/terminals    those of 0, 1 and 2 that are terminals, as text "012"
 //                      (default: all)
-//     run/timeout      milliseconds until all is killed, as text
+//     run/timeout      milliseconds from the start of the user's command until
+//                      all is killed, as text
 //     run/dirs         the directories that every program has open, as their
 //                      names there: "/" is root, "/NAME" is root/NAME (default:
 //                      "/" when there is a root); NUL-terminated

@@ -14,6 +14,7 @@
 enum { LOG_PATIENCE_MS = 50 };
 
 static struct host_stream streams[PORT_LOG]; // standard ones, by descriptor
+static i64 start_ns;
 
 // --- waiting for the host ----------------------------------------------------
 
@@ -65,6 +66,7 @@ linux_streams_poll(const struct timespec *patience)
 void
 linux_streams_init(void)
 {
+    start_ns = (i64)port_monotonic_ns();
     signal(SIGPIPE, SIG_IGN); // errors are for the program
     signal(SIGXFSZ, SIG_IGN);
     for (u32 i = 0; i < PORT_LOG; i++) {
@@ -130,6 +132,12 @@ port_look(bool now, struct port_input *out)
     }
     port_interrupts_restore(on);
     return status;
+}
+
+i64
+port_start_ns(void)
+{
+    return start_ns;
 }
 
 // Where nobody reads, lines are dropped: the kernel has other things to do.

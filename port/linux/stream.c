@@ -68,12 +68,16 @@ host_stream_open(struct host_stream *s, int fd)
 {
     struct stat stat;
 
+    int access = fcntl(fd, F_GETFL) & O_ACCMODE;
+    int wrong = fd == STDIN_FILENO ? O_WRONLY : O_RDONLY;
+
     *s = (struct host_stream){.fd = fd, .own = -1, .how = HOW_FILE};
-    if (fstat(fd, &stat) != 0)
+    if (fstat(fd, &stat) != 0 || access == wrong)
         return; // reading and writing will say so
+    s->pipe = S_ISFIFO(stat.st_mode) || S_ISSOCK(stat.st_mode);
     bool terminal = S_ISCHR(stat.st_mode) && isatty(fd);
     bool null = S_ISCHR(stat.st_mode) && stat.st_rdev == makedev(1, 3);
-    if (terminal || null || S_ISFIFO(stat.st_mode) || S_ISSOCK(stat.st_mode))
+    if (terminal || null || s->pipe)
         s->behind = BEHIND;
     if (S_ISSOCK(stat.st_mode)) {
         s->how = HOW_SOCKET;
@@ -92,6 +96,15 @@ host_stream_close(struct host_stream *s)
     if (s->own >= 0)
         close(s->own);
     s->own = -1;
+}
+
+bool
+host_stream_same(const struct host_stream *a, const struct host_stream *b)
+{
+    struct stat x, y;
+
+    return fstat(a->fd, &x) == 0 && fstat(b->fd, &y) == 0 &&
+           x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 int
@@ -186,5 +199,6 @@ host_stream_unread(const struct host_stream *s)
 {
     short found;
 
-    return poll_now(s, 0, &found) && (found & (POLLERR | POLLHUP)) != 0;
+    return s->pipe && poll_now(s, 0, &found) &&
+           (found & (POLLERR | POLLHUP)) != 0;
 }

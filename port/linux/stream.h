@@ -13,6 +13,7 @@ struct host_stream {
     int fd;     // as it was given to us
     int own;    // the same opened again, non-blocking; else -1
     u8 how;     // stream.c
+    bool pipe;  // or a socket: it may lose its reader
     u32 behind; // bytes that the host takes without knowing whether they
                 // arrive: a pipe's or a terminal's; 0 for files
 };
@@ -31,8 +32,11 @@ MUST_USE status_t host_stream_read(struct host_stream *s, void *to, u64 size,
 MUST_USE status_t host_stream_look(struct host_stream *s,
                                    struct port_input *out);
 
+// Whether both are the same file.
+bool host_stream_same(const struct host_stream *a, const struct host_stream *b);
+
 // The descriptor to poll for POLLIN or POLLOUT.
 int host_stream_fd(const struct host_stream *s);
 
-// Nobody will read what we write.
+// Nobody will read what we write: polling for nothing finds an error.
 bool host_stream_unread(const struct host_stream *s);

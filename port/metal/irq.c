@@ -34,7 +34,11 @@ enum {
     IOAPIC_INDEX = 0,
     IOAPIC_DATA = 0x10,
     IOAPIC_TABLE = 0x10, // two words for each line
+    IOAPIC_LINES = 24,
+    LINE_LEVEL = 1 << 15,
 };
+
+#define MESSAGE_ADDRESS 0xfee00000u // SDM 3A, 10.11.1
 
 #define IOAPIC_PHYSICAL 0xfec00000ull
 
@@ -87,11 +91,38 @@ ioapic_write(u32 reg, u32 value)
     mmio_write(IOAPIC_PHYSICAL + IOAPIC_DATA, value);
 }
 
+// Its number in messages to this CPU.
+static u32
+apic_id(void)
+{
+    return x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
+}
+
+static void
+enable_line(u32 line, u32 how)
+{
+    if (line >= IOAPIC_LINES)
+        return;
+    ioapic_write(IOAPIC_TABLE + 2 * line + 1, apic_id() << 24);
+    ioapic_write(IOAPIC_TABLE + 2 * line, how);
+}
+
 void
 irq_enable_line(u32 line, enum vector vector)
 {
-    ioapic_write(IOAPIC_TABLE + 2 * line + 1, apic_read(APIC_ID) & 0xff000000);
-    ioapic_write(IOAPIC_TABLE + 2 * line, vector);
+    enable_line(line, vector);
+}
+
+void
+irq_enable_level(u32 line, enum vector vector)
+{
+    enable_line(line, (u32)vector | LINE_LEVEL);
+}
+
+u32
+irq_message_address(void)
+{
+    return MESSAGE_ADDRESS | apic_id() << 12;
 }
 
 void

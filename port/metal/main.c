@@ -1,6 +1,6 @@
 // The kernel on the bare machine: from the boot loader to the programs of the
-// initrd and the exit status.  How QEMU starts it (TCG; tool/qemu.c has the
-// same, with the log and standard error on descriptors of its own):
+// initrd and the exit status.  How to start it in QEMU by hand (TCG), with the
+// programs on a serial port (tool/qemu.c adds the channel, abi/channel.h):
 //
 //     qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 512M
 //         -M microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=off
@@ -12,12 +12,11 @@
 //         -device isa-serial,chardev=com2,iobase=0x2f8,irq=3
 //         -chardev file,id=log,path=log.txt
 //         -device isa-debugcon,chardev=log,iobase=0xe9
-//         -kernel out/nebulet.elf -initrd programs.tar -append stdin=framed
+//         -kernel out/nebulet.elf -initrd programs.tar
 //
 // and the same with `-M q35`.  What may be left out: com2 and log, whose text
-// then appears on com1; stdin=framed (serial.c).  QEMU's exit status is
-// 2 n + 1 for our status n, modulo 256; the log ends with a NUL and the byte n
-// (panic.c).
+// then appears on com1.  QEMU's exit status is 2 n + 1 for our status n, modulo
+// 256; the log ends with a NUL and the byte n (panic.c).
 
 #include "port/metal/metal.h"
 #include "wasi/wasi.h"
@@ -52,8 +51,10 @@ first_thread(void *arg)
 
     (void)arg;
     kernel_init(program_modules);
-    serial_start(boot_info_has_word(&info, "stdin=framed"));
-    port_exit(boot_run(initrd, info.cmdline));
+    streams_start(&info);
+    u32 status = boot_run(initrd, info.cmdline);
+    streams_drain();
+    port_exit(status);
 }
 
 NORETURN static void

@@ -20,6 +20,15 @@ out32(u16 port, u32 value)
     __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
 }
 
+static inline u32
+in32(u16 port)
+{
+    u32 value;
+
+    __asm__ volatile("inl %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
 static inline u8
 in8(u16 port)
 {
@@ -251,6 +260,7 @@ enum vector {
     VECTOR_TIMER = 32,
     VECTOR_POKE,
     VECTOR_COM1,
+    VECTOR_VIRTIO,
     VECTOR_SPURIOUS = 255,
 };
 
@@ -270,6 +280,8 @@ extern const u8 preempt_start[];     // trap.S
 void irq_init(void);
 void irq_end(void); // the interrupt being handled may come again
 void irq_enable_line(u32 line, enum vector vector); // edge, as ISA lines are
+void irq_enable_level(u32 line, enum vector vector);
+u32 irq_message_address(void); // of message-signalled interrupts for this CPU
 
 // The local timer counts down once from `count`; 0 stops it.
 void irq_timer_start(u32 count);
@@ -280,13 +292,24 @@ u32 irq_timer_count(void);
 void clock_init(void);
 bool clock_interrupt(void); // the timer fired: is it time?
 
-// --- serial.c: the console ---------------------------------------------------
+// --- streams.c: the standard streams and the log -----------------------------
 
-void serial_init(void);         // output only
-void serial_start(bool framed); // input too
+void streams_start(const struct boot_info *info); // all that there is
+void streams_drain(void);                         // wait for the host
+void streams_stop(void); // for the end: whoever wrote, writes no more
+
+// --- serial.c: on serial ports -----------------------------------------------
+
+void serial_init(void);  // output only
+void serial_start(void); // input too
 void serial_interrupt(void);
-void serial_unlock(void);   // for the end: whoever wrote, writes no more
+void serial_unlock(void);
 void serial_end(u8 status); // the last bytes of the log
+
+// Write all; the rest as in kernel/port.h.
+void serial_write(enum port_stream stream, const void *bytes, u64 size);
+MUST_USE status_t serial_read(void *to, u64 size, u64 *count);
+MUST_USE status_t serial_look(bool now, struct port_input *out);
 
 // --- random.c ----------------------------------------------------------------
 

@@ -1,12 +1,9 @@
-// The console: standard input and output on the first serial port, standard
+// Serial ports: standard input and output on the first serial port, standard
 // error on the second, the kernel's log on QEMU's debug port (0xe9); what is
 // missing falls back to the first.
 //
-// Input arrives by interrupt into a ring.  It ends at ^D at the start of a
-// line.  Or, with `stdin=framed` on the command line, it comes in frames of a
-// length byte and as many bytes, and ends at length 0, so that every byte can
-// be input.  The frames start after a byte FRAME_START; what comes before it is
-// dropped, because turning on the port's FIFO may lose what was there.
+// This is for boot, panics, and machines without a channel (streams.c).  Input
+// arrives by interrupt into a ring.  It ends at ^D at the start of a line.
 
 #include "kernel/kernel.h"
 #include "port/metal/metal.h"
@@ -37,7 +34,6 @@ enum {
     PIECE = 512, // not mixed with what others write
 
     RING_SIZE = 4096,
-    FRAME_START = 0xa5,
     CONTROL_D = 4,
 };
 
@@ -49,12 +45,9 @@ static struct spinlock input_lock;
 // Under input_lock.
 static u8 ring[RING_SIZE];
 static u32 ring_from, ring_to; // count up forever
-static bool framed;
-static bool frames_started;   // FRAME_START has come
-static u32 frame_left;        // bytes left of the current frame
-static bool ended;            // no more input, ever
-static bool in_line;          // not at the start of a line
-static bool receiver_stopped; // the ring was full
+static bool ended;             // no more input, ever
+static bool in_line;           // not at the start of a line
+static bool receiver_stopped;  // the ring was full
 
 static bool
 ring_full(void)
@@ -121,8 +114,8 @@ send(enum port_stream stream, const u8 *bytes, u64 size)
 
 // In pieces, with interrupts between them: a reader that has stopped must not
 // stop our clock.
-static void
-write_all(enum port_stream stream, const void *bytes, u64 size)
+void
+serial_write(enum port_stream stream, const void *bytes, u64 size)
 {
     const u8 *at = bytes;
 
@@ -134,28 +127,6 @@ write_all(enum port_stream stream, const void *bytes, u64 size)
         at += sent;
         size -= sent;
     }
-}
-
-status_t
-port_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
-{
-    *count = MIN(size, (u64)PIECE);
-    write_all(stream, bytes, *count);
-    return OK;
-}
-
-status_t
-port_settle(enum port_stream stream, u64 *lost)
-{
-    (void)stream;
-    *lost = 0;
-    return OK;
-}
-
-void
-port_log(const void *bytes, u64 size)
-{
-    write_all(PORT_LOG, bytes, size);
 }
 
 void
@@ -200,43 +171,26 @@ serial_interrupt(void)
     console_interrupt();
 }
 
-// Consume what is not data at the head of the ring.
-static void
-skip_framing(void)
+// Whether the next byte is data; notices the end.
+static bool
+has_byte(void)
 {
-    while (framed && !frames_started && ring_from != ring_to)
-        frames_started = ring[ring_from++ % RING_SIZE] == FRAME_START;
-    while (!ended && ring_from != ring_to && framed && frame_left == 0) {
-        frame_left = ring[ring_from++ % RING_SIZE];
-        ended = frame_left == 0;
-    }
-    if (!framed && !in_line && ring_from != ring_to &&
+    if (!ended && !in_line && ring_from != ring_to &&
         ring[ring_from % RING_SIZE] == CONTROL_D)
         ended = true;
-}
-
-static bool
-take_byte(u8 *byte)
-{
-    skip_framing();
-    if (ended || ring_from == ring_to)
-        return false;
-    *byte = ring[ring_from++ % RING_SIZE];
-    in_line = *byte != '\n';
-    if (framed)
-        frame_left--;
-    return true;
+    return !ended && ring_from != ring_to;
 }
 
 status_t
-port_read(void *to, u64 size, u64 *count)
+serial_read(void *to, u64 size, u64 *count)
 {
     bool on = spin_lock(&input_lock);
+    u8 *bytes = to;
 
-    *count = 0;
-    while (*count < size && take_byte((u8 *)to + *count))
-        *count += 1;
-    skip_framing();
+    for (*count = 0; *count < size && has_byte(); *count += 1) {
+        bytes[*count] = ring[ring_from++ % RING_SIZE];
+        in_line = bytes[*count] != '\n';
+    }
     status_t status = *count > 0 || ended ? OK : ERR_SHOULD_WAIT;
     if (receiver_stopped && ring_to - ring_from < RING_SIZE / 2) {
         receiver_stopped = false;
@@ -248,15 +202,14 @@ port_read(void *to, u64 size, u64 *count)
 }
 
 status_t
-port_look(bool now, struct port_input *out)
+serial_look(bool now, struct port_input *out)
 {
     bool on = spin_lock(&input_lock);
 
-    skip_framing();
-    *out = (struct port_input){.ended = ended};
-    if (!ended)
-        out->ready =
-            framed ? MIN(frame_left, ring_to - ring_from) : ring_to - ring_from;
+    *out = (struct port_input){0};
+    if (has_byte())
+        out->ready = ring_to - ring_from;
+    out->ended = ended;
     spin_unlock(&input_lock, on);
     if (out->ready > 0 || out->ended)
         return OK;
@@ -276,9 +229,8 @@ serial_init(void)
 }
 
 void
-serial_start(bool frames)
+serial_start(void)
 {
-    framed = frames;
     ended = !has_com1;
     if (!has_com1)
         return;

@@ -6,6 +6,7 @@
 // is to give way does so on its own stack, in preempt_start.
 
 #include "kernel/kernel.h"
+#include "port/metal/channel.h"
 #include "port/metal/metal.h"
 #include "port/x64/port_x64.h"
 
@@ -62,7 +63,7 @@ give_up(const struct trap_frame *f)
                            exception_names[f->vector] :
                            "unknown";
 
-    serial_unlock();
+    streams_stop();
     say("kernel panic: exception %lu (%s), error %lx, address %lx%s", f->vector,
         name, f->error, fault_address(),
         is_stack_overflow(f) ? ": kernel stack overflow" : "");
@@ -172,6 +173,8 @@ handle_interrupt(struct trap_frame *f)
         schedule = clock_interrupt();
     if (f->vector == VECTOR_COM1)
         serial_interrupt();
+    if (f->vector == VECTOR_VIRTIO)
+        channel_interrupt();
     irq_end();
     if (schedule && sched_interrupt())
         preempt(f);

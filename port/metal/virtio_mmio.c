@@ -1,0 +1,134 @@
+// Virtio over MMIO, version 2 (virtio 1.2, 4.2).
+
+#include "port/metal/virtio.h"
+
+enum {
+    MAGIC = 0x000,
+    VERSION = 0x004,
+    DEVICE_ID = 0x008,
+    FEATURES = 0x010,
+    FEATURES_SELECT = 0x014,
+    ACCEPT = 0x020,
+    ACCEPT_SELECT = 0x024,
+    QUEUE_SELECT = 0x030,
+    QUEUE_MAX = 0x034,
+    QUEUE_SIZE = 0x038,
+    QUEUE_READY = 0x044,
+    QUEUE_NOTIFY = 0x050,
+    INTERRUPT_STATUS = 0x060,
+    INTERRUPT_ACK = 0x064,
+    STATUS = 0x070,
+    QUEUE_DESC = 0x080, // low half, then high half; so the next two
+    QUEUE_AVAIL = 0x090,
+    QUEUE_USED = 0x0a0,
+    REGISTERS_SIZE = 0x100,
+
+    MAGIC_VALUE = 0x74726976, // "virt"
+    VERSION_VALUE = 2,
+};
+
+static u32
+get(struct virtio_device *d, u32 reg)
+{
+    return *(volatile u32 *)(d->registers + reg);
+}
+
+static void
+set(struct virtio_device *d, u32 reg, u32 value)
+{
+    *(volatile u32 *)(d->registers + reg) = value;
+}
+
+static u64
+mmio_features(struct virtio_device *d)
+{
+    set(d, FEATURES_SELECT, 0);
+    u64 low = get(d, FEATURES);
+    set(d, FEATURES_SELECT, 1);
+    return low | (u64)get(d, FEATURES) << 32;
+}
+
+static void
+mmio_accept(struct virtio_device *d, u64 features)
+{
+    for (u32 i = 0; i < 2; i++) {
+        set(d, ACCEPT_SELECT, i);
+        set(d, ACCEPT, (u32)(features >> 32 * i));
+    }
+}
+
+static u8
+mmio_status(struct virtio_device *d)
+{
+    return (u8)get(d, STATUS);
+}
+
+static void
+mmio_set_status(struct virtio_device *d, u8 status)
+{
+    if (status & VIRTIO_DRIVER_OK)
+        irq_enable_level(d->line, VECTOR_VIRTIO);
+    set(d, STATUS, status);
+}
+
+static u32
+mmio_queue_max(struct virtio_device *d, u32 index)
+{
+    set(d, QUEUE_SELECT, index);
+    return get(d, QUEUE_READY) ? 0 : get(d, QUEUE_MAX);
+}
+
+static void
+mmio_queue_start(struct virtio_device *d, u32 index, u64 ring,
+                 const struct virtqueue *q)
+{
+    static const u32 regs[3] = {QUEUE_DESC, QUEUE_AVAIL, QUEUE_USED};
+
+    set(d, QUEUE_SELECT, index);
+    set(d, QUEUE_SIZE, q->size);
+    for (u32 i = 0; i < COUNT(regs); i++) {
+        set(d, regs[i], (u32)(ring + q->offsets[i]));
+        set(d, regs[i] + 4, (u32)((ring + q->offsets[i]) >> 32));
+    }
+    set(d, QUEUE_READY, 1);
+}
+
+static void
+mmio_notify(struct virtio_device *d, u32 index)
+{
+    set(d, QUEUE_NOTIFY, index);
+}
+
+// The line falls with the last bit.
+static void
+mmio_acknowledge(struct virtio_device *d)
+{
+    set(d, INTERRUPT_ACK, get(d, INTERRUPT_STATUS));
+}
+
+static const struct virtio_transport mmio_transport = {
+    .features = mmio_features,
+    .accept = mmio_accept,
+    .status = mmio_status,
+    .set_status = mmio_set_status,
+    .queue_max = mmio_queue_max,
+    .queue_start = mmio_queue_start,
+    .notify = mmio_notify,
+    .acknowledge = mmio_acknowledge,
+};
+
+bool
+virtio_mmio_probe(struct virtio_device *d, enum virtio_id id, u64 physical,
+                  u32 line)
+{
+    u8 *registers =
+        physical % 4 == 0 ? virtio_map(physical, REGISTERS_SIZE) : NULL;
+
+    if (registers == NULL)
+        return false;
+    *d = (struct virtio_device){.transport = &mmio_transport,
+                                .registers = (u64)registers,
+                                .line = line};
+    return get(d, MAGIC) == MAGIC_VALUE && get(d, VERSION) == VERSION_VALUE &&
+           get(d, DEVICE_ID) == id;
+}
