@@ -122,15 +122,15 @@ imm_sample(const struct x64_info *info, u32 n)
 static const struct x64_roles {
     bool def, a, b, rm; // registers that the shape names; rm is one of them
 } shape_roles[] = {
-#define ROLE_NONE 0
-#define ROLE_EXT  0
-#define ROLE_DEF  1
-#define ROLE_A    2
-#define ROLE_B    4
-#define SHAPE(id, reg, vvvv, rm, text, read)                   \
-    {((ROLE_##reg | ROLE_##vvvv | ROLE_##rm) & ROLE_DEF) != 0, \
-     ((ROLE_##reg | ROLE_##vvvv | ROLE_##rm) & ROLE_A) != 0,   \
-     ((ROLE_##reg | ROLE_##vvvv | ROLE_##rm) & ROLE_B) != 0, ROLE_##rm != 0},
+#define FROM_NONE 0
+#define FROM_EXT  0
+#define FROM_DEF  1
+#define FROM_A    2
+#define FROM_B    4
+#define SHAPE(id, reg, vvvv, rm, text, read, def, mem, def2, a, b, clobbers) \
+    {((FROM_##reg | FROM_##vvvv | FROM_##rm) & FROM_DEF) != 0,               \
+     ((FROM_##reg | FROM_##vvvv | FROM_##rm) & FROM_A) != 0,                 \
+     ((FROM_##reg | FROM_##vvvv | FROM_##rm) & FROM_B) != 0, FROM_##rm != 0},
 #include "x64/shapes.def"
 };
 

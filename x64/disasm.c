@@ -20,7 +20,8 @@
 static const struct operands {
     const char *all, *read;
 } operands[] = {
-#define SHAPE(id, reg, vvvv, rm, text, read) {text, read},
+#define SHAPE(id, reg, vvvv, rm, text, read, def, mem, def2, a, b, clobbers) \
+    {text, read},
 #include "x64/shapes.def"
 };
 
@@ -320,8 +321,7 @@ static void
 print_defs(const struct text *t)
 {
     const struct mins *ins = t->ins;
-    bool two = t->info->shape == SHAPE_MUL || t->info->shape == SHAPE_DIV ||
-               t->info->shape == SHAPE_RMW_LOOP;
+    bool two = mins_roles(ins, 0)->def2 != ROLE_NONE;
 
     if (t->info->shape == SHAPE_JCC || t->info->shape == SHAPE_SWITCH)
         return;

@@ -131,7 +131,8 @@ enum x64_imm { // of a row
 };
 
 enum x64_shape { // of operands, see shapes.def
-#define SHAPE(id, reg, vvvv, rm, text, read) SHAPE_##id,
+#define SHAPE(id, reg, vvvv, rm, text, read, def, mem, def2, a, b, clobbers) \
+    SHAPE_##id,
 #include "x64/shapes.def"
     SHAPE_COUNT
 };
@@ -166,19 +167,20 @@ enum mins_flag {
     MINS_OUT = 8,   // ... among the outgoing arguments: disp from rsp
     MINS_RODATA =
         16, // ... a constant of the function: disp = offset in the pool
-    MINS_TRAPS = 32,   // may fault: a trap site; divisions by the divisor, all
-                       // others MEMORY_BOUNDS
-    MINS_CONST64 = 64, // imm is an index in mach.wide (64-bit immediate)
+    MINS_TRAPS = 32,    // may fault: a trap site; divisions by the divisor, all
+                        // others MEMORY_BOUNDS
+    MINS_CONST64 = 64,  // imm is an index in mach.wide (64-bit immediate)
+    MINS_SPILLED = 128, // ... the slot of vreg disp; inside of allocate only
 };
 
 // One machine instruction.  Between one that sets flags and its reader,
 // allocate puts nothing but moves that leave the flags alone.
 struct mins {
-    u16 op;        // enum x64_op
-    u8 flags;      // enum mins_flag
-    u8 cc;         // enum cc; for memory operands the scale is in `scale`
-    u8 scale;      // 0..3
-    u8 flags_live; // the flags are read later (allocate's own note)
+    u16 op;          // enum x64_op
+    u8 flags;        // enum mins_flag
+    u8 cc;           // enum cc; for memory operands the scale is in `scale`
+    u8 scale;        // 0..3
+    bool flags_live; // the flags are read later; for allocate
     u8 unused[2];
     vreg_t def, def2, a, b;
     vreg_t base, index; // memory: [base + index << scale + disp]; base may be
@@ -244,7 +246,7 @@ struct mach {
                      // fn.edges[].to or an edge block
 };
 
-// --- emit/encode.c -----------------------------------------------------------
+// --- operands.c: what is known of rows and shapes ----------------------------
 
 // A row of ops.def.
 struct x64_info {
@@ -268,6 +270,80 @@ x64_info(u32 op)
 
 // Is the row VEX-encoded on such a CPU?
 bool x64_is_vex(const struct x64_info *info, u32 features);
+
+// What an operand of a shape is; see shapes.def.
+enum role {
+    ROLE_NONE,
+    ROLE_USE,
+    ROLE_RM, // register b: a use that may become memory
+    ROLE_DEF,
+    ROLE_TIED,  // def, in the register of a (unless VEX)
+    ROLE_EARLY, // def, in no register that is read
+    ROLE_RAX,   // use or def in a fixed register
+    ROLE_RCX,
+    ROLE_RDX,
+};
+
+struct roles {
+    u8 def, def2, a, b; // enum role
+    u8 clobbers;        // bits rax rcx rdx
+};
+
+// By whether VEX-encoded, whether the rm operand is memory, and shape.
+extern const struct roles x64_shape_roles[2][2][SHAPE_COUNT];
+
+// What the walks over the code ask of every instruction.
+struct x64_traits {
+    u8 shape;     // enum x64_shape
+    u8 flags;     // enum x64_flag, as far as it fits
+    bool is_call; // a call, a tail call or a return: uses struct mcall
+};
+
+extern const struct x64_traits x64_traits[X64_OP_COUNT];
+
+static inline bool
+mins_is_call(const struct mins *ins)
+{
+    return x64_traits[ins->op].is_call;
+}
+
+static inline bool
+mins_is_ret(const struct mins *ins)
+{
+    return x64_traits[ins->op].shape == SHAPE_RET;
+}
+
+// A call that comes back.
+static inline bool
+mins_returns(const struct mins *ins)
+{
+    u8 shape = x64_traits[ins->op].shape;
+
+    return shape == SHAPE_CALL_REL || shape == SHAPE_CALL_RM;
+}
+
+static inline u8
+mins_shape(const struct mins *ins)
+{
+    return x64_traits[ins->op].shape;
+}
+
+static inline const struct roles *
+mins_roles(const struct mins *ins, u32 features)
+{
+    struct x64_traits traits = x64_traits[ins->op];
+    bool vex = (traits.flags & VEX_ONLY) ||
+               ((traits.flags & VEX) && (features & CPU_AVX));
+
+    return &x64_shape_roles[vex][ins->flags & MINS_MEM][traits.shape];
+}
+
+// The edges out of a block: the last instruction's.  Consecutive numbers or
+// two, so: count, and mach_edge_out() for each.
+u32 mach_edges_out(const struct mach *m, blk_t b);
+edge_t mach_edge_out(const struct mach *m, blk_t b, u32 i);
+
+// --- emit/encode.c -----------------------------------------------------------
 
 // Bytes that encode() may write at most: at all, and for this instruction.
 enum { ENCODE_ROOM = 96 };

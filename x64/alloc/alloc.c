@@ -1,4 +1,5 @@
-// x64/alloc/alloc.c: give every virtual register a place; see alloc.h.
+// x64/alloc/alloc.c: give every virtual register a place; see alloc.h for what
+// the phases do.
 
 #include "x64/alloc/alloc.h"
 
@@ -41,109 +42,13 @@ init_abi_arena(struct allocator *a)
     return OK;
 }
 
-enum { IN_PLACE = 2048 }; // instructions from which on memory counts
-
-static bool
-is_const(const struct mach *m, vreg_t v)
-{
-    return v < m->fn->ins_count && m->fn->ins[v].op == IR_CONST;
-}
-
-// Instructions that this one needs before it: constants, moves to fixed
-// registers, the copy of a tied operand that is used again.
-static u32
-guess_before(const struct mach *m, const struct mins *ins, const u64 *seen)
-{
-    const struct roles *roles = mins_roles(ins, m->features);
-    u32 count = 0;
-
-    if (roles->a != ROLE_NONE)
-        count += is_const(m, ins->a) || roles->a >= ROLE_RAX ||
-                 (roles->def == ROLE_TIED && bit_get(seen, ins->a));
-    if (roles->b != ROLE_NONE && roles->b != ROLE_EARLY)
-        count += is_const(m, ins->b) || roles->b >= ROLE_RAX;
-    if ((ins->flags & MINS_MEM) && is_vreg(ins->base))
-        count += is_const(m, ins->base);
-    if ((ins->flags & MINS_MEM) && is_vreg(ins->index))
-        count += is_const(m, ins->index);
-    return count;
-}
-
-// Note what is read; the number of operands.
-static u32
-note_operands(const struct mins *ins, const struct roles *roles, u64 *seen)
-{
-    u32 count = (roles->def != ROLE_NONE) + (roles->def2 != ROLE_NONE);
-
-    if (roles->a != ROLE_NONE)
-        bit_set(seen, ins->a);
-    if (roles->b != ROLE_NONE)
-        bit_set(seen, ins->b);
-    if (is_vreg(ins->base))
-        bit_set(seen, ins->base);
-    if (is_vreg(ins->index))
-        bit_set(seen, ins->index);
-    return count + (roles->a != ROLE_NONE) + (roles->b != ROLE_NONE) +
-           is_vreg(ins->base) + is_vreg(ins->index);
-}
-
-// About as many instructions as will be added; *operands is how many there are.
-static u32
-guess_added(const struct mach *m, struct arena *temp, u32 *operands)
-{
-    u64 mark = arena_mark(temp);
-    u64 *seen = ARENA_NEW(temp, u64, m->vreg_count / 64 + 1);
-    u32 count = m->count / 16 + 64;
-
-    *operands = m->list_count;
-    for (u32 i = 0; i < m->call_count; i++)
-        count += m->calls[i].arg_count;
-    for (u32 i = m->count; seen != NULL && i-- > 0;) {
-        const struct mins *ins = &m->ins[i];
-        const struct roles *roles = mins_roles(ins, m->features);
-
-        count += guess_before(m, ins, seen);
-        *operands += note_operands(ins, roles, seen);
-    }
-    arena_reset(temp, mark);
-    return count;
-}
-
-// Move a large function's code up, to make room for the new code before it; the
-// new code may overwrite what has been read.
-static void
-init_region(struct allocator *a)
-{
-    struct mach *m = a->m;
-    u32 gap, operands;
-
-    if (m->count < IN_PLACE || !m->is_packed || !mach_ins_last(m, a->temp))
-        return;
-    gap = guess_added(m, a->temp, &operands);
-    if (!arena_resize(a->temp, m->ins, (u64)(gap + m->count) * sizeof(*m->ins)))
-        return;
-    memmove(m->ins + gap, m->ins, m->count * sizeof(*m->ins));
-    a->region = m->ins;
-    a->gap = gap;
-    m->ins += gap;
-    if (!mach_room(a->temp, &a->uses, &a->use_capacity, 0, operands,
-                   sizeof(*a->uses)))
-        fail(a, ERR_NO_MEMORY);
-}
-
-// The new code may reach up to the instruction that is being read.
-static void
-extend_region(struct allocator *a, u32 position)
-{
-    if (a->region != NULL && a->out.ins == a->region)
-        a->out.capacity = a->gap + position;
-}
-
 static status_t
 init(struct allocator *a, struct mach *m, struct arena *temp)
 {
     const struct fn *fn = m->fn;
 
+    if (m->vreg_count > STATE_VREG)
+        return ERR_LIMIT;
     *a = (struct allocator){
         .m = m,
         .fn = fn,
@@ -153,7 +58,7 @@ init(struct allocator *a, struct mach *m, struct arena *temp)
         .budget = 4096 + 24 * (u64)(m->count + fn->block_count),
     };
     a->list = &a->out;
-    init_region(a);
+    alloc_region_init(a);
     a->values = ARENA_NEW(temp, struct vreg, m->vreg_count + 1);
     a->live_in = ARENA_NEW(temp, struct range, fn->block_count);
     a->exit = ARENA_NEW(temp, struct range, fn->block_count);
@@ -171,45 +76,27 @@ init(struct allocator *a, struct mach *m, struct arena *temp)
 }
 
 static void
-place_block(struct allocator *a, blk_t b)
+alloc_block(struct allocator *a, blk_t b)
 {
     const struct mblock *block = &a->m->blocks[b];
 
     a->blocks[b].first = a->out.count;
-    extend_region(a, block->first);
-    uses_enter(a, b);
-    block_enter(a, b);
+    alloc_region_extend(a, block->first);
+    alloc_uses_enter(a, b);
+    alloc_block_enter(a, b);
     for (u32 i = block->first; i < block->end && a->status == OK; i++) {
         const struct mins *ins = &a->m->ins[i];
 
-        extend_region(a, i);
+        alloc_region_extend(a, i);
         a->position = i;
         a->from = ins->from;
         if (mins_is_call(ins))
-            place_call(a, ins);
+            alloc_call(a, ins);
         else
-            place_ins(a, ins);
+            alloc_ins(a, ins);
     }
     a->blocks[b].end = a->out.count;
-    block_leave(a, b);
-}
-
-// After the walk back that counts uses, before the walk forth.
-static status_t
-init_walk(struct allocator *a)
-{
-    u32 room = a->m->count + a->m->count / 8 + 16;
-
-    if (a->m->vreg_count >= 1u << 27)
-        return ERR_LIMIT;
-    a->out.ins = a->region;
-    if (a->region != NULL)
-        return OK;
-    a->out.ins = arena_alloc(a->temp, room * sizeof(struct mins), 16);
-    if (a->out.ins == NULL)
-        return ERR_NO_MEMORY;
-    a->out.capacity = room;
-    return OK;
+    alloc_block_leave(a, b);
 }
 
 // A handler is entered with the registers of whoever threw: its function keeps
@@ -225,6 +112,19 @@ saved_registers(const struct allocator *a)
     return a->used & REGS_CALLEE_SAVED;
 }
 
+// What later steps find in m.
+static void
+finish(struct allocator *a)
+{
+    struct mach *m = a->m;
+
+    m->ins = a->out.ins;
+    m->count = a->out.count;
+    m->capacity = a->out.capacity;
+    m->blocks = a->blocks;
+    m->saved = saved_registers(a);
+}
+
 status_t
 mach_allocate(struct mach *m, struct arena *temp)
 {
@@ -233,22 +133,20 @@ mach_allocate(struct mach *m, struct arena *temp)
 
     if (status != OK)
         return status;
-    live(&a);
+    // 1. Last block to first: what is live where, how far its next use is.
+    alloc_live(&a);
     if (a.status == OK && m->dump_live != NULL)
-        live_print(&a, m->dump_live);
+        alloc_live_print(&a, m->dump_live);
+    // 2. First block to last: registers for all operands; edges get moves.
     if (a.status == OK)
-        a.status = init_walk(&a);
+        a.status = alloc_region_open(&a);
     for (blk_t b = 0; b < a.fn->block_count && a.status == OK; b++)
-        place_block(&a, b);
-    extend_region(&a, m->count);
+        alloc_block(&a, b);
+    alloc_region_extend(&a, m->count);
+    // 3. Slots for what was spilled; spill stores and moves get their place.
     if (a.status == OK)
-        frame_finish(&a);
-    if (a.status != OK)
-        return a.status;
-    m->ins = a.out.ins;
-    m->count = a.out.count;
-    m->capacity = a.out.capacity;
-    m->blocks = a.blocks;
-    m->saved = saved_registers(&a);
-    return OK;
+        alloc_frame(&a);
+    if (a.status == OK)
+        finish(&a);
+    return a.status;
 }

@@ -1,15 +1,16 @@
 // x64/alloc/alloc.h: what the files of the register allocator share.
 //
-//     live.c      what is live into each block, and how far its next use is
-//     uses.c      next uses while a block is walked
-//     regs.c      the register file: choose, evict, move, load
-//     place.c     one instruction's operands
-//     place_call.c  arguments and results of calls and returns
-//     edges.c     what is where at the start of a block, moves on edges
-//     loops.c     the same for the headers of loops
-//     parallel.c  parallel moves
-//     frame.c     slots, and the final order of the code
-//     alloc.c     the steps in order
+//     alloc.c        the driver: three phases
+//     region.c       where the new code goes
+//  1. live.c         what is live into each block, how far its next use is
+//  2. uses.c         next uses while a block is walked
+//     regs.c         the register file: choose, evict, move, load
+//     assign.c       one instruction's operands
+//     assign_call.c  arguments and results of calls and returns
+//     edges.c        what is where at the start of a block, moves on edges
+//     loops.c        the same for the headers of loops
+//     parallel.c     parallel moves
+//  3. frame.c        slots, and the final order of the code
 //
 // The code is in SSA, so a value that ever needs a slot is stored there once,
 // right after its definition, and the slot holds it wherever it is live.
@@ -44,25 +45,43 @@ enum value_flag {
     VALUE_SPANS = 32,   // the slot is used outside of the block of definition
 };
 
-enum {
-    SLOT_OF_VREG = 2, // in mins.flags_live: disp is a vreg, for frame_finish
-};
-
-// What is known about a vreg.
+// What is known about a vreg.  Fields that share memory belong to different
+// phases (numbered as in alloc.c) or to different kinds of values.
 struct vreg {
     u32 stamp;    // the visit of a block in which `next` was set
-    u32 next;     // position of the next use, or NEVER
-    u32 loop_end; // live in all blocks before this one, since a loop's header
-    u32 again;    // then: position of the next use, one turn later
-    vreg_t like;  // would best have the register of this one; 0: none
-    vreg_t next_def; // definitions in the order of the code
-    u32 def_at;      // instruction of `out` before which a spill store belongs
-    u32 last;        // slot: one past the last instruction of `out` that reads
-                     // it; if STORED, in parallel.c: 1 + the move to it, or 0
-    u32 end;         // slot: the last block that needs it
-    i32 slot;        // offset in the frame, or of an incoming argument
-    u8 reg;          // where it is now, or REG_NONE
-    u8 hint;         // the register that its first use wants, or REG_NONE
+    u32 next;     // phase 1: distance of the next use from the start of the
+                  // block, 2: its position in the code; NEVER
+    u32 loop_end; // 2: live in all blocks before this one, from a header on
+    union {
+        u32 calls_end;        // 1: allocator.calls where its life ends
+        u32 again;            // 2, with loop_end: position of the next use, one
+                              // turn later
+        vreg_t next_expiring; // 3: the next slot that ends with the same block
+    };
+    union {
+        u32 calls_use; // 1: allocator.calls at the next use; NEVER: a call
+                       // comes before it, in another block
+        u32 def_at;    // 2, 3: instruction of `out` before which a spill store
+                       // belongs
+    };
+    union {
+        vreg_t next_def;   // 2: definitions in the order of the code
+        vreg_t next_store; // 3: stores that are due, the last first
+    };
+    union {
+        u32 last_read; // slot: one past the last instruction of `out` that
+                       // reads it
+        u32 mover;     // slot if STORED: 1 + the move to it in parallel.c, or 0
+    };
+    union {
+        i32 slot;     // offset in the frame; -1: not yet
+        i32 incoming; // if INCOMING: offset among the stack arguments
+        i32 rodata;   // if CONST: offset in the pool; -1: not yet
+    };
+    u32 end;     // slot: the last block that needs it
+    vreg_t like; // would best have the register of this one; 0: none
+    u8 reg;      // where it is now, or REG_NONE
+    u8 hint;     // the register that its first use wants, or REG_NONE
     u8 def_reg;  // where it was at its definition, REG_NONE: not yet defined
     u8 flags;    // enum value_flag
     u8 pred_reg; // edges.c: where it is at the end of a predecessor
@@ -109,7 +128,8 @@ struct code_list {
     u32 count, capacity;
 };
 
-// Where a value comes from or goes to in a parallel move.
+// A place is where a value is: where it comes from or goes to in a parallel
+// move.
 enum place_kind {
     PLACE_REG,
     PLACE_SLOT,  // the slot of vreg `v`
@@ -230,137 +250,116 @@ value_type(const struct allocator *a, vreg_t v)
     return a->m->types[v];
 }
 
-// --- operands.c: which vregs an instruction reads and writes -----------------
+// --- region.c ----------------------------------------------------------------
 
-enum role {
-    ROLE_NONE,
-    ROLE_USE,
-    ROLE_RM, // register b: a use that may become memory
-    ROLE_DEF,
-    ROLE_TIED,  // def, in the register of a (unless VEX)
-    ROLE_EARLY, // def, in no register that is read
-    ROLE_RAX,   // use or def in a fixed register
-    ROLE_RCX,
-    ROLE_RDX,
-};
+// Decide where the new code goes; a large function's m->ins moves up.
+void alloc_region_init(struct allocator *a);
 
-struct roles {
-    u8 def, def2, a, b; // enum role
-    u8 clobbers;        // bits rax rcx rdx
-};
+// Phase 1 is over: a->out may grow.
+MUST_USE status_t alloc_region_open(struct allocator *a);
 
-// By whether VEX-encoded, whether the rm operand is memory, and shape.
-extern const struct roles shape_roles[2][2][SHAPE_COUNT];
-
-// What the walks over the code ask of every instruction.
-struct op_traits {
-    u8 shape;     // enum x64_shape
-    u8 flags;     // enum x64_flag, as far as it fits
-    bool is_call; // a call, a tail call or a return: uses struct mcall
-};
-
-extern const struct op_traits op_traits[X64_OP_COUNT];
-
-static inline bool
-mins_is_call(const struct mins *ins)
-{
-    return op_traits[ins->op].is_call;
-}
-
-static inline bool
-mins_is_ret(const struct mins *ins)
-{
-    return op_traits[ins->op].shape == SHAPE_RET;
-}
-
-// A call that comes back.
-static inline bool
-mins_returns(const struct mins *ins)
-{
-    u8 shape = op_traits[ins->op].shape;
-
-    return shape == SHAPE_CALL_REL || shape == SHAPE_CALL_RM;
-}
-
-static inline u8
-mins_shape(const struct mins *ins)
-{
-    return op_traits[ins->op].shape;
-}
-
-static inline const struct roles *
-mins_roles(const struct mins *ins, u32 features)
-{
-    struct op_traits traits = op_traits[ins->op];
-    bool vex = (traits.flags & VEX_ONLY) ||
-               ((traits.flags & VEX) && (features & CPU_AVX));
-
-    return &shape_roles[vex][ins->flags & MINS_MEM][traits.shape];
-}
-
-// The edges out of a block: the last instruction's.  Consecutive numbers or
-// two, so: count, and edge_out() for each.
-u32 edges_out(const struct mach *m, blk_t b);
-edge_t edge_out(const struct mach *m, blk_t b, u32 i);
+// All instructions before `position` have been read: `out` may reach up to it.
+void alloc_region_extend(struct allocator *a, u32 position);
 
 // --- live.c ------------------------------------------------------------------
 
-void live(struct allocator *a);
-void live_print(const struct allocator *a, struct printer *p);
+// Phase 1: fill live_in, loops and uses, and what vregs say of it.  Fails with
+// ERR_BUDGET when too much is live at once.
+void alloc_live(struct allocator *a);
+
+// What is live into each block, as text; after alloc_live.
+void alloc_live_print(const struct allocator *a, struct printer *p);
 
 // --- uses.c ------------------------------------------------------------------
 
 // Start on block b: note what is live into it.
-void uses_enter(struct allocator *a, blk_t b);
+void alloc_uses_enter(struct allocator *a, blk_t b);
 
-// An operand v has been met: its next use is now the one after this.
-u32 uses_pop(struct allocator *a, vreg_t v);
+// An operand v has been met: its next use is now the one after this; its
+// position, or NEVER.  Once for each operand, in the order in which alloc_live
+// met them, backwards.
+u32 alloc_uses_pop(struct allocator *a, vreg_t v);
 
 // The position of the next use, NEVER when dead.
-u32 next_use(const struct allocator *a, vreg_t v);
+u32 alloc_next_use(const struct allocator *a, vreg_t v);
 
-// --- regs.c ------------------------------------------------------------------
+// --- regs.c: code ------------------------------------------------------------
 
-struct mins *code_add(struct allocator *a, u32 op);
-void fail(struct allocator *a, status_t status);
+// Note a failure; the first one stays.
+void alloc_fail(struct allocator *a, status_t status);
 
-void code_copy(struct allocator *a, reg_t to, reg_t from, u8 type);
-void code_load(struct allocator *a, reg_t to, vreg_t v);
-void code_const(struct allocator *a, reg_t to, vreg_t v, bool flags_live);
+// Append an instruction to a->list; no operands yet.  Valid until the next.
+struct mins *alloc_put(struct allocator *a, u32 op);
 
-// Turn the rm operand of `ins` into the slot of v, or into its constant.
-void code_slot(struct allocator *a, struct mins *ins, vreg_t v);
-void code_rodata(struct allocator *a, struct mins *ins, vreg_t v);
-void const_bits(const struct allocator *a, vreg_t v, u64 bits[2]);
+// Append a move of a value of this type (enum ir_type), if to is not from.
+void alloc_put_copy(struct allocator *a, reg_t to, reg_t from, u8 type);
 
-void need_slot(struct allocator *a, vreg_t v);
+// Append a load of v, which has a slot, from there.
+void alloc_put_load(struct allocator *a, reg_t to, vreg_t v);
 
-void reg_set(struct allocator *a, reg_t r, vreg_t v);
-void reg_release(struct allocator *a, reg_t r);
-void value_release(struct allocator *a, vreg_t v);
-void define(struct allocator *a, vreg_t v, reg_t r);
+// Append what makes the constant v, without writing the flags if these live.
+void alloc_put_const(struct allocator *a, reg_t to, vreg_t v, bool flags_live);
 
-// A register of `set` for v: a free one that suits it, else the one whose value
-// is needed last, after making sure that this value has a slot.
-reg_t reg_pick(struct allocator *a, vreg_t v, u32 set);
-reg_t reg_choose(struct allocator *a, vreg_t v, u32 set); // set: free, not 0
+// Make the rm operand of `ins` the slot of v.
+void alloc_set_slot(struct allocator *a, struct mins *ins, vreg_t v);
 
-// Make r hold nothing: its value moves to another register or to its slot.
-void reg_vacate(struct allocator *a, reg_t r, u32 avoid);
+// Make the rm operand of `ins` the constant v, in the function's pool.
+void alloc_set_rodata(struct allocator *a, struct mins *ins, vreg_t v);
 
-// --- place.c, place_call.c ---------------------------------------------------
+// The bits of the constant v, zeros above those of its type.
+void alloc_const_bits(const struct allocator *a, vreg_t v, u64 bits[2]);
 
-void place_ins(struct allocator *a, const struct mins *ins);
-void place_call(struct allocator *a, const struct mins *ins);
-void place_params(struct allocator *a); // of the function
+// --- regs.c: registers and slots ---------------------------------------------
+
+// v, not a constant, will be stored in a slot right after its definition.
+void alloc_need_slot(struct allocator *a, vreg_t v);
+
+// r, which was free, holds v from here on.
+void alloc_reg_set(struct allocator *a, reg_t r, vreg_t v);
+
+// r holds nothing any more.
+void alloc_reg_release(struct allocator *a, reg_t r);
+
+// v is in no register any more.
+void alloc_value_release(struct allocator *a, vreg_t v);
+
+// v is born here, in r or, if that is REG_NONE, in its slot.
+void alloc_define(struct allocator *a, vreg_t v, reg_t r);
+
+// A register of `set` (not empty) for v: a free one that suits it, else the one
+// whose value is needed last, which loses it and gets a slot.
+reg_t alloc_reg_pick(struct allocator *a, vreg_t v, u32 set);
+
+// The register of `set` (all free, not empty) that suits v best.
+reg_t alloc_reg_choose(struct allocator *a, vreg_t v, u32 set);
+
+// Make r hold nothing: its value moves to a register outside of `avoid`, or to
+// its slot.
+void alloc_reg_vacate(struct allocator *a, reg_t r, u32 avoid);
+
+// --- assign.c, assign_call.c -------------------------------------------------
+
+// Append `ins` on registers, after the moves that it needs.
+void alloc_ins(struct allocator *a, const struct mins *ins);
+
+// The same for a call, a tail call or a return.
+void alloc_call(struct allocator *a, const struct mins *ins);
+
+// The function's parameters are where the caller put them.
+void alloc_params(struct allocator *a);
 
 // --- edges.c -----------------------------------------------------------------
 
-void block_enter(struct allocator *a, blk_t b);
-void block_leave(struct allocator *a, blk_t b);
+// Choose what is where at the start of block b, and make the moves of all edges
+// into it but the back edges.
+void alloc_block_enter(struct allocator *a, blk_t b);
+
+// Block b has been assigned: remember what is where at its end, and make the
+// moves of its back edges.
+void alloc_block_leave(struct allocator *a, blk_t b);
 
 // A register for parameter i of block b, if there is one left.
-void choose_param(struct allocator *a, blk_t b, edge_t best, u32 i);
+void alloc_choose_param(struct allocator *a, blk_t b, edge_t best, u32 i);
 
 // --- loops.c -----------------------------------------------------------------
 
@@ -373,18 +372,23 @@ is_header(const struct allocator *a, blk_t b)
 }
 
 // Fill the registers for the header b; `best` is the edge into the loop.
-void choose_loop(struct allocator *a, blk_t b, edge_t best);
+void alloc_choose_loop(struct allocator *a, blk_t b, edge_t best);
 
 // The moves of edge e, back to a loop's header, may be made before the branch
 // that ends block b if the way out of the loop does not need what they
 // overwrite.  That saves a jump in each turn.
-void try_early(struct allocator *a, blk_t b, edge_t e);
+void alloc_try_early(struct allocator *a, blk_t b, edge_t e);
 
 // --- parallel.c --------------------------------------------------------------
 
-void moves_add(struct allocator *a, struct place to, struct place from);
-void moves_emit(struct allocator *a); // appends to a->list, empties the moves
+// One more move of those that happen at once; the targets are distinct.
+void alloc_move_add(struct allocator *a, struct place to, struct place from);
+
+// Append them to a->list, in an order that works, and start on new ones.
+void alloc_moves_put(struct allocator *a);
 
 // --- frame.c -----------------------------------------------------------------
 
-void frame_finish(struct allocator *a);
+// Phase 3: give spilled values their slots, and put spill stores and the moves
+// of edges where they belong.
+void alloc_frame(struct allocator *a);

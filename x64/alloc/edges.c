@@ -23,11 +23,11 @@ save_state(struct allocator *a)
         vreg_t v = a->in[r];
 
         if (v == 0 || (a->values[v].flags & VALUE_CONST) ||
-            next_use(a, v) == NEVER)
+            alloc_next_use(a, v) == NEVER)
             continue;
         if (!mach_grow(a->temp, &a->states, &a->state_capacity, a->state_count,
                        sizeof(*a->states))) {
-            fail(a, ERR_NO_MEMORY);
+            alloc_fail(a, ERR_NO_MEMORY);
             break;
         }
         a->states[a->state_count++] = (u32)r << STATE_SHIFT | v;
@@ -40,7 +40,7 @@ static void
 clear_registers(struct allocator *a)
 {
     for (u32 rest = REGS_ALL & ~a->free; rest != 0; rest &= rest - 1)
-        reg_release(a, (reg_t)bits_trailing_zeros(rest));
+        alloc_reg_release(a, (reg_t)bits_trailing_zeros(rest));
 }
 
 // --- the moves of one edge ---------------------------------------------------
@@ -84,7 +84,7 @@ move_params(struct allocator *a, edge_t e)
         } else {
             continue;
         }
-        moves_add(a, place, source_of(a, v));
+        alloc_move_add(a, place, source_of(a, v));
     }
 }
 
@@ -121,10 +121,10 @@ move_edge(struct allocator *a, edge_t e, struct range exit, struct range entry)
         place.reg = state_reg(a->states[entry.first + i]);
         if (a->values[v].pred_reg != place.reg && v - to->first >= to->params &&
             !is_nowhere(a, v))
-            moves_add(a, place, source_of(a, v));
+            alloc_move_add(a, place, source_of(a, v));
     }
     move_params(a, e);
-    moves_emit(a);
+    alloc_moves_put(a);
     for (u32 i = 0; i < exit.count; i++)
         a->values[state_vreg(a->states[exit.first + i])].pred_reg = REG_NONE;
 }
@@ -214,14 +214,14 @@ inherit(struct allocator *a, blk_t b, edge_t best)
     for (u32 i = 0; i < exit.count; i++) {
         u32 state = a->states[exit.first + i];
         vreg_t v = state_vreg(state);
-        u32 next = next_use(a, v);
+        u32 next = alloc_next_use(a, v);
 
         if (next == NEVER)
             continue;
         if (a->values[v].preds < preds && (a->values[v].flags & VALUE_SLOT) &&
             next > a->position + KEEP_WITHIN)
             continue;
-        reg_set(a, state_reg(state), v);
+        alloc_reg_set(a, state_reg(state), v);
     }
     if (!alone)
         count_preds(a, b, -1);
@@ -235,8 +235,8 @@ need_slots(struct allocator *a, struct range exit)
     for (u32 i = 0; i < exit.count; i++) {
         vreg_t v = state_vreg(a->states[exit.first + i]);
 
-        if (a->values[v].reg == REG_NONE && next_use(a, v) != NEVER)
-            need_slot(a, v);
+        if (a->values[v].reg == REG_NONE && alloc_next_use(a, v) != NEVER)
+            alloc_need_slot(a, v);
     }
 }
 
@@ -252,11 +252,11 @@ param_reg(struct allocator *a, vreg_t param, vreg_t arg, struct range exit)
     for (u32 i = 0; i < exit.count && value->hint == REG_NONE; i++)
         if (state_vreg(a->states[exit.first + i]) == arg)
             value->hint = state_reg(a->states[exit.first + i]);
-    return reg_choose(a, param, set);
+    return alloc_reg_choose(a, param, set);
 }
 
 void
-choose_param(struct allocator *a, blk_t b, edge_t best, u32 i)
+alloc_choose_param(struct allocator *a, blk_t b, edge_t best, u32 i)
 {
     const struct edge *edge = &a->fn->edges[best];
     vreg_t v = a->fn->blocks[b].first + i;
@@ -265,7 +265,7 @@ choose_param(struct allocator *a, blk_t b, edge_t best, u32 i)
 
     r = param_reg(a, v, a->fn->pool[edge->args + i], a->exit[edge->from]);
     if (r != REG_NONE) {
-        reg_set(a, r, v);
+        alloc_reg_set(a, r, v);
         value->def_reg = r;
     }
 }
@@ -280,10 +280,11 @@ choose_params(struct allocator *a, blk_t b, edge_t best)
     for (u32 i = 0; i < block->params; i++) {
         struct vreg *value = &a->values[block->first + i];
 
-        if (next_use(a, block->first + i) == NEVER || value->reg != REG_NONE)
+        if (alloc_next_use(a, block->first + i) == NEVER ||
+            value->reg != REG_NONE)
             continue;
         if (!is_header(a, b))
-            choose_param(a, b, best, i);
+            alloc_choose_param(a, b, best, i);
         if (value->reg == REG_NONE)
             value->flags |= VALUE_SLOT | VALUE_STORED | VALUE_SPANS;
     }
@@ -300,7 +301,7 @@ define_params(struct allocator *a, blk_t b)
 
         if (value->reg == REG_NONE && !(value->flags & VALUE_STORED))
             continue;
-        define(a, block->first + i, value->reg);
+        alloc_define(a, block->first + i, value->reg);
         if (!(value->flags & VALUE_STORED))
             continue;
         value->end = MAX(value->end, b);
@@ -350,20 +351,21 @@ enter_pad(struct allocator *a, blk_t b, edge_t e)
         reg_t r;
 
         arg = a->fn->pool[a->fn->edges[e].args + i];
-        if (next_use(a, v) == NEVER || arg == 0)
+        if (alloc_next_use(a, v) == NEVER || arg == 0)
             continue;
         if (arg == VAL_EXNREF) {
-            define(a, v, REG_RDX);
+            alloc_define(a, v, REG_RDX);
             continue;
         }
         assert(arg >= VAL_PAYLOAD);
-        r = reg_pick(a, v, type_regs(type) & ~(1u << REG_RAX | 1u << REG_RDX));
-        ins = code_add(a, ops[type]);
+        r = alloc_reg_pick(a, v,
+                           type_regs(type) & ~(1u << REG_RAX | 1u << REG_RDX));
+        ins = alloc_put(a, ops[type]);
         ins->def = r;
         ins->flags = MINS_MEM;
         ins->base = REG_RAX;
         ins->disp = (i32)(arg - VAL_PAYLOAD) * 16;
-        define(a, v, r);
+        alloc_define(a, v, r);
     }
     a->free |= 1u << REG_RAX;
     if (a->in[REG_RDX] == 0)
@@ -373,7 +375,7 @@ enter_pad(struct allocator *a, blk_t b, edge_t e)
 // --- entering and leaving ----------------------------------------------------
 
 void
-block_enter(struct allocator *a, blk_t b)
+alloc_block_enter(struct allocator *a, blk_t b)
 {
     edge_t best = best_pred(a, b);
 
@@ -382,12 +384,12 @@ block_enter(struct allocator *a, blk_t b)
     a->wanted = a->loops[a->fn->blocks[b].loop].wanted;
     a->from = 0;
     if (b == 0) {
-        place_params(a);
+        alloc_params(a);
     } else if (best != 0 && (a->edge_flags[best] & EDGE_CATCH)) {
         enter_pad(a, b, best);
     } else if (best != 0) {
         if (is_header(a, b))
-            choose_loop(a, b, best);
+            alloc_choose_loop(a, b, best);
         else
             inherit(a, b, best);
         if (a->fn->blocks[b].preds == 1 && a->fn->blocks[b].params == 0 &&
@@ -402,9 +404,9 @@ block_enter(struct allocator *a, blk_t b)
 // After the last instruction.  Edges back to the headers of loops find the
 // places that were chosen there.
 void
-block_leave(struct allocator *a, blk_t b)
+alloc_block_leave(struct allocator *a, blk_t b)
 {
-    u32 edges = edges_out(a->m, b);
+    u32 edges = mach_edges_out(a->m, b);
 
     a->position = a->m->blocks[b].end;
     a->from = 0;
@@ -412,13 +414,13 @@ block_leave(struct allocator *a, blk_t b)
         a->exit[b] = save_state(a);
     clear_registers(a);
     for (u32 i = 0; i < edges; i++) {
-        edge_t e = edge_out(a->m, b, i);
+        edge_t e = mach_edge_out(a->m, b, i);
         blk_t to = a->fn->edges[e].to;
 
         if (to > b)
             continue;
         move_edge_aside(a, e, a->exit[b],
                         a->loops[a->fn->blocks[to].loop].entry);
-        try_early(a, b, e);
+        alloc_try_early(a, b, e);
     }
 }

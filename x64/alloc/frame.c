@@ -13,8 +13,8 @@ struct slots {
     struct allocator *a;
     i32 *unused[2]; // free slots of 8 and of 16 bytes
     u32 unused_count[2];
-    vreg_t *expiring;  // by block: slots that end with it, chained by `again`
-    vreg_t last_store; // chain of stores, last first, by `next_def`
+    vreg_t *expiring;  // by block: slots that end with it, by next_expiring
+    vreg_t last_store; // stores that are due, last first, by next_store
     u32 stores;
     bool any; // is there a slot at all?
 };
@@ -59,7 +59,7 @@ take_slot(struct slots *f, vreg_t v)
         value->slot = (i32)a->m->frame_size;
         a->m->frame_size += size;
         if (a->m->frame_size > FRAME_MAX)
-            fail(a, ERR_LIMIT);
+            alloc_fail(a, ERR_LIMIT);
     }
 }
 
@@ -80,7 +80,7 @@ begin(struct slots *f, vreg_t v)
 
     if (!has_own_slot(value))
         return;
-    if (!(value->flags & VALUE_SPANS) && value->last <= value->def_at)
+    if (!(value->flags & VALUE_SPANS) && value->last_read <= value->def_at)
         return; // never read: on no path was it really needed
     take_slot(f, v);
     if (value->flags & VALUE_SPANS) {
@@ -88,20 +88,14 @@ begin(struct slots *f, vreg_t v)
 
         if (value->loop_end > 0)
             end = MAX(end, value->loop_end - 1);
-        value->again = f->expiring[end];
+        value->next_expiring = f->expiring[end];
         f->expiring[end] = v;
     }
     if (value->flags & VALUE_STORED)
         return;
-    value->next_def = f->last_store;
+    value->next_store = f->last_store;
     f->last_store = v;
     f->stores++;
-}
-
-static bool
-is_slot_of_vreg(const struct mins *ins)
-{
-    return ins->flags_live == SLOT_OF_VREG;
 }
 
 static void
@@ -120,12 +114,12 @@ assign_slots(struct slots *f)
                 begin(f, v);
                 v = next;
             }
-            if (is_slot_of_vreg(ins) &&
+            if ((ins->flags & MINS_SPILLED) &&
                 !(a->values[ins->disp].flags & VALUE_SPANS) &&
-                a->values[ins->disp].last == i + 1)
+                a->values[ins->disp].last_read == i + 1)
                 give_slot(f, (vreg_t)ins->disp);
         }
-        for (vreg_t e = f->expiring[b]; e != 0; e = a->values[e].again)
+        for (vreg_t e = f->expiring[b]; e != 0; e = a->values[e].next_expiring)
             give_slot(f, e);
     }
 }
@@ -133,9 +127,9 @@ assign_slots(struct slots *f)
 static void
 resolve(const struct allocator *a, struct mins *ins)
 {
-    if (is_slot_of_vreg(ins)) {
+    if (ins->flags & MINS_SPILLED) {
         ins->disp = a->values[ins->disp].slot;
-        ins->flags_live = 0;
+        ins->flags ^= MINS_SPILLED | MINS_FRAME;
     }
 }
 
@@ -228,7 +222,7 @@ spread_block(struct slots *f, blk_t b, u32 *at)
             a->out.ins[--*at] = a->extra.ins[edge.first + k];
         while (f->last_store != 0 && a->values[f->last_store].def_at == i) {
             put_store(a, &a->out.ins[--*at], f->last_store);
-            f->last_store = a->values[f->last_store].next_def;
+            f->last_store = a->values[f->last_store].next_store;
         }
     }
     block->first = *at;
@@ -266,21 +260,21 @@ add_edge_blocks(struct allocator *a)
 }
 
 void
-frame_finish(struct allocator *a)
+alloc_frame(struct allocator *a)
 {
     struct slots f;
     status_t status = frame_init(&f, a);
     u32 inserted, at;
 
     if (status != OK) {
-        fail(a, status);
+        alloc_fail(a, status);
         return;
     }
     if (f.any)
         assign_slots(&f);
     inserted = count_inserted(&f);
     if (!reserve(a, inserted + a->extra.count)) {
-        fail(a, ERR_NO_MEMORY);
+        alloc_fail(a, ERR_NO_MEMORY);
         return;
     }
     for (u32 i = 0; i < a->extra.count; i++)

@@ -14,9 +14,9 @@
 #include "x64/alloc/alloc.h"
 
 // A value is live from here back; `distance` from the start of the block to
-// the next use, calls_then what a->calls was at that use.
+// the next use, `calls_use` what a->calls was at that use.
 static void
-add(struct allocator *a, vreg_t v, u32 distance, u32 calls_then)
+add(struct allocator *a, vreg_t v, u32 distance, u32 calls_use)
 {
     struct vreg *value = &a->values[v];
 
@@ -25,19 +25,19 @@ add(struct allocator *a, vreg_t v, u32 distance, u32 calls_then)
     if (value->stamp == a->visit) {
         if (distance < value->next) {
             value->next = distance;
-            value->def_at = calls_then;
+            value->calls_use = calls_use;
         }
         return;
     }
     if (!mach_grow(a->temp, &a->live, &a->live_capacity, a->live_count,
                    sizeof(*a->live))) {
-        fail(a, ERR_NO_MEMORY);
+        alloc_fail(a, ERR_NO_MEMORY);
         return;
     }
     value->stamp = a->visit;
     value->next = distance;
-    value->def_at = calls_then;
-    value->again = a->calls;
+    value->calls_use = calls_use;
+    value->calls_end = a->calls;
     a->live[a->live_count++] = (struct live_in){v, 0};
     a->pressure[type_is_vector(value_type(a, v))] += v >= a->own;
 }
@@ -49,7 +49,7 @@ push(struct allocator *a, vreg_t v)
 
     if (!mach_grow(a->temp, &a->uses, &a->use_capacity, a->use_count,
                    sizeof(*a->uses))) {
-        fail(a, ERR_NO_MEMORY);
+        alloc_fail(a, ERR_NO_MEMORY);
         return;
     }
     a->uses[a->use_count++] = value->stamp == a->visit ? value->next : NEVER;
@@ -81,7 +81,7 @@ def(struct allocator *a, vreg_t v)
     push(a, v);
     if (value->stamp != a->visit || value->next == NEVER)
         return;
-    if (a->calls > value->again)
+    if (a->calls > value->calls_end)
         value->flags |= VALUE_CALL;
     value->next = NEVER;
     a->pressure[type_is_vector(value_type(a, v))] -= v >= a->own;
@@ -220,11 +220,11 @@ close_block(struct allocator *a, blk_t b, u32 first)
         def(a, a->fn->blocks[b].first + i);
     for (u32 i = first; i < a->live_count; i++) {
         struct vreg *value = &a->values[a->live[i].v];
-        bool crosses = value->def_at == NEVER || a->calls > value->def_at;
+        bool crosses = value->calls_use == NEVER || a->calls > value->calls_use;
 
         if (value->next == NEVER)
             continue;
-        if (a->calls > value->again)
+        if (a->calls > value->calls_end)
             value->flags |= VALUE_CALL;
         a->live[kept].v = a->live[i].v;
         a->live[kept++].distance = value->next | (crosses ? CROSSES_CALL : 0);
@@ -281,7 +281,7 @@ visit_block(struct allocator *a, blk_t b)
 {
     const struct mblock *block = &a->m->blocks[b];
     struct loop_info *loop = &a->loops[a->fn->blocks[b].loop];
-    u32 first = a->live_count, edges = edges_out(a->m, b), most[2];
+    u32 first = a->live_count, edges = mach_edges_out(a->m, b), most[2];
     bool flags_live = false;
 
     a->visit++;
@@ -290,11 +290,11 @@ visit_block(struct allocator *a, blk_t b)
     a->pressure[0] = a->pressure[1] = 0;
     a->own = own_values(a, a->fn->blocks[b].loop);
     for (u32 i = 0; i < edges && a->status == OK; i++)
-        visit_edge(a, b, edge_out(a->m, b, i), block->end - block->first);
+        visit_edge(a, b, mach_edge_out(a->m, b, i), block->end - block->first);
     memcpy(most, a->pressure, sizeof(most));
     for (u32 i = block->end; i-- > block->first;) {
         struct mins *ins = &a->m->ins[i];
-        u8 flags = op_traits[ins->op].flags;
+        u8 flags = x64_traits[ins->op].flags;
 
         flags_live = (flags & RFLAGS) || (flags_live && !(flags & WFLAGS));
         ins->flags_live = flags_live;
@@ -313,18 +313,18 @@ visit_block(struct allocator *a, blk_t b)
 }
 
 void
-live(struct allocator *a)
+alloc_live(struct allocator *a)
 {
     for (blk_t b = a->fn->block_count; b-- > 0 && a->status == OK;) {
         visit_block(a, b);
         if (a->work > a->budget)
-            fail(a, ERR_BUDGET);
+            alloc_fail(a, ERR_BUDGET);
     }
 }
 
 // "b2: v5 in 3, v7 in 12 after a call": values and distances to their next use.
 void
-live_print(const struct allocator *a, struct printer *p)
+alloc_live_print(const struct allocator *a, struct printer *p)
 {
     for (blk_t b = 0; b < a->fn->block_count; b++) {
         const struct range *r = &a->live_in[b];

@@ -51,7 +51,7 @@ find_candidates(struct allocator *a, blk_t b, struct candidates c[2])
     }
     for (u32 i = 0; i < block->params; i++) {
         vreg_t v = block->first + i;
-        u32 next = next_use(a, v);
+        u32 next = alloc_next_use(a, v);
 
         if (next != NEVER && next - a->position < FAR)
             consider(&c[type_is_vector(value_type(a, v))], v,
@@ -69,7 +69,7 @@ keep_in_place(struct allocator *a, const struct candidates *c)
         if (r == REG_NONE || ((c->best[i].distance & CROSSES_CALL) &&
                               (REGS_CALLER_SAVED >> r & 1)))
             continue;
-        reg_set(a, r, v);
+        alloc_reg_set(a, r, v);
     }
 }
 
@@ -88,9 +88,9 @@ give_registers(struct allocator *a, blk_t b, edge_t best,
         if (c->best[i].distance & CROSSES_CALL)
             set &= REGS_CALLEE_SAVED;
         if (v - block->first < block->params)
-            choose_param(a, b, best, v - block->first);
+            alloc_choose_param(a, b, best, v - block->first);
         else if (set != 0)
-            reg_set(a, reg_choose(a, v, set), v);
+            alloc_reg_set(a, alloc_reg_choose(a, v, set), v);
     }
 }
 
@@ -113,12 +113,12 @@ keep_through(struct allocator *a, blk_t b, struct range exit,
         reg_t r = state_reg(state);
         bool vector = type_is_vector(value_type(a, v));
 
-        if (a->values[v].reg != REG_NONE || next_use(a, v) == NEVER ||
+        if (a->values[v].reg != REG_NONE || alloc_next_use(a, v) == NEVER ||
             room[vector] == 0 || !(a->free >> r & 1))
             continue;
         if (info->calls && !(REGS_CALLEE_SAVED >> r & 1))
             continue;
-        reg_set(a, r, v);
+        alloc_reg_set(a, r, v);
         room[vector]--;
     }
 }
@@ -136,7 +136,7 @@ param_regs(const struct allocator *a, blk_t b)
 }
 
 void
-choose_loop(struct allocator *a, blk_t b, edge_t best)
+alloc_choose_loop(struct allocator *a, blk_t b, edge_t best)
 {
     struct range exit = a->exit[a->fn->edges[best].from];
     struct candidates c[2] = {{.limit = 13}, {.limit = 15}};
@@ -190,7 +190,7 @@ needed_by(struct allocator *a, struct range exit, edge_t other)
 }
 
 void
-try_early(struct allocator *a, blk_t b, edge_t e)
+alloc_try_early(struct allocator *a, blk_t b, edge_t e)
 {
     const struct mins *last = &a->m->ins[a->m->blocks[b].end - 1];
     edge_t other = e == last->imm ? last->def2 : last->imm;

@@ -7,7 +7,7 @@
 #include "x64/alloc/alloc.h"
 
 void
-moves_add(struct allocator *a, struct place to, struct place from)
+alloc_move_add(struct allocator *a, struct place to, struct place from)
 {
     struct move *move;
 
@@ -17,7 +17,7 @@ moves_add(struct allocator *a, struct place to, struct place from)
         return;
     if (!mach_grow(a->temp, &a->moves, &a->move_capacity, a->move_count,
                    sizeof(*a->moves))) {
-        fail(a, ERR_NO_MEMORY);
+        alloc_fail(a, ERR_NO_MEMORY);
         return;
     }
     move = &a->moves[a->move_count++];
@@ -35,7 +35,7 @@ set_place(struct allocator *a, struct mins *ins, const struct place *place)
 {
     switch (place->kind) {
     case PLACE_SLOT:
-        code_slot(a, ins, place->v);
+        alloc_set_slot(a, ins, place->v);
         return;
     case PLACE_OUT:
         ins->flags |= MINS_OUT;
@@ -70,7 +70,7 @@ store(struct allocator *a, const struct place *to, reg_t from)
         op = X64_MOV32_MR;
     if (from >= REG_XMM0 && !type_is_vector(to->type))
         op = op == X64_MOV64_MR ? X64_MOVSD_MR : X64_MOVSS_MR;
-    ins = code_add(a, op);
+    ins = alloc_put(a, op);
     ins->a = from;
     set_place(a, ins, to);
 }
@@ -78,7 +78,7 @@ store(struct allocator *a, const struct place *to, reg_t from)
 static void
 store_word(struct allocator *a, u32 op, const struct place *to, u32 word)
 {
-    struct mins *ins = code_add(a, op);
+    struct mins *ins = alloc_put(a, op);
 
     ins->imm = word;
     set_place(a, ins, to);
@@ -91,7 +91,7 @@ store_const(struct allocator *a, const struct place *to, vreg_t v)
     u32 size = type_size(to->type);
     u64 bits[2];
 
-    const_bits(a, v, bits);
+    alloc_const_bits(a, v, bits);
     if (to->type == IR_I32 && to->kind != PLACE_SLOT)
         size = 8;
     if (size == 4) {
@@ -99,10 +99,10 @@ store_const(struct allocator *a, const struct place *to, vreg_t v)
     } else if (size == 8 && bits[0] <= INT32_MAX) {
         store_word(a, X64_MOV64_MI, to, (u32)bits[0]);
     } else {
-        struct mins *ins = code_add(a, load_ops[value_type(a, v)]);
+        struct mins *ins = alloc_put(a, load_ops[value_type(a, v)]);
 
         ins->def = REG_SCRATCH;
-        code_rodata(a, ins, v);
+        alloc_set_rodata(a, ins, v);
         store(a, to, REG_SCRATCH);
     }
 }
@@ -115,7 +115,7 @@ load(struct allocator *a, reg_t to, const struct place *from)
 
     if (to < REG_XMM0)
         op = from->type == IR_I32 ? X64_MOV32 : X64_MOV64;
-    ins = code_add(a, op);
+    ins = alloc_put(a, op);
     ins->def = to;
     set_place(a, ins, from);
     a->used |= 1u << to;
@@ -127,7 +127,7 @@ emit(struct allocator *a, const struct move *move)
     const struct place *to = &move->to, *from = &move->from;
 
     if (from->kind == PLACE_CONST && to->kind == PLACE_REG) {
-        code_const(a, to->reg, from->v, false);
+        alloc_put_const(a, to->reg, from->v, false);
     } else if (from->kind == PLACE_CONST) {
         store_const(a, to, from->v);
     } else if (to->kind != PLACE_REG && from->kind != PLACE_REG) {
@@ -138,7 +138,7 @@ emit(struct allocator *a, const struct move *move)
     } else if (from->kind != PLACE_REG) {
         load(a, to->reg, from);
     } else {
-        code_copy(a, to->reg, from->reg, from->type);
+        alloc_put_copy(a, to->reg, from->reg, from->type);
     }
 }
 
@@ -153,7 +153,7 @@ writer_of(struct allocator *a, const struct place *place,
         i = by_reg[place->reg];
     else if (place->kind == PLACE_SLOT &&
              (a->values[place->v].flags & VALUE_STORED))
-        i = a->values[place->v].last;
+        i = a->values[place->v].mover;
     return i == 0 ? NULL : &a->moves[i - 1];
 }
 
@@ -180,7 +180,7 @@ emit_exchanges(struct allocator *a, struct move *move,
     struct move *at = move, *next = writer_of(a, &move->from, by_reg);
 
     for (; next != move; at = next, next = writer_of(a, &at->from, by_reg)) {
-        struct mins *ins = code_add(a, X64_XCHG64);
+        struct mins *ins = alloc_put(a, X64_XCHG64);
 
         ins->a = at->to.reg;
         ins->b = next->to.reg;
@@ -229,7 +229,7 @@ emit_cycle(struct allocator *a, struct move *move, const u32 by_reg[REG_COUNT])
 }
 
 void
-moves_emit(struct allocator *a)
+alloc_moves_put(struct allocator *a)
 {
     u32 by_reg[REG_COUNT] = {0};
 
@@ -239,7 +239,7 @@ moves_emit(struct allocator *a)
         if (to->kind == PLACE_REG)
             by_reg[to->reg] = i + 1;
         else if (to->kind == PLACE_SLOT)
-            a->values[to->v].last = i + 1;
+            a->values[to->v].mover = i + 1;
     }
     for (u32 i = 0; i < a->move_count; i++) {
         struct move *writer = writer_of(a, &a->moves[i].from, by_reg);
@@ -259,6 +259,6 @@ moves_emit(struct allocator *a)
     }
     for (u32 i = 0; i < a->move_count; i++)
         if (a->moves[i].to.kind == PLACE_SLOT)
-            a->values[a->moves[i].to.v].last = 0;
+            a->values[a->moves[i].to.v].mover = 0;
     a->move_count = 0;
 }

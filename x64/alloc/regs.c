@@ -4,7 +4,7 @@
 #include "x64/alloc/alloc.h"
 
 void
-fail(struct allocator *a, status_t status)
+alloc_fail(struct allocator *a, status_t status)
 {
     if (a->status == OK)
         a->status = status;
@@ -13,7 +13,7 @@ fail(struct allocator *a, status_t status)
 // --- code --------------------------------------------------------------------
 
 struct mins *
-code_add(struct allocator *a, u32 op)
+alloc_put(struct allocator *a, u32 op)
 {
     struct code_list *list = a->list;
     struct mins *ins = &a->nowhere;
@@ -22,7 +22,7 @@ code_add(struct allocator *a, u32 op)
                   sizeof(*list->ins)))
         ins = &list->ins[list->count++];
     else
-        fail(a, ERR_NO_MEMORY);
+        alloc_fail(a, ERR_NO_MEMORY);
     *ins = (struct mins){
         .op = (u16)op,
         .def = REG_NONE,
@@ -37,15 +37,15 @@ code_add(struct allocator *a, u32 op)
 }
 
 void
-code_copy(struct allocator *a, reg_t to, reg_t from, u8 type)
+alloc_put_copy(struct allocator *a, reg_t to, reg_t from, u8 type)
 {
     struct mins *ins;
 
     if (to == from)
         return;
-    ins = code_add(a, type_is_vector(type) ? X64_MOVAPS :
-                      type == IR_I32       ? X64_MOV32 :
-                                             X64_MOV64);
+    ins = alloc_put(a, type_is_vector(type) ? X64_MOVAPS :
+                       type == IR_I32       ? X64_MOV32 :
+                                              X64_MOV64);
     ins->def = to;
     ins->b = from;
     a->used |= 1u << to;
@@ -68,42 +68,40 @@ slot_used(struct allocator *a, struct vreg *value)
         value->flags |= VALUE_SPANS;
     value->end = MAX(value->end, a->slot_block);
     if (!(value->flags & VALUE_STORED))
-        value->last = a->out.count;
+        value->last_read = a->out.count;
 }
 
-// Until frame_finish, which knows the slots, disp is the vreg.
 void
-code_slot(struct allocator *a, struct mins *ins, vreg_t v)
+alloc_set_slot(struct allocator *a, struct mins *ins, vreg_t v)
 {
     struct vreg *value = &a->values[v];
 
     ins->flags |= MINS_MEM;
     if (value->flags & VALUE_INCOMING) {
         ins->flags |= MINS_ARGS;
-        ins->disp = value->slot;
+        ins->disp = value->incoming;
         return;
     }
-    ins->flags |= MINS_FRAME;
+    ins->flags |= MINS_SPILLED;
     ins->disp = (i32)v;
-    ins->flags_live = SLOT_OF_VREG;
     slot_used(a, value);
 }
 
 void
-code_load(struct allocator *a, reg_t to, vreg_t v)
+alloc_put_load(struct allocator *a, reg_t to, vreg_t v)
 {
-    struct mins *ins = code_add(a, slot_ops[value_type(a, v)].load);
+    struct mins *ins = alloc_put(a, slot_ops[value_type(a, v)].load);
 
     assert(a->values[v].flags & VALUE_SLOT);
     ins->def = to;
-    code_slot(a, ins, v);
+    alloc_set_slot(a, ins, v);
     a->used |= 1u << to;
 }
 
 // --- constants ---------------------------------------------------------------
 
 void
-const_bits(const struct allocator *a, vreg_t v, u64 bits[2])
+alloc_const_bits(const struct allocator *a, vreg_t v, u64 bits[2])
 {
     const struct ins *ins = &a->fn->ins[v];
 
@@ -119,30 +117,30 @@ const_bits(const struct allocator *a, vreg_t v, u64 bits[2])
 }
 
 void
-code_rodata(struct allocator *a, struct mins *ins, vreg_t v)
+alloc_set_rodata(struct allocator *a, struct mins *ins, vreg_t v)
 {
     struct vreg *value = &a->values[v];
     u64 bits[2];
 
-    if (value->slot < 0) {
+    if (value->rodata < 0) {
         u32 at;
 
-        const_bits(a, v, bits);
+        alloc_const_bits(a, v, bits);
         at = mach_rodata(a->m, a->temp, bits[0], bits[1]);
         if (at == UINT32_MAX) {
-            fail(a, ERR_NO_MEMORY);
+            alloc_fail(a, ERR_NO_MEMORY);
             at = 0;
         }
-        value->slot = (i32)at;
+        value->rodata = (i32)at;
     }
     ins->flags |= MINS_MEM | MINS_RODATA;
-    ins->disp = value->slot;
+    ins->disp = value->rodata;
 }
 
 static void
 code_wide(struct allocator *a, reg_t to, u64 bits)
 {
-    struct mins *ins = code_add(a, X64_MOV64_I);
+    struct mins *ins = alloc_put(a, X64_MOV64_I);
     struct mach *m = a->m;
 
     ins->def = to;
@@ -150,32 +148,32 @@ code_wide(struct allocator *a, reg_t to, u64 bits)
     ins->imm = m->wide_count;
     if (!mach_grow(a->temp, &m->wide, &m->wide_capacity, m->wide_count,
                    sizeof(*m->wide))) {
-        fail(a, ERR_NO_MEMORY);
+        alloc_fail(a, ERR_NO_MEMORY);
         return;
     }
     m->wide[m->wide_count++] = bits;
 }
 
 void
-code_const(struct allocator *a, reg_t to, vreg_t v, bool flags_live)
+alloc_put_const(struct allocator *a, reg_t to, vreg_t v, bool flags_live)
 {
     u8 type = value_type(a, v);
     struct mins *ins;
     u64 bits[2];
 
     a->used |= 1u << to;
-    const_bits(a, v, bits);
+    alloc_const_bits(a, v, bits);
     if (type_is_vector(type)) {
         bool zero = (bits[0] | bits[1]) == 0;
 
-        ins = code_add(a, zero ? X64_ZEROX : slot_ops[type].load);
+        ins = alloc_put(a, zero ? X64_ZEROX : slot_ops[type].load);
         ins->def = to;
         if (!zero)
-            code_rodata(a, ins, v);
+            alloc_set_rodata(a, ins, v);
     } else if (bits[0] == 0 && !flags_live) {
-        code_add(a, X64_ZERO32)->def = to;
+        alloc_put(a, X64_ZERO32)->def = to;
     } else if (bits[0] <= UINT32_MAX) {
-        ins = code_add(a, X64_MOV32_I);
+        ins = alloc_put(a, X64_MOV32_I);
         ins->def = to;
         ins->imm = (u32)bits[0];
     } else {
@@ -186,7 +184,7 @@ code_const(struct allocator *a, reg_t to, vreg_t v, bool flags_live)
 // --- slots -------------------------------------------------------------------
 
 void
-need_slot(struct allocator *a, vreg_t v)
+alloc_need_slot(struct allocator *a, vreg_t v)
 {
     assert(!(a->values[v].flags & VALUE_CONST));
     a->values[v].flags |= VALUE_SLOT;
@@ -195,7 +193,7 @@ need_slot(struct allocator *a, vreg_t v)
 // --- registers ---------------------------------------------------------------
 
 void
-reg_set(struct allocator *a, reg_t r, vreg_t v)
+alloc_reg_set(struct allocator *a, reg_t r, vreg_t v)
 {
     a->in[r] = v;
     a->free &= ~(1u << r);
@@ -204,7 +202,7 @@ reg_set(struct allocator *a, reg_t r, vreg_t v)
 }
 
 void
-reg_release(struct allocator *a, reg_t r)
+alloc_reg_release(struct allocator *a, reg_t r)
 {
     if (a->in[r] != 0)
         a->values[a->in[r]].reg = REG_NONE;
@@ -213,21 +211,21 @@ reg_release(struct allocator *a, reg_t r)
 }
 
 void
-value_release(struct allocator *a, vreg_t v)
+alloc_value_release(struct allocator *a, vreg_t v)
 {
     if (a->values[v].reg != REG_NONE)
-        reg_release(a, a->values[v].reg);
+        alloc_reg_release(a, a->values[v].reg);
 }
 
 // v is born in r, by the last instruction of `out`.
 void
-define(struct allocator *a, vreg_t v, reg_t r)
+alloc_define(struct allocator *a, vreg_t v, reg_t r)
 {
     struct vreg *value = &a->values[v];
     struct vreg *like = &a->values[value->like];
 
     if (r != REG_NONE)
-        reg_set(a, r, v);
+        alloc_reg_set(a, r, v);
     value->def_reg = r;
     value->def_at = a->out.count;
     if (value->like != 0 && like->hint == REG_NONE)
@@ -253,7 +251,7 @@ hint_of(const struct allocator *a, vreg_t v)
 }
 
 reg_t
-reg_choose(struct allocator *a, vreg_t v, u32 set)
+alloc_reg_choose(struct allocator *a, vreg_t v, u32 set)
 {
     bool crosses = (a->values[v].flags & VALUE_CALL) != 0;
     u32 saved = set & REGS_CALLEE_SAVED;
@@ -277,7 +275,7 @@ static u64
 distance_of(const struct allocator *a, reg_t r)
 {
     vreg_t v = a->in[r];
-    u64 next = next_use(a, v), distance;
+    u64 next = alloc_next_use(a, v), distance;
 
     distance = next > a->position ? next - a->position : 0;
     if (a->values[v].flags & VALUE_CONST)
@@ -286,13 +284,13 @@ distance_of(const struct allocator *a, reg_t r)
 }
 
 reg_t
-reg_pick(struct allocator *a, vreg_t v, u32 set)
+alloc_reg_pick(struct allocator *a, vreg_t v, u32 set)
 {
     u64 furthest = 0;
     reg_t r = REG_NONE;
 
     if (set & a->free)
-        return reg_choose(a, v, set & a->free);
+        return alloc_reg_choose(a, v, set & a->free);
     for (u32 rest = set; rest != 0; rest &= rest - 1) {
         reg_t candidate = (reg_t)bits_trailing_zeros(rest);
         u64 distance = distance_of(a, candidate);
@@ -304,13 +302,13 @@ reg_pick(struct allocator *a, vreg_t v, u32 set)
     }
     assert(r != REG_NONE);
     if (!(a->values[a->in[r]].flags & VALUE_CONST))
-        need_slot(a, a->in[r]);
-    reg_release(a, r);
+        alloc_need_slot(a, a->in[r]);
+    alloc_reg_release(a, r);
     return r;
 }
 
 void
-reg_vacate(struct allocator *a, reg_t r, u32 avoid)
+alloc_reg_vacate(struct allocator *a, reg_t r, u32 avoid)
 {
     vreg_t v = a->in[r];
     bool locked = (a->locked >> r & 1) != 0;
@@ -322,16 +320,16 @@ reg_vacate(struct allocator *a, reg_t r, u32 avoid)
     set = a->free & type_regs(value_type(a, v)) & ~avoid & ~a->locked;
     set &= ~(1u << r);
     if (a->values[v].flags & VALUE_CONST) {
-        reg_release(a, r);
+        alloc_reg_release(a, r);
     } else if (set == 0 || ((a->values[v].flags & VALUE_SLOT) && !locked)) {
-        need_slot(a, v);
-        reg_release(a, r);
+        alloc_need_slot(a, v);
+        alloc_reg_release(a, r);
     } else {
-        reg_t to = reg_choose(a, v, set);
+        reg_t to = alloc_reg_choose(a, v, set);
 
-        code_copy(a, to, r, value_type(a, v));
-        reg_release(a, r);
-        reg_set(a, to, v);
+        alloc_put_copy(a, to, r, value_type(a, v));
+        alloc_reg_release(a, r);
+        alloc_reg_set(a, to, v);
         if (locked)
             a->locked |= 1u << to;
     }

@@ -6,7 +6,7 @@
 #include "x64/alloc/alloc.h"
 
 u32
-next_use(const struct allocator *a, vreg_t v)
+alloc_next_use(const struct allocator *a, vreg_t v)
 {
     const struct vreg *value = &a->values[v];
 
@@ -18,7 +18,7 @@ next_use(const struct allocator *a, vreg_t v)
 }
 
 u32
-uses_pop(struct allocator *a, vreg_t v)
+alloc_uses_pop(struct allocator *a, vreg_t v)
 {
     struct vreg *value = &a->values[v];
     u32 distance;
@@ -47,7 +47,7 @@ enter_loop(struct allocator *a, const struct loop *loop, struct live_in live)
 }
 
 void
-uses_enter(struct allocator *a, blk_t b)
+alloc_uses_enter(struct allocator *a, blk_t b)
 {
     const struct block *block = &a->fn->blocks[b];
     const struct loop *loop = &a->fn->loops[block->loop];
@@ -66,5 +66,5 @@ uses_enter(struct allocator *a, blk_t b)
             enter_loop(a, loop, live);
     }
     for (u32 i = 0; i < block->params; i++)
-        uses_pop(a, block->first + i);
+        alloc_uses_pop(a, block->first + i);
 }

@@ -9,28 +9,14 @@
 
 #include "x64/mach.h"
 
-const struct x64_info x64_infos[X64_OP_COUNT] = {
-#define X64(id, text, prefix, w, opcode, ext, shape, regs, mem, imm, flags) \
-    {text,          prefix, w,   opcode,        ext,                        \
-     SHAPE_##shape, regs,   mem, X64_IMM_##imm, (flags)},
-#include "x64/ops.def"
-};
-
-bool
-x64_is_vex(const struct x64_info *info, u32 features)
-{
-    return (info->flags & VEX_ONLY) != 0 ||
-           ((info->flags & VEX) != 0 && (features & CPU_AVX) != 0);
-}
-
-enum role { ROLE_NONE, ROLE_DEF, ROLE_A, ROLE_B, ROLE_EXT };
-
 // Which operand is in ModRM.reg, VEX.vvvv and, as a register, ModRM.rm.
-static const struct roles {
-    u8 reg, vvvv, rm; // enum role
-} roles[] = {
-#define SHAPE(id, reg, vvvv, rm, text, read) \
-    {ROLE_##reg, ROLE_##vvvv, ROLE_##rm},
+enum source { FROM_NONE, FROM_DEF, FROM_A, FROM_B, FROM_EXT };
+
+static const struct sources {
+    u8 reg, vvvv, rm; // enum source
+} sources[] = {
+#define SHAPE(id, reg, vvvv, rm, text, read, def, mem, def2, a, b, clobbers) \
+    {FROM_##reg, FROM_##vvvv, FROM_##rm},
 #include "x64/shapes.def"
 };
 
@@ -64,16 +50,16 @@ put_bytes(struct encoder *e, u64 value, u32 size)
 }
 
 static u32
-operand_of(const struct mins *ins, u32 role, const struct x64_info *info)
+operand_of(const struct mins *ins, u32 source, const struct x64_info *info)
 {
-    switch (role) {
-    case ROLE_DEF:
+    switch (source) {
+    case FROM_DEF:
         return ins->def & 15;
-    case ROLE_A:
+    case FROM_A:
         return ins->a & 15;
-    case ROLE_B:
+    case FROM_B:
         return ins->b & 15;
-    case ROLE_EXT:
+    case FROM_EXT:
         return info->ext;
     }
     return 0;
@@ -236,19 +222,19 @@ merge_source(const struct mins *ins)
 static void
 set_registers(struct fields *f, const struct mins *ins, bool vex)
 {
-    const struct roles *r = &roles[f->info->shape];
+    const struct sources *s = &sources[f->info->shape];
     const char *regs = f->info->regs;
 
-    f->reg = operand_of(ins, r->reg, f->info);
-    f->byte_regs = regs[0] == 'b' && r->reg != ROLE_EXT && f->reg >= REG_RSP;
+    f->reg = operand_of(ins, s->reg, f->info);
+    f->byte_regs = regs[0] == 'b' && s->reg != FROM_EXT && f->reg >= REG_RSP;
     if (vex) {
-        f->vvvv = operand_of(ins, r->vvvv, f->info);
+        f->vvvv = operand_of(ins, s->vvvv, f->info);
         if ((f->info->flags & MERGES) != 0)
             f->vvvv = merge_source(ins);
     }
     if ((ins->flags & MINS_MEM) == 0) {
         f->index = 0;
-        f->rm = operand_of(ins, r->rm, f->info);
+        f->rm = operand_of(ins, s->rm, f->info);
         f->byte_regs |= regs[1] == 'b' && f->rm >= REG_RSP;
     }
 }
@@ -265,23 +251,6 @@ swap_sources(struct fields *f)
     }
 }
 
-static bool
-is_tied(const struct x64_info *info, bool vex)
-{
-    switch (info->shape) {
-    case SHAPE_R_RM:
-    case SHAPE_R_RM_I:
-    case SHAPE_R_I:
-        return !vex;
-    case SHAPE_R_CL:
-    case SHAPE_UNARY:
-    case SHAPE_XCHG:
-    case SHAPE_RR_I:
-        return true;
-    }
-    return false;
-}
-
 // One instruction with a ModRM byte.
 static void
 encode_modrm(struct encoder *e, const struct mins *ins, u32 add_opcode)
@@ -290,7 +259,8 @@ encode_modrm(struct encoder *e, const struct mins *ins, u32 add_opcode)
     bool vex = x64_is_vex(info, e->features);
     struct fields f = {.info = info, .opcode = info->opcode + add_opcode};
 
-    assert(!is_tied(info, vex) || ins->def == ins->a);
+    assert(mins_roles(ins, e->features)->def != ROLE_TIED ||
+           ins->def == ins->a);
     if ((ins->flags & MINS_MEM) != 0)
         set_mem(&f, e, ins);
     set_registers(&f, ins, vex);
@@ -586,7 +556,7 @@ encode(struct encoder *e, const struct mins *ins)
         encode_rmw_loop(e, ins);
         break;
     default:
-        assert(roles[info->shape].reg != ROLE_NONE); // else emit's
+        assert(sources[info->shape].reg != FROM_NONE); // else emit's
         encode_modrm(e, ins, 0);
     }
 }

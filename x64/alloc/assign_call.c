@@ -1,4 +1,4 @@
-// x64/alloc/place_call.c: arguments and results of calls and returns,
+// x64/alloc/assign_call.c: arguments and results of calls and returns,
 // parameters of the function.
 //
 // Before a call: stack arguments are stored; what lives on moves to callee-
@@ -58,9 +58,9 @@ static void
 pop_args(struct allocator *a, const struct mcall *call, const struct mins *ins)
 {
     if ((ins->flags & MINS_MEM) && is_vreg(ins->base))
-        uses_pop(a, ins->base);
+        alloc_uses_pop(a, ins->base);
     for (u32 i = 0; i < call->arg_count; i++)
-        uses_pop(a, a->m->list[call->args + i]);
+        alloc_uses_pop(a, a->m->list[call->args + i]);
 }
 
 static void
@@ -74,9 +74,9 @@ store_stack_args(struct allocator *a, const struct mcall *call,
         if (locs[i].reg != REG_NONE)
             continue;
         to.offset = locs[i].offset;
-        moves_add(a, to, place_of(a, v));
+        alloc_move_add(a, to, place_of(a, v));
     }
-    moves_emit(a);
+    alloc_moves_put(a);
 }
 
 // What lives on after the call leaves the registers that do not.
@@ -92,16 +92,16 @@ save_survivors(struct allocator *a)
         if (a->fn->blocks[a->block].cold)
             set &= a->used;
         if (v == 0 || (a->values[v].flags & VALUE_CONST) ||
-            next_use(a, v) == NEVER)
+            alloc_next_use(a, v) == NEVER)
             continue;
         if (r >= REG_XMM0 || set == 0 || (a->values[v].flags & VALUE_SLOT)) {
-            need_slot(a, v);
+            alloc_need_slot(a, v);
             continue;
         }
-        to = reg_choose(a, v, set);
-        code_copy(a, to, r, value_type(a, v));
-        reg_release(a, r);
-        reg_set(a, to, v);
+        to = alloc_reg_choose(a, v, set);
+        alloc_put_copy(a, to, r, value_type(a, v));
+        alloc_reg_release(a, r);
+        alloc_reg_set(a, to, v);
     }
 }
 
@@ -116,7 +116,7 @@ move_reg_args(struct allocator *a, const struct mcall *call,
         if (locs[i].reg == REG_NONE)
             continue;
         to.type = value_type(a, v);
-        moves_add(a, to, place_of(a, v));
+        alloc_move_add(a, to, place_of(a, v));
     }
 }
 
@@ -127,8 +127,8 @@ clobber(struct allocator *a)
         reg_t r = (reg_t)bits_trailing_zeros(rest);
 
         if ((REGS_CALLER_SAVED >> r & 1) || a->in[r] == 0 ||
-            next_use(a, a->in[r]) == NEVER)
-            reg_release(a, r);
+            alloc_next_use(a, a->in[r]) == NEVER)
+            alloc_reg_release(a, r);
     }
 }
 
@@ -141,13 +141,13 @@ load_result(struct allocator *a, vreg_t v, u32 offset)
         [IR_F64] = X64_MOVSD, [IR_V128] = X64_MOVUPS,
     };
     u8 type = value_type(a, v);
-    reg_t r = reg_pick(a, v, type_regs(type));
-    struct mins *ins = code_add(a, ops[type]);
+    reg_t r = alloc_reg_pick(a, v, type_regs(type));
+    struct mins *ins = alloc_put(a, ops[type]);
 
     ins->def = r;
     ins->flags = MINS_MEM | MINS_OUT;
     ins->disp = (i32)offset;
-    define(a, v, r);
+    alloc_define(a, v, r);
 }
 
 static void
@@ -161,9 +161,9 @@ fetch_results(struct allocator *a, const struct mcall *call,
 
         if (v == 0)
             continue;
-        uses_pop(a, v);
+        alloc_uses_pop(a, v);
         if (locs[i].reg != REG_NONE && a->values[v].next != NEVER)
-            define(a, v, locs[i].reg);
+            alloc_define(a, v, locs[i].reg);
     }
     for (u32 i = 0; i < call->result_count; i++) {
         vreg_t v = results[i];
@@ -176,7 +176,7 @@ fetch_results(struct allocator *a, const struct mcall *call,
 static void
 add_call(struct allocator *a, const struct mins *ins)
 {
-    struct mins *new = code_add(a, ins->op);
+    struct mins *new = alloc_put(a, ins->op);
 
     *new = *ins;
     new->def = new->def2 = new->a = new->b = REG_NONE;
@@ -186,7 +186,7 @@ add_call(struct allocator *a, const struct mins *ins)
 }
 
 void
-place_call(struct allocator *a, const struct mins *ins)
+alloc_call(struct allocator *a, const struct mins *ins)
 {
     struct mcall *call = &a->m->calls[ins->imm];
     bool is_call = mins_returns(ins), is_ret = mins_is_ret(ins);
@@ -194,7 +194,7 @@ place_call(struct allocator *a, const struct mins *ins)
     status_t status = signature_of(a, call, is_ret, &s);
 
     if (status != OK) {
-        fail(a, status);
+        alloc_fail(a, status);
         return;
     }
     pop_args(a, call, ins);
@@ -209,15 +209,15 @@ place_call(struct allocator *a, const struct mins *ins)
     if ((ins->flags & MINS_MEM) && is_vreg(ins->base)) {
         struct place rax = {PLACE_REG, REG_RAX, IR_I64, 0, 0};
 
-        moves_add(a, rax, place_of(a, ins->base));
+        alloc_move_add(a, rax, place_of(a, ins->base));
     }
     if (call->type == NULL && is_call) { // a builtin takes the vmctx first
         struct place to = {PLACE_REG, REG_RDI, IR_I64, 0, 0};
         struct place vmctx = {PLACE_REG, REG_VMCTX, IR_I64, 0, 0};
 
-        moves_add(a, to, vmctx);
+        alloc_move_add(a, to, vmctx);
     }
-    moves_emit(a);
+    alloc_moves_put(a);
     add_call(a, ins);
     if (is_call) {
         clobber(a);
@@ -226,7 +226,7 @@ place_call(struct allocator *a, const struct mins *ins)
 }
 
 void
-place_params(struct allocator *a)
+alloc_params(struct allocator *a)
 {
     const struct block *block = &a->fn->blocks[0];
     struct abi abi;
@@ -235,7 +235,7 @@ place_params(struct allocator *a)
     arena_reset(&a->abi_arena, 0);
     status = abi_compute(&abi, a->fn->type, &a->abi_arena);
     if (status != OK) {
-        fail(a, status);
+        alloc_fail(a, status);
         return;
     }
     a->m->args_size = abi.args_size;
@@ -243,13 +243,13 @@ place_params(struct allocator *a)
         vreg_t v = block->first + i;
         struct abi_loc loc = abi.params[a->fn->ins[v].a];
 
-        if (next_use(a, v) == NEVER)
+        if (alloc_next_use(a, v) == NEVER)
             continue;
         if (loc.reg != REG_NONE) {
-            define(a, v, loc.reg);
+            alloc_define(a, v, loc.reg);
         } else {
             a->values[v].flags |= VALUE_SLOT | VALUE_INCOMING;
-            a->values[v].slot = (i32)loc.offset;
+            a->values[v].incoming = (i32)loc.offset;
         }
     }
 }
