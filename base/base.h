@@ -146,6 +146,43 @@ void arena_keep(struct arena *arena, u64 mark, struct arena_block *blocks,
 #define ARENA_NEW(arena, type, count) \
     ((type *)arena_zalloc((arena), sizeof(type) * (u64)(count), _Alignof(type)))
 
+// array.c: an array that grows in an arena: a pointer (NULL at first) and how
+// many elements there is room for.  It may move when it grows.
+
+// Blocks that arrays have grown out of, for others.  Forget them (memset) when
+// their arena is reset.
+struct spares {
+    struct spare {
+        void *block;
+        u64 size; // 0: none
+    } rows[8];
+};
+
+// Let `spares` have a block; of those it has, the smallest may go.
+void spares_add(struct spares *spares, void *block, u64 size);
+
+// `size` bytes, not zeroed, from the spares (may be NULL) or else the arena;
+// NULL: no memory.
+MUST_USE void *spares_alloc(struct spares *spares, struct arena *arena,
+                            u64 size);
+
+// Make room for `more` elements of `size` bytes after `count` of them; `array`
+// is the address of the array's pointer.  In constant time for each element, on
+// average.  False: no memory, or more than 2^30 elements; then nothing has
+// changed.
+MUST_USE bool array_grow(struct arena *arena, struct spares *spares,
+                         void *array, u32 *capacity, u32 count, u64 more,
+                         u64 size);
+
+// Make it `wanted` elements long, if it is not yet, and no longer.
+MUST_USE bool array_room(struct arena *arena, void *array, u32 *capacity,
+                         u32 count, u64 wanted, u64 size);
+
+// Room for one more.
+#define ARRAY_MORE(arena, array, capacity, count)                \
+    array_grow((arena), NULL, &(array), &(capacity), (count), 1, \
+               sizeof(*(array)))
+
 // list.c: doubly linked, circular, with the head as sentinel.
 struct list {
     struct list *next, *prev;

@@ -36,8 +36,8 @@ struct call_site {
     u32 pc;   // offset of the return address
     u32 at;   // byte offset in the module
     u32 try;  // index in code.tries of the innermost handler, or 0
-    u32 args; // bytes of stack arguments, which the callee pops: rsp right after
-              // its return is so much above the rsp of the call
+    u32 args; // bytes of stack arguments, which the callee pops: right after
+              // its return rsp is so much above the rsp of the call
 };
 
 // A function's code, sorted by start.

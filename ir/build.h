@@ -21,7 +21,6 @@
 enum {
     NO_BLOCK = 0xffffffff,
     LABEL_CHUNK = 128,
-    SPARES = 8,
 
     LOCAL_MASK = (1 << 24) - 1,
     FIRST_PARAM = 1, // the instruction that is the function's first argument
@@ -133,12 +132,6 @@ struct scan_entry {
 
 enum epoch_class { EPOCH_MEMORY, EPOCH_GLOBAL, EPOCH_TABLE };
 
-// Memory that an array has grown out of.
-struct spare {
-    void *block;
-    u64 size; // 0: none
-};
-
 struct builder {
     struct fn *fn;
     const struct module *m;
@@ -150,7 +143,7 @@ struct builder {
     u64 budget;  // normal mode: what may still be spent
     u64 start;   // byte offset of the body
 
-    struct spare spares[SPARES];
+    struct spares spares; // of arrays that grew
     struct validator v;
     struct op op; // the one at hand
 

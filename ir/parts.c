@@ -240,7 +240,7 @@ survey(struct builder *b, struct survey *s)
         {&b->locals,      sizeof(struct local) * b->local_count},
     };
     arena_keep(b->temp, mark, blocks, COUNT(blocks));
-    memset(b->spares, 0, sizeof(b->spares));
+    b->spares = (struct spares){0};
     b->local_capacity = b->local_count;
 }
 
@@ -277,7 +277,7 @@ part_begin(struct builder *b, struct fn *fn)
 {
     *fn = b->base;
     b->fn = fn;
-    memset(b->spares, 0, sizeof(b->spares)); // they outlive no part
+    b->spares = (struct spares){0}; // they outlive no part
     b->ins_capacity = b->block_capacity = b->edge_capacity = 0;
     b->pool_capacity = b->call_capacity = b->case_capacity = 0;
     b->const_capacity = b->catch_capacity = 0;
@@ -361,7 +361,7 @@ parts_next(struct builder *b, struct fn *fn)
     if (b->at_end) {
         b->fn = &b->base;
         b->base.part = FN_LAST;
-        memset(b->spares, 0, sizeof(b->spares));
+        b->spares = (struct spares){0};
         pads_group(b);
     }
     u64 mark = arena_mark(b->temp);

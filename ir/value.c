@@ -13,8 +13,6 @@ enum {
     PROBES = 8,            // longest search of a bucket
     NUMBERS_MAX = 1 << 14, // what the caches of a CPU hold
     BUCKETS_MAX = NUMBERS_MAX,
-    ROOM_MIN = 16, // elements of any array
-    ROOM_MAX = 1 << 30,
 };
 
 void
@@ -38,82 +36,24 @@ spend(struct builder *b, u64 n)
         b->budget -= n;
 }
 
-// Memory of `size` bytes, maybe that of an array which has grown out of it.
-static void *
-block_new(struct builder *b, u64 size)
-{
-    u32 best = SPARES;
-
-    size = ALIGN_UP(MAX(size, 1), 16);
-    for (u32 i = 0; i < SPARES; i++)
-        if (b->spares[i].size >= size &&
-            (best == SPARES || b->spares[i].size < b->spares[best].size))
-            best = i;
-    if (best == SPARES)
-        return arena_alloc(b->temp, size, 16);
-
-    void *block = b->spares[best].block;
-    b->spares[best].block = (u8 *)block + size;
-    b->spares[best].size -= size;
-    return block;
-}
-
-// Remember memory for block_new(); of what it has, the smallest goes.
-static void
-block_spare(struct builder *b, void *block, u64 size)
-{
-    u64 skip = -(u64)block % 16;
-    u32 worst = 0;
-
-    for (u32 i = 1; i < SPARES; i++)
-        if (b->spares[i].size < b->spares[worst].size)
-            worst = i;
-    if (size >= skip + 16 && size - skip > b->spares[worst].size)
-        b->spares[worst] = (struct spare){(u8 *)block + skip, size - skip};
-}
-
 bool
 room(struct builder *b, void *array, u32 *capacity, u32 count, u64 more,
      u64 size)
 {
-    u64 need = count + more;
-    void *old = *(void **)array, *new;
-
-    if (need <= *capacity)
+    if (count + more <= *capacity)
         return true;
     if (b->status != OK)
         return false;
-
-    // The newest block grows where it is, which costs no copy.
-    bool newest = arena_is_newest(b->temp, old, *capacity * size);
-    u64 slack = newest ? *capacity / 8 : *capacity;
-    u64 larger = MAX(MAX(need, *capacity + slack), ROOM_MIN);
-    if (larger > ROOM_MAX) {
-        stop(b, ERR_LIMIT, "function too large to compile");
-        return false;
-    }
-    if (newest) {
-        new = arena_resize(b->temp, old, larger * size) ? old : NULL;
-    } else {
-        new = block_new(b, larger * size);
-        if (new != NULL && old != NULL) {
-            memcpy(new, old, count * size);
-            block_spare(b, old, *capacity * size);
-        }
-    }
-    if (new == NULL) {
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
-        return false;
-    }
-    *(void **)array = new;
-    *capacity = (u32)larger;
-    return true;
+    if (array_grow(b->temp, &b->spares, array, capacity, count, more, size))
+        return true;
+    stop(b, ERR_NO_MEMORY, "function too large to compile");
+    return false;
 }
 
 void *
 scratch(struct builder *b, u64 size)
 {
-    void *block = block_new(b, size);
+    void *block = spares_alloc(&b->spares, b->temp, size);
 
     if (block == NULL)
         stop(b, ERR_NO_MEMORY, "function too large to compile");
@@ -126,15 +66,19 @@ void
 spare_all(struct builder *b)
 {
     struct validator *v = &b->v;
+    const struct spare blocks[] = {
+        {v->operands, v->operand_capacity * sizeof(*v->operands)},
+        {v->frames,   v->frame_capacity * sizeof(*v->frames)    },
+        {b->stack,    b->stack_capacity * sizeof(*b->stack)     },
+        {b->locals,   b->local_capacity * sizeof(*b->locals)    },
+        {b->undo,     b->undo_capacity * sizeof(*b->undo)       },
+        {b->records,  b->record_capacity * sizeof(*b->records)  },
+        {b->numbers,  b->number_capacity * sizeof(*b->numbers)  },
+        {b->scans,    b->scan_capacity * sizeof(*b->scans)      },
+    };
 
-    block_spare(b, v->operands, v->operand_capacity * sizeof(*v->operands));
-    block_spare(b, v->frames, v->frame_capacity * sizeof(*v->frames));
-    block_spare(b, b->stack, b->stack_capacity * sizeof(*b->stack));
-    block_spare(b, b->locals, b->local_capacity * sizeof(*b->locals));
-    block_spare(b, b->undo, b->undo_capacity * sizeof(*b->undo));
-    block_spare(b, b->records, b->record_capacity * sizeof(*b->records));
-    block_spare(b, b->numbers, b->number_capacity * sizeof(*b->numbers));
-    block_spare(b, b->scans, b->scan_capacity * sizeof(*b->scans));
+    for (u32 i = 0; i < COUNT(blocks); i++)
+        spares_add(&b->spares, blocks[i].block, blocks[i].size);
 }
 
 u32

@@ -189,3 +189,48 @@ TEST(base_format_safe_cut)
             EXPECT_EQ(strlen(line), kept[size]);
     }
 }
+
+// Arrays keep what they hold when they grow, and take over each other's blocks.
+TEST(base_array_grow)
+{
+    static u64 buffer[1024];
+    struct arena arena;
+    struct spares spares = {0};
+    u32 *a = NULL, *b = NULL, a_capacity = 0, b_capacity = 0;
+
+    arena_init_fixed(&arena, buffer, sizeof(buffer));
+    for (u32 i = 0; i < 200; i++) {
+        EXPECT(array_grow(&arena, &spares, &a, &a_capacity, i, 1, sizeof(*a)));
+        EXPECT(array_grow(&arena, &spares, &b, &b_capacity, i, 1, sizeof(*b)));
+        a[i] = i;
+        b[i] = 1000 + i;
+    }
+    for (u32 i = 0; i < 200; i++) {
+        EXPECT_EQ(a[i], i);
+        EXPECT_EQ(b[i], 1000 + i);
+    }
+    u64 mark = arena_mark(&arena);
+    EXPECT(spares_alloc(&spares, &arena, 64) != NULL); // from what they left
+    EXPECT_EQ(arena_mark(&arena), mark);
+    EXPECT(!array_room(&arena, &a, &a_capacity, 200, 1u << 20, sizeof(*a)));
+    EXPECT(!array_grow(&arena, &spares, &a, &a_capacity, 200, 1ull << 32, 1));
+    EXPECT_EQ(a[199], 199);
+}
+
+// The newest block of an arena grows where it is.
+TEST(base_array_newest)
+{
+    static u64 buffer[64];
+    struct arena arena;
+    u8 *a = NULL;
+    u32 capacity = 0;
+
+    arena_init_fixed(&arena, buffer, sizeof(buffer));
+    EXPECT(array_room(&arena, &a, &capacity, 0, 100, 1));
+    u8 *at = a;
+    EXPECT(array_room(&arena, &a, &capacity, 100, 500, 1));
+    EXPECT(a == at);
+    EXPECT_EQ(capacity, 500);
+    EXPECT(!array_room(&arena, &a, &capacity, 500, 513, 1));
+    EXPECT_EQ(capacity, 500);
+}

@@ -35,29 +35,12 @@ is_ok(const struct validator *v)
     return v->error->status == OK;
 }
 
-// Room for `more` items at the end of an array, which moves unless it is the
-// newest block.
-static void *
-grow(struct validator *v, void *items, u32 count, u32 *capacity, u64 more,
+static void
+grow(struct validator *v, void *array, u32 *capacity, u32 count, u64 more,
      u64 size)
 {
-    if (count + more <= *capacity)
-        return items;
-    u64 to = MAX(2 * (u64)*capacity, count + more);
-    if (arena_is_newest(v->temp, items, *capacity * size) &&
-        arena_resize(v->temp, items, to * size)) {
-        *capacity = (u32)to;
-        return items;
-    }
-    void *block = arena_alloc(v->temp, to * size, 8);
-    if (block == NULL) {
+    if (!array_grow(v->temp, NULL, array, capacity, count, more, size))
         reader_fail(&v->r, v->at, ERR_NO_MEMORY, "out of memory");
-        return items;
-    }
-    if (count > 0)
-        memcpy(block, items, count * size);
-    *capacity = (u32)to;
-    return block;
 }
 
 // --- operands ---------------------------------------------------------------
@@ -80,8 +63,8 @@ make_room(struct validator *v, u32 more)
         reader_fail(&v->r, v->at, ERR_LIMIT, "too many operands");
         return false;
     }
-    v->operands = grow(v, v->operands, v->operand_count, &v->operand_capacity,
-                       more, sizeof(valtype_t));
+    grow(v, &v->operands, &v->operand_capacity, v->operand_count, more,
+         sizeof(*v->operands));
     v->operand_capacity = MIN(v->operand_capacity, v->operand_limit);
     return is_ok(v);
 }
@@ -224,8 +207,8 @@ frame_open(struct validator *v, u32 code, struct block_type type)
         dead = outer->dead || outer->unreachable;
     }
 
-    v->frames = grow(v, v->frames, v->frame_count, &v->frame_capacity, 1,
-                     sizeof(struct frame));
+    grow(v, &v->frames, &v->frame_capacity, v->frame_count, 1,
+         sizeof(*v->frames));
     if (!is_ok(v))
         return;
     v->frames[v->frame_count++] = (struct frame){
@@ -555,10 +538,10 @@ validator_init(struct validator *v, const struct module *m, u32 func,
 void
 validator_reserve(struct validator *v, u32 operands, u32 frames)
 {
-    v->operands = grow(v, v->operands, v->operand_count, &v->operand_capacity,
-                       operands, sizeof(*v->operands));
-    v->frames = grow(v, v->frames, v->frame_count, &v->frame_capacity, frames,
-                     sizeof(*v->frames));
+    grow(v, &v->operands, &v->operand_capacity, v->operand_count, operands,
+         sizeof(*v->operands));
+    grow(v, &v->frames, &v->frame_capacity, v->frame_count, frames,
+         sizeof(*v->frames));
 }
 
 void

@@ -2,46 +2,6 @@
 
 #include "x64/mach.h"
 
-bool
-mach_room(struct arena *temp, void *array, u32 *capacity, u32 count, u32 wanted,
-          u64 size)
-{
-    void *old, *new;
-
-    if (wanted <= *capacity)
-        return true;
-    memcpy(&old, array, sizeof(old));
-    if (arena_is_newest(temp, old, *capacity * size)) {
-        if (!arena_resize(temp, old, wanted * size))
-            return false;
-        *capacity = wanted;
-        return true;
-    }
-    new = arena_alloc(temp, wanted * size, 16);
-    if (new == NULL)
-        return false;
-    if (count > 0)
-        memcpy(new, old, count * size);
-    memcpy(array, &new, sizeof(new));
-    *capacity = wanted;
-    return true;
-}
-
-bool
-mach_grow(struct arena *temp, void *array, u32 *capacity, u32 count, u64 size)
-{
-    u32 more = *capacity;
-    void *old;
-
-    if (count < *capacity)
-        return true;
-    memcpy(&old, array, sizeof(old));
-    if (arena_is_newest(temp, old, *capacity * size))
-        more = *capacity / 8; // costs no copy
-    return mach_room(temp, array, capacity, count, *capacity + MAX(16, more),
-                     size);
-}
-
 void
 mach_keep(struct mach *m, struct arena *temp, u64 mark)
 {
@@ -113,8 +73,7 @@ mach_rodata(struct mach *m, struct arena *temp, u64 low, u64 high)
     for (u32 i = m->rodata_count; i-- > first;)
         if (m->rodata[i][0] == low && m->rodata[i][1] == high)
             return i * 16;
-    if (!mach_grow(temp, &m->rodata, &m->rodata_capacity, m->rodata_count,
-                   sizeof(*m->rodata)))
+    if (!ARRAY_MORE(temp, m->rodata, m->rodata_capacity, m->rodata_count))
         return UINT32_MAX;
     m->rodata[m->rodata_count][0] = low;
     m->rodata[m->rodata_count][1] = high;

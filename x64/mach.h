@@ -370,16 +370,6 @@ void encode_ret(struct encoder *e, u32 pop);
 
 // --- mach.c -----------------------------------------------------------------
 
-// Make room for one element of `size` bytes after `count` of them; `array` is
-// the address of the array's pointer.  False when there is no memory, and then
-// nothing has changed.
-MUST_USE bool mach_grow(struct arena *temp, void *array, u32 *capacity,
-                        u32 count, u64 size);
-
-// Make it `wanted` elements long, if it is not yet.
-MUST_USE bool mach_room(struct arena *temp, void *array, u32 *capacity,
-                        u32 count, u32 wanted, u64 size);
-
 // Make m->ins the newest block of the arena, right after mach_keep.  False when
 // there is no memory; then nothing has changed.
 MUST_USE bool mach_ins_last(struct mach *m, struct arena *temp);

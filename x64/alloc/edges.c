@@ -25,8 +25,8 @@ save_state(struct allocator *a)
         if (v == 0 || (a->values[v].flags & VALUE_CONST) ||
             alloc_next_use(a, v) == NEVER)
             continue;
-        if (!mach_grow(a->temp, &a->states, &a->state_capacity, a->state_count,
-                       sizeof(*a->states))) {
+        if (!ARRAY_MORE(a->temp, a->states, a->state_capacity,
+                        a->state_count)) {
             alloc_fail(a, ERR_NO_MEMORY);
             break;
         }

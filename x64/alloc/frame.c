@@ -232,8 +232,8 @@ spread_block(struct slots *f, blk_t b, u32 *at)
 static bool
 reserve(struct allocator *a, u32 count)
 {
-    return mach_room(a->temp, &a->out.ins, &a->out.capacity, a->out.count,
-                     a->out.count + count, sizeof(*a->out.ins));
+    return array_room(a->temp, &a->out.ins, &a->out.capacity, a->out.count,
+                      a->out.count + count, sizeof(*a->out.ins));
 }
 
 // Code of edges that cannot be anywhere else.

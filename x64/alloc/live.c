@@ -29,8 +29,7 @@ add(struct allocator *a, vreg_t v, u32 distance, u32 calls_use)
         }
         return;
     }
-    if (!mach_grow(a->temp, &a->live, &a->live_capacity, a->live_count,
-                   sizeof(*a->live))) {
+    if (!ARRAY_MORE(a->temp, a->live, a->live_capacity, a->live_count)) {
         alloc_fail(a, ERR_NO_MEMORY);
         return;
     }
@@ -47,8 +46,7 @@ push(struct allocator *a, vreg_t v)
 {
     const struct vreg *value = &a->values[v];
 
-    if (!mach_grow(a->temp, &a->uses, &a->use_capacity, a->use_count,
-                   sizeof(*a->uses))) {
+    if (!ARRAY_MORE(a->temp, a->uses, a->use_capacity, a->use_count)) {
         alloc_fail(a, ERR_NO_MEMORY);
         return;
     }

@@ -15,8 +15,7 @@ alloc_move_add(struct allocator *a, struct place to, struct place from)
         (to.kind == PLACE_REG ? to.reg == from.reg :
                                 to.kind == PLACE_SLOT && to.v == from.v))
         return;
-    if (!mach_grow(a->temp, &a->moves, &a->move_capacity, a->move_count,
-                   sizeof(*a->moves))) {
+    if (!ARRAY_MORE(a->temp, a->moves, a->move_capacity, a->move_count)) {
         alloc_fail(a, ERR_NO_MEMORY);
         return;
     }

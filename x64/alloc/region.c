@@ -90,8 +90,8 @@ alloc_region_init(struct allocator *a)
     a->region = m->ins;
     a->gap = gap;
     m->ins += gap;
-    if (!mach_room(a->temp, &a->uses, &a->use_capacity, 0, operands,
-                   sizeof(*a->uses)))
+    if (!array_room(a->temp, &a->uses, &a->use_capacity, 0, operands,
+                    sizeof(*a->uses)))
         alloc_fail(a, ERR_NO_MEMORY);
 }
 

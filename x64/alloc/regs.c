@@ -18,8 +18,7 @@ alloc_put(struct allocator *a, u32 op)
     struct code_list *list = a->list;
     struct mins *ins = &a->nowhere;
 
-    if (mach_grow(a->temp, &list->ins, &list->capacity, list->count,
-                  sizeof(*list->ins)))
+    if (ARRAY_MORE(a->temp, list->ins, list->capacity, list->count))
         ins = &list->ins[list->count++];
     else
         alloc_fail(a, ERR_NO_MEMORY);
@@ -146,8 +145,7 @@ code_wide(struct allocator *a, reg_t to, u64 bits)
     ins->def = to;
     ins->flags |= MINS_CONST64;
     ins->imm = m->wide_count;
-    if (!mach_grow(a->temp, &m->wide, &m->wide_capacity, m->wide_count,
-                   sizeof(*m->wide))) {
+    if (!ARRAY_MORE(a->temp, m->wide, m->wide_capacity, m->wide_count)) {
         alloc_fail(a, ERR_NO_MEMORY);
         return;
     }

@@ -10,8 +10,7 @@ push(struct select *s, vreg_t v)
 {
     struct mach *m = s->m;
 
-    if (!mach_grow(s->temp, &m->list, &m->list_capacity, m->list_count,
-                   sizeof(*m->list))) {
+    if (!ARRAY_MORE(s->temp, m->list, m->list_capacity, m->list_count)) {
         s->status = ERR_NO_MEMORY;
         return false;
     }
@@ -49,8 +48,7 @@ record_new(struct select *s, struct mcall **record)
     static const struct mcall none;
     struct mach *m = s->m;
 
-    if (!mach_grow(s->temp, &m->calls, &m->call_capacity, m->call_count,
-                   sizeof(*m->calls))) {
+    if (!ARRAY_MORE(s->temp, m->calls, m->call_capacity, m->call_count)) {
         s->status = ERR_NO_MEMORY;
         *record = NULL;
         return 0;

@@ -11,7 +11,7 @@ put(struct select *s, u32 op)
     struct mach *m = s->m;
     struct mins *i = &s->spare;
 
-    if (!mach_grow(s->temp, &m->ins, &m->capacity, m->count, sizeof(*m->ins)))
+    if (!ARRAY_MORE(s->temp, m->ins, m->capacity, m->count))
         s->status = ERR_NO_MEMORY;
     else
         i = &m->ins[m->count++];
@@ -24,8 +24,7 @@ temp_new(struct select *s, u32 type)
 {
     struct mach *m = s->m;
 
-    if (!mach_grow(s->temp, &m->types, &m->vreg_capacity, m->vreg_count,
-                   sizeof(*m->types))) {
+    if (!ARRAY_MORE(s->temp, m->types, m->vreg_capacity, m->vreg_count)) {
         s->status = ERR_NO_MEMORY;
         return 1;
     }
@@ -237,8 +236,7 @@ put_const(struct select *s, vreg_t def, u64 value)
         i->imm = (u32)value;
         return;
     }
-    if (!mach_grow(s->temp, &m->wide, &m->wide_capacity, m->wide_count,
-                   sizeof(*m->wide))) {
+    if (!ARRAY_MORE(s->temp, m->wide, m->wide_capacity, m->wide_count)) {
         s->status = ERR_NO_MEMORY;
         return;
     }

@@ -56,11 +56,11 @@ start(struct select *s)
     s->facts = ARENA_NEW(s->temp, struct fact, count);
     m->capacity = count + 64;
     if (m->types == NULL || m->blocks == NULL || s->facts == NULL ||
-        !mach_room(s->temp, &m->calls, &m->call_capacity, 0,
-                   s->fn->call_count + 1, sizeof(*m->calls)) ||
-        !mach_room(s->temp, &m->list, &m->list_capacity, 0,
-                   s->fn->call_count + s->fn->pool_count + 16,
-                   sizeof(*m->list)))
+        !array_room(s->temp, &m->calls, &m->call_capacity, 0,
+                    s->fn->call_count + 1, sizeof(*m->calls)) ||
+        !array_room(s->temp, &m->list, &m->list_capacity, 0,
+                    s->fn->call_count + s->fn->pool_count + 16,
+                    sizeof(*m->list)))
         return false;
     m->ins = arena_alloc(s->temp, m->capacity * sizeof(*m->ins), 16);
     if (m->ins == NULL)
