@@ -38,7 +38,7 @@ memory_new(struct memory **out, const struct limits *type)
     m->view = (struct memory_view){type->min << type->page_log2, max};
     m->committed = kernel_alloc((steps / 64 + 1) * sizeof(u64));
     if (m->committed != NULL)
-        m->base = port_reserve(reserved, COMMIT_STEP);
+        m->base = port_reserve_slot(reserved);
     if (m->base == NULL) {
         object_release(&m->object);
         return ERR_NO_MEMORY;

@@ -9,9 +9,17 @@
 
 enum { PAGE_SIZE = 4096 };
 
-// Reserve addresses, a multiple of `align` (a power of two, at least a page);
-// nothing is readable yet.  NULL when there are none left.
+// Addresses are of two kinds, far from each other: slots, which generated code
+// indexes, hold linear memories and nothing else; all that is the kernel's is
+// where no sum of a slot's base, an index of 32 bits and a displacement gets.
+//
+// Reserve addresses of the kernel's, a multiple of `align` (a power of two, at
+// least a page); nothing is readable yet.  NULL when there are none left.
 MUST_USE void *port_reserve(u64 size, u64 align);
+
+// The same for one linear memory, guard included; at a multiple of 64 KiB.
+MUST_USE void *port_reserve_slot(u64 size);
+bool port_slot_contains(u64 address);
 
 // Make [ptr, ptr + size) readable and writable, zeroed where it was not
 // already.  False when there is no memory.  Callable from a fault handler.

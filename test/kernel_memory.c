@@ -79,6 +79,50 @@ TEST_KERNEL(memory_grows_to_its_limit)
     object_release(&m->object);
 }
 
+// Could an access that starts from a slot, with any index of 32 bits and any
+// displacement, get there?
+static bool
+within_reach(const void *at)
+{
+    const u64 reach = 4 * GIB + 2 * GIB + 16;
+
+    return port_slot_contains((u64)at) || port_slot_contains((u64)at - reach);
+}
+
+TEST_KERNEL(kernel_is_far_from_the_slots)
+{
+    struct limits type = {.min = 1, .page_log2 = 16};
+    struct table_type funcs = {.elem = VAL_FUNCREF, .limits = {.min = 1}};
+    struct code_module *code = test_compile("segment");
+    struct process *p;
+    struct live_table *t;
+    struct memory *m;
+
+    EXPECT_EQ(memory_new(&m, &type), OK);
+    EXPECT_EQ(process_new_empty(&p, "far"), OK);
+    EXPECT_EQ(table_new(&t, p, &funcs, 0), OK);
+    EXPECT(port_slot_contains((u64)m->base));
+    EXPECT(port_slot_contains((u64)m->base + m->reserved - 1));
+
+    void *large = kernel_alloc(2 * GIB / 1024), *whole = port_reserve(GIB, GIB);
+    const void *table = t->view.base;
+    const void *const kernels[] = {
+        m,     t,          p,      large,      whole,
+        table, p->funcs,   p->vms, p->targets, thread_current()->stack,
+        code,  code->text, &m,     code->ids,  code->bytes.ptr,
+    };
+    for (u32 i = 0; i < COUNT(kernels); i++)
+        if (kernels[i] == NULL || within_reach(kernels[i]))
+            test_failed(__FILE__, __LINE__, "in reach of a slot", i,
+                        COUNT(kernels));
+    port_release(whole, GIB);
+    kernel_free(large);
+    object_release(&t->object);
+    process_release(p);
+    object_release(&m->object);
+    code_module_release(code);
+}
+
 TEST_KERNEL(memory_types)
 {
     struct limits bytes = {.min = 3, .max = 10, .has_max = true};

@@ -157,7 +157,7 @@ TEST(metal_commit_leaks_nothing)
     u64 before = 0;
 
     for (u32 i = 0; i < 50; i++) {
-        u8 *base = port_reserve(8 * GIB, 8 * GIB);
+        u8 *base = port_reserve_slot(8 * GIB);
 
         EXPECT_EQ((u64)base % (8 * GIB), 0);
         for (u64 at = 0; at < 4 * GIB; at += 300 * MIB)
@@ -222,15 +222,15 @@ TEST(metal_slots)
     EXPECT(port_commit(slots, SLOTS * sizeof(u8 *)));
     for (u32 round = 0; round < 2; round++) {
         for (u32 i = 0; i < SLOTS; i++) {
-            slots[i] = port_reserve(8 * GIB, 8 * GIB);
+            slots[i] = port_reserve_slot(8 * GIB);
             EXPECT(slots[i] != NULL);
         }
-        EXPECT(port_reserve(8 * GIB, 8 * GIB) == NULL);
-        EXPECT(port_reserve(1 * GIB, PAGE_SIZE) == NULL);
+        EXPECT(port_reserve_slot(8 * GIB) == NULL);
+        EXPECT(port_reserve_slot(PAGE_SIZE) == NULL);
         for (u32 i = 0; i < SLOTS; i++)
             port_release(slots[i * 7 % SLOTS], 8 * GIB);
     }
-    u8 *whole = port_reserve(1ull << 46, PAGE_SIZE);
+    u8 *whole = port_reserve_slot(1ull << 46);
     EXPECT(whole != NULL); // the pieces were merged again
     port_release(whole, 1ull << 46);
     port_release(slots, SLOTS * sizeof(u8 *));

@@ -1,8 +1,10 @@
 // port/linux/memory.c: addresses and memory from mmap.
 //
 // A reservation is a PROT_NONE mapping; committing is mprotect, so Linux gives
-// the pages on first touch.  Code is written while its pages are read-write and
-// nobody has its address, then becomes read-execute for good.
+// the pages on first touch.  Slots are cut from one region, reserved at the
+// start with a guard on both sides; all else lies where mmap finds room, which
+// is outside.  Code is written while its pages are read-write and nobody has
+// its address, then becomes read-execute for good.
 
 #include "port/linux/linux.h"
 
@@ -13,14 +15,30 @@
 enum {
     ARENA_PAGES = 1 << 18, // 1 GiB of code
     ARENA_WORDS = ARENA_PAGES / 64,
+    GRANULES = 1 << 16, // of the slots: 64 TiB, or what Linux gives
 };
+
+#define GRANULE ((u64)GIB) // slots are whole ones
+#define GUARD   (8 * GIB)  // what an access adds to the base of a slot
+
+// Which units of a region of addresses are taken.
+struct units {
+    u64 *used; // bit set
+    u32 count;
+    u32 next; // where to look first
+    u32 lock;
+};
+
+static u64 arena_used[ARENA_WORDS], slots_used[GRANULES / 64];
 
 static struct {
     u8 *base;
-    u64 used[ARENA_WORDS]; // bit set of pages
-    u32 next;              // where to look first
-    u32 lock;
-} arena;
+    struct units units;
+} arena =
+    {
+        .units = {.used = arena_used, .count = ARENA_PAGES}
+},
+  slots = {.units = {.used = slots_used}};
 
 static u64 commits_left = UINT64_MAX;
 
@@ -29,6 +47,74 @@ linux_fail_commits(u64 after)
 {
     commits_left = after;
 }
+
+// --- units -------------------------------------------------------------------
+
+static bool
+units_lock(struct units *u)
+{
+    bool on = port_interrupts_off();
+
+    while (__atomic_exchange_n(&u->lock, 1, __ATOMIC_ACQUIRE) != 0)
+        __builtin_ia32_pause();
+    return on;
+}
+
+static void
+units_unlock(struct units *u, bool on)
+{
+    __atomic_store_n(&u->lock, 0, __ATOMIC_RELEASE);
+    port_interrupts_restore(on);
+}
+
+// The first free run of `count` units at or after `from`, or u->count.
+static u32
+find_run(const struct units *u, u32 from, u32 count)
+{
+    u32 run = 0;
+
+    for (u32 unit = from; unit < u->count; unit++) {
+        run = bit_get(u->used, unit) ? 0 : run + 1;
+        if (run == count)
+            return unit + 1 - count;
+    }
+    return u->count;
+}
+
+// Take a run of units; false when there is none.
+static bool
+units_take(struct units *u, u64 count, u32 *first)
+{
+    if (count == 0 || count > u->count)
+        return false;
+    bool on = units_lock(u);
+    u32 unit = find_run(u, u->next, (u32)count);
+
+    if (unit == u->count)
+        unit = find_run(u, 0, (u32)count);
+    bool found = unit != u->count;
+    if (found) {
+        for (u32 i = unit; i < unit + count; i++)
+            bit_set(u->used, i);
+        u->next = unit + (u32)count;
+    }
+    units_unlock(u, on);
+    *first = unit;
+    return found;
+}
+
+static void
+units_give(struct units *u, u32 first, u64 count)
+{
+    bool on = units_lock(u);
+
+    for (u32 i = first; i < first + count; i++)
+        bit_clear(u->used, i);
+    u->next = MIN(u->next, first);
+    units_unlock(u, on);
+}
+
+// --- addresses ---------------------------------------------------------------
 
 static void *
 map(u64 size)
@@ -64,6 +150,23 @@ port_reserve(u64 size, u64 align)
     }
     port_interrupts_restore(on);
     return ptr != NULL ? start : NULL;
+}
+
+void *
+port_reserve_slot(u64 size)
+{
+    u32 first;
+
+    if (size > slots.units.count * GRANULE ||
+        !units_take(&slots.units, ALIGN_UP(size, GRANULE) / GRANULE, &first))
+        return NULL;
+    return slots.base + first * GRANULE;
+}
+
+bool
+port_slot_contains(u64 address)
+{
+    return address - (u64)slots.base < slots.units.count * GRANULE;
 }
 
 static bool
@@ -104,9 +207,23 @@ port_decommit(void *ptr, u64 size)
     port_interrupts_restore(on);
 }
 
+static void
+release_slot(u8 *ptr, u64 size)
+{
+    u64 count = ALIGN_UP(size, GRANULE) / GRANULE;
+
+    assert((u64)(ptr - slots.base) % GRANULE == 0);
+    port_decommit(ptr, count * GRANULE);
+    units_give(&slots.units, (u32)((u64)(ptr - slots.base) / GRANULE), count);
+}
+
 void
 port_release(void *ptr, u64 size)
 {
+    if (port_slot_contains((u64)ptr)) {
+        release_slot(ptr, size);
+        return;
+    }
     bool on = port_interrupts_off();
 
     munmap(ptr, ALIGN_UP(size, PAGE_SIZE));
@@ -127,63 +244,15 @@ port_memory_info(u64 *available, u64 *total)
 
 // --- code --------------------------------------------------------------------
 
-static bool
-arena_lock(void)
-{
-    bool on = port_interrupts_off();
-
-    while (__atomic_exchange_n(&arena.lock, 1, __ATOMIC_ACQUIRE) != 0)
-        __builtin_ia32_pause();
-    return on;
-}
-
-static void
-arena_unlock(bool on)
-{
-    __atomic_store_n(&arena.lock, 0, __ATOMIC_RELEASE);
-    port_interrupts_restore(on);
-}
-
-// The first free run of `count` pages at or after `from`, or ARENA_PAGES.
-static u32
-find_run(u32 from, u32 count)
-{
-    u32 run = 0;
-
-    for (u32 page = from; page < ARENA_PAGES; page++) {
-        run = bit_get(arena.used, page) ? 0 : run + 1;
-        if (run == count)
-            return page + 1 - count;
-    }
-    return ARENA_PAGES;
-}
-
-static u8 *
-take_pages(u32 count)
-{
-    bool on = arena_lock();
-    u32 page = find_run(arena.next, count);
-
-    if (page == ARENA_PAGES)
-        page = find_run(0, count);
-    if (page != ARENA_PAGES) {
-        for (u32 i = page; i < page + count; i++)
-            bit_set(arena.used, i);
-        arena.next = page + count;
-    }
-    arena_unlock(on);
-    return page != ARENA_PAGES ? arena.base + (u64)page * PAGE_SIZE : NULL;
-}
-
 void *
 port_code_publish(const void *text, u64 size)
 {
-    if (size == 0 || size > (u64)ARENA_PAGES * PAGE_SIZE)
-        return NULL;
-    u8 *to = take_pages((u32)(ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE));
+    u32 page;
 
-    if (to == NULL)
+    if (size > (u64)ARENA_PAGES * PAGE_SIZE ||
+        !units_take(&arena.units, ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE, &page))
         return NULL;
+    u8 *to = arena.base + (u64)page * PAGE_SIZE;
     if (port_commit(to, size)) {
         memcpy(to, text, size);
         if (protect(to, size, PROT_READ | PROT_EXEC))
@@ -197,15 +266,11 @@ void
 port_code_release(void *text, u64 size)
 {
     u32 page = (u32)(((u64)text - (u64)arena.base) / PAGE_SIZE);
-    u32 count = (u32)(ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE);
+    u64 count = ALIGN_UP(size, PAGE_SIZE) / PAGE_SIZE;
 
     assert(port_code_contains((u64)text));
-    port_decommit(text, (u64)count * PAGE_SIZE);
-    bool on = arena_lock();
-    for (u32 i = page; i < page + count; i++)
-        bit_clear(arena.used, i);
-    arena.next = MIN(arena.next, page);
-    arena_unlock(on);
+    port_decommit(text, count * PAGE_SIZE);
+    units_give(&arena.units, page, count);
 }
 
 bool
@@ -214,9 +279,27 @@ port_code_contains(u64 pc)
     return pc - (u64)arena.base < (u64)ARENA_PAGES * PAGE_SIZE;
 }
 
+// As many slots as there are addresses for.
+static void
+reserve_slots(void)
+{
+    u8 *start = NULL;
+    u32 count = GRANULES;
+
+    while (start == NULL && count > 0) {
+        start = port_reserve(count * GRANULE + 2 * GUARD, GRANULE);
+        if (start == NULL)
+            count /= 2;
+    }
+    assert(start != NULL);
+    slots.base = start + GUARD;
+    slots.units.count = count;
+}
+
 void
 linux_memory_init(void)
 {
     arena.base = port_reserve((u64)ARENA_PAGES * PAGE_SIZE, PAGE_SIZE);
     assert(arena.base != NULL);
+    reserve_slots();
 }

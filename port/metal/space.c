@@ -396,10 +396,21 @@ port_decommit(void *ptr, u64 size)
 void *
 port_reserve(u64 size, u64 align)
 {
-    struct span_space *space = size >= GIB ? &slot_space : &heap_space;
-
     assert(size > 0 && (align & (align - 1)) == 0);
-    return (void *)span_new(space, size, align);
+    return (void *)span_new(&heap_space, size, align);
+}
+
+void *
+port_reserve_slot(u64 size)
+{
+    assert(size > 0);
+    return (void *)span_new(&slot_space, size, PAGE_SIZE);
+}
+
+bool
+port_slot_contains(u64 address)
+{
+    return address >= SLOT_START && address < SLOT_END;
 }
 
 // Nobody else is in the whole block, so that its page tables go, too.
