@@ -2,7 +2,8 @@
 //
 // The bytes are copied before anybody looks at them, so their owner cannot
 // change them afterwards.  What a compiled module needs for good is in `keep`;
-// the machine code is in the port's code arena, where nobody can write.
+// the machine code is in the port's code arena.  Bytes, `keep` and code are
+// sealed before anybody gets the module: no address leads there for writing.
 
 #include "kernel/kernel.h"
 
@@ -163,6 +164,17 @@ register_types(struct code_module *m)
     return status;
 }
 
+// The module is complete.
+static status_t
+seal(struct code_module *m)
+{
+    arena_trim(&m->keep, m->keep.at);
+    if (!port_seal(m->bytes.ptr, m->reserved) ||
+        !port_seal(m->keep.base, m->keep.committed))
+        return ERR_NO_MEMORY;
+    return OK;
+}
+
 status_t
 code_module_new_without(struct code_module **out, struct bytes bytes,
                         u32 without, struct error *error)
@@ -187,8 +199,9 @@ code_module_new_without(struct code_module **out, struct bytes bytes,
         status = compile(m, error);
     if (status == OK)
         status = register_types(m);
+    if (status == OK)
+        status = seal(m);
     if (status == OK) {
-        arena_trim(&m->keep, m->keep.at);
         *out = m;
         return OK;
     }

@@ -31,6 +31,11 @@ void port_decommit(void *ptr, u64 size);
 // Give memory and addresses back.
 void port_release(void *ptr, u64 size);
 
+// Make pages of port_reserve that are committed read-only, by every address
+// that leads to them, until they are released; no page is given back alone.
+// False when there is no memory to do it: release them.
+MUST_USE bool port_seal(void *ptr, u64 size);
+
 // The code arena: executable addresses that hold nothing but generated code.
 // Copies the bytes in; the result is readable and executable, never writable.
 // NULL when there is no room.

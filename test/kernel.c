@@ -3,7 +3,7 @@
 // (the linker leads their calls of port_commit, port_memory_info and port_log
 // to __wrap_..., see the Makefile).
 
-#include "port/metal/metal.h"
+#include "port/metal/tables.h"
 #include "test/kernel_frame.h"
 #include "wasi/wasi.h"
 
@@ -53,6 +53,25 @@ __wrap_port_memory_info(u64 *available, u64 *total)
     __real_port_memory_info(available, total);
     if (commits_left == 0)
         *available = 0;
+}
+
+// --- who may write ----------------------------------------------------------
+
+const char *
+test_space_fault(u64 *address)
+{
+    return space_check(address);
+}
+
+bool
+test_may_write(const void *at)
+{
+    u32 level = LEVEL_PAGE, alias_level = LEVEL_PAGE;
+    entry_t entry = *find_entry((u64)at, &level);
+    u64 frame = (entry & ENTRY_ADDR) + ((u64)at & (level_size(level) - 1));
+    entry_t alias = *find_entry(DIRECT_BASE + frame, &alias_level);
+
+    return ((entry | alias) & PAGE_WRITE) != 0;
 }
 
 // --- the log ----------------------------------------------------------------

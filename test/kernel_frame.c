@@ -31,6 +31,10 @@ kernel_test_twice(void (*test)(void))
     settle();
     EXPECT_EQ(object_count(), objects);
     EXPECT_EQ(heap_in_use(), heap);
+    u64 at = 0;
+    const char *fault = test_space_fault(&at);
+    if (fault != NULL)
+        test_failed(__FILE__, __LINE__, fault, at, 0);
 }
 
 // --- modules -----------------------------------------------------------------

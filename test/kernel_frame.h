@@ -25,6 +25,12 @@ void kernel_test_twice(void (*test)(void));
 // that.
 void test_fail_commits(u64 after);
 
+// A rule about who may write and execute what that the port breaks now, and at
+// which address; NULL: none.
+const char *test_space_fault(u64 *address);
+// May anybody write to this byte, by any address?
+bool test_may_write(const void *at);
+
 // --- modules (kernel_wasm.c) -------------------------------------------------
 
 struct test_module {

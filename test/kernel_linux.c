@@ -32,6 +32,41 @@ test_fail_commits(u64 after)
     linux_fail_commits(after);
 }
 
+// Look for the mapping of `at` (0: for one that is writable and executable).
+// True: it is there, and writable.
+static bool
+find_writable(u64 at, u64 *found)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    char line[512], rights[5] = "";
+    unsigned long start, end;
+    bool writable = false;
+
+    assert(maps != NULL);
+    while (!writable && fgets(line, sizeof(line), maps) != NULL)
+        if (sscanf(line, "%lx-%lx %4s", &start, &end, rights) == 3)
+            writable = rights[1] == 'w' &&
+                       (at != 0 ? at - start < end - start : rights[2] == 'x');
+    fclose(maps);
+    *found = start;
+    return writable;
+}
+
+// Nothing is mapped twice on this port.
+const char *
+test_space_fault(u64 *address)
+{
+    return find_writable(0, address) ? "writable and executable" : NULL;
+}
+
+bool
+test_may_write(const void *at)
+{
+    u64 found;
+
+    return find_writable((u64)at, &found);
+}
+
 void
 test_log(char *to, u64 size, void (*run)(void))
 {

@@ -123,6 +123,22 @@ TEST_KERNEL(kernel_is_far_from_the_slots)
     code_module_release(code);
 }
 
+TEST_KERNEL(modules_are_sealed)
+{
+    struct code_module *code = test_compile("throw");
+
+    EXPECT(code->text != NULL && !test_may_write(code->text));
+    EXPECT(!test_may_write(code->bytes.ptr));
+    EXPECT(!test_may_write(code->bytes.ptr + code->bytes.size - 1));
+    EXPECT(!test_may_write(code->ids));
+    EXPECT(!test_may_write(code->module.types));
+    EXPECT(!test_may_write(code->code.entries));
+    EXPECT(!test_may_write(code->code.traps));
+    EXPECT(!test_may_write(code->code.calls));
+    EXPECT(test_may_write(code)); // the question has two answers
+    code_module_release(code);
+}
+
 TEST_KERNEL(memory_types)
 {
     struct limits bytes = {.min = 3, .max = 10, .has_max = true};

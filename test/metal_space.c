@@ -1,6 +1,6 @@
 // port/metal: physical memory, address ranges, page tables, protection.
 
-#include "port/metal/metal.h"
+#include "port/metal/tables.h"
 #include "port/x64/port_x64.h"
 #include "test/metal_test.h"
 #include "test/test.h"
@@ -324,6 +324,139 @@ TEST(metal_code_arena)
     port_release(text, size);
     EXPECT(available() + 64 * KIB >= before);
     EXPECT(port_code_publish(text_start, 2 * GIB) == NULL);
+}
+
+// The frame behind an address, by the direct map.
+static u8 *
+alias(const u8 *at)
+{
+    u32 level = LEVEL_PAGE;
+    entry_t entry = *find_entry((u64)at, &level);
+
+    return direct((entry & ENTRY_ADDR) + ((u64)at & (level_size(level) - 1)));
+}
+
+static void
+expect_sound(void)
+{
+    u64 at = 0;
+    const char *fault = space_check(&at);
+
+    if (fault != NULL)
+        test_failed(__FILE__, __LINE__, fault, at, 0);
+}
+
+TEST(metal_code_is_nowhere_writable)
+{
+    u64 size = 3 * MIB, before = available();
+    u8 *bytes = port_reserve(size, PAGE_SIZE);
+
+    expect_sound();
+    EXPECT(port_commit(bytes, size));
+    for (u32 round = 0; round < 3; round++) {
+        u8 *text = port_code_publish(bytes, size);
+
+        EXPECT(text != NULL);
+        for (u64 at = 0; at < size; at += 64 * KIB) {
+            EXPECT(can_read(alias(text + at)));
+            EXPECT(!can_write(alias(text + at)));
+        }
+        expect_sound();
+        port_code_release(text, size);
+        expect_sound();
+    }
+    port_release(bytes, size);
+    EXPECT(available() + 64 * KIB >= before);
+}
+
+// Sizes that are mapped by small and by large pages, whole or as a part.
+TEST(metal_seal)
+{
+    static const u64 sizes[] = {PAGE_SIZE, 64 * KIB, 300 * KIB, 2 * MIB,
+                                5 * MIB + PAGE_SIZE};
+    u8 *neighbour = port_reserve(PAGE_SIZE, PAGE_SIZE);
+    u64 before = 0;
+
+    EXPECT(port_commit(neighbour, PAGE_SIZE));
+    for (u32 i = 0; i < 2 * COUNT(sizes); i++) {
+        u64 size = sizes[i % COUNT(sizes)];
+        u8 *at = port_reserve(size, PAGE_SIZE);
+
+        EXPECT(port_commit(at, size));
+        memset(at, 5, size);
+        EXPECT(port_seal(at, size));
+        for (u64 k = 0; k < size; k += PAGE_SIZE) {
+            EXPECT(!can_write(at + k) && !can_write(alias(at + k)));
+            EXPECT_EQ(at[k], 5);
+        }
+        EXPECT(can_write(neighbour) && can_write(alias(neighbour)));
+        expect_sound();
+        u8 *frame = alias(at);
+        port_release(at, size);
+        EXPECT(can_write(frame + 64));
+        expect_sound();
+        if (i == COUNT(sizes))
+            before = available();
+        EXPECT(i <= COUNT(sizes) || available() == before);
+    }
+    port_release(neighbour, PAGE_SIZE);
+}
+
+// The walk sees what it is for: each rule is broken once, on purpose.
+TEST(metal_walk_sees)
+{
+    static const u8 code[] = {0xc3};
+    u8 *text = port_code_publish(code, sizeof(code));
+    u8 *data = port_reserve(PAGE_SIZE, PAGE_SIZE);
+    u64 frame = (u64)alias(text) - DIRECT_BASE, at;
+    u32 level = LEVEL_PAGE;
+
+    EXPECT(port_commit(data, PAGE_SIZE));
+    entry_t *entry = find_entry((u64)data, &level), was = *entry;
+    const struct {
+        entry_t entry;
+        const char *fault;
+    } broken[] = {
+        {was & ~PAGE_NO_EXEC,               "has more rights"},
+        {was | PAGE_USER,                   "a user's page"  },
+        {frame | DATA_FLAGS | PAGE_NO_EXEC, "writes what"    },
+    };
+    for (u32 i = 0; i < COUNT(broken); i++) {
+        *entry = broken[i].entry;
+        const char *fault = space_check(&at);
+        *entry = was;
+        EXPECT(fault != NULL && at == (u64)data);
+        EXPECT(memcmp(fault, broken[i].fault, string_of(broken[i].fault).len) ==
+               0);
+    }
+    flush_page((u64)data);
+    expect_sound();
+    port_release(data, PAGE_SIZE);
+    port_code_release(text, sizeof(code));
+}
+
+// Addresses are as map.h says, and the regions as its head says.
+TEST(metal_regions)
+{
+    static const struct {
+        u64 start, end;
+    } regions[] = {
+#define REGION(id, start, end, may, what) {start, end},
+#include "port/metal/regions.def"
+    };
+    u8 *slot = port_reserve_slot(GIB), *heap = port_reserve(GIB, GIB);
+
+    for (u32 i = 0; i < COUNT(regions); i++) {
+        EXPECT(regions[i].start < regions[i].end);
+        EXPECT_EQ((regions[i].start | regions[i].end) % PAGE_SIZE, 0);
+        EXPECT_EQ(regions[i].start >> 47 == 0, i == 0);
+        EXPECT(i == 0 || regions[i].start >= regions[i - 1].end);
+    }
+    EXPECT((u64)slot >= SLOT_START && (u64)slot + GIB <= SLOT_END);
+    EXPECT((u64)heap >= HEAP_BASE && (u64)heap + GIB <= HEAP_END);
+    EXPECT((u64)text_start >= KERNEL_BASE && (u64)text_end < KERNEL_END);
+    port_release(slot, GIB);
+    port_release(heap, GIB);
 }
 
 // --- faults ------------------------------------------------------------------

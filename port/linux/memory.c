@@ -230,6 +230,12 @@ port_release(void *ptr, u64 size)
     port_interrupts_restore(on);
 }
 
+bool
+port_seal(void *ptr, u64 size)
+{
+    return protect(ptr, size, PROT_READ);
+}
+
 void
 port_memory_info(u64 *available, u64 *total)
 {

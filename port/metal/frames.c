@@ -15,7 +15,7 @@ static struct spinlock lock;
 static struct ranges uncarved;
 static u8 *state; // by frame: 1 + order at the head of a free block, else 0
 static struct list lists[ORDER_COUNT];
-static u64 free_frames, total_frames;
+static u64 free_frames, total_frames, end_frame;
 
 static u64
 frame_of(const struct list *block)
@@ -141,13 +141,18 @@ frames_info(u64 *available, u64 *total)
     spin_unlock(&lock, on);
 }
 
+u64
+frames_end(void)
+{
+    return end_frame * PAGE_SIZE;
+}
+
 // The state array goes at the first place with room, which the tables of the
 // boot code must already map.
 static void
 place_state(struct ranges *free)
 {
-    u64 frames = free->at[free->count - 1].end / PAGE_SIZE;
-    u64 size = ALIGN_UP(ALIGN_UP(frames, FRAMES_2M), PAGE_SIZE);
+    u64 size = ALIGN_UP(ALIGN_UP(end_frame, FRAMES_2M), PAGE_SIZE);
 
     for (u32 i = 0; i < free->count; i++) {
         u64 start = free->at[i].start;
@@ -177,6 +182,7 @@ void
 frames_init(struct ranges *free)
 {
     assert(free->count > 0);
+    end_frame = free->at[free->count - 1].end / PAGE_SIZE;
     place_state(free);
     for (u32 order = 0; order < ORDER_COUNT; order++)
         list_init(&lists[order]);

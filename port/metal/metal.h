@@ -161,6 +161,7 @@ MUST_USE u64 frames_new(u32 order);
 // Any part of what frames_new returned may be given back, by aligned blocks.
 void frames_free(u64 physical, u32 order);
 void frames_info(u64 *available, u64 *total);
+u64 frames_end(void); // of the memory that this allocator ever had
 
 // --- spans.c: address ranges -------------------------------------------------
 
@@ -183,6 +184,7 @@ u64 span_size(const struct span_space *space, u64 size); // of the whole block
 enum page_flag { // as in page table entries
     PAGE_PRESENT = 1 << 0,
     PAGE_WRITE = 1 << 1,
+    PAGE_USER = 1 << 2,
     PAGE_UNCACHED = 3 << 3,
     PAGE_HUGE = 1 << 7,
     PAGE_GLOBAL = 1 << 8,
@@ -196,6 +198,14 @@ void space_init(const struct boot_info *info);
 // Map [address, address + size) to physical memory that belongs to somebody
 // else.  False when there is no memory for tables.
 MUST_USE bool space_map(u64 address, u64 physical, u64 size, u64 flags);
+
+// --- walk.c: what the page tables permit -------------------------------------
+
+// What is wrong with the page tables, by address; NULL: nothing.  Every page
+// lies in its region (regions.def) and has no more rights than that gives,
+// none is a user's, and no frame is writable by one address and executable by
+// the same or another.  Takes long, with interrupts off.
+MUST_USE const char *space_check(u64 *address);
 
 // --- cpu.c: segments, interrupt vectors, per-CPU data ------------------------
 

@@ -1,66 +1,26 @@
 // Page tables, and the part of kernel/port.h that works on them: reserve,
-// commit, decommit, release, and the code arena.
+// commit, decommit and release (protect.c has what nobody may write).
 //
-// One tree of four levels for everything.  Memory that is given back is
+// Memory that is given back is
 // collected in a chain while it is unlinked, and reaches the frame allocator
 // only after the TLB was flushed.  Everything works in interrupt and fault
 // handlers, and in time linear in what is committed.
 
-#include "port/metal/metal.h"
-
-typedef u64 entry_t;
+#include "port/metal/tables.h"
 
 enum {
-    TABLE_FLAGS = PAGE_PRESENT | PAGE_WRITE,
-    DATA_FLAGS = PAGE_PRESENT | PAGE_WRITE | PAGE_GLOBAL,
-    CODE_FLAGS = PAGE_PRESENT | PAGE_GLOBAL,
-    ENTRIES = 512,
-    LEVEL_PAGE = 0, // an entry of level n covers 4 KiB << 9n
-    LEVEL_2M,
-    LEVEL_1G,
-    LEVEL_TOP,
     FLUSH_PAGES = 32, // flush up to as many pages one by one
-    STEP = 16 * MIB,  // longest range unmapped under one lock
+    STEP = 4 * MIB,   // longest range unmapped under one lock
 };
-
-#define SIZE_2M    (2 * MIB)
-#define ENTRY_ADDR 0x000ffffffffff000
 
 extern const u8 image_start[], text_start[], text_end[], rodata_end[],
     image_end[];
 
-static struct spinlock lock; // protects all tables
-static entry_t *top;
-static bool has_1g;
+struct spinlock tables_lock;
+entry_t *tables_top;
 
-// What unmapping leaves to be done.
-struct chain {
-    u64 first;      // frames to be freed, each holds the next one's address |
-                    // its order
-    u64 start, end; // addresses to flush
-    bool flush;     // the TLB may know something that is no longer so
-};
-
-static u64
-level_size(u32 level)
-{
-    return (u64)PAGE_SIZE << 9 * level;
-}
-
-static u32
-level_index(u64 address, u32 level)
-{
-    return address >> (12 + 9 * level) & (ENTRIES - 1);
-}
-
-static entry_t *
-table_of(entry_t entry)
-{
-    return (entry_t *)direct(entry & ENTRY_ADDR);
-}
-
-static entry_t *
-new_table(void)
+entry_t *
+page_table_new(void)
 {
     u64 frame = frames_new(ORDER_PAGE);
 
@@ -69,12 +29,10 @@ new_table(void)
     return memset(direct(frame), 0, PAGE_SIZE);
 }
 
-// The entry for `address` at `level`, or the one above it that ends the walk:
-// not present, or a huge page.  *level tells which.
-static entry_t *
+entry_t *
 find_entry(u64 address, u32 *level)
 {
-    entry_t *table = top;
+    entry_t *table = tables_top;
 
     for (u32 at = LEVEL_TOP;; at--) {
         entry_t *entry = &table[level_index(address, at)];
@@ -98,7 +56,7 @@ make_entry(u64 address, u32 *level)
 
         if (*level == want || *entry & PAGE_PRESENT)
             return entry;
-        table = new_table();
+        table = page_table_new();
         if (table == NULL)
             return NULL;
         *entry = ((u64)table - DIRECT_BASE) | TABLE_FLAGS;
@@ -111,7 +69,7 @@ make_entry(u64 address, u32 *level)
 static u32
 largest_level(u64 address, u64 physical, u64 size)
 {
-    u32 level = has_1g ? LEVEL_1G : LEVEL_2M;
+    u32 level = LEVEL_2M;
 
     while (level > 0 &&
            (((address | physical) & (level_size(level) - 1)) != 0 ||
@@ -123,7 +81,7 @@ largest_level(u64 address, u64 physical, u64 size)
 bool
 space_map(u64 address, u64 physical, u64 size, u64 flags)
 {
-    bool on = spin_lock(&lock), done = true;
+    bool on = spin_lock(&tables_lock), done = true;
 
     while (size > 0 && done) {
         u32 level = largest_level(address, physical, size), at = level;
@@ -136,111 +94,121 @@ space_map(u64 address, u64 physical, u64 size, u64 flags)
         physical += level_size(level);
         size -= level_size(level);
     }
-    spin_unlock(&lock, on);
+    spin_unlock(&tables_lock, on);
     return done;
 }
 
 // --- commit ------------------------------------------------------------------
 
-// 64 KiB that start at table entry `entry` and have nothing yet.
-static bool
-commit_64k(entry_t *entry)
-{
-    u64 frames;
+enum outcome { COMMITTED, OCCUPIED, NO_MEMORY };
 
-    for (u32 i = 0; i < 16; i++)
+// Where a block of `order` at `at` is entered: one entry of 2 MiB or some of
+// 4 KiB.
+static u32
+level_of(u32 order)
+{
+    return order == ORDER_2M ? LEVEL_2M : LEVEL_PAGE;
+}
+
+static u32
+entries_of(u32 order)
+{
+    return order == ORDER_2M ? 1 : 1u << order;
+}
+
+static bool
+all_empty(const entry_t *entry, u32 count)
+{
+    for (u32 i = 0; i < count; i++)
         if (entry[i] != 0)
             return false;
-    frames = frames_new(ORDER_64K);
-    if (frames == 0)
-        return false;
-    memset(direct(frames), 0, 64 * KIB);
-    for (u32 i = 0; i < 16; i++)
-        entry[i] = (frames + i * PAGE_SIZE) | DATA_FLAGS | PAGE_NO_EXEC;
     return true;
 }
 
 static bool
-commit_page(entry_t *entry)
+is_empty(u64 at, u32 order)
 {
-    u64 frame = frames_new(ORDER_PAGE);
+    bool on = spin_lock(&tables_lock);
+    u32 level = level_of(order);
+    entry_t *entry = find_entry(at, &level);
+    bool empty =
+        all_empty(entry, level == level_of(order) ? entries_of(order) : 1);
 
-    if (frame == 0)
-        return false;
-    memset(direct(frame), 0, PAGE_SIZE);
-    *entry = frame | DATA_FLAGS | PAGE_NO_EXEC;
-    return true;
+    spin_unlock(&tables_lock, on);
+    return empty;
 }
 
-// Commit the part of [at, end) that one page table covers.
-static bool
-commit_in_table(u64 at, u64 end)
+static enum outcome
+enter(u64 at, u32 order, u64 frame)
 {
-    u32 level = LEVEL_PAGE;
+    bool on = spin_lock(&tables_lock);
+    u32 level = level_of(order);
     entry_t *entry = make_entry(at, &level);
+    enum outcome outcome = entry == NULL ? NO_MEMORY : COMMITTED;
 
-    if (entry == NULL)
-        return false;
-    if (level != LEVEL_PAGE)
-        return true; // a huge page is there
-    end = MIN(end, (at | (SIZE_2M - 1)) + 1);
-    while (at < end) {
-        u64 size = PAGE_SIZE;
-
-        if (*entry != 0)
-            ;
-        else if (at % (64 * KIB) == 0 && end - at >= 64 * KIB &&
-                 commit_64k(entry))
-            size = 64 * KIB;
-        else if (!commit_page(entry))
-            return false;
-        at += size;
-        entry += size / PAGE_SIZE;
-    }
-    return true;
+    if (entry != NULL &&
+        (level != level_of(order) || !all_empty(entry, entries_of(order))))
+        outcome = OCCUPIED;
+    for (u32 i = 0; i < entries_of(order) && outcome == COMMITTED; i++)
+        entry[i] = (frame + i * PAGE_SIZE) | DATA_FLAGS | PAGE_NO_EXEC |
+                   (level > 0 ? PAGE_HUGE : 0);
+    spin_unlock(&tables_lock, on);
+    return outcome;
 }
 
-// Commit 2 MiB as one page where nothing is; false if that cannot be.
-static bool
-commit_2m(u64 at, u64 end)
+// The frames are cleared while nobody else knows them, without the lock: it
+// takes long.
+static enum outcome
+commit_block(u64 at, u32 order)
 {
-    u32 level = LEVEL_2M;
-    entry_t *entry;
-    u64 frames;
+    u64 frame;
 
-    if (at % SIZE_2M != 0 || end - at < SIZE_2M)
-        return false;
-    entry = make_entry(at, &level);
-    if (entry == NULL || *entry != 0)
-        return false;
-    frames = frames_new(ORDER_2M);
-    if (frames == 0)
-        return false;
-    memset(direct(frames), 0, SIZE_2M);
-    *entry = frames | DATA_FLAGS | PAGE_HUGE | PAGE_NO_EXEC;
-    return true;
+    if (!is_empty(at, order))
+        return OCCUPIED;
+    frame = frames_new(order);
+    if (frame == 0)
+        return NO_MEMORY;
+    memset(direct(frame), 0, (u64)PAGE_SIZE << order);
+    enum outcome outcome = enter(at, order, frame);
+    if (outcome != COMMITTED)
+        frames_free(frame, order);
+    return outcome;
+}
+
+// Commit the largest block that can be at `at`; its size, 0 when there is no
+// memory.
+static u64
+commit_some(u64 at, u64 end)
+{
+    static const u32 orders[] = {ORDER_2M, ORDER_64K, ORDER_PAGE};
+    enum outcome outcome = NO_MEMORY;
+
+    for (u32 i = 0; i < COUNT(orders); i++) {
+        u64 size = (u64)PAGE_SIZE << orders[i];
+
+        if (at % size != 0 || end - at < size)
+            continue;
+        outcome = commit_block(at, orders[i]);
+        if (outcome == COMMITTED)
+            return size;
+    }
+    return outcome == OCCUPIED ? PAGE_SIZE : 0;
 }
 
 bool
 port_commit(void *ptr, u64 size)
 {
     u64 at = (u64)ptr & ~(u64)(PAGE_SIZE - 1);
-    u64 end = ALIGN_UP((u64)ptr + size, PAGE_SIZE);
-    bool done = true;
+    u64 end = ALIGN_UP((u64)ptr + size, PAGE_SIZE), done = 1;
 
-    while (at < end && done) {
-        bool on = spin_lock(&lock);
-
-        done = commit_2m(at, end) || commit_in_table(at, end);
-        spin_unlock(&lock, on);
-        at = (at | (SIZE_2M - 1)) + 1;
-    }
-    return done;
+    for (; at < end && done > 0; at += done)
+        done = commit_some(at, end);
+    return done > 0;
 }
 
 // --- decommit ----------------------------------------------------------------
 
-static void
+void
 flush_all(void)
 {
     u64 cr4;
@@ -259,10 +227,10 @@ flush(u64 start, u64 end)
         return;
     }
     for (u64 at = start; at < end; at += PAGE_SIZE)
-        __asm__ volatile("invlpg (%0)" : : "r"(at) : "memory");
+        flush_page(at);
 }
 
-static void
+void
 chain_add(struct chain *chain, u64 frame, u32 order)
 {
     *(u64 *)direct(frame) = chain->first;
@@ -273,9 +241,6 @@ chain_add(struct chain *chain, u64 frame, u32 order)
 static void
 chain_free(struct chain *chain)
 {
-    if (!chain->flush)
-        return;
-    flush(chain->start, chain->end);
     while (chain->first != 0) {
         u64 frame = chain->first & ENTRY_ADDR;
         u32 order = chain->first & (PAGE_SIZE - 1);
@@ -286,7 +251,8 @@ chain_free(struct chain *chain)
 }
 
 // Turn a huge page into 512 pages.  The table lives in the page that `unused`
-// addresses, whose contents are lost: so this cannot fail.
+// addresses, whose contents are lost: so this cannot fail.  Sealed memory is
+// released as a whole.
 static void
 split_2m(entry_t *entry, u64 unused)
 {
@@ -295,9 +261,22 @@ split_2m(entry_t *entry, u64 unused)
     u64 flags = *entry & ~(ENTRY_ADDR | PAGE_HUGE);
     entry_t *table = (entry_t *)direct(frames + gone * PAGE_SIZE);
 
+    assert(*entry & PAGE_WRITE);
     for (u32 i = 0; i < ENTRIES; i++)
         table[i] = i == gone ? 0 : (frames + i * PAGE_SIZE) | flags;
     *entry = (frames + gone * PAGE_SIZE) | TABLE_FLAGS;
+}
+
+// Empty an entry that maps a page of this level.
+static void
+unlink(entry_t *entry, u32 level, struct chain *chain)
+{
+    u64 frame = *entry & ENTRY_ADDR;
+
+    if (!(*entry & PAGE_WRITE))
+        direct_restore(frame, level, chain);
+    chain_add(chain, frame, level == LEVEL_2M ? ORDER_2M : ORDER_PAGE);
+    *entry = 0;
 }
 
 // Unlink what page table `entry` (of LEVEL_2M) has in [at, end), and itself
@@ -311,8 +290,7 @@ unmap_in_table(entry_t *entry, u64 from, u64 at, u64 end, struct chain *chain)
 
     for (u32 i = level_index(at, LEVEL_PAGE); i < last; i++) {
         if (table[i] != 0)
-            chain_add(chain, table[i] & ENTRY_ADDR, ORDER_PAGE);
-        table[i] = 0;
+            unlink(&table[i], LEVEL_PAGE, chain);
     }
     if (from <= base && last == ENTRIES) {
         chain_add(chain, *entry & ENTRY_ADDR, ORDER_PAGE);
@@ -332,8 +310,7 @@ unmap_step(u64 from, u64 at, u64 end, struct chain *chain)
     if (!(*entry & PAGE_PRESENT))
         return next;
     if (*entry & PAGE_HUGE && at == base && end - at >= SIZE_2M) {
-        chain_add(chain, *entry & ENTRY_ADDR, ORDER_2M);
-        *entry = 0;
+        unlink(entry, LEVEL_2M, chain);
         return next;
     }
     if (*entry & PAGE_HUGE) {
@@ -370,15 +347,17 @@ unmap(u64 from, u64 end)
     while (at < end) {
         struct chain chain = {.start = at};
         u64 stop = end - at > STEP ? at + STEP : end;
-        bool on = spin_lock(&lock);
+        bool on = spin_lock(&tables_lock);
 
         while (at < stop) {
             at = unmap_step(from, at, end, &chain);
             unmap_directory(from, at, &chain);
         }
         chain.end = MIN(at, end);
+        if (chain.flush)
+            flush(chain.start, chain.end);
+        spin_unlock(&tables_lock, on);
         chain_free(&chain);
-        spin_unlock(&lock, on);
     }
 }
 
@@ -429,54 +408,6 @@ port_memory_info(u64 *available, u64 *total)
     frames_info(available, total);
 }
 
-// --- the code arena ----------------------------------------------------------
-
-// Copy [text, text + size) to new frames and map these at `at`.
-static bool
-publish(u64 at, const u8 *text, u64 size)
-{
-    for (u64 done = 0; done < size; done += PAGE_SIZE) {
-        u64 length = MIN(size - done, (u64)PAGE_SIZE);
-        u64 frame = frames_new(ORDER_PAGE);
-
-        if (frame == 0)
-            return false;
-        memcpy(direct(frame), text + done, length);
-        memset(direct(frame) + length, 0xcc, PAGE_SIZE - length); // int3
-        if (!space_map(at + done, frame, PAGE_SIZE, CODE_FLAGS)) {
-            frames_free(frame, ORDER_PAGE);
-            return false;
-        }
-    }
-    return true;
-}
-
-void *
-port_code_publish(const void *text, u64 size)
-{
-    u64 at = span_new(&code_space, size, PAGE_SIZE);
-
-    if (at == 0)
-        return NULL;
-    if (!publish(at, text, size)) {
-        port_code_release((void *)at, size);
-        return NULL;
-    }
-    return (void *)at;
-}
-
-void
-port_code_release(void *text, u64 size)
-{
-    port_release(text, size);
-}
-
-bool
-port_code_contains(u64 pc)
-{
-    return pc >= CODE_BASE && pc < CODE_END;
-}
-
 // --- start -------------------------------------------------------------------
 
 static void
@@ -493,29 +424,35 @@ map_image(const u8 *start, const u8 *end, u64 flags)
                flags | PAGE_PRESENT | PAGE_GLOBAL);
 }
 
-// The kernel's text is nowhere writable: the direct map leaves it out.
+static void
+map_direct(u64 start, u64 end, u64 flags)
+{
+    map_or_die(DIRECT_BASE + start, start, end - start, flags | PAGE_NO_EXEC);
+}
+
+// The kernel's text is nowhere writable: the direct map leaves the image out;
+// and the initrd is only read.
 void
 space_init(const struct boot_info *info)
 {
     struct ranges ram = info->ram;
+    u64 initrd = info->initrd.start & ~(u64)(PAGE_SIZE - 1);
+    u64 initrd_end = ALIGN_UP(info->initrd.end, PAGE_SIZE);
 
-    top = new_table();
-    if (top == NULL)
+    tables_top = page_table_new();
+    if (tables_top == NULL)
         panic(__FILE__, __LINE__, "no memory for page tables");
-    has_1g = cpuid(0x80000001, 0).edx >> 26 & 1;
     ranges_remove(&ram, (u64)image_start - KERNEL_BASE,
                   (u64)image_end - KERNEL_BASE);
-    for (u32 i = 0; i < ram.count; i++) {
-        u64 start = ram.at[i].start, end = ram.at[i].end;
-
-        map_or_die(DIRECT_BASE + start, start, end - start,
-                   DATA_FLAGS | PAGE_NO_EXEC);
-    }
+    ranges_remove(&ram, initrd, initrd_end);
+    for (u32 i = 0; i < ram.count; i++)
+        map_direct(ram.at[i].start, ram.at[i].end, DATA_FLAGS);
+    map_direct(initrd, initrd_end, SEALED_FLAGS);
     map_image(text_start, text_end, 0);
     map_image(text_end, rodata_end, PAGE_NO_EXEC);
     map_image(rodata_end, image_end, PAGE_WRITE | PAGE_NO_EXEC);
     __asm__ volatile("mov %0, %%cr3"
                      :
-                     : "r"((u64)top - DIRECT_BASE)
+                     : "r"((u64)tables_top - DIRECT_BASE)
                      : "memory");
 }

@@ -1,0 +1,192 @@
+// What nobody may write: sealed memory and the code arena.
+//
+// A frame has two addresses, its own mapping's and the direct map's.  Sealing
+// takes the write permission from both, and code becomes executable only after
+// that, so that at no time a page is writable by one address and executable by
+// another (walk.c checks it).  A page of 2 MiB of the direct map is split when
+// a part of it is sealed and becomes whole again with the last unsealed page.
+
+#include "port/metal/tables.h"
+
+#define SPLIT (1ull << 9) // the table of a split page: not used by the CPU
+
+enum { COUNT_SHIFT = 52, COUNT_MASK = 0x3ff }; // its sealed pages - 1, neither
+
+// --- the direct map ----------------------------------------------------------
+
+// Turn the huge page of the direct map into a table; none of its pages is
+// sealed yet, but one is about to be.
+static bool
+split_direct(entry_t *entry)
+{
+    u64 frames = *entry & ENTRY_ADDR;
+    entry_t *table = page_table_new();
+
+    if (table == NULL)
+        return false;
+    for (u32 i = 0; i < ENTRIES; i++)
+        table[i] = (frames + i * PAGE_SIZE) | DATA_FLAGS | PAGE_NO_EXEC;
+    *entry = ((u64)table - DIRECT_BASE) | TABLE_FLAGS | SPLIT |
+             (entry_t)COUNT_MASK << COUNT_SHIFT; // 0 - 1
+    return true;
+}
+
+// One more (or, with -1, less) sealed page in the table of `entry`; how many
+// there are.  A table that was there from the start does not count.
+static u32
+count_sealed(entry_t *entry, u32 change)
+{
+    u64 count = ((*entry >> COUNT_SHIFT) + 1 + change) & COUNT_MASK;
+
+    if (!(*entry & SPLIT))
+        return 1;
+    *entry &= ~((entry_t)COUNT_MASK << COUNT_SHIFT);
+    *entry |= ((count - 1) & COUNT_MASK) << COUNT_SHIFT;
+    return (u32)count;
+}
+
+// Frames of one page of this level can no longer be written through the direct
+// map, once the TLB was flushed.  False: no memory.
+static bool
+direct_seal(u64 frame, u32 level)
+{
+    u64 address = DIRECT_BASE + frame;
+    u32 at = LEVEL_2M;
+    entry_t *entry = find_entry(address, &at);
+
+    assert(at == LEVEL_2M && *entry & PAGE_PRESENT);
+    if (level == LEVEL_2M) {
+        assert(*entry & PAGE_HUGE && *entry & PAGE_WRITE);
+        *entry &= ~(entry_t)PAGE_WRITE;
+        return true;
+    }
+    if (*entry & PAGE_HUGE && !split_direct(entry))
+        return false;
+    entry_t *page = &table_of(*entry)[level_index(address, LEVEL_PAGE)];
+    assert(*page & PAGE_WRITE);
+    *page &= ~(entry_t)PAGE_WRITE;
+    count_sealed(entry, 1);
+    return true;
+}
+
+void
+direct_restore(u64 frame, u32 level, struct chain *chain)
+{
+    u64 address = DIRECT_BASE + frame, base = frame & ~(SIZE_2M - 1);
+    u32 at = LEVEL_2M;
+    entry_t *entry = find_entry(address, &at), *page = entry;
+
+    if (level == LEVEL_PAGE)
+        page = &table_of(*entry)[level_index(address, LEVEL_PAGE)];
+    assert(at == LEVEL_2M && !(*page & PAGE_WRITE));
+    *page |= PAGE_WRITE;
+    flush_page(address);
+    if (level == LEVEL_PAGE && count_sealed(entry, (u32)-1) == 0) {
+        u64 table = *entry & ENTRY_ADDR;
+
+        *entry = base | DATA_FLAGS | PAGE_HUGE | PAGE_NO_EXEC;
+        chain_add(chain, table, ORDER_PAGE);
+    }
+}
+
+// --- sealing -----------------------------------------------------------------
+
+// Take the write permission from the page at `at`, and from its alias.  *size:
+// of the page.
+static bool
+seal_page(u64 at, u64 end, u64 *size)
+{
+    u32 level = LEVEL_PAGE;
+    entry_t *entry = find_entry(at, &level);
+
+    assert(level <= LEVEL_2M && *entry & PAGE_PRESENT);
+    *size = level_size(level);
+    assert(at % *size == 0 && end - at >= *size);
+    if (*entry & PAGE_WRITE && !direct_seal(*entry & ENTRY_ADDR, level))
+        return false;
+    *entry &= ~(entry_t)PAGE_WRITE;
+    return true;
+}
+
+bool
+port_seal(void *ptr, u64 size)
+{
+    u64 at = (u64)ptr, end = at + ALIGN_UP(size, PAGE_SIZE), step = 0;
+    bool done = true;
+
+    assert(at % PAGE_SIZE == 0);
+    for (; at < end && done; at += step) {
+        bool on = spin_lock(&tables_lock);
+
+        done = seal_page(at, end, &step);
+        spin_unlock(&tables_lock, on);
+    }
+    flush_all();
+    return done;
+}
+
+// --- the code arena ----------------------------------------------------------
+
+// Copy [text, text + size) to new frames and map these at `at`, as data.
+static bool
+copy_code(u64 at, const u8 *text, u64 size)
+{
+    for (u64 done = 0; done < size; done += PAGE_SIZE) {
+        u64 length = MIN(size - done, (u64)PAGE_SIZE);
+        u64 frame = frames_new(ORDER_PAGE);
+
+        if (frame == 0)
+            return false;
+        memcpy(direct(frame), text + done, length);
+        memset(direct(frame) + length, 0xcc, PAGE_SIZE - length); // int3
+        if (!space_map(at + done, frame, PAGE_SIZE,
+                       DATA_FLAGS | PAGE_NO_EXEC)) {
+            frames_free(frame, ORDER_PAGE);
+            return false;
+        }
+    }
+    return true;
+}
+
+// Sealed pages become code.
+static void
+allow_execution(u64 at, u64 size)
+{
+    for (u64 end = at + size; at < end; at += PAGE_SIZE) {
+        bool on = spin_lock(&tables_lock);
+        u32 level = LEVEL_PAGE;
+        entry_t *entry = find_entry(at, &level);
+
+        assert(level == LEVEL_PAGE && !(*entry & PAGE_WRITE));
+        *entry &= ~PAGE_NO_EXEC;
+        spin_unlock(&tables_lock, on);
+    }
+    flush_all();
+}
+
+void *
+port_code_publish(const void *text, u64 size)
+{
+    u64 at = span_new(&code_space, size, PAGE_SIZE);
+
+    if (at == 0)
+        return NULL;
+    if (!copy_code(at, text, size) || !port_seal((void *)at, size)) {
+        port_code_release((void *)at, size);
+        return NULL;
+    }
+    allow_execution(at, size);
+    return (void *)at;
+}
+
+void
+port_code_release(void *text, u64 size)
+{
+    port_release(text, size);
+}
+
+bool
+port_code_contains(u64 pc)
+{
+    return pc >= CODE_BASE && pc < CODE_END;
+}

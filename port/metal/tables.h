@@ -1,0 +1,81 @@
+// port/metal/tables.h: what the files that work on page tables share.
+//
+// One tree of four levels for everything.  tables_lock protects it; a function
+// here that says so is called with it held.  The direct map consists of pages
+// of 2 MiB, but where a part of one is sealed (protect.c) or is not RAM.
+
+#pragma once
+
+#include "port/metal/metal.h"
+
+typedef u64 entry_t;
+
+enum {
+    TABLE_FLAGS = PAGE_PRESENT | PAGE_WRITE,
+    DATA_FLAGS = PAGE_PRESENT | PAGE_WRITE | PAGE_GLOBAL,
+    SEALED_FLAGS = PAGE_PRESENT | PAGE_GLOBAL,
+    ENTRIES = 512,
+    LEVEL_PAGE = 0, // an entry of level n covers 4 KiB << 9n
+    LEVEL_2M,
+    LEVEL_1G,
+    LEVEL_TOP,
+};
+
+#define SIZE_2M    (2 * MIB)
+#define ENTRY_ADDR 0x000ffffffffff000
+
+static inline u64
+level_size(u32 level)
+{
+    return (u64)PAGE_SIZE << 9 * level;
+}
+
+static inline u32
+level_index(u64 address, u32 level)
+{
+    return address >> (12 + 9 * level) & (ENTRIES - 1);
+}
+
+static inline entry_t *
+table_of(entry_t entry)
+{
+    return (entry_t *)direct(entry & ENTRY_ADDR);
+}
+
+static inline void
+flush_page(u64 address)
+{
+    __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
+}
+
+// --- space.c -----------------------------------------------------------------
+
+extern struct spinlock tables_lock;
+extern entry_t *tables_top;
+
+// A page of zeros for a table, by its direct address; NULL: no memory.
+MUST_USE entry_t *page_table_new(void);
+
+// The entry for `address` at `level`, or the one above it that ends the walk:
+// not present, or a huge page.  *level tells which.  tables_lock is held.
+entry_t *find_entry(u64 address, u32 *level);
+
+// What unmapping leaves to be done.
+struct chain {
+    u64 first;      // frames to be freed, each holds the next one's address |
+                    // its order
+    u64 start, end; // addresses to flush
+    bool flush;     // the TLB may know something that is no longer so
+};
+
+// A frame that nothing maps any more, but for the direct map, writable.
+void chain_add(struct chain *chain, u64 frame, u32 order);
+
+void flush_all(void); // the whole TLB of this CPU, global pages too
+
+// --- protect.c ---------------------------------------------------------------
+
+// The frames of a sealed page of this level (LEVEL_PAGE or LEVEL_2M), which is
+// mapped no more, may be written again through the direct map.  tables_lock is
+// held.
+void direct_restore(u64 frame, u32 level, struct chain *chain);
