@@ -1,24 +1,25 @@
 // kernel/heap.c: memory for objects.
 //
-// Small blocks come from free lists, one per size class (four classes per
-// doubling), cut from one reserved range that only grows.  Large blocks are
-// reservations of their own.  A header in front of each block says which.
+// Small blocks lie in slabs, each of one size class (four classes per
+// doubling).  A slab gets memory as its blocks are cut, and goes back to the
+// port as a whole when its last block is freed, but for one of each class,
+// which keeps its first SLAB_STEP.  Large blocks are reservations of their own.
+// A header in front of each block says which.
 
 #include "kernel/kernel.h"
 
 enum {
     ALIGN = 16,
-    SMALL_MAX = 64 * 1024, // header included
-    CLASSES = 48,
-    CHUNK = 256 * 1024,
+    SMALL_MAX = 32 * 1024, // header included
+    CLASSES = 44,
+    SLAB = 256 * 1024,     // also its alignment
+    SLAB_STEP = 16 * 1024, // by which its memory grows
     LARGE = 0xff,
     MAGIC = 0x6e65626c,
 };
 
-static const u64 HEAP_RESERVED = 64 * GIB;
-
 struct header {
-    u32 magic;
+    u32 magic; // MAGIC: handed out
     u32 class;
     u64 size; // of the block, header included
 };
@@ -28,15 +29,26 @@ struct free_block {
     struct free_block *next;
 };
 
+// What a slab starts with; under heap.lock.
+struct slab {
+    struct list link; // in heap.with_room, or empty: no block is left
+    struct free_block *free;
+    u32 class;
+    u32 used;          // blocks handed out
+    u32 at, committed; // bytes that were cut, that have memory
+};
+
 static struct {
     struct lock lock;
-    u8 *base;
-    u64 at, committed;
-    struct free_block *free[CLASSES];
-    u64 in_use;
+    struct list with_room[CLASSES]; // slabs, once `ready`
+    bool ready;
+    u64 in_use, held; // bytes, atomic
 } heap;
 
 _Static_assert(sizeof(struct header) == ALIGN, "blocks stay aligned");
+_Static_assert(SMALL_MAX <= SLAB - SLAB_STEP, "every slab has a block");
+
+enum { FIRST = (sizeof(struct slab) + ALIGN - 1) / ALIGN * ALIGN }; // block
 
 // Classes 0.. are 32, 40, 48, 56, 64, 80, ... rounded up to the alignment.
 static u32
@@ -57,42 +69,189 @@ class_size(u32 class)
     return ALIGN_UP((4 + class % 4) * unit, ALIGN);
 }
 
-// heap.lock is held.
-static struct header *
-cut(u64 size)
+static void
+count(u64 *total, u64 change)
 {
-    if (heap.base == NULL)
-        heap.base = port_reserve(HEAP_RESERVED, PAGE_SIZE);
-    if (heap.base == NULL || heap.at + size > HEAP_RESERVED)
+    __atomic_fetch_add(total, change, __ATOMIC_RELAXED);
+}
+
+// --- slabs -------------------------------------------------------------------
+
+// A slab without blocks, in no list.
+static struct slab *
+slab_new(u32 class)
+{
+    struct slab *s = port_reserve(SLAB, SLAB);
+
+    if (s == NULL)
         return NULL;
-    if (heap.at + size > heap.committed) {
-        if (!port_commit(heap.base + heap.committed, CHUNK))
-            return NULL;
-        heap.committed += CHUNK;
+    if (!port_commit(s, SLAB_STEP)) {
+        port_release(s, SLAB);
+        return NULL;
     }
-    heap.at += size;
-    return (struct header *)(heap.base + heap.at - size);
+    list_init(&s->link);
+    s->class = class;
+    s->at = FIRST;
+    s->committed = SLAB_STEP;
+    count(&heap.held, SLAB_STEP);
+    return s;
+}
+
+static void
+slab_free(struct slab *s)
+{
+    count(&heap.held, -(u64)s->committed);
+    port_release(s, SLAB);
+}
+
+// A block that was never used; NULL: no memory.  heap.lock is held.
+static struct free_block *
+slab_cut(struct slab *s, u32 size)
+{
+    u32 more = s->at + size > s->committed ?
+                   (u32)ALIGN_UP(s->at + size - s->committed, SLAB_STEP) :
+                   0;
+
+    if (more > 0 && !port_commit((u8 *)s + s->committed, more))
+        return NULL;
+    s->committed += more;
+    count(&heap.held, more);
+    s->at += size;
+    return (struct free_block *)((u8 *)s + s->at - size);
+}
+
+static bool
+slab_is_full(const struct slab *s, u32 size)
+{
+    return s->free == NULL && s->at + size > SLAB;
+}
+
+// A block of s, if it has one or gets memory.  heap.lock is held.
+static struct header *
+slab_take(struct slab *s, u32 size)
+{
+    struct free_block *block = s->free;
+
+    if (block != NULL)
+        s->free = block->next;
+    else
+        block = slab_cut(s, size);
+    if (block == NULL)
+        return NULL;
+    s->used++;
+    if (slab_is_full(s, size))
+        list_remove(&s->link);
+    return &block->header;
+}
+
+// Forget the blocks of an empty slab that is in no list, and all its memory but
+// the first step.
+static void
+slab_reset(struct slab *s)
+{
+    u32 more = s->committed - SLAB_STEP;
+
+    if (more > 0)
+        port_decommit((u8 *)s + SLAB_STEP, more);
+    s->committed = SLAB_STEP;
+    count(&heap.held, -(u64)more);
+    s->at = FIRST;
+    s->free = NULL;
+}
+
+// --- small blocks ------------------------------------------------------------
+
+// From any slab of the class, the ones at the front first, so that the others
+// become empty.  heap.lock is held.
+static struct header *
+take_small(u32 class, u32 size)
+{
+    struct list *slabs = &heap.with_room[class];
+    struct header *header = NULL;
+
+    for (struct list *at = slabs->next; at != slabs && header == NULL;) {
+        struct slab *s = CONTAINER(at, struct slab, link);
+
+        at = at->next;
+        header = slab_take(s, size);
+    }
+    return header;
+}
+
+// heap.lock is held.
+static void
+add_slab(struct slab *s)
+{
+    list_append(&heap.with_room[s->class], &s->link);
+}
+
+static void
+make_ready(void)
+{
+    for (u32 class = 0; class < CLASSES && !heap.ready; class ++)
+        list_init(&heap.with_room[class]);
+    heap.ready = true;
 }
 
 static struct header *
 alloc_small(u32 class)
 {
-    u64 size = class_size(class);
+    u32 size = (u32)class_size(class);
+    struct slab *fresh = NULL;
 
     lock(&heap.lock);
-    struct free_block *block = heap.free[class];
-    struct header *header = (struct header *)block;
-    if (block != NULL)
-        heap.free[class] = block->next;
-    else
-        header = cut(size);
-    if (header != NULL) {
-        *header = (struct header){MAGIC, class, size};
-        heap.in_use += size;
-    }
+    make_ready();
+    struct header *header = take_small(class, size);
     unlock(&heap.lock);
+    if (header == NULL)
+        fresh = slab_new(class);
+    if (fresh != NULL) {
+        lock(&heap.lock);
+        header = slab_take(fresh, size);
+        add_slab(fresh);
+        unlock(&heap.lock);
+    }
+    if (header == NULL)
+        return NULL;
+    *header = (struct header){MAGIC, class, size};
+    count(&heap.in_use, size);
     return header;
 }
+
+static void
+free_small(struct header *header)
+{
+    struct slab *s = (struct slab *)((u64)header & ~(u64)(SLAB - 1));
+    struct free_block *block = (struct free_block *)header;
+    u32 size = (u32)header->size, class = header->class;
+
+    assert(class < CLASSES && class == s->class);
+    lock(&heap.lock);
+    struct list *slabs = &heap.with_room[class];
+    if (slab_is_full(s, size))
+        add_slab(s);
+    block->next = s->free;
+    s->free = block;
+    s->used--;
+    bool empty = s->used == 0;
+    bool only = slabs->next == &s->link && s->link.next == slabs;
+    bool keep = !empty || (only && s->committed == SLAB_STEP);
+    if (!keep)
+        list_remove(&s->link);
+    unlock(&heap.lock);
+    if (keep)
+        return;
+    if (!only) {
+        slab_free(s);
+        return;
+    }
+    slab_reset(s);
+    lock(&heap.lock);
+    add_slab(s);
+    unlock(&heap.lock);
+}
+
+// --- large blocks ------------------------------------------------------------
 
 static struct header *
 alloc_large(u64 size)
@@ -106,9 +265,21 @@ alloc_large(u64 size)
         return NULL;
     }
     *header = (struct header){MAGIC, LARGE, size};
-    __atomic_fetch_add(&heap.in_use, size, __ATOMIC_RELAXED);
+    count(&heap.in_use, size);
+    count(&heap.held, size);
     return header;
 }
+
+static void
+free_large(struct header *header)
+{
+    u64 size = header->size;
+
+    count(&heap.held, -size);
+    port_release(header, size);
+}
+
+// --- either ------------------------------------------------------------------
 
 void *
 kernel_alloc(u64 size)
@@ -135,21 +306,21 @@ kernel_free(void *ptr)
     struct header *header = (struct header *)ptr - 1;
     assert(header->magic == MAGIC);
     header->magic = 0;
-    if (header->class == LARGE) {
-        __atomic_fetch_sub(&heap.in_use, header->size, __ATOMIC_RELAXED);
-        port_release(header, header->size);
-        return;
-    }
-    struct free_block *block = (struct free_block *)header;
-    lock(&heap.lock);
-    heap.in_use -= header->size;
-    block->next = heap.free[header->class];
-    heap.free[header->class] = block;
-    unlock(&heap.lock);
+    count(&heap.in_use, -header->size);
+    if (header->class == LARGE)
+        free_large(header);
+    else
+        free_small(header);
 }
 
 u64
 heap_in_use(void)
 {
     return __atomic_load_n(&heap.in_use, __ATOMIC_RELAXED);
+}
+
+u64
+heap_held(void)
+{
+    return __atomic_load_n(&heap.held, __ATOMIC_RELAXED);
 }

@@ -210,6 +210,8 @@ void unlock_irq(struct lock *l, bool on);
 
 // Bytes handed out by kernel_alloc() and not yet freed.
 u64 heap_in_use(void);
+// Bytes of memory that the heap has from the port.
+u64 heap_held(void);
 
 // --- object.c ----------------------------------------------------------------
 

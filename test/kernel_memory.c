@@ -46,6 +46,35 @@ TEST_KERNEL(heap_survives_no_memory)
     kernel_free(block);
 }
 
+// Blocks of all small sizes, many of them, freed in another order than made;
+// the memory goes back, whether or not one block of each size stays.
+TEST_KERNEL(heap_gives_memory_back)
+{
+    enum { BLOCKS = 20000, STAY = 64 };
+    void **blocks = kernel_alloc(BLOCKS * sizeof(void *));
+    u64 before = heap_held(), most;
+
+    for (u32 stay = 0; stay <= STAY; stay += STAY) {
+        for (u32 i = 0; i < BLOCKS; i++) {
+            blocks[i] = kernel_alloc(i % STAY * 24);
+            EXPECT(blocks[i] != NULL);
+        }
+        most = heap_held();
+        EXPECT(most - before > BLOCKS * STAY * 12);
+        for (u32 i = 0; i < BLOCKS; i++) {
+            u32 at = i * 7919 % BLOCKS; // a prime, and BLOCKS has none of it
+
+            if (at >= stay)
+                kernel_free(blocks[at]);
+        }
+        u64 kept = heap_held() - before; // at most 44 steps, 256 KiB each
+        EXPECT(kept < 44 * 16 * KIB + stay * 256 * KIB);
+        for (u32 i = 0; i < stay; i++)
+            kernel_free(blocks[i]);
+    }
+    kernel_free(blocks);
+}
+
 TEST_KERNEL(memory_grows_to_its_limit)
 {
     struct limits type = {.min = 1, .max = 4, .has_max = true, .page_log2 = 16};
