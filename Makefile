@@ -234,7 +234,8 @@ $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/me
 # a C library.
 KERNEL_TEST := test/image.c test/kernel.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
                $(call sources,port/metal)
-KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_memory_info,--wrap=port_log
+KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_commit_promised \
+               -Wl,--wrap=port_promise,--wrap=port_memory_info,--wrap=port_log
 
 $(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(KERNEL_TEST)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL) $(KERNEL_WRAP)

@@ -463,8 +463,8 @@ struct memory {
     struct limits type; // as declared
     u8 *base;
     u64 reserved;     // bytes of address space, guard included
-    struct lock lock; // growing
     u64 *committed;   // bit set of COMMIT_STEP pieces
+    struct port_promise promise;
 };
 
 MUST_USE status_t memory_new(struct memory **out, const struct limits *type);

@@ -3,7 +3,8 @@
 // A memory lives at the start of a slot of addresses that is large enough for
 // any access that generated code makes without a check (abi/abi.h, design
 // section 4).  It never moves: growing publishes a larger size, and pages come
-// when they are touched, COMMIT_STEP at a time.
+// when they are touched, COMMIT_STEP at a time.  What it has is promised to it:
+// a touch never finds the machine without memory, however much others want.
 
 #include "kernel/kernel.h"
 
@@ -21,6 +22,13 @@ max_bytes(const struct limits *type)
     return MIN(pages, most >> type->page_log2) << type->page_log2;
 }
 
+// Promise m memory for this size.
+static bool
+promise(struct memory *m, u64 size)
+{
+    return port_promise(&m->promise, ALIGN_UP(size, COMMIT_STEP));
+}
+
 status_t
 memory_new(struct memory **out, const struct limits *type)
 {
@@ -36,14 +44,14 @@ memory_new(struct memory **out, const struct limits *type)
     object_init(&m->object, &memory_type);
     m->type = *type;
     m->view = (struct memory_view){type->min << type->page_log2, max};
+    m->reserved = reserved;
     m->committed = kernel_alloc((steps / 64 + 1) * sizeof(u64));
     if (m->committed != NULL)
-        m->base = port_reserve_slot(reserved);
-    if (m->base == NULL) {
+        m->base = port_reserve_slot(m->reserved);
+    if (m->base == NULL || !promise(m, m->view.size)) {
         object_release(&m->object);
         return ERR_NO_MEMORY;
     }
-    m->reserved = reserved;
     *out = m;
     return OK;
 }
@@ -55,26 +63,26 @@ memory_free(struct object *o)
 
     if (m->base != NULL)
         port_release(m->base, m->reserved);
+    port_unpromise(&m->promise);
     kernel_free(m->committed);
     kernel_free(m);
 }
 
+// The promise comes first and covers what another thread may have grown by.
 u64
 memory_grow(struct memory *m, u64 pages)
 {
-    u64 old, result = UINT64_MAX, available, total;
+    u64 old = __atomic_load_n(&m->view.size, __ATOMIC_ACQUIRE), next;
 
-    lock(&m->lock);
-    old = m->view.size;
-    port_memory_info(&available, &total);
-    if (pages <= (m->view.max - old) >> m->type.page_log2 &&
-        pages << m->type.page_log2 <= available) {
-        __atomic_store_n(&m->view.size, old + (pages << m->type.page_log2),
-                         __ATOMIC_SEQ_CST);
-        result = old >> m->type.page_log2;
-    }
-    unlock(&m->lock);
-    return result;
+    do {
+        if (pages > (m->view.max - old) >> m->type.page_log2)
+            return UINT64_MAX;
+        next = old + (pages << m->type.page_log2);
+        if (!promise(m, next))
+            return UINT64_MAX;
+    } while (!__atomic_compare_exchange_n(&m->view.size, &old, next, false,
+                                          __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
+    return old >> m->type.page_log2;
 }
 
 bool
@@ -87,7 +95,8 @@ memory_touch(struct memory *m, u64 at, u64 size)
         u64 word = __atomic_load_n(&m->committed[i / 64], __ATOMIC_ACQUIRE);
         if ((word & bit) != 0)
             continue;
-        if (!port_commit(m->base + i * COMMIT_STEP, COMMIT_STEP))
+        if (!port_commit_promised(m->base + i * COMMIT_STEP, COMMIT_STEP,
+                                  &m->promise))
             return false;
         __atomic_fetch_or(&m->committed[i / 64], bit, __ATOMIC_RELEASE);
     }

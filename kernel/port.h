@@ -25,6 +25,23 @@ bool port_slot_contains(u64 address);
 // already.  False when there is no memory.  Callable from a fault handler.
 MUST_USE bool port_commit(void *ptr, u64 size);
 
+// Memory that is promised to somebody: nobody else gets it, though nothing is
+// committed yet.  All zero: nothing is promised.
+struct port_promise {
+    u64 size;  // bytes that may be committed in all
+    u64 pages; // what is left of the promise, page tables included
+};
+
+// Let p cover `size` bytes, of one reservation at a multiple of `size` or of
+// 1 GiB; p never shrinks here.  False when there is not so much that is neither
+// in use nor promised, or when the kernel's own reserve would be touched.
+MUST_USE bool port_promise(struct port_promise *p, u64 size);
+// What was not used of it is anybody's again; p becomes all zero.
+void port_unpromise(struct port_promise *p);
+
+// As port_commit, with memory of p, which covers it; then it does not fail.
+MUST_USE bool port_commit_promised(void *ptr, u64 size, struct port_promise *p);
+
 // Give the memory back, keep the addresses (they read as not mapped).
 void port_decommit(void *ptr, u64 size);
 
@@ -43,7 +60,7 @@ MUST_USE void *port_code_publish(const void *text, u64 size);
 void port_code_release(void *text, u64 size);
 bool port_code_contains(u64 pc);
 
-// Bytes of memory that can still be committed, and in all.
+// Bytes of memory that can still be committed without a promise, and in all.
 void port_memory_info(u64 *available, u64 *total);
 
 // --- CPUs and time -----------------------------------------------------------

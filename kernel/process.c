@@ -170,7 +170,30 @@ describe_segment(char *text, u32 size, const struct module *m,
                    k, (unsigned long long)m->datas[k].size);
 }
 
-// Which import or segment it was.
+// Which memories are too large, if that is why.
+static void
+describe_memory(char *text, u32 size, const struct module *m)
+{
+    u64 wanted = 0, available, total;
+
+    port_memory_info(&available, &total);
+    for (u32 k = 0; k < m->memory_count; k++) {
+        const struct limits *type = &m->memories[k];
+        u64 bytes = type->min > UINT64_MAX >> 20 >> type->page_log2 ?
+                        UINT64_MAX >> 20 :
+                        type->min << type->page_log2;
+        wanted += bytes; // at most 100 of at most 2^44
+    }
+    if (wanted > available)
+        format(text, size,
+               "memory of %llu MiB does not fit: the machine has %llu MiB, of "
+               "which %llu MiB are free",
+               (unsigned long long)(wanted / MIB),
+               (unsigned long long)(total / MIB),
+               (unsigned long long)(available / MIB));
+}
+
+// Which import, segment or memory it was.
 static void
 describe(char *text, u32 size, struct code_module *m, const struct error *error)
 {
@@ -180,6 +203,8 @@ describe(char *text, u32 size, struct code_module *m, const struct error *error)
         describe_import(text, size, &m->module, error);
     else if (error->status == ERR_TRAP)
         describe_segment(text, size, &m->module, error);
+    else if (error->status == ERR_NO_MEMORY)
+        describe_memory(text, size, &m->module);
 }
 
 bool

@@ -1,7 +1,7 @@
 // The image that runs the kernel's tests, test/kernel_*.c, in QEMU: what is
 // done by Linux in kernel_linux.c is done here between the kernel and the port
-// (the linker leads their calls of port_commit, port_memory_info and port_log
-// to __wrap_..., see the Makefile).
+// (the linker leads their calls of port_commit, port_promise and others to
+// __wrap_..., see the Makefile).
 
 #include "port/metal/tables.h"
 #include "test/kernel_frame.h"
@@ -12,7 +12,11 @@
 bool __real_port_commit(void *ptr, u64 size);
 void __real_port_memory_info(u64 *available, u64 *total);
 void __real_port_log(const void *bytes, u64 size);
+bool __real_port_commit_promised(void *ptr, u64 size, struct port_promise *p);
+bool __real_port_promise(struct port_promise *p, u64 size);
 bool __wrap_port_commit(void *ptr, u64 size);
+bool __wrap_port_commit_promised(void *ptr, u64 size, struct port_promise *p);
+bool __wrap_port_promise(struct port_promise *p, u64 size);
 void __wrap_port_memory_info(u64 *available, u64 *total);
 void __wrap_port_log(const void *bytes, u64 size);
 
@@ -37,14 +41,32 @@ test_fail_commits(u64 after)
     commits_left = after;
 }
 
-bool
-__wrap_port_commit(void *ptr, u64 size)
+static bool
+may_commit(void)
 {
     if (commits_left == 0)
         return false;
     if (commits_left != UINT64_MAX)
         commits_left--;
-    return __real_port_commit(ptr, size);
+    return true;
+}
+
+bool
+__wrap_port_commit(void *ptr, u64 size)
+{
+    return may_commit() && __real_port_commit(ptr, size);
+}
+
+bool
+__wrap_port_commit_promised(void *ptr, u64 size, struct port_promise *p)
+{
+    return may_commit() && __real_port_commit_promised(ptr, size, p);
+}
+
+bool
+__wrap_port_promise(struct port_promise *p, u64 size)
+{
+    return (size <= p->size || may_commit()) && __real_port_promise(p, size);
 }
 
 void

@@ -21,7 +21,7 @@ void kernel_test_run(void (*test)(void));
 // What it does when there is a kernel.
 void kernel_test_twice(void (*test)(void));
 
-// The n-th port_commit() from now on and all later ones fail; UINT64_MAX ends
+// The n-th commit or promise from now on and all later ones fail; UINT64_MAX ends
 // that.
 void test_fail_commits(u64 after);
 

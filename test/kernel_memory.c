@@ -108,6 +108,65 @@ TEST_KERNEL(memory_grows_to_its_limit)
     object_release(&m->object);
 }
 
+static u64
+available(void)
+{
+    u64 now, total;
+
+    port_memory_info(&now, &total);
+    return now;
+}
+
+// Promise memories to others until there is no memory left for one page.
+static u32
+promise_all(struct memory **hogs, u32 count)
+{
+    struct limits type = {.page_log2 = 16};
+    u32 made = 0;
+
+    while (made < count && memory_new(&hogs[made], &type) == OK) {
+        u64 grown = 0;
+
+        for (u64 step = 1 << 15; step > 0; step /= 2)
+            while (memory_grow(hogs[made], step) != UINT64_MAX)
+                grown += step;
+        made++;
+        if (grown == 0)
+            break;
+    }
+    return made;
+}
+
+// What memory.grow gave, is there, whatever others take; who asks for more than
+// there is gets -1; and all comes back.
+TEST_KERNEL(memory_is_promised)
+{
+    enum { HOGS = 64, PAGES = 100 };
+    struct limits type = {.min = 1, .page_log2 = 16};
+    struct memory *late, *hogs[HOGS], *none;
+    u64 before = available();
+
+    EXPECT_EQ(memory_new(&late, &type), OK);
+    EXPECT_EQ(memory_grow(late, PAGES), 1);
+    EXPECT(available() <= before - (PAGES + 1) * 64 * KIB);
+    u32 made = promise_all(hogs, HOGS);
+    EXPECT(made > 0 && made < HOGS);
+    EXPECT_EQ(memory_grow(late, 1), UINT64_MAX);
+    type.min = 100;
+    EXPECT_EQ(memory_new(&none, &type), ERR_NO_MEMORY);
+    void *block = kernel_alloc(100000); // of the kernel's reserve
+    EXPECT(block != NULL);
+    kernel_free(block);
+    for (u32 i = 0; i <= PAGES; i++) {
+        EXPECT(memory_touch(late, i * 64 * KIB, 64 * KIB));
+        memset(late->base + i * 64 * KIB, 1, 64 * KIB);
+    }
+    while (made > 0)
+        object_release(&hogs[--made]->object);
+    object_release(&late->object);
+    EXPECT(available() + 64 * KIB >= before);
+}
+
 // Could an access that starts from a slot, with any index of 32 bits and any
 // displacement, get there?
 static bool

@@ -1,7 +1,8 @@
 // port/linux/memory.c: addresses and memory from mmap.
 //
 // A reservation is a PROT_NONE mapping; committing is mprotect, so Linux gives
-// the pages on first touch.  Slots are cut from one region, reserved at the
+// the pages on first touch; how many were committed and promised is counted
+// here, against what the host has.  Slots are cut from one region, reserved at the
 // start with a guard on both sides; all else lies where mmap finds room, which
 // is outside.  Code is written while its pages are read-write and nobody has
 // its address, then becomes read-execute for good.
@@ -16,10 +17,13 @@ enum {
     ARENA_PAGES = 1 << 18, // 1 GiB of code
     ARENA_WORDS = ARENA_PAGES / 64,
     GRANULES = 1 << 16, // of the slots: 64 TiB, or what Linux gives
+    RESERVE_MAX = 1024, // pages that promises leave to the kernel
 };
 
-#define GRANULE ((u64)GIB) // slots are whole ones
-#define GUARD   (8 * GIB)  // what an access adds to the base of a slot
+#define ADDRESSES (1ull << 47) // of a process
+
+#define GRANULE   ((u64)GIB) // slots are whole ones
+#define GUARD     (8 * GIB)  // what an access adds to the base of a slot
 
 // Which units of a region of addresses are taken.
 struct units {
@@ -40,7 +44,13 @@ static struct {
 },
   slots = {.units = {.used = slots_used}};
 
-static u64 commits_left = UINT64_MAX;
+static u64 commits_left = UINT64_MAX; // linux_fail_commits
+
+// The one count of memory, in pages; used + promised <= limit.
+static struct {
+    struct units committed; // a bit for each page of the addresses
+    u64 limit, used, promised;
+} account;
 
 void
 linux_fail_commits(u64 after)
@@ -181,15 +191,141 @@ protect(void *ptr, u64 size, int protection)
     return done;
 }
 
+static void
+note_committed(u64 page, u64 end)
+{
+    for (; page < end; page++)
+        account.committed.used[page / 64] |= 1ull << page % 64;
+}
+
+// Note that the pages are not committed; how many were.  Words of 64 at once,
+// where it can: most of a slot was never used.
+static u64
+note_decommitted(u64 page, u64 end)
+{
+    u64 gone = 0;
+
+    while (page < end) {
+        u64 *word = &account.committed.used[page / 64];
+
+        if (page % 64 == 0 && end - page >= 64) {
+            if (*word != 0) {
+                gone += (u64)__builtin_popcountll(*word);
+                *word = 0;
+            }
+            page += 64;
+            continue;
+        }
+        gone += *word >> page % 64 & 1;
+        *word &= ~(1ull << page % 64);
+        page++;
+    }
+    return gone;
+}
+
+static u64
+uncommitted(u64 page, u64 end)
+{
+    u64 count = 0;
+
+    for (; page < end; page++)
+        count += !(account.committed.used[page / 64] >> page % 64 & 1);
+    return count;
+}
+
+// Take the memory for the pages [first, end) from p or from what is free.
+static bool
+charge(u64 first, u64 end, struct port_promise *p)
+{
+    bool on = units_lock(&account.committed);
+    u64 count = uncommitted(first, end);
+    u64 usable =
+        p != NULL ?
+            p->pages :
+            account.limit - MIN(account.limit, account.used + account.promised);
+    bool done = count <= usable;
+
+    if (done) {
+        note_committed(first, end);
+        account.used += count;
+        if (p != NULL) {
+            p->pages -= count;
+            account.promised -= count;
+        }
+    }
+    units_unlock(&account.committed, on);
+    return done;
+}
+
+static void
+discharge(void *ptr, u64 size)
+{
+    bool on = units_lock(&account.committed);
+    u64 first = (u64)ptr / PAGE_SIZE;
+
+    account.used -= note_decommitted(first, first + size / PAGE_SIZE);
+    units_unlock(&account.committed, on);
+}
+
+// Tests let commits and promises fail.
+static bool
+may_commit(void)
+{
+    if (commits_left == 0)
+        return false;
+    if (commits_left != UINT64_MAX)
+        commits_left--;
+    return true;
+}
+
+bool
+port_commit_promised(void *ptr, u64 size, struct port_promise *p)
+{
+    u64 first = (u64)ptr / PAGE_SIZE;
+    u64 end = ALIGN_UP((u64)ptr + size, PAGE_SIZE) / PAGE_SIZE;
+
+    return may_commit() &&
+           (size == 0 || (charge(first, end, p) &&
+                          protect(ptr, size, PROT_READ | PROT_WRITE)));
+}
+
 bool
 port_commit(void *ptr, u64 size)
 {
-    if (commits_left != UINT64_MAX) {
-        if (commits_left == 0)
-            return false;
-        commits_left--;
+    return port_commit_promised(ptr, size, NULL);
+}
+
+bool
+port_promise(struct port_promise *p, u64 size)
+{
+    u64 reserve = MIN(account.limit / 32, RESERVE_MAX);
+
+    if (size > p->size && (size >= ADDRESSES || !may_commit()))
+        return false;
+    bool on = units_lock(&account.committed), done = true;
+    if (size > p->size) {
+        u64 more = ALIGN_UP(size - p->size, PAGE_SIZE) / PAGE_SIZE;
+
+        done =
+            account.used + account.promised + reserve + more <= account.limit;
+        if (done) {
+            account.promised += more;
+            p->pages += more;
+            p->size = ALIGN_UP(size, PAGE_SIZE);
+        }
     }
-    return size == 0 || protect(ptr, size, PROT_READ | PROT_WRITE);
+    units_unlock(&account.committed, on);
+    return done;
+}
+
+void
+port_unpromise(struct port_promise *p)
+{
+    bool on = units_lock(&account.committed);
+
+    account.promised -= p->pages;
+    *p = (struct port_promise){0};
+    units_unlock(&account.committed, on);
 }
 
 void
@@ -204,6 +340,7 @@ port_decommit(void *ptr, u64 size)
                      MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
                      -1, 0);
     assert(fresh == ptr);
+    discharge(ptr, size);
     port_interrupts_restore(on);
 }
 
@@ -226,7 +363,9 @@ port_release(void *ptr, u64 size)
     }
     bool on = port_interrupts_off();
 
-    munmap(ptr, ALIGN_UP(size, PAGE_SIZE));
+    size = ALIGN_UP(size, PAGE_SIZE);
+    discharge(ptr, size); // before somebody else has the addresses
+    munmap(ptr, size);
     port_interrupts_restore(on);
 }
 
@@ -239,13 +378,18 @@ port_seal(void *ptr, u64 size)
 void
 port_memory_info(u64 *available, u64 *total)
 {
-    struct sysinfo info;
-    bool on = port_interrupts_off();
+    bool on = units_lock(&account.committed);
+    u64 taken = MIN(account.limit, account.used + account.promised);
 
-    sysinfo(&info);
-    port_interrupts_restore(on);
-    *total = (u64)info.totalram * info.mem_unit;
-    *available = commits_left == 0 ? 0 : *total;
+    *total = account.limit * PAGE_SIZE;
+    *available = commits_left == 0 ? 0 : (account.limit - taken) * PAGE_SIZE;
+    units_unlock(&account.committed, on);
+}
+
+void
+linux_memory_limit(u64 size)
+{
+    account.limit = size / PAGE_SIZE;
 }
 
 // --- code --------------------------------------------------------------------
@@ -302,9 +446,24 @@ reserve_slots(void)
     slots.units.count = count;
 }
 
+// What there is, is what the host has; the kernel's count is of its own use.
+static void
+init_account(void)
+{
+    struct sysinfo info;
+
+    sysinfo(&info);
+    account.limit = (u64)info.totalram * info.mem_unit / PAGE_SIZE;
+    account.committed.used =
+        mmap(NULL, ADDRESSES / PAGE_SIZE / 8, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    assert(account.committed.used != MAP_FAILED);
+}
+
 void
 linux_memory_init(void)
 {
+    init_account();
     arena.base = port_reserve((u64)ARENA_PAGES * PAGE_SIZE, PAGE_SIZE);
     assert(arena.base != NULL);
     reserve_slots();

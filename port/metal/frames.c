@@ -1,4 +1,5 @@
-// Physical memory: a buddy allocator of blocks of 4 KiB to 2 MiB.
+// Physical memory: a buddy allocator of blocks of 4 KiB to 2 MiB, and the one
+// count of what is promised (port_promise): promised <= free_frames, always.
 //
 // Booting touches no RAM but one byte of state per frame of the first block:
 // free RAM is carved into blocks of 2 MiB only when the lists run dry.  A free
@@ -7,7 +8,10 @@
 
 #include "port/metal/metal.h"
 
-enum { FRAMES_2M = 1 << ORDER_2M };
+enum {
+    FRAMES_2M = 1 << ORDER_2M,
+    RESERVE_MAX = 1024, // frames that promises leave to the kernel
+};
 
 static struct spinlock lock;
 
@@ -16,6 +20,7 @@ static struct ranges uncarved;
 static u8 *state; // by frame: 1 + order at the head of a free block, else 0
 static struct list lists[ORDER_COUNT];
 static u64 free_frames, total_frames, end_frame;
+static u64 promised; // of the free ones
 
 static u64
 frame_of(const struct list *block)
@@ -111,23 +116,91 @@ take(u32 order)
 }
 
 u64
-frames_new(u32 order)
+frames_take(u32 order, struct port_promise *p)
 {
     bool on = spin_lock(&lock);
-    u64 frame = take(order);
+    u64 count = 1ull << order, frame = 0;
+    u64 usable = p != NULL ? p->pages : free_frames - promised;
 
-    while (frame == 0 && carve())
+    if (count <= usable) {
         frame = take(order);
+        while (frame == 0 && carve())
+            frame = take(order);
+    }
+    if (frame != 0 && p != NULL) {
+        p->pages -= count;
+        promised -= count;
+    }
     spin_unlock(&lock, on);
     return frame * PAGE_SIZE;
 }
 
 void
-frames_free(u64 physical, u32 order)
+frames_give(u64 physical, u32 order, struct port_promise *p)
 {
     bool on = spin_lock(&lock);
 
     release(physical / PAGE_SIZE, order);
+    if (p != NULL) {
+        p->pages += 1ull << order;
+        promised += 1ull << order;
+    }
+    spin_unlock(&lock, on);
+}
+
+u64
+frames_new(u32 order)
+{
+    return frames_take(order, NULL);
+}
+
+void
+frames_free(u64 physical, u32 order)
+{
+    frames_give(physical, order, NULL);
+}
+
+// --- promises ----------------------------------------------------------------
+
+// Frames for `size` bytes and, at worst, for their page tables.
+static u64
+frames_for(u64 size)
+{
+    u64 frames = 0;
+
+    for (u32 log2 = 12; log2 < 48 && size > 0; log2 += 9)
+        frames += ((size - 1) >> log2) + 1;
+    return frames;
+}
+
+bool
+port_promise(struct port_promise *p, u64 size)
+{
+    bool on = spin_lock(&lock), done = true;
+
+    if (size > p->size) {
+        u64 more = frames_for(size) - frames_for(p->size);
+        u64 left = free_frames - promised;
+        u64 reserve = MIN(total_frames / 32, RESERVE_MAX);
+
+        done = size < 1ull << 48 && left > reserve && more <= left - reserve;
+        if (done) {
+            promised += more;
+            p->pages += more;
+            p->size = size;
+        }
+    }
+    spin_unlock(&lock, on);
+    return done;
+}
+
+void
+port_unpromise(struct port_promise *p)
+{
+    bool on = spin_lock(&lock);
+
+    promised -= p->pages;
+    *p = (struct port_promise){0};
     spin_unlock(&lock, on);
 }
 
@@ -136,7 +209,7 @@ frames_info(u64 *available, u64 *total)
 {
     bool on = spin_lock(&lock);
 
-    *available = free_frames * PAGE_SIZE;
+    *available = (free_frames - promised) * PAGE_SIZE;
     *total = total_frames * PAGE_SIZE;
     spin_unlock(&lock, on);
 }

@@ -160,6 +160,11 @@ MUST_USE u64 frames_new(u32 order);
 
 // Any part of what frames_new returned may be given back, by aligned blocks.
 void frames_free(u64 physical, u32 order);
+
+// The same with a promise, whose pages are frames that frames_new leaves alone;
+// NULL: without.
+MUST_USE u64 frames_take(u32 order, struct port_promise *p);
+void frames_give(u64 physical, u32 order, struct port_promise *p);
 void frames_info(u64 *available, u64 *total);
 u64 frames_end(void); // of the memory that this allocator ever had
 

@@ -20,7 +20,7 @@ static bool
 split_direct(entry_t *entry)
 {
     u64 frames = *entry & ENTRY_ADDR;
-    entry_t *table = page_table_new();
+    entry_t *table = page_table_new(NULL);
 
     if (table == NULL)
         return false;

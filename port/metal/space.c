@@ -20,9 +20,9 @@ struct spinlock tables_lock;
 entry_t *tables_top;
 
 entry_t *
-page_table_new(void)
+page_table_new(struct port_promise *p)
 {
-    u64 frame = frames_new(ORDER_PAGE);
+    u64 frame = frames_take(ORDER_PAGE, p);
 
     if (frame == 0)
         return NULL;
@@ -47,7 +47,7 @@ find_entry(u64 address, u32 *level)
 
 // As find_entry, making the tables on the way.  NULL: no memory.
 static entry_t *
-make_entry(u64 address, u32 *level)
+make_entry(u64 address, u32 *level, struct port_promise *p)
 {
     u32 want = *level;
 
@@ -56,7 +56,7 @@ make_entry(u64 address, u32 *level)
 
         if (*level == want || *entry & PAGE_PRESENT)
             return entry;
-        table = page_table_new();
+        table = page_table_new(p);
         if (table == NULL)
             return NULL;
         *entry = ((u64)table - DIRECT_BASE) | TABLE_FLAGS;
@@ -85,7 +85,7 @@ space_map(u64 address, u64 physical, u64 size, u64 flags)
 
     while (size > 0 && done) {
         u32 level = largest_level(address, physical, size), at = level;
-        entry_t *entry = make_entry(address, &at);
+        entry_t *entry = make_entry(address, &at, NULL);
 
         done = entry != NULL && at == level;
         if (done)
@@ -139,11 +139,11 @@ is_empty(u64 at, u32 order)
 }
 
 static enum outcome
-enter(u64 at, u32 order, u64 frame)
+enter(u64 at, u32 order, u64 frame, struct port_promise *p)
 {
     bool on = spin_lock(&tables_lock);
     u32 level = level_of(order);
-    entry_t *entry = make_entry(at, &level);
+    entry_t *entry = make_entry(at, &level, p);
     enum outcome outcome = entry == NULL ? NO_MEMORY : COMMITTED;
 
     if (entry != NULL &&
@@ -159,26 +159,26 @@ enter(u64 at, u32 order, u64 frame)
 // The frames are cleared while nobody else knows them, without the lock: it
 // takes long.
 static enum outcome
-commit_block(u64 at, u32 order)
+commit_block(u64 at, u32 order, struct port_promise *p)
 {
     u64 frame;
 
     if (!is_empty(at, order))
         return OCCUPIED;
-    frame = frames_new(order);
+    frame = frames_take(order, p);
     if (frame == 0)
         return NO_MEMORY;
     memset(direct(frame), 0, (u64)PAGE_SIZE << order);
-    enum outcome outcome = enter(at, order, frame);
+    enum outcome outcome = enter(at, order, frame, p);
     if (outcome != COMMITTED)
-        frames_free(frame, order);
+        frames_give(frame, order, p);
     return outcome;
 }
 
 // Commit the largest block that can be at `at`; its size, 0 when there is no
 // memory.
 static u64
-commit_some(u64 at, u64 end)
+commit_some(u64 at, u64 end, struct port_promise *p)
 {
     static const u32 orders[] = {ORDER_2M, ORDER_64K, ORDER_PAGE};
     enum outcome outcome = NO_MEMORY;
@@ -188,7 +188,7 @@ commit_some(u64 at, u64 end)
 
         if (at % size != 0 || end - at < size)
             continue;
-        outcome = commit_block(at, orders[i]);
+        outcome = commit_block(at, orders[i], p);
         if (outcome == COMMITTED)
             return size;
     }
@@ -196,14 +196,20 @@ commit_some(u64 at, u64 end)
 }
 
 bool
-port_commit(void *ptr, u64 size)
+port_commit_promised(void *ptr, u64 size, struct port_promise *p)
 {
     u64 at = (u64)ptr & ~(u64)(PAGE_SIZE - 1);
     u64 end = ALIGN_UP((u64)ptr + size, PAGE_SIZE), done = 1;
 
     for (; at < end && done > 0; at += done)
-        done = commit_some(at, end);
+        done = commit_some(at, end, p);
     return done > 0;
+}
+
+bool
+port_commit(void *ptr, u64 size)
+{
+    return port_commit_promised(ptr, size, NULL);
 }
 
 // --- decommit ----------------------------------------------------------------
@@ -439,7 +445,7 @@ space_init(const struct boot_info *info)
     u64 initrd = info->initrd.start & ~(u64)(PAGE_SIZE - 1);
     u64 initrd_end = ALIGN_UP(info->initrd.end, PAGE_SIZE);
 
-    tables_top = page_table_new();
+    tables_top = page_table_new(NULL);
     if (tables_top == NULL)
         panic(__FILE__, __LINE__, "no memory for page tables");
     ranges_remove(&ram, (u64)image_start - KERNEL_BASE,

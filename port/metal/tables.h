@@ -54,7 +54,7 @@ extern struct spinlock tables_lock;
 extern entry_t *tables_top;
 
 // A page of zeros for a table, by its direct address; NULL: no memory.
-MUST_USE entry_t *page_table_new(void);
+MUST_USE entry_t *page_table_new(struct port_promise *p); // or NULL: no promise
 
 // The entry for `address` at `level`, or the one above it that ends the walk:
 // not present, or a huge page.  *level tells which.  tables_lock is held.
