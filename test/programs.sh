@@ -16,8 +16,11 @@ mkdir -p "$work"
 check() {
     name=$1 want=$2
     shift 2
-    timeout 600 "$@" >"$work/stdout" 2>"$work/stderr" <"${input:-/dev/null}"
-    got=$?
+    echo "hangs" >"$work/status" # 124 would look like a time limit of ours
+    timeout ${limit:-600} sh -c 'file=$0; "$@"; echo $? >"$file"' \
+        "$work/status" "$@" >"$work/stdout" 2>"$work/stderr" \
+        <"${input:-/dev/null}"
+    got=$(cat "$work/status")
     reason=
     [ "$got" = "$want" ] || reason="exit status $got, expected $want"
     if [ -e "$work/want" ] && ! cmp -s "$work/want" "$work/stdout"; then
@@ -34,6 +37,7 @@ skip() {
 }
 
 . test/programs/cases.sh
+. test/programs/kill.sh
 . test/programs/languages.sh
 
 echo "$passed passed, $failed failed, $skipped skipped"
