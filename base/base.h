@@ -17,9 +17,11 @@ typedef int16_t i16;
 typedef int32_t i32;
 typedef int64_t i64;
 
-#define MUST_USE       __attribute__((warn_unused_result))
-#define NORETURN       __attribute__((noreturn))
-#define UNUSED         __attribute__((unused))
+#define MUST_USE __attribute__((warn_unused_result))
+#define NORETURN __attribute__((noreturn))
+#define UNUSED   __attribute__((unused))
+// Reads a stack across the frames of others, gaps between variables too.
+#define READS_STACK    __attribute__((no_sanitize("address")))
 #define PRINTF(f, a)   __attribute__((format(printf, f, a)))
 #define COUNT(array)   ((u32)(sizeof(array) / sizeof((array)[0])))
 #define MIN(a, b)      ((a) < (b) ? (a) : (b))

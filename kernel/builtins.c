@@ -1,6 +1,9 @@
 // kernel/builtins.c: what generated code calls by itself (abi/builtins.def).
 //
-// They run on the thread's own stack and may be preempted anywhere.
+// They run on the thread's own stack and may be preempted anywhere.  Their stubs
+// (port/x64/builtin.S) look when they return whether they trapped or the thread
+// was killed, so that what they return then does not matter.  Those that may
+// take long stop early for that.
 
 #include "kernel/kernel.h"
 
@@ -16,16 +19,17 @@ high(u64 pair)
     return (u32)(pair >> 32);
 }
 
-// Bytes [at, at + size) of a memory, ready for C to touch; NULL when they are
-// not all inside.
+enum { PIECE = MIB }; // bytes between two looks at whether we were killed
+
+// Bytes [at, at + size) that a memory has, ready for C to touch; NULL when there
+// is no memory, which is a trap.
 static u8 *
-span(struct memory *m, u64 at, u64 size)
+touch(struct memory *m, u64 at, u64 size)
 {
-    if (!memory_contains(m, at, size))
-        return NULL;
-    if (!memory_touch(m, at, size))
-        thread_leave(LEAVE_TRAP, TRAP_NO_MEMORY);
-    return m->base + at;
+    if (memory_touch(m, at, size))
+        return m->base + at;
+    thread_trap(TRAP_NO_MEMORY);
+    return NULL;
 }
 
 // --- memories ----------------------------------------------------------------
@@ -45,19 +49,36 @@ builtin_MEMORY_COPY(struct vmctx *vm, u64 memories, u64 to, u64 from, u64 size)
     if (!memory_contains(target, to, size) ||
         !memory_contains(source, from, size))
         return TRAP_MEMORY_BOUNDS;
-    const u8 *bytes = span(source, from, size);
-    memmove(span(target, to, size), bytes, size);
+    // The end that may overlap first.
+    bool down = to > from;
+    for (u64 done = 0; done < size && !thread_is_killed();) {
+        u64 piece = MIN(size - done, PIECE);
+        u64 at = down ? size - done - piece : done;
+        const u8 *bytes = touch(source, from + at, piece);
+        u8 *place = bytes != NULL ? touch(target, to + at, piece) : NULL;
+        if (place == NULL)
+            break;
+        memmove(place, bytes, piece);
+        done += piece;
+    }
     return TRAP_NONE;
 }
 
 static u32
 builtin_MEMORY_FILL(struct vmctx *vm, u32 memory, u64 to, u32 byte, u64 size)
 {
-    u8 *bytes = span(vm->instance->memories[memory], to, size);
+    struct memory *m = vm->instance->memories[memory];
 
-    if (bytes == NULL)
+    if (!memory_contains(m, to, size))
         return TRAP_MEMORY_BOUNDS;
-    memset(bytes, (int)byte, size);
+    for (u64 done = 0; done < size && !thread_is_killed();) {
+        u64 piece = MIN(size - done, PIECE);
+        u8 *bytes = touch(m, to + done, piece);
+        if (bytes == NULL)
+            break;
+        memset(bytes, (int)byte, piece);
+        done += piece;
+    }
     return TRAP_NONE;
 }
 
@@ -68,7 +89,7 @@ builtin_MEMORY_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 size)
                                          to, from, size);
 
     if (trap == TRAP_NO_MEMORY)
-        thread_leave(LEAVE_TRAP, trap);
+        thread_trap(trap); // not the one that the row names
     return trap;
 }
 
@@ -80,13 +101,13 @@ builtin_DATA_DROP(struct vmctx *vm, u32 segment)
 
 // --- tables ------------------------------------------------------------------
 
-// What became of writing to a table, as the trap for the caller to raise.
+// What became of writing to a table; that is a trap of its own, not the one that
+// the row names.
 static enum trap
 table_trap(status_t status)
 {
-    thread_check_killed();
     if (status == ERR_BAD_ARGUMENT)
-        thread_leave(LEAVE_TRAP, TRAP_BAD_REFERENCE);
+        thread_trap(TRAP_BAD_REFERENCE);
     return TRAP_NONE;
 }
 
@@ -95,11 +116,10 @@ builtin_TABLE_GROW(struct vmctx *vm, u32 table, u64 value, u64 count)
 {
     struct live_table *t = vm->instance->tables[table];
 
-    if (!reference_is_valid(t->process, (enum ref_kind)t->type.kind, value))
-        thread_leave(LEAVE_TRAP, TRAP_BAD_REFERENCE);
-    u64 old = table_grow(t, count, value);
-    thread_check_killed();
-    return old;
+    if (reference_is_valid(t->process, (enum ref_kind)t->type.kind, value))
+        return table_grow(t, count, value);
+    thread_trap(TRAP_BAD_REFERENCE);
+    return 0;
 }
 
 static u32
@@ -131,9 +151,8 @@ builtin_TABLE_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 count)
     enum trap trap = segment_table_init(vm->instance, low(pair), high(pair), to,
                                         from, count);
 
-    thread_check_killed();
     if (trap == TRAP_BAD_REFERENCE)
-        thread_leave(LEAVE_TRAP, trap);
+        thread_trap(trap);
     return trap;
 }
 
@@ -148,7 +167,7 @@ builtin_TYPE_MATCH(struct vmctx *vm, u32 actual, u32 expected)
 {
     (void)vm;
     if (actual == 0)
-        thread_leave(LEAVE_TRAP, TRAP_UNINITIALIZED_ELEMENT);
+        thread_trap(TRAP_UNINITIALIZED_ELEMENT);
     return types_is_subtype(actual, expected) ? TRAP_NONE : TRAP_INDIRECT_TYPE;
 }
 
@@ -162,8 +181,10 @@ atomic_operand(struct memory *m, u64 at, u64 size, enum trap *trap)
 
     if (at % size != 0)
         *trap = TRAP_UNALIGNED_ATOMIC;
-    else if ((bytes = span(m, at, size)) == NULL)
+    else if (!memory_contains(m, at, size))
         *trap = TRAP_MEMORY_BOUNDS;
+    else if ((bytes = touch(m, at, size)) == NULL)
+        *trap = TRAP_NO_MEMORY;
     return bytes;
 }
 
@@ -174,12 +195,15 @@ wait_on_memory(struct vmctx *vm, u32 memory, u64 at, u64 size, u64 expected,
     struct memory *m = vm->instance->memories[memory];
     enum trap trap = TRAP_NONE;
     u8 *bytes = atomic_operand(m, at, size, &trap);
+    u32 result = WAIT_TIMED_OUT;
 
     if (trap == TRAP_NONE && !m->type.shared)
         trap = TRAP_NOT_SHARED;
     if (trap != TRAP_NONE)
         return -1 - (u64)trap;
-    return atomic_wait(bytes, size == 8, expected, (i64)timeout_ns);
+    // Killed: nobody sees the result.
+    (void)!atomic_wait(bytes, size == 8, expected, (i64)timeout_ns, &result);
+    return result;
 }
 
 static u64
@@ -208,13 +232,20 @@ builtin_ATOMIC_NOTIFY(struct vmctx *vm, u32 memory, u64 at, u32 count)
     return m->type.shared ? atomic_notify(bytes, count) : 0;
 }
 
-// --- exceptions --------------------------------------------------------------
+// --- the tables --------------------------------------------------------------
 
-// These need the registers of their caller, see exception.c.
-#define builtin_THROW     throw_stub
-#define builtin_THROW_REF rethrow_stub
+// Throwing needs the registers of its caller, see exception.c: the stubs go to
+// throw_stub and rethrow_stub.
+#define builtin_THROW     NULL
+#define builtin_THROW_REF NULL
+
+const void *const builtin_functions[BUILTIN_COUNT] = {
+#define BUILTIN(id, sig, trap) [BUILTIN_##id] = (const void *)builtin_##id,
+#include "abi/builtins.def"
+};
 
 const u64 builtin_addresses[BUILTIN_COUNT] = {
-#define BUILTIN(id, sig, trap) [BUILTIN_##id] = (u64)builtin_##id,
+#define BUILTIN(id, sig, trap) \
+    [BUILTIN_##id] = (u64)builtin_stubs + BUILTIN_##id * BUILTIN_STUB_SIZE,
 #include "abi/builtins.def"
 };

@@ -52,14 +52,6 @@ events_seen(void)
     return __atomic_load_n(&streams.events, __ATOMIC_ACQUIRE);
 }
 
-static status_t
-status_of_wake(enum wake wake)
-{
-    return wake == WAKE_KILLED    ? ERR_KILLED :
-           wake == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
-                                    OK;
-}
-
 // Wait for an event after the first `seen`.
 static status_t
 wait_event(u64 seen, u64 deadline_ns)
@@ -70,8 +62,7 @@ wait_event(u64 seen, u64 deadline_ns)
         unlock_irq(&streams.queue.lock, on);
         return OK;
     }
-    return status_of_wake(
-        wait_queue_wait(&streams.queue, KEY_EVENT, deadline_ns, on));
+    return wait_queue_wait(&streams.queue, KEY_EVENT, deadline_ns, on);
 }
 
 static status_t
@@ -86,8 +77,8 @@ write_begin(enum port_stream stream)
             unlock_irq(&streams.queue.lock, on);
             return status;
         }
-        status = status_of_wake(wait_queue_wait(
-            &streams.queue, KEY_WRITER + (u64)stream, UINT64_MAX, on));
+        status = wait_queue_wait(&streams.queue, KEY_WRITER + (u64)stream,
+                                 UINT64_MAX, on);
     }
 }
 
@@ -146,7 +137,6 @@ console_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
             status = write_settle(stream, count);
         write_end(stream);
     }
-    thread_check_killed();
     return *count > 0 ? OK : status;
 }
 
@@ -238,10 +228,7 @@ wait_input(u64 deadline_ns, struct port_input *out)
 status_t
 console_wait(u64 deadline_ns, struct port_input *out)
 {
-    status_t status = wait_input(deadline_ns, out);
-
-    thread_check_killed();
-    return status;
+    return wait_input(deadline_ns, out);
 }
 
 static status_t
@@ -273,6 +260,5 @@ console_read(void *to, u64 size, u64 deadline_ns, u64 *count)
         status = wait_input(deadline_ns, &state);
     if (status == OK)
         status = read_some(to, size, count);
-    thread_check_killed();
     return status;
 }

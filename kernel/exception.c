@@ -66,7 +66,7 @@ struct sweep {
     struct exception *found; // marked, their slots not yet scanned
 };
 
-static void
+READS_STACK static void
 scan(struct sweep *s, const u64 *from, const u64 *to)
 {
     for (; from < to; from++) {

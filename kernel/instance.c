@@ -250,7 +250,7 @@ enter(void *arg)
     call->enter(call->vm, call->entry, call->slots);
 }
 
-bool
+enum leave
 call_function(struct instance *i, u32 func, u64 (*slots)[2])
 {
     struct thread *t = thread_current();
@@ -262,22 +262,21 @@ call_function(struct instance *i, u32 func, u64 (*slots)[2])
         .slots = slots,
     };
 
-    t->trap.leave = LEAVE_NONE;
-    return barrier_call(&t->barrier, enter, &call);
+    bool done = barrier_call(&t->entry.barrier, enter, &call);
+    enum leave asked = (enum leave)t->entry.leave;
+    t->entry.leave = LEAVE_NONE;
+    if (done)
+        return LEAVE_NONE;
+    return asked != LEAVE_NONE ? asked : LEAVE_KILLED;
 }
 
 static status_t
-status_of(const struct trap_info *trap, enum trap *kind)
+status_of(enum leave leave)
 {
-    switch (trap->leave) {
-    case LEAVE_TRAP:
-        *kind = trap->kind;
-        return ERR_TRAP;
-    case LEAVE_EXIT:
-        return ERR_EXITED;
-    default:
-        return ERR_KILLED;
-    }
+    return leave == LEAVE_NONE ? OK :
+           leave == LEAVE_TRAP ? ERR_TRAP :
+           leave == LEAVE_EXIT ? ERR_EXITED :
+                                 ERR_KILLED;
 }
 
 status_t
@@ -304,11 +303,12 @@ instance_invoke(const struct extern_ref *func, union value *values,
     t->vms = p->vms;
     if (p->vms[i->number]->thread != t)
         contexts_bind(p, p->vms, t);
-    bool done = call_function(i, func->index, (u64(*)[2])values);
+    enum leave leave = call_function(i, func->index, (u64(*)[2])values);
     t->process = home;
     t->vms = home_vms;
-    if (!done)
-        return status_of(&t->trap, trap);
-    *result_count = type->result_count;
-    return OK;
+    if (leave == LEAVE_TRAP)
+        *trap = t->trap.kind;
+    else if (leave == LEAVE_NONE)
+        *result_count = type->result_count;
+    return status_of(leave);
 }

@@ -106,8 +106,9 @@ void process_release(struct process *p);
 struct thread *thread_current(void);
 struct process *process_current(void);
 
-// End the calling process; does not return.
-NORETURN void process_exit(u32 exit_status);
+// End the calling process.  The caller then returns: its thread leaves when it is
+// back at the generated code that called.
+void process_exit(u32 exit_status);
 
 // [ptr, ptr + size) of the calling instance's memory 0, checked in 64-bit
 // arithmetic; .ptr is NULL when it is not all inside.  Other threads may write
@@ -122,9 +123,13 @@ void thread_yield(void);
 // name(thread id, arg), both i32, with globals as in a new instance.
 MUST_USE status_t thread_spawn_export(struct string name, u32 arg, u32 *id);
 
-// Sleep until the deadline (OK) or until the thread is killed (does not
-// return then).
-void thread_sleep_until(u64 deadline_ns);
+// Was the calling thread killed?  Then it waits no more: every wait returns
+// ERR_KILLED, which goes up to the generated code that called, where the thread
+// leaves.  Whatever runs long without a wait asks now and then.
+bool thread_is_killed(void);
+
+// Sleep until the deadline; OK or ERR_KILLED.
+MUST_USE status_t thread_sleep_until(u64 deadline_ns);
 
 // Kernel memory for objects and personalities, zeroed; NULL when there is none.
 MUST_USE void *kernel_alloc(u64 size);
@@ -313,9 +318,10 @@ struct waiter {
 void wait_queue_init(struct wait_queue *q);
 
 // Wait.  Called with q->lock held by lock_irq (`on` is its result), returns
-// with it released.  A killed thread gets WAKE_KILLED, and has to call
-// thread_check_killed() when it has put its affairs in order.
-enum wake wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on);
+// with it released.  OK: woken; ERR_TIMED_OUT; ERR_KILLED, at once when the
+// thread was killed before.
+MUST_USE status_t wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline,
+                                  bool on);
 
 // For timers and killers: end the wait, if nobody else has.
 bool waiter_expire(struct waiter *w); // interrupts off
@@ -347,7 +353,6 @@ enum {
     STACK_FIRST = 128 * 1024,  // memory that a new stack has
     STACK_STEP = 64 * 1024,    // by which it grows
     TRACE_DEPTH = 32,          // frames that a trap report keeps
-    THREAD_HOLDS = 4,          // handle arguments of one system call
 };
 
 // One frame of a backtrace.
@@ -358,11 +363,11 @@ struct trace_frame {
     u64 at;    // byte offset in the module
 };
 
-// How a thread left generated code early.
+// How a thread leaves generated code early: it traps, or its process or itself
+// is to end.  thread_entry.leave is the first two or none.
 enum leave { LEAVE_NONE, LEAVE_TRAP, LEAVE_EXIT, LEAVE_KILLED };
 
 struct trap_info {
-    u8 leave; // enum leave
     enum trap kind;
     u32 depth; // frames in `frames`
     bool more; // ... and others below them
@@ -370,7 +375,7 @@ struct trap_info {
 };
 
 struct thread {
-    struct thread_entry entry; // first: port/x64/switch.S writes it
+    struct thread_entry entry; // first: the stubs of port/x64 use it
     struct object object;
     struct process *process; // NULL: the kernel's own
     u8 *stack;               // STACK_SIZE bytes
@@ -381,7 +386,6 @@ struct thread {
     // Only its own CPU and interrupts on it touch these.
     u32 preempt_count; // not preempted while > 0
     bool resched;      // give way when that ends
-    bool killed;       // atomic; set once, by others too
 
     // cpu->lock of its CPU protects these.
     struct context context;
@@ -391,11 +395,8 @@ struct thread {
     struct list ready;
 
     struct waiter waiter;
-    u64 barrier;        // innermost barrier_call
     struct vmctx **vms; // its contexts, by instance number
     struct trap_info trap;
-    struct object *holds[THREAD_HOLDS]; // references of the running call
-    u32 hold_count;
 
     void (*run)(void *arg); // first function
     void *arg;
@@ -406,6 +407,7 @@ struct thread {
 // A thread of the kernel's own (process NULL) or of a process; not yet running.
 MUST_USE status_t thread_new(struct thread **out, struct process *p,
                              void (*run)(void *arg), void *arg);
+// OK, ERR_TIMED_OUT or ERR_KILLED (the one who waits).
 MUST_USE status_t thread_join(struct thread *t, u64 deadline);
 void thread_release(struct thread *t);
 void thread_discard(struct thread *t); // one that was never started
@@ -413,21 +415,12 @@ void thread_init_first(struct thread *t);
 void thread_reap(struct thread *t); // after its last switch
 void thread_kill(struct thread *t);
 
-// The innermost call of generated code ends here.  LEAVE_TRAP: with a trap.
-NORETURN void thread_leave(enum leave leave, enum trap kind);
+// The running thread ends when it is back at generated code.
+void thread_exit(void);
 
 // Give t memory for a stack down to `rsp` and the reserve; false when there is
 // none, TRAP_STACK_OVERFLOW or TRAP_NO_MEMORY in *trap.
 MUST_USE bool thread_grow_stack(struct thread *t, u64 rsp, enum trap *trap);
-
-// Does not return when the current thread was killed.
-void thread_check_killed(void);
-// For long work in C, to stop early.
-bool thread_is_killed(void);
-
-// Keep a reference until the running system call ends, however it ends.
-void thread_hold(struct object *o);
-void thread_drop_holds(struct thread *t);
 
 // A thread of the calling process that runs function table 0 [index] with arg,
 // its stack pointer global set to stack_top.  sched_start() or thread_unspawn()
@@ -662,8 +655,9 @@ MUST_USE status_t instance_invoke(const struct extern_ref *func,
 union value instance_global(struct instance *i, u32 index);
 
 // The same with the running thread's own contexts: slots of 16 bytes, arguments
-// in, results out.  False: see thread->trap.
-MUST_USE bool call_function(struct instance *i, u32 func, u64 (*slots)[2]);
+// in, results out.  LEAVE_NONE: it returned; LEAVE_TRAP: see thread->trap.
+MUST_USE enum leave call_function(struct instance *i, u32 func,
+                                  u64 (*slots)[2]);
 
 // All of instance_new() but the start function.
 MUST_USE status_t instance_load(struct instance **out, struct process *p,
@@ -716,12 +710,13 @@ void segment_drop_data(struct instance *i, u32 segment);
 
 // --- builtins.c, trap.c ------------------------------------------------------
 
-extern const u64 builtin_addresses[];
+extern const u64 builtin_addresses[]; // of their stubs
+extern const void *const builtin_functions[];
 
 void trap_report(struct process *p, const struct trap_info *trap);
 
-// The generated code that called C traps; its return address is at [rsp].
-NORETURN void trap_at_call(enum trap kind, u64 rsp);
+// The generated code that called C traps when C returns to it.
+void thread_trap(enum trap kind);
 
 // --- frame.c -----------------------------------------------------------------
 
@@ -770,22 +765,26 @@ u64 exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
 // The exception of an exnref that generated code passed, not null.
 struct exception *exception_get(struct process *p, u64 exnref);
 
-// What throw_stub and rethrow_stub call.
-NORETURN void exception_throw(struct vmctx *vm, u32 tag, u64 args,
-                              const struct thrown_at *from);
-NORETURN void exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
-                                const struct thrown_at *from);
+// What throw_stub and rethrow_stub call: *to is where to go on, unless the
+// thread has to leave.
+void exception_throw(struct vmctx *vm, u32 tag, u64 args,
+                     const struct thrown_at *from, struct landing *to);
+void exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
+                       const struct thrown_at *from, struct landing *to);
 void exceptions_thread_ended(struct process *p, struct thread *t);
 void exceptions_free(struct process *p);
 
 // --- pfex.c, console.c -------------------------------------------------------
 
 void pfex_init(void);
-void pfex_acquire(u32 *word);
+// OK: it is the caller's; ERR_KILLED: it is not.
+MUST_USE status_t pfex_acquire(u32 *word);
 MUST_USE status_t pfex_release(u32 *word);
-// memory.atomic.wait and notify; timeout_ns < 0: forever.
+// memory.atomic.wait and notify; timeout_ns < 0: forever.  OK and *result, or
+// ERR_KILLED.
 enum { WAIT_WOKEN, WAIT_NOT_EQUAL, WAIT_TIMED_OUT };
-u32 atomic_wait(const void *address, bool is64, u64 expected, i64 timeout_ns);
+MUST_USE status_t atomic_wait(const void *address, bool is64, u64 expected,
+                              i64 timeout_ns, u32 *result);
 u32 atomic_notify(const void *address, u32 count);
 
 void console_init(void); // console.c

@@ -42,22 +42,21 @@ take(u32 *word, u32 as)
                                        __ATOMIC_SEQ_CST);
 }
 
-void
+status_t
 pfex_acquire(u32 *word)
 {
     struct wait_queue *q = bucket_of(word);
 
     if (take(word, PFEX_HELD))
-        return;
+        return OK;
     bool on = lock_irq(&q->lock);
     // Whatever it was, it is now contended; if it was free, it is ours.
     u32 before = __atomic_exchange_n(word, PFEX_CONTENDED, __ATOMIC_SEQ_CST);
     if (before == PFEX_FREE) {
         unlock_irq(&q->lock, on);
-        return;
+        return OK;
     }
-    wait_queue_wait(q, (u64)word, UINT64_MAX, on);
-    thread_check_killed();
+    return wait_queue_wait(q, (u64)word, UINT64_MAX, on);
 }
 
 status_t
@@ -83,8 +82,9 @@ load(const void *address, bool is64)
                   __atomic_load_n((const u32 *)address, __ATOMIC_SEQ_CST);
 }
 
-u32
-atomic_wait(const void *address, bool is64, u64 expected, i64 timeout_ns)
+status_t
+atomic_wait(const void *address, bool is64, u64 expected, i64 timeout_ns,
+            u32 *result)
 {
     struct wait_queue *q = bucket_of(address);
     u64 now = port_monotonic_ns(), deadline = UINT64_MAX;
@@ -94,11 +94,12 @@ atomic_wait(const void *address, bool is64, u64 expected, i64 timeout_ns)
     bool on = lock_irq(&q->lock);
     if (load(address, is64) != expected) {
         unlock_irq(&q->lock, on);
-        return WAIT_NOT_EQUAL;
+        *result = WAIT_NOT_EQUAL;
+        return OK;
     }
-    enum wake wake = wait_queue_wait(q, (u64)address, deadline, on);
-    thread_check_killed();
-    return wake == WAKE_WOKEN ? WAIT_WOKEN : WAIT_TIMED_OUT;
+    status_t status = wait_queue_wait(q, (u64)address, deadline, on);
+    *result = status == ERR_TIMED_OUT ? WAIT_TIMED_OUT : WAIT_WOKEN;
+    return status == ERR_KILLED ? status : OK;
 }
 
 u32

@@ -112,12 +112,13 @@ void context_switch(struct context *from, struct context *to);
 // debugging tools; most ports do nothing.
 void port_stack_use(void *low, u64 size);
 
-// Call `run(arg)` behind a barrier: when generated code below it traps,
-// barrier_call returns false, with the trap described in the thread; else true.
+// Call `run(arg)`, which calls generated code, behind a barrier: when that is
+// left early, by a fault or by the stubs below, barrier_call returns false; else
+// true.
 bool barrier_call(u64 *barrier_rsp, void (*run)(void *), void *arg);
 
-// The same for C code under the barrier: give up everything up to the innermost
-// barrier_call, which returns false.
+// Give up everything up to the innermost barrier_call, which returns false: for
+// tests, since it skips the C functions between.
 NORETURN void barrier_unwind(u64 barrier_rsp);
 
 // The top of the stack of generated code that throws: registers in which it or
@@ -127,28 +128,38 @@ struct thrown_at {
     u64 pc; // the return address of that call, at its place on the stack
 };
 
-// Continue at the landing pad `pc` in the frame at `rsp`, with rax and rdx as
-// struct code_catch says.
-NORETURN void handler_enter(u64 pc, u64 rsp, u64 rax, u64 rdx);
+// A landing pad, the rsp of its frame, and rax and rdx as struct code_catch says.
+struct landing {
+    u64 pc, rsp, rax, rdx;
+};
 
 // The builtins THROW and THROW_REF: call exception_throw() and
-// exception_rethrow() with a struct thrown_at as fourth argument.
+// exception_rethrow() with a struct thrown_at and a struct landing as fourth and
+// fifth argument, and continue there when they have returned.
 extern const u8 throw_stub[], rethrow_stub[];
 
 // The code of a func_entry for a C function.  Generated code enters with rax =
-// address of the entry, r14 = its vmctx and arguments in SysV order.  Stores
-// both in struct thread_entry of the running thread, then jumps to the C
-// function vmctx.targets[entry->id].code, which returns to the caller.
+// address of the entry, r14 = its vmctx and arguments in SysV order.  Notes
+// where it was called in struct thread_entry of the running thread and calls the
+// C function vmctx.targets[entry->id].code.  Then it returns to generated code,
+// or leaves it when thread_entry says so: no C function is on the stack then.
 extern const u8 host_call_stub[];
+
+// The same for builtins: the stub of a builtin is at builtin_stubs +
+// BUILTIN_STUB_SIZE * its number and calls builtin_functions[number].
+enum { BUILTIN_STUB_SIZE = 64 };
+extern const u8 builtin_stubs[];
 
 // The code of the null reference: one undefined instruction.
 extern const u8 null_call_stub[];
 
-// The start of struct thread: where generated code called the kernel.
-// [rsp] is the return address, so a backtrace starts here.
+// The start of struct thread: what the stubs between generated code and C use.
 struct thread_entry {
-    void *vm;
-    u64 rsp;
+    void *vm;    // the vmctx of the last call of C
+    u64 rsp;     // and its return address is at [rsp]: backtraces start here
+    u64 barrier; // of the innermost barrier_call; 0: none
+    u8 killed;   // atomic; set once, by others too
+    u8 leave;    // enum leave: what C wants when it returns to generated code
 };
 
 // --- standard streams and end ------------------------------------------------

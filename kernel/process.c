@@ -345,11 +345,11 @@ process_current(void)
     return thread_current()->process;
 }
 
-NORETURN void
+void
 process_exit(u32 exit_status)
 {
     process_end(process_current(), exit_status);
-    thread_leave(LEAVE_EXIT, TRAP_NONE);
+    thread_exit();
 }
 
 status_t
@@ -358,10 +358,9 @@ process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
     bool on = lock_irq(&p->done.lock);
 
     while (!p->ended) {
-        enum wake wake = wait_queue_wait(&p->done, 0, deadline_ns, on);
-        thread_check_killed();
-        if (wake == WAKE_TIMED_OUT)
-            return ERR_TIMED_OUT;
+        status_t status = wait_queue_wait(&p->done, 0, deadline_ns, on);
+        if (status != OK)
+            return status;
         on = lock_irq(&p->done.lock);
     }
     *exit_status = p->exit_status;
@@ -373,10 +372,10 @@ process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
 
 // What happens to the process when a thread's function did not return.
 static void
-thread_left(struct process *p, const struct trap_info *trap)
+thread_left(struct process *p, enum leave leave)
 {
-    if (trap->leave == LEAVE_TRAP && process_end(p, STATUS_TRAP))
-        trap_report(p, trap);
+    if (leave == LEAVE_TRAP && process_end(p, STATUS_TRAP))
+        trap_report(p, &thread_current()->trap);
 }
 
 static const char *const entries[] = {"_start", "_initialize"};
@@ -416,13 +415,15 @@ main_thread(void *arg)
 
     t->vms = p->vms;
     contexts_bind(p, p->vms, t);
-    bool done = m->start == NO_INDEX || call_function(i, m->start, NULL);
-    if (done)
-        done = call_function(i, find_entry(m)->index, NULL);
-    if (done)
+    enum leave leave = LEAVE_NONE;
+    if (m->start != NO_INDEX)
+        leave = call_function(i, m->start, NULL);
+    if (leave == LEAVE_NONE)
+        leave = call_function(i, find_entry(m)->index, NULL);
+    if (leave == LEAVE_NONE)
         process_end(p, 0);
     else
-        thread_left(p, &t->trap);
+        thread_left(p, leave);
 }
 
 status_t
@@ -462,8 +463,7 @@ spawned_thread(void *arg)
     };
 
     kernel_free(arg);
-    if (!call_function(spawn.instance, spawn.func, slots))
-        thread_left(t->process, &t->trap);
+    thread_left(t->process, call_function(spawn.instance, spawn.func, slots));
 }
 
 // Let the new thread's C stack be at stack_top.

@@ -85,7 +85,7 @@ set_timer(struct cpu *cpu)
     u64 when = timer_next();
     struct thread *t = cpu->current;
 
-    if (t != cpu->idle && (!none_ready(cpu) || t->killed))
+    if (t != cpu->idle && (!none_ready(cpu) || t->entry.killed))
         when = MIN(when, cpu->slice_end);
     port_timer_set(when);
 }
@@ -289,10 +289,9 @@ sched_unwind(u64 pc, u64 *barrier_rsp)
 {
     struct thread *t = this_cpu()->current;
 
-    if (!t->killed || t->barrier == 0 || !port_code_contains(pc))
+    if (!t->entry.killed || t->entry.barrier == 0 || !port_code_contains(pc))
         return false;
-    t->trap.leave = LEAVE_KILLED;
-    *barrier_rsp = t->barrier;
+    *barrier_rsp = t->entry.barrier;
     return true;
 }
 

@@ -4,7 +4,7 @@
 // For each row of abi/syscalls.def there is call_<name>, which turns raw
 // arguments into struct <name>_args and calls sys_<name>.  Nothing past that
 // point sees a raw handle or a raw address.  Objects that came from handles are
-// held by the thread until the call ends, also when it never returns.
+// held until the call returns, as every call does.
 
 #include "kernel/kernel.h"
 
@@ -24,18 +24,6 @@
 #define OUT_U32(n)             u8 *n;
 #define OUT_U64(n)             u8 *n;
 #include "abi/syscalls.def"
-
-static status_t
-take_object(handle_t h, const struct object_type *type, u32 rights,
-            struct object **out)
-{
-    status_t status =
-        handle_get(&process_current()->handles, h, type, rights, out);
-
-    if (status == OK)
-        thread_hold(*out);
-    return status;
-}
 
 // --- the calls ---------------------------------------------------------------
 
@@ -73,6 +61,7 @@ static status_t
 sys_process_exit(const struct process_exit_args *a)
 {
     process_exit(a->exit_status);
+    return OK;
 }
 
 static status_t
@@ -109,7 +98,8 @@ static status_t
 sys_thread_exit(const struct thread_exit_args *a)
 {
     (void)a;
-    thread_leave(LEAVE_EXIT, TRAP_NONE);
+    thread_exit();
+    return OK;
 }
 
 static status_t
@@ -132,16 +122,14 @@ sys_thread_sleep(const struct thread_sleep_args *a)
 {
     u64 now = port_monotonic_ns();
 
-    thread_sleep_until(
+    return thread_sleep_until(
         a->duration_ns < UINT64_MAX - now ? now + a->duration_ns : UINT64_MAX);
-    return OK;
 }
 
 static status_t
 sys_pfex_acquire(const struct pfex_acquire_args *a)
 {
-    pfex_acquire(a->word);
-    return OK;
+    return pfex_acquire(a->word);
 }
 
 static status_t
@@ -169,8 +157,9 @@ static status_t
 sys_random_get(const struct random_get_args *a)
 {
     for (u64 at = 0; at < a->bytes.size; at += RANDOM_STEP) {
+        if (thread_is_killed())
+            return ERR_KILLED;
         port_random(a->bytes.ptr + at, MIN(a->bytes.size - at, RANDOM_STEP));
-        thread_check_killed();
     }
     return OK;
 }
@@ -200,16 +189,16 @@ struct marshal {
     u64 raw[RAW_MAX];
     u32 next;
     status_t status; // of the first bad argument
+    u32 held_count;
+    struct object *held[RAW_MAX]; // until the call returns
 };
 
-static struct marshal
-marshal(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)
+static void
+begin(struct marshal *m, const u64 raw[RAW_MAX])
 {
-    struct marshal m = {.status = OK};
-    const u64 raw[RAW_MAX] = {r0, r1, r2, r3, r4, r5};
-
-    memcpy(m.raw, raw, sizeof(raw));
-    return m;
+    memcpy(m->raw, raw, sizeof(m->raw));
+    m->next = m->held_count = 0;
+    m->status = OK;
 }
 
 static u64
@@ -233,8 +222,18 @@ next_object(struct marshal *m, const struct object_type *type, u32 rights)
     handle_t handle = (handle_t)next(m);
 
     if (m->status == OK)
-        check(m, take_object(handle, type, rights, &object));
+        check(m, handle_get(&process_current()->handles, handle, type, rights,
+                            &object));
+    if (object != NULL)
+        m->held[m->held_count++] = object;
     return object;
+}
+
+static void
+release(struct marshal *m)
+{
+    while (m->held_count > 0)
+        object_release(m->held[--m->held_count]);
 }
 
 static struct bytes
@@ -286,11 +285,12 @@ next_word(struct marshal *m)
 #define SYSCALL(number, name, help, args)                                  \
     static u32 call_##name(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5) \
     {                                                                      \
-        struct marshal m = marshal(r0, r1, r2, r3, r4, r5);                \
+        struct marshal m;                                                  \
         struct name##_args a = {0};                                        \
+        begin(&m, (const u64[RAW_MAX]){r0, r1, r2, r3, r4, r5});           \
         fetch_##name(&m, &a);                                              \
         status_t status = m.status == OK ? sys_##name(&a) : m.status;      \
-        thread_drop_holds(thread_current());                               \
+        release(&m);                                                       \
         return (u32)status;                                                \
     }
 #include "abi/syscalls.def"

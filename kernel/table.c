@@ -171,7 +171,7 @@ start_growing(struct live_table *t)
     bool on = lock_irq(&t->idle.lock);
 
     while (t->growing) {
-        if (wait_queue_wait(&t->idle, 0, UINT64_MAX, on) == WAKE_KILLED)
+        if (wait_queue_wait(&t->idle, 0, UINT64_MAX, on) == ERR_KILLED)
             return ERR_KILLED;
         on = lock_irq(&t->idle.lock);
     }

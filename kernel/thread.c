@@ -33,45 +33,16 @@ thread_current(void)
     return *thread_slot(rsp);
 }
 
-NORETURN void
-thread_leave(enum leave leave, enum trap kind)
-{
-    struct thread *t = thread_current();
-
-    assert(t->preempt_count == 0 && t->barrier != 0);
-    t->trap = (struct trap_info){.leave = (u8)leave, .kind = kind};
-    barrier_unwind(t->barrier);
-}
-
 bool
 thread_is_killed(void)
 {
-    return __atomic_load_n(&thread_current()->killed, __ATOMIC_SEQ_CST);
+    return __atomic_load_n(&thread_current()->entry.killed, __ATOMIC_SEQ_CST);
 }
 
 void
-thread_check_killed(void)
+thread_exit(void)
 {
-    struct thread *t = thread_current();
-
-    if (thread_is_killed() && t->barrier != 0)
-        thread_leave(LEAVE_KILLED, TRAP_KILLED);
-}
-
-void
-thread_hold(struct object *o)
-{
-    struct thread *t = thread_current();
-
-    assert(t->hold_count < THREAD_HOLDS);
-    t->holds[t->hold_count++] = o;
-}
-
-void
-thread_drop_holds(struct thread *t)
-{
-    while (t->hold_count > 0)
-        object_release(t->holds[--t->hold_count]);
+    thread_current()->entry.leave = LEAVE_EXIT;
 }
 
 // --- stacks ------------------------------------------------------------------
@@ -157,7 +128,6 @@ thread_main(void *arg)
 
     sched_first_switch();
     t->run(t->arg);
-    thread_drop_holds(t);
     if (t->process != NULL)
         process_thread_ended(t->process, t);
     bool on = lock_irq(&t->ended.lock);
@@ -249,10 +219,9 @@ thread_join(struct thread *t, u64 deadline)
     bool on = lock_irq(&t->ended.lock);
 
     while (!t->done) {
-        enum wake wake = wait_queue_wait(&t->ended, 0, deadline, on);
-        thread_check_killed();
-        if (wake == WAKE_TIMED_OUT)
-            return ERR_TIMED_OUT;
+        status_t status = wait_queue_wait(&t->ended, 0, deadline, on);
+        if (status != OK)
+            return status;
         on = lock_irq(&t->ended.lock);
     }
     unlock_irq(&t->ended.lock, on);
@@ -262,18 +231,18 @@ thread_join(struct thread *t, u64 deadline)
 void
 thread_kill(struct thread *t)
 {
-    __atomic_store_n(&t->killed, true, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&t->entry.killed, true, __ATOMIC_SEQ_CST);
     waiter_kill(&t->waiter);
     sched_poke(t);
 }
 
-void
+status_t
 thread_sleep_until(u64 deadline_ns)
 {
     struct wait_queue nobody;
 
     wait_queue_init(&nobody);
     bool on = lock_irq(&nobody.lock);
-    wait_queue_wait(&nobody, 0, deadline_ns, on);
-    thread_check_killed();
+    status_t status = wait_queue_wait(&nobody, 0, deadline_ns, on);
+    return status == ERR_KILLED ? status : OK;
 }

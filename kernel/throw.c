@@ -27,38 +27,49 @@ find_catch(const struct call_frame *f, u64 tag)
     return NULL;
 }
 
-NORETURN static void
-deliver(struct process *p, u64 exnref, const struct thrown_at *from)
+static void
+deliver(struct process *p, u64 exnref, const struct thrown_at *from,
+        struct landing *to)
 {
     struct exception *e = exception_get(p, exnref);
-    const struct code_catch *c = NULL;
     struct call_frame f;
 
     bool found = frame_find(&f, thread_current(), (u64)&from->pc, 0);
-    while (found && (c = find_catch(&f, e->tag)) == NULL)
-        found = frame_next(&f);
+    for (; found && !thread_is_killed(); found = frame_next(&f)) {
+        const struct code_catch *c = find_catch(&f, e->tag);
+        if (c == NULL)
+            continue;
+        *to = (struct landing){
+            .pc = (u64)f.module->text + c->pc,
+            .rsp = f.rsp,
+            .rax = (u64)e->slots,
+            .rdx = exnref,
+        };
+        return;
+    }
     if (!found)
-        trap_at_call(TRAP_UNCAUGHT_EXCEPTION, (u64)&from->pc);
-    handler_enter((u64)f.module->text + c->pc, f.rsp, (u64)e->slots, exnref);
+        thread_trap(TRAP_UNCAUGHT_EXCEPTION);
 }
 
-NORETURN void
+void
 exception_throw(struct vmctx *vm, u32 tag, u64 args,
-                const struct thrown_at *from)
+                const struct thrown_at *from, struct landing *to)
 {
     u64 exnref = exception_new(vm, tag, (u64(*)[2])args, from);
 
     if (exnref == 0)
-        trap_at_call(TRAP_NO_MEMORY, (u64)&from->pc);
-    deliver(vm->instance->process, exnref, from);
+        thread_trap(TRAP_NO_MEMORY);
+    else
+        deliver(vm->instance->process, exnref, from, to);
 }
 
-NORETURN void
+void
 exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
-                  const struct thrown_at *from)
+                  const struct thrown_at *from, struct landing *to)
 {
     (void)nothing;
     if (exnref == 0)
-        trap_at_call(TRAP_NULL_EXCEPTION, (u64)&from->pc);
-    deliver(vm->instance->process, exnref, from);
+        thread_trap(TRAP_NULL_EXCEPTION);
+    else
+        deliver(vm->instance->process, exnref, from, to);
 }

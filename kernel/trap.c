@@ -11,7 +11,7 @@
 static void
 trap_begin(struct thread *t, enum trap kind)
 {
-    t->trap.leave = LEAVE_TRAP;
+    t->entry.leave = LEAVE_TRAP;
     t->trap.kind = kind;
     t->trap.depth = 0;
     t->trap.more = false;
@@ -63,14 +63,13 @@ trace(struct thread *t, const struct code_module *m,
         trace_callers(t, rsp + (entered ? f->frame : 0), f->args);
 }
 
-NORETURN void
-trap_at_call(enum trap kind, u64 rsp)
+void
+thread_trap(enum trap kind)
 {
     struct thread *t = thread_current();
 
     trap_begin(t, kind);
-    trace_callers(t, rsp, 0);
-    barrier_unwind(t->barrier);
+    trace_callers(t, t->entry.rsp, 0);
 }
 
 // --- faults ------------------------------------------------------------------
@@ -141,7 +140,7 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
     struct thread *t = sched_current();
     bool retry = false;
 
-    if (t == NULL || t->process == NULL || t->barrier == 0)
+    if (t == NULL || t->process == NULL || t->entry.barrier == 0)
         return FAULT_PANIC;
     const struct code_module *m = code_module_at(t->process, fault->pc);
     const struct trap_site *site =
@@ -156,7 +155,7 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
     trap_begin(t, trap);
     if (site != NULL)
         trace(t, m, site, fault->rsp);
-    *barrier_rsp = t->barrier;
+    *barrier_rsp = t->entry.barrier;
     return FAULT_UNWIND;
 }
 

@@ -2,6 +2,18 @@
 
 #include "kernel/kernel.h"
 
+enum { PIECE = 16 * MIB }; // of memory to touch, between two looks at a kill
+
+static bool
+touch(struct memory *m, u64 at, u64 size)
+{
+    for (u64 done = 0; done < size; done += PIECE)
+        if ((done > 0 && thread_is_killed()) ||
+            !memory_touch(m, at + done, MIN(size - done, PIECE)))
+            return false;
+    return true;
+}
+
 struct bytes
 user_bytes(u64 ptr, u64 size)
 {
@@ -11,7 +23,7 @@ user_bytes(u64 ptr, u64 size)
     if (i == NULL || i->code->module.memory_count == 0)
         return (struct bytes){NULL, 0};
     struct memory *m = i->memories[0];
-    if (!memory_contains(m, ptr, size) || !memory_touch(m, ptr, size))
+    if (!memory_contains(m, ptr, size) || !touch(m, ptr, size))
         return (struct bytes){NULL, 0};
     return (struct bytes){m->base + ptr, size};
 }

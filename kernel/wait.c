@@ -49,7 +49,7 @@ waiter_kill(struct waiter *w)
     port_interrupts_restore(on);
 }
 
-enum wake
+status_t
 wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on)
 {
     struct thread *t = thread_current();
@@ -63,7 +63,7 @@ wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on)
 
     if (deadline != UINT64_MAX)
         timer_start(&w->timer, deadline);
-    if (__atomic_load_n(&t->killed, __ATOMIC_SEQ_CST))
+    if (thread_is_killed())
         decide(w, WAKE_KILLED);
     while (__atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST) == WAKE_WAITING)
         sched_block();
@@ -73,7 +73,9 @@ wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on)
     if (!list_empty(&w->link))
         list_remove(&w->link);
     unlock_irq(&q->lock, on);
-    return (enum wake)w->outcome;
+    return w->outcome == WAKE_KILLED    ? ERR_KILLED :
+           w->outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
+                                          OK;
 }
 
 u32

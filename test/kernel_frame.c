@@ -17,7 +17,7 @@ settle(void)
         objects = object_count();
         heap = heap_in_use();
         thread_yield();
-        thread_sleep_until(port_monotonic_ns() + 1000000);
+        EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
     }
 }
 

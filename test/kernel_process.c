@@ -39,7 +39,7 @@ interrupt_ns(void)
     sched_start(t);
     for (u32 i = 0; i < 100; i++) {
         u64 deadline = port_monotonic_ns() + 10000;
-        thread_sleep_until(deadline);
+        EXPECT_EQ(thread_sleep_until(deadline), OK);
         least = MIN(least, port_monotonic_ns() - deadline);
     }
     __atomic_store_n(&stop, true, __ATOMIC_RELAXED);
@@ -255,7 +255,7 @@ TEST_KERNEL(kill_threads_that_block_and_spin)
     for (u32 delay = 0; delay < 8; delay++) {
         struct process *p = test_process("blocked");
         test_start(p);
-        thread_sleep_until(port_monotonic_ns() + delay * MS);
+        EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + delay * MS), OK);
         process_kill(p, 1);
         u32 status = test_wait(p);
         EXPECT(status == 1 || status == 7); // killed, or it was faster

@@ -99,7 +99,7 @@ TEST_KERNEL(thread_endless_loops_are_preempted)
     // A busy machine may stop us for long.
     u64 limit = port_monotonic_ns() + 60000000000;
     while (!all_turned(&s) && port_monotonic_ns() < limit)
-        thread_sleep_until(port_monotonic_ns() + 20000000);
+        EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 20000000), OK);
     EXPECT(all_turned(&s));
     s.stop = 1;
     for (u32 i = 0; i < 3; i++) {
@@ -112,7 +112,7 @@ TEST_KERNEL(thread_sleep_lasts)
 {
     u64 before = port_monotonic_ns();
 
-    thread_sleep_until(before + 20000000);
+    EXPECT_EQ(thread_sleep_until(before + 20000000), OK);
     u64 took = port_monotonic_ns() - before;
     EXPECT(took >= 20000000);
     EXPECT(took < 60000000000); // a busy machine may stop us for long
@@ -125,7 +125,8 @@ sleep_in_order(void *arg)
     u32 me = __atomic_fetch_add(&t->next, 1, __ATOMIC_SEQ_CST);
 
     // Deadlines in another order than their start; some are equal.
-    thread_sleep_until(port_monotonic_ns() + (me * 7 % 16) * 1000000);
+    EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + (me * 7 % 16) * 1000000),
+              OK);
     t->wrong++;
 }
 
@@ -163,7 +164,7 @@ count_locked(void *arg)
     struct counter *c = arg;
 
     for (u32 i = 0; i < 2000; i++) {
-        pfex_acquire(&c->word);
+        EXPECT_EQ(pfex_acquire(&c->word), OK);
         if (c->inside++ != 0)
             c->wrong++;
         u32 count = c->count;
@@ -195,7 +196,7 @@ line_up(void *arg)
 {
     u32 me = (u32)(u64)arg;
 
-    pfex_acquire(&queue.word);
+    EXPECT_EQ(pfex_acquire(&queue.word), OK);
     queue.order[queue.next++] = me;
     EXPECT_EQ(pfex_release(&queue.word), OK);
 }
@@ -205,7 +206,7 @@ TEST_KERNEL(pfex_serves_in_order)
     struct thread *threads[8];
 
     queue.next = 0;
-    pfex_acquire(&queue.word);
+    EXPECT_EQ(pfex_acquire(&queue.word), OK);
     for (u64 i = 0; i < 8; i++) {
         EXPECT_EQ(thread_new(&threads[i], NULL, line_up, (void *)i), OK);
         sched_start(threads[i]);
@@ -224,7 +225,7 @@ TEST_KERNEL(pfex_free_word_is_not_released)
     u32 word = 0;
 
     EXPECT_EQ(pfex_release(&word), ERR_NOT_OWNER);
-    pfex_acquire(&word);
+    EXPECT_EQ(pfex_acquire(&word), OK);
     EXPECT_EQ(word, 1);
     EXPECT_EQ(pfex_release(&word), OK);
     EXPECT_EQ(word, 0);
@@ -238,11 +239,20 @@ struct parked {
     u32 woken, timed_out;
 };
 
+static u32
+wait_on(const void *address, bool is64, u64 expected, i64 timeout_ns)
+{
+    u32 result;
+
+    EXPECT_EQ(atomic_wait(address, is64, expected, timeout_ns, &result), OK);
+    return result;
+}
+
 static void
 park(void *arg)
 {
     struct parked *p = arg;
-    u32 result = atomic_wait(&p->word, false, 7, p->timeout_ns);
+    u32 result = wait_on(&p->word, false, 7, p->timeout_ns);
 
     p->woken += result == WAIT_WOKEN;
     p->timed_out += result == WAIT_TIMED_OUT;
@@ -252,10 +262,10 @@ TEST_KERNEL(atomic_wait_checks_the_value)
 {
     u64 word = 1ull << 32 | 5;
 
-    EXPECT_EQ(atomic_wait(&word, false, 6, -1), WAIT_NOT_EQUAL);
-    EXPECT_EQ(atomic_wait(&word, true, 5, -1), WAIT_NOT_EQUAL);
-    EXPECT_EQ(atomic_wait(&word, false, 5, 1000), WAIT_TIMED_OUT);
-    EXPECT_EQ(atomic_wait(&word, true, word, 0), WAIT_TIMED_OUT);
+    EXPECT_EQ(wait_on(&word, false, 6, -1), WAIT_NOT_EQUAL);
+    EXPECT_EQ(wait_on(&word, true, 5, -1), WAIT_NOT_EQUAL);
+    EXPECT_EQ(wait_on(&word, false, 5, 1000), WAIT_TIMED_OUT);
+    EXPECT_EQ(wait_on(&word, true, word, 0), WAIT_TIMED_OUT);
     EXPECT_EQ(atomic_notify(&word, 1), 0);
 }
 

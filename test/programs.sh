@@ -17,7 +17,7 @@ check() {
     name=$1 want=$2
     shift 2
     echo "hangs" >"$work/status" # 124 would look like a time limit of ours
-    timeout ${limit:-600} sh -c 'file=$0; "$@"; echo $? >"$file"' \
+    timeout "${HANG_LIMIT:-600}" sh -c 'file=$0; "$@"; echo $? >"$file"' \
         "$work/status" "$@" >"$work/stdout" 2>"$work/stderr" \
         <"${input:-/dev/null}"
     got=$(cat "$work/status")

@@ -103,10 +103,17 @@ thread_yield(void)
 {
 }
 
-void
+status_t
 thread_sleep_until(u64 deadline_ns)
 {
     fake.now_ns = MAX(fake.now_ns, deadline_ns);
+    return OK;
+}
+
+bool
+thread_is_killed(void)
+{
+    return false;
 }
 
 // --- console, clock, numbers -------------------------------------------------

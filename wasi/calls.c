@@ -123,6 +123,8 @@ wasi_random_get(u32 ptr, u32 size)
         return WASI_FAULT;
     for (u64 at = 0; at < size; at += sizeof(buffer)) {
         u64 part = MIN(size - at, sizeof(buffer));
+        if (thread_is_killed())
+            return WASI_INTR;
         port_random(buffer, part);
         if (!user_write(ptr + at, buffer, part))
             return WASI_FAULT;

@@ -29,6 +29,7 @@ errno_of(status_t status)
     } table[] = {
         {OK,              WASI_SUCCESS},
         {ERR_TIMED_OUT,   WASI_AGAIN  },
+        {ERR_KILLED,      WASI_INTR   },
         {ERR_NO_SPACE,    WASI_NOSPC  },
         {ERR_LIMIT,       WASI_FBIG   },
         {ERR_PEER_CLOSED, WASI_PIPE   },

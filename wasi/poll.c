@@ -144,15 +144,16 @@ look(struct poll *p, u32 in, u32 count, bool old)
     return WASI_SUCCESS;
 }
 
-static void
+static errno_t
 wait(struct poll *p)
 {
     u64 deadline = p->ready ? 0 : p->deadline_ns;
 
     if (p->device != NULL)
         p->answer = p->device->ops->wait(p->device, deadline, &p->input);
-    else if (!p->ready)
-        thread_sleep_until(deadline);
+    else if (!p->ready && thread_sleep_until(deadline) != OK)
+        return WASI_INTR;
+    return p->answer == WASI_INTR ? WASI_INTR : WASI_SUCCESS;
 }
 
 // What happened to one subscription; false: nothing.
@@ -221,10 +222,10 @@ poll_all(u32 in, u32 out, u32 count, u32 ready_ptr, bool old)
         if (!clock_now(clock, &p.clocks[clock]))
             return WASI_INVAL;
     errno_t error = look(&p, in, count, old);
-    if (error != WASI_SUCCESS)
-        return error;
-    wait(&p);
-    error = write_events(&p, in, out, count, old, &ready);
+    if (error == WASI_SUCCESS)
+        error = wait(&p);
+    if (error == WASI_SUCCESS)
+        error = write_events(&p, in, out, count, old, &ready);
     if (error == WASI_SUCCESS && !user_write(ready_ptr, &ready, sizeof(ready)))
         error = WASI_FAULT;
     return error;

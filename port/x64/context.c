@@ -12,12 +12,24 @@ _Static_assert(sizeof(struct func_target) == 1 << TARGET_SHIFT, "switch.S");
 _Static_assert(offsetof(struct func_entry, id) == FUNC_ENTRY_ID, "switch.S");
 _Static_assert(offsetof(struct thread_entry, vm) == THREAD_VMCTX, "switch.S");
 _Static_assert(offsetof(struct thread_entry, rsp) == THREAD_RSP, "switch.S");
+_Static_assert(offsetof(struct thread_entry, barrier) == THREAD_BARRIER,
+               "switch.S");
+_Static_assert(offsetof(struct thread_entry, killed) == THREAD_LEAVE &&
+                   offsetof(struct thread_entry, leave) == THREAD_LEAVE + 1,
+               "switch.S");
+_Static_assert(BUILTIN_STUB_SIZE == STUB_SIZE, "builtin.S");
 
 _Static_assert(offsetof(struct thrown_at, r13) == 8 &&
                    offsetof(struct thrown_at, r12) == 16 &&
                    offsetof(struct thrown_at, rbp) == 24 &&
                    offsetof(struct thrown_at, rbx) == 32 &&
                    offsetof(struct thrown_at, pc) == 40,
+               "throw.S");
+_Static_assert(offsetof(struct landing, pc) == LANDING_PC &&
+                   offsetof(struct landing, rsp) == LANDING_RSP &&
+                   offsetof(struct landing, rax) == LANDING_RAX &&
+                   offsetof(struct landing, rdx) == LANDING_RDX &&
+                   sizeof(struct landing) == LANDING_SIZE,
                "throw.S");
 
 enum {

@@ -13,8 +13,20 @@
 #define TARGET_SHIFT  4  // log2 of the size of struct func_target
 #define TARGET_CODE   0  // struct func_target: code
 #define TARGET_STACK  8  // struct func_target: context, of a host function
-#define THREAD_VMCTX  0  // struct thread starts with these two: the vmctx
-#define THREAD_RSP    8  // and rsp of the last call of a host function
+
+// struct thread_entry, which struct thread starts with.
+#define THREAD_VMCTX   0
+#define THREAD_RSP     8
+#define THREAD_BARRIER 16
+#define THREAD_LEAVE   24 // two bytes, killed and leave, looked at as one word
+#define STUB_SIZE      64 // BUILTIN_STUB_SIZE
+
+// struct landing
+#define LANDING_PC   0
+#define LANDING_RSP  8
+#define LANDING_RAX  16
+#define LANDING_RDX  24
+#define LANDING_SIZE 32
 
 #ifndef __ASSEMBLER__
 

@@ -96,13 +96,12 @@ FUNCTION(barrier_unwound)
 END(barrier_unwound)
 END(barrier_unwind)
 
-// void handler_enter(u64 pc, u64 rsp, u64 rax, u64 rdx)
-FUNCTION(handler_enter)
-    mov     %rsi, %rsp
-    mov     %rdx, %rax
-    mov     %rcx, %rdx
-    jmp     *%rdi
-END(handler_enter)
+// From a stub that has no C function below it: go on at the innermost barrier.
+FUNCTION(leave_generated)
+    mov     VMCTX_THREAD(%r14), %rdi
+    mov     THREAD_BARRIER(%rdi), %rsp
+    jmp     barrier_unwound
+END(leave_generated)
 
 // r10 and r11 carry no argument in SysV, and rax only for variadic functions.
 // Generated code expects the callee to remove stack arguments and C does not,
@@ -118,7 +117,13 @@ FUNCTION(host_call_stub)
     mov     TARGET_STACK(%rax), %r11
     test    %r11, %r11
     jnz     1f
-    jmp     *TARGET_CODE(%rax)
+    sub     $8, %rsp
+    call    *TARGET_CODE(%rax)
+    add     $8, %rsp
+    mov     VMCTX_THREAD(%r14), %r10
+    cmpw    $0, THREAD_LEAVE(%r10)
+    jne     leave_generated
+    ret
 1:
     push    %rbp
     mov     %rsp, %rbp
@@ -129,6 +134,9 @@ FUNCTION(host_call_stub)
     sub     $8, %r11
     jnz     2b
     call    *TARGET_CODE(%rax)
+    mov     VMCTX_THREAD(%r14), %r10
+    cmpw    $0, THREAD_LEAVE(%r10)
+    jne     leave_generated
     mov     %rbp, %rcx
     sub     %rsp, %rcx
     mov     %rbp, %rsp

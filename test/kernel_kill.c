@@ -1,0 +1,297 @@
+// test/kernel_kill.c: a killed thread waits no more, and no C function that it
+// is in is skipped: each returns.
+
+#include "test/kernel_frame.h"
+
+#include <string.h>
+
+static void
+wait_until_blocked(struct thread *t)
+{
+    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
+        thread_yield();
+}
+
+// --- every wait --------------------------------------------------------------
+
+static struct {
+    struct wait_queue queue;
+    struct thread *sleeper;
+    struct process *process;
+    u32 word;
+} nothing; // that ever happens
+
+static status_t
+wait_in_queue(void)
+{
+    bool on = lock_irq(&nothing.queue.lock);
+
+    return wait_queue_wait(&nothing.queue, 0, UINT64_MAX, on);
+}
+
+static status_t
+wait_asleep(void)
+{
+    return thread_sleep_until(UINT64_MAX);
+}
+
+static status_t
+wait_with_deadline(void)
+{
+    return thread_sleep_until(port_monotonic_ns() + (1ull << 50));
+}
+
+static status_t
+wait_for_thread(void)
+{
+    return thread_join(nothing.sleeper, UINT64_MAX);
+}
+
+static status_t
+wait_for_process(void)
+{
+    u32 status;
+
+    return process_wait(nothing.process, UINT64_MAX, &status);
+}
+
+static status_t
+wait_for_pfex(void)
+{
+    return pfex_acquire(&nothing.word);
+}
+
+static status_t
+wait_for_memory(void)
+{
+    u32 result;
+
+    return atomic_wait(&nothing.word, false, 1, -1, &result);
+}
+
+static status_t (*const waits[])(void) = {
+    wait_in_queue,    wait_asleep,   wait_with_deadline, wait_for_thread,
+    wait_for_process, wait_for_pfex, wait_for_memory,
+};
+
+struct victim {
+    status_t (*wait)(void);
+    status_t first, second; // what the wait returned, and once more
+};
+
+static void
+be_killed(void *arg)
+{
+    struct victim *v = arg;
+
+    v->first = v->wait();
+    v->second = v->wait();
+}
+
+static void
+sleep_for_ever(void *arg)
+{
+    (void)arg;
+    EXPECT_EQ(thread_sleep_until(UINT64_MAX), ERR_KILLED);
+}
+
+static void
+kill_and_join(struct thread *t)
+{
+    thread_kill(t);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+}
+
+TEST_KERNEL(kill_ends_every_wait)
+{
+    wait_queue_init(&nothing.queue);
+    nothing.process = test_process("endless");
+    EXPECT_EQ(thread_new(&nothing.sleeper, NULL, sleep_for_ever, NULL), OK);
+    sched_start(nothing.sleeper);
+    for (u32 k = 0; k < COUNT(waits); k++) {
+        struct victim v = {.wait = waits[k]};
+        struct thread *t;
+        nothing.word = 1;
+        EXPECT_EQ(thread_new(&t, NULL, be_killed, &v), OK);
+        sched_start(t);
+        wait_until_blocked(t);
+        kill_and_join(t);
+        EXPECT_EQ(v.first, ERR_KILLED);
+        EXPECT_EQ(v.second, ERR_KILLED);
+    }
+    kill_and_join(nothing.sleeper);
+    process_kill(nothing.process, 0);
+    process_release(nothing.process);
+}
+
+// --- C functions that generated code has called ------------------------------
+
+static u32 inside; // C functions that have not returned
+
+static u32
+host_wait(void)
+{
+    inside++;
+    status_t status = wait_in_queue();
+    inside--;
+    return (u32)status;
+}
+
+// The stub has removed the arguments when the thread leaves, or not: both must
+// do.
+static u32
+host_wait_with_stack(u32 a, u32 b, u32 c, u32 d, u32 e, u32 f, u32 g)
+{
+    return a + b + c + d + e + f + g == 28 ? host_wait() : 0;
+}
+
+static u32
+host_exit(void)
+{
+    inside++;
+    thread_exit();
+    inside--;
+    return 0;
+}
+
+static u32
+host_trap(void)
+{
+    inside++;
+    thread_trap(TRAP_UNREACHABLE);
+    inside--;
+    return 0;
+}
+
+static u32
+host_nothing(void)
+{
+    return 0;
+}
+
+static const struct host_func host_funcs[] = {
+    {"wait",            ":i",        (const void *)host_wait           },
+    {"wait_with_stack", "iiiiiii:i", (const void *)host_wait_with_stack},
+    {"exit",            ":i",        (const void *)host_exit           },
+    {"trap",            ":i",        (const void *)host_trap           },
+    {"nothing",         ":i",        (const void *)host_nothing        },
+};
+
+static bool
+find_host_func(void *self, struct string module, struct string name,
+               struct extern_ref *out)
+{
+    (void)self, (void)module;
+    for (u32 k = 0; k < COUNT(host_funcs); k++)
+        if (string_equal(name, string_of(host_funcs[k].name))) {
+            *out = (struct extern_ref){EXTERN_FUNC, NULL, 0, &host_funcs[k]};
+            return true;
+        }
+    return false;
+}
+
+static const struct resolver host_funcs_resolver = {NULL, find_host_func,
+                                                    false};
+
+struct visit {
+    struct instance *instance;
+    const char *func;
+    status_t status;
+    enum trap trap;
+};
+
+// Invoke a function without parameters on this thread.
+static void
+visit(void *arg)
+{
+    struct visit *v = arg;
+    struct extern_ref func;
+    union value values[1];
+    u32 count;
+
+    EXPECT(instance_export(v->instance, string_of(v->func), &func));
+    v->status = instance_invoke(&func, values, 0, 1, &count, &v->trap);
+}
+
+static struct process *
+make_instance(struct visit *v)
+{
+    struct code_module *code = test_compile("leave");
+    struct process *p;
+    struct error error;
+
+    wait_queue_init(&nothing.queue);
+    EXPECT_EQ(process_new_empty(&p, "leave"), OK);
+    EXPECT_EQ(instance_new(&v->instance, p, code, &host_funcs_resolver, &error,
+                           &v->trap),
+              OK);
+    code_module_release(code);
+    return p;
+}
+
+TEST_KERNEL(kill_skips_no_function)
+{
+    static const char *const funcs[] = {"wait", "wait_deep", "wait_with_stack",
+                                        "wait_atomic"};
+    struct visit v = {.func = NULL};
+    struct process *p = make_instance(&v);
+
+    for (u32 k = 0; k < COUNT(funcs); k++) {
+        struct thread *t;
+        v.func = funcs[k];
+        EXPECT_EQ(thread_new(&t, NULL, visit, &v), OK);
+        sched_start(t);
+        wait_until_blocked(t);
+        kill_and_join(t);
+        EXPECT_EQ(v.status, ERR_KILLED);
+        EXPECT_EQ(inside, 0);
+    }
+    process_release(p);
+}
+
+TEST_KERNEL(c_leaves_when_it_returns)
+{
+    static const struct {
+        const char *func;
+        status_t status;
+        enum trap trap;
+    } cases[] = {
+        {"exit", ERR_EXITED, TRAP_NONE       },
+        {"trap", ERR_TRAP,   TRAP_UNREACHABLE},
+        {"fine", OK,         TRAP_NONE       },
+    };
+    struct visit v = {.func = NULL};
+    struct process *p = make_instance(&v);
+
+    for (u32 k = 0; k < 2 * COUNT(cases); k++) {
+        v.func = cases[k % COUNT(cases)].func;
+        visit(&v);
+        EXPECT_EQ(v.status, cases[k % COUNT(cases)].status);
+        EXPECT_EQ(v.trap, cases[k % COUNT(cases)].trap);
+        EXPECT_EQ(inside, 0);
+    }
+    process_release(p);
+}
+
+// A thread that is in C almost all the time has no instruction of its own that
+// an interrupt would find: it leaves at its next return.  And what is long in C
+// stops: otherwise these would take hours.
+TEST_KERNEL(kill_finds_threads_in_c)
+{
+    static const char *const funcs[] = {"call", "fill", "copy", "init",
+                                        "throw"};
+    struct visit v = {.func = NULL};
+    struct process *p = make_instance(&v);
+
+    for (u32 k = 0; k < COUNT(funcs); k++) {
+        struct thread *t;
+        v.func = funcs[k];
+        EXPECT_EQ(thread_new(&t, NULL, visit, &v), OK);
+        sched_start(t);
+        EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 5000000), OK);
+        kill_and_join(t);
+        EXPECT_EQ(v.status, ERR_KILLED);
+    }
+    process_release(p);
+}
