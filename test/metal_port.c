@@ -1,6 +1,7 @@
 // port/metal: memory functions, time, interrupts and randomness.
 
 #include "port/metal/metal.h"
+#include "port/metal/vconsole.h"
 #include "port/x64/port_x64.h"
 #include "test/metal_test.h"
 #include "test/test.h"
@@ -289,4 +290,36 @@ TEST(metal_input)
     EXPECT_EQ(count, 512);
     for (u32 i = 0; i < count; i++)
         EXPECT_EQ(bytes[i], (u8)i);
+}
+
+// With `output` on the command line: what a MiB of output costs.  A byte on a
+// serial port costs an exit of the (virtual) machine; here 64 KiB cost two.
+TEST(metal_output)
+{
+    static u8 bytes[64 * 1024];
+    struct vconsole_counts before = vconsole_counts(), after;
+    u64 left = 16 * MIB, count, lost;
+
+    if (!metal_has_word("output"))
+        return;
+    memset(bytes, 'x', sizeof(bytes));
+    while (left > 0) {
+        u32 seen = metal_hooks.inputs;
+        status_t status =
+            port_write(PORT_STDOUT, bytes, MIN(left, sizeof(bytes)), &count);
+        left -= count;
+        if (status == OK && left == 0)
+            status = port_settle(PORT_STDOUT, &lost);
+        EXPECT(status == OK || status == ERR_SHOULD_WAIT);
+        port_interrupts_off();
+        while (status == ERR_SHOULD_WAIT && metal_hooks.inputs == seen)
+            port_idle();
+        port_interrupts_restore(true);
+    }
+    after = vconsole_counts();
+    EXPECT(after.notifications - before.notifications <= 16 * 64);
+    EXPECT(after.interrupts - before.interrupts <= 16 * 128);
+    say("notifications %lu, interrupts %lu for 16 MiB",
+        after.notifications - before.notifications,
+        after.interrupts - before.interrupts);
 }

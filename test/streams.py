@@ -7,6 +7,7 @@ that a user can give them: every pair of outputs, every kind of input, and how
 The program is user/streams.  No verdict depends on how fast anything is."""
 
 import fcntl
+import io
 import itertools
 import os
 import pathlib
@@ -17,6 +18,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import tty
@@ -471,6 +473,86 @@ def test_timeout(mode, stop):
     return expect(status, 124)
 
 
+# --- the kernel in QEMU by hand, on serial ports ------------------------------
+
+BY_HAND = """-accel tcg,thread=multi -cpu max -m 512M -nodefaults
+    -no-user-config -no-reboot -display none
+    -device isa-debug-exit,iobase=0xf4,iosize=0x04
+    -chardev stdio,id=com1,signal=off
+    -device isa-serial,chardev=com1,iobase=0x3f8,irq=4
+    -chardev file,id=com2,path=WORK/stderr
+    -device isa-serial,chardev=com2,iobase=0x2f8,irq=3
+    -chardev file,id=log,path=WORK/log
+    -device isa-debugcon,chardev=log,iobase=0xe9
+    -kernel OUT/nebulet.elf -initrd WORK/initrd"""
+MICROVM = ("microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=off")
+NO_CHANNEL = "no channel to the host on a virtio-console: using serial ports\n"
+
+
+def make_initrd(args):
+    with tarfile.open(work / "initrd", "w", tarfile.USTAR_FORMAT) as tar:
+        tar.add(program, "run/0/app.wasm")
+        data = "".join(arg + "\0" for arg in ["streams"] + args).encode()
+        info = tarfile.TarInfo("run/0/args")
+        info.size = len(data)
+        tar.addfile(info, io.BytesIO(data))
+
+
+def test_by_hand(machine, more, said):
+    """Serial ports do where there is no channel, and say so if they must."""
+    make_initrd(["copy"])
+    text = BY_HAND.replace("WORK", str(work)).replace("OUT", str(out))
+    done = subprocess.run(["qemu-system-x86_64", "-M", machine] +
+                          text.split() + more, input=b"one\ntwo\n\4",
+                          capture_output=True, timeout=LIMIT_S, check=False)
+    log = (work / "log").read_bytes()
+    return expect((done.returncode, done.stdout, log),
+                  (1, b"one\ntwo\n", said.encode() + b"\0\0"))
+
+
+def all_by_hand():
+    legacy = ["-append", "channel", "-device", "virtio-serial-device"]
+    table = [("microvm", MICROVM, [], ""), ("q35", "q35", [], ""),
+             ("microvm, no console", MICROVM, ["-append", "channel"],
+              NO_CHANNEL),
+             ("microvm, legacy console", MICROVM + ",acpi=off", legacy,
+              NO_CHANNEL),
+             ("q35, no console", "q35", ["-append", "channel"], NO_CHANNEL)]
+    for name, machine, more, said in table:
+        if wanted("by hand " + name):
+            verdict("by hand " + name, test_by_hand(machine, more, said))
+
+
+def test_command(args, stream):
+    """Commands of ours whose output fails."""
+    streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with open("/dev/full", "wb") as full:
+        streams[stream] = full
+        done = subprocess.run([nebulet[0]] + args, stdin=subprocess.DEVNULL,
+                              timeout=LIMIT_S, check=False, **streams)
+    problem = None if done.returncode else "ended with 0"
+    if stream == "stdout" and b"o space left" not in done.stderr:
+        problem = f"said {done.stderr}"
+    return problem
+
+
+def all_commands():
+    script = out / "suite/core/i32.json"
+    table = [(["--help"], "stdout"), (["run", "--help"], "stdout"),
+             (["dump", program], "stdout"),
+             (["compile", "--time", program], "stdout"),
+             (["compile", "--hash", program], "stdout"),
+             (["compile", "-o", "/dev/full", program], "stdout")]
+    if script.exists():
+        table.append((["wast", "--on", port, str(script)], "stdout"))
+    if port == "metal":
+        table.append((["selftest"], "stderr"))
+    for args, stream in table:
+        name = f"{args[0]} {args[1] if len(args) > 1 else ''}: full {stream}"
+        if wanted(name):
+            verdict(name, test_command(args, stream))
+
+
 def all_ends():
     table = [("full device", test_spam_full, ()),
              ("full file", test_disk_full, ()),
@@ -494,6 +576,9 @@ def all_ends():
 all_pairs()
 all_inputs()
 all_ends()
+all_commands()
+if port == "metal":
+    all_by_hand()
 subprocess.run(["rm", "-rf", str(work)], check=False)
 print(f"{passed} passed, {failed} failed, 0 skipped")
 sys.exit(failed > 0)

@@ -139,10 +139,10 @@ take_head(const struct channel_head *h)
     return false;
 }
 
-static void
+static bool
 take(const u8 *bytes, u64 size)
 {
-    while (size > 0 && !failed) {
+    while (size > 0) {
         u32 room = sizeof(arriving.head) - arriving.head_size;
         u64 part = MIN(size, (u64)(arriving.left > 0 ? arriving.left : room));
 
@@ -156,11 +156,13 @@ take(const u8 *bytes, u64 size)
         }
         bytes += part;
         size -= part;
-        if (arriving.head_size == sizeof(arriving.head)) {
-            arriving.head_size = 0;
-            failed = !take_head(&arriving.head);
-        }
+        if (arriving.head_size < sizeof(arriving.head))
+            continue;
+        arriving.head_size = 0;
+        if (!take_head(&arriving.head))
+            return false;
     }
+    return true;
 }
 
 // --- to the host -------------------------------------------------------------

@@ -237,22 +237,22 @@ vconsole_send(const void *head, u32 head_size, const void *bytes, u64 size)
 }
 
 static void
-receive(void (*take)(const u8 *bytes, u64 size))
+receive(bool (*take)(const u8 *bytes, u64 size))
 {
     u64 slot;
     u32 size;
 
     do {
-        while (virtqueue_take(&in, &slot, &size) == OK) {
-            take(direct(in_frame + slot * IN_SIZE), size);
+        while (!broken && virtqueue_take(&in, &slot, &size) == OK) {
+            broken |= !take(direct(in_frame + slot * IN_SIZE), size);
             give_in(slot);
         }
         publish(&in, queue_in());
-    } while (!virtqueue_arm(&in, 1));
+    } while (!broken && !virtqueue_arm(&in, 1));
 }
 
 void
-vconsole_interrupt(void (*take)(const u8 *bytes, u64 size))
+vconsole_interrupt(bool (*take)(const u8 *bytes, u64 size))
 {
     if (!started)
         return;

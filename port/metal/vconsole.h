@@ -1,5 +1,5 @@
 // port/metal/vconsole.h: one port of a virtio-console (virtio 1.2, 5.3) as two
-// flows of bytes.  All calls but vconsole_open() with interrupts off, one at a
+// flows of bytes.  All calls but vconsole_start() with interrupts off, one at a
 // time.
 
 #pragma once
@@ -21,8 +21,9 @@ bool vconsole_is_broken(void);
 MUST_USE status_t vconsole_send(const void *head, u32 head_size,
                                 const void *bytes, u64 size);
 
-// The device's interrupt: gives what was received to `take`.
-void vconsole_interrupt(void (*take)(const u8 *bytes, u64 size));
+// The device's interrupt: gives what was received to `take`; when that answers
+// false, the other end makes no sense, and the port is broken.
+void vconsole_interrupt(bool (*take)(const u8 *bytes, u64 size));
 
 // How often the device was notified and has interrupted us.
 struct vconsole_counts {
