@@ -198,6 +198,27 @@ void list_remove(struct list *item);                  // item becomes empty
 #define list_each(item, head) \
     for (struct list *item = (head)->next; item != (head); item = item->next)
 
+// count.c: counts of references, atomic.  One that gets to COUNT_STUCK stays
+// there, and what it counts is never freed: a leak, where a wrapped count would
+// be a free too early.
+enum { COUNT_STUCK = UINT32_MAX };
+void count_up(u32 *count);
+MUST_USE bool count_down(u32 *count); // true: it was the last
+
+// An index that a program chose, below `count`; 0 when it is not, which
+// a mispredicted comparison cannot change.  For after the check.
+static inline u64
+index_masked(u64 index, u64 count)
+{
+    u64 mask;
+
+    __asm__("cmp %2, %1\n\tsbb %0, %0"
+            : "=r"(mask)
+            : "r"(index), "r"(count)
+            : "cc");
+    return index & mask;
+}
+
 // format.c: a small snprintf.  %d %u %x with widths 0N and N, l / ll / z, %s
 // %.*s %c %p %%; no floats.  Always terminates when size > 0; returns the
 // length that the whole text has.

@@ -9,7 +9,7 @@
 
 #include "kernel/kernel.h"
 
-enum { FIRST_SWEEP = 64 };
+enum { FIRST_SWEEP = 64, EXNS_MAX = 1 << 24 };
 
 // --- the exceptions of a process: p->lock is held ----------------------------
 
@@ -27,14 +27,15 @@ find_exception(const struct process *p, u64 exnref)
     if (p->exn_cookie == 0 || exnref >> 32 != p->exn_cookie ||
         number >= p->exn_count)
         return NULL;
-    return p->exns[number];
+    return p->exns[index_masked(number, p->exn_count)];
 }
 
 static bool
 grow(struct process *p)
 {
     u32 capacity = MAX(2 * p->exn_count, FIRST_SWEEP);
-    struct exception **exns = kernel_alloc(capacity * sizeof(*exns));
+    struct exception **exns =
+        capacity <= EXNS_MAX ? kernel_alloc(capacity * sizeof(*exns)) : NULL;
 
     if (exns == NULL)
         return false;

@@ -2,7 +2,8 @@
 //
 // A handle is generation << 20 | index + 1.  A slot's generation changes when
 // it is freed, so an old handle is found out; generations have 11 bits, so that
-// a handle is never negative as an i32.
+// a handle is never negative as an i32.  A slot that has used all of them rests
+// until there is no other: a name comes back after 2^27 others at the earliest.
 
 #include "kernel/kernel.h"
 
@@ -32,9 +33,18 @@ find(struct handle_table *t, handle_t h)
 
     if (index >= t->slots)
         return NULL;
-    struct handle_slot *slot = slot_at(t, index);
+    struct handle_slot *slot = slot_at(t, (u32)index_masked(index, t->slots));
     bool alive = slot->object != NULL && slot->generation == h >> INDEX_BITS;
     return alive ? slot : NULL;
+}
+
+static u32
+pop(struct handle_table *t, u32 *list)
+{
+    u32 index = *list - 1;
+
+    *list = slot_at(t, index)->next;
+    return index;
 }
 
 // A free slot's index; t->lock is held.
@@ -44,8 +54,11 @@ take_slot(struct handle_table *t, u32 *out)
     u32 chunk = t->slots / HANDLE_CHUNK;
 
     if (t->free != 0) {
-        *out = t->free - 1;
-        t->free = slot_at(t, *out)->next;
+        *out = pop(t, &t->free);
+        return OK;
+    }
+    if (chunk == HANDLE_CHUNKS && t->rested != 0) {
+        *out = pop(t, &t->rested);
         return OK;
     }
     if (chunk == HANDLE_CHUNKS)
@@ -112,8 +125,9 @@ handle_close(struct handle_table *t, handle_t h)
         object = slot->object;
         slot->object = NULL;
         slot->generation = (slot->generation + 1) % GENERATIONS;
-        slot->next = t->free;
-        t->free = h & INDEX_MASK;
+        u32 *list = slot->generation != 0 ? &t->free : &t->rested;
+        slot->next = *list;
+        *list = h & INDEX_MASK;
         t->used--;
     }
     unlock(&t->lock);

@@ -265,8 +265,9 @@ enum { HANDLE_CHUNK = 256, HANDLE_CHUNKS = 256 };
 struct handle_table {
     struct lock lock;
     struct handle_slot *chunks[HANDLE_CHUNKS];
-    u32 slots; // made so far
-    u32 free;  // index of the first free slot + 1
+    u32 slots;  // made so far
+    u32 free;   // index of the first free slot + 1
+    u32 rested; // of those that have had all generations
     u32 used;
 };
 
@@ -432,16 +433,23 @@ void thread_unspawn(struct thread *t);
 
 // --- types.c -----------------------------------------------------------------
 
+void types_init(void);
 // Canonical type ids, the same for equal types in all modules (spec 3.1.3:
 // iso-recursive).  0 is never one; an id is not reused while anybody holds it.
-// One reference to every type of m, ids[i] for type i.
+// One reference to every type of m, ids[i] for type i.  Linear; may be
+// preempted anywhere, and ends with ERR_KILLED when the thread is.
 MUST_USE status_t types_register(const struct module *m, u32 *ids);
 void types_release(const u32 *ids, u32 count);
-// The id of a host function's type, "iil:i"; 0 when there is no memory.  Its
-// reference is never given back.
-u32 types_host(const char *sig);
 bool types_is_subtype(u32 sub, u32 super);
+enum type_kind types_kind(u32 id);
+u32 types_alive(void);         // rec groups, for tests
+u32 *types_references(u32 id); // of its group, for tests
 
+// --- types_match.c -----------------------------------------------------------
+
+// The id of a host function's type, "iil:i", whose string stays; 0 when there
+// is no memory.  Registered once, for good: the caller gets no reference.
+u32 types_host(const char *sig);
 // A value type with canonical ids for type indexes, and its subtyping.
 valtype_t valtype_canonical(valtype_t t, const u32 *ids);
 bool valtype_is_subtype(valtype_t sub, valtype_t super);
@@ -513,6 +521,12 @@ table_contains(const struct live_table *t, u64 at, u64 count)
 
     return at <= now && count <= now - at;
 }
+// The index after that check, see index_masked().
+static inline u64
+table_masked(const struct live_table *t, u64 at)
+{
+    return index_masked(at, t->view.count + 1);
+}
 
 // --- code_module.c -----------------------------------------------------------
 
@@ -531,7 +545,13 @@ struct code_module {
 
 // --- process.c ---------------------------------------------------------------
 
-enum { PROCESS_NAME = 64, FUNCS_MAX = 4 << 20, INSTANCES_MAX = 4096 };
+enum {
+    PROCESS_NAME = 64,
+    FUNCS_MAX = 4 << 20,
+    INSTANCES_MAX = 4096,
+    THREAD_IDS = 8192,             // bits for ids in use
+    THREAD_ID_MAX = (1 << 29) - 1, // wasi-threads
+};
 
 struct process {
     struct object object;
@@ -552,7 +572,8 @@ struct process {
     struct lock lock;
     struct list threads;
     u32 thread_count; // alive
-    u32 next_thread_id;
+    u32 last_thread_id;
+    u64 thread_ids[THREAD_IDS / 64]; // bits of ids in use, modulo THREAD_IDS
     struct list tables;
     u64 table_room; // bytes of addresses that tables have beyond need
     struct instance **instances;

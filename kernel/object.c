@@ -18,20 +18,14 @@ object_init(struct object *o, const struct object_type *type)
 void
 object_hold(struct object *o)
 {
-    u32 before = __atomic_fetch_add(&o->references, 1, __ATOMIC_RELAXED);
-
-    assert(before > 0 && before < UINT32_MAX);
+    assert(o->references > 0);
+    count_up(&o->references);
 }
 
 void
 object_release(struct object *o)
 {
-    if (o == NULL)
-        return;
-    u32 before = __atomic_fetch_sub(&o->references, 1, __ATOMIC_ACQ_REL);
-
-    assert(before > 0);
-    if (before == 1) {
+    if (o != NULL && count_down(&o->references)) {
         __atomic_fetch_sub(&alive, 1, __ATOMIC_RELAXED);
         o->type->free(o);
     }

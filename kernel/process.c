@@ -264,6 +264,29 @@ process_personality(struct process *p)
 
 // --- threads -----------------------------------------------------------------
 
+// Ids count up, and begin again after THREAD_ID_MAX.  Those of threads that live
+// differ modulo THREAD_IDS, which are more than LIMIT_THREADS, so that a bit says
+// whether one is free; p->lock is held.
+static u32
+take_thread_id(struct process *p)
+{
+    u64 *word, bit;
+
+    do {
+        p->last_thread_id = p->last_thread_id % THREAD_ID_MAX + 1;
+        word = &p->thread_ids[p->last_thread_id % THREAD_IDS / 64];
+        bit = 1ull << p->last_thread_id % 64;
+    } while ((*word & bit) != 0);
+    *word |= bit;
+    return p->last_thread_id;
+}
+
+static void
+free_thread_id(struct process *p, u32 id)
+{
+    p->thread_ids[id % THREAD_IDS / 64] &= ~(1ull << id % 64);
+}
+
 status_t
 process_add_thread(struct process *p, struct thread *t)
 {
@@ -277,7 +300,7 @@ process_add_thread(struct process *p, struct thread *t)
     } else {
         object_hold(&p->object);
         t->process = p;
-        t->id = ++p->next_thread_id;
+        t->id = take_thread_id(p);
         p->thread_count++;
         list_append(&p->threads, &t->link);
     }
@@ -304,6 +327,7 @@ process_thread_ended(struct process *p, struct thread *t)
     exceptions_thread_ended(p, t);
     lock(&p->lock);
     list_remove(&t->link);
+    free_thread_id(p, t->id);
     bool last = --p->thread_count == 0;
     if (last)
         p->ending = true;
@@ -511,7 +535,7 @@ thread_spawn(struct instance *from, u32 index, u32 arg, u32 stack_top,
     if (t == NULL || t->type.kind != REF_FUNC || !table_contains(t, index, 1))
         return ERR_BAD_ARGUMENT;
     // Other threads may change the table, but not the process's entries.
-    u64 id = table_get(t, index);
+    u64 id = table_get(t, table_masked(t, index));
     if (p->funcs[id].sig != types_host("i:") ||
         !func_find(p, (u32)id, &what.instance, &what.func))
         return ERR_BAD_ARGUMENT;

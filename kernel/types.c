@@ -4,14 +4,23 @@
 // interned: a group is written as words in which references inside it are
 // relative and references outside are canonical ids, and looked up by hash.
 // A group is alive while a module, or a younger group, holds it.
+//
+// A module may have a million types, in a million groups or in one.  So the
+// lock is held for a few steps at a time only: groups are written, compared and
+// numbered outside of it, where nobody else sees them; the hash table has as
+// many buckets as groups, and grows and shrinks by one with each (linear
+// hashing); numbers are handed out by slices.
 
 #include "kernel/kernel.h"
 
 enum {
-    BUCKETS = 1 << 16,
     IDS_MAX = 1 << 24, // heap types above are abstract, see wasm.h
+    IDS_CHUNK = 4096,  // ids whose memory comes and goes together
+    CHUNKS = IDS_MAX / IDS_CHUNK,
+    IDS_SLICE = 64, // handed out under one lock
+    BUCKETS_MAX = IDS_MAX,
+    BUCKETS_STEP = PAGE_SIZE / sizeof(struct group *), // and the fewest
     IN_GROUP = 1 << 26,
-    IDS_STEP = 4096,
     NO_SUPER = 0xffffffff,
 };
 
@@ -28,14 +37,25 @@ struct group {
 struct canonical {
     struct group *group; // NULL: a free id
     u32 super;           // id or NO_SUPER; free: the next free id
+    u32 kind;            // enum type_kind
+};
+
+// IDS_CHUNK ids; in types.open when some are free.
+struct chunk {
+    struct list link;
+    u32 used, made; // made: ids ever handed out since it has memory
+    u32 free;       // id or 0
 };
 
 static struct {
     struct lock lock;
-    struct group **buckets;
+    struct group **buckets; // BUCKETS_MAX reserved
+    u32 bucket_count, group_count;
     struct canonical *ids; // IDS_MAX reserved
-    u32 made;              // ids ever handed out; 0 is not one
-    u32 free;
+    struct chunk *chunks;
+    u32 chunk_count;  // that have been opened
+    struct list open; // chunks with memory and free ids
+    struct list bare; // opened once, without memory now
     u64 seed;
 } types;
 
@@ -86,28 +106,44 @@ put_type(struct writer *w, const struct type *t)
     }
 }
 
-// The most words that a type can take, and so the most references.
 static u64
 words_of(const struct type *t)
 {
     return 5 + (u64)t->param_count + t->result_count + 2ull * t->field_count;
 }
 
+// The most references that a type can have.
+static u64
+references_of(const struct type *t)
+{
+    u64 count = t->super != NO_INDEX;
+
+    for (u32 i = 0; i < t->param_count + t->result_count; i++)
+        count += valtype_is_ref(t->vals[i]);
+    for (u32 i = 0; i < t->field_count; i++)
+        count += valtype_is_ref(t->fields[i].type);
+    return count;
+}
+
 static struct group *
 write_group(const struct module *m, u32 first, u32 count, const u32 *ids)
 {
-    u64 words = 0;
+    u64 words = 0, references = 0;
 
-    for (u32 i = first; i < first + count; i++)
+    for (u32 i = first; i < first + count; i++) {
         words += words_of(&m->types[i]);
+        references += references_of(&m->types[i]);
+    }
+    if (words > UINT32_MAX)
+        return NULL;
     struct group *g =
-        kernel_alloc(sizeof(*g) + (2 * words + count) * sizeof(u32));
+        kernel_alloc(sizeof(*g) + (words + references + count) * sizeof(u32));
     if (g == NULL)
         return NULL;
     g->count = count;
     g->words = (u32 *)(g + 1);
     g->outside = g->words + words;
-    g->ids = g->outside + words;
+    g->ids = g->outside + references;
     struct writer w = {g, first, ids};
     for (u32 i = first; i < first + count; i++)
         put_type(&w, &m->types[i]);
@@ -115,64 +151,209 @@ write_group(const struct module *m, u32 first, u32 count, const u32 *ids)
     return g;
 }
 
-// --- the table: types.lock is held -------------------------------------------
+// --- the hash table: types.lock is held --------------------------------------
 
-static bool
-init_table(void)
+static u32
+bit_below(u32 n)
 {
-    if (types.ids != NULL)
-        return true;
-    u64 size = (u64)IDS_MAX * sizeof(struct canonical);
-    types.buckets = kernel_alloc(BUCKETS * sizeof(*types.buckets));
-    types.ids = types.buckets ? port_reserve(size, PAGE_SIZE) : NULL;
-    if (types.ids == NULL) {
-        kernel_free(types.buckets);
-        return false;
-    }
-    types.made = 1;
-    port_random(&types.seed, sizeof(types.seed));
-    return true;
+    return 1u << (31 - (u32)__builtin_clz(n));
 }
 
-static struct group *
-find_group(const struct group *like)
+// The place of a hash among n buckets: those from a power of two on are halves
+// of earlier ones.
+static u32
+bucket_of(u64 hash, u32 n)
 {
-    struct group *g = types.buckets[like->hash % BUCKETS];
+    u32 half = bit_below(n), at = (u32)hash & (2 * half - 1);
 
-    while (g != NULL &&
-           (g->hash != like->hash || g->count != like->count ||
-            g->word_count != like->word_count ||
-            memcmp(g->words, like->words, g->word_count * sizeof(u32)) != 0))
-        g = g->next;
-    return g;
+    return at < n ? at : at - half;
+}
+
+// Link to the next group in the bucket, after `last` if that is one, that may
+// be equal to `like`; else to the end.
+static struct group **
+find_link(const struct group *like, struct group *last)
+{
+    struct group **at =
+        last != NULL ?
+            &last->next :
+            &types.buckets[bucket_of(like->hash, types.bucket_count)];
+
+    while (*at != NULL &&
+           ((*at)->hash != like->hash || (*at)->count != like->count ||
+            (*at)->word_count != like->word_count))
+        at = &(*at)->next;
+    return at;
+}
+
+// One bucket more, which takes its part of another.  Groups stay in their
+// order: others may be walking along a bucket, a lock at a time.
+static void
+split_bucket(void)
+{
+    u32 n = types.bucket_count;
+    struct group **from = &types.buckets[n - bit_below(n)];
+    struct group **to = &types.buckets[n];
+
+    if (n == BUCKETS_MAX ||
+        (n % BUCKETS_STEP == 0 && !port_commit(to, PAGE_SIZE)))
+        return;
+    types.bucket_count++;
+    *to = NULL;
+    while (*from != NULL) {
+        struct group *g = *from;
+        if (bucket_of(g->hash, n + 1) != n) {
+            from = &g->next;
+            continue;
+        }
+        *from = g->next;
+        g->next = NULL;
+        *to = g;
+        to = &g->next;
+    }
+}
+
+static void
+merge_bucket(void)
+{
+    u32 n = types.bucket_count - 1;
+    struct group **end = &types.buckets[n - bit_below(n)];
+
+    while (*end != NULL)
+        end = &(*end)->next;
+    *end = types.buckets[n];
+    types.bucket_count--;
+    if (n % BUCKETS_STEP == 0)
+        port_decommit(&types.buckets[n], PAGE_SIZE);
+}
+
+static void
+link_group(struct group *g, struct group **end)
+{
+    *end = g;
+    if (++types.group_count > types.bucket_count)
+        split_bucket();
+}
+
+static void
+unlink_group(struct group *g)
+{
+    struct group **at = &types.buckets[bucket_of(g->hash, types.bucket_count)];
+
+    while (*at != g)
+        at = &(*at)->next;
+    *at = g->next;
+    if (--types.group_count < types.bucket_count / 2 &&
+        types.bucket_count > BUCKETS_STEP)
+        merge_bucket();
+}
+
+// --- ids: types.lock is held -------------------------------------------------
+
+static struct canonical *
+chunk_ids(const struct chunk *c)
+{
+    return &types.ids[(c - types.chunks) * IDS_CHUNK];
+}
+
+// A chunk with a free id, or NULL.
+static struct chunk *
+open_chunk(void)
+{
+    struct chunk *c;
+
+    if (!list_empty(&types.open))
+        return CONTAINER(types.open.next, struct chunk, link);
+    if (!list_empty(&types.bare))
+        c = CONTAINER(types.bare.next, struct chunk, link);
+    else if (types.chunk_count < CHUNKS)
+        c = &types.chunks[types.chunk_count];
+    else
+        return NULL;
+    if (!port_commit(chunk_ids(c), IDS_CHUNK * sizeof(struct canonical)))
+        return NULL;
+    if (c == &types.chunks[types.chunk_count])
+        types.chunk_count++;
+    else
+        list_remove(&c->link);
+    c->made = c == types.chunks; // 0 is no id
+    c->free = 0;
+    list_push(&types.open, &c->link);
+    return c;
 }
 
 static u32
 take_id(void)
 {
-    u32 id = types.free;
+    struct chunk *c = open_chunk();
 
-    if (id != 0) {
-        types.free = types.ids[id].super;
-        return id;
-    }
-    if (types.made == IDS_MAX)
+    if (c == NULL)
         return 0;
-    if ((types.made == 1 || types.made % IDS_STEP == 0) &&
-        !port_commit(&types.ids[types.made / IDS_STEP * IDS_STEP],
-                     IDS_STEP * sizeof(struct canonical)))
-        return 0;
-    return types.made++;
+    u32 first = (u32)(c - types.chunks) * IDS_CHUNK, id = c->free;
+    if (id != 0)
+        c->free = types.ids[id].super;
+    else
+        id = first + c->made++;
+    c->used++;
+    if (c->free == 0 && c->made == IDS_CHUNK)
+        list_remove(&c->link);
+    return id;
 }
 
 static void
 free_id(u32 id)
 {
-    types.ids[id] = (struct canonical){.super = types.free};
-    types.free = id;
+    struct chunk *c = &types.chunks[id / IDS_CHUNK];
+
+    types.ids[id] = (struct canonical){.super = c->free};
+    if (list_empty(&c->link))
+        list_push(&types.open, &c->link);
+    c->free = id;
+    if (--c->used > 0)
+        return;
+    list_remove(&c->link);
+    list_push(&types.bare, &c->link);
+    port_decommit(chunk_ids(c), IDS_CHUNK * sizeof(struct canonical));
 }
 
-// The supertype that is written second in each type of the group.
+// --- groups: no lock is held -------------------------------------------------
+
+static void
+free_ids(struct group *g, u32 count)
+{
+    for (u32 i = 0; i < count;) {
+        lock(&types.lock);
+        for (u32 end = MIN(count, i + IDS_SLICE); i < end; i++)
+            free_id(g->ids[i]);
+        unlock(&types.lock);
+    }
+}
+
+static status_t
+take_ids(struct group *g)
+{
+    u32 i = 0;
+
+    while (i < g->count) {
+        u32 id = 0;
+        lock(&types.lock);
+        for (u32 end = MIN(g->count, i + IDS_SLICE); i < end; i++) {
+            id = take_id();
+            if (id == 0)
+                break;
+            g->ids[i] = id;
+        }
+        unlock(&types.lock);
+        if (id == 0 || thread_is_killed()) {
+            free_ids(g, i);
+            return id == 0 ? ERR_NO_MEMORY : ERR_KILLED;
+        }
+    }
+    return OK;
+}
+
+// What the ids of a new group mean, from the kind and the supertype that are
+// written first in each type.
 static void
 set_supers(struct group *g)
 {
@@ -183,101 +364,145 @@ set_supers(struct group *g)
         u32 super = t[1];
         if (super != NO_SUPER && (super & IN_GROUP) != 0)
             super = g->ids[super & ~(u32)IN_GROUP];
-        types.ids[g->ids[i]] = (struct canonical){g, super};
+        types.ids[g->ids[i]] = (struct canonical){g, super, t[0] & 0xff};
         at += 5 + t[2] + t[3] + 2 * t[4];
     }
 }
 
-static bool
-add_group(struct group *g)
+// Give up a reference; if it was the last, onto the list of the dead with it.
+static void
+drop_group(struct group *g, struct group **dead)
 {
-    for (u32 i = 0; i < g->count; i++) {
-        g->ids[i] = take_id();
-        if (g->ids[i] == 0) {
-            while (i > 0)
-                free_id(g->ids[--i]);
-            return false;
-        }
+    lock(&types.lock);
+    bool last = count_down(&g->references);
+    if (last)
+        unlink_group(g);
+    unlock(&types.lock);
+    if (last) {
+        g->next = *dead;
+        *dead = g;
     }
-    set_supers(g);
-    for (u32 i = 0; i < g->outside_count; i++)
-        types.ids[g->outside[i]].group->references++;
-    g->next = types.buckets[g->hash % BUCKETS];
-    types.buckets[g->hash % BUCKETS] = g;
-    return true;
 }
 
+// The same, and free what nobody holds then.
 static void
-unlink_group(struct group *g)
-{
-    struct group **at = &types.buckets[g->hash % BUCKETS];
-
-    while (*at != g)
-        at = &(*at)->next;
-    *at = g->next;
-}
-
-// Give up one reference; groups that die are freed, and what they held.
-static void
-drop_group(struct group *first)
+release_group(struct group *g)
 {
     struct group *dead = NULL;
 
-    if (--first->references > 0)
-        return;
-    unlink_group(first);
-    first->next = NULL;
-    dead = first;
+    drop_group(g, &dead);
     while (dead != NULL) {
-        struct group *g = dead;
+        g = dead;
         dead = g->next;
-        for (u32 i = 0; i < g->outside_count; i++) {
-            struct group *held = types.ids[g->outside[i]].group;
-            if (--held->references == 0) {
-                unlink_group(held);
-                held->next = dead;
-                dead = held;
-            }
-        }
-        for (u32 i = 0; i < g->count; i++)
-            free_id(g->ids[i]);
+        for (u32 i = 0; i < g->outside_count; i++)
+            drop_group(types.ids[g->outside[i]].group, &dead);
+        free_ids(g, g->count);
         kernel_free(g);
     }
 }
 
-// --- for the others ----------------------------------------------------------
+// The group that is equal to g, with a reference for the caller.  When there is
+// none: NULL, or g itself, which is then among them.  Groups that only hash
+// alike are passed one by one, each kept alive in its place by *last.
+static struct group *
+look_up(struct group *g, struct group **last, bool insert)
+{
+    for (;;) {
+        lock(&types.lock);
+        struct group **at = find_link(g, *last), *found = *at;
+        if (found != NULL)
+            count_up(&found->references);
+        else if (insert)
+            link_group(g, at);
+        unlock(&types.lock);
+        if (found == NULL)
+            return insert ? g : NULL;
+        if (memcmp(found->words, g->words, g->word_count * sizeof(u32)) == 0)
+            return found;
+        if (*last != NULL)
+            release_group(*last);
+        *last = found;
+    }
+}
+
+// Let g be a group like others, unless somebody else was faster.
+static status_t
+add_group(struct group *g, struct group **last, struct group **out)
+{
+    status_t status = take_ids(g);
+
+    if (status != OK)
+        return status;
+    set_supers(g);
+    for (u32 i = 0; i < g->outside_count; i++)
+        count_up(&types.ids[g->outside[i]].group->references);
+    g->references = 1;
+    *out = look_up(g, last, true);
+    if (*out == g)
+        return OK;
+    for (u32 i = 0; i < g->outside_count; i++)
+        release_group(types.ids[g->outside[i]].group);
+    free_ids(g, g->count);
+    return OK;
+}
 
 // Take a reference to the group that starts at `first`.
 static status_t
 register_group(const struct module *m, u32 first, u32 count, u32 *ids)
 {
-    struct group *g = write_group(m, first, count, ids);
+    struct group *g = write_group(m, first, count, ids), *last = NULL;
+    status_t status = OK;
 
     if (g == NULL)
         return ERR_NO_MEMORY;
-    struct group *known = find_group(g);
-    if (known != NULL) {
+    struct group *known = look_up(g, &last, false);
+    if (known == NULL)
+        status = add_group(g, &last, &known);
+    if (last != NULL)
+        release_group(last);
+    if (status == OK)
+        memcpy(ids + first, known->ids, count * sizeof(u32));
+    if (known != g)
         kernel_free(g);
-        g = known;
-    } else if (!add_group(g)) {
-        kernel_free(g);
-        return ERR_NO_MEMORY;
-    }
-    g->references++;
-    memcpy(ids + first, g->ids, count * sizeof(u32));
-    return OK;
+    return status;
+}
+
+// --- for the others ----------------------------------------------------------
+
+void
+types_init(void)
+{
+    types.buckets =
+        port_reserve(BUCKETS_MAX * sizeof(*types.buckets), PAGE_SIZE);
+    types.ids = port_reserve(IDS_MAX * sizeof(*types.ids), PAGE_SIZE);
+    types.chunks = kernel_alloc(CHUNKS * sizeof(*types.chunks));
+    if (types.buckets == NULL || types.ids == NULL || types.chunks == NULL ||
+        !port_commit(types.buckets, PAGE_SIZE))
+        panic(__FILE__, __LINE__, "no memory for types");
+    types.bucket_count = BUCKETS_STEP;
+    list_init(&types.open);
+    list_init(&types.bare);
+    for (u32 i = 0; i < CHUNKS; i++)
+        list_init(&types.chunks[i].link);
+    port_random(&types.seed, sizeof(types.seed));
+}
+
+u32
+types_alive(void)
+{
+    return __atomic_load_n(&types.group_count, __ATOMIC_RELAXED);
 }
 
 // A group of n types has n ids in the list but one reference, its first's.
-static void
-release_ids(const u32 *ids, u32 count)
+void
+types_release(const u32 *ids, u32 count)
 {
     u32 at = 0;
 
     while (at < count) {
         struct group *g = types.ids[ids[at]].group;
         at += g->count;
-        drop_group(g);
+        release_group(g);
     }
 }
 
@@ -287,71 +512,29 @@ types_register(const struct module *m, u32 *ids)
     status_t status = OK;
     u32 at = 0;
 
-    lock(&types.lock);
-    if (!init_table())
-        status = ERR_NO_MEMORY;
     while (status == OK && at < m->type_count) {
         u32 count = m->types[at].group_size;
         status = register_group(m, at, count, ids);
         if (status == OK)
             at += count;
+        if (status == OK && thread_is_killed())
+            status = ERR_KILLED;
     }
     if (status != OK)
-        release_ids(ids, at);
-    unlock(&types.lock);
+        types_release(ids, at);
     return status;
 }
 
-void
-types_release(const u32 *ids, u32 count)
+u32 *
+types_references(u32 id)
 {
-    lock(&types.lock);
-    release_ids(ids, count);
-    unlock(&types.lock);
+    return &types.ids[id].group->references;
 }
 
-static valtype_t
-valtype_of_letter(char letter)
+enum type_kind
+types_kind(u32 id)
 {
-    switch (letter) {
-    case 'i':
-        return VAL_I32;
-    case 'l':
-        return VAL_I64;
-    case 'f':
-        return VAL_F32;
-    case 'd':
-        return VAL_F64;
-    case 'v':
-        return VAL_V128;
-    }
-    return VAL_NONE;
-}
-
-enum { HOST_VALUES = 32 };
-
-u32
-types_host(const char *sig)
-{
-    valtype_t vals[HOST_VALUES];
-    struct type type = {.kind = TYPE_FUNC,
-                        .final = true,
-                        .super = NO_INDEX,
-                        .group_size = 1,
-                        .vals = vals};
-    struct module m = {.type_count = 1, .types = &type};
-    u32 *count = &type.param_count, id;
-
-    for (; *sig != '\0'; sig++) {
-        if (*sig == ':') {
-            count = &type.result_count;
-            continue;
-        }
-        assert(type.param_count + type.result_count < HOST_VALUES);
-        vals[type.param_count + type.result_count] = valtype_of_letter(*sig);
-        ++*count;
-    }
-    return types_register(&m, &id) == OK ? id : 0;
+    return (enum type_kind)types.ids[id].kind;
 }
 
 bool
@@ -360,94 +543,4 @@ types_is_subtype(u32 sub, u32 super)
     while (sub != super && sub != NO_SUPER)
         sub = types.ids[sub].super;
     return sub == super;
-}
-
-valtype_t
-valtype_canonical(valtype_t t, const u32 *ids)
-{
-    if (valtype_is_ref(t) && valtype_heap(t) < HEAP_FUNC)
-        t = (t & ~(u32)HEAP_MASK) | ids[valtype_heap(t)];
-    return t;
-}
-
-// The abstract heap type right above another; 0 at the top.
-static u32
-heap_parent(u32 heap)
-{
-    switch (heap) {
-    case HEAP_EQ:
-        return HEAP_ANY;
-    case HEAP_I31:
-    case HEAP_STRUCT:
-    case HEAP_ARRAY:
-        return HEAP_EQ;
-    }
-    return 0;
-}
-
-// The abstract type above a concrete one, by its kind.
-static u32
-heap_of_id(u32 id)
-{
-    static const u32 tops[] = {[TYPE_FUNC] = HEAP_FUNC,
-                               [TYPE_STRUCT] = HEAP_STRUCT,
-                               [TYPE_ARRAY] = HEAP_ARRAY};
-    const struct group *g = types.ids[id].group;
-    u32 at = 0;
-
-    for (u32 i = 0; g->ids[i] != id; i++)
-        at += 5 + g->words[at + 2] + g->words[at + 3] + 2 * g->words[at + 4];
-    return tops[g->words[at] & 0xff];
-}
-
-// The root of the hierarchy of an abstract heap type.
-static u32
-heap_top(u32 heap)
-{
-    switch (heap) {
-    case HEAP_FUNC:
-    case HEAP_NOFUNC:
-        return HEAP_FUNC;
-    case HEAP_EXTERN:
-    case HEAP_NOEXTERN:
-        return HEAP_EXTERN;
-    case HEAP_EXN:
-    case HEAP_NOEXN:
-        return HEAP_EXN;
-    }
-    return HEAP_ANY;
-}
-
-static bool
-heap_is_bottom(u32 heap)
-{
-    return heap == HEAP_NOFUNC || heap == HEAP_NOEXTERN || heap == HEAP_NONE ||
-           heap == HEAP_NOEXN;
-}
-
-static bool
-heap_is_subtype(u32 sub, u32 super)
-{
-    if (sub == super)
-        return true;
-    if (sub >= HEAP_FUNC && heap_is_bottom(sub))
-        return heap_top(sub) ==
-               heap_top(super < HEAP_FUNC ? heap_of_id(super) : super);
-    if (super < HEAP_FUNC)
-        return sub < HEAP_FUNC && types_is_subtype(sub, super);
-    if (sub < HEAP_FUNC)
-        sub = heap_of_id(sub);
-    while (sub != super && sub != 0)
-        sub = heap_parent(sub);
-    return sub == super;
-}
-
-bool
-valtype_is_subtype(valtype_t sub, valtype_t super)
-{
-    if (sub == super)
-        return true;
-    return valtype_is_ref(sub) && valtype_is_ref(super) &&
-           (valtype_is_nullable(super) || !valtype_is_nullable(sub)) &&
-           heap_is_subtype(valtype_heap(sub), valtype_heap(super));
 }

@@ -50,7 +50,7 @@ TEST_KERNEL(handle_old_names_stay_dead)
 
     EXPECT_EQ(handle_new(t, o, 0, &first), OK);
     EXPECT_EQ(handle_close(t, first), OK);
-    for (u32 i = 0; i < 1000; i++) {
+    for (u32 i = 0; i < 10000; i++) { // more than there are generations
         EXPECT_EQ(handle_new(t, o, 0, &again), OK);
         EXPECT(again != first);
         EXPECT((i32)again > 0);

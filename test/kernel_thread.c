@@ -26,7 +26,7 @@ wait_until_blocked(struct thread *t)
 }
 
 static void
-count_up(void *arg)
+count_one(void *arg)
 {
     ++*(u32 *)arg;
 }
@@ -35,7 +35,7 @@ TEST_KERNEL(thread_runs_and_joins)
 {
     u32 count = 0;
 
-    run_all(count_up, &count, 50);
+    run_all(count_one, &count, 50);
     EXPECT_EQ(count, 50);
 }
 

@@ -60,7 +60,10 @@ file_install(struct wasi *w, const struct file *init, u32 *fd)
 errno_t
 file_find(struct wasi *w, u32 fd, u64 rights, struct file **out)
 {
-    if (fd >= FILES_MAX || w->files[fd] == NULL)
+    if (fd >= FILES_MAX)
+        return WASI_BADF;
+    fd = (u32)index_masked(fd, FILES_MAX);
+    if (w->files[fd] == NULL)
         return WASI_BADF;
     u64 missing = rights & ~w->files[fd]->rights;
     if (missing & (CAN_FD_READ | CAN_FD_WRITE))
@@ -82,13 +85,14 @@ free_file(struct file *f)
 static void
 drop_locked(struct file *f)
 {
-    if (--f->refs == 0)
+    if (count_down(&f->refs))
         free_file(f);
 }
 
 void
 file_remove(struct wasi *w, u32 fd)
 {
+    fd = (u32)index_masked(fd, FILES_MAX);
     struct file *f = w->files[fd];
 
     w->files[fd] = NULL;
@@ -101,7 +105,7 @@ file_hold(struct wasi *w, u32 fd, u64 rights, struct file **out)
     wasi_lock(w);
     errno_t error = file_find(w, fd, rights, out);
     if (error == WASI_SUCCESS)
-        (*out)->refs++;
+        count_up(&(*out)->refs);
     wasi_unlock(w);
     return error;
 }

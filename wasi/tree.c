@@ -98,13 +98,13 @@ node_free(struct tree_node *n)
 static void
 tree_hold(struct node *n)
 {
-    __atomic_add_fetch(&tree_node(n)->refs, 1, __ATOMIC_RELAXED);
+    count_up(&tree_node(n)->refs);
 }
 
 static void
 tree_node_drop(struct tree_node *n)
 {
-    if (__atomic_sub_fetch(&n->refs, 1, __ATOMIC_ACQ_REL) == 0)
+    if (count_down(&n->refs))
         node_free(n);
 }
 
@@ -577,8 +577,9 @@ tree_next(struct node *node, u64 cookie, struct dirent *out)
             i++;
         if (i >= dir->name_count)
             return false;
-        n = dir->names[i]->node;
-        out->name = dir->names[i]->name;
+        struct tree_name *name = dir->names[index_masked(i, dir->name_count)];
+        n = name->node;
+        out->name = name->name;
         cookie = i + 2;
     }
     out->next = cookie + 1;
@@ -604,7 +605,7 @@ tree_read(struct node *node, u64 at, struct bytes to, u64 deadline_ns,
     (void)deadline_ns;
     *count = at < data.size ? MIN(to.size, data.size - at) : 0;
     if (*count > 0)
-        memcpy(to.ptr, data.ptr + at, *count);
+        memcpy(to.ptr, data.ptr + index_masked(at, data.size), *count);
     return WASI_SUCCESS;
 }
 

@@ -328,17 +328,28 @@ static const u32 above[] = {
     [HEAP_BOT - HEAP_FUNC] = NO_INDEX,
 };
 
-// The abstract heap type right above a defined type.
+u32
+heap_of_kind(enum type_kind kind)
+{
+    return kind == TYPE_FUNC ? HEAP_FUNC :
+           kind == TYPE_STRUCT ? HEAP_STRUCT :
+                                 HEAP_ARRAY;
+}
+
+u32
+heap_bottom(u32 heap)
+{
+    return heap == HEAP_FUNC ? HEAP_NOFUNC : HEAP_NONE;
+}
+
 static u32
 type_heap(const struct type *t)
 {
-    return t->kind == TYPE_FUNC   ? HEAP_FUNC :
-           t->kind == TYPE_STRUCT ? HEAP_STRUCT :
-                                    HEAP_ARRAY;
+    return heap_of_kind((enum type_kind)t->kind);
 }
 
-static bool
-abstract_matches(u32 sub, u32 super)
+bool
+heap_abstract_matches(u32 sub, u32 super)
 {
     if (sub == HEAP_NONE && (super == HEAP_I31 || super == HEAP_ARRAY))
         return true;
@@ -356,11 +367,10 @@ heap_matches(const struct module *m, u32 sub, u32 super)
     if (sub < HEAP_FUNC && super < HEAP_FUNC)
         return type_is_subtype(m, sub, super);
     if (sub < HEAP_FUNC)
-        return abstract_matches(type_heap(&m->types[sub]), super);
+        return heap_abstract_matches(type_heap(&m->types[sub]), super);
     if (super >= HEAP_FUNC)
-        return abstract_matches(sub, super);
-    return sub ==
-           (type_heap(&m->types[super]) == HEAP_FUNC ? HEAP_NOFUNC : HEAP_NONE);
+        return heap_abstract_matches(sub, super);
+    return sub == heap_bottom(type_heap(&m->types[super]));
 }
 
 enum ref_kind

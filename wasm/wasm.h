@@ -459,6 +459,12 @@ MUST_USE status_t module_validate(const struct module *m, struct arena *temp,
 
 // --- types.c ----------------------------------------------------------------
 
+// Abstract heap types: the one right above defined types of a kind, the one
+// below that and all its defined types, and subtyping among them.
+u32 heap_of_kind(enum type_kind kind);
+u32 heap_bottom(u32 heap);
+bool heap_abstract_matches(u32 sub, u32 super);
+
 // Is every `sub` a `super` (spec 3.3)?
 bool valtype_matches(const struct module *m, valtype_t sub, valtype_t super);
 bool type_is_subtype(const struct module *m, u32 sub, u32 super);
