@@ -27,7 +27,7 @@ static u8 *
 touch(struct memory *m, u64 at, u64 size)
 {
     if (memory_touch(m, at, size))
-        return m->base + at;
+        return m->base + index_masked(at, m->view.size + 1);
     thread_trap(TRAP_NO_MEMORY);
     return NULL;
 }
@@ -129,7 +129,7 @@ builtin_TABLE_FILL(struct vmctx *vm, u32 table, u64 to, u64 value, u64 count)
 
     if (!table_contains(t, to, count))
         return TRAP_TABLE_BOUNDS;
-    return table_trap(table_fill(t, to, value, count));
+    return table_trap(table_fill(t, table_masked(t, to), value, count));
 }
 
 static u32
@@ -141,7 +141,8 @@ builtin_TABLE_COPY(struct vmctx *vm, u64 tables, u64 to, u64 from, u64 count)
     if (!table_contains(target, to, count) ||
         !table_contains(source, from, count))
         return TRAP_TABLE_BOUNDS;
-    table_copy(target, to, source, from, count);
+    table_copy(target, table_masked(target, to), source,
+               table_masked(source, from), count);
     return table_trap(OK);
 }
 

@@ -73,6 +73,8 @@ segment_table_init(struct instance *i, u32 table, u32 segment, u64 to, u64 from,
         size = 0;
     if (!fits(size, from, count) || !table_contains(t, to, count))
         return TRAP_TABLE_BOUNDS;
+    from = index_masked(from, size + 1);
+    to = table_masked(t, to);
     if (table_write(t, to, items + from, count) == ERR_BAD_ARGUMENT)
         return TRAP_BAD_REFERENCE;
     return TRAP_NONE;
@@ -133,6 +135,8 @@ copy_data(struct instance *i, u32 memory, const struct data_segment *s, u64 to,
         return TRAP_MEMORY_BOUNDS;
     if (!memory_touch(m, to, size))
         return TRAP_NO_MEMORY;
+    to = index_masked(to, m->view.size + 1);
+    from = index_masked(from, s->size + 1);
     memcpy(m->base + to, i->code->bytes.ptr + s->at + from, size);
     return TRAP_NONE;
 }

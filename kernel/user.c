@@ -25,7 +25,7 @@ user_bytes(u64 ptr, u64 size)
     struct memory *m = i->memories[0];
     if (!memory_contains(m, ptr, size) || !touch(m, ptr, size))
         return (struct bytes){NULL, 0};
-    return (struct bytes){m->base + ptr, size};
+    return (struct bytes){m->base + index_masked(ptr, m->view.size + 1), size};
 }
 
 bool

@@ -234,3 +234,19 @@ TEST(base_array_newest)
     EXPECT(!array_room(&arena, &a, &capacity, 500, 513, 1));
     EXPECT_EQ(capacity, 500);
 }
+
+TEST(base_index_masked)
+{
+    static const u64 counts[] = {1, 2, 7, 1ull << 31, 1ull << 32, 1ull << 63,
+                                 UINT64_MAX};
+
+    for (u32 i = 0; i < COUNT(counts); i++) {
+        u64 n = counts[i];
+        EXPECT_EQ(index_masked(0, n), 0);
+        EXPECT_EQ(index_masked(n - 1, n), n - 1);
+        EXPECT_EQ(index_masked(n, n), 0);
+        EXPECT_EQ(index_masked(UINT64_MAX, n), 0);
+    }
+    EXPECT_EQ(index_masked(0, 0), 0);
+    EXPECT_EQ(index_masked(5, 0), 0);
+}

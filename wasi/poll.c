@@ -68,7 +68,7 @@ watch_clock(const struct poll *p, struct watch *watch,
     if (s->id >= CLOCK_COUNT || s->flags > CLOCK_ABSOLUTE)
         return WASI_INVAL;
     if (s->flags & CLOCK_ABSOLUTE)
-        wait -= MIN(wait, p->clocks[s->id]);
+        wait -= MIN(wait, p->clocks[index_masked(s->id, CLOCK_COUNT)]);
     watch->deadline_ns =
         wait > UINT64_MAX - p->started_ns ? UINT64_MAX : p->started_ns + wait;
     return WASI_SUCCESS;
