@@ -137,7 +137,7 @@ $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 	@echo "  LD $@"; $(CC) $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
 
 # The fuzz targets, which tests feed with the committed inputs.
-FUZZ   := decode validate compile
+FUZZ   := decode validate compile tar
 REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 
 .PHONY: tests
@@ -160,7 +160,7 @@ linear: $(OUT)/linear ## check that compile time and memory are linear
 
 T ?= 60
 
-$(OUT)/fuzz-%: test/fuzz/%.c test/fuzz/fuzz.c $(foreach d,$(COMPILER),$(wildcard $(d)/*.c)) Makefile
+$(OUT)/fuzz-%: test/fuzz/%.c test/fuzz/fuzz.c wasi/tar.c wasi/path.c $(foreach d,$(COMPILER),$(wildcard $(d)/*.c)) Makefile
 	@mkdir -p $(@D)
 	@echo "  FUZZ $@"; clang -O1 -g -I. -fwrapv -mno-red-zone -fsanitize=fuzzer,address,undefined \
 	    -fno-sanitize-recover=undefined $(filter %.c,$^) -o $@
@@ -187,7 +187,7 @@ $(OUT)/nebulet-plain: $(call objects,host,tool) $(OUT)/host/test/fuzz/plain.c.o 
 FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000
 
 .PHONY: fuzz
-fuzz: $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## fuzz decode, validate, compile; T=seconds each
+fuzz: $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## fuzz decode, validate, compile, tar; T=seconds each
 	@for f in $(FUZZ); do mkdir -p $(OUT)/corpus-$$f; \
 	    $(FUZZ_RUN) -max_total_time=$(T) $(OUT)/corpus-$$f \
 	        $(OUT)/seeds/$$f $(wildcard $(OUT)/suite/*) || exit 1; done

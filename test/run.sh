@@ -87,7 +87,7 @@ part_unit() {
     for test in "$out"/san/test-*; do
         case $test in *.*) ;; *) part "${test##*/test-}" "$test" ;; esac
     done
-    for target in decode validate compile; do
+    for target in decode validate compile tar; do
         part "corpus $target" "$out/san/fuzz-$target" "$out/seeds/$target"/* \
             "$out"/found/*
     done
