@@ -3,8 +3,9 @@
 
 CC      ?= gcc
 OUT     := out
-COMPILER := base abi wasm code ir x64 x64/select x64/alloc x64/emit compile
-LAYERS  := $(COMPILER) kernel wasi
+folders  = $(shell awk '!/^\#/ && $$2 == "$(1)" { print $$1 }' make/layers.txt)
+COMPILER := $(call folders,compiler)
+LAYERS  := $(COMPILER) $(call folders,kernel)
 LINUX   := $(LAYERS) port/x64 port/linux
 METAL   := $(LAYERS) port/x64 port/metal
 WARN    := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
@@ -32,6 +33,8 @@ NEEDS_run        := build run
 NEEDS_test       := build run test
 NEEDS_test-metal := build run test
 NEEDS_test-bare  := bare
+NEEDS_ci         := build run test lint
+NEEDS_analyze    :=
 NEEDS_suite      := test
 NEEDS_fuzz       := build fuzz
 NEEDS_corpus     := build fuzz
@@ -79,9 +82,22 @@ test-bare: ## what a newcomer does, in bare Debian systems; takes an hour
 bench: all ## speed of generated code, side by side
 	@bench/run.sh $(OUT)
 
+.PHONY: ci
+ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
+	@test/run.sh $(OUT) lint unit suite programs command wasi hostile metal
+
 .PHONY: lint
-lint: ## formatting, layers, lengths, analyzers
+lint: ## formatting, layers, lengths, clang-tidy
 	@make/lint.sh
+
+.PHONY: analyze
+analyze: ## gcc -fanalyzer; make/analyze.txt explains what it may say
+	@make/analyze.sh
+
+# The command and the kernel by another compiler; its warnings are errors.
+.PHONY: clang
+clang: ## build with clang, into out/clang
+	@$(MAKE) --no-print-directory CC=clang OUT=$(OUT)/clang $(OUT)/clang/nebulet $(OUT)/clang/nebulet.elf
 
 # --- the host command, with the Linux port inside -------------------------------
 

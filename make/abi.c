@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-// --- the tables ----------------------------------------------------------------
+// --- the tables --------------------------------------------------------------
 
 enum kind {
     KIND_NONE,
@@ -30,15 +30,15 @@ static const struct {
     const char *text;     // what a person reads
     bool sized;           // its size is the next argument, NAME_size
 } kinds[] = {
-    [KIND_NONE] = {"",             "",          "",                    false},
-    [KIND_HANDLE] = {"uint32_t ",    "u32",       "handle",              false},
-    [KIND_U32] = {"uint32_t ",    "u32",       "u32",                 false},
-    [KIND_U64] = {"uint64_t ",    "u64",       "u64",                 false},
-    [KIND_BYTES] = {"const void *", "*const u8", "bytes, read",         true },
-    [KIND_BUFFER] = {"void *",       "*mut u8",   "bytes, filled",       true },
-    [KIND_WORD] = {"uint32_t *",   "*mut u32",  "aligned u32, shared", false},
-    [KIND_OUT_U32] = {"uint32_t *",   "*mut u32",  "u32, out",            false},
-    [KIND_OUT_U64] = {"uint64_t *",   "*mut u64",  "u64, out",            false},
+    [KIND_NONE] = {"",             "",          "",              false},
+    [KIND_HANDLE] = {"uint32_t ",    "u32",       "handle",        false},
+    [KIND_U32] = {"uint32_t ",    "u32",       "u32",           false},
+    [KIND_U64] = {"uint64_t ",    "u64",       "u64",           false},
+    [KIND_BYTES] = {"const void *", "*const u8", "bytes, read",   true },
+    [KIND_BUFFER] = {"void *",       "*mut u8",   "bytes, filled", true },
+    [KIND_WORD] = {"uint32_t *",   "*mut u32",  "u32, shared",   false},
+    [KIND_OUT_U32] = {"uint32_t *",   "*mut u32",  "u32, out",      false},
+    [KIND_OUT_U64] = {"uint64_t *",   "*mut u64",  "u64, out",      false},
 };
 
 enum { ARGS_MAX = 6 };
@@ -104,7 +104,7 @@ static const char *const traps[] = {
 #include "abi/traps.def"
 };
 
-// --- C ---------------------------------------------------------------------------
+// --- C -----------------------------------------------------------------------
 
 static void
 c_call(const struct call *call)
@@ -146,7 +146,7 @@ print_c(void)
         c_call(&calls[i]);
 }
 
-// --- Rust ------------------------------------------------------------------------
+// --- Rust --------------------------------------------------------------------
 
 static void
 rust_call(const struct call *call)
@@ -183,7 +183,7 @@ print_rust(void)
     printf("}\n");
 }
 
-// --- the manual ------------------------------------------------------------------
+// --- the manual --------------------------------------------------------------
 
 static void
 doc_arg(const struct arg *arg)

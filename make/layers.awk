@@ -1,33 +1,59 @@
-# make/layers.awk: a folder includes only headers of folders above it, and
-# verify/ never includes x64/; the rooms of x64/ know x64/mach.h only.  Tables (*.def) may be read from anywhere.
-# Programs (user/) are compiled without a way to the other folders.
+# make/layers.awk: checks the includes of C sources against make/layers.txt, and
+# that table against the folders that are there.
 #
-#     awk -f make/layers.awk FILE...
+#     awk -f make/layers.awk make/layers.txt FILE...
 
-BEGIN {
-    count = split("base abi wasm code ir x64 compile verify kernel wasi port tool test bench", order)
-    for (i = 1; i <= count; i++)
-        rank[order[i]] = i
+function complain(text) {
+    printf "%s: %s\n", text, what
+    failed = 1
 }
 
-/^#include "/ && FILENAME !~ /^user\// {
-    split($2, part, "\"")
-    path = part[2]
-    if (path ~ /\.def$/)
+# The nearest folder above a file that has a row: "" if none.
+function folder_of(path) {
+    while (sub(/\/[^\/]*$/, "", path))
+        if (path in rank)
+            return path
+    return ""
+}
+
+FILENAME == ARGV[1] {
+    if (/^#/)
         next
-    split(FILENAME, from, "/")
-    split(path, to, "/")
-    # The kernel declares what it needs from a port; ports may be reached only
-    # from ports, tools and tests.
-    room = from[3] != "" && to[3] != "" && from[1] == "x64" &&
-           (to[1] == "x64" && to[2] != from[2])
-    bad = room || !(to[1] in rank) || rank[to[1]] > rank[from[1]] ||
-          (from[1] == "verify" && (to[1] != "base" && to[1] != "abi" &&
-                                   to[1] != "verify"))
-    if (bad) {
-        printf "%s:%d: %s may not include %s\n", FILENAME, FNR, from[1], path
-        failed = 1
-    }
+    rank[$1] = FNR
+    part[$1] = $2
+    for (i = 3; i <= NF; i++)
+        public[$1 "/" $i] = 1
+    next
 }
 
-END { exit failed }
+FNR == 1 {
+    from = folder_of(FILENAME)
+    used[from] = 1
+    what = "has no row in " ARGV[1]
+    if (from == "" && FILENAME !~ /^user\//)
+        complain(FILENAME)
+}
+
+/^#include "/ && from != "" {
+    split($2, quoted, "\"")
+    path = quoted[2]
+    to = folder_of(path)
+    at = FILENAME ":" FNR
+    if (path ~ /\.def$/ || to == from || part[from] == "test")
+        next
+    what = path
+    if (to == "")
+        complain(at ": includes what is in no folder")
+    else if (rank[to] > rank[from])
+        complain(at ": " from " may not include what is below it")
+    else if (!(path in public))
+        complain(at ": private header of " to)
+}
+
+END {
+    what = "has a row in " ARGV[1] ", but no sources"
+    for (folder in rank)
+        if (!(folder in used))
+            complain(folder)
+    exit failed
+}

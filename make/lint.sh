@@ -1,37 +1,72 @@
 #!/bin/sh
-# make/lint.sh: what a machine can say about the style (docs/style is in
-# CONTRIBUTING.md): formatting, layers, lengths, analyzers.
+# make/lint.sh [STEP...]: what a machine can say about the style that
+# CONTRIBUTING.md describes.  Steps: format, layers, lengths, ends, tidy (default:
+# all).  Ends with "N passed, N failed, N skipped": one for each step.
 
 set -u
-status=0
+passed=0 failed=0
 
-sources=$(git ls-files '*.c' '*.h')
-tables=$(git ls-files '*.def')
+# A checkout of somebody else's is one, too.
+list() {
+    git -c safe.directory='*' ls-files -- "$@"
+}
 
-echo "clang-format"
+sources=$(list '*.c' '*.h')
+tables=$(list '*.def')
+
 # shellcheck disable=SC2086
-clang-format --dry-run --Werror $sources || status=1
+step_format() {
+    clang-format --dry-run --Werror $sources
+}
 
-echo "layers"
 # shellcheck disable=SC2086
-awk -f make/layers.awk $sources || status=1
+step_layers() {
+    awk -f make/layers.awk make/layers.txt $sources
+}
 
-echo "lengths"
 # shellcheck disable=SC2086
-awk -f make/lengths.awk $sources $tables || status=1
+step_lengths() {
+    awk -f make/lengths.awk $sources $tables
+}
 
-echo "open ends"
-if git grep -nIE '\b(TODO|FIXME|XXX|HACK)\b' -- '*.c' '*.h' '*.def' '*.S' \
-    '*.rs' Makefile; then
-    status=1
-fi
+# Nothing is left to be done later.
+step_ends() {
+    ! list '*.c' '*.h' '*.def' '*.S' '*.rs' '*.sh' '*.mk' Makefile |
+        grep -v '^make/lint.sh$' | xargs grep -nwE 'TODO|FIXME|XXX|HACK'
+}
 
-echo "clang-tidy"
-# shellcheck disable=SC2086
-clang-tidy --quiet --warnings-as-errors='*' \
-    --checks='-*,bugprone-*,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier,-bugprone-macro-parentheses,-bugprone-branch-clone,-bugprone-narrowing-conversions,-bugprone-implicit-widening-of-multiplication-result,-bugprone-sizeof-expression,-bugprone-assignment-in-if-condition,-bugprone-signal-handler' \
-    $(git ls-files 'base/*.c' 'abi/*.c' 'wasm/*.c' 'code/*.c' 'ir/*.c' 'x64/*.c' 'compile/*.c' \
-        'kernel/*.c' 'wasi/*.c' 'tool/*.c') \
-    -- -std=c11 -I. -D_GNU_SOURCE 2>/dev/null || status=1
+# All of bugprone-*, but what is a matter of taste or wrong about tables made
+# with macros.  What clang-tidy says about itself is shown, too, but for counts.
+TIDY='-*,bugprone-*'
+TIDY=$TIDY,-bugprone-easily-swappable-parameters,-bugprone-reserved-identifier
+TIDY=$TIDY,-bugprone-macro-parentheses,-bugprone-branch-clone
+TIDY=$TIDY,-bugprone-narrowing-conversions,-bugprone-sizeof-expression
+TIDY=$TIDY,-bugprone-implicit-widening-of-multiplication-result
+TIDY=$TIDY,-bugprone-assignment-in-if-condition,-bugprone-signal-handler
 
-exit $status
+step_tidy() {
+    folders=$(awk '!/^#/ && $2 != "test" && $1 != "port/metal" { print $1 "/*.c" }' \
+        make/layers.txt)
+    # shellcheck disable=SC2016,SC2086
+    list $folders | grep -v '^port/metal/' | sort -u |
+        TIDY=$TIDY xargs -P 2 -n 8 sh -c 'clang-tidy --quiet --checks="$TIDY" \
+            --warnings-as-errors="*" "$@" -- -std=c11 -I. -D_GNU_SOURCE' sh \
+            >"$tidy_log" 2>&1
+    result=$?
+    grep -vE '^[0-9]+ warnings? (generated|treated as errors?)\.$' "$tidy_log"
+    return $result
+}
+
+tidy_log=$(mktemp)
+trap 'rm -f "$tidy_log"' EXIT
+for step in ${*:-format layers lengths ends tidy}; do
+    echo "$step"
+    if "step_$step"; then
+        passed=$((passed + 1))
+    else
+        echo "FAILED: $step"
+        failed=$((failed + 1))
+    fi
+done
+echo "$passed passed, $failed failed, 0 skipped"
+[ "$failed" = 0 ]

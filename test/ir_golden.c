@@ -1,8 +1,8 @@
 // test/ir_golden.c: test/ir/*.wat hold functions and, in comments at the end,
 // the IR that they become.
 //
-// `make accept` (ACCEPT=1) rewrites what is expected; look at the difference.  wat2wasm makes
-// the modules; where it is missing the test is skipped.
+// `make accept` (ACCEPT=1) rewrites what is expected; look at the difference.
+// wat2wasm makes the modules; where it is missing the test is skipped.
 
 #include "test/ir_help.h"
 

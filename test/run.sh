@@ -3,10 +3,10 @@
 # whose last line of the form "N passed, N failed, N skipped" counts; print the
 # output of those that fail and the sum of all.
 #
-# Parts: unit, suite, programs, command, wasi, hostile, metal.  The official
-# suites are unpacked into OUT when ../shared/suites is there, or were put there by `make
-# suite`; else each counts as one skipped test.  A part in which nothing ran has
-# failed, and so has one that skips without saying what and why.
+# Parts: lint, unit, suite, programs, command, wasi, hostile, metal.  The official
+# suites are unpacked into OUT when ../shared/suites is there, or were put there
+# by `make suite`; else each counts as one skipped test.  A part in which nothing
+# ran has failed, and so has one that skips without saying what and why.
 
 set -u
 out=$1
@@ -75,6 +75,13 @@ left_out() {
     echo "$1: left out: $2"
     echo "$1: $2; $3" >>"$reasons"
     skipped=$((skipped + 1))
+}
+
+part_lint() {
+    part lint make/lint.sh
+    part "lint itself" test/lint.sh "$out"
+    part analyzer make/analyze.sh
+    part "programs by clang" test/programs.sh "$out" linux "$out/clang/nebulet"
 }
 
 part_unit() {

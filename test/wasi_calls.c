@@ -614,7 +614,7 @@ TEST(wasi_calls_poll_files)
     EXPECT_EQ(fake.now_ns, 300);
 }
 
-// --- output that the host refuses ----------------------------------------------
+// --- output that the host refuses --------------------------------------------
 
 TEST(wasi_calls_write_refused)
 {

@@ -295,7 +295,7 @@ struct new_times {
 MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
                             u32 flags);
 
-// --- the calls, in calls.c, fd_calls.c, path_calls.c and poll.c ---------------
+// --- the calls: calls.c, fd_calls.c, path_calls.c, poll.c --------------------
 
 // Arguments are as the program gave them: numbers, and addresses in its memory.
 #define PARAMETERS(zero, ...) (__VA_ARGS__)
