@@ -23,14 +23,17 @@ struct func_entry {
     u32 id;   // this entry's index in vmctx.funcs
 };
 
-// Where a function really is, for host functions and for the thunks that
-// switch instances: row `id` of vmctx.targets belongs to entry `id`.
+// Where a function really is, and what its type has on the stack: for the stubs
+// of port/x64 that call host functions and that switch instances.  Row `id` of
+// vmctx.targets belongs to entry `id`.
 struct func_target {
-    u64 code;    // of the C function or of the wasm function
-    u64 context; // byte offset in vmctx.contexts of its instance's vmctx; for a
-                 // host function, which runs with its caller's vmctx: bytes of
-                 // its stack arguments, a multiple of 16
+    u64 code;          // of the C function or of the wasm function
+    u32 context;       // byte offset in vmctx.contexts of its instance's vmctx;
+                       // not of a host function, which has its caller's
+    u16 args, results; // on the stack, in units of STACK_UNIT bytes
 };
+
+enum { STACK_UNIT = 16 };
 
 // Part of struct memory in the kernel.
 struct memory_view {

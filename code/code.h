@@ -43,7 +43,7 @@ struct call_site {
 // A function's code, sorted by start.
 struct func_code {
     u32 start, end; // offsets in the code
-    u32 func;       // function index, or NO_INDEX for a thunk
+    u32 func;       // function index, or NO_INDEX: the stubs of imports
     u32 frame;      // bytes from rsp to the return address after the prologue;
                     // not yet there at a trap of kind STACK_OVERFLOW
     u32 args;       // bytes of stack arguments that it pops when it returns
@@ -69,17 +69,20 @@ struct code_catch {
     u32 pc;  // where to continue
 };
 
+// What a call takes on the stack, in bytes, multiples of 16: arguments, which
+// the callee pops, and above them results.
+struct abi_size {
+    u32 args, results;
+};
+
 // The machine code of a module.  Position-independent: `text` may be placed at
 // any multiple of 64; nothing in it is written afterwards.
 struct code {
     u8 *text;
     u64 size;
-    u32 *entries; // by function index: offset of the code; imports
-                  // have a stub here too (calls through vmctx)
-    u32 *enter;   // by type index, for types that functions have: offset of
-                  // the thunk for calls from C, enter_fn; shared by equal types
-    u32 *adapt;   // likewise: offset of the thunk that a func_entry of a
-                  // process with several instances points to
+    u32 *entries;           // by function index: offset of the code; imports
+                            // have a stub here too (calls through vmctx)
+    struct abi_size *sizes; // by type index, of function types
     struct func_code *funcs;
     u32 func_count;
     struct trap_site *traps;
@@ -92,13 +95,25 @@ struct code {
     u32 catch_count;
 };
 
-// A thunk for calls from C: enters generated code with r14 and r15 set, takes
-// the arguments from and leaves the results in `slots` (16 bytes each,
-// arguments are overwritten by results).  `entry` is the func_entry to call.
-// Keeps C's callee-saved registers.  A trap does not return here, see
-// barrier_call in port/x64.
-typedef void enter_fn(struct vmctx *vm, const struct func_entry *entry,
-                      u64 (*slots)[2]);
+// Where the values of a call travel (abi.c; the registers are in mach.h): first
+// the parameters, abi_end(), then the results.
+enum abi_kind { ABI_INT, ABI_VECTOR, ABI_STACK };
+enum { ABI_INTS = 6, ABI_VECTORS = 8 };
+
+struct abi_place {
+    u8 kind; // enum abi_kind
+    u32 at;  // which register of its kind, or bytes from rsp at the call
+};
+
+struct abi_walk { // starts as {0}
+    u32 ints, vectors;
+    u32 stack; // bytes so far
+};
+
+struct abi_place abi_next(struct abi_walk *w, valtype_t t);
+void abi_end(struct abi_walk *w);
+
+struct abi_size abi_size(const struct type *type);
 
 // Find the row of a pc (offset in the code); NULL if there is none.
 const struct trap_site *code_trap(const struct code *code, u64 pc);

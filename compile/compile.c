@@ -200,8 +200,6 @@ module_compile(struct code *code, const struct module *m,
     for (u32 i = m->func_imports; i < m->func_count && status == OK; i++)
         status = compile_func(&c, i);
     if (status == OK)
-        status = emit_thunks(&c.image);
-    if (status == OK)
         status = image_finish(&c.image);
     arena_reset(temp, mark);
     if (status != OK)

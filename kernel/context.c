@@ -56,6 +56,11 @@ contexts_add(struct instance *i)
         .func_base = i->func_base,
         .targets = p->targets,
     };
+    // All blocks of a thread are bound alike (contexts_bind).
+    if (i->number > 0) {
+        vm->thread = p->vms[0]->thread;
+        vm->stack_limit = p->vms[0]->stack_limit;
+    }
     p->vms[i->number] = vm;
     return OK;
 }

@@ -5,6 +5,9 @@
 // the callee for one with fewer or more of them; their end stays where it was.
 // So the way from a return address to rsp at the call is: over the return
 // address, over what the callee pops, and back over what the call pushed.
+//
+// A call into another instance has the frame of adapt_stub in between, whose
+// size nobody knows beforehand: it is in the list of adapters.
 
 #include "kernel/kernel.h"
 
@@ -27,28 +30,45 @@ on_stack(const struct thread *t, u64 at)
     return at - (u64)t->stack <= STACK_SIZE - STACK_TOP && at % 8 == 0;
 }
 
+// Over the calls between instances, from the one whose return address is at
+// *at.
+static bool
+pass_adapters(struct call_frame *f, u64 *at, u32 *popped)
+{
+    while (on_stack(f->thread, *at) && *(u64 *)*at == (u64)adapt_return) {
+        struct adapter *a = f->adapter;
+        assert(a != NULL && (u64)a > *at);
+        *at = (u64)&a->pc;
+        *popped = (u32)a->args;
+        f->adapter = a->outer;
+    }
+    return on_stack(f->thread, *at);
+}
+
+// The frame that the return address at `at` leads to.
+static bool
+step(struct call_frame *f, u64 at, u32 popped)
+{
+    if (!pass_adapters(f, &at, &popped))
+        return false;
+    u64 pc = *(u64 *)at;
+    f->module = code_module_at(f->thread->process, pc);
+    if (f->module == NULL)
+        return false; // C
+    u64 offset = pc - (u64)f->module->text;
+    f->call = code_call(&f->module->code, offset);
+    f->func = code_func(&f->module->code, offset - 1);
+    if (f->call == NULL || f->func == NULL)
+        return false;
+    f->rsp = at + sizeof(pc) + popped - f->call->args;
+    return true;
+}
+
 bool
 frame_find(struct call_frame *f, struct thread *t, u64 at, u32 popped)
 {
-    if (!on_stack(t, at))
-        return false;
-    u64 pc = *(u64 *)at;
-    const struct code_module *m = code_module_at(t->process, pc);
-    if (m == NULL)
-        return false; // C
-    u64 offset = pc - (u64)m->text;
-    const struct call_site *call = code_call(&m->code, offset);
-    const struct func_code *func = code_func(&m->code, offset - 1);
-    if (call == NULL || func == NULL)
-        return false;
-    *f = (struct call_frame){
-        .thread = t,
-        .module = m,
-        .func = func,
-        .call = call,
-        .rsp = at + sizeof(pc) + popped - call->args,
-    };
-    return true;
+    *f = (struct call_frame){.thread = t, .adapter = t->entry.adapter};
+    return step(f, at, popped);
 }
 
 // Where the function's return address is.
@@ -61,7 +81,7 @@ end_of(const struct call_frame *f)
 bool
 frame_next(struct call_frame *f)
 {
-    return frame_find(f, f->thread, end_of(f), f->func->args);
+    return step(f, end_of(f), f->func->args);
 }
 
 struct instance *

@@ -85,9 +85,14 @@ define_funcs(struct instance *i)
     for (u32 f = m->func_imports; f < m->func_count; f++) {
         u32 id = i->func_base + f, type = m->funcs[f].type;
         u64 direct = text + code->entries[f];
-        p->targets[id] = (struct func_target){direct, i->number * sizeof(u64)};
+        p->targets[id] = (struct func_target){
+            .code = direct,
+            .context = i->number * (u32)sizeof(struct vmctx *),
+            .args = (u16)(code->sizes[type].args / STACK_UNIT),
+            .results = (u16)(code->sizes[type].results / STACK_UNIT),
+        };
         p->funcs[id] = (struct func_entry){
-            .code = p->adapted ? text + code->adapt[type] : direct,
+            .code = p->adapted ? (u64)adapt_stub : direct,
             .sig = i->code->ids[type],
             .id = id,
         };
@@ -234,41 +239,6 @@ func_find(struct process *p, u32 id, struct instance **i, u32 *func)
 }
 
 // --- calling -----------------------------------------------------------------
-
-struct call_in {
-    enter_fn *enter;
-    struct vmctx *vm;
-    const struct func_entry *entry;
-    u64 (*slots)[2];
-};
-
-static void
-enter(void *arg)
-{
-    const struct call_in *call = arg;
-
-    call->enter(call->vm, call->entry, call->slots);
-}
-
-enum leave
-call_function(struct instance *i, u32 func, u64 (*slots)[2])
-{
-    struct thread *t = thread_current();
-    u32 type = i->code->module.funcs[func].type;
-    struct call_in call = {
-        .enter = (enter_fn *)(i->code->text + i->code->code.enter[type]),
-        .vm = t->vms[i->number],
-        .entry = &i->process->funcs[i->func_base + func],
-        .slots = slots,
-    };
-
-    bool done = barrier_call(&t->entry.barrier, enter, &call);
-    enum leave asked = (enum leave)t->entry.leave;
-    t->entry.leave = LEAVE_NONE;
-    if (done)
-        return LEAVE_NONE;
-    return asked != LEAVE_NONE ? asked : LEAVE_KILLED;
-}
 
 static status_t
 status_of(enum leave leave)

@@ -578,7 +578,7 @@ struct process {
     u64 table_room; // bytes of addresses that tables have beyond need
     struct instance **instances;
     u32 instance_count, instance_capacity;
-    bool adapted; // entries hold thunks that switch instances
+    bool adapted; // entries lead to adapt_stub
 
     // Exceptions by number, under the lock; see exception.c.
     struct exception **exns;
@@ -675,11 +675,6 @@ MUST_USE status_t instance_invoke(const struct extern_ref *func,
                                   enum trap *trap);
 union value instance_global(struct instance *i, u32 index);
 
-// The same with the running thread's own contexts: slots of 16 bytes, arguments
-// in, results out.  LEAVE_NONE: it returned; LEAVE_TRAP: see thread->trap.
-MUST_USE enum leave call_function(struct instance *i, u32 func,
-                                  u64 (*slots)[2]);
-
 // All of instance_new() but the start function.
 MUST_USE status_t instance_load(struct instance **out, struct process *p,
                                 struct code_module *m,
@@ -689,6 +684,18 @@ MUST_USE status_t instance_load(struct instance **out, struct process *p,
 // Whose index space the id is in, and where.
 MUST_USE bool func_find(struct process *p, u32 id, struct instance **i,
                         u32 *func);
+
+// --- call.c ------------------------------------------------------------------
+
+// Call a function of i with the running thread's own contexts: slots of 16
+// bytes, arguments in, results out.  LEAVE_NONE: it returned; LEAVE_TRAP: see
+// thread->trap.
+MUST_USE enum leave call_function(struct instance *i, u32 func,
+                                  u64 (*slots)[2]);
+
+// The same without a barrier, for tests: a trap does not return.
+void call_entry(struct vmctx *vm, const struct func_entry *entry,
+                const struct type *type, u64 (*slots)[2]);
 
 // --- context.c: the vmctx blocks of a thread ---------------------------------
 
@@ -711,7 +718,7 @@ u64 *vmctx_global(const struct instance *i, u32 global, struct vmctx **vms);
 MUST_USE status_t link_imports(struct instance *i,
                                const struct resolver *resolver,
                                struct error *error);
-// From one instance to several: entries now lead to thunks that switch.
+// From one instance to several: entries now lead to adapt_stub.
 void link_adapt(struct process *p);
 
 // --- segments.c --------------------------------------------------------------
@@ -752,11 +759,13 @@ struct call_frame {
     const struct func_code *func;
     const struct call_site *call; // where the frame goes on
     u64 rsp;                      // at the call
+    struct adapter *adapter;      // the innermost outside of that
 };
 
 // The frame that called, on the stack of t: `at` is where the return address of
 // that call is, `popped` how many bytes of arguments the callee removes when it
-// returns (0 for C).  False: the caller is not generated code of t's process.
+// returns (0 for C).  No adapter may be further in.  False: the caller is not
+// generated code of t's process.
 MUST_USE bool frame_find(struct call_frame *f, struct thread *t, u64 at,
                          u32 popped);
 

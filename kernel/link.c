@@ -3,9 +3,9 @@
 // are the official suite's.
 //
 // While a process has one instance, its func_entry rows lead straight to code.
-// From the second instance on they lead to thunks (code.adapt) that switch to
-// the instance of vmctx.targets[id] and back; that also works for calls that
-// stay where they are, so rows can be switched while code runs.
+// From the second instance on they lead to adapt_stub, which switches to the
+// instance of vmctx.targets[id] and back; that also works for calls that stay
+// where they are, so rows can be switched while code runs.
 
 #include "kernel/kernel.h"
 
@@ -27,7 +27,7 @@ limits_match(const struct limits *want, const struct limits *have, u64 now)
 
 // What a C function finds on the stack: all but six arguments.
 static u64
-stack_size(const char *sig)
+host_args(const char *sig)
 {
     u64 count = 0;
 
@@ -57,8 +57,9 @@ link_func(struct link *l, const struct extern_ref *ref)
         return false;
     if (ref->instance == NULL) {
         p->funcs[id] = (struct func_entry){(u64)host_call_stub, sig, id};
-        p->targets[id] = (struct func_target){(u64)ref->host->code,
-                                              stack_size(ref->host->sig)};
+        p->targets[id] = (struct func_target){
+            .code = (u64)ref->host->code,
+            .args = (u16)(host_args(ref->host->sig) / STACK_UNIT)};
     } else {
         u32 from = ref->instance->func_base + ref->index;
         p->funcs[id] = (struct func_entry){p->funcs[from].code, sig, id};
@@ -180,7 +181,6 @@ link_adapt(struct process *p)
         struct instance *i = p->instances[n];
         const struct module *m = &i->code->module;
         for (u32 f = m->func_imports; f < m->func_count; f++)
-            p->funcs[i->func_base + f].code =
-                (u64)i->code->text + i->code->code.adapt[m->funcs[f].type];
+            p->funcs[i->func_base + f].code = (u64)adapt_stub;
     }
 }

@@ -138,6 +138,42 @@ struct landing {
 // fifth argument, and continue there when they have returned.
 extern const u8 throw_stub[], rethrow_stub[];
 
+// The way of a call from C into generated code: what is in registers at the
+// call, then what is at the return, and how much is on the stack.
+struct call_state {
+    u64 ints[6]; // arguments rdi rsi rdx rcx r8 r9, results rax rdx rcx rsi
+                 // rdi r8
+    u64 vectors[8][2]; // xmm0-7
+    u64 args, results; // bytes on the stack, multiples of 16
+};
+
+// Call the function of `entry` with r14 = vm.  Calls the kernel's call_pack()
+// before, to fill in *state and the arguments on the stack, and call_unpack()
+// after, with where the results on the stack begin.
+struct vmctx;
+struct func_entry;
+void enter_stub(struct vmctx *vm, const struct func_entry *entry,
+                struct call_state *state);
+void call_pack(struct call_state *state, void *stack);
+void call_unpack(struct call_state *state, void *results);
+
+// The code of a func_entry in a process of several instances: goes to
+// vmctx.targets[entry->id].code.  When that is another instance's it calls it,
+// with a struct adapter on the stack, and the return address is adapt_return.
+extern const u8 adapt_stub[], adapt_return[];
+
+// Here adapt_stub finds that the stack is too small: an undefined instruction
+// of 2 bytes.  Its adapter is the innermost, nothing is above it yet.
+extern const u8 adapt_overflow[];
+
+// A call from one instance into another, on the caller's stack.
+struct adapter {
+    struct adapter *outer; // the next one outwards
+    u64 results, args;     // bytes on the stack
+    u64 vm, memory;        // r14 and r15 of the caller
+    u64 pc;                // the return address of the call, at its place
+};
+
 // The code of a func_entry for a C function.  Generated code enters with rax =
 // address of the entry, r14 = its vmctx and arguments in SysV order.  Notes
 // where it was called in struct thread_entry of the running thread and calls the
@@ -160,6 +196,7 @@ struct thread_entry {
     u64 barrier; // of the innermost barrier_call; 0: none
     u8 killed;   // atomic; set once, by others too
     u8 leave;    // enum leave: what C wants when it returns to generated code
+    struct adapter *adapter; // the innermost since barrier_call, or NULL
 };
 
 // --- standard streams and end ------------------------------------------------

@@ -45,6 +45,7 @@ deliver(struct process *p, u64 exnref, const struct thrown_at *from,
             .rax = (u64)e->slots,
             .rdx = exnref,
         };
+        f.thread->entry.adapter = f.adapter;
         return;
     }
     if (!found)

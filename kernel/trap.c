@@ -29,7 +29,7 @@ add_frame(struct trap_info *trap, const struct code_module *m, u32 func, u64 at)
     const struct trace_frame frame = {&m->module, func, 0, at};
 
     if (func == NO_INDEX)
-        return; // a thunk
+        return; // the stub of an import
     if (trap->depth > 0 && same_place(&trap->frames[trap->depth - 1], &frame))
         trap->frames[trap->depth - 1].times++;
     else if (trap->depth == TRACE_DEPTH)
@@ -61,6 +61,16 @@ trace(struct thread *t, const struct code_module *m,
     add_frame(&t->trap, m, site->func, site->at);
     if (f != NULL)
         trace_callers(t, rsp + (entered ? f->frame : 0), f->args);
+}
+
+// From a call into another instance outwards.
+static void
+trace_adapter(struct thread *t)
+{
+    struct adapter *a = t->entry.adapter;
+
+    t->entry.adapter = a->outer;
+    trace_callers(t, (u64)&a->pc, (u32)a->args);
 }
 
 void
@@ -107,6 +117,8 @@ classify(struct process *p, const struct fault *f, const struct trap_site *site,
     }
     if (f->kind == FAULT_UNDEFINED && f->pc == (u64)null_call_stub)
         return TRAP_NULL_FUNCTION;
+    if (f->kind == FAULT_UNDEFINED && f->pc == (u64)adapt_overflow)
+        return TRAP_STACK_OVERFLOW;
     if (site == NULL)
         return TRAP_NONE;
     if (f->kind == FAULT_DIVIDE)
@@ -114,23 +126,26 @@ classify(struct process *p, const struct fault *f, const struct trap_site *site,
     return site->trap;
 }
 
-// The stack check of a function, or of a thunk, failed.  If there is more stack
-// to have, go on: in a function from its entry, which has changed nothing yet;
-// in a thunk behind the ud2, where it would have jumped to.
+// A stack check failed.  If there is more stack to have, go on: in a function
+// from its entry, which has changed nothing yet; in adapt_stub behind the ud2.
 static enum trap
 grow_stack(struct thread *t, const struct code_module *m, struct fault *f)
 {
-    u64 text = (u64)m->text;
-    const struct func_code *func = code_func(&m->code, f->pc - text);
+    const struct adapter *a = t->entry.adapter;
+    u64 size = m == NULL ? a->args + a->results : 0, go_on = f->pc + 2;
     enum trap trap = TRAP_NONE;
 
-    if (func == NULL)
-        return TRAP_STACK_OVERFLOW;
-    if (!thread_grow_stack(t, f->rsp - func->frame, &trap))
+    if (m != NULL) {
+        const struct func_code *func =
+            code_func(&m->code, f->pc - (u64)m->text);
+        assert(func != NULL && func->func != NO_INDEX);
+        size = func->frame;
+        go_on = (u64)m->text + m->code.entries[func->func];
+    }
+    if (!thread_grow_stack(t, f->rsp - size, &trap))
         return trap;
     contexts_bind(t->process, t->vms, t);
-    f->pc =
-        func->func == NO_INDEX ? f->pc + 2 : text + m->code.entries[func->func];
+    f->pc = go_on;
     return TRAP_NONE;
 }
 
@@ -155,6 +170,8 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
     trap_begin(t, trap);
     if (site != NULL)
         trace(t, m, site, fault->rsp);
+    else if (fault->pc == (u64)adapt_overflow)
+        trace_adapter(t);
     *barrier_rsp = t->entry.barrier;
     return FAULT_UNWIND;
 }

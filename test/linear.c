@@ -19,12 +19,14 @@ enum {
 };
 
 // Twice the size may take 23 tenths of the time, and a millisecond; the
-// temporary memory is so many bytes for each byte of the module and a constant.
+// temporary memory is so many bytes for each byte of the module and a constant;
+// the code is so many bytes for each byte.
 enum {
     RATIO_TENTHS = 23,
     SLACK_NS = 1000000,
     MEMORY_PER_BYTE = 64,
     MEMORY_SLACK = 10 * MIB,
+    CODE_PER_BYTE = 24,
 };
 
 // --- modules ----------------------------------------------------------------
@@ -574,6 +576,33 @@ params_loops(struct build *b, u32 n)
     end(b);
 }
 
+// Functions, each of a type of its own with 900 vectors on the stack.
+static void
+signatures(struct build *b, u32 n)
+{
+    build_section(b, TYPE);
+    build_u32(b, n);
+    for (u32 k = 0; k < n; k++) {
+        build_list(b, 0x60, 0x98, 7); // 920 parameters
+        for (u32 i = 0; i < 20; i++)
+            build_u8(b, k >> i & 1 ? 0x7f : 0x7e);
+        for (u32 i = 0; i < 900; i++)
+            build_u8(b, 0x7b);
+        build_u8(b, 0);
+    }
+    build_close(b);
+    build_section(b, FUNCTION);
+    build_u32(b, n);
+    for (u32 k = 0; k < n; k++)
+        build_u32(b, k);
+    build_close(b);
+    build_section(b, CODE);
+    build_u32(b, n);
+    for (u32 k = 0; k < n; k++)
+        build_list(b, 2, 0, 0x0b);
+    build_close(b);
+}
+
 static const struct {
     const char *name;
     family_fn *build;
@@ -609,6 +638,7 @@ static const struct {
     {"functions",                 functions,       100000},
     {"types, globals, segments",  sections,        50000 },
     {"exports",                   exports,         300000},
+    {"signatures",                signatures,      500   },
     {"nested tries",              tries,           10000 },
     {"values round loops",        params_loops,    400   },
 };
@@ -616,6 +646,7 @@ static const struct {
 // --- measuring --------------------------------------------------------------
 
 static struct arena keep, temp, text;
+static u64 code_size; // of the last compilation
 
 // Nanoseconds of one compilation; 0: it was refused.
 static u64
@@ -636,6 +667,7 @@ compile(const char *name, struct bytes bytes)
     if (status == OK)
         status = module_compile(&code, &module, &options, &text, &keep, &temp,
                                 &error);
+    code_size = status == OK ? code.size : 0;
     if (status == OK)
         return cpu_ns() - from;
     printf("%s: %s at 0x%llx\n", name, error.what,
@@ -661,6 +693,11 @@ check_memory(u32 family)
     if (ok && temp.peak > MEMORY_PER_BYTE * b.size + MEMORY_SLACK) {
         printf("%s: %llu bytes of memory for %llu bytes\n", name,
                (unsigned long long)temp.peak, (unsigned long long)b.size);
+        ok = false;
+    }
+    if (ok && code_size > CODE_PER_BYTE * b.size) {
+        printf("%s: %llu bytes of code for %llu bytes\n", name,
+               (unsigned long long)code_size, (unsigned long long)b.size);
         ok = false;
     }
     build_free(&b);

@@ -1,5 +1,6 @@
 // port/x64: stack switches, barriers, and the stub in front of C functions.
 
+#include "abi/abi.h"
 #include "port/x64/port_x64.h"
 #include "test/test.h"
 
@@ -142,7 +143,8 @@ call_stub(void *vm, const void *entry, u64 *rsp)
 
 TEST(port_host_call)
 {
-    static u64 vm[8], targets[8][2];
+    static struct func_target targets[8];
+    static u64 vm[8];
     static struct thread_entry thread;
     struct {
         u64 code;
@@ -152,8 +154,8 @@ TEST(port_host_call)
 
     vm[VMCTX_THREAD / 8] = (u64)&thread;
     vm[VMCTX_TARGETS / 8] = (u64)targets;
-    targets[entry.id][TARGET_CODE / 8] = (u64)host_sum;
-    targets[entry.id][TARGET_STACK / 8] = 16;
+    targets[entry.id] =
+        (struct func_target){.code = (u64)host_sum, .args = 16 / STACK_UNIT};
     EXPECT_EQ(call_stub(vm, &entry, rsp), 204);
     EXPECT_EQ(rsp[1], rsp[0] + 8 + 16); // the stub has removed the arguments
     EXPECT(thread.vm == vm);

@@ -3,6 +3,7 @@
 
 #include "test/test.h"
 #include "test/x64_fault.h"
+#include "kernel/kernel.h"
 #include "x64/emit/emit.h"
 
 #include <string.h>
@@ -175,7 +176,6 @@ static void
 finish_module(u32 func_count)
 {
     module.func_count = func_count;
-    EXPECT_EQ(emit_thunks(&image), OK);
     EXPECT_EQ(image_finish(&image), OK);
     EXPECT_EQ(code.size > 0, 1);
     run_at = mmap(NULL, ALIGN_UP(code.size, 4096), PROT_READ | PROT_WRITE,
@@ -213,11 +213,10 @@ invoke(void *arg)
     const struct invocation *i = arg;
     u8 here;
     struct func_entry entry = {.code = (u64)(run_at + code.entries[i->func])};
-    u32 type = module.funcs[i->func].type;
-    enter_fn *enter = (enter_fn *)(void *)(run_at + code.enter[type]);
 
     context.vm.stack_limit = (u64)&here - STACK_BYTES;
-    enter(&context.vm, &entry, i->slots);
+    call_entry(&context.vm, &entry, &types[module.funcs[i->func].type],
+               i->slots);
 }
 
 static u64 last_fault; // offset in the code
@@ -802,11 +801,12 @@ TEST(x64_emit_import)
 TEST(x64_emit_adapt)
 {
     struct vmctx *contexts[] = {&context.vm, &other_context.vm};
+    struct thread_entry thread = {0};
     struct func_target targets[2];
     struct body caller = {
         .ins = {imm_only(X64_CALL_REL, 0),
                 load(X64_ADD64, REG_RAX, MEM_VMCTX,
-                offsetof(struct vmctx, thread)),
+                offsetof(struct vmctx, instance)),
                 imm_only(X64_RET, 0)},
         .ends = LIST(3),
         .type = TYPE_LL_L,
@@ -814,7 +814,7 @@ TEST(x64_emit_adapt)
     };
     struct body callee = {
         .ins = {load(X64_MOV64, REG_RAX, MEM_VMCTX,
-                offsetof(struct vmctx, thread)),
+                offsetof(struct vmctx, instance)),
                 rr(X64_ADD64, REG_RAX, REG_R15), imm_only(X64_RET, 0)},
         .ends = LIST(3),
         .type = TYPE_LL_L,
@@ -827,12 +827,12 @@ TEST(x64_emit_adapt)
     finish_module(3);
     context.vm.targets = targets;
     context.vm.contexts = contexts;
-    context.vm.thread = (struct thread *)100;
+    context.vm.thread = other_context.vm.thread = (struct thread *)&thread;
+    context.vm.instance = (struct instance *)100;
     context.memory.base = (u8 *)5;
-    other_context.vm.thread = (struct thread *)2000;
+    other_context.vm.instance = (struct instance *)2000;
     other_context.memory.base = (u8 *)7;
-    context.imports[0] = (struct func_entry){
-        .code = (u64)(run_at + code.adapt[TYPE_LL_L]), .id = 1};
+    context.imports[0] = (struct func_entry){.code = (u64)adapt_stub, .id = 1};
     targets[1] = (struct func_target){.code = (u64)(run_at + code.entries[2]),
                                       .context = 8};
     EXPECT_EQ(call2(1, 0, 0), 2000 + 7 + 100);
@@ -844,6 +844,7 @@ TEST(x64_emit_adapt)
 TEST(x64_emit_adapt_many)
 {
     struct vmctx *contexts[] = {&context.vm, &other_context.vm};
+    struct thread_entry thread = {0};
     struct func_target targets[2];
     struct body body = many();
 
@@ -853,10 +854,12 @@ TEST(x64_emit_adapt_many)
     finish_module(2);
     context.vm.targets = targets;
     context.vm.contexts = contexts;
-    context.imports[0] = (struct func_entry){
-        .code = (u64)(run_at + code.adapt[TYPE_MANY]), .id = 1};
+    context.vm.thread = other_context.vm.thread = (struct thread *)&thread;
+    context.imports[0] = (struct func_entry){.code = (u64)adapt_stub, .id = 1};
     targets[1] = (struct func_target){.code = (u64)(run_at + code.entries[1]),
-                                      .context = 8};
+                                      .context = 8,
+                                      .args = 1,
+                                      .results = 1};
     other_context.vm.stack_limit = 0;
     check_many(0);
 }

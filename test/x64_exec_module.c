@@ -1,6 +1,7 @@
 // Instantiate and call a module, without the kernel.
 
 #include "test/x64_exec.h"
+#include "kernel/kernel.h"
 #include "port/x64/port_x64.h"
 
 #include <setjmp.h>
@@ -96,15 +97,14 @@ exec_init(void)
 enum trap
 exec_call(struct exec *e, u32 func, u64 (*slots)[2])
 {
-    u32 type = e->m.funcs[func].type;
-    enter_fn *enter = (enter_fn *)(void *)(e->pc + e->code.enter[type]);
+    const struct type *type = &e->m.types[e->m.funcs[func].type];
     u8 here;
 
     exec_current = e;
     e->vm->stack_limit = (u64)&here - STACK_USED;
     if (sigsetjmp(trapped, 1) != 0)
         return trap_kind;
-    enter(e->vm, &e->vm->funcs[e->vm->func_base + func], slots);
+    call_entry(e->vm, &e->vm->funcs[e->vm->func_base + func], type, slots);
     return TRAP_NONE;
 }
 

@@ -140,8 +140,7 @@ hash_code(const struct module *m, const struct code *code)
     const struct bytes parts[] = {
         {code->text,          code->size                                },
         {(u8 *)code->entries, m->func_count * sizeof(*code->entries)    },
-        {(u8 *)code->enter,   m->type_count * sizeof(*code->enter)      },
-        {(u8 *)code->adapt,   m->type_count * sizeof(*code->adapt)      },
+        {(u8 *)code->sizes,   m->type_count * sizeof(*code->sizes)      },
         {(u8 *)code->funcs,   code->func_count * sizeof(*code->funcs)   },
         {(u8 *)code->traps,   code->trap_count * sizeof(*code->traps)   },
         {(u8 *)code->calls,   code->call_count * sizeof(*code->calls)   },

@@ -255,7 +255,7 @@ lay_out(struct checker *c)
 {
     struct module *m = c->m;
     const struct vmctx_counts counts = {
-        .memories = m->memory_count,
+        .memories = MAX(m->memory_count, 1), // r15 is always there
         .tables = m->table_count,
         .globals = m->global_count,
         .imports = m->func_imports,

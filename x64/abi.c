@@ -1,45 +1,26 @@
-// x64/abi.c: where arguments and results travel; see struct abi in mach.h.
+// x64/abi.c: where arguments and results travel, by register; see struct abi in
+// mach.h.
 
 #include "x64/mach.h"
 
-const reg_t abi_int_args[ABI_INT_ARGS] = {
+const reg_t abi_int_args[ABI_INTS] = {
     REG_RDI, REG_RSI, REG_RDX, REG_RCX, REG_R8, REG_R9,
 };
 
-const reg_t abi_int_results[ABI_INT_RESULTS] = {
+const reg_t abi_int_results[ABI_INTS] = {
     REG_RAX, REG_RDX, REG_RCX, REG_RSI, REG_RDI, REG_R8,
 };
 
-static bool
-is_vector_class(valtype_t t)
+static struct abi_loc
+loc_of(struct abi_place p, const reg_t ints[ABI_INTS])
 {
-    return t == VAL_F32 || t == VAL_F64 || t == VAL_V128;
-}
-
-// Place `count` values: registers while there are some, then memory from
-// *offset up, which ends as the first multiple of 16 above.
-static void
-place(struct abi_loc *locs, const valtype_t *types, u32 count,
-      const reg_t ints[6], u32 *offset)
-{
-    u32 int_count = 0, vector_count = 0, at = *offset;
-
-    for (u32 i = 0; i < count; i++) {
-        bool vector = is_vector_class(types[i]);
-        u32 size = types[i] == VAL_V128 ? 16 : 8;
-
-        locs[i].offset = 0;
-        if (vector && vector_count < ABI_VECTORS) {
-            locs[i].reg = (reg_t)(REG_XMM0 + vector_count++);
-        } else if (!vector && int_count < ABI_INT_ARGS) {
-            locs[i].reg = ints[int_count++];
-        } else {
-            at = (u32)ALIGN_UP(at, size);
-            locs[i] = (struct abi_loc){REG_NONE, at};
-            at += size;
-        }
+    switch (p.kind) {
+    case ABI_INT:
+        return (struct abi_loc){ints[p.at], 0};
+    case ABI_VECTOR:
+        return (struct abi_loc){(reg_t)(REG_XMM0 + p.at), 0};
     }
-    *offset = (u32)ALIGN_UP(at, 16);
+    return (struct abi_loc){REG_NONE, p.at};
 }
 
 status_t
@@ -47,16 +28,20 @@ abi_compute(struct abi *abi, const struct type *type, struct arena *temp)
 {
     u32 params = type->param_count, results = type->result_count;
     struct abi_loc *locs = ARENA_NEW(temp, struct abi_loc, params + results);
+    struct abi_walk w = {0};
 
     if (!locs)
         return ERR_NO_MEMORY;
     abi->params = locs;
     abi->results = locs + params;
-    abi->stack_size = 0;
-    place(abi->params, type->vals, params, abi_int_args, &abi->stack_size);
-    abi->args_size = abi->stack_size;
-    place(abi->results, type->vals + params, results, abi_int_results,
-          &abi->stack_size);
+    for (u32 i = 0; i < params; i++)
+        locs[i] = loc_of(abi_next(&w, type->vals[i]), abi_int_args);
+    abi_end(&w);
+    abi->args_size = w.stack;
+    for (u32 i = params; i < params + results; i++)
+        locs[i] = loc_of(abi_next(&w, type->vals[i]), abi_int_results);
+    abi_end(&w);
+    abi->stack_size = w.stack;
     return OK;
 }
 
@@ -70,5 +55,5 @@ most(u32 count, u32 registers)
 u32
 abi_stack_most(u32 params, u32 results)
 {
-    return most(params, ABI_INT_ARGS) + most(results, ABI_INT_RESULTS);
+    return most(params, ABI_INTS) + most(results, ABI_INTS);
 }

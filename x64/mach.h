@@ -57,7 +57,7 @@ enum {
 // System V with one change.  Arguments: integers in rdi rsi rdx rcx r8 r9,
 // floats and vectors in xmm0-7, the rest on the stack.  Results: integers in
 // rax rdx rcx rsi rdi r8, floats and vectors in xmm0-7, the rest on the stack.
-// Callee-saved: rbx rbp r12 r13 (r14 and r15 are written by thunks only).
+// Callee-saved: rbx rbp r12 r13 (r14 and r15 are written by port/x64 only).
 // i32 are zero-extended on both sides.
 //
 // The stack at the call, from rsp (a multiple of 16) up: arguments, then
@@ -79,9 +79,8 @@ struct abi {
     u32 stack_size; // of arguments and results
 };
 
-enum { ABI_INT_ARGS = 6, ABI_INT_RESULTS = 6, ABI_VECTORS = 8 };
-extern const reg_t abi_int_args[ABI_INT_ARGS];
-extern const reg_t abi_int_results[ABI_INT_RESULTS];
+extern const reg_t abi_int_args[ABI_INTS];
+extern const reg_t abi_int_results[ABI_INTS];
 
 enum {
     REGS_CALLEE_SAVED = // bit REG_x

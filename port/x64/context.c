@@ -3,21 +3,40 @@
 #include "abi/abi.h"
 #include "port/x64/port_x64.h"
 
-_Static_assert(offsetof(struct vmctx, thread) == VMCTX_THREAD, "switch.S");
-_Static_assert(offsetof(struct vmctx, targets) == VMCTX_TARGETS, "switch.S");
-_Static_assert(offsetof(struct func_target, code) == TARGET_CODE, "switch.S");
-_Static_assert(offsetof(struct func_target, context) == TARGET_STACK,
-               "switch.S");
-_Static_assert(sizeof(struct func_target) == 1 << TARGET_SHIFT, "switch.S");
-_Static_assert(offsetof(struct func_entry, id) == FUNC_ENTRY_ID, "switch.S");
-_Static_assert(offsetof(struct thread_entry, vm) == THREAD_VMCTX, "switch.S");
-_Static_assert(offsetof(struct thread_entry, rsp) == THREAD_RSP, "switch.S");
-_Static_assert(offsetof(struct thread_entry, barrier) == THREAD_BARRIER,
-               "switch.S");
-_Static_assert(offsetof(struct thread_entry, killed) == THREAD_LEAVE &&
-                   offsetof(struct thread_entry, leave) == THREAD_LEAVE + 1,
-               "switch.S");
+#define AT(type, field, offset) \
+    _Static_assert(offsetof(struct type, field) == offset, "port_x64.h")
+AT(vmctx, stack_limit, VMCTX_STACK_LIMIT);
+AT(vmctx, thread, VMCTX_THREAD);
+AT(vmctx, contexts, VMCTX_CONTEXTS);
+AT(vmctx, targets, VMCTX_TARGETS);
+_Static_assert(sizeof(struct vmctx) == VMCTX_MEMORY, "port_x64.h");
+_Static_assert(offsetof(struct vmctx_memory, base) == 0, "VMCTX_MEMORY");
+AT(func_entry, code, FUNC_ENTRY_CODE);
+AT(func_entry, id, FUNC_ENTRY_ID);
+AT(func_target, code, TARGET_CODE);
+AT(func_target, context, TARGET_CONTEXT);
+AT(func_target, args, TARGET_ARGS);
+AT(func_target, results, TARGET_RESULTS);
+_Static_assert(sizeof(struct func_target) == 1 << TARGET_SHIFT, "port_x64.h");
+_Static_assert(STACK_UNIT == 1 << TARGET_UNIT, "port_x64.h");
+AT(thread_entry, vm, THREAD_VMCTX);
+AT(thread_entry, rsp, THREAD_RSP);
+AT(thread_entry, barrier, THREAD_BARRIER);
+AT(thread_entry, killed, THREAD_LEAVE);
+AT(thread_entry, leave, THREAD_LEAVE + 1);
+AT(thread_entry, adapter, THREAD_ADAPTER);
 _Static_assert(BUILTIN_STUB_SIZE == STUB_SIZE, "builtin.S");
+AT(adapter, outer, ADAPTER_OUTER);
+AT(adapter, results, ADAPTER_RESULTS);
+AT(adapter, args, ADAPTER_ARGS);
+AT(adapter, vm, ADAPTER_VMCTX);
+AT(adapter, memory, ADAPTER_MEMORY);
+AT(adapter, pc, ADAPTER_PC);
+_Static_assert(sizeof(struct adapter) == ADAPTER_SIZE, "port_x64.h");
+AT(call_state, ints, CALL_INTS);
+AT(call_state, vectors, CALL_VECTORS);
+AT(call_state, args, CALL_ARGS);
+AT(call_state, results, CALL_RESULTS);
 
 _Static_assert(offsetof(struct thrown_at, r13) == 8 &&
                    offsetof(struct thrown_at, r12) == 16 &&

@@ -7,26 +7,61 @@
 
 // Where generated code and the stubs find things; port/x64/context.c asserts
 // that the C structures agree.
-#define VMCTX_THREAD  8  // struct vmctx: thread
-#define VMCTX_TARGETS 56 // struct vmctx: targets
-#define FUNC_ENTRY_ID 12 // struct func_entry: id
-#define TARGET_SHIFT  4  // log2 of the size of struct func_target
-#define TARGET_CODE   0  // struct func_target: code
-#define TARGET_STACK  8  // struct func_target: context, of a host function
+#define VMCTX_STACK_LIMIT 0 // struct vmctx
+#define VMCTX_THREAD      8
+#define VMCTX_CONTEXTS    24
+#define VMCTX_TARGETS     56
+#define VMCTX_MEMORY      64 // base of memory 0, right behind it
 
-// struct thread_entry, which struct thread starts with.
-#define THREAD_VMCTX   0
-#define THREAD_RSP     8
-#define THREAD_BARRIER 16
-#define THREAD_LEAVE   24 // two bytes, killed and leave, looked at as one word
-#define STUB_SIZE      64 // BUILTIN_STUB_SIZE
+#define FUNC_ENTRY_CODE   0 // struct func_entry
+#define FUNC_ENTRY_ID     12
 
-// struct landing
-#define LANDING_PC   0
-#define LANDING_RSP  8
-#define LANDING_RAX  16
-#define LANDING_RDX  24
-#define LANDING_SIZE 32
+#define TARGET_CODE       0 // struct func_target
+#define TARGET_CONTEXT    8
+#define TARGET_ARGS       12
+#define TARGET_RESULTS    14
+#define TARGET_SHIFT      4 // log2 of its size
+#define TARGET_UNIT       4 // log2 of the unit of its sizes
+
+#define THREAD_VMCTX      0 // struct thread_entry, the start of struct thread
+#define THREAD_RSP        8
+#define THREAD_BARRIER    16
+#define THREAD_LEAVE      24 // two bytes, killed and leave, looked at as one word
+#define THREAD_ADAPTER    32
+
+#define STUB_SIZE         64 // BUILTIN_STUB_SIZE
+
+#define LANDING_PC        0 // struct landing
+#define LANDING_RSP       8
+#define LANDING_RAX       16
+#define LANDING_RDX       24
+#define LANDING_SIZE      32
+
+#define ADAPTER_OUTER     0 // struct adapter
+#define ADAPTER_RESULTS   8
+#define ADAPTER_ARGS      16
+#define ADAPTER_VMCTX     24
+#define ADAPTER_MEMORY    32
+#define ADAPTER_PC        40
+#define ADAPTER_SIZE      48
+
+#define CALL_INTS         0 // struct call_state
+#define CALL_VECTORS      48
+#define CALL_ARGS         176
+#define CALL_RESULTS      184
+
+#ifdef __ASSEMBLER__
+
+#define FUNCTION_HERE(name) \
+    .globl name;            \
+    .type name, @function;  \
+    name:
+#define FUNCTION(name) \
+    .balign 16;        \
+    FUNCTION_HERE(name)
+#define END(name) .size name, .- name
+
+#endif
 
 #ifndef __ASSEMBLER__
 

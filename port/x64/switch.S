@@ -6,13 +6,6 @@
 
 #include "port/x64/port_x64.h"
 
-#define FUNCTION(name)             \
-    .globl name;                   \
-    .type name, @function;         \
-    .balign 16;                    \
-    name:
-#define END(name) .size name, . - name
-
     .text
 
 // What a C call keeps, in one frame that context.c builds for new threads:
@@ -114,8 +107,8 @@ FUNCTION(host_call_stub)
     mov     FUNC_ENTRY_ID(%rax), %eax
     shl     $TARGET_SHIFT, %rax
     add     %r11, %rax
-    mov     TARGET_STACK(%rax), %r11
-    test    %r11, %r11
+    movzwl  TARGET_ARGS(%rax), %r11d
+    shl     $TARGET_UNIT, %r11d
     jnz     1f
     sub     $8, %rsp
     call    *TARGET_CODE(%rax)

@@ -29,11 +29,11 @@ signature_of(struct allocator *a, const struct mcall *call, bool is_ret,
         return status;
     }
     s->abi = (struct abi){NULL, NULL, 0, 0};
-    s->args = ARENA_NEW(arena, struct abi_loc, ABI_INT_ARGS);
+    s->args = ARENA_NEW(arena, struct abi_loc, ABI_INTS);
     s->results = ARENA_NEW(arena, struct abi_loc, 1);
     if (s->args == NULL || s->results == NULL)
         return ERR_NO_MEMORY;
-    for (u32 i = 1; i < ABI_INT_ARGS; i++)
+    for (u32 i = 1; i < ABI_INTS; i++)
         s->args[i - 1].reg = abi_int_args[i];
     s->results[0] = builtin_result;
     return OK;

@@ -149,7 +149,7 @@ visit_args(struct allocator *a, const struct mcall *call, const reg_t ints[6],
 
         if (vector && vector_count < ABI_VECTORS)
             a->values[v].hint = (u8)(REG_XMM0 + vector_count++);
-        else if (!vector && int_count < ABI_INT_ARGS)
+        else if (!vector && int_count < ABI_INTS)
             a->values[v].hint = ints[int_count++];
     }
 }

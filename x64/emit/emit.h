@@ -5,7 +5,7 @@
 //              at most one branch
 //     layout.c branches get their size, pieces their address
 //     image.c  the module's bytes and tables, as they grow
-//     thunk.c  code between C and wasm, and between instances
+//     stubs.c  code of imports
 
 #pragma once
 
@@ -66,7 +66,7 @@ void image_define(struct image *image, u32 func, u32 start);
 void image_link(struct image *image, u32 at, u32 func);
 
 // Rows of the tables, in the order of the code.  Nothing else may take memory
-// from `temp` between the rows of one function or thunk.
+// from `temp` between the rows of one function.
 MUST_USE status_t image_func(struct image *image, struct func_code row);
 MUST_USE status_t image_trap(struct image *image, struct trap_site row);
 MUST_USE status_t image_call(struct image *image, struct call_site row);
@@ -90,7 +90,7 @@ void image_keep(struct image *image, u64 mark);
 // Is there memory for so many rows?
 bool image_room(const struct image *image, u32 count);
 
-// A function or thunk is done: drop everything from `temp` but the image's.
+// A function is done: drop everything from `temp` but the image's.
 void image_settle(struct image *image);
 
 // All are done: make the tables.
@@ -180,8 +180,7 @@ MUST_USE status_t mach_emit(const struct mach *m, struct image *image,
 MUST_USE status_t emission_place(struct emission *em, struct image *image,
                                  struct printer *listing);
 
-// --- thunk.c ---------------------------------------------------------------
+// --- stubs.c ---------------------------------------------------------------
 
-// Code for the imports, before all functions; for each function type, after.
+// Code for the imports, before all functions.
 MUST_USE status_t emit_stubs(struct image *image);
-MUST_USE status_t emit_thunks(struct image *image);

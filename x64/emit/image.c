@@ -40,13 +40,15 @@ image_init(struct image *image, struct code *code, const struct module *m,
     };
     code->text = arena_alloc(text, 0, 64);
     code->entries = ARENA_NEW(keep, u32, m->func_count);
-    code->enter = ARENA_NEW(keep, u32, m->type_count);
-    code->adapt = ARENA_NEW(keep, u32, m->type_count);
+    code->sizes = ARENA_NEW(keep, struct abi_size, m->type_count);
     image->waiting = ARENA_NEW(temp, u32, m->func_count);
     image->rows = arena_alloc(temp, 0, _Alignof(struct row));
-    if (code->text == NULL || code->entries == NULL || code->enter == NULL ||
-        code->adapt == NULL || image->waiting == NULL || image->rows == NULL)
+    if (code->text == NULL || code->entries == NULL || code->sizes == NULL ||
+        image->waiting == NULL || image->rows == NULL)
         return ERR_NO_MEMORY;
+    for (u32 i = 0; i < m->type_count; i++)
+        if (m->types[i].kind == TYPE_FUNC)
+            code->sizes[i] = abi_size(&m->types[i]);
     return image_try(image, (struct code_try){0}); // number 0: no handler
 }
 

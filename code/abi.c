@@ -1,0 +1,46 @@
+// code/abi.c: where arguments and results of a call travel.  One function decides
+// it, for generated code (x64/abi.c) and for calls from C (kernel/call.c).
+
+#include "code/code.h"
+
+static bool
+is_vector_class(valtype_t t)
+{
+    return t == VAL_F32 || t == VAL_F64 || t == VAL_V128;
+}
+
+struct abi_place
+abi_next(struct abi_walk *w, valtype_t t)
+{
+    bool vector = is_vector_class(t);
+    u32 size = t == VAL_V128 ? 16 : 8;
+
+    if (vector && w->vectors < ABI_VECTORS)
+        return (struct abi_place){ABI_VECTOR, w->vectors++};
+    if (!vector && w->ints < ABI_INTS)
+        return (struct abi_place){ABI_INT, w->ints++};
+    u32 at = (u32)ALIGN_UP(w->stack, size);
+    w->stack = at + size;
+    return (struct abi_place){ABI_STACK, at};
+}
+
+void
+abi_end(struct abi_walk *w)
+{
+    *w = (struct abi_walk){.stack = (u32)ALIGN_UP(w->stack, 16)};
+}
+
+struct abi_size
+abi_size(const struct type *type)
+{
+    struct abi_walk w = {0};
+
+    for (u32 i = 0; i < type->param_count; i++)
+        (void)abi_next(&w, type->vals[i]);
+    abi_end(&w);
+    u32 args = w.stack;
+    for (u32 i = 0; i < type->result_count; i++)
+        (void)abi_next(&w, type->vals[type->param_count + i]);
+    abi_end(&w);
+    return (struct abi_size){args, w.stack - args};
+}

@@ -1,0 +1,138 @@
+// kernel/call.c: calls from C into generated code.
+//
+// Values come in slots of 16 bytes and travel as code/abi.c says.  One stub of
+// port/x64 makes the call for all types: here is what it finds in registers and
+// on the stack.
+
+#include "kernel/kernel.h"
+
+struct call_in {
+    struct call_state state;
+    struct vmctx *vm;
+    const struct func_entry *entry;
+    const struct type *type;
+    u64 (*slots)[2];
+};
+
+// Where a value is; `stack` is rsp at the call.
+static u64 *
+place_in(struct call_state *state, u64 *stack, struct abi_place place)
+{
+    switch (place.kind) {
+    case ABI_INT:
+        return &state->ints[place.at];
+    case ABI_VECTOR:
+        return state->vectors[place.at];
+    }
+    return stack + place.at / sizeof(*stack);
+}
+
+// What is above 32 bits of an i32 or f32 may be anything, also in what a C
+// function returns.
+static void
+move_value(u64 *to, const u64 *from, valtype_t type)
+{
+    to[0] = type == VAL_I32 || type == VAL_F32 ? (u32)from[0] : from[0];
+    if (type == VAL_V128)
+        to[1] = from[1];
+}
+
+void
+call_pack(struct call_state *state, void *stack)
+{
+    struct call_in *call = CONTAINER(state, struct call_in, state);
+    const struct type *type = call->type;
+    struct abi_walk w = {0};
+
+    for (u32 i = 0; i < type->param_count; i++) {
+        struct abi_place place = abi_next(&w, type->vals[i]);
+        move_value(place_in(state, stack, place), call->slots[i],
+                   type->vals[i]);
+    }
+}
+
+void
+call_unpack(struct call_state *state, void *results)
+{
+    struct call_in *call = CONTAINER(state, struct call_in, state);
+    const struct type *type = call->type;
+    const valtype_t *vals = type->vals + type->param_count;
+    struct abi_walk w = {.stack = (u32)state->args};
+    u64 *stack = (u64 *)results - state->args / sizeof(u64);
+
+    for (u32 i = 0; i < type->result_count; i++) {
+        struct abi_place place = abi_next(&w, vals[i]);
+        move_value(call->slots[i], place_in(state, stack, place), vals[i]);
+    }
+}
+
+static void
+enter(void *arg)
+{
+    struct call_in *call = arg;
+
+    enter_stub(call->vm, call->entry, &call->state);
+}
+
+static struct call_in
+call_of(struct vmctx *vm, const struct func_entry *entry,
+        const struct type *type, u64 (*slots)[2])
+{
+    struct abi_size size = abi_size(type);
+
+    return (struct call_in){
+        .state = {.args = size.args, .results = size.results},
+        .vm = vm,
+        .entry = entry,
+        .type = type,
+        .slots = slots,
+    };
+}
+
+void
+call_entry(struct vmctx *vm, const struct func_entry *entry,
+           const struct type *type, u64 (*slots)[2])
+{
+    struct call_in call = call_of(vm, entry, type, slots);
+
+    enter(&call);
+}
+
+// Is there stack for the values of the call?
+static bool
+has_room(struct thread *t, const struct call_in *call)
+{
+    u64 rsp = (u64)call - call->state.args - call->state.results;
+    const u8 *low = t->stack_low;
+    enum trap trap = TRAP_NONE;
+
+    if (!thread_grow_stack(t, rsp, &trap)) {
+        t->trap = (struct trap_info){.kind = trap};
+        return false;
+    }
+    if (t->stack_low != low)
+        contexts_bind(t->process, t->vms, t);
+    return true;
+}
+
+enum leave
+call_function(struct instance *i, u32 func, u64 (*slots)[2])
+{
+    struct thread *t = thread_current();
+    const struct module *m = &i->code->module;
+    const struct func_entry *entry = &i->process->funcs[i->func_base + func];
+    struct call_in call = call_of(t->vms[i->number], entry,
+                                  &m->types[m->funcs[func].type], slots);
+    struct adapter *adapter = t->entry.adapter;
+
+    if (!has_room(t, &call))
+        return LEAVE_TRAP;
+    t->entry.adapter = NULL;
+    bool done = barrier_call(&t->entry.barrier, enter, &call);
+    enum leave asked = (enum leave)t->entry.leave;
+    t->entry.adapter = adapter;
+    t->entry.leave = LEAVE_NONE;
+    if (done)
+        return LEAVE_NONE;
+    return asked != LEAVE_NONE ? asked : LEAVE_KILLED;
+}
