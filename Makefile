@@ -37,6 +37,7 @@ NEEDS_ci         := build run test lint
 NEEDS_analyze    :=
 NEEDS_suite      := test
 NEEDS_fuzz       := build fuzz
+NEEDS_soak       := build run test
 NEEDS_corpus     := build fuzz
 
 GOALS  := $(or $(MAKECMDGOALS),all)
@@ -59,7 +60,7 @@ run: all ## boot the kernel in QEMU: the dining philosophers
 
 .PHONY: test
 test: all tests ## everything, on Linux (ASan, UBSan) and in QEMU
-	@test/run.sh $(OUT) unit suite programs command wasi hostile metal
+	@test/run.sh $(OUT) unit suite calls programs command wasi hostile metal
 
 .PHONY: test-metal
 test-metal: all tests ## the kernel tests and the official suite in QEMU
@@ -207,6 +208,10 @@ fuzz: $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## fuzz decode, va
 	@for f in $(FUZZ); do mkdir -p $(OUT)/corpus-$$f; \
 	    $(FUZZ_RUN) -max_total_time=$(T) $(OUT)/corpus-$$f \
 	        $(OUT)/seeds/$$f $(wildcard $(OUT)/suite/*) || exit 1; done
+
+.PHONY: soak
+soak: all tests ## random calls between instances, in full; takes hours, goes on where it stopped
+	@test/fuzz/soak.sh $(OUT)
 
 # The fewest inputs that reach the same edges of the code.
 .PHONY: corpus

@@ -3,10 +3,10 @@
 # whose last line of the form "N passed, N failed, N skipped" counts; print the
 # output of those that fail and the sum of all.
 #
-# Parts: lint, unit, suite, programs, command, wasi, hostile, metal.  The official
-# suites are unpacked into OUT when ../shared/suites is there, or were put there
-# by `make suite`; else each counts as one skipped test.  A part in which nothing
-# ran has failed, and so has one that skips without saying what and why.
+# Parts: lint, unit, suite, calls, programs, command, wasi, hostile, metal.  The
+# official suites are unpacked into OUT when ../shared/suites is there, or were
+# put there by `make suite`; else each counts as one skipped test.  A part in which
+# nothing ran has failed, and so has one that skips without saying what and why.
 
 set -u
 out=$1
@@ -163,6 +163,13 @@ part_wasi() {
         part "wasi $port" test/wasi_suite.py "$out" $port "$out/wasi-p1"
         counted "$programs" "programs"
     done
+}
+
+# A hundredth of `make soak`.
+part_calls() {
+    part "calls linux" test/fuzz/diff.sh "$out" calls 1 200 \
+        "$out/san/nebulet" "$out/nebulet-plain"
+    part "calls metal" env ON=metal test/fuzz/diff.sh "$out" calls 1 20
 }
 
 part_hostile() {
