@@ -184,6 +184,7 @@ part_metal() {
             kernel-test.elf
     done
     part "kernel input" test/input.sh "$out"
+    part "channel" test/channel.py "$out"
     suite_present || return
     part "suite metal" "$out/nebulet" wast --on metal "$out"/suite/*/*.json
     counted "$(suite_count)" "commands in the suite"

@@ -7,7 +7,6 @@ that a user can give them: every pair of outputs, every kind of input, and how
 The program is user/streams.  No verdict depends on how fast anything is."""
 
 import fcntl
-import io
 import itertools
 import os
 import pathlib
@@ -18,7 +17,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 import tty
@@ -473,55 +471,7 @@ def test_timeout(mode, stop):
     return expect(status, 124)
 
 
-# --- the kernel in QEMU by hand, on serial ports ------------------------------
-
-BY_HAND = """-accel tcg,thread=multi -cpu max -m 512M -nodefaults
-    -no-user-config -no-reboot -display none
-    -device isa-debug-exit,iobase=0xf4,iosize=0x04
-    -chardev stdio,id=com1,signal=off
-    -device isa-serial,chardev=com1,iobase=0x3f8,irq=4
-    -chardev file,id=com2,path=WORK/stderr
-    -device isa-serial,chardev=com2,iobase=0x2f8,irq=3
-    -chardev file,id=log,path=WORK/log
-    -device isa-debugcon,chardev=log,iobase=0xe9
-    -kernel OUT/nebulet.elf -initrd WORK/initrd"""
-MICROVM = ("microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=off")
-NO_CHANNEL = "no channel to the host on a virtio-console: using serial ports\n"
-
-
-def make_initrd(args):
-    with tarfile.open(work / "initrd", "w", tarfile.USTAR_FORMAT) as tar:
-        tar.add(program, "run/0/app.wasm")
-        data = "".join(arg + "\0" for arg in ["streams"] + args).encode()
-        info = tarfile.TarInfo("run/0/args")
-        info.size = len(data)
-        tar.addfile(info, io.BytesIO(data))
-
-
-def test_by_hand(machine, more, said):
-    """Serial ports do where there is no channel, and say so if they must."""
-    make_initrd(["copy"])
-    text = BY_HAND.replace("WORK", str(work)).replace("OUT", str(out))
-    done = subprocess.run(["qemu-system-x86_64", "-M", machine] +
-                          text.split() + more, input=b"one\ntwo\n\4",
-                          capture_output=True, timeout=LIMIT_S, check=False)
-    log = (work / "log").read_bytes()
-    return expect((done.returncode, done.stdout, log),
-                  (1, b"one\ntwo\n", said.encode() + b"\0\0"))
-
-
-def all_by_hand():
-    legacy = ["-append", "channel", "-device", "virtio-serial-device"]
-    table = [("microvm", MICROVM, [], ""), ("q35", "q35", [], ""),
-             ("microvm, no console", MICROVM, ["-append", "channel"],
-              NO_CHANNEL),
-             ("microvm, legacy console", MICROVM + ",acpi=off", legacy,
-              NO_CHANNEL),
-             ("q35, no console", "q35", ["-append", "channel"], NO_CHANNEL)]
-    for name, machine, more, said in table:
-        if wanted("by hand " + name):
-            verdict("by hand " + name, test_by_hand(machine, more, said))
-
+# --- commands of ours ----------------------------------------------------------
 
 def test_command(args, stream):
     """Commands of ours whose output fails."""
@@ -577,8 +527,6 @@ all_pairs()
 all_inputs()
 all_ends()
 all_commands()
-if port == "metal":
-    all_by_hand()
 subprocess.run(["rm", "-rf", str(work)], check=False)
 print(f"{passed} passed, {failed} failed, 0 skipped")
 sys.exit(failed > 0)

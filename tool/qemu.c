@@ -152,14 +152,16 @@ struct guest {
 };
 
 static NORETURN void
-exec_qemu(const struct qemu_options *o, bool kvm, int initrd, int channel,
-          int log)
+exec_qemu(const struct qemu_options *o, bool kvm, pid_t parent, int initrd,
+          int channel, int log)
 {
     struct args a = {0};
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 
     prctl(PR_SET_PDEATHSIG, SIGKILL); // it must not outlive us
-    setpgid(0, 0);                    // ^C is for us
+    if (getppid() != parent)
+        _exit(1);  // we have ended already
+    setpgid(0, 0); // ^C is for us
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
     machine_args(&a, o, kvm);
@@ -202,9 +204,10 @@ guest_start(struct guest *g, const struct qemu_options *o, bool kvm,
     }
     if (!make_ends(channel, log))
         return false;
+    pid_t parent = getpid();
     g->pid = fork();
     if (g->pid == 0)
-        exec_qemu(o, kvm, image, channel[1], log[1]);
+        exec_qemu(o, kvm, parent, image, channel[1], log[1]);
     close(channel[1]);
     close(log[1]);
     if (image >= 0)
@@ -231,6 +234,7 @@ guest_end(struct guest *g, enum serve_end end)
     if (end != SERVE_ENDED)
         kill(g->pid, SIGKILL);
     waitpid(g->pid, &status, 0);
+    serve_rest(&g->server);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 

@@ -385,6 +385,15 @@ serve(struct server *s, u64 deadline_ms)
     return SERVE_ENDED;
 }
 
+void
+serve_rest(struct server *s)
+{
+    fcntl(s->log, F_SETFL, O_NONBLOCK); // ours alone; nobody writes any more
+    while (s->log_open)
+        read_log(s);
+    flush_output(s, PORT_STDIN);
+}
+
 // That nobody reads is no loss.
 bool
 serve_arrived(const struct server *s)

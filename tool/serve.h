@@ -50,6 +50,10 @@ void serve_init(struct server *s, int channel, int log);
 // none) passes.
 MUST_USE enum serve_end serve(struct server *s, u64 deadline_ms);
 
+// The guest is dead: what it has said on its debug port so far, as far as our
+// stderr takes it now.
+void serve_rest(struct server *s);
+
 // Whether all that the guest has said went where it was to go; else one line
 // of complaint.
 MUST_USE bool serve_arrived(const struct server *s);

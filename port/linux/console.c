@@ -11,7 +11,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
-enum { LOG_PATIENCE_MS = 50 };
+enum { LOG_PATIENCE_MS = 150 };
 
 static struct host_stream streams[PORT_LOG]; // standard ones, by descriptor
 static i64 start_ns;
