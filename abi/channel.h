@@ -28,7 +28,8 @@ enum channel_kind {
     CHANNEL_LOOK,      // what input there is, `now` or when there is some
 
     // From the host.
-    CHANNEL_STREAM, // `stream` may run `size` bytes ahead of what is done
+    CHANNEL_STREAM, // `stream` may run `size` bytes ahead of what is done, from
+                    // now on
     CHANNEL_HELLO,  // the user's command started `at` ns ago
     CHANNEL_DONE,   // `at` bytes of `stream` are written; `status` of the next
     CHANNEL_DATA,   // `size` bytes of input; none: its end, or `status`

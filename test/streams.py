@@ -234,9 +234,10 @@ def rest(kind, fd, writer):
 def test_input_left(kind, mode, taken):
     """The host's input is read when the program reads, and no more of it."""
     fd, writer = input_of(kind)
+    text = "abcdef\n" if kind == "terminal" else "abcdef"
     got = run([program] + mode, fd)
     return expect((got, rest(kind, fd, writer)),
-                  ((0, "abcdef"[:taken], ""), "abcdef"[taken:]))
+                  ((0, text[:taken], ""), text[taken:]))
 
 
 def test_input_error(kind, digit):
@@ -329,9 +330,9 @@ def test_bytes(size):
 
 def all_inputs():
     table = [(f"{kind}: {mode[0]} leaves", test_input_left, (kind, mode, n))
-             for kind in ("file", "pipe", "socket")
+             for kind in ("file", "pipe", "socket", "terminal")
              for mode, n in ((["exit", "0"], 0), (["take", "2"], 2),
-                             (["take", "100"], 6))]
+                             (["take", "100"], 100))]
     table += [(f"{kind}: read fails", test_input_error, (kind, digit))
               for kind, digit in (("closed", BADF), ("writeonly", BADF),
                                   ("directory", IO), ("null", OK))]
@@ -389,6 +390,15 @@ def test_reader_leaves():
     process.stderr.close()
     return expect((process.wait(LIMIT_S), text),
                   (PIPE, b"write: Broken pipe\n"))
+
+
+def test_insist(kind):
+    """No write succeeds where nothing can be written."""
+    output = Output(kind, "stdout")
+    status = start([program, "insist", "10"], subprocess.DEVNULL, output.fd,
+                   subprocess.DEVNULL).wait(LIMIT_S)
+    output.close()
+    return expect(status, 10 if output.error else 0)
 
 
 def test_late():
@@ -509,6 +519,7 @@ def all_ends():
              ("reader leaves", test_reader_leaves, ()),
              ("late", test_late, ()), ("interrupt", test_interrupt, ()),
              ("flags", test_flags_after_kill, ())]
+    table += [(f"insist {kind}", test_insist, (kind,)) for kind in OUTPUTS]
     table += [(f"status {number}", test_status, (number, want))
               for number, want in (("0", 0), ("7", 7), ("255", 255),
                                    ("256", 1), ("257", 1), ("0x80000000", 1),

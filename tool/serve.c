@@ -73,9 +73,24 @@ answer(struct server *s, struct channel_head head, const void *bytes)
     buffer_put(&s->answers, bytes, head.kind == CHANNEL_DATA ? head.size : 0);
 }
 
+// How far the guest may go ahead of what is done.
+static void
+answer_behind(struct server *s, u32 stream, u32 behind)
+{
+    s->outputs[stream].behind = behind;
+    answer(s,
+           (struct channel_head){
+               .kind = CHANNEL_STREAM, .stream = (u8)stream, .size = behind},
+           NULL);
+}
+
+// After an error the guest may not go ahead any more: the next one is for the
+// write that it belongs to.
 static void
 answer_done(struct server *s, u32 stream, status_t status)
 {
+    if (status != OK && s->outputs[stream].behind > 0 && stream == PORT_STDOUT)
+        answer_behind(s, stream, 0);
     if (stream != PORT_STDIN) // there it is the debug port
         answer(s,
                (struct channel_head){.kind = CHANNEL_DONE,
@@ -181,11 +196,7 @@ static void
 greet(struct server *s)
 {
     for (u32 i = PORT_STDOUT; i < PORT_STREAMS; i++) {
-        answer(s,
-               (struct channel_head){.kind = CHANNEL_STREAM,
-                                     .stream = (u8)i,
-                                     .size = s->outputs[i].behind},
-               NULL);
+        answer_behind(s, i, s->outputs[i].behind);
         look_for_reader(s, i);
     }
     answer(s,

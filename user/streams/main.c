@@ -3,6 +3,7 @@
 //
 //     write            two lines to stdout and stderr in turn
 //     spam N           N bytes to stdout, 64 KiB at a time
+//     insist N         write a byte N times; how often that failed
 //     small N          N bytes to stdout, 1 KiB at a time
 //     count            read all in pieces of 64 KiB; their number and a sum
 //     copy             stdin to stdout
@@ -71,6 +72,16 @@ spam(long long left, long piece)
     if (status != 0)
         fprintf(stderr, "write: %s\n", strerror(errno));
     return status;
+}
+
+static int
+insist(long long times)
+{
+    int failures = 0;
+
+    for (; times > 0; times--)
+        failures += write(1, "x", 1) < 0;
+    return failures;
 }
 
 static int
@@ -188,6 +199,8 @@ main(int argc, char **argv)
         return write_both();
     if (strcmp(mode, "spam") == 0)
         return spam(number, sizeof(buffer));
+    if (strcmp(mode, "insist") == 0)
+        return insist(number);
     if (strcmp(mode, "small") == 0)
         return spam(number, 1024);
     if (strcmp(mode, "count") == 0)
