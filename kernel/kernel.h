@@ -53,7 +53,8 @@ void kernel_init(const struct host_module *const *modules);
 // Compiled code: immutable, shared, reference-counted.
 struct code_module;
 
-// Decode, validate and compile a copy of `bytes`.
+// Decode, validate and compile a copy of `bytes`.  Stops early with ERR_KILLED,
+// as making a process does.
 MUST_USE status_t code_module_new(struct code_module **out, struct bytes bytes,
                                   struct error *error);
 // The same, refusing modules that use these features (enum wasm_feature).
@@ -100,6 +101,11 @@ MUST_USE status_t process_wait(struct process *p, u64 deadline_ns,
 void process_kill(struct process *p, u32 exit_status);
 void process_release(struct process *p);
 
+// Run `run(arg)` in a thread of the kernel's own.  ERR_TIMED_OUT when it had not
+// ended at the deadline: then it was killed, and has returned all the same.
+MUST_USE status_t thread_run_until(void (*run)(void *arg), void *arg,
+                                   u64 deadline_ns);
+
 // --- for host functions ------------------------------------------------------
 
 // The thread that runs, by the stack it runs on.
@@ -134,6 +140,44 @@ MUST_USE status_t thread_sleep_until(u64 deadline_ns);
 // Kernel memory for objects and personalities, zeroed; NULL when there is none.
 MUST_USE void *kernel_alloc(u64 size);
 void kernel_free(void *ptr);
+
+// --- locks (lock.c, mutex.c) -------------------------------------------------
+
+// A spin lock: for a few instructions, never over a wait.  Taken with preemption
+// off (lock) or, where interrupts take it too, with interrupts off (lock_irq).
+struct lock {
+    u32 held;
+};
+
+void preempt_disable(void);
+void preempt_enable(void);
+void lock(struct lock *l);
+void unlock(struct lock *l);
+MUST_USE bool lock_irq(struct lock *l); // whether interrupts were on
+void lock_irq_nested(struct lock *l);   // interrupts are off already
+void unlock_irq(struct lock *l, bool on);
+
+struct wait_queue {
+    struct lock lock; // taken with interrupts off
+    struct list waiters;
+};
+
+// A sleeping lock: for work of any length.  Those who want it are served in turn;
+// none may hold a spin lock.
+struct mutex {
+    struct wait_queue queue; // its lock guards the rest
+    struct thread *owner;    // NULL: free or passed
+    bool passed;             // to one that was woken and has not run yet
+};
+
+void mutex_init(struct mutex *m);
+// OK, or ERR_KILLED: the thread was killed and does not have it.
+MUST_USE status_t mutex_lock(struct mutex *m);
+// Also for a killed thread, which has to give something back.  All who hold this
+// mutex let go of it soon, whatever happens.
+void mutex_lock_always(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+bool mutex_held(const struct mutex *m); // by the calling thread
 
 // --- console (console.c) -----------------------------------------------------
 
@@ -194,22 +238,6 @@ enum fault_action fault_handle(struct fault *fault, u64 *barrier_rsp);
 // The kernel's own part.  wasi/ and the ports stop reading here; the embedding
 // interface (instance.c) is also for tests and the script runner in tool/.
 // =============================================================================
-
-// --- lock.c ------------------------------------------------------------------
-
-// A spin lock.  Taken with preemption off (lock) or, where interrupts take it
-// too, with interrupts off (lock_irq).
-struct lock {
-    u32 held;
-};
-
-void preempt_disable(void);
-void preempt_enable(void);
-void lock(struct lock *l);
-void unlock(struct lock *l);
-MUST_USE bool lock_irq(struct lock *l); // whether interrupts were on
-void lock_irq_nested(struct lock *l);   // interrupts are off already
-void unlock_irq(struct lock *l, bool on);
 
 // --- heap.c ------------------------------------------------------------------
 
@@ -300,11 +328,6 @@ u64 timer_next(void);       // of this CPU
 bool timer_expire(u64 now); // true when it woke somebody
 
 // --- wait.c ------------------------------------------------------------------
-
-struct wait_queue {
-    struct lock lock; // taken with interrupts off
-    struct list waiters;
-};
 
 // How a wait ended.  Decided once, by compare-and-swap on waiter.outcome.
 enum wake { WAKE_NONE, WAKE_WAITING, WAKE_WOKEN, WAKE_TIMED_OUT, WAKE_KILLED };

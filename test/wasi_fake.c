@@ -116,6 +116,57 @@ thread_is_killed(void)
     return false;
 }
 
+status_t
+thread_run_until(void (*run)(void *arg), void *arg, u64 deadline_ns)
+{
+    (void)deadline_ns;
+    run(arg);
+    return OK;
+}
+
+// --- locks: there is one thread ----------------------------------------------
+
+void
+lock(struct lock *l)
+{
+    assert(!l->held);
+    l->held = 1;
+}
+
+void
+unlock(struct lock *l)
+{
+    assert(l->held);
+    l->held = 0;
+}
+
+void
+mutex_init(struct mutex *m)
+{
+    *m = (struct mutex){.passed = false};
+}
+
+status_t
+mutex_lock(struct mutex *m)
+{
+    assert(!m->passed);
+    m->passed = true;
+    return OK;
+}
+
+void
+mutex_lock_always(struct mutex *m)
+{
+    EXPECT_EQ(mutex_lock(m), OK);
+}
+
+void
+mutex_unlock(struct mutex *m)
+{
+    assert(m->passed);
+    m->passed = false;
+}
+
 // --- console, clock, numbers -------------------------------------------------
 
 status_t

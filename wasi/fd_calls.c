@@ -6,6 +6,7 @@
 enum {
     IOV_MAX = 1 << 20, // so that no call looks at more than some milliseconds
     GATHER = 512,
+    PIECE = MIB,
 };
 
 struct iovec {
@@ -66,24 +67,44 @@ partial(errno_t error, u64 total)
     return total > 0 ? WASI_SUCCESS : error;
 }
 
+// The file system is locked for a piece at a time, and a killed thread stops
+// there.  A stream is asked once.
+static errno_t
+read_pieces(struct file *f, u64 at, struct bytes to, u64 *total)
+{
+    bool stream = node_is_stream(f->node);
+    u64 deadline = f->flags & FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
+    u64 got = 0, size;
+
+    *total = 0;
+    do {
+        size = stream ? to.size : MIN(to.size - *total, PIECE);
+        struct bytes part = {to.ptr + *total, size};
+        if (thread_is_killed())
+            return WASI_INTR;
+        node_lock(f->node);
+        errno_t error =
+            f->node->ops->read(f->node, at + *total, part, deadline, &got);
+        node_unlock(f->node);
+        if (error != WASI_SUCCESS)
+            return error;
+        *total += got;
+    } while (!stream && got == size && *total < to.size);
+    return WASI_SUCCESS;
+}
+
 static errno_t
 read_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
 {
-    bool device = node_is_stream(f->node);
-    u64 deadline = f->flags & FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
     errno_t error = WASI_SUCCESS;
     struct bytes to;
     u64 got;
 
     *total = 0;
     while (next_buffer(&iovs, &count, &to, &error)) {
-        node_lock(f->node);
-        error = f->node->ops->read(f->node, at + *total, to, deadline, &got);
-        node_unlock(f->node);
-        if (error != WASI_SUCCESS)
-            break;
+        error = read_pieces(f, at + *total, to, &got);
         *total += got;
-        if (got < to.size || device)
+        if (error != WASI_SUCCESS || got < to.size || node_is_stream(f->node))
             break;
     }
     return partial(error, *total);
@@ -99,22 +120,37 @@ struct gather {
 };
 
 static errno_t
-send(struct gather *g, struct bytes from)
+send_piece(struct gather *g, struct bytes from, u64 *done)
 {
     struct node *n = g->file->node;
     struct filestat stat;
-    u64 done = 0;
+    u64 at = g->at;
 
     node_lock(n);
     if (g->file->flags & FDFLAG_APPEND) {
         n->ops->stat(n, &stat);
-        g->at = stat.size;
+        at = stat.size;
     }
-    errno_t error = n->ops->write(n, g->at, from, &done);
+    errno_t error = n->ops->write(n, at, from, done);
     node_unlock(n);
-    g->at += done;
-    g->total += done;
-    return error == WASI_SUCCESS && done < from.size ? WASI_NOSPC : error;
+    if (*done > 0) // what was refused moves nothing
+        g->at = at + *done;
+    g->total += *done;
+    return error == WASI_SUCCESS && *done < from.size ? WASI_NOSPC : error;
+}
+
+static errno_t
+send(struct gather *g, struct bytes from)
+{
+    errno_t error = WASI_SUCCESS;
+
+    for (u64 at = 0, done = 0; error == WASI_SUCCESS && at < from.size;
+         at += done) {
+        struct bytes part = {from.ptr + at, MIN(from.size - at, PIECE)};
+        done = 0;
+        error = thread_is_killed() ? WASI_INTR : send_piece(g, part, &done);
+    }
+    return error;
 }
 
 static errno_t
@@ -195,14 +231,6 @@ check_positioned_io(const struct file *f, bool can, const struct io *io)
     return error;
 }
 
-static void
-set_offset(struct wasi *w, struct file *f, u64 offset)
-{
-    wasi_lock(w);
-    f->offset = offset;
-    wasi_unlock(w);
-}
-
 errno_t
 wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out)
 {
@@ -214,11 +242,14 @@ wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out)
 
     if (error != WASI_SUCCESS)
         return error;
-    u64 at = f->offset;
     error = check_io(f, f->node->ops->read != NULL, &io);
     if (error == WASI_SUCCESS)
-        error = read_vectors(f, at, iovs, count, &total);
-    set_offset(w, f, at + total);
+        error = file_lock(f);
+    if (error == WASI_SUCCESS) {
+        error = read_vectors(f, f->offset, iovs, count, &total);
+        f->offset += total;
+        file_unlock(f);
+    }
     return finish_io(w, f, error, total, out);
 }
 
@@ -233,11 +264,13 @@ wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out)
 
     if (error != WASI_SUCCESS)
         return error;
-    u64 at = f->offset;
     error = check_io(f, f->node->ops->write != NULL, &io);
     if (error == WASI_SUCCESS)
-        error = write_vectors(f, &at, iovs, count, &total);
-    set_offset(w, f, at);
+        error = file_lock(f);
+    if (error == WASI_SUCCESS) {
+        error = write_vectors(f, &f->offset, iovs, count, &total);
+        file_unlock(f);
+    }
     return finish_io(w, f, error, total, out);
 }
 
@@ -313,19 +346,23 @@ seek(u32 fd, u64 delta, enum whence whence, u32 out)
         return WASI_FAULT;
     // Asking where one is takes less than going somewhere else.
     bool asks = whence == WHENCE_CUR && delta == 0;
-    wasi_lock(w);
-    errno_t error = file_find(w, fd, 0, &f);
-    if (error == WASI_SUCCESS && node_is_stream(f->node))
+    errno_t error = file_hold(w, fd, 0, &f);
+    if (error != WASI_SUCCESS)
+        return error;
+    if (node_is_stream(f->node))
         error = WASI_SPIPE;
-    else if (error == WASI_SUCCESS && f->node->type == FILETYPE_DIRECTORY)
+    else if (f->node->type == FILETYPE_DIRECTORY)
         error = WASI_BADF;
-    if (error == WASI_SUCCESS)
-        error = file_find(w, fd, asks ? CAN_FD_TELL : CAN_FD_SEEK, &f);
-    if (error == WASI_SUCCESS)
+    else if (!(f->rights & (asks ? CAN_FD_TELL : CAN_FD_SEEK)))
+        error = WASI_NOTCAPABLE;
+    else
+        error = file_lock(f);
+    if (error == WASI_SUCCESS) {
         error = move_offset(f, delta, whence);
-    if (error == WASI_SUCCESS)
         offset = f->offset;
-    wasi_unlock(w);
+        file_unlock(f);
+    }
+    file_drop(w, f);
     if (error == WASI_SUCCESS && !user_write(out, &offset, sizeof(offset)))
         error = WASI_FAULT;
     return error;
@@ -370,7 +407,7 @@ wasi_fd_fdstat_get(u32 fd, u32 out)
     struct fdstat stat = {0};
     struct file *f;
 
-    wasi_lock(w);
+    lock(&w->lock);
     errno_t error = file_find(w, fd, 0, &f);
     if (error == WASI_SUCCESS)
         stat = (struct fdstat){
@@ -379,7 +416,7 @@ wasi_fd_fdstat_get(u32 fd, u32 out)
             .rights = f->rights,
             .inheriting = f->inheriting,
         };
-    wasi_unlock(w);
+    unlock(&w->lock);
     if (error == WASI_SUCCESS && !user_write(out, &stat, sizeof(stat)))
         error = WASI_FAULT;
     return error;
@@ -393,11 +430,11 @@ wasi_fd_fdstat_set_flags(u32 fd, u32 flags)
 
     if (flags & ~(u32)FDFLAGS_ALL)
         return WASI_INVAL;
-    wasi_lock(w);
+    lock(&w->lock);
     errno_t error = file_find(w, fd, CAN_FD_FDSTAT_SET_FLAGS, &f);
     if (error == WASI_SUCCESS)
         f->flags = flags;
-    wasi_unlock(w);
+    unlock(&w->lock);
     return error;
 }
 
@@ -408,7 +445,7 @@ wasi_fd_fdstat_set_rights(u32 fd, u64 rights, u64 inheriting)
     struct wasi *w = wasi_current();
     struct file *f;
 
-    wasi_lock(w);
+    lock(&w->lock);
     errno_t error = file_find(w, fd, 0, &f);
     if (error == WASI_SUCCESS &&
         ((rights & ~f->rights) || (inheriting & ~f->inheriting)))
@@ -417,7 +454,7 @@ wasi_fd_fdstat_set_rights(u32 fd, u64 rights, u64 inheriting)
         f->rights = rights;
         f->inheriting = inheriting;
     }
-    wasi_unlock(w);
+    unlock(&w->lock);
     return error;
 }
 
@@ -569,11 +606,11 @@ find_preopen(struct wasi *w, u32 fd, struct string *name)
 {
     struct file *f;
 
-    wasi_lock(w);
+    lock(&w->lock);
     errno_t error = file_find(w, fd, 0, &f);
     if (error == WASI_SUCCESS)
         *name = f->preopen;
-    wasi_unlock(w);
+    unlock(&w->lock);
     return error == WASI_SUCCESS && name->len == 0 ? WASI_BADF : error;
 }
 
@@ -667,11 +704,13 @@ wasi_fd_close(u32 fd)
     struct wasi *w = wasi_current();
     struct file *f;
 
-    wasi_lock(w);
+    lock(&w->lock);
     errno_t error = file_find(w, fd, 0, &f);
     if (error == WASI_SUCCESS)
-        file_remove(w, fd);
-    wasi_unlock(w);
+        w->files[index_masked(fd, FILES_MAX)] = NULL;
+    unlock(&w->lock);
+    if (error == WASI_SUCCESS)
+        file_drop(w, f);
     return error;
 }
 
@@ -679,18 +718,20 @@ errno_t
 wasi_fd_renumber(u32 from, u32 to)
 {
     struct wasi *w = wasi_current();
-    struct file *f, *old;
+    struct file *f, *old = NULL;
 
-    wasi_lock(w);
+    lock(&w->lock);
     errno_t error = file_find(w, from, 0, &f);
     if (error == WASI_SUCCESS)
         error = file_find(w, to, 0, &old);
-    if (error == WASI_SUCCESS && from != to) {
-        file_remove(w, to);
-        w->files[to] = f;
-        w->files[from] = NULL;
+    bool moves = error == WASI_SUCCESS && from != to;
+    if (moves) {
+        w->files[index_masked(to, FILES_MAX)] = f;
+        w->files[index_masked(from, FILES_MAX)] = NULL;
     }
-    wasi_unlock(w);
+    unlock(&w->lock);
+    if (moves)
+        file_drop(w, old);
     return error;
 }
 
@@ -702,9 +743,9 @@ check_only(u32 fd, u64 rights)
     struct wasi *w = wasi_current();
     struct file *f;
 
-    wasi_lock(w);
+    lock(&w->lock);
     errno_t error = file_find(w, fd, rights, &f);
-    wasi_unlock(w);
+    unlock(&w->lock);
     return error;
 }
 

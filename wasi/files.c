@@ -8,19 +8,6 @@ wasi_current(void)
     return process_personality(process_current());
 }
 
-void
-wasi_lock(struct wasi *w)
-{
-    while (__atomic_exchange_n(&w->lock, 1, __ATOMIC_ACQUIRE) != 0)
-        thread_yield();
-}
-
-void
-wasi_unlock(struct wasi *w)
-{
-    __atomic_store_n(&w->lock, 0, __ATOMIC_RELEASE);
-}
-
 u64
 rights_of_type(u8 type)
 {
@@ -36,25 +23,39 @@ rights_of_type(u8 type)
     return rights;
 }
 
-errno_t
-file_install(struct wasi *w, const struct file *init, u32 *fd)
+// w->lock is held.
+static u32
+free_descriptor(const struct wasi *w)
 {
     u32 at = 0;
 
     while (at < FILES_MAX && w->files[at] != NULL)
         at++;
-    if (at == FILES_MAX)
-        return WASI_MFILE;
+    return at;
+}
+
+errno_t
+file_install(struct wasi *w, const struct file *init, u32 *fd)
+{
     struct file *f = kernel_alloc(sizeof(*f));
+
     if (f == NULL)
         return WASI_NOMEM;
     *f = *init;
     f->refs = 1;
-    node_hold(f->node);
-    list_append(&w->open, &f->link);
-    w->files[at] = f;
-    *fd = at;
-    return WASI_SUCCESS;
+    mutex_init(&f->lock);
+    lock(&w->lock);
+    *fd = free_descriptor(w);
+    bool found = *fd < FILES_MAX;
+    if (found) {
+        node_hold(f->node);
+        list_append(&w->open, &f->link);
+        w->files[*fd] = f;
+    }
+    unlock(&w->lock);
+    if (!found)
+        kernel_free(f);
+    return found ? WASI_SUCCESS : WASI_MFILE;
 }
 
 errno_t
@@ -74,57 +75,57 @@ file_find(struct wasi *w, u32 fd, u64 rights, struct file **out)
     return WASI_SUCCESS;
 }
 
-static void
-free_file(struct file *f)
-{
-    node_drop(f->node);
-    list_remove(&f->link);
-    kernel_free(f);
-}
-
-static void
-drop_locked(struct file *f)
-{
-    if (count_down(&f->refs))
-        free_file(f);
-}
-
-void
-file_remove(struct wasi *w, u32 fd)
-{
-    fd = (u32)index_masked(fd, FILES_MAX);
-    struct file *f = w->files[fd];
-
-    w->files[fd] = NULL;
-    drop_locked(f);
-}
-
 errno_t
 file_hold(struct wasi *w, u32 fd, u64 rights, struct file **out)
 {
-    wasi_lock(w);
+    lock(&w->lock);
     errno_t error = file_find(w, fd, rights, out);
     if (error == WASI_SUCCESS)
         count_up(&(*out)->refs);
-    wasi_unlock(w);
+    unlock(&w->lock);
     return error;
 }
 
 void
 file_drop(struct wasi *w, struct file *f)
 {
-    wasi_lock(w);
-    drop_locked(f);
-    wasi_unlock(w);
+    lock(&w->lock);
+    bool last = count_down(&f->refs);
+    if (last)
+        list_remove(&f->link);
+    unlock(&w->lock);
+    if (!last)
+        return;
+    node_drop(f->node);
+    kernel_free(f);
 }
 
+errno_t
+file_lock(struct file *f)
+{
+    if (node_is_stream(f->node))
+        return WASI_SUCCESS;
+    return mutex_lock(&f->lock) == OK ? WASI_SUCCESS : WASI_INTR;
+}
+
+void
+file_unlock(struct file *f)
+{
+    if (!node_is_stream(f->node))
+        mutex_unlock(&f->lock);
+}
+
+// Nobody runs in the process any more.
 static void
 wasi_detach(struct process *p)
 {
     struct wasi *w = process_personality(p);
 
-    while (!list_empty(&w->open))
-        free_file(CONTAINER(w->open.next, struct file, link));
+    while (!list_empty(&w->open)) {
+        struct file *f = CONTAINER(w->open.next, struct file, link);
+        f->refs = 1;
+        file_drop(w, f);
+    }
     kernel_free(w);
 }
 
@@ -183,6 +184,7 @@ wasi_attach(struct process *p, const struct wasi_setup *setup)
     w->env = env;
     w->started_ns = port_monotonic_ns();
     list_init(&w->open);
+    mutex_init(&w->walking);
     process_set_personality(p, &wasi_personality, w);
     errno_t error = install_streams(w, setup->terminals);
     for (u32 i = 0; i < setup->preopen_count && error == WASI_SUCCESS; i++)

@@ -46,18 +46,23 @@ take_text(u32 ptr, u32 size, char *buffer, struct string *out)
     return WASI_SUCCESS;
 }
 
+// On success the directory is held.
 static errno_t
 take_name(struct wasi *w, struct name *name, char *buffer)
 {
     errno_t error = take_text(name->ptr, name->size, buffer, &name->path);
 
     if (error == WASI_SUCCESS)
-        error = file_find(w, name->fd, 0, &name->dir);
+        error = file_hold(w, name->fd, 0, &name->dir);
     if (error != WASI_SUCCESS)
         return error;
     if (name->dir->node->type != FILETYPE_DIRECTORY)
-        return WASI_NOTDIR;
-    return file_find(w, name->fd, name->rights, &name->dir);
+        error = WASI_NOTDIR;
+    else if (name->rights & ~name->dir->rights)
+        error = WASI_NOTCAPABLE;
+    if (error != WASI_SUCCESS)
+        file_drop(w, name->dir);
+    return error;
 }
 
 static errno_t
@@ -75,7 +80,8 @@ with_name(struct name *name, action act, void *arg)
 {
     struct wasi *w = wasi_current();
 
-    wasi_lock(w);
+    if (mutex_lock(&w->walking) != OK)
+        return WASI_INTR;
     errno_t error = take_name(w, name, w->path[0]);
     if (error == WASI_SUCCESS) {
         node_lock(name->dir->node);
@@ -83,8 +89,9 @@ with_name(struct name *name, action act, void *arg)
         if (error == WASI_SUCCESS)
             error = act(w, name, arg);
         node_unlock(name->dir->node);
+        file_drop(w, name->dir);
     }
-    wasi_unlock(w);
+    mutex_unlock(&w->walking);
     return error;
 }
 
@@ -330,28 +337,39 @@ same_file_system(struct node *a, struct node *b)
 
 typedef errno_t (*action2)(struct name *from, struct name *to);
 
+// Walk from two directories that are held, in one file system.
+static errno_t
+walk_both(struct wasi *w, struct name *from, struct name *to, action2 act)
+{
+    if (!same_file_system(from->dir->node, to->dir->node))
+        return WASI_XDEV;
+    node_lock(from->dir->node);
+    errno_t error = walk(from, w->path[1]);
+    if (error == WASI_SUCCESS)
+        error = walk(to, w->path[3]);
+    if (error == WASI_SUCCESS)
+        error = act(from, to);
+    node_unlock(from->dir->node);
+    return error;
+}
+
 static errno_t
 with_names(struct name *from, struct name *to, action2 act)
 {
     struct wasi *w = wasi_current();
 
-    wasi_lock(w);
+    if (mutex_lock(&w->walking) != OK)
+        return WASI_INTR;
     errno_t error = take_name(w, from, w->path[0]);
-    if (error == WASI_SUCCESS)
-        error = take_name(w, to, w->path[2]);
-    if (error == WASI_SUCCESS &&
-        !same_file_system(from->dir->node, to->dir->node))
-        error = WASI_XDEV;
     if (error == WASI_SUCCESS) {
-        node_lock(from->dir->node);
-        error = walk(from, w->path[1]);
-        if (error == WASI_SUCCESS)
-            error = walk(to, w->path[3]);
-        if (error == WASI_SUCCESS)
-            error = act(from, to);
-        node_unlock(from->dir->node);
+        error = take_name(w, to, w->path[2]);
+        if (error == WASI_SUCCESS) {
+            error = walk_both(w, from, to, act);
+            file_drop(w, to->dir);
+        }
+        file_drop(w, from->dir);
     }
-    wasi_unlock(w);
+    mutex_unlock(&w->walking);
     return error;
 }
 

@@ -88,13 +88,17 @@ watch_file(struct watch *watch, const struct subscription *s)
     if (error != WASI_SUCCESS)
         return error;
     node_stat(f->node, &stat);
-    watch->size = stat.size > f->offset ? stat.size - f->offset : 0;
+    error = file_lock(f);
+    if (error == WASI_SUCCESS) {
+        watch->size = stat.size > f->offset ? stat.size - f->offset : 0;
+        file_unlock(f);
+    }
     if (s->type == EVENT_READ && f->node->ops->wait != NULL)
         watch->device = f->node;
     else
         watch->ready = true;
     file_drop(w, f);
-    return WASI_SUCCESS;
+    return error;
 }
 
 static struct watch

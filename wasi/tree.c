@@ -39,7 +39,7 @@ struct tree_name {
 };
 
 struct tree {
-    u32 lock;
+    struct mutex lock;
     bool writable; // something in it is
     u64 seed;
     struct tree_name **buckets;
@@ -415,6 +415,7 @@ tree_new(struct bytes archive, struct error *error)
     port_random(&tree->seed, sizeof(tree->seed));
     tree->bytes_left = available / 2;
     list_init(&tree->nodes);
+    mutex_init(&tree->lock);
     tree->root = node_new(tree, FILETYPE_DIRECTORY, 0);
     if (tree->root == NULL || !grow_buckets(tree)) {
         error_set(error, ERR_NO_MEMORY, 0, "out of memory");
@@ -486,16 +487,15 @@ tree_data(struct node *n)
 static void
 lock_tree(struct tree *tree)
 {
-    while (tree->writable &&
-           __atomic_exchange_n(&tree->lock, 1, __ATOMIC_ACQUIRE) != 0)
-        thread_yield();
+    if (tree->writable)
+        mutex_lock_always(&tree->lock);
 }
 
 static void
 unlock_tree(struct tree *tree)
 {
     if (tree->writable)
-        __atomic_store_n(&tree->lock, 0, __ATOMIC_RELEASE);
+        mutex_unlock(&tree->lock);
 }
 
 static void

@@ -201,12 +201,18 @@ enum { FILES_MAX = 1024 };
 
 // An open file.  The table entry and each call in progress hold a reference.
 struct file {
-    struct list link; // in wasi.open
     struct node *node;
+
+    // Under wasi.lock.
+    struct list link; // in wasi.open
     u32 refs;
     u32 flags; // FDFLAG_
-    u64 offset;
     u64 rights, inheriting;
+
+    // Held over a whole read or write at the offset, so that they are atomic to
+    // each other (not for streams, which have none).
+    struct mutex lock;
+    u64 offset;            // under `lock`
     struct string preopen; // the name of a directory open from the start
 };
 
@@ -214,33 +220,38 @@ struct file {
 struct wasi {
     struct bytes args, env; // NUL-terminated strings, end to end
     u64 started_ns;
-    u32 lock;         // protects the rest
+
+    // The table of descriptors.  Not held over an operation on a node.
+    struct lock lock;
     struct list open; // every struct file, to free them at the end
     struct file *files[FILES_MAX];
+
+    // One call on names at a time.
+    struct mutex walking;
     char path[4][PATH_SIZE]; // two as given, two while walking
 };
 
 // The state of the calling process.
 struct wasi *wasi_current(void);
 
-// Exclusion between threads of one process.  Nobody waits for anything else
-// while holding it.
-void wasi_lock(struct wasi *w);
-void wasi_unlock(struct wasi *w);
-
 // Rights that a descriptor of this node can have.
 u64 rights_of_type(u8 type);
 
-// All of these want the lock to be held.
+// A new descriptor of what `init` says, the lowest that is free.
 MUST_USE errno_t file_install(struct wasi *w, const struct file *init, u32 *fd);
+
+// The open file behind a descriptor that carries `rights`, under w->lock.
 MUST_USE errno_t file_find(struct wasi *w, u32 fd, u64 rights,
                            struct file **out);
-void file_remove(struct wasi *w, u32 fd);
 
-// As file_find, with a reference for use without the lock.
+// The same with a reference, for use without the lock.
 MUST_USE errno_t file_hold(struct wasi *w, u32 fd, u64 rights,
                            struct file **out);
 void file_drop(struct wasi *w, struct file *f);
+
+// Have the offset for oneself; nothing to do for streams.  WASI_INTR: killed.
+MUST_USE errno_t file_lock(struct file *f);
+void file_unlock(struct file *f);
 
 // A directory that a program has open from the start.
 struct preopen {

@@ -39,6 +39,13 @@ done
 echo "64000 turns, 1280 names, 42736 left" >"$work/want"
 check threads 0 $run "$user/threads.wasm"
 
+# --- three threads write to one descriptor: no byte is lost --------------------------
+
+wat2wasm --enable-threads test/programs/records.wat -o "$work/records.wasm" ||
+    exit 1
+mkdir -p "$work/files" && : >"$work/files/some"
+check "records" 0 $run --dir-copy "$work/files" "$work/records.wasm"
+
 # --- traps: reason, function name, status 134; the next program still runs --------------
 
 while read -r trap function reason; do

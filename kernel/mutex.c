@@ -1,0 +1,59 @@
+// kernel/mutex.c: sleeping locks.
+//
+// A mutex may be held over waits and over work of any length; whoever wants it
+// sleeps, is served in turn, and is not kept from dying.  An unlock passes the
+// mutex on: between the wake-up and the run of the next owner it is nobody
+// else's.
+
+#include "kernel/kernel.h"
+
+void
+mutex_init(struct mutex *m)
+{
+    *m = (struct mutex){.owner = NULL};
+    wait_queue_init(&m->queue);
+}
+
+status_t
+mutex_lock(struct mutex *m)
+{
+    struct thread *t = thread_current();
+    bool on = lock_irq(&m->queue.lock);
+    status_t status = OK;
+
+    assert(m->owner != t);
+    if (m->owner != NULL || m->passed) {
+        status = wait_queue_wait(&m->queue, 0, UINT64_MAX, on);
+        on = lock_irq(&m->queue.lock);
+    }
+    if (status == OK) {
+        m->owner = t;
+        m->passed = false;
+    }
+    unlock_irq(&m->queue.lock, on);
+    return status;
+}
+
+void
+mutex_lock_always(struct mutex *m)
+{
+    while (mutex_lock(m) != OK)
+        thread_yield();
+}
+
+void
+mutex_unlock(struct mutex *m)
+{
+    bool on = lock_irq(&m->queue.lock);
+
+    assert(m->owner == thread_current());
+    m->owner = NULL;
+    m->passed = wait_queue_wake(&m->queue, 0, 1) > 0;
+    unlock_irq(&m->queue.lock, on);
+}
+
+bool
+mutex_held(const struct mutex *m)
+{
+    return m->owner == thread_current();
+}

@@ -1,0 +1,120 @@
+// test/kernel_lock.c: sleeping locks.
+
+#include "test/kernel_frame.h"
+
+static void
+wait_until_blocked(struct thread *t)
+{
+    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
+        thread_yield();
+}
+
+static struct {
+    struct mutex mutex;
+    u32 inside, wrong, count;
+    u32 order[8], next;
+} shared;
+
+// Hold it over a wait, too.
+static void
+count_inside(void *arg)
+{
+    (void)arg;
+    for (u32 i = 0; i < 200; i++) {
+        EXPECT_EQ(mutex_lock(&shared.mutex), OK);
+        shared.wrong += shared.inside++ != 0;
+        u32 count = shared.count;
+        if (i % 8 == 0)
+            EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000), OK);
+        else
+            thread_yield();
+        shared.count = count + 1;
+        shared.inside--;
+        mutex_unlock(&shared.mutex);
+    }
+}
+
+TEST_KERNEL(mutex_excludes)
+{
+    struct thread *threads[8];
+
+    shared.inside = shared.wrong = shared.count = 0;
+    mutex_init(&shared.mutex);
+    for (u32 i = 0; i < 8; i++) {
+        EXPECT_EQ(thread_new(&threads[i], NULL, count_inside, NULL), OK);
+        sched_start(threads[i]);
+    }
+    for (u32 i = 0; i < 8; i++) {
+        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        thread_release(threads[i]);
+    }
+    EXPECT_EQ(shared.count, 1600);
+    EXPECT_EQ(shared.wrong, 0);
+}
+
+static void
+line_up(void *arg)
+{
+    if (mutex_lock(&shared.mutex) != OK)
+        return;
+    shared.order[shared.next++] = (u32)(u64)arg;
+    mutex_unlock(&shared.mutex);
+}
+
+// One of those that wait is killed: the others are served in turn.
+TEST_KERNEL(mutex_serves_in_order_and_lets_die)
+{
+    struct thread *threads[8];
+
+    shared.next = 0;
+    mutex_init(&shared.mutex);
+    EXPECT_EQ(mutex_lock(&shared.mutex), OK);
+    EXPECT(mutex_held(&shared.mutex));
+    for (u64 i = 0; i < 8; i++) {
+        EXPECT_EQ(thread_new(&threads[i], NULL, line_up, (void *)i), OK);
+        sched_start(threads[i]);
+        wait_until_blocked(threads[i]);
+    }
+    thread_kill(threads[3]);
+    EXPECT_EQ(thread_join(threads[3], UINT64_MAX), OK);
+    mutex_unlock(&shared.mutex);
+    for (u32 i = 0; i < 8; i++) {
+        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        thread_release(threads[i]);
+    }
+    EXPECT_EQ(shared.next, 7);
+    for (u32 i = 0; i < 7; i++)
+        EXPECT_EQ(shared.order[i], i < 3 ? i : i + 1);
+}
+
+static void
+give_back(void *arg)
+{
+    status_t *status = arg;
+
+    *status = mutex_lock(&shared.mutex);
+    mutex_lock_always(&shared.mutex);
+    shared.count++;
+    mutex_unlock(&shared.mutex);
+}
+
+TEST_KERNEL(mutex_can_be_had_to_give_back)
+{
+    status_t status = OK;
+    struct thread *t;
+
+    shared.count = 0;
+    mutex_init(&shared.mutex);
+    EXPECT_EQ(mutex_lock(&shared.mutex), OK);
+    EXPECT_EQ(thread_new(&t, NULL, give_back, &status), OK);
+    sched_start(t);
+    wait_until_blocked(t);
+    thread_kill(t);
+    thread_yield();
+    EXPECT_EQ(shared.count, 0);
+    mutex_unlock(&shared.mutex);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    EXPECT_EQ(status, ERR_KILLED);
+    EXPECT_EQ(shared.count, 1);
+    thread_release(t);
+}
