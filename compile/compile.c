@@ -44,7 +44,7 @@ print_head(struct printer *p, const struct compiler *c, u32 func)
 }
 
 // A step is done: tell who wants to know, and show what it made.
-static void
+static status_t
 finish_step(const struct compiler *c, const char *step, const struct fn *fn,
             const struct mach *m, bool allocated)
 {
@@ -52,13 +52,15 @@ finish_step(const struct compiler *c, const char *step, const struct fn *fn,
 
     if (c->options->step != NULL)
         c->options->step(c->options->self, step, fn->index);
-    if (p == NULL)
-        return;
-    print_head(p, c, fn->index);
-    if (m == NULL)
-        fn_print(p, fn);
-    else
-        mach_print(p, m, allocated);
+    if (p != NULL) {
+        print_head(p, c, fn->index);
+        if (m == NULL)
+            fn_print(p, fn);
+        else
+            mach_print(p, m, allocated);
+    }
+    bool stop = c->options->stopped != NULL && c->options->stopped();
+    return stop ? ERR_KILLED : OK;
 }
 
 static status_t
@@ -80,14 +82,16 @@ static status_t
 generate(struct compiler *c, struct fn *fn, struct mach *m)
 {
     u64 mark = arena_mark(c->temp);
-    status_t status;
+    status_t status = finish_step(c, "build", fn, NULL, false);
 
-    finish_step(c, "build", fn, NULL, false);
-    status = mach_select(m, fn, c->options->features, c->temp);
+    if (status == OK)
+        status = mach_select(m, fn, c->options->features, c->temp);
     if (status != OK)
         return status;
     mach_keep(m, c->temp, mark);
-    finish_step(c, "select", fn, m, false);
+    status = finish_step(c, "select", fn, m, false);
+    if (status != OK)
+        return status;
     m->dump_live = dump_of(c, "live", fn->index);
     if (m->dump_live != NULL)
         print_head(m->dump_live, c, fn->index);
@@ -95,8 +99,7 @@ generate(struct compiler *c, struct fn *fn, struct mach *m)
     if (status != OK)
         return status;
     mach_keep(m, c->temp, mark);
-    finish_step(c, "allocate", fn, m, true);
-    return OK;
+    return finish_step(c, "allocate", fn, m, true);
 }
 
 static status_t

@@ -13,6 +13,8 @@ struct compile_options {
     bool plain;      // force plain mode, for tests
     u32 part_ins;    // end parts of plain mode at this many instructions of the
                      // IR, 0: a good number; for tests
+    // Asked after each step when not NULL: true ends it all with ERR_KILLED.
+    bool (*stopped)(void);
     // Called after each step of each function when not NULL: for
     // `nebulet dump` and for timing.
     void (*step)(void *self, const char *step, u32 func);

@@ -9,10 +9,11 @@
 
 #include "compile/compile.h"
 
+// Whatever takes long takes memory: a killed thread gets none.
 static bool
 commit(struct arena *arena, u64 from, u64 to)
 {
-    return port_commit(arena->base + from, to - from);
+    return !thread_is_killed() && port_commit(arena->base + from, to - from);
 }
 
 // An arena of at most `size` bytes.
@@ -137,7 +138,8 @@ static status_t
 compile(struct code_module *m, struct error *error)
 {
     struct compile_options options = {.features = cpu_features,
-                                      .check_pads = CHECKED};
+                                      .check_pads = CHECKED,
+                                      .stopped = thread_is_killed};
     struct scratch s;
 
     if (!scratch_new(&s, m->bytes.size))
@@ -204,6 +206,10 @@ code_module_new_without(struct code_module **out, struct bytes bytes,
     if (status == OK) {
         *out = m;
         return OK;
+    }
+    if (thread_is_killed()) {
+        status = ERR_KILLED;
+        *error = (struct error){OK, 0, NULL};
     }
     error_set(error, status, 0, status_text(status));
     object_release(&m->object);

@@ -178,6 +178,8 @@ instance_load(struct instance **out, struct process *p, struct code_module *m,
     if (status == OK) {
         *out = i;
         status = instance_initialise(i, error, trap); // from here on i stays
+        if (thread_is_killed())
+            status = ERR_KILLED; // something may be missing
     }
     if (status == ERR_TRAP)
         error_set(error, status, 0, trap_text(*trap));

@@ -125,6 +125,8 @@ apply_elem(struct instance *i, const struct elem_segment *s)
 
 // --- data --------------------------------------------------------------------
 
+enum { PIECE = MIB }; // bytes between two looks at whether we were killed
+
 static enum trap
 copy_data(struct instance *i, u32 memory, const struct data_segment *s, u64 to,
           u64 from, u64 size)
@@ -133,11 +135,16 @@ copy_data(struct instance *i, u32 memory, const struct data_segment *s, u64 to,
 
     if (!memory_contains(m, to, size))
         return TRAP_MEMORY_BOUNDS;
-    if (!memory_touch(m, to, size))
-        return TRAP_NO_MEMORY;
     to = index_masked(to, m->view.size + 1);
     from = index_masked(from, s->size + 1);
-    memcpy(m->base + to, i->code->bytes.ptr + s->at + from, size);
+    for (u64 done = 0; done < size && !thread_is_killed();) {
+        u64 piece = MIN(size - done, PIECE);
+        if (!memory_touch(m, to + done, piece))
+            return TRAP_NO_MEMORY;
+        memcpy(m->base + to + done, i->code->bytes.ptr + s->at + from + done,
+               piece);
+        done += piece;
+    }
     return TRAP_NONE;
 }
 

@@ -246,3 +246,22 @@ thread_sleep_until(u64 deadline_ns)
     status_t status = wait_queue_wait(&nobody, 0, deadline_ns, on);
     return status == ERR_KILLED ? status : OK;
 }
+
+status_t
+thread_run_until(void (*run)(void *arg), void *arg, u64 deadline_ns)
+{
+    struct thread *t;
+    status_t status = thread_new(&t, NULL, run, arg);
+
+    if (status != OK)
+        return status;
+    sched_start(t);
+    status = thread_join(t, deadline_ns);
+    if (status != OK) {
+        thread_kill(t);
+        while (thread_join(t, UINT64_MAX) != OK)
+            thread_yield(); // we were killed, too, but `arg` is still in use
+    }
+    thread_release(t);
+    return status;
+}

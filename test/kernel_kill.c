@@ -295,3 +295,65 @@ TEST_KERNEL(kill_finds_threads_in_c)
     }
     process_release(p);
 }
+
+// --- loading -----------------------------------------------------------------
+
+struct load {
+    struct code_module *code;       // compiled before
+    status_t compiled, made, waits; // what became of it in a killed thread
+};
+
+static void
+load_killed(void *arg)
+{
+    struct load *l = arg;
+    struct code_module *code;
+    struct process *p;
+    struct error error;
+    char text[64];
+
+    l->waits = wait_in_queue();
+    l->compiled = code_module_new(&code, l->code->bytes, &error);
+    EXPECT_EQ(error.status, ERR_KILLED);
+    l->made = process_new(&p, l->code, "load", &error, text, sizeof(text));
+}
+
+TEST_KERNEL(kill_ends_loading)
+{
+    struct load l = {.code = test_compile("count")};
+    struct thread *t;
+
+    wait_queue_init(&nothing.queue);
+    EXPECT_EQ(thread_new(&t, NULL, load_killed, &l), OK);
+    sched_start(t);
+    wait_until_blocked(t);
+    kill_and_join(t);
+    EXPECT_EQ(l.waits, ERR_KILLED);
+    EXPECT_EQ(l.compiled, ERR_KILLED);
+    EXPECT_EQ(l.made, ERR_KILLED);
+    code_module_release(l.code);
+}
+
+static void
+run_long(void *arg)
+{
+    *(status_t *)arg = wait_asleep();
+}
+
+static void
+run_short(void *arg)
+{
+    *(status_t *)arg = OK;
+}
+
+TEST_KERNEL(run_until_ends_at_the_deadline)
+{
+    status_t status = ERR_FULL;
+
+    EXPECT_EQ(thread_run_until(run_short, &status, UINT64_MAX), OK);
+    EXPECT_EQ(status, OK);
+    EXPECT_EQ(
+        thread_run_until(run_long, &status, port_monotonic_ns() + 1000000),
+        ERR_TIMED_OUT);
+    EXPECT_EQ(status, ERR_KILLED);
+}

@@ -218,28 +218,58 @@ start_process(const struct boot *boot, struct process *p, struct node *dir,
     return status;
 }
 
+// The work of loading, which takes its time: in a thread of its own, so that it
+// can be killed.
+struct loading {
+    struct node *dir;
+    struct process *process;
+    struct error error;
+    char details[TEXT_SIZE];
+    status_t status;
+};
+
+static void
+load(void *arg)
+{
+    struct loading *l = arg;
+
+    l->status = new_process(&l->process, l->dir, &l->error, l->details);
+}
+
+static void
+time_out(struct boot *boot)
+{
+    boot->timed_out = true;
+    klog("nebulet: timeout, killing all programs");
+    for (u32 i = 0; i < boot->count; i++)
+        if (boot->programs[i].process != NULL && !boot->programs[i].ended)
+            process_kill(boot->programs[i].process, STATUS_TIMEOUT);
+}
+
 static void
 start_program(struct boot *boot, u32 index)
 {
     struct program *program = &boot->programs[index];
     struct node *dir = program_dir(boot->run, index);
-    struct error error = {OK, 0, NULL};
-    char details[TEXT_SIZE] = "";
-    struct process *p = NULL;
+    struct loading l = {.dir = dir};
+    status_t status = thread_run_until(load, &l, boot->deadline_ns);
 
-    status_t status = new_process(&p, dir, &error, details);
+    if (status == ERR_TIMED_OUT)
+        time_out(boot);
+    else if (status == OK)
+        status = l.status;
     if (status == OK)
-        status = start_process(boot, p, dir, details);
+        status = start_process(boot, l.process, dir, l.details);
     if (status == OK) {
-        program->process = p;
+        program->process = l.process;
         return;
     }
-    if (status != ERR_UNKNOWN_IMPORT)
-        report(dir, status, &error, details);
-    program->status = STATUS_BAD;
+    if (!boot->timed_out && status != ERR_UNKNOWN_IMPORT)
+        report(dir, status, &l.error, l.details);
+    program->status = boot->timed_out ? STATUS_TIMEOUT : STATUS_BAD;
     program->ended = true;
-    if (p != NULL)
-        process_release(p);
+    if (l.process != NULL)
+        process_release(l.process);
 }
 
 // Wait for one program's end.  At the deadline all are killed.
@@ -254,11 +284,7 @@ wait_program(struct boot *boot, u32 index)
     status_t status =
         process_wait(program->process, deadline, &program->status);
     if (status == ERR_TIMED_OUT) {
-        boot->timed_out = true;
-        klog("nebulet: timeout, killing all programs");
-        for (u32 i = 0; i < boot->count; i++)
-            if (boot->programs[i].process != NULL && !boot->programs[i].ended)
-                process_kill(boot->programs[i].process, STATUS_TIMEOUT);
+        time_out(boot);
         status = process_wait(program->process, UINT64_MAX, &program->status);
     }
     if (status != OK)
