@@ -25,18 +25,24 @@ def without_comments(path):
     return re.sub(r"//.*", "", open(path).read())
 
 
+def letters_of(args):
+    kinds = re.findall(r"\b([A-Z0-9_]+)\b(?=\(|\s*$|\s)", args)
+    return "".join(LETTERS[k] for k in kinds)
+
+
 def nebulet_calls():
     text = without_comments("abi/syscalls.def")
     for name, args in re.findall(
             r'SYSCALL\(\s*\d+,\s*(\w+),\s*"[^"]*",\s*((?:\w+(?:\([^)]*\))?\s*)*)\)',
             text):
-        kinds = re.findall(r"\b([A-Z0-9_]+)\b(?=\(|\s*$)", args)
-        yield "nebulet", name, "".join(LETTERS[k] for k in kinds) + ":i"
+        yield "nebulet", name, letters_of(args) + ":i"
 
 
 def wasi_calls():
-    text = without_comments("wasi/calls.def")
-    for name, sig in re.findall(r'CALL\((\w+),\s*"([il]*:[il]*)"', text):
+    text = re.sub(r"(?m)^#.*", "", without_comments("wasi/calls.def"))
+    for kind, name, args in re.findall(
+            r"(CALL\w*)\((\w+),\s*((?:\w+(?:\([^)]*\))?\s*)*)\)", text):
+        sig = letters_of(args) + (":" if kind == "CALL_EXIT" else ":i")
         yield "wasi_snapshot_preview1", name, sig
         yield "wasi_unstable", name, sig
 
