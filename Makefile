@@ -85,7 +85,7 @@ bench: all ## speed of generated code, side by side
 
 .PHONY: ci
 ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
-	@test/run.sh $(OUT) lint unit suite programs command wasi hostile metal
+	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal
 
 .PHONY: lint
 lint: ## formatting, layers, lengths, clang-tidy
