@@ -465,6 +465,34 @@ def test_interrupt():
                   (-signal.SIGINT, (b"", b"")))
 
 
+def state_of(pid):
+    try:
+        text = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        return ""
+    return text.rpartition(")")[2].split()[0]
+
+
+def test_stop():
+    """^Z stops it, QEMU too, and it goes on."""
+    reader, writer = os.pipe()
+    process = subprocess.Popen(nebulet + [program, "copy"], stdin=reader,
+                               stdout=subprocess.PIPE)
+    os.write(writer, b"one\n")
+    text = process.stdout.readline()
+    process.send_signal(signal.SIGTSTP)
+    for pid in [process.pid] + children(process.pid):
+        while state_of(pid) != "T":
+            time.sleep(0.01)
+    os.write(writer, b"two\n")
+    os.close(writer)
+    os.close(reader)
+    process.send_signal(signal.SIGCONT)
+    text += process.stdout.read()
+    process.stdout.close()
+    return expect((process.wait(LIMIT_S), text), (0, b"one\ntwo\n"))
+
+
 def test_timeout(mode, stop):
     """124, even when nobody reads our output or the guest is stuck."""
     reader, writer = os.pipe()
@@ -518,6 +546,7 @@ def all_ends():
              ("full file", test_disk_full, ()),
              ("reader leaves", test_reader_leaves, ()),
              ("late", test_late, ()), ("interrupt", test_interrupt, ()),
+             ("stop", test_stop, ()),
              ("flags", test_flags_after_kill, ())]
     table += [(f"insist {kind}", test_insist, (kind,)) for kind in OUTPUTS]
     table += [(f"status {number}", test_status, (number, want))

@@ -176,6 +176,34 @@ exec_qemu(const struct qemu_options *o, bool kvm, pid_t parent, int initrd,
     _exit(STATUS_NO_QEMU);
 }
 
+// ^Z stops only us: QEMU, being no part of the terminal's job, is to stop and
+// go on with us.
+static volatile pid_t stops_with_us; // 0: nobody
+
+static void
+on_stop(int number)
+{
+    int saved = errno;
+
+    (void)number;
+    if (stops_with_us > 0)
+        kill(stops_with_us, SIGSTOP);
+    raise(SIGSTOP);
+    if (stops_with_us > 0)
+        kill(stops_with_us, SIGCONT);
+    errno = saved;
+}
+
+static void
+catch_stop(void)
+{
+    struct sigaction action = {.sa_handler = on_stop}, old;
+
+    sigemptyset(&action.sa_mask);
+    if (sigaction(SIGTSTP, NULL, &old) == 0 && old.sa_handler != SIG_IGN)
+        sigaction(SIGTSTP, &action, NULL);
+}
+
 // Our ends are for us only; those of the guest it inherits.
 static bool
 make_ends(int channel[2], int log[2])
@@ -212,6 +240,7 @@ guest_start(struct guest *g, const struct qemu_options *o, bool kvm,
     close(log[1]);
     if (image >= 0)
         close(image);
+    stops_with_us = MAX(g->pid, 0);
     serve_init(&g->server, channel[0], log[0]);
     if (g->pid < 0)
         complain("fork: %s", strerror(errno));
@@ -234,6 +263,7 @@ guest_end(struct guest *g, enum serve_end end)
     if (end != SERVE_ENDED)
         kill(g->pid, SIGKILL);
     waitpid(g->pid, &status, 0);
+    stops_with_us = 0;
     serve_rest(&g->server);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
@@ -293,6 +323,7 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
     }
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
+    catch_stop();
     if (!guest_start(&g, options, kvm_works(options), initrd))
         return 1;
     enum serve_end end = serve(&g.server, limit ? start + limit + GRACE_MS : 0);
