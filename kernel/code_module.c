@@ -132,6 +132,18 @@ scratch_done(struct scratch *s)
         scratch_free(s);
 }
 
+void
+scratch_reclaim(void)
+{
+    lock(&spare.lock);
+    bool kept = spare.kept;
+    struct scratch s = spare.scratch;
+    spare.kept = false;
+    unlock(&spare.lock);
+    if (kept)
+        scratch_free(&s);
+}
+
 // --- compiling ---------------------------------------------------------------
 
 static status_t

@@ -313,6 +313,25 @@ kernel_free(void *ptr)
         free_small(header);
 }
 
+void
+heap_reclaim(void)
+{
+    for (u32 class = 0; class < CLASSES && heap.ready; class ++) {
+        struct list *slabs = &heap.with_room[class];
+        struct slab *empty = NULL;
+
+        lock(&heap.lock);
+        for (struct list *at = slabs->next; at != slabs; at = at->next)
+            if (CONTAINER(at, struct slab, link)->used == 0)
+                empty = CONTAINER(at, struct slab, link);
+        if (empty != NULL)
+            list_remove(&empty->link);
+        unlock(&heap.lock);
+        if (empty != NULL)
+            slab_free(empty);
+    }
+}
+
 u64
 heap_in_use(void)
 {

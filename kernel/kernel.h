@@ -243,6 +243,8 @@ enum fault_action fault_handle(struct fault *fault, u64 *barrier_rsp);
 
 // Bytes handed out by kernel_alloc() and not yet freed.
 u64 heap_in_use(void);
+// Give the memory of empty slabs back.
+void heap_reclaim(void);
 // Bytes of memory that the heap has from the port.
 u64 heap_held(void);
 
@@ -442,6 +444,9 @@ void thread_kill(struct thread *t);
 // The running thread ends when it is back at generated code.
 void thread_exit(void);
 
+// Give the memory of pooled stacks back.
+void stacks_reclaim(void);
+
 // Give t memory for a stack down to `rsp` and the reserve; false when there is
 // none, TRAP_STACK_OVERFLOW or TRAP_NO_MEMORY in *trap.
 MUST_USE bool thread_grow_stack(struct thread *t, u64 rsp, enum trap *trap);
@@ -552,6 +557,9 @@ table_masked(const struct live_table *t, u64 at)
 }
 
 // --- code_module.c -----------------------------------------------------------
+
+// Give the memory that waits for the next compilation back.
+void scratch_reclaim(void);
 
 extern u32 cpu_features; // enum cpu_feature (kernel.c)
 

@@ -22,11 +22,19 @@ max_bytes(const struct limits *type)
     return MIN(pages, most >> type->page_log2) << type->page_log2;
 }
 
-// Promise m memory for this size.
+// Promise m memory for this size.  What the kernel keeps to be faster next time
+// goes first; no lock is held.
 static bool
 promise(struct memory *m, u64 size)
 {
-    return port_promise(&m->promise, ALIGN_UP(size, COMMIT_STEP));
+    u64 whole = ALIGN_UP(size, COMMIT_STEP);
+
+    if (port_promise(&m->promise, whole))
+        return true;
+    stacks_reclaim();
+    scratch_reclaim();
+    heap_reclaim();
+    return port_promise(&m->promise, whole);
 }
 
 status_t

@@ -1,7 +1,9 @@
 // kernel/thread.c: threads, of programs and of the kernel.
 //
 // A thread is an object; its stack is separate and goes back to a pool when the
-// thread has left it for good.  One reference is the thread's own, given up by
+// thread has left it for good.  The stack of a program's first thread has
+// memory for its whole size promised to it; those of others have their first
+// STACK_FIRST bytes, and more while there is memory.  One reference is the thread's own, given up by
 // thread_reap(); a process's thread keeps its process.
 
 #include "kernel/kernel.h"
@@ -16,21 +18,30 @@ static struct {
 
 // --- the running thread ------------------------------------------------------
 
-static struct thread **
-thread_slot(u64 in_stack)
-{
-    u64 low = in_stack & ~(u64)(STACK_SIZE - 1);
+// What every stack notes at its high end, also while it is in the pool.
+struct note {
+    struct port_promise promise; // memory that it may grow into
+    u8 *low;                     // committed from here up
+    struct thread *thread;
+};
 
-    return (struct thread **)(low + STACK_SIZE) - 1;
+_Static_assert(sizeof(struct note) <= STACK_TOP, "above the first frame");
+
+static struct note *
+note_of(const void *in_stack)
+{
+    u64 low = (u64)in_stack & ~(u64)(STACK_SIZE - 1);
+
+    return (struct note *)(low + STACK_SIZE) - 1;
 }
 
 struct thread *
 thread_current(void)
 {
-    u64 rsp;
+    void *rsp;
 
     __asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
-    return *thread_slot(rsp);
+    return note_of(rsp)->thread;
 }
 
 bool
@@ -47,25 +58,11 @@ thread_exit(void)
 
 // --- stacks ------------------------------------------------------------------
 
-// A stack notes its lowest committed byte itself, also while it is in the pool.
-static u8 **
-low_slot(u8 *stack)
-{
-    return (u8 **)(stack + STACK_SIZE) - 2;
-}
-
 static u8 *
-stack_new(void)
+stack_reserve(void)
 {
-    u8 *stack = NULL;
+    u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
 
-    lock(&pool.lock);
-    if (pool.count > 0)
-        stack = pool.stacks[--pool.count];
-    unlock(&pool.lock);
-    if (stack != NULL)
-        return stack;
-    stack = port_reserve(STACK_SIZE, STACK_SIZE);
     if (stack == NULL)
         return NULL;
     u8 *low = stack + STACK_SIZE - STACK_FIRST;
@@ -73,13 +70,20 @@ stack_new(void)
         port_release(stack, STACK_SIZE);
         return NULL;
     }
-    *low_slot(stack) = low;
+    note_of(stack)->low = low;
     return stack;
 }
 
 static void
 stack_free(u8 *stack)
 {
+    struct note *note = note_of(stack);
+    u8 *first = stack + STACK_SIZE - STACK_FIRST;
+
+    port_unpromise(&note->promise);
+    if (note->low < first)
+        port_decommit(note->low, (u64)(first - note->low));
+    note->low = first;
     lock(&pool.lock);
     bool keep = pool.count < POOL_MAX;
     if (keep)
@@ -87,6 +91,54 @@ stack_free(u8 *stack)
     unlock(&pool.lock);
     if (!keep)
         port_release(stack, STACK_SIZE);
+}
+
+static u8 *
+stack_from_pool(void)
+{
+    u8 *stack = NULL;
+
+    lock(&pool.lock);
+    if (pool.count > 0)
+        stack = pool.stacks[--pool.count];
+    unlock(&pool.lock);
+    return stack;
+}
+
+// With memory for its whole size promised to it, or for its first bytes only.
+static u8 *
+stack_new(bool whole)
+{
+    const u64 rest = STACK_SIZE - STACK_FIRST - STACK_GUARD;
+    u8 *stack = stack_from_pool();
+
+    if (stack == NULL)
+        stack = stack_reserve();
+    if (stack != NULL && whole &&
+        !port_promise(&note_of(stack)->promise, rest)) {
+        stack_free(stack);
+        return NULL;
+    }
+    return stack;
+}
+
+void
+stacks_reclaim(void)
+{
+    u8 *stack;
+
+    while ((stack = stack_from_pool()) != NULL)
+        port_release(stack, STACK_SIZE);
+}
+
+// Memory that was promised to the stack of t, or else what there is.
+static bool
+commit_stack(struct thread *t, u8 *low, u64 size)
+{
+    struct port_promise *promise = &note_of(t->stack)->promise;
+
+    return promise->pages > 0 ? port_commit_promised(low, size, promise) :
+                                port_commit(low, size);
 }
 
 bool
@@ -100,11 +152,11 @@ thread_grow_stack(struct thread *t, u64 rsp, enum trap *trap)
             *trap = TRAP_STACK_OVERFLOW;
             return false;
         }
-        if (!port_commit(low, (u64)(t->stack_low - low))) {
+        if (!commit_stack(t, low, (u64)(t->stack_low - low))) {
             *trap = TRAP_NO_MEMORY;
             return false;
         }
-        t->stack_low = *low_slot(t->stack) = low;
+        t->stack_low = note_of(t->stack)->low = low;
     }
     return true;
 }
@@ -154,8 +206,8 @@ thread_init_first(struct thread *t)
 
     thread_init(t);
     t->stack = (u8 *)(here & ~(u64)(STACK_SIZE - 1));
-    t->stack_low = *low_slot(t->stack) = t->stack + STACK_GUARD;
-    *thread_slot(here) = t;
+    t->stack_low = note_of(t->stack)->low = t->stack + STACK_GUARD;
+    note_of(t->stack)->thread = t;
 }
 
 status_t
@@ -170,11 +222,11 @@ thread_new(struct thread **out, struct process *p, void (*run)(void *arg),
     thread_init(t);
     t->run = run;
     t->arg = arg;
-    t->stack = stack_new();
+    t->stack = stack_new(p != NULL && p->thread_count == 0);
     if (t->stack == NULL)
         goto fail;
-    t->stack_low = *low_slot(t->stack);
-    *thread_slot((u64)t->stack) = t;
+    t->stack_low = note_of(t->stack)->low;
+    note_of(t->stack)->thread = t;
     context_init(&t->context, t->stack + STACK_SIZE - STACK_TOP, thread_main,
                  t);
     if (p != NULL && (status = process_add_thread(p, t)) != OK)

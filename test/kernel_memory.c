@@ -137,6 +137,62 @@ promise_all(struct memory **hogs, u32 count)
     return made;
 }
 
+static void
+idle(void *arg)
+{
+    (void)arg;
+}
+
+// Stacks, blocks and scratch memory that wait for their next use are there for
+// a program that asks; a program's own stack is promised whole.
+TEST_KERNEL(memory_is_reclaimed)
+{
+    enum { HOGS = 64, THREADS = 40 };
+    static struct thread *threads[THREADS];
+    struct memory *hogs[HOGS];
+
+    struct code_module *code = test_compile("throw");
+    code_module_release(code);
+    for (u32 i = 0; i < THREADS; i++) {
+        EXPECT_EQ(thread_new(&threads[i], NULL, idle, NULL), OK);
+        sched_start(threads[i]);
+    }
+    for (u32 i = 0; i < THREADS; i++) {
+        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        thread_release(threads[i]);
+    }
+    thread_sleep_until(port_monotonic_ns() + 1000000);
+    u64 before = available();
+    u32 made = promise_all(hogs, HOGS);
+    while (made > 0)
+        object_release(&hogs[--made]->object);
+    EXPECT(available() >= before + THREADS * STACK_FIRST);
+}
+
+// Every step of the way down.
+TEST_KERNEL(stack_is_promised)
+{
+    enum { HOGS = 64 };
+    struct memory *hogs[HOGS];
+    struct process *p;
+    struct thread *t;
+    enum trap trap = TRAP_NONE;
+
+    EXPECT_EQ(process_new_empty(&p, "stack"), OK);
+    EXPECT_EQ(thread_new(&t, p, idle, NULL), OK);
+    u32 made = promise_all(hogs, HOGS);
+    EXPECT(thread_grow_stack(t, (u64)t->stack + STACK_GUARD + STACK_RESERVE + 1,
+                             &trap));
+    EXPECT(t->stack_low == t->stack + STACK_GUARD);
+    memset(t->stack_low, 1, STACK_SIZE / 2);
+    EXPECT(!thread_grow_stack(t, (u64)t->stack, &trap));
+    EXPECT_EQ(trap, TRAP_STACK_OVERFLOW);
+    while (made > 0)
+        object_release(&hogs[--made]->object);
+    thread_discard(t);
+    process_release(p);
+}
+
 // What memory.grow gave, is there, whatever others take; who asks for more than
 // there is gets -1; and all comes back.
 TEST_KERNEL(memory_is_promised)
