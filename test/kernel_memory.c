@@ -161,7 +161,7 @@ TEST_KERNEL(memory_is_reclaimed)
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
         thread_release(threads[i]);
     }
-    thread_sleep_until(port_monotonic_ns() + 1000000);
+    EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
     u64 before = available();
     u32 made = promise_all(hogs, HOGS);
     while (made > 0)

@@ -100,6 +100,29 @@ verdict "huge function: in parts" "$("$out/nebulet" dump --after=build \
 : >"$work/want"
 check "huge function" 0 $run "$work/huge.wasm"
 
+# --- memory ----------------------------------------------------------------------------
+
+# A machine of 256 MiB: what one program was given, another cannot take away, in
+# whatever order they run; and what ended gave everything back.
+if [ "$port" = metal ]; then
+    small="$run --memory 256"
+    for program in late hog churn want declares; do
+        wat2wasm test/programs/$program.wat -o "$work/$program.wasm" || exit 1
+    done
+    check "memory: a hog beside" 0 $small --beside "$work/hog.wasm" \
+        "$work/late.wasm"
+    verdict "memory: nobody traps" "$(grep trap "$work/stderr")"
+    check "memory: beside a hog" 0 $small --beside "$work/late.wasm" \
+        "$work/hog.wasm"
+    verdict "memory: nor here" "$(grep trap "$work/stderr")"
+    check "memory: comes back" 0 $small --then "$work/want.wasm" \
+        "$work/churn.wasm"
+    verdict "memory: all of it" "$(grep trap "$work/stderr")"
+    check "memory: declares too much" 1 $small "$work/declares.wasm"
+    says "memory: says why" stderr \
+        "memory of 3072 MiB does not fit: the machine has"
+fi
+
 # --- endless loops ----------------------------------------------------------------------
 
 check "loop: time limit" 124 $run --timeout 500ms "$user/loop.wasm"
