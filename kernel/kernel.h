@@ -222,6 +222,7 @@ struct fault {
     enum fault_kind kind;
     u64 pc, rsp;
     u64 address;      // FAULT_MEMORY
+    bool absent;      // FAULT_MEMORY: nothing is mapped there
     bool divide_zero; // FAULT_DIVIDE: the divisor was 0
 };
 

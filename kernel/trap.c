@@ -84,13 +84,14 @@ thread_trap(enum trap kind)
 
 // --- faults ------------------------------------------------------------------
 
-// The memory of the process whose slot the address is in.
+// The memory, of an instance of this code, whose slot the address is in.
 static struct memory *
-memory_at(struct process *p, u64 address)
+memory_at(struct process *p, const struct code_module *code, u64 address)
 {
     for (u32 n = 0; n < p->instance_count; n++) {
         struct instance *i = p->instances[n];
-        for (u32 k = 0; k < i->code->module.memory_count; k++) {
+        u32 count = i->code == code ? code->module.memory_count : 0;
+        for (u32 k = 0; k < count; k++) {
             struct memory *m = i->memories[k];
             if (m != NULL && address - (u64)m->base < m->reserved)
                 return m;
@@ -99,16 +100,16 @@ memory_at(struct process *p, u64 address)
     return NULL;
 }
 
-// The trap that a fault is; TRAP_NONE: not one of ours.  *retry: it was the
-// first touch of memory that the program has.
+// The trap that a fault in `code` (NULL: in none of p's) is; TRAP_NONE: not one
+// of ours.  *retry: it was the first touch of memory that the program has.
 static enum trap
-classify(struct process *p, const struct fault *f, const struct trap_site *site,
-         bool *retry)
+classify(struct process *p, const struct code_module *code,
+         const struct fault *f, const struct trap_site *site, bool *retry)
 {
     if (f->kind == FAULT_MEMORY) {
-        struct memory *m = memory_at(p, f->address);
+        struct memory *m = memory_at(p, code, f->address);
         u64 at = m != NULL ? f->address - (u64)m->base : 0;
-        if (m == NULL || site == NULL)
+        if (m == NULL || site == NULL || !f->absent)
             return TRAP_NONE;
         if (!memory_contains(m, at, 1))
             return site->trap;
@@ -160,7 +161,7 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
     const struct code_module *m = code_module_at(t->process, fault->pc);
     const struct trap_site *site =
         m != NULL ? code_trap(&m->code, fault->pc - (u64)m->text) : NULL;
-    enum trap trap = classify(t->process, fault, site, &retry);
+    enum trap trap = classify(t->process, m, fault, site, &retry);
     if (trap == TRAP_STACK_OVERFLOW)
         retry = (trap = grow_stack(t, m, fault)) == TRAP_NONE;
     if (retry)

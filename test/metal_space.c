@@ -5,6 +5,8 @@
 #include "test/metal_test.h"
 #include "test/test.h"
 
+extern const u8 text_start[], text_end[];
+
 // --- faults on purpose -------------------------------------------------------
 
 static struct fault seen;
@@ -189,6 +191,8 @@ TEST(metal_commit_in_fault)
 
     EXPECT(!can_write(base + 70000));
     EXPECT_EQ(seen.kind, FAULT_MEMORY);
+    EXPECT(seen.absent);
+    EXPECT(!can_write(text_start) && !seen.absent);
     EXPECT(port_commit(base + 64 * KIB, 64 * KIB));
     EXPECT(can_write(base + 70000));
     port_release(base, 1 * MIB);
@@ -274,8 +278,6 @@ TEST(metal_frames)
 }
 
 // --- protection --------------------------------------------------------------
-
-extern const u8 text_start[], text_end[];
 
 TEST(metal_protection)
 {
@@ -433,6 +435,21 @@ TEST(metal_walk_sees)
     expect_sound();
     port_release(data, PAGE_SIZE);
     port_code_release(text, sizeof(code));
+}
+
+// Write protection holds for the kernel, too; no-execute; and what the CPU has
+// against pages of users.
+TEST(metal_control)
+{
+    u64 cr0, cr4, efer = msr_read(0xc0000080);
+    struct cpuid more = cpuid(7, 0);
+
+    __asm__ volatile("mov %%cr0, %0" : "=r"(cr0));
+    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
+    EXPECT_EQ(cr0 >> 16 & 1, 1);                  // WP
+    EXPECT_EQ(efer >> 11 & 1, 1);                 // NXE
+    EXPECT_EQ(cr4 >> 20 & 1, more.ebx >> 7 & 1);  // SMEP
+    EXPECT_EQ(cr4 >> 21 & 1, more.ebx >> 20 & 1); // SMAP
 }
 
 // Addresses are as map.h says, and the regions as its head says.

@@ -251,6 +251,9 @@ copy_registers(u64 *to, const greg_t *from)
         to[i] = (u64)from[order[i]];
 }
 
+// Of the error code of a page fault: its rights forbid it; an instruction.
+enum { PRESENT_OR_FETCH = 1 << 0 | 1 << 4 };
+
 static struct fault
 describe(int number, const siginfo_t *info, const greg_t *gregs)
 {
@@ -259,6 +262,7 @@ describe(int number, const siginfo_t *info, const greg_t *gregs)
         .pc = (u64)gregs[REG_RIP],
         .rsp = (u64)gregs[REG_RSP],
         .address = (u64)info->si_addr,
+        .absent = (gregs[REG_ERR] & PRESENT_OR_FETCH) == 0,
     };
     u64 regs[16];
 

@@ -17,6 +17,7 @@ enum {
     CR4_UMIP = 1 << 11,
     CR4_OSXSAVE = 1 << 18,
     CR4_SMEP = 1 << 20,
+    CR4_SMAP = 1 << 21,
     XCR0_X87_SSE = 3,
     XCR0_AVX = 4,
     GATE_INTERRUPT = 0x8e, // present, ring 0, interrupts off
@@ -88,8 +89,8 @@ load_tables(struct cpu *cpu)
     msr_write(MSR_FS_BASE, (u64)cpu);
 }
 
-// All pages are the supervisor's, so SMEP costs nothing; it would catch a
-// stray user bit in the page tables.  SMAP would say no more.
+// All pages are the supervisor's, so SMEP and SMAP cost nothing; they would
+// catch a stray user bit in the page tables.
 static void
 init_control(void)
 {
@@ -103,6 +104,7 @@ init_control(void)
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
     cr4 |= CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     cr4 |= more.ebx >> 7 & 1 ? CR4_SMEP : 0;
+    cr4 |= more.ebx >> 20 & 1 ? CR4_SMAP : 0;
     cr4 |= more.ecx >> 2 & 1 ? CR4_UMIP : 0;
     cr4 |= features.ecx >> 26 & 1 ? CR4_OSXSAVE : 0;
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));

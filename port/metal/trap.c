@@ -10,7 +10,12 @@
 #include "port/metal/metal.h"
 #include "port/x64/port_x64.h"
 
-enum { RFLAGS_INTERRUPTS = 1 << 9, RFLAGS_DIRECTION = 1 << 10 };
+enum {
+    RFLAGS_INTERRUPTS = 1 << 9,
+    RFLAGS_DIRECTION = 1 << 10,
+    ERROR_PRESENT = 1 << 0, // of a page fault: its rights forbid it
+    ERROR_FETCH = 1 << 4,   // it was an instruction
+};
 
 void trap_handle(struct trap_frame *frame); // called by trap.S
 
@@ -84,6 +89,7 @@ describe_fault(struct fault *fault, const struct trap_frame *f)
     case VECTOR_PAGE_FAULT:
         fault->kind = FAULT_MEMORY;
         fault->address = fault_address();
+        fault->absent = (f->error & (ERROR_PRESENT | ERROR_FETCH)) == 0;
         return true;
     case VECTOR_UNDEFINED:
         fault->kind = FAULT_UNDEFINED;
