@@ -82,7 +82,7 @@ static struct {
     struct lock lock;
     bool kept;
     struct scratch scratch;
-} spare;
+} spare = {.lock = {.rank = LOCK_SCRATCH}};
 
 static void
 scratch_free(struct scratch *s)

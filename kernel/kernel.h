@@ -143,11 +143,23 @@ void kernel_free(void *ptr);
 
 // --- locks (lock.c, mutex.c) -------------------------------------------------
 
+// The rank of a lock: see kernel/locks.def.  Locks of tests have none.
+enum lock_rank {
+    LOCK_UNRANKED,
+#define LOCK(id, kind, what) LOCK_##id,
+#include "kernel/locks.def"
+    LOCK_COUNT
+};
+
 // A spin lock: for a few instructions, never over a wait.  Taken with preemption
 // off (lock) or, where interrupts take it too, with interrupts off (lock_irq).
 struct lock {
     u32 held;
+    u32 rank; // enum lock_rank; {.rank = LOCK_...} is a lock that is free
 };
+
+// May a lock of this rank be taken while those in the bit set are held?
+MUST_USE bool lock_order_allows(u64 held, enum lock_rank rank);
 
 void preempt_disable(void);
 void preempt_enable(void);
@@ -168,9 +180,10 @@ struct mutex {
     struct wait_queue queue; // its lock guards the rest
     struct thread *owner;    // NULL: free or passed
     bool passed;             // to one that was woken and has not run yet
+    u32 rank;                // enum lock_rank
 };
 
-void mutex_init(struct mutex *m);
+void mutex_init(struct mutex *m, enum lock_rank rank);
 // OK, or ERR_KILLED: the thread was killed and does not have it.
 MUST_USE status_t mutex_lock(struct mutex *m);
 // Also for a killed thread, which has to give something back.  All who hold this
@@ -422,6 +435,7 @@ struct thread {
     struct list ready;
 
     struct waiter waiter;
+    u64 mutexes;        // ranks of those it holds, in builds for tests
     struct vmctx **vms; // its contexts, by instance number
     struct trap_info trap;
 

@@ -1,7 +1,9 @@
 // kernel/lock.c: spin locks and preemption.
 //
-// Order of locks, outermost first: process, table, memory, handles, heap, wait
-// queue, timers, run queue.
+// Builds for tests check their order (kernel/locks.def).  A CPU has a bit set of
+// the ranks that are held on it: who holds a spin lock stays on its CPU, and an
+// interrupt leaves the set as it was.  The run queue's lock, which is held over
+// a switch of threads, is the CPU's as well.
 
 #include "kernel/kernel.h"
 
@@ -27,9 +29,44 @@ preempt_enable(void)
     }
 }
 
+// --- the order ---------------------------------------------------------------
+
+static u64 held[CPU_MAX];
+
+bool
+lock_order_allows(u64 ranks, enum lock_rank rank)
+{
+    return rank == LOCK_UNRANKED || ranks >> rank == 0;
+}
+
+_Static_assert(LOCK_COUNT <= 64, "a bit each");
+
+// Interrupts or preemption are off.
+static void
+note_taken(const struct lock *l)
+{
+    u64 *ranks = &held[port_cpu_id()];
+
+    if (!CHECKED || l->rank == LOCK_UNRANKED)
+        return;
+    if (!lock_order_allows(*ranks, (enum lock_rank)l->rank))
+        panic(__FILE__, __LINE__, "a lock is taken out of order");
+    *ranks |= 1ull << l->rank;
+}
+
+static void
+note_released(const struct lock *l)
+{
+    if (CHECKED && l->rank != LOCK_UNRANKED)
+        held[port_cpu_id()] &= ~(1ull << l->rank);
+}
+
+// --- spinning ----------------------------------------------------------------
+
 static void
 spin(struct lock *l)
 {
+    note_taken(l);
     while (__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE) != 0)
         while (__atomic_load_n(&l->held, __ATOMIC_RELAXED) != 0)
             __builtin_ia32_pause();
@@ -46,6 +83,7 @@ void
 unlock(struct lock *l)
 {
     assert(l->held);
+    note_released(l);
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
     preempt_enable();
 }
@@ -69,6 +107,7 @@ void
 unlock_irq(struct lock *l, bool on)
 {
     assert(l->held);
+    note_released(l);
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
     port_interrupts_restore(on);
 }

@@ -8,9 +8,9 @@
 #include "kernel/kernel.h"
 
 void
-mutex_init(struct mutex *m)
+mutex_init(struct mutex *m, enum lock_rank rank)
 {
-    *m = (struct mutex){.owner = NULL};
+    *m = (struct mutex){.rank = rank};
     wait_queue_init(&m->queue);
 }
 
@@ -18,10 +18,13 @@ status_t
 mutex_lock(struct mutex *m)
 {
     struct thread *t = thread_current();
+
+    assert(m->owner != t && t->preempt_count == 0);
+    if (CHECKED && !lock_order_allows(t->mutexes, (enum lock_rank)m->rank))
+        panic(__FILE__, __LINE__, "a mutex is taken out of order");
     bool on = lock_irq(&m->queue.lock);
     status_t status = OK;
 
-    assert(m->owner != t);
     if (m->owner != NULL || m->passed) {
         status = wait_queue_wait(&m->queue, 0, UINT64_MAX, on);
         on = lock_irq(&m->queue.lock);
@@ -29,6 +32,8 @@ mutex_lock(struct mutex *m)
     if (status == OK) {
         m->owner = t;
         m->passed = false;
+        if (CHECKED && m->rank != LOCK_UNRANKED)
+            t->mutexes |= 1ull << m->rank;
     }
     unlock_irq(&m->queue.lock, on);
     return status;
@@ -47,6 +52,8 @@ mutex_unlock(struct mutex *m)
     bool on = lock_irq(&m->queue.lock);
 
     assert(m->owner == thread_current());
+    if (CHECKED && m->rank != LOCK_UNRANKED)
+        m->owner->mutexes &= ~(1ull << m->rank);
     m->owner = NULL;
     m->passed = wait_queue_wake(&m->queue, 0, 1) > 0;
     unlock_irq(&m->queue.lock, on);

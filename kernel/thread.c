@@ -14,7 +14,7 @@ static struct {
     struct lock lock;
     u8 *stacks[POOL_MAX];
     u32 count;
-} pool;
+} pool = {.lock = {.rank = LOCK_STACKS}};
 
 // --- the running thread ------------------------------------------------------
 

@@ -57,7 +57,7 @@ static struct {
     struct list open; // chunks with memory and free ids
     struct list bare; // opened once, without memory now
     u64 seed;
-} types;
+} types = {.lock = {.rank = LOCK_TYPES}};
 
 // --- writing a group as words ------------------------------------------------
 

@@ -15,7 +15,7 @@ struct host_type {
 static struct {
     struct lock lock;
     struct host_type *first;
-} hosts;
+} hosts = {.lock = {.rank = LOCK_HOSTS}};
 
 static valtype_t
 valtype_of_letter(char letter)

@@ -4,7 +4,9 @@
 #include "test/kernel_frame.h"
 #include "wasi/wasi.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static const struct host_module *const modules[] = {&nebulet_module,
@@ -82,4 +84,74 @@ test_log(char *to, u64 size, void (*run)(void))
     rewind(file);
     to[fread(to, 1, size - 1, file)] = '\0';
     fclose(file);
+}
+
+// --- planted faults: locks out of order are found ----------------------------
+
+static struct lock outer = {.rank = LOCK_PROCESS};
+static struct lock inner = {.rank = LOCK_HEAP};
+
+static void
+in_order(void)
+{
+    lock(&outer);
+    lock(&inner);
+    unlock(&inner);
+    unlock(&outer);
+}
+
+static void
+out_of_order(void)
+{
+    lock(&inner);
+    lock(&outer);
+    unlock(&outer);
+    unlock(&inner);
+}
+
+static void
+mutexes_out_of_order(void)
+{
+    struct mutex tree, file;
+
+    mutex_init(&tree, LOCK_TREE);
+    mutex_init(&file, LOCK_FILE);
+    EXPECT_EQ(mutex_lock(&tree), OK);
+    EXPECT_EQ(mutex_lock(&file), OK);
+}
+
+static void
+sleep_while_spinning(void)
+{
+    struct mutex tree;
+
+    mutex_init(&tree, LOCK_TREE);
+    lock(&outer);
+    EXPECT_EQ(mutex_lock(&tree), OK);
+}
+
+// Does it end in a panic, in a process of its own?
+static bool
+panics(void (*run)(void))
+{
+    int status = 0;
+    pid_t child = fork();
+
+    if (child == 0) {
+        if (freopen("/dev/null", "w", stderr) == NULL)
+            _exit(1);
+        run();
+        _exit(0);
+    }
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT;
+}
+
+TEST_KERNEL(lock_order_is_checked)
+{
+    EXPECT(CHECKED);
+    EXPECT(!panics(in_order));
+    EXPECT(panics(out_of_order));
+    EXPECT(panics(mutexes_out_of_order));
+    EXPECT(panics(sleep_while_spinning));
 }

@@ -1,4 +1,4 @@
-// test/kernel_lock.c: sleeping locks.
+// test/kernel_lock.c: sleeping locks, and the order of all locks.
 
 #include "test/kernel_frame.h"
 
@@ -39,7 +39,7 @@ TEST_KERNEL(mutex_excludes)
     struct thread *threads[8];
 
     shared.inside = shared.wrong = shared.count = 0;
-    mutex_init(&shared.mutex);
+    mutex_init(&shared.mutex, LOCK_UNRANKED);
     for (u32 i = 0; i < 8; i++) {
         EXPECT_EQ(thread_new(&threads[i], NULL, count_inside, NULL), OK);
         sched_start(threads[i]);
@@ -67,7 +67,7 @@ TEST_KERNEL(mutex_serves_in_order_and_lets_die)
     struct thread *threads[8];
 
     shared.next = 0;
-    mutex_init(&shared.mutex);
+    mutex_init(&shared.mutex, LOCK_UNRANKED);
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     EXPECT(mutex_held(&shared.mutex));
     for (u64 i = 0; i < 8; i++) {
@@ -104,7 +104,7 @@ TEST_KERNEL(mutex_can_be_had_to_give_back)
     struct thread *t;
 
     shared.count = 0;
-    mutex_init(&shared.mutex);
+    mutex_init(&shared.mutex, LOCK_UNRANKED);
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     EXPECT_EQ(thread_new(&t, NULL, give_back, &status), OK);
     sched_start(t);
@@ -117,4 +117,19 @@ TEST_KERNEL(mutex_can_be_had_to_give_back)
     EXPECT_EQ(status, ERR_KILLED);
     EXPECT_EQ(shared.count, 1);
     thread_release(t);
+}
+
+// --- the order ---------------------------------------------------------------
+
+TEST_KERNEL(lock_order_is_the_table)
+{
+    u64 process = 1ull << LOCK_PROCESS, heap = 1ull << LOCK_HEAP;
+
+    EXPECT(lock_order_allows(0, LOCK_PROCESS));
+    EXPECT(lock_order_allows(process, LOCK_HEAP));
+    EXPECT(lock_order_allows(process | heap, LOCK_CPU));
+    EXPECT(!lock_order_allows(heap, LOCK_PROCESS));
+    EXPECT(!lock_order_allows(process, LOCK_PROCESS)); // two of one rank
+    EXPECT(!lock_order_allows(1ull << LOCK_TREE, LOCK_FILE));
+    EXPECT(lock_order_allows(process, LOCK_UNRANKED));
 }

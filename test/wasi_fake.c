@@ -141,9 +141,9 @@ unlock(struct lock *l)
 }
 
 void
-mutex_init(struct mutex *m)
+mutex_init(struct mutex *m, enum lock_rank rank)
 {
-    *m = (struct mutex){.passed = false};
+    *m = (struct mutex){.rank = rank};
 }
 
 status_t

@@ -29,6 +29,7 @@ free_descriptor(const struct wasi *w)
 {
     u32 at = 0;
 
+    assert(w->lock.held);
     while (at < FILES_MAX && w->files[at] != NULL)
         at++;
     return at;
@@ -43,7 +44,7 @@ file_install(struct wasi *w, const struct file *init, u32 *fd)
         return WASI_NOMEM;
     *f = *init;
     f->refs = 1;
-    mutex_init(&f->lock);
+    mutex_init(&f->lock, LOCK_FILE);
     lock(&w->lock);
     *fd = free_descriptor(w);
     bool found = *fd < FILES_MAX;
@@ -61,6 +62,7 @@ file_install(struct wasi *w, const struct file *init, u32 *fd)
 errno_t
 file_find(struct wasi *w, u32 fd, u64 rights, struct file **out)
 {
+    assert(w->lock.held);
     if (fd >= FILES_MAX)
         return WASI_BADF;
     fd = (u32)index_masked(fd, FILES_MAX);
@@ -184,7 +186,8 @@ wasi_attach(struct process *p, const struct wasi_setup *setup)
     w->env = env;
     w->started_ns = port_monotonic_ns();
     list_init(&w->open);
-    mutex_init(&w->walking);
+    mutex_init(&w->walking, LOCK_WALKING);
+    w->lock.rank = LOCK_FILES;
     process_set_personality(p, &wasi_personality, w);
     errno_t error = install_streams(w, setup->terminals);
     for (u32 i = 0; i < setup->preopen_count && error == WASI_SUCCESS; i++)

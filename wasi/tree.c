@@ -415,7 +415,7 @@ tree_new(struct bytes archive, struct error *error)
     port_random(&tree->seed, sizeof(tree->seed));
     tree->bytes_left = available / 2;
     list_init(&tree->nodes);
-    mutex_init(&tree->lock);
+    mutex_init(&tree->lock, LOCK_TREE);
     tree->root = node_new(tree, FILETYPE_DIRECTORY, 0);
     if (tree->root == NULL || !grow_buckets(tree)) {
         error_set(error, ERR_NO_MEMORY, 0, "out of memory");
