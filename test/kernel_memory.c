@@ -153,15 +153,10 @@ TEST_KERNEL(memory_is_reclaimed)
 
     struct code_module *code = test_compile("throw");
     code_module_release(code);
-    for (u32 i = 0; i < THREADS; i++) {
+    for (u32 i = 0; i < THREADS; i++)
         EXPECT_EQ(thread_new(&threads[i], NULL, idle, NULL), OK);
-        sched_start(threads[i]);
-    }
-    for (u32 i = 0; i < THREADS; i++) {
-        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
-        thread_release(threads[i]);
-    }
-    EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
+    for (u32 i = 0; i < THREADS; i++)
+        thread_discard(threads[i]);
     u64 before = available();
     u32 made = promise_all(hogs, HOGS);
     while (made > 0)
