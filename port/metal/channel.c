@@ -139,7 +139,7 @@ take_head(const struct channel_head *h)
     return false;
 }
 
-static bool
+static u64
 take(const u8 *bytes, u64 size)
 {
     while (size > 0) {
@@ -160,9 +160,9 @@ take(const u8 *bytes, u64 size)
             continue;
         arriving.head_size = 0;
         if (!take_head(&arriving.head))
-            return false;
+            return VCONSOLE_NONSENSE;
     }
-    return true;
+    return arriving.left;
 }
 
 // --- to the host -------------------------------------------------------------

@@ -236,23 +236,33 @@ vconsole_send(const void *head, u32 head_size, const void *bytes, u64 size)
     return OK;
 }
 
-static void
-receive(bool (*take)(const u8 *bytes, u64 size))
+// Bytes that are certain to come fill at least so many buffers; half of those
+// that the device has must stay, or it would wait for us.
+static u16
+buffers_of(u64 certain)
 {
+    return (u16)MIN(MAX(certain / IN_SIZE, 1), IN_SLOTS / 2);
+}
+
+static void
+receive(u64 (*take)(const u8 *bytes, u64 size))
+{
+    static u64 certain;
     u64 slot;
     u32 size;
 
     do {
         while (!broken && virtqueue_take(&in, &slot, &size) == OK) {
-            broken |= !take(direct(in_frame + slot * IN_SIZE), size);
+            certain = take(direct(in_frame + slot * IN_SIZE), size);
+            broken |= certain == VCONSOLE_NONSENSE;
             give_in(slot);
         }
         publish(&in, queue_in());
-    } while (!broken && !virtqueue_arm(&in, 1));
+    } while (!broken && !virtqueue_arm(&in, buffers_of(certain)));
 }
 
 void
-vconsole_interrupt(bool (*take)(const u8 *bytes, u64 size))
+vconsole_interrupt(u64 (*take)(const u8 *bytes, u64 size))
 {
     if (!started)
         return;

@@ -21,9 +21,12 @@ bool vconsole_is_broken(void);
 MUST_USE status_t vconsole_send(const void *head, u32 head_size,
                                 const void *bytes, u64 size);
 
-// The device's interrupt: gives what was received to `take`; when that answers
-// false, the other end makes no sense, and the port is broken.
-void vconsole_interrupt(bool (*take)(const u8 *bytes, u64 size));
+// The device's interrupt: gives what was received to `take`.  That answers how
+// many more bytes are certain to come, so that we need not hear of each piece;
+// or VCONSOLE_NONSENSE: the other end makes no sense, and the port is broken.
+void vconsole_interrupt(u64 (*take)(const u8 *bytes, u64 size));
+
+#define VCONSOLE_NONSENSE UINT64_MAX
 
 // How often the device was notified and has interrupted us.
 struct vconsole_counts {
