@@ -548,7 +548,7 @@ def make_script(directory, seed):
     for line in range(2, 26):
         i = r.choice(instances)
         f = r.choice(i.module.funcs)
-        process["fuel"] = r.choice([1, 4, 10, 30, 90, 300])
+        process["fuel"] = r.choice([1, 4, 10, 30, 90, 150])
         commands.append({"type": "action", "line": line, "expected": [],
                          "action": {"type": "invoke", "module": "$hub",
                                     "field": "spend", "args": [
