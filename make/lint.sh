@@ -1,7 +1,7 @@
 #!/bin/sh
 # make/lint.sh [STEP...]: what a machine can say about the style that
-# CONTRIBUTING.md describes.  Steps: format, layers, lengths, ends, tidy (default:
-# all).  Ends with "N passed, N failed, N skipped": one for each step.
+# CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, ends, tidy
+# (default: all).  Ends with "N passed, N failed, N skipped": one for each step.
 
 set -u
 passed=0 failed=0
@@ -27,6 +27,13 @@ step_layers() {
 # shellcheck disable=SC2086
 step_lengths() {
     awk -f make/lengths.awk $sources $tables
+}
+
+# Instructions come from rows, and rows are for somebody.
+step_rows() {
+    # shellcheck disable=SC2046
+    awk -f make/rows.awk x64/ops.def x64/select/select.def \
+        $(list 'x64/*.c' 'x64/*.h' 'compile/*.c')
 }
 
 # Nothing is left to be done later.
@@ -59,7 +66,7 @@ step_tidy() {
 
 tidy_log=$(mktemp)
 trap 'rm -f "$tidy_log"' EXIT
-for step in ${*:-format layers lengths ends tidy}; do
+for step in ${*:-format layers lengths rows ends tidy}; do
     echo "$step"
     if "step_$step"; then
         passed=$((passed + 1))

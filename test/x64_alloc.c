@@ -152,8 +152,6 @@ static const struct {
     {X64_NEG32,        IR_I32,  IR_I32,  0      },
     {X64_SHL32_CL,     IR_I32,  IR_I32,  IR_I32 },
     {X64_SHLX64,       IR_I64,  IR_I64,  IR_I64 },
-    {X64_ANDN32,       IR_I32,  IR_I32,  IR_I32 },
-    {X64_SHLD64_I,     IR_I64,  IR_I64,  IR_I64 },
     {X64_MOV64,        IR_I64,  0,       IR_I64 },
     {X64_MOV32,        IR_I32,  0,       IR_I64 },
     {X64_IMUL32_I,     IR_I32,  0,       IR_I32 },
@@ -175,7 +173,6 @@ static const struct {
     {X64_CVTSI2SD_32,  IR_F64,  IR_F64,  IR_I32 },
     {X64_FMIN_SD,      IR_F64,  IR_F64,  IR_F64 },
     {X64_ANDNPS,       IR_V128, IR_V128, IR_V128},
-    {X64_MUL32,        IR_I32,  IR_I32,  IR_I32 },
     {X64_MUL64,        IR_I64,  IR_I64,  IR_I64 },
     {X64_DIV32,        IR_I32,  IR_I32,  IR_I32 },
     {X64_IDIV64,       IR_I64,  IR_I64,  IR_I64 },
@@ -224,7 +221,7 @@ add_simple(struct maker *g)
     ins->b = b;
     ins->imm = roll(g, 8);
     if (b != 0 && roll(g, 4) == 0 && x64_info(ins->op)->mem != 0 &&
-        shape != SHAPE_R_CL && shape != SHAPE_RR_I) {
+        shape != SHAPE_R_CL) {
         ins->b = 0;
         add_address(g, ins);
     }

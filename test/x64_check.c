@@ -441,8 +441,6 @@ check_free_shape(struct check *c, const struct mins *old,
         else
             expect(c, new, reads_rm(c, new, old->b), "another operand");
         break;
-    case SHAPE_V_RM:
-    case SHAPE_V_RM_I:
     case SHAPE_RMV:
     case SHAPE_CMP:
     case SHAPE_CMP_MR:
@@ -499,7 +497,6 @@ check_tied_shape(struct check *c, const struct mins *old,
         expect(c, new, reads(c, new, old->b, REG_RCX), "count not in cl");
         expect(c, new, new->def != REG_RCX || shared, "result in rcx");
         break;
-    case SHAPE_RR_I:
         expect(c, new, reads(c, new, old->a, new->a), "another operand a");
         expect(c, new, reads(c, new, old->b, new->b), "another operand b");
         expect(c, new, new->def != new->b || shared, "tied over b");

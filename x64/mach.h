@@ -157,6 +157,7 @@ enum cc {
     CC_G,
     CC_FEQ, // after ucomis: equal and ordered, ZF and not PF
     CC_FNE, // the opposite
+    CC_ALWAYS,
 };
 
 enum mins_flag {
@@ -341,31 +342,6 @@ mins_roles(const struct mins *ins, u32 features)
 // two, so: count, and mach_edge_out() for each.
 u32 mach_edges_out(const struct mach *m, blk_t b);
 edge_t mach_edge_out(const struct mach *m, blk_t b, u32 i);
-
-// --- emit/encode.c -----------------------------------------------------------
-
-// Bytes that encode() may write at most: at all, and for this instruction.
-enum { ENCODE_ROOM = 96 };
-u32 encode_room(const struct mins *ins);
-
-struct encoder {
-    u8 *at;          // next byte
-    u32 features;    // enum cpu_feature
-    u32 slots_at;    // from rsp to frame slot 0, for MINS_FRAME
-    u32 args_at;     // from rsp to the incoming stack arguments, for MINS_ARGS
-    const u64 *wide; // for MINS_CONST64
-    // About the instruction just written:
-    u8 *fault_at;  // the part of it that may fault
-    u8 *rodata_at; // MINS_RODATA: its displacement, still relative to the pool;
-                   // to become relative to `at`
-};
-
-// Write one instruction on real registers; not calls and ends of blocks by
-// number or edge, which are emit's.
-void encode(struct encoder *e, const struct mins *ins);
-
-// Write a return that also removes `pop` bytes of arguments.
-void encode_ret(struct encoder *e, u32 pop);
 
 // --- mach.c -----------------------------------------------------------------
 

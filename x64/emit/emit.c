@@ -14,9 +14,6 @@ enum {
     NO_BLOCK = 0xffffffff,
     MAX_CHAIN = 4,
     MAX_UNROLLED = 128,
-    RETURN_ROOM = 24,
-    CALL_ROOM = 24,
-    PAD_ROOM = 32
 };
 
 // As they are pushed; r14 and r15 only for landing pads, since nobody else
@@ -27,112 +24,43 @@ enum { RESTORED = 4 };
 _Static_assert(HANDLER_VMCTX == 5 * 8 && HANDLER_MEMORY == 6 * 8,
                "where saved_order has r14 and r15");
 
-// --- how much memory it takes ----------------------------------------------
-
-static u32
-bytes_of(const struct mach *m, const struct mins *ins)
+// Arrays that only a few functions grow out of.
+static bool
+init_arrays(struct emission *em, struct arena *temp)
 {
-    switch (x64_info(ins->op)->shape) {
-    case SHAPE_TAIL_REL:
-    case SHAPE_TAIL_RM:
-        return ENCODE_ROOM + 2 * m->calls[ins->imm].args_size;
-    case SHAPE_CALL_REL: // and rsp goes back down
-    case SHAPE_CALL_RM:
-        return CALL_ROOM;
-    case SHAPE_RET:
-    case SHAPE_SWITCH:
-        return ENCODE_ROOM;
-    case SHAPE_JUMP: // may become a return
-    case SHAPE_JCC:
-    case SHAPE_GOTO:
-        return RETURN_ROOM;
-    }
-    return encode_room(ins);
-}
+    const struct mach *m = em->m;
 
-static u32
-pieces_of(const struct mins *ins)
-{
-    switch (x64_info(ins->op)->shape) {
-    case SHAPE_TRAP_CC:
-        return 3; // with its stub
-    case SHAPE_JUMP:
-        return 1;
-    case SHAPE_JCC:
-        return 3;
-    case SHAPE_SWITCH:
-        return MAX_CHAIN;
-    }
-    return 0;
-}
-
-static u32
-sites_of(const struct mins *ins)
-{
-    u32 count =
-        ((ins->flags & MINS_TRAPS) != 0) + ((ins->flags & MINS_RODATA) != 0);
-
-    switch (x64_info(ins->op)->shape) {
-    case SHAPE_CALL_REL:
-        return count + 2;
-    case SHAPE_CALL_RM:
-    case SHAPE_TAIL_REL:
-    case SHAPE_SWITCH:
-    case SHAPE_GOTO:
-    case SHAPE_TRAP:
-    case SHAPE_TRAP_CC:
-        return count + 1;
-    }
-    return count;
+    return array_room(temp, &em->pieces, &em->piece_capacity, 0,
+                      2ull * m->block_count + 16, sizeof(*em->pieces)) &&
+           array_room(temp, &em->sites, &em->site_capacity, 0,
+                      m->count / 4 + 16, sizeof(*em->sites)) &&
+           array_room(temp, &em->stubs, &em->stub_capacity, 0,
+                      m->count / 16 + 16, sizeof(*em->stubs)) &&
+           array_room(temp, &em->bytes, &em->byte_capacity, 0,
+                      5ull * m->count + 4 * ENCODE_ROOM, 1);
 }
 
 static status_t
 emission_init(struct emission *em, const struct mach *m, struct arena *temp)
 {
-    u64 bytes = 3 * ENCODE_ROOM + RETURN_ROOM * m->block_count;
-    u32 pieces = 4 + m->block_count * 2, stubs = 1, tables = 0;
-    u32 sites = 2 + (em->listing ? m->block_count + 2 * m->count : 0);
-
-    for (u32 i = 0; i < m->count; i++) {
-        const struct mins *ins = &m->ins[i];
-        bytes += bytes_of(m, ins);
-        pieces += pieces_of(ins);
-        sites += sites_of(ins);
-        stubs += ins->op == X64_TRAP_CC;
-        tables += ins->op == X64_SWITCH;
-        em->has_calls |= ins->op == X64_CALL_REL || ins->op == X64_CALL_RM;
-    }
-    for (u32 i = 0; i < m->fn->block_count; i++)
-        sites += m->fn->blocks[i].label != 0;
-    if (em->checks) {
-        stubs += m->fn->catch_count;
-        pieces += 2 * m->fn->catch_count;
-    }
-    bytes += 2 * stubs + PAD_ROOM * m->fn->catch_count;
-    if (bytes > INT32_MAX)
-        return ERR_LIMIT;
     em->m = m;
-    em->bytes = arena_alloc(temp, bytes, 1);
-    em->pieces = ARENA_NEW(temp, struct piece, pieces);
-    em->labels = ARENA_NEW(temp, u32, m->block_count + stubs);
-    em->sites = ARENA_NEW(temp, struct site, sites);
-    em->stubs = ARENA_NEW(temp, struct stub, stubs);
-    em->tables = ARENA_NEW(temp, struct jump_table, tables);
+    em->temp = temp;
+    em->labels = ARENA_NEW(temp, u32, m->block_count);
     em->order = ARENA_NEW(temp, u32, m->block_count + 1);
     em->jumps = ARENA_NEW(temp, u32, m->block_count);
     em->cold = ARENA_NEW(temp, bool, m->block_count);
     em->pads = ARENA_NEW(temp, bool, m->block_count);
-    if (em->bytes == NULL || em->pieces == NULL || em->labels == NULL ||
-        em->sites == NULL || em->stubs == NULL || em->tables == NULL ||
-        em->order == NULL || em->jumps == NULL || em->cold == NULL ||
-        em->pads == NULL)
+    if (em->labels == NULL || em->order == NULL || em->jumps == NULL ||
+        em->cold == NULL || em->pads == NULL || !init_arrays(em, temp))
         return ERR_NO_MEMORY;
-    em->byte_capacity = (u32)bytes;
-    em->piece_capacity = pieces;
-    em->site_capacity = sites;
-    em->encoder = (struct encoder){
-        .at = em->bytes, .features = m->features, .wide = m->wide};
+    em->encoder = (struct encoder){.at = em->bytes,
+                                   .end = em->bytes + em->byte_capacity,
+                                   .features = m->features,
+                                   .wide = m->wide};
+    em->pieces[0].start = 0;
     em->pool_size = m->rodata_count * 16;
+    for (u32 i = 0; i < m->count; i++)
+        em->has_calls |= mins_returns(&m->ins[i]);
     return OK;
 }
 
@@ -248,16 +176,46 @@ position(const struct emission *em)
     return (u32)(em->encoder.at - em->bytes);
 }
 
+// There is no memory for more: what is emitted from now on is lost.
+static void
+no_memory(struct emission *em)
+{
+    em->status = ERR_NO_MEMORY;
+}
+
+// Room for one more instruction.
+static struct encoder *
+reserve(struct emission *em)
+{
+    struct encoder *e = &em->encoder;
+    u32 used = position(em);
+
+    if (e->end - e->at >= ENCODE_ROOM)
+        return e;
+    if (array_grow(em->temp, NULL, &em->bytes, &em->byte_capacity, used,
+                   ENCODE_ROOM, 1)) {
+        e->at = em->bytes + used;
+        e->end = em->bytes + em->byte_capacity;
+    }
+    return e; // else encoder.full will say so
+}
+
 // End the current piece, by a branch or by nothing.
 static void
 end_piece(struct emission *em, u32 branch, u32 label)
 {
-    struct piece *piece = &em->pieces[em->piece_count++];
+    struct piece *piece;
 
-    assert(em->piece_count < em->piece_capacity);
+    if (!array_grow(em->temp, NULL, &em->pieces, &em->piece_capacity,
+                    em->piece_count + 1, 1, sizeof(*em->pieces))) {
+        no_memory(em);
+        return;
+    }
+    piece = &em->pieces[em->piece_count++];
     piece->end = position(em);
     piece->branch = (u8)branch;
     piece->label = label;
+    piece->is_short = false;
     piece[1].start = piece->end;
 }
 
@@ -271,30 +229,38 @@ wasm_at(const struct emission *em, const struct mins *ins)
 }
 
 static void
-add_site(struct emission *em, u32 kind, const u8 *at, u32 a, u32 in_wasm)
+add_site(struct emission *em, u32 kind, u32 at, u32 a, u32 in_wasm)
 {
-    assert(em->site_count < em->site_capacity);
+    if (!ARRAY_MORE(em->temp, em->sites, em->site_capacity, em->site_count)) {
+        no_memory(em);
+        return;
+    }
     em->sites[em->site_count++] = (struct site){.kind = (u8)kind,
                                                 .piece = em->piece_count,
-                                                .at = (u32)(at - em->bytes),
+                                                .at = at,
                                                 .a = a,
                                                 .wasm_at = in_wasm};
 }
 
-static void
-place_label(struct emission *em, u32 label)
+// Start a piece here; its number.
+static u32
+start_piece(struct emission *em, u32 label)
 {
     if (position(em) > em->pieces[em->piece_count].start)
         end_piece(em, BRANCH_NONE, 0);
-    em->labels[label] = em->piece_count;
     if (em->listing)
-        add_site(em, SITE_LABEL, em->encoder.at, label, 0);
+        add_site(em, SITE_LABEL, position(em), label, 0);
+    return em->piece_count;
 }
 
 // A new trap out of line; its label.
 static u32
 add_stub(struct emission *em, u32 trap, u32 in_wasm)
 {
+    if (!ARRAY_MORE(em->temp, em->stubs, em->stub_capacity, em->stub_count)) {
+        no_memory(em);
+        return em->m->block_count;
+    }
     em->stubs[em->stub_count] =
         (struct stub){.wasm_at = in_wasm, .trap = (u8)trap};
     return em->m->block_count + em->stub_count++;
@@ -305,7 +271,7 @@ add_stub(struct emission *em, u32 trap, u32 in_wasm)
 static void
 emit_ins(struct emission *em, struct mins ins)
 {
-    encode(&em->encoder, &ins);
+    encode(reserve(em), &ins);
 }
 
 static void
@@ -337,34 +303,19 @@ emit_stack(struct emission *em, u32 op, u32 reg, u32 disp)
 }
 
 static void
-put_byte(struct emission *em, u32 byte)
-{
-    *em->encoder.at++ = (u8)byte;
-}
-
-static void
-put_word(struct emission *em, u32 word)
-{
-    memcpy(em->encoder.at, &word, sizeof(word));
-    em->encoder.at += sizeof(word);
-}
-
-static void
 emit_trap(struct emission *em, u32 trap, u32 in_wasm)
 {
     if (trap != TRAP_NONE)
-        add_site(em, SITE_TRAP, em->encoder.at, trap, in_wasm);
-    put_byte(em, 0x0f);
-    put_byte(em, 0x0b);
+        add_site(em, SITE_TRAP, position(em), trap, in_wasm);
+    emit_ins(em, (struct mins){.op = X64_TRAP});
 }
 
-// An opcode followed by the displacement of a function or a label of this one.
+// A jump or call of a function, or of a label of this one.
 static void
-emit_link(struct emission *em, u32 opcode, enum site_kind kind, u32 to)
+emit_link(struct emission *em, u32 op, enum site_kind kind, u32 to)
 {
-    put_byte(em, opcode);
-    add_site(em, kind, em->encoder.at, to, 0);
-    put_word(em, 0);
+    encode_rel(reserve(em), op, 0, 0);
+    add_site(em, kind, position(em) - 4, to, 0);
 }
 
 // --- frame -----------------------------------------------------------------
@@ -444,7 +395,7 @@ emit_zero_slots(struct emission *em)
         return;
     emit_ins(
         em, (struct mins){.op = X64_MOV32_I, .def = REG_R10, .imm = size - 16});
-    u8 *again = em->encoder.at;
+    u32 again = position(em);
     emit_ins(em, (struct mins){.op = X64_MOVUPS_MR,
                                .flags = MINS_MEM,
                                .a = REG_SCRATCH,
@@ -454,8 +405,8 @@ emit_zero_slots(struct emission *em)
     emit_ins(em,
              (struct mins){
                  .op = X64_SUB64_I, .def = REG_R10, .a = REG_R10, .imm = 16});
-    put_byte(em, 0x70 | CC_NS);
-    put_byte(em, (u32)(again - em->encoder.at - 1));
+    reserve(em);
+    encode_jump_back(&em->encoder, CC_NS, em->bytes + again);
 }
 
 static u32
@@ -571,10 +522,10 @@ emit_call(struct emission *em, const struct mins *ins)
     const struct mcall *call = &em->m->calls[ins->imm];
 
     if (ins->op == X64_CALL_REL)
-        emit_link(em, 0xe8, SITE_LINK, call->func);
+        emit_link(em, X64_CALL_REL, SITE_LINK, call->func);
     else
         emit_ins(em, *ins);
-    add_site(em, SITE_CALL, em->encoder.at, ins->imm, wasm_at(em, ins));
+    add_site(em, SITE_CALL, position(em), ins->imm, wasm_at(em, ins));
     emit_move_rsp(em, X64_SUB64_I, call->args_size);
 }
 
@@ -585,7 +536,7 @@ emit_tail(struct emission *em, const struct mins *ins)
 
     emit_leave(em, call->args_size);
     if (ins->op == X64_TAIL_REL) {
-        emit_link(em, 0xe9, SITE_LINK, call->func);
+        emit_link(em, X64_TAIL_REL, SITE_LINK, call->func);
     } else {
         assert(ins->base == REG_RAX); // nothing else outlives the frame
         emit_ins(em, *ins);
@@ -610,7 +561,7 @@ static void
 emit_return(struct emission *em)
 {
     emit_epilogue(em);
-    encode_ret(&em->encoder, em->m->args_size);
+    encode_ret(reserve(em), em->m->args_size);
 }
 
 // A return is shorter than a jump to it, or not much longer.
@@ -622,7 +573,7 @@ emit_jump(struct emission *em, u32 to, u32 next)
     if (only_returns(em->m, to))
         emit_return(em);
     else
-        end_piece(em, BRANCH_ALWAYS, to);
+        end_piece(em, CC_ALWAYS, to);
 }
 
 // To `yes` after a comparison of floats that found them equal, else to `no`.
@@ -669,6 +620,14 @@ emit_trap_cc(struct emission *em, const struct mins *ins)
         end_piece(em, CC_P, stub);
 }
 
+// Of the instruction just written, whose displacement is in the pool.
+static void
+add_rodata_site(struct emission *em)
+{
+    add_site(em, SITE_RODATA, (u32)(em->encoder.rodata_at - em->bytes),
+             position(em), 0);
+}
+
 static u32
 case_target(const struct emission *em, const struct cases *cases, u32 i)
 {
@@ -696,6 +655,11 @@ emit_table(struct emission *em, const struct mins *ins)
     const struct cases *cases = &em->m->fn->cases[ins->imm];
     u32 one = ins->def, two = ins->b;
 
+    if (!ARRAY_MORE(em->temp, em->tables, em->table_capacity,
+                    em->table_count)) {
+        no_memory(em);
+        return;
+    }
     em->tables[em->table_count++] = (struct jump_table){em->pool_size, cases};
     emit_ins(em, (struct mins){
                      .op = X64_MOV32_I, .def = one, .imm = cases->count - 1});
@@ -708,7 +672,7 @@ emit_table(struct emission *em, const struct mins *ins)
                                .flags = MINS_MEM | MINS_RODATA,
                                .def = two,
                                .disp = (i32)em->pool_size});
-    add_site(em, SITE_RODATA, em->encoder.rodata_at, position(em), 0);
+    add_rodata_site(em);
     emit_ins(em, (struct mins){.op = X64_MOVSX32_64,
                                .flags = MINS_MEM,
                                .scale = 2,
@@ -737,13 +701,13 @@ emit_plain(struct emission *em, const struct mins *ins)
 {
     bool divides = x64_info(ins->op)->shape == SHAPE_DIV;
 
-    encode(&em->encoder, ins);
+    emit_ins(em, *ins);
     if ((ins->flags & MINS_TRAPS) != 0)
-        add_site(em, SITE_TRAP, em->encoder.fault_at,
+        add_site(em, SITE_TRAP, (u32)(em->encoder.fault_at - em->bytes),
                  divides ? TRAP_DIVIDE_BY_ZERO : TRAP_MEMORY_BOUNDS,
                  wasm_at(em, ins));
     if ((ins->flags & MINS_RODATA) != 0)
-        add_site(em, SITE_RODATA, em->encoder.rodata_at, position(em), 0);
+        add_rodata_site(em);
 }
 
 // One instruction; `next` is the block that follows.
@@ -772,7 +736,7 @@ emit_any(struct emission *em, const struct mins *ins, u32 next)
         emit_return(em);
         break;
     case SHAPE_GOTO:
-        emit_link(em, 0xe9, SITE_GOTO, ins->imm);
+        emit_link(em, X64_GOTO, SITE_GOTO, ins->imm);
         break;
     case SHAPE_TRAP:
         emit_trap(em, ins->imm, wasm_at(em, ins));
@@ -791,14 +755,14 @@ emit_block(struct emission *em, u32 block, u32 next)
     const struct mach *m = em->m;
     const struct mblock *b = &m->blocks[block];
 
-    place_label(em, block);
+    em->labels[block] = start_piece(em, block);
     if (!is_edge_block(m, block) && m->fn->blocks[block].label != 0)
-        add_site(em, SITE_BIND, em->encoder.at, m->fn->blocks[block].label, 0);
+        add_site(em, SITE_BIND, position(em), m->fn->blocks[block].label, 0);
     if (em->pads[block])
         emit_pad(em);
     for (u32 i = b->first; i < b->end; i++) {
         if (em->listing)
-            add_site(em, SITE_INS, em->encoder.at, i, 0);
+            add_site(em, SITE_INS, position(em), i, 0);
         emit_any(em, &m->ins[i], next);
     }
     if (is_edge_block(m, block))
@@ -812,11 +776,12 @@ emit_body(struct emission *em)
     for (u32 i = 0; i < em->order_count; i++)
         emit_block(em, em->order[i], em->order[i + 1]);
     for (u32 i = 0; i < em->stub_count; i++) {
-        place_label(em, em->m->block_count + i);
+        em->stubs[i].piece = start_piece(em, em->m->block_count + i);
         emit_trap(em, em->stubs[i].trap, em->stubs[i].wasm_at);
     }
     end_piece(em, BRANCH_NONE, 0);
-    assert(position(em) <= em->byte_capacity);
+    if (em->encoder.full)
+        no_memory(em);
 }
 
 status_t
@@ -832,13 +797,18 @@ mach_emit(const struct mach *m, struct image *image, bool check_pads,
         return status;
     if (first == NULL)
         return ERR_NO_MEMORY;
-    // Once the code is placed there is no way back.
-    if (!image_room(image, em.site_capacity + m->fn->try_count +
-                               m->fn->catch_count + 1))
-        return ERR_NO_MEMORY;
+    // 1. In which order.
     mark_pads(&em);
     resolve_jumps(&em);
     order_blocks(&em, first);
+    // 2. Bytes, in pieces, and what needs their final addresses.
     emit_body(&em);
+    // Once the code is placed there is no way back.
+    if (em.status == OK && !image_room(image, em.site_count + m->fn->try_count +
+                                                  m->fn->catch_count + 1))
+        no_memory(&em);
+    if (em.status != OK)
+        return em.status;
+    // 3. Addresses, and rows for the tables.
     return emission_place(&em, image, listing);
 }

@@ -19,6 +19,45 @@ enum {
 _Static_assert(STACK_UNCHECKED + LEAF_UNCHECKED + 16 <= STACK_SLACK,
                "how far below vmctx.stack_limit generated code goes");
 
+// --- encode.c --------------------------------------------------------------
+
+// The only writer of instructions.
+struct encoder {
+    u8 *at, *end;    // next byte, and the end of the room
+    bool full;       // there was no room: bytes are missing
+    u32 features;    // enum cpu_feature
+    u32 slots_at;    // from rsp to frame slot 0, for MINS_FRAME
+    u32 args_at;     // from rsp to the incoming stack arguments, for MINS_ARGS
+    const u64 *wide; // for MINS_CONST64
+    // About the instruction just written:
+    u8 *fault_at;  // the part of it that may fault
+    u8 *rodata_at; // MINS_RODATA: its displacement, still relative to the pool;
+                   // to become relative to `at`
+};
+
+// With so much room encode() does not come to its end.
+enum { ENCODE_ROOM = 96 };
+
+// Write one instruction on real registers; not calls and ends of blocks by
+// number or edge, which are emit's.
+void encode(struct encoder *e, const struct mins *ins);
+
+// Write a row that ends in a distance from its end, `rel`; its size is the
+// row's.  `cc` for those with a condition, else 0.
+void encode_rel(struct encoder *e, u32 op, u32 cc, u32 rel);
+
+// Write a return that also removes `pop` bytes of arguments, at most 65,535.
+void encode_ret(struct encoder *e, u32 pop);
+
+// Write a short jump on `cc` to `to`, at most 126 bytes back.
+void encode_jump_back(struct encoder *e, u32 cc, const u8 *to);
+
+// Bytes of a row as encode_rel writes it.
+u32 encode_rel_size(u32 op);
+
+// Fill memory between pieces of code with instructions that trap.
+void encode_fill(u8 *at, u64 size);
+
 // --- image.c ---------------------------------------------------------------
 
 enum row_table { ROW_FUNC, ROW_TRAP, ROW_CALL, ROW_TRY, ROW_CATCH, ROW_TABLES };
@@ -98,16 +137,13 @@ MUST_USE status_t image_finish(struct image *image);
 
 // --- emit.c ----------------------------------------------------------------
 
-enum branch { // how a piece ends, besides enum cc
-    BRANCH_ALWAYS = 16,
-    BRANCH_NONE,
-};
+enum { BRANCH_NONE = CC_ALWAYS + 1 }; // a piece ends in no branch
 
 // Consecutive bytes, then a branch.
 struct piece {
     u32 start, end; // in emission.bytes
     u32 label;      // where the branch goes
-    u8 branch;      // enum cc up to CC_G, or enum branch
+    u8 branch;      // enum cc but CC_FEQ and CC_FNE, or BRANCH_NONE
     bool is_short;
     u32 at; // in the function, set by layout
 };
@@ -142,21 +178,24 @@ struct jump_table {
 // traps out of line.
 struct emission {
     const struct mach *m;
+    struct arena *temp;
+    status_t status; // first failure
     u8 *bytes;
     u32 byte_capacity;
     struct encoder encoder;
-    struct piece *pieces;
+    struct piece *pieces; // the one after the last is being written
     u32 piece_count, piece_capacity;
-    u32 *labels; // piece by label
+    u32 *labels; // piece by block
     struct site *sites;
     u32 site_count, site_capacity;
     struct stub {
         u32 wasm_at;
+        u32 piece;
         u8 trap;
     } * stubs; // by label - block_count
-    u32 stub_count;
+    u32 stub_count, stub_capacity;
     struct jump_table *tables;
-    u32 table_count;
+    u32 table_count, table_capacity;
     u32 pool_size;  // constants, then jump tables
     u32 frame;      // bytes from rsp to the return address
     bool has_calls; // tail calls do not count

@@ -3,11 +3,21 @@
 //     [lock] [prefix] [REX] opcode ModRM [SIB] [disp8 | disp32] [imm]
 //                     VEX
 //
-// Everything an instruction needs is in its row of ops.def; the shape says
-// which operand goes into which field (shapes.def).  The caller has made
-// room for ENCODE_ROOM bytes.  Red zone: no displacement from rsp is negative.
+// Every byte of generated code is written here.  Everything an instruction
+// needs is in its row of ops.def; the shape says which operand goes into which
+// field (shapes.def).  Where there is no room bytes are dropped, and
+// encoder.full says so.  Red zone: no displacement from rsp is negative.
 
-#include "x64/mach.h"
+#include "x64/emit/emit.h"
+
+enum { // the bytes that are no row's
+    LOCK = 0xf0,
+    REX = 0x40, // with W, R, X, B in its low bits
+    VEX2 = 0xc5,
+    VEX3 = 0xc4,
+};
+
+enum { IMM_BYTE = 0x02, COUNT_ONE = 0x10 }; // bits of opcodes, see set_imm()
 
 // Which operand is in ModRM.reg, VEX.vvvv and, as a register, ModRM.rm.
 enum source { FROM_NONE, FROM_DEF, FROM_A, FROM_B, FROM_EXT };
@@ -39,7 +49,10 @@ struct fields {
 static void
 put(struct encoder *e, u32 byte)
 {
-    *e->at++ = (u8)byte;
+    if (e->at == e->end)
+        e->full = true;
+    else
+        *e->at++ = (u8)byte;
 }
 
 static void
@@ -113,24 +126,24 @@ set_mem(struct fields *f, const struct encoder *e, const struct mins *ins)
     assert(base != REG_RSP || f->disp >= 0);
 }
 
-// Choose the size of the immediate, and with it the opcode.
+static const u8 imm_sizes[] = {
+    [X64_IMM_I8] = 1,  [X64_IMM_I16] = 2, [X64_IMM_I32] = 4, [X64_IMM_S16] = 2,
+    [X64_IMM_S32] = 4, [X64_IMM_SH] = 1,  [X64_IMM_I64] = 0,
+};
+
+// Choose the size of the immediate, and with it the opcode: the group of S has
+// a bit for one byte, that of SH one for a count of 1.
 static void
 set_imm(struct fields *f, u32 imm)
 {
-    static const u8 sizes[] = {
-        [X64_IMM_I8] = 1,  [X64_IMM_I16] = 2, [X64_IMM_I32] = 4,
-        [X64_IMM_S16] = 2, [X64_IMM_S32] = 4, [X64_IMM_SH] = 1,
-        [X64_IMM_I64] = 0,
-    };
-
     f->imm = imm;
-    f->imm_size = sizes[f->info->imm];
+    f->imm_size = imm_sizes[f->info->imm];
     if ((f->info->imm == X64_IMM_S32 && (i32)imm == (i8)imm) ||
         (f->info->imm == X64_IMM_S16 && (i16)imm == (i8)imm)) {
-        f->opcode |= 2; // 81 -> 83, 69 -> 6b
+        f->opcode |= IMM_BYTE;
         f->imm_size = 1;
     } else if (f->info->imm == X64_IMM_SH && imm == 1) {
-        f->opcode |= 0x10; // c1 -> d1
+        f->opcode |= COUNT_ONE;
         f->imm_size = 0;
     }
 }
@@ -142,11 +155,11 @@ put_rex(struct encoder *e, const struct fields *f)
               f->rm >> 3;
 
     if ((f->info->flags & LOCKED) != 0)
-        put(e, 0xf0);
+        put(e, LOCK);
     if (f->info->prefix != 0)
         put(e, f->info->prefix);
     if (rex != 0 || f->byte_regs)
-        put(e, 0x40 | rex);
+        put(e, REX | rex);
     for (i32 shift = 16; shift >= 0; shift -= 8)
         if (f->opcode >> shift != 0 || shift == 0)
             put(e, f->opcode >> shift);
@@ -164,10 +177,10 @@ put_vex(struct encoder *e, const struct fields *f)
     u32 last = (~f->vvvv & 15) << 3 | pp;
 
     if (map == 1 && f->info->w == 0 && f->index < 8 && f->rm < 8) {
-        put(e, 0xc5);
+        put(e, VEX2);
         put(e, (f->reg < 8) << 7 | last);
     } else {
-        put(e, 0xc4);
+        put(e, VEX3);
         put(e, (u32)(f->reg < 8) << 7 | (u32)(f->index < 8) << 6 |
                    (u32)(f->rm < 8) << 5 | map);
         put(e, (u32)f->info->w << 7 | last);
@@ -276,45 +289,78 @@ encode_modrm(struct encoder *e, const struct mins *ins, u32 add_opcode)
     put_bytes(e, f.imm, f.imm_size);
 }
 
-// Instructions whose opcode's low bits name a register.
+// A row whose opcode's low bits name a register.  Stack operands have 64 bits
+// without a REX.W.
 static void
-encode_short(struct encoder *e, u32 opcode, u32 reg, bool wide)
+encode_short(struct encoder *e, u32 op, u32 reg)
 {
-    u32 rex = (u32)wide << 3 | reg >> 3;
+    const struct x64_info *info = x64_info(op);
+    u32 rex = (u32)info->w << 3 | reg >> 3;
 
     if (rex != 0)
-        put(e, 0x40 | rex);
-    put(e, opcode | (reg & 7));
+        put(e, REX | rex);
+    put(e, info->opcode | (reg & 7));
 }
 
+// The shortest of three moves.
 static void
 encode_const(struct encoder *e, const struct mins *ins)
 {
     bool wide = (ins->flags & MINS_CONST64) != 0;
     u64 value = wide ? e->wide[ins->imm] : ins->imm;
-    u32 reg = ins->def & 15;
+    struct mins extended = {
+        .op = X64_MOV64_S, .def = ins->def, .imm = (u32)value};
 
     if (value <= UINT32_MAX) {
-        encode_short(e, 0xb8, reg, false);
+        encode_short(e, X64_MOV32_I, ins->def & 15);
         put_bytes(e, value, 4);
     } else if ((i64)value == (i32)value) {
-        put(e, 0x48 | reg >> 3);
-        put(e, 0xc7);
-        put(e, 0xc0 | (reg & 7));
-        put_bytes(e, value, 4);
+        encode_modrm(e, &extended, 0);
     } else {
-        encode_short(e, 0xb8, reg, true);
+        encode_short(e, X64_MOV64_I, ins->def & 15);
         put_bytes(e, value, 8);
     }
 }
 
-// Rows without operands, and the first instruction of some others.
+// Prefix and opcode: rows without operands, or what comes before a distance.
 static void
-encode_plain(struct encoder *e, u32 op)
+encode_plain(struct encoder *e, u32 op, u32 cc)
 {
-    struct fields f = {.info = &x64_infos[op], .opcode = x64_infos[op].opcode};
+    const struct x64_info *info = x64_info(op);
+    struct fields f = {.info = info, .opcode = info->opcode + cc};
 
     put_rex(e, &f);
+}
+
+void
+encode_rel(struct encoder *e, u32 op, u32 cc, u32 rel)
+{
+    encode_plain(e, op, cc);
+    put_bytes(e, rel, imm_sizes[x64_info(op)->imm]);
+}
+
+u32
+encode_rel_size(u32 op)
+{
+    const struct x64_info *info = x64_info(op);
+
+    return (info->opcode > 0xff ? 2 : 1) + imm_sizes[info->imm];
+}
+
+void
+encode_ret(struct encoder *e, u32 pop)
+{
+    assert(pop <= UINT16_MAX);
+    if (pop == 0)
+        encode_plain(e, X64_RET, 0);
+    else
+        encode_rel(e, X64_RET_POP, 0, pop);
+}
+
+void
+encode_fill(u8 *at, u64 size)
+{
+    memset(at, (int)x64_info(X64_INT3)->opcode, size);
 }
 
 static void
@@ -337,16 +383,32 @@ encode_set(struct encoder *e, const struct mins *ins)
 
 // A short jump to a place that land() gives.
 static u8 *
-jump_short(struct encoder *e, u32 opcode)
+jump(struct encoder *e, u32 cc)
 {
-    put(e, opcode);
-    return e->at++;
+    if (cc == CC_ALWAYS)
+        encode_rel(e, X64_JMP_SHORT, 0, 0);
+    else
+        encode_rel(e, X64_JCC_SHORT, cc, 0);
+    return e->at;
 }
 
 static void
-land(struct encoder *e, u8 *jump)
+land(struct encoder *e, u8 *from)
 {
-    *jump = (u8)(e->at - jump - 1);
+    i64 distance = e->at - from;
+
+    assert(distance == (i8)distance);
+    if (!e->full)
+        from[-1] = (u8)distance;
+}
+
+void
+encode_jump_back(struct encoder *e, u32 cc, const u8 *to)
+{
+    i64 distance = to - (e->at + 2);
+
+    assert(distance == (i8)distance);
+    encode_rel(e, X64_JCC_SHORT, cc, (u32)distance);
 }
 
 // Conditional moves; those of two conditions are two, or one jumped over.
@@ -357,7 +419,7 @@ encode_cmov(struct encoder *e, const struct mins *ins)
         encode_modrm(e, ins, CC_NE);
         encode_modrm(e, ins, CC_P);
     } else if (ins->cc == CC_FEQ) {
-        u8 *skip = jump_short(e, 0x70 | CC_P);
+        u8 *skip = jump(e, CC_P);
         encode_modrm(e, ins, CC_E);
         land(e, skip);
     } else {
@@ -374,17 +436,17 @@ encode_select_x(struct encoder *e, const struct mins *ins)
 
     assert(ins->def == ins->a);
     if (ins->cc == CC_FNE) {
-        other = jump_short(e, 0x70 | CC_NE);
-        skip = jump_short(e, 0x70 | CC_NP);
+        other = jump(e, CC_NE);
+        skip = jump(e, CC_NP);
         land(e, other);
         encode_modrm(e, &move, 0);
     } else if (ins->cc == CC_FEQ) {
-        other = jump_short(e, 0x70 | CC_NE);
-        skip = jump_short(e, 0x70 | CC_P);
+        other = jump(e, CC_NE);
+        skip = jump(e, CC_P);
         encode_modrm(e, &move, 0);
         land(e, other);
     } else {
-        skip = jump_short(e, 0x70 | (ins->cc ^ 1u));
+        skip = jump(e, ins->cc ^ 1u);
         encode_modrm(e, &move, 0);
     }
     land(e, skip);
@@ -412,15 +474,15 @@ encode_fmin(struct encoder *e, const struct mins *ins)
     assert(ins->def == ins->a);
     step.op = ops->compare;
     encode_modrm(e, &step, 0);
-    u8 *differ = jump_short(e, 0x70 | CC_NE);
-    u8 *unordered = jump_short(e, 0x70 | CC_P);
+    u8 *differ = jump(e, CC_NE);
+    u8 *unordered = jump(e, CC_P);
     step.op = ops->equal;
     encode_modrm(e, &step, 0);
-    u8 *end = jump_short(e, 0xeb);
+    u8 *end = jump(e, CC_ALWAYS);
     land(e, unordered);
     step.op = ops->unordered;
     encode_modrm(e, &step, 0);
-    u8 *end2 = jump_short(e, 0xeb);
+    u8 *end2 = jump(e, CC_ALWAYS);
     land(e, differ);
     step.op = ops->differ;
     encode_modrm(e, &step, 0);
@@ -433,23 +495,31 @@ static void
 encode_div(struct encoder *e, const struct mins *ins)
 {
     if (ins->op == X64_IDIV32)
-        encode_plain(e, X64_CDQ);
+        encode_plain(e, X64_CDQ, 0);
     else if (ins->op == X64_IDIV64)
-        encode_plain(e, X64_CQO);
+        encode_plain(e, X64_CQO, 0);
     else
         encode_zero(e, REG_RDX);
     e->fault_at = e->at;
     encode_modrm(e, ins, 0);
 }
 
-// The rows that RMW_LOOP expands to, by operand size.
+// The rows that RMW_LOOP expands to.
 static const struct loop_ops {
-    u16 load, cmpxchg;
+    u16 id, load, apply, cmpxchg;
 } loop_ops[] = {
-    [1] = {X64_MOVZX8,  X64_LOCK_CMPXCHG8 },
-    [2] = {X64_MOVZX16, X64_LOCK_CMPXCHG16},
-    [4] = {X64_MOV32,   X64_LOCK_CMPXCHG32},
-    [8] = {X64_MOV64,   X64_LOCK_CMPXCHG64},
+    {X64_LOOP_OR8,   X64_MOVZX8,  X64_OR64,  X64_LOCK_CMPXCHG8 },
+    {X64_LOOP_OR16,  X64_MOVZX16, X64_OR64,  X64_LOCK_CMPXCHG16},
+    {X64_LOOP_OR32,  X64_MOV32,   X64_OR64,  X64_LOCK_CMPXCHG32},
+    {X64_LOOP_OR64,  X64_MOV64,   X64_OR64,  X64_LOCK_CMPXCHG64},
+    {X64_LOOP_AND8,  X64_MOVZX8,  X64_AND64, X64_LOCK_CMPXCHG8 },
+    {X64_LOOP_AND16, X64_MOVZX16, X64_AND64, X64_LOCK_CMPXCHG16},
+    {X64_LOOP_AND32, X64_MOV32,   X64_AND64, X64_LOCK_CMPXCHG32},
+    {X64_LOOP_AND64, X64_MOV64,   X64_AND64, X64_LOCK_CMPXCHG64},
+    {X64_LOOP_XOR8,  X64_MOVZX8,  X64_XOR64, X64_LOCK_CMPXCHG8 },
+    {X64_LOOP_XOR16, X64_MOVZX16, X64_XOR64, X64_LOCK_CMPXCHG16},
+    {X64_LOOP_XOR32, X64_MOV32,   X64_XOR64, X64_LOCK_CMPXCHG32},
+    {X64_LOOP_XOR64, X64_MOV64,   X64_XOR64, X64_LOCK_CMPXCHG64},
 };
 
 //     mov rax, [mem]
@@ -457,19 +527,19 @@ static const struct loop_ops {
 static void
 encode_rmw_loop(struct encoder *e, const struct mins *ins)
 {
-    const struct x64_info *info = &x64_infos[ins->op];
+    const struct loop_ops *ops = loop_ops;
     struct mins load = *ins, copy = {0}, op = {0}, swap = *ins;
 
-    load.op = loop_ops[info->mem].load;
+    while (ops->id != ins->op)
+        ops++;
+    load.op = ops->load;
     copy.op = X64_MOV64;
     copy.def = ins->def2;
     copy.b = ins->def;
-    op.op = info->opcode == 0x0b ? X64_OR64 :
-            info->opcode == 0x23 ? X64_AND64 :
-                                   X64_XOR64;
+    op.op = ops->apply;
     op.def = op.a = ins->def2;
     op.b = ins->a;
-    swap.op = loop_ops[info->mem].cmpxchg;
+    swap.op = ops->cmpxchg;
     swap.a = ins->def2;
     assert(ins->def == REG_RAX && ins->def2 != REG_RAX && ins->a != REG_RAX);
 
@@ -478,8 +548,7 @@ encode_rmw_loop(struct encoder *e, const struct mins *ins)
     encode_modrm(e, &copy, 0);
     encode_modrm(e, &op, 0);
     encode_modrm(e, &swap, 0);
-    put(e, 0x70 | CC_NE);
-    put(e, (u32)(again - e->at - 1));
+    encode_jump_back(e, CC_NE, again);
 }
 
 static void
@@ -505,25 +574,6 @@ encode_r_rm(struct encoder *e, const struct mins *ins)
 }
 
 void
-encode_ret(struct encoder *e, u32 pop)
-{
-    assert(pop <= UINT16_MAX);
-    put(e, pop == 0 ? 0xc3 : 0xc2);
-    if (pop != 0)
-        put_bytes(e, pop, 2);
-}
-
-u32
-encode_room(const struct mins *ins)
-{
-    const struct x64_info *info = x64_info(ins->op);
-
-    if (info->shape == SHAPE_RMW_LOOP)
-        return ENCODE_ROOM;
-    return info->shape == SHAPE_R_RM && info->mem == 0 ? 48 : 24;
-}
-
-void
 encode(struct encoder *e, const struct mins *ins)
 {
     const struct x64_info *info = x64_info(ins->op);
@@ -532,16 +582,17 @@ encode(struct encoder *e, const struct mins *ins)
     e->rodata_at = NULL;
     switch (info->shape) {
     case SHAPE_NONE:
-        encode_plain(e, ins->op);
+    case SHAPE_TRAP:
+        encode_plain(e, ins->op, 0);
         break;
     case SHAPE_I:
         encode_const(e, ins);
         break;
     case SHAPE_PUSH:
-        encode_short(e, info->opcode, ins->a & 15, false);
+        encode_short(e, ins->op, ins->a & 15);
         break;
     case SHAPE_POP:
-        encode_short(e, info->opcode, ins->def & 15, false);
+        encode_short(e, ins->op, ins->def & 15);
         break;
     case SHAPE_R_RM:
         encode_r_rm(e, ins);

@@ -11,7 +11,7 @@
 
 #include "x64/emit/emit.h"
 
-enum { FILL = 0xcc, MAX_CODE = 0x7ff00000 };
+enum { MAX_CODE = 0x7ff00000 };
 
 // A row of any table.
 struct row {
@@ -61,7 +61,7 @@ image_grow(struct image *image, u32 size)
     if (start + size > MAX_CODE ||
         !arena_resize(image->text, code->text, start + size))
         return NULL;
-    memset(code->text + code->size, FILL, start - code->size);
+    encode_fill(code->text + code->size, start - code->size);
     code->size = start + size;
     return code->text + start;
 }

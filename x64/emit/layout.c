@@ -9,13 +9,26 @@
 enum { SWEEPS = 2, DUMP_BYTES = 10 };
 
 static u32
+branch_op(const struct piece *p)
+{
+    if (p->branch == CC_ALWAYS)
+        return p->is_short ? X64_JMP_SHORT : X64_JMP;
+    return p->is_short ? X64_JCC_SHORT : X64_JCC;
+}
+
+static u32
 branch_size(const struct piece *p)
 {
-    if (p->branch == BRANCH_NONE)
-        return 0;
-    if (p->is_short)
-        return 2;
-    return p->branch == BRANCH_ALWAYS ? 5 : 6;
+    return p->branch == BRANCH_NONE ? 0 : encode_rel_size(branch_op(p));
+}
+
+// The piece at a label.
+static u32
+piece_of(const struct emission *em, u32 label)
+{
+    u32 blocks = em->m->block_count;
+
+    return label < blocks ? em->labels[label] : em->stubs[label - blocks].piece;
 }
 
 // From the end of the branch of piece i, which ends in `at`, to its target.
@@ -25,7 +38,7 @@ static i32
 distance_of(const struct emission *em, u32 i, u32 at, u32 moved)
 {
     const struct piece *p = &em->pieces[i];
-    u32 to = em->labels[p->label];
+    u32 to = piece_of(em, p->label);
     u32 end = at + (to > i ? moved + branch_size(p) : 2);
 
     return (i32)(em->pieces[to].at - end);
@@ -54,27 +67,18 @@ sweep(struct emission *em, bool shorten)
 static u32
 label_at(const struct emission *em, u32 label)
 {
-    return em->pieces[em->labels[label]].at;
+    return em->pieces[piece_of(em, label)].at;
 }
 
-static u8 *
+static void
 put_branch(u8 *to, const struct piece *p, u32 at, u32 target)
 {
-    bool always = p->branch == BRANCH_ALWAYS;
-    u32 distance = target - (at + branch_size(p));
+    u32 size = branch_size(p);
+    struct encoder e = {.at = to, .end = to + size};
 
-    if (p->branch == BRANCH_NONE)
-        return to;
-    if (p->is_short) {
-        *to++ = (u8)(always ? 0xeb : 0x70 | p->branch);
-        *to++ = (u8)distance;
-        return to;
-    }
-    if (!always)
-        *to++ = 0x0f;
-    *to++ = (u8)(always ? 0xe9 : 0x80 | p->branch);
-    memcpy(to, &distance, sizeof(distance));
-    return to + sizeof(distance);
+    encode_rel(&e, branch_op(p), p->branch == CC_ALWAYS ? 0 : p->branch,
+               target - (at + size));
+    assert(!e.full);
 }
 
 static void
@@ -301,7 +305,7 @@ emission_place(struct emission *em, struct image *image,
     u32 start = (u32)(to - image->code->text);
     if (image->start == NO_INDEX)
         image->start = start;
-    memset(to + end, 0xcc, pool_at - end);
+    encode_fill(to + end, pool_at - end);
     copy_pieces(em, to);
     copy_pool(em, to, pool_at);
     for (u32 i = 0; i < em->site_count && status == OK; i++)

@@ -1,9 +1,7 @@
-// x64/emit/stubs.c: a stub for each import, so that a function of the module can be
-// called by number, whatever it is.
+// x64/emit/stubs.c: a stub for each import, so that a function of the module
+// can be called by number, whatever it is.
 
 #include "x64/emit/emit.h"
-
-enum { STUB = 32 }; // bytes, at most
 
 static void
 put_mem(struct encoder *e, u32 op, reg_t reg, reg_t base, u64 disp)
@@ -35,11 +33,13 @@ emit_stubs(struct image *image)
     u32 start = (u32)image->code->size;
 
     for (u32 i = 0; i < m->func_imports; i++) {
-        struct encoder e = {.at = image_grow(image, STUB)};
+        struct encoder e = {.at = image_grow(image, ENCODE_ROOM)};
         if (e.at == NULL)
             return ERR_NO_MEMORY;
+        e.end = e.at + ENCODE_ROOM;
         image_define(image, i, (u32)(e.at - image->code->text));
         put_stub(&e, m, i);
+        assert(!e.full);
         image_trim(image, e.at);
     }
     if (m->func_imports == 0)

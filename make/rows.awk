@@ -1,0 +1,53 @@
+# make/rows.awk: every byte of an instruction comes from a row of x64/ops.def
+# through x64/emit/encode.c: nobody else writes one by hand or looks at opcodes,
+# and somebody emits each row.
+#
+#     awk -f make/rows.awk x64/ops.def x64/select/select.def FILE...
+
+function complain(what) {
+    printf "%s:%d: %s\n", FILENAME, FNR, what
+    failed = 1
+}
+
+FILENAME == "x64/ops.def" {
+    if (match($0, /^X64\([A-Z0-9_]+/))
+        rows[substr($0, 5, RLENGTH - 4)] = FNR
+    next
+}
+
+{ sub(/\/\/.*/, "") }
+
+# Names: X64_ADD32, and in select.def the bare name.
+{
+    text = $0
+    pattern = FILENAME ~ /\.def$/ ? "[A-Z][A-Z0-9_]+" : "X64_[A-Z0-9_]+"
+    while (match(text, pattern)) {
+        name = substr(text, RSTART, RLENGTH)
+        sub(/^X64_/, "", name)
+        named[name] = 1
+        text = substr(text, RSTART + RLENGTH)
+    }
+}
+
+FILENAME == "x64/emit/encode.c" || FILENAME !~ /^(x64|compile)\// { next }
+
+/\<0x[0-9a-fA-F]+\>/ && FILENAME ~ /^x64\/emit\// {
+    complain("a byte by hand: only encode.c writes instructions")
+}
+
+/at\+\+ *=[^=]|(at|bytes|text)\[[^]]*\] *=[^=]/ && FILENAME ~ /^(x64\/emit|compile)\// {
+    complain("writes at the encoder: only encode.c does")
+}
+
+/(->|\.)opcode/ && FILENAME != "x64/operands.c" {
+    complain("looks at an opcode: name the row")
+}
+
+END {
+    for (name in rows)
+        if (!(name in named)) {
+            printf "x64/ops.def:%d: nothing emits %s\n", rows[name], name
+            failed = 1
+        }
+    exit failed
+}
