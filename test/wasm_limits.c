@@ -314,6 +314,7 @@ TEST(wasm_limits_are_addresses)
     } sizes[] = {
         {TABLE,  "70 00 ff ff ff ff 0f", OK           },
         {TABLE,  "70 00 80 80 80 80 10", ERR_INVALID  },
+        {TABLE,  "7f 00 01",             ERR_MALFORMED},
         {MEMORY, "00 80 80 04",          OK           },
         {MEMORY, "00 81 80 04",          ERR_INVALID  },
         {MEMORY, "01 02 02",             OK           },

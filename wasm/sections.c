@@ -170,7 +170,7 @@ read_table_type(struct decoder *d, struct reader *r)
 
     check_limits(d, at, &l, l.is64 ? UINT64_MAX : UINT32_MAX, "table size");
     struct table_type type = {.elem = elem, .limits = l};
-    if (check_valtype(d, at, elem))
+    if (check_valtype(d, at, elem) && valtype_is_ref(elem))
         type.kind = (u8)valtype_ref_kind(d->m, elem);
     return type;
 }
