@@ -28,7 +28,7 @@ build_const(struct builder *b)
     for (u32 i = 0; i < COUNT(rows); i++) {
         bool narrow = rows[i].type == IR_I32 || rows[i].type == IR_F32;
         if (rows[i].code == b->op.code)
-            push(b, value_const(b, rows[i].type, narrow ? (u32)bits : bits, 0));
+            ir_push(b, ir_const(b, rows[i].type, narrow ? (u32)bits : bits, 0));
     }
 }
 
@@ -44,7 +44,7 @@ build_v128_const(struct builder *b)
     u64 bits[2];
 
     v128_bits(b, bits);
-    push(b, value_const(b, IR_V128, bits[0], bits[1]));
+    ir_push(b, ir_const(b, IR_V128, bits[0], bits[1]));
 }
 
 static void
@@ -56,32 +56,32 @@ build_nop(struct builder *b)
 static void
 build_drop(struct builder *b)
 {
-    drop(b, 1);
+    ir_drop(b, 1);
 }
 
 static void
 build_select(struct builder *b)
 {
-    val_t c = pop(b), y = pop(b), x = pop(b);
+    val_t c = ir_pop(b), y = ir_pop(b), x = ir_pop(b);
 
-    push(b, value(b, IR_SELECT, b->fn->ins[x].type, 0, x, y, c));
+    ir_push(b, ir_value(b, IR_SELECT, b->fn->ins[x].type, 0, x, y, c));
 }
 
 static void
 build_local_get(struct builder *b)
 {
-    push(b, local_get(b, local_find(b, b->op.index)));
+    ir_push(b, ir_local_get(b, ir_local_find(b, b->op.index)));
 }
 
 static val_t
 set_local(struct builder *b)
 {
-    val_t v = pop(b);
-    u32 local = local_find(b, b->op.index);
+    val_t v = ir_pop(b);
+    u32 local = ir_local_find(b, b->op.index);
 
-    local_set(b, local, v);
+    ir_local_set(b, local, v);
     if (b->shadow)
-        emit(b, IR_SLOT_SET, IR_VOID, 0, v, b->locals[local].slot, 0);
+        ir_emit(b, IR_SLOT_SET, IR_VOID, 0, v, b->locals[local].slot, 0);
     return v;
 }
 
@@ -94,7 +94,7 @@ build_local_set(struct builder *b)
 static void
 build_local_tee(struct builder *b)
 {
-    push(b, set_local(b));
+    ir_push(b, set_local(b));
 }
 
 static void
@@ -105,18 +105,18 @@ build_global_get(struct builder *b)
                       .type = (u8)ir_type_of(type->type),
                       .a = b->op.index};
 
-    push(b, type->mutable ? value_load(b, EPOCH_GLOBAL, ins) :
-                            value(b, ins.op, ins.type, 0, ins.a, 0, 0));
+    ir_push(b, type->mutable ? ir_value_load(b, EPOCH_GLOBAL, ins) :
+                               ir_value(b, ins.op, ins.type, 0, ins.a, 0, 0));
 }
 
 static void
 build_global_set(struct builder *b)
 {
-    val_t v = pop(b);
+    val_t v = ir_pop(b);
 
-    emit(b, IR_GLOBAL_SET, IR_VOID, 0, v, b->op.index, 0);
-    epoch_end(b, EPOCH_GLOBAL);
-    value_global(b, b->op.index, v);
+    ir_emit(b, IR_GLOBAL_SET, IR_VOID, 0, v, b->op.index, 0);
+    ir_epoch_end(b, EPOCH_GLOBAL);
+    ir_value_global(b, b->op.index, v);
 }
 
 // --- tables and references  ------------------------------------------------
@@ -126,17 +126,17 @@ build_table_get(struct builder *b)
 {
     struct ins ins = {.op = IR_TABLE_GET, .type = IR_I64, .b = b->op.index};
 
-    ins.a = pop(b);
-    push(b, value_load(b, EPOCH_TABLE, ins));
+    ins.a = ir_pop(b);
+    ir_push(b, ir_value_load(b, EPOCH_TABLE, ins));
 }
 
 static void
 build_table_set(struct builder *b)
 {
-    val_t v = pop(b), index = pop(b);
+    val_t v = ir_pop(b), index = ir_pop(b);
 
-    emit(b, IR_TABLE_SET, IR_VOID, 0, index, v, b->op.index);
-    epoch_end(b, EPOCH_TABLE);
+    ir_emit(b, IR_TABLE_SET, IR_VOID, 0, index, v, b->op.index);
+    ir_epoch_end(b, EPOCH_TABLE);
 }
 
 static void
@@ -146,7 +146,7 @@ build_table_size(struct builder *b)
     struct ins ins = {
         .op = IR_TABLE_SIZE, .type = is64 ? IR_I64 : IR_I32, .a = b->op.index};
 
-    push(b, value_load(b, EPOCH_TABLE, ins));
+    ir_push(b, ir_value_load(b, EPOCH_TABLE, ins));
 }
 
 static void
@@ -156,31 +156,31 @@ build_memory_size(struct builder *b)
     struct ins ins = {
         .op = IR_MEMORY_SIZE, .type = is64 ? IR_I64 : IR_I32, .a = b->op.index};
 
-    push(b, value_load(b, EPOCH_TABLE, ins));
+    ir_push(b, ir_value_load(b, EPOCH_TABLE, ins));
 }
 
 static void
 build_ref_func(struct builder *b)
 {
-    push(b, value(b, IR_REF_FUNC, IR_I64, 0, b->op.index, 0, 0));
+    ir_push(b, ir_value(b, IR_REF_FUNC, IR_I64, 0, b->op.index, 0, 0));
 }
 
 static void
 build_ref_is_null(struct builder *b)
 {
-    val_t ref = pop(b);
+    val_t ref = ir_pop(b);
 
-    push(b, value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0));
+    ir_push(b, ir_value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0));
 }
 
 static void
 build_ref_as_non_null(struct builder *b)
 {
-    val_t ref = pop(b);
+    val_t ref = ir_pop(b);
 
-    build_check(b, value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0),
+    build_check(b, ir_value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0),
                 TRAP_NULL_REFERENCE);
-    push(b, ref);
+    ir_push(b, ref);
 }
 
 // --- memory  ---------------------------------------------------------------
@@ -188,14 +188,14 @@ build_ref_as_non_null(struct builder *b)
 val_t
 build_address(struct builder *b, u32 *offset)
 {
-    val_t address = pop(b);
+    val_t address = ir_pop(b);
 
     *offset = (u32)b->op.value;
     if (b->op.value <= UINT32_MAX)
         return address;
     *offset = 0;
-    return value(b, IR_ADDRESS_ADD, IR_I64, 0, address,
-                 value_i64(b, b->op.value), 0);
+    return ir_value(b, IR_ADDRESS_ADD, IR_I64, 0, address,
+                    ir_const_i64(b, b->op.value), 0);
 }
 
 static bool
@@ -209,37 +209,38 @@ build_load(struct builder *b, struct ins ins)
 {
     ins.a = build_address(b, &ins.c);
     if (!is_atomic(ins.op)) {
-        push(b, value_load(b, EPOCH_MEMORY, ins));
+        ir_push(b, ir_value_load(b, EPOCH_MEMORY, ins));
         return;
     }
-    push(b, emit(b, ins.op, ins.type, ins.aux, ins.a, 0, ins.c));
-    epoch_end(b, EPOCH_MEMORY);
+    ir_push(b, ir_emit(b, ins.op, ins.type, ins.aux, ins.a, 0, ins.c));
+    ir_epoch_end(b, EPOCH_MEMORY);
 }
 
 static void
 build_store(struct builder *b, struct ins ins)
 {
-    ins.b = pop(b);
+    ins.b = ir_pop(b);
     ins.a = build_address(b, &ins.c);
-    val_t v = emit(b, ins.op, ins.type, ins.aux, ins.a, ins.b, ins.c);
-    epoch_end(b, EPOCH_MEMORY);
+    val_t v = ir_emit(b, ins.op, ins.type, ins.aux, ins.a, ins.b, ins.c);
+    ir_epoch_end(b, EPOCH_MEMORY);
     if (ins.type != IR_VOID) // read-modify-write
-        push(b, v);
+        ir_push(b, v);
 }
 
 static void
 build_cas(struct builder *b, struct ins ins)
 {
-    val_t new = pop(b), expected = pop(b), address = build_address(b, &ins.c);
-    u32 list = pool_new(b, 3);
+    val_t new = ir_pop(b), expected = ir_pop(b),
+          address = build_address(b, &ins.c);
+    u32 list = ir_pool_new(b, 3);
 
     if (b->status != OK)
         return;
     b->fn->pool[list] = address;
     b->fn->pool[list + 1] = expected;
     b->fn->pool[list + 2] = new;
-    push(b, emit(b, ins.op, ins.type, ins.aux, list, 0, ins.c));
-    epoch_end(b, EPOCH_MEMORY);
+    ir_push(b, ir_emit(b, ins.op, ins.type, ins.aux, list, 0, ins.c));
+    ir_epoch_end(b, EPOCH_MEMORY);
 }
 
 static void
@@ -247,21 +248,21 @@ build_mem_lane(struct builder *b, struct ins ins)
 {
     u32 offset;
 
-    ins.b = pop(b);
+    ins.b = ir_pop(b);
     ins.a = build_address(b, &offset);
-    ins.c = const_new(b, offset, b->op.lane);
-    val_t v = emit(b, ins.op, ins.type, ins.aux, ins.a, ins.b, ins.c);
+    ins.c = ir_const_wide(b, offset, b->op.lane);
+    val_t v = ir_emit(b, ins.op, ins.type, ins.aux, ins.a, ins.b, ins.c);
     if (ins.type != IR_VOID)
-        push(b, v);
+        ir_push(b, v);
     else
-        epoch_end(b, EPOCH_MEMORY);
+        ir_epoch_end(b, EPOCH_MEMORY);
 }
 
 static void
 build_fence(struct builder *b)
 {
-    emit(b, IR_ATOMIC_FENCE, IR_VOID, 0, 0, 0, 0);
-    epoch_end_all(b);
+    ir_emit(b, IR_ATOMIC_FENCE, IR_VOID, 0, 0, 0, 0);
+    ir_epoch_end_all(b);
 }
 
 // --- numbers  --------------------------------------------------------------
@@ -270,11 +271,11 @@ static void
 build_shuffle(struct builder *b)
 {
     u64 bits[2];
-    val_t y = pop(b), x = pop(b);
+    val_t y = ir_pop(b), x = ir_pop(b);
 
     v128_bits(b, bits);
-    push(b, emit(b, IR_I8X16_SHUFFLE, IR_V128, 0, x, y,
-                 const_new(b, bits[0], bits[1])));
+    ir_push(b, ir_emit(b, IR_I8X16_SHUFFLE, IR_V128, 0, x, y,
+                       ir_const_wide(b, bits[0], bits[1])));
 }
 
 static void
@@ -282,11 +283,11 @@ build_mul_wide(struct builder *b)
 {
     u32 op = b->op.code == WASM_I64_MUL_WIDE_S ? IR_I64_MUL_WIDE_S :
                                                  IR_I64_MUL_WIDE_U;
-    val_t y = pop(b), x = pop(b);
-    val_t low = value(b, op, IR_I64, 0, x, y, 0);
+    val_t y = ir_pop(b), x = ir_pop(b);
+    val_t low = ir_value(b, op, IR_I64, 0, x, y, 0);
 
-    push(b, low);
-    push(b, value(b, IR_RESULT, IR_I64, 0, low, 1, 0));
+    ir_push(b, low);
+    ir_push(b, ir_value(b, IR_RESULT, IR_I64, 0, low, 1, 0));
 }
 
 // Two words each; the carry out of the low one is found by a comparison.
@@ -295,15 +296,16 @@ build_add128(struct builder *b)
 {
     bool sub = b->op.code == WASM_I64_SUB128;
     u32 op = sub ? IR_I64_SUB : IR_I64_ADD;
-    val_t y_high = pop(b), y_low = pop(b), x_high = pop(b), x_low = pop(b);
+    val_t y_high = ir_pop(b), y_low = ir_pop(b), x_high = ir_pop(b),
+          x_low = ir_pop(b);
 
-    val_t low = value(b, op, IR_I64, 0, x_low, y_low, 0);
-    val_t carry = value(b, IR_I64_LT_U, IR_I32, 0, sub ? x_low : low,
-                        sub ? y_low : x_low, 0);
-    carry = value(b, IR_I64_EXTEND_I32_U, IR_I64, 0, carry, 0, 0);
-    val_t high = value(b, op, IR_I64, 0, x_high, y_high, 0);
-    push(b, low);
-    push(b, value(b, op, IR_I64, 0, high, carry, 0));
+    val_t low = ir_value(b, op, IR_I64, 0, x_low, y_low, 0);
+    val_t carry = ir_value(b, IR_I64_LT_U, IR_I32, 0, sub ? x_low : low,
+                           sub ? y_low : x_low, 0);
+    carry = ir_value(b, IR_I64_EXTEND_I32_U, IR_I64, 0, carry, 0, 0);
+    val_t high = ir_value(b, op, IR_I64, 0, x_high, y_high, 0);
+    ir_push(b, low);
+    ir_push(b, ir_value(b, op, IR_I64, 0, high, carry, 0));
 }
 
 static u32
@@ -334,9 +336,9 @@ build_values(struct builder *b, struct ins ins, u32 count)
     u32 operands[3] = {0, 0, 0};
 
     for (u32 i = count; i > 0; i--)
-        operands[i - 1] = pop(b);
-    push(b, value(b, ins.op, ins.type, ins.aux, operands[0], operands[1],
-                  operands[2]));
+        operands[i - 1] = ir_pop(b);
+    ir_push(b, ir_value(b, ins.op, ins.type, ins.aux, operands[0], operands[1],
+                        operands[2]));
 }
 
 static void
@@ -412,27 +414,27 @@ build_op(struct builder *b)
     else if (op != IR_NONE)
         build_form(b, op);
     else
-        stop(b, ERR_UNSUPPORTED, "garbage collection is not supported yet");
+        ir_stop(b, ERR_UNSUPPORTED, "garbage collection is not supported yet");
 }
 
 bool
-reserve(struct builder *b, u64 body)
+ir_reserve(struct builder *b, u64 body)
 {
     struct fn *fn = b->fn;
     u32 at_capacity = 0, link_capacity = 0;
 
-    if (!room(b, &fn->ins, &b->ins_capacity, 0, body / 2 + 32,
-              sizeof(struct ins)) ||
-        !room(b, &fn->at, &at_capacity, 0, body / 2 + 32, sizeof(u32)) ||
-        !room(b, &fn->blocks, &b->block_capacity, 0, body / 16 + 16,
-              sizeof(struct block)) ||
-        !room(b, &fn->edges, &b->edge_capacity, 0, body / 16 + 16,
-              sizeof(struct edge)) ||
-        !room(b, &fn->next_pred, &link_capacity, 0, body / 16 + 16,
-              sizeof(edge_t)) ||
-        !room(b, &fn->pool, &b->pool_capacity, 0, body / 8 + 32,
-              sizeof(val_t)) ||
-        !number_init(b, body))
+    if (!ir_room(b, &fn->ins, &b->ins_capacity, 0, body / 2 + 32,
+                 sizeof(struct ins)) ||
+        !ir_room(b, &fn->at, &at_capacity, 0, body / 2 + 32, sizeof(u32)) ||
+        !ir_room(b, &fn->blocks, &b->block_capacity, 0, body / 16 + 16,
+                 sizeof(struct block)) ||
+        !ir_room(b, &fn->edges, &b->edge_capacity, 0, body / 16 + 16,
+                 sizeof(struct edge)) ||
+        !ir_room(b, &fn->next_pred, &link_capacity, 0, body / 16 + 16,
+                 sizeof(edge_t)) ||
+        !ir_room(b, &fn->pool, &b->pool_capacity, 0, body / 8 + 32,
+                 sizeof(val_t)) ||
+        !ir_number_init(b, body))
         return false;
     fn->ins[0] = (struct ins){.op = IR_NONE};
     fn->edges[0] = (struct edge){0, 0, 0};
@@ -445,12 +447,12 @@ build_params(struct builder *b)
 {
     const struct type *type = b->fn->type;
 
-    block_open(b);
+    ir_block_open(b);
     if (b->status != OK)
         return;
     b->fn->blocks[0].params = type->param_count;
     for (u32 i = 0; i < type->param_count; i++)
-        emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, 0, 0);
+        ir_emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, 0, 0);
 }
 
 // A local may be needed on an edge that left before it was first named, so its
@@ -461,7 +463,7 @@ build_zeros(struct builder *b)
     for (u32 i = 0; i < b->v.run_count; i++) {
         u32 type = ir_type_of(b->v.runs[i].type);
         if (b->zeros[type] == 0)
-            b->zeros[type] = value_const(b, type, 0, 0);
+            b->zeros[type] = ir_const(b, type, 0, 0);
     }
 }
 
@@ -469,11 +471,11 @@ build_zeros(struct builder *b)
 static void
 build_shadow(struct builder *b)
 {
-    b->shadow = scan_body(b);
+    b->shadow = ir_scan_body(b);
     for (u32 i = 0; i < b->local_count && b->shadow; i++) {
         struct local *l = &b->locals[i];
-        l->slot = slot_new(b, l->type);
-        emit(b, IR_SLOT_SET, IR_VOID, 0, l->value, l->slot, 0);
+        l->slot = ir_slot_new(b, l->type);
+        ir_emit(b, IR_SLOT_SET, IR_VOID, 0, l->value, l->slot, 0);
     }
 }
 
@@ -487,14 +489,15 @@ build_begin(struct builder *b)
     b->local_index =
         arena_alloc(b->temp, sizeof(u32) * b->v.local_count, _Alignof(u32));
     if (b->local_index == NULL)
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
-    if (!reserve(b, func->end - func->at) ||
-        !room(b, &b->stack, &b->stack_capacity, 0, 64, sizeof(val_t)) ||
-        !room(b, &b->locals, &b->local_capacity, 0, 32, sizeof(struct local)) ||
-        !room(b, &b->records, &b->record_capacity, 0, 64, sizeof(u32)))
+        ir_stop(b, ERR_NO_MEMORY, "function too large to compile");
+    if (!ir_reserve(b, func->end - func->at) ||
+        !ir_room(b, &b->stack, &b->stack_capacity, 0, 64, sizeof(val_t)) ||
+        !ir_room(b, &b->locals, &b->local_capacity, 0, 32,
+                 sizeof(struct local)) ||
+        !ir_room(b, &b->records, &b->record_capacity, 0, 64, sizeof(u32)))
         return;
     build_params(b);
-    label_push(b, WASM_BLOCK, 0);
+    ir_label_push(b, WASM_BLOCK, 0);
     build_zeros(b);
     if (b->m->tag_count > 0)
         build_shadow(b);
@@ -509,11 +512,11 @@ build_body(struct builder *b)
                b->height == b->v.operand_count);
     }
     if (b->error->status != OK)
-        stop(b, b->error->status, NULL);
+        ir_stop(b, b->error->status, NULL);
 }
 
 void
-keep_function(struct fn *fn, struct arena *temp, u64 mark)
+ir_keep_function(struct fn *fn, struct arena *temp, u64 mark)
 {
 #define BLOCK(array, count)                         \
     {                                               \
@@ -566,8 +569,8 @@ fn_build(struct fn *fn, const struct module *m, u32 index, struct arena *temp,
     if (b.status == OK)
         build_body(&b);
     if (b.status == OK)
-        finish(&b);
+        ir_finish(&b);
     if (b.status == OK)
-        keep_function(fn, temp, mark);
+        ir_keep_function(fn, temp, mark);
     return b.status;
 }

@@ -218,145 +218,147 @@ struct builder {
 // --- value.c  --------------------------------------------------------------
 
 // Stop building; `what` may be NULL when the caller of fn_build knows.
-void stop(struct builder *b, status_t status, const char *what);
+void ir_stop(struct builder *b, status_t status, const char *what);
 
 // Take n from the budget of normal mode.
-void spend(struct builder *b, u64 n);
+void ir_spend(struct builder *b, u64 n);
 
 // Make room for `more` elements of `size` bytes after `count` of them; `array`
 // is the address of the array's pointer.  False when building has stopped.
-MUST_USE bool room(struct builder *b, void *array, u32 *capacity, u32 count,
-                   u64 more, u64 size);
+MUST_USE bool ir_room(struct builder *b, void *array, u32 *capacity, u32 count,
+                      u64 more, u64 size);
 
 // Zeroed memory for after the body; NULL when building has stopped.
-void *scratch(struct builder *b, u64 size);
+void *ir_scratch(struct builder *b, u64 size);
 
-// The body is read: let scratch() have the memory that this took.
-void spare_all(struct builder *b);
+// The body is read: let ir_scratch() have the memory that this took.
+void ir_spare_all(struct builder *b);
 
 // `count` fresh places in fn.pool; 0 when building has stopped.
-u32 pool_new(struct builder *b, u32 count);
+u32 ir_pool_new(struct builder *b, u32 count);
 
 // Append an instruction to the block.
-val_t emit(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z);
+val_t ir_emit(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y,
+              u32 z);
 
 // The value of an instruction without effects, or whose only effect is to
 // trap: folded, or found among those that dominate the block, or appended.
-val_t value(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z);
+val_t ir_value(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y,
+               u32 z);
 
 // As above for one that reads memory, a global or a table.
-val_t value_load(struct builder *b, enum epoch_class class, struct ins ins);
+val_t ir_value_load(struct builder *b, enum epoch_class class, struct ins ins);
 
 // What global.get of a global is from here on.
-void value_global(struct builder *b, u32 global, val_t v);
+void ir_value_global(struct builder *b, u32 global, val_t v);
 
 // A constant; of V128 with all of its bits.
-val_t value_const(struct builder *b, u32 type, u64 low, u64 high);
-val_t value_i32(struct builder *b, u32 number);
-val_t value_i64(struct builder *b, u64 number);
+val_t ir_const(struct builder *b, u32 type, u64 low, u64 high);
+val_t ir_const_i32(struct builder *b, u32 number);
+val_t ir_const_i64(struct builder *b, u64 number);
 
 // An entry of fn.consts.
-u32 const_new(struct builder *b, u64 low, u64 high);
+u32 ir_const_wide(struct builder *b, u64 low, u64 high);
 
 // Forget the numbered values after the first `count`.
-void numbers_cut(struct builder *b, u32 count);
+void ir_numbers_cut(struct builder *b, u32 count);
 
 // Something of the class may have been written.
-void epoch_end(struct builder *b, enum epoch_class class);
-void epoch_end_all(struct builder *b);
+void ir_epoch_end(struct builder *b, enum epoch_class class);
+void ir_epoch_end_all(struct builder *b);
 
-bool number_init(struct builder *b, u64 body_size);
+bool ir_number_init(struct builder *b, u64 body_size);
 
 // --- fold.c  ---------------------------------------------------------------
 
 // The value of an instruction that need not be made, or 0.
-val_t fold(struct builder *b, const struct ins *ins);
+val_t ir_fold(struct builder *b, const struct ins *ins);
 
 // A condition that is 0 exactly when v is; *negated says that it is the
 // other way round.
-val_t condition(const struct builder *b, val_t v, bool *negated);
+val_t ir_condition(const struct builder *b, val_t v, bool *negated);
 
 // --- stack.c  --------------------------------------------------------------
 
-void push(struct builder *b, val_t v);
-val_t pop(struct builder *b);
+void ir_push(struct builder *b, val_t v);
+val_t ir_pop(struct builder *b);
 
-void drop(struct builder *b, u32 count);
+void ir_drop(struct builder *b, u32 count);
 
 // The operand at a height, without popping it.
-val_t operand(struct builder *b, u32 height);
+val_t ir_operand(struct builder *b, u32 height);
 
 // The topmost operands as a list in fn.pool, without popping them.
-u32 operands_list(struct builder *b, u32 count);
+u32 ir_operands(struct builder *b, u32 count);
 
 // The type of the operand at a height.
-u32 operand_type(const struct builder *b, u32 height);
+u32 ir_operand_type(const struct builder *b, u32 height);
 
 // Plain: put the operands below a height into their slots.
-void flush(struct builder *b, u32 height);
+void ir_flush(struct builder *b, u32 height);
 
 // Plain: the operand at a height becomes v; or, is in its slot.
-void slot_store(struct builder *b, u32 height, val_t v);
-void slot_mark(struct builder *b, u32 height, u32 type);
+void ir_slot_store(struct builder *b, u32 height, val_t v);
+void ir_slot_mark(struct builder *b, u32 height, u32 type);
 
 // A new frame slot.
-u32 slot_new(struct builder *b, u32 type);
+u32 ir_slot_new(struct builder *b, u32 type);
 
 // Index in b->locals of a local of the wasm function.
-u32 local_find(struct builder *b, u32 number);
-val_t local_get(struct builder *b, u32 local);
-void local_set(struct builder *b, u32 local, val_t v);
+u32 ir_local_find(struct builder *b, u32 number);
+val_t ir_local_get(struct builder *b, u32 local);
+void ir_local_set(struct builder *b, u32 local, val_t v);
 
 // Normal mode: take back the writes of locals since the log had this length.
-void locals_undo(struct builder *b, u32 length);
+void ir_locals_undo(struct builder *b, u32 length);
 
 // Normal mode: `label` ends without a join and its log becomes part of that
 // of the label around it.
-void locals_keep(struct builder *b, u32 inner, u32 outer);
+void ir_locals_keep(struct builder *b, u32 inner, u32 outer);
 
 // --- scan.c  ---------------------------------------------------------------
 
 // Read the whole body ahead: name every local that it uses.  Does it have
 // handlers?
-bool scan_body(struct builder *b);
+bool ir_scan_body(struct builder *b);
 
 // The locals assigned in the loop whose first instruction is at `at`.
-struct scan scan_loop(struct builder *b, u64 at);
+struct scan ir_scan_loop(struct builder *b, u64 at);
 
 // --- flow.c  ---------------------------------------------------------------
 
-struct label *label_at(struct builder *b, u32 depth); // 0: innermost
-bool label_reserve(struct builder *b, u32 count);
-void label_push(struct builder *b, u32 code, u32 param_count);
+struct label *ir_label_at(struct builder *b, u32 depth); // 0: innermost
+bool ir_label_reserve(struct builder *b, u32 count);
+void ir_label_push(struct builder *b, u32 code, u32 param_count);
 
-void block_open(struct builder *b);
-void block_end(struct builder *b);  // after its last instruction
-edge_t edge_new(struct builder *b); // from the current block
-void edge_bind(struct builder *b, edge_t edge, blk_t to);
+void ir_block_open(struct builder *b);
+void ir_block_end(struct builder *b);  // after its last instruction
+edge_t ir_edge_new(struct builder *b); // from the current block
+void ir_edge_bind(struct builder *b, edge_t edge, blk_t to);
 
 // Plain: end the block; go to a label.
-void go_to(struct builder *b, u32 number);
+void ir_goto(struct builder *b, u32 number);
 
 // Plain: start a block with a label.
-void block_labelled(struct builder *b, u32 number);
+void ir_block_labelled(struct builder *b, u32 number);
 
 // Start a block that `edge` alone leads to.
-void block_after(struct builder *b, edge_t edge);
+void ir_block_after(struct builder *b, edge_t edge);
 
 // The number of values that a branch to the label takes.
-u32 label_arity(struct builder *b, const struct label *label);
-u32 label_type(struct builder *b, const struct label *label, u32 i);
+u32 ir_label_arity(struct builder *b, const struct label *label);
+u32 ir_label_type(struct builder *b, const struct label *label, u32 i);
 
 // Operands that the block type at hand takes.
-u32 block_arity(struct builder *b);
+u32 ir_block_arity(struct builder *b);
 
 // End the block with a branch to a label, to that of the function a return.
-void jump_to(struct builder *b, struct label *label);
+void ir_jump_to(struct builder *b, struct label *label);
 // As jump_to, also to the end of the function.
-void jump_waiting(struct builder *b, struct label *label);
+void ir_jump_waiting(struct builder *b, struct label *label);
 
 // The number of a new label of plain mode.
-u32 label_number(struct builder *b);
+u32 ir_label_number(struct builder *b);
 
 // End the block with a trap.
 void build_trap(struct builder *b, enum trap trap);
@@ -377,10 +379,10 @@ void build_br_on_non_null(struct builder *b);
 // --- join.c  ---------------------------------------------------------------
 
 // Start the block that the edges of a label lead to.
-void join(struct builder *b, struct label *label);
+void ir_join(struct builder *b, struct label *label);
 
 // All edges to the loop are known: forward parameters that are another value.
-void loop_close(struct builder *b, const struct label *label);
+void ir_loop_close(struct builder *b, const struct label *label);
 
 // --- call.c  ---------------------------------------------------------------
 
@@ -392,8 +394,8 @@ void build_return_call_indirect(struct builder *b);
 void build_return_call_ref(struct builder *b);
 
 // Call a function of the kernel with `count` values; raises its trap.
-val_t call_builtin(struct builder *b, enum builtin builtin, u32 count,
-                   const val_t *values);
+val_t ir_call_builtin(struct builder *b, enum builtin builtin, u32 count,
+                      const val_t *values);
 
 // Trap when v (i32) is not 0.
 void build_check(struct builder *b, val_t v, enum trap trap);
@@ -422,14 +424,14 @@ void build_throw_ref(struct builder *b);
 void build_rethrow(struct builder *b);
 
 // Before the end of a block with handlers.
-void try_end(struct builder *b, struct label *label);
+void ir_try_end(struct builder *b, struct label *label);
 
 // The parameters of a tag's type; NO_INDEX has none.
-const struct type *tag_type(const struct builder *b, u32 tag);
+const struct type *ir_tag_type(const struct builder *b, u32 tag);
 
 // Put the rows of each try together; plain: at the end, those of all parts.
-void catches_group(struct builder *b);
-void pads_group(struct builder *b);
+void ir_catches_group(struct builder *b);
+void ir_pads_group(struct builder *b);
 
 // --- build.c  --------------------------------------------------------------
 
@@ -440,10 +442,10 @@ void build_op(struct builder *b);
 void build_params(struct builder *b);
 
 // Arrays of the size that most bodies, or parts, of so many bytes need.
-bool reserve(struct builder *b, u64 size);
+bool ir_reserve(struct builder *b, u64 size);
 
 // Nothing is left of the build since the mark but the function.
-void keep_function(struct fn *fn, struct arena *temp, u64 mark);
+void ir_keep_function(struct fn *fn, struct arena *temp, u64 mark);
 
 // An address and an offset for an access; a large offset is added first.
 val_t build_address(struct builder *b, u32 *offset);
@@ -451,13 +453,13 @@ val_t build_address(struct builder *b, u32 *offset);
 // --- finish.c  -------------------------------------------------------------
 
 // The value that a forwarded parameter is.
-val_t resolve(struct fn *fn, val_t v);
+val_t ir_resolve(struct fn *fn, val_t v);
 
 // Give a slot its place behind those before it.
-void slot_place(struct fn *fn, u32 slot);
-void finish(struct builder *b);
+void ir_slot_place(struct fn *fn, u32 slot);
+void ir_finish(struct builder *b);
 
 // --- loops.c  --------------------------------------------------------------
 
-void find_loops(struct builder *b);
-void find_cold(struct fn *fn);
+void ir_find_loops(struct builder *b);
+void ir_find_cold(struct fn *fn);

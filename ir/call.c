@@ -8,9 +8,10 @@ build_results(struct builder *b, val_t call, const struct type *type)
     const valtype_t *results = type->vals + type->param_count;
 
     if (type->result_count > 0)
-        push(b, call);
+        ir_push(b, call);
     for (u32 i = 1; i < type->result_count; i++)
-        push(b, emit(b, IR_RESULT, ir_type_of(results[i]), 0, call, i, 0));
+        ir_push(b,
+                ir_emit(b, IR_RESULT, ir_type_of(results[i]), 0, call, i, 0));
 }
 
 static val_t
@@ -19,12 +20,12 @@ emit_call(struct builder *b, u32 type, struct call call)
     struct fn *fn = b->fn;
     u32 op = call.tail ? IR_TAIL_CALL : IR_CALL;
 
-    if (!room(b, &fn->calls, &b->call_capacity, fn->call_count, 1,
-              sizeof(struct call)))
+    if (!ir_room(b, &fn->calls, &b->call_capacity, fn->call_count, 1,
+                 sizeof(struct call)))
         return 0;
     fn->calls[fn->call_count] = call;
-    val_t v = emit(b, op, type, 0, fn->call_count++, 0, 0);
-    epoch_end_all(b);
+    val_t v = ir_emit(b, op, type, 0, fn->call_count++, 0, 0);
+    ir_epoch_end_all(b);
     return v;
 }
 
@@ -37,18 +38,18 @@ call_type(struct builder *b, struct call call, val_t callee)
     u32 result = IR_VOID, count = type->param_count;
 
     call.count = count + (callee != 0);
-    call.args = pool_new(b, call.count);
+    call.args = ir_pool_new(b, call.count);
     call.try = call.tail ? 0 : b->try;
     for (u32 i = 0; i < call.count && b->status == OK; i++) {
         val_t v = i == 0 && callee != 0 ?
                       callee :
-                      operand(b, b->height - call.count + i);
+                      ir_operand(b, b->height - call.count + i);
         b->fn->pool[call.args + i] = v;
     }
-    drop(b, count);
+    ir_drop(b, count);
     if (call.tail) {
         emit_call(b, IR_VOID, call);
-        block_end(b);
+        ir_block_end(b);
         return;
     }
     if (type->result_count > 0)
@@ -91,13 +92,13 @@ call_reference(struct builder *b, u32 type, val_t ref, bool tail)
 void
 build_call_ref(struct builder *b)
 {
-    call_reference(b, b->op.index, pop(b), false);
+    call_reference(b, b->op.index, ir_pop(b), false);
 }
 
 void
 build_return_call_ref(struct builder *b)
 {
-    call_reference(b, b->op.index, pop(b), true);
+    call_reference(b, b->op.index, ir_pop(b), true);
 }
 
 // The callee may be of a subtype, so its canonical id need not be that of the
@@ -111,18 +112,18 @@ find_callee(struct builder *b, u32 type, u32 table, val_t index)
     struct ins get = {
         .op = IR_TABLE_GET, .type = IR_I64, .a = index, .b = table};
 
-    val_t size = value_load(b, EPOCH_TABLE, size_of);
-    build_check(
-        b,
-        value(b, wide ? IR_I64_GE_U : IR_I32_GE_U, IR_I32, 0, index, size, 0),
-        TRAP_UNDEFINED_ELEMENT);
-    val_t ref = value_load(b, EPOCH_TABLE, get);
-    build_check(b, value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0),
+    val_t size = ir_value_load(b, EPOCH_TABLE, size_of);
+    build_check(b,
+                ir_value(b, wide ? IR_I64_GE_U : IR_I32_GE_U, IR_I32, 0, index,
+                         size, 0),
+                TRAP_UNDEFINED_ELEMENT);
+    val_t ref = ir_value_load(b, EPOCH_TABLE, get);
+    build_check(b, ir_value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0),
                 TRAP_UNINITIALIZED_ELEMENT);
-    val_t actual = value(b, IR_REF_TYPE, IR_I32, 0, ref, 0, 0);
-    val_t expected = value(b, IR_TYPE_ID, IR_I32, 0, type, 0, 0);
+    val_t actual = ir_value(b, IR_REF_TYPE, IR_I32, 0, ref, 0, 0);
+    val_t expected = ir_value(b, IR_TYPE_ID, IR_I32, 0, type, 0, 0);
     val_t values[] = {actual, expected};
-    call_builtin(b, BUILTIN_TYPE_MATCH, COUNT(values), values);
+    ir_call_builtin(b, BUILTIN_TYPE_MATCH, COUNT(values), values);
     return ref;
 }
 
@@ -130,7 +131,7 @@ static void
 call_table(struct builder *b, bool tail)
 {
     u32 type = b->op.index, table = b->op.index2;
-    val_t index = pop(b);
+    val_t index = ir_pop(b);
 
     if (!b->m->types[type].final) {
         call_reference(b, type, find_callee(b, type, table, index), tail);
@@ -183,19 +184,19 @@ builtin_result(const char *sig)
 void
 build_check(struct builder *b, val_t v, enum trap trap)
 {
-    (void)value(b, IR_CHECK, IR_VOID, trap, v, 0, 0);
+    (void)ir_value(b, IR_CHECK, IR_VOID, trap, v, 0, 0);
 }
 
 val_t
-call_builtin(struct builder *b, enum builtin builtin, u32 count,
-             const val_t *values)
+ir_call_builtin(struct builder *b, enum builtin builtin, u32 count,
+                const val_t *values)
 {
     bool throws = builtin == BUILTIN_THROW || builtin == BUILTIN_THROW_REF;
     struct call call = {
         .kind = CALL_BUILTIN,
         .target = builtin,
         .type = NO_INDEX,
-        .args = pool_new(b, count),
+        .args = ir_pool_new(b, count),
         .count = count,
         .try = throws ? b->try : 0
     };
@@ -213,23 +214,23 @@ call_builtin(struct builder *b, enum builtin builtin, u32 count,
 static val_t
 pop_wide(struct builder *b)
 {
-    val_t v = pop(b);
+    val_t v = ir_pop(b);
 
     return b->fn->ins[v].type == IR_I32 ?
-               value(b, IR_I64_EXTEND_I32_U, IR_I64, 0, v, 0, 0) :
+               ir_value(b, IR_I64_EXTEND_I32_U, IR_I64, 0, v, 0, 0) :
                v;
 }
 
 static void
 push_narrow(struct builder *b, val_t v, bool is64)
 {
-    push(b, is64 ? v : value(b, IR_I32_WRAP_I64, IR_I32, 0, v, 0, 0));
+    ir_push(b, is64 ? v : ir_value(b, IR_I32_WRAP_I64, IR_I32, 0, v, 0, 0));
 }
 
 static val_t
 pair(struct builder *b, u64 low, u64 high)
 {
-    return value_i64(b, low | high << 32);
+    return ir_const_i64(b, low | high << 32);
 }
 
 void
@@ -237,9 +238,10 @@ build_memory_grow(struct builder *b)
 {
     u32 memory = b->op.index;
     val_t pages = pop_wide(b);
-    val_t values[] = {value_i32(b, memory), pages};
+    val_t values[] = {ir_const_i32(b, memory), pages};
 
-    push_narrow(b, call_builtin(b, BUILTIN_MEMORY_GROW, COUNT(values), values),
+    push_narrow(b,
+                ir_call_builtin(b, BUILTIN_MEMORY_GROW, COUNT(values), values),
                 b->m->memories[memory].is64);
 }
 
@@ -249,16 +251,16 @@ build_memory_copy(struct builder *b)
     val_t size = pop_wide(b), from = pop_wide(b), to = pop_wide(b);
     val_t values[] = {pair(b, b->op.index, b->op.index2), to, from, size};
 
-    call_builtin(b, BUILTIN_MEMORY_COPY, COUNT(values), values);
+    ir_call_builtin(b, BUILTIN_MEMORY_COPY, COUNT(values), values);
 }
 
 void
 build_memory_fill(struct builder *b)
 {
-    val_t size = pop_wide(b), byte = pop(b), to = pop_wide(b);
-    val_t values[] = {value_i32(b, b->op.index), to, byte, size};
+    val_t size = pop_wide(b), byte = ir_pop(b), to = pop_wide(b);
+    val_t values[] = {ir_const_i32(b, b->op.index), to, byte, size};
 
-    call_builtin(b, BUILTIN_MEMORY_FILL, COUNT(values), values);
+    ir_call_builtin(b, BUILTIN_MEMORY_FILL, COUNT(values), values);
 }
 
 void
@@ -267,35 +269,36 @@ build_memory_init(struct builder *b)
     val_t size = pop_wide(b), from = pop_wide(b), to = pop_wide(b);
     val_t values[] = {pair(b, b->op.index2, b->op.index), to, from, size};
 
-    call_builtin(b, BUILTIN_MEMORY_INIT, COUNT(values), values);
+    ir_call_builtin(b, BUILTIN_MEMORY_INIT, COUNT(values), values);
 }
 
 void
 build_data_drop(struct builder *b)
 {
-    val_t segment = value_i32(b, b->op.index);
+    val_t segment = ir_const_i32(b, b->op.index);
 
-    call_builtin(b, BUILTIN_DATA_DROP, 1, &segment);
+    ir_call_builtin(b, BUILTIN_DATA_DROP, 1, &segment);
 }
 
 void
 build_table_grow(struct builder *b)
 {
     u32 table = b->op.index;
-    val_t count = pop_wide(b), ref = pop(b);
-    val_t values[] = {value_i32(b, table), ref, count};
+    val_t count = pop_wide(b), ref = ir_pop(b);
+    val_t values[] = {ir_const_i32(b, table), ref, count};
 
-    push_narrow(b, call_builtin(b, BUILTIN_TABLE_GROW, COUNT(values), values),
+    push_narrow(b,
+                ir_call_builtin(b, BUILTIN_TABLE_GROW, COUNT(values), values),
                 b->m->tables[table].type.limits.is64);
 }
 
 void
 build_table_fill(struct builder *b)
 {
-    val_t count = pop_wide(b), ref = pop(b), to = pop_wide(b);
-    val_t values[] = {value_i32(b, b->op.index), to, ref, count};
+    val_t count = pop_wide(b), ref = ir_pop(b), to = pop_wide(b);
+    val_t values[] = {ir_const_i32(b, b->op.index), to, ref, count};
 
-    call_builtin(b, BUILTIN_TABLE_FILL, COUNT(values), values);
+    ir_call_builtin(b, BUILTIN_TABLE_FILL, COUNT(values), values);
 }
 
 void
@@ -304,7 +307,7 @@ build_table_copy(struct builder *b)
     val_t count = pop_wide(b), from = pop_wide(b), to = pop_wide(b);
     val_t values[] = {pair(b, b->op.index, b->op.index2), to, from, count};
 
-    call_builtin(b, BUILTIN_TABLE_COPY, COUNT(values), values);
+    ir_call_builtin(b, BUILTIN_TABLE_COPY, COUNT(values), values);
 }
 
 void
@@ -313,15 +316,15 @@ build_table_init(struct builder *b)
     val_t count = pop_wide(b), from = pop_wide(b), to = pop_wide(b);
     val_t values[] = {pair(b, b->op.index2, b->op.index), to, from, count};
 
-    call_builtin(b, BUILTIN_TABLE_INIT, COUNT(values), values);
+    ir_call_builtin(b, BUILTIN_TABLE_INIT, COUNT(values), values);
 }
 
 void
 build_elem_drop(struct builder *b)
 {
-    val_t segment = value_i32(b, b->op.index);
+    val_t segment = ir_const_i32(b, b->op.index);
 
-    call_builtin(b, BUILTIN_ELEM_DROP, 1, &segment);
+    ir_call_builtin(b, BUILTIN_ELEM_DROP, 1, &segment);
 }
 
 // --- wait and notify  ------------------------------------------------------
@@ -334,10 +337,10 @@ push_waited(struct builder *b, val_t v)
                                TRAP_NOT_SHARED};
 
     for (u32 i = 0; i < COUNT(traps); i++)
-        build_check(
-            b,
-            value(b, IR_I64_EQ, IR_I32, 0, v, value_i64(b, ~(u64)traps[i]), 0),
-            traps[i]);
+        build_check(b,
+                    ir_value(b, IR_I64_EQ, IR_I32, 0, v,
+                             ir_const_i64(b, ~(u64)traps[i]), 0),
+                    traps[i]);
     push_narrow(b, v, false);
 }
 
@@ -345,31 +348,32 @@ push_waited(struct builder *b, val_t v)
 static val_t
 pop_address(struct builder *b)
 {
-    val_t address = pop_wide(b), offset = value_i64(b, b->op.value);
+    val_t address = pop_wide(b), offset = ir_const_i64(b, b->op.value);
 
     if (b->m->memories[b->op.memory].is64 && b->op.value != 0)
-        return value(b, IR_ADDRESS_ADD, IR_I64, 0, address, offset, 0);
-    return value(b, IR_I64_ADD, IR_I64, 0, address, offset, 0);
+        return ir_value(b, IR_ADDRESS_ADD, IR_I64, 0, address, offset, 0);
+    return ir_value(b, IR_I64_ADD, IR_I64, 0, address, offset, 0);
 }
 
 void
 build_atomic_wait(struct builder *b)
 {
     bool is64 = b->op.code == WASM_MEMORY_ATOMIC_WAIT64;
-    val_t timeout = pop(b), expected = pop(b), address = pop_address(b);
-    val_t values[] = {value_i32(b, b->op.memory), address, expected, timeout};
+    val_t timeout = ir_pop(b), expected = ir_pop(b), address = pop_address(b);
+    val_t values[] = {ir_const_i32(b, b->op.memory), address, expected,
+                      timeout};
 
-    push_waited(
-        b, call_builtin(b, is64 ? BUILTIN_ATOMIC_WAIT64 : BUILTIN_ATOMIC_WAIT32,
-                        COUNT(values), values));
+    push_waited(b, ir_call_builtin(
+                       b, is64 ? BUILTIN_ATOMIC_WAIT64 : BUILTIN_ATOMIC_WAIT32,
+                       COUNT(values), values));
 }
 
 void
 build_atomic_notify(struct builder *b)
 {
-    val_t count = pop(b), address = pop_address(b);
-    val_t values[] = {value_i32(b, b->op.memory), address, count};
+    val_t count = ir_pop(b), address = pop_address(b);
+    val_t values[] = {ir_const_i32(b, b->op.memory), address, count};
 
-    push_waited(b,
-                call_builtin(b, BUILTIN_ATOMIC_NOTIFY, COUNT(values), values));
+    push_waited(
+        b, ir_call_builtin(b, BUILTIN_ATOMIC_NOTIFY, COUNT(values), values));
 }

@@ -24,13 +24,13 @@ try_new(struct builder *b)
                                        ARENA_NEW(b->temp, struct try_block, 1);
 
     if (own == NULL) {
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        ir_stop(b, ERR_NO_MEMORY, "function too large to compile");
         return NULL;
     }
     if (fn->try_count == 0)
         fn->try_count = 1; // tries[0] is unused
-    if (!room(b, &fn->tries, &b->try_capacity, fn->try_count, 1,
-              sizeof(struct handlers)))
+    if (!ir_room(b, &fn->tries, &b->try_capacity, fn->try_count, 1,
+                 sizeof(struct handlers)))
         return NULL;
     fn->tries[fn->try_count] = (struct handlers){.parent = b->try};
     *own = (struct try_block){
@@ -45,22 +45,22 @@ static void
 try_begin(struct builder *b, u32 code, u32 clause_count)
 {
     if (b->block == NO_BLOCK) {
-        label_push(b, code, 0);
+        ir_label_push(b, code, 0);
         return;
     }
-    if (!b->plain && (!b->shadow || b->height > block_arity(b))) {
-        stop(b, ERR_BUDGET, NULL);
+    if (!b->plain && (!b->shadow || b->height > ir_block_arity(b))) {
+        ir_stop(b, ERR_BUDGET, NULL);
         return;
     }
     if (b->plain)
-        flush(b, b->height);
+        ir_flush(b, b->height);
     struct try_block *own = try_new(b);
-    label_push(b, code, block_arity(b));
+    ir_label_push(b, code, ir_block_arity(b));
     if (b->status != OK)
         return;
     own->table_at = (u32)(b->op.table_at - b->start);
     own->clause_count = clause_count;
-    label_at(b, 0)->own = own;
+    ir_label_at(b, 0)->own = own;
     b->try = own->number;
 }
 
@@ -77,7 +77,7 @@ build_try_table(struct builder *b)
 }
 
 const struct type *
-tag_type(const struct builder *b, u32 tag)
+ir_tag_type(const struct builder *b, u32 tag)
 {
     static const struct type none;
 
@@ -87,7 +87,7 @@ tag_type(const struct builder *b, u32 tag)
 static u32
 pad_args(struct builder *b, u32 count, bool ref)
 {
-    u32 args = pool_new(b, count + ref);
+    u32 args = ir_pool_new(b, count + ref);
 
     for (u32 i = 0; i < count + ref && b->status == OK; i++)
         b->fn->pool[args + i] = i < count ? VAL_PAYLOAD + i : VAL_EXNREF;
@@ -100,20 +100,20 @@ forget_values(struct builder *b, struct label *label)
 {
     b->height = label->height;
     b->flushed = MIN(b->flushed, b->height);
-    numbers_cut(b, 1);
+    ir_numbers_cut(b, 1);
     label->low = label->scope = 1;
-    epoch_end_all(b);
+    ir_epoch_end_all(b);
     if (!b->plain)
-        locals_undo(b, label->undo);
+        ir_locals_undo(b, label->undo);
 }
 
 static void
 load_locals(struct builder *b)
 {
-    spend(b, b->local_count);
+    ir_spend(b, b->local_count);
     for (u32 i = 0; i < b->local_count && b->status == OK; i++) {
         const struct local *l = &b->locals[i];
-        local_set(b, i, emit(b, IR_SLOT_GET, l->type, 0, l->slot, 0, 0));
+        ir_local_set(b, i, ir_emit(b, IR_SLOT_GET, l->type, 0, l->slot, 0, 0));
     }
 }
 
@@ -122,22 +122,22 @@ static void
 pad_block(struct builder *b, const struct try_block *own, u32 tag, bool ref)
 {
     struct fn *fn = b->fn;
-    edge_t edge = edge_new(b);
+    edge_t edge = ir_edge_new(b);
 
-    if (!room(b, &fn->catches, &b->catch_capacity, fn->catch_count, 1,
-              sizeof(struct handler)) ||
-        !room(b, &b->catch_try, &b->catch_try_capacity, b->row_count, 1,
-              sizeof(u32)))
+    if (!ir_room(b, &fn->catches, &b->catch_capacity, fn->catch_count, 1,
+                 sizeof(struct handler)) ||
+        !ir_room(b, &b->catch_try, &b->catch_try_capacity, b->row_count, 1,
+                 sizeof(u32)))
         return;
     b->catch_try[b->row_count] = own->number;
     fn->has_pads = true;
     fn->catches[fn->catch_count++] =
         (struct handler){.tag = tag, .edge = edge, .ref = ref};
     fn->edges[edge].from = b->plain ? 0 : own->block;
-    fn->edges[edge].args = pad_args(b, tag_type(b, tag)->param_count, ref);
-    block_after(b, edge);
+    fn->edges[edge].args = pad_args(b, ir_tag_type(b, tag)->param_count, ref);
+    ir_block_after(b, edge);
     if (b->plain && b->status == OK) {
-        u32 label = label_number(b);
+        u32 label = ir_label_number(b);
         fn->blocks[b->block].label = label;
         b->pads[b->row_count] = (struct pad){tag, label};
     }
@@ -150,7 +150,7 @@ static val_t
 open_pad(struct builder *b, struct label *label, u32 tag, bool ref)
 {
     struct fn *fn = b->fn;
-    const struct type *type = tag_type(b, tag);
+    const struct type *type = ir_tag_type(b, tag);
     u32 count = type->param_count;
 
     pad_block(b, label->own, tag, ref);
@@ -161,9 +161,10 @@ open_pad(struct builder *b, struct label *label, u32 tag, bool ref)
     fn->blocks[b->block].cold = true;
     forget_values(b, label);
     for (u32 i = 0; i < count; i++)
-        push(b,
-             emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, b->block, 0));
-    val_t exnref = ref ? emit(b, IR_PARAM, IR_I64, 0, count, b->block, 0) : 0;
+        ir_push(b, ir_emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i,
+                           b->block, 0));
+    val_t exnref =
+        ref ? ir_emit(b, IR_PARAM, IR_I64, 0, count, b->block, 0) : 0;
     if (!b->plain)
         load_locals(b);
     return exnref;
@@ -182,13 +183,13 @@ build_clauses(struct builder *b, struct label *label)
         bool ref = clause.kind == CATCH_TAG_REF || clause.kind == CATCH_ANY_REF;
         val_t exnref = open_pad(b, label, clause.tag, ref);
         if (ref)
-            push(b, exnref);
-        jump_to(b, label_at(b, clause.label + 1));
+            ir_push(b, exnref);
+        ir_jump_to(b, ir_label_at(b, clause.label + 1));
     }
 }
 
 void
-try_end(struct builder *b, struct label *label)
+ir_try_end(struct builder *b, struct label *label)
 {
     u32 height = b->height, flushed = b->flushed;
     blk_t block = b->block;
@@ -197,7 +198,7 @@ try_end(struct builder *b, struct label *label)
     if (label->own->clause_count == 0)
         return;
     if (block != NO_BLOCK)
-        jump_waiting(b, label);
+        ir_jump_waiting(b, label);
     build_clauses(b, label);
     b->height = height;
     b->flushed = flushed;
@@ -206,20 +207,20 @@ try_end(struct builder *b, struct label *label)
 void
 build_catch(struct builder *b)
 {
-    struct label *label = label_at(b, 0);
+    struct label *label = ir_label_at(b, 0);
     u32 tag = b->op.code == WASM_CATCH ? b->op.index : NO_INDEX;
 
     label->code = WASM_CATCH;
     if (label->dead)
         return;
     if (b->block != NO_BLOCK)
-        jump_waiting(b, label);
+        ir_jump_waiting(b, label);
     b->try = label->outer_try;
     if (label->own->exnref == NO_INDEX)
         label->own->exnref = b->plain ? b->exnref_slots + label->own->number :
-                                        slot_new(b, IR_I64);
+                                        ir_slot_new(b, IR_I64);
     val_t exnref = open_pad(b, label, tag, true);
-    emit(b, IR_SLOT_SET, IR_VOID, 0, exnref, label->own->exnref, 0);
+    ir_emit(b, IR_SLOT_SET, IR_VOID, 0, exnref, label->own->exnref, 0);
 }
 
 // The handlers that an exception meets that leaves the label's body; of a try
@@ -236,11 +237,11 @@ label_handlers(const struct label *label)
 void
 build_delegate(struct builder *b)
 {
-    struct label *label = label_at(b, 0);
+    struct label *label = ir_label_at(b, 0);
 
     if (!label->dead)
         b->fn->tries[label->own->number].parent =
-            label_handlers(label_at(b, b->op.index + 1));
+            label_handlers(ir_label_at(b, b->op.index + 1));
     build_end(b);
 }
 
@@ -252,14 +253,14 @@ store_payload(struct builder *b, u32 count)
 {
     if (b->throw_slot_count < count) {
         b->throw_slot_count = count;
-        b->throw_slots = slot_new(b, IR_V128);
+        b->throw_slots = ir_slot_new(b, IR_V128);
         for (u32 i = 1; i < count; i++)
-            (void)slot_new(b, IR_V128);
+            (void)ir_slot_new(b, IR_V128);
     }
     for (u32 i = count; i > 0; i--) {
-        val_t v = pop(b);
-        emit(b, IR_SLOT_SET, IR_VOID, SLOT_ESCAPES, v, b->throw_slots + i - 1,
-             0);
+        val_t v = ir_pop(b);
+        ir_emit(b, IR_SLOT_SET, IR_VOID, SLOT_ESCAPES, v,
+                b->throw_slots + i - 1, 0);
     }
     return b->throw_slots;
 }
@@ -267,32 +268,32 @@ store_payload(struct builder *b, u32 count)
 void
 build_throw(struct builder *b)
 {
-    u32 count = tag_type(b, b->op.index)->param_count;
+    u32 count = ir_tag_type(b, b->op.index)->param_count;
     val_t values[2] = {0, 0};
 
     if (count > 0)
-        values[1] =
-            emit(b, IR_SLOT_ADDRESS, IR_I64, 0, store_payload(b, count), 0, 0);
+        values[1] = ir_emit(b, IR_SLOT_ADDRESS, IR_I64, 0,
+                            store_payload(b, count), 0, 0);
     else
-        values[1] = value_i64(b, 0);
-    values[0] = value_i32(b, b->op.index);
-    call_builtin(b, BUILTIN_THROW, COUNT(values), values);
+        values[1] = ir_const_i64(b, 0);
+    values[0] = ir_const_i32(b, b->op.index);
+    ir_call_builtin(b, BUILTIN_THROW, COUNT(values), values);
     build_trap(b, TRAP_UNREACHABLE);
 }
 
 static void
 throw_reference(struct builder *b, val_t exnref)
 {
-    call_builtin(b, BUILTIN_THROW_REF, 1, &exnref);
+    ir_call_builtin(b, BUILTIN_THROW_REF, 1, &exnref);
     build_trap(b, TRAP_UNREACHABLE);
 }
 
 void
 build_throw_ref(struct builder *b)
 {
-    val_t exnref = pop(b);
+    val_t exnref = ir_pop(b);
 
-    build_check(b, value(b, IR_I64_EQZ, IR_I32, 0, exnref, 0, 0),
+    build_check(b, ir_value(b, IR_I64_EQZ, IR_I32, 0, exnref, 0, 0),
                 TRAP_NULL_EXCEPTION);
     throw_reference(b, exnref);
 }
@@ -300,10 +301,10 @@ build_throw_ref(struct builder *b)
 void
 build_rethrow(struct builder *b)
 {
-    const struct label *label = label_at(b, b->op.index);
+    const struct label *label = ir_label_at(b, b->op.index);
 
-    throw_reference(b,
-                    emit(b, IR_SLOT_GET, IR_I64, 0, label->own->exnref, 0, 0));
+    throw_reference(
+        b, ir_emit(b, IR_SLOT_GET, IR_I64, 0, label->own->exnref, 0, 0));
 }
 
 // --- tables  ---------------------------------------------------------------
@@ -331,10 +332,10 @@ sort_rows(struct builder *b)
 }
 
 void
-catches_group(struct builder *b)
+ir_catches_group(struct builder *b)
 {
     struct fn *fn = b->fn;
-    struct handler *catches = scratch(b, b->row_count * sizeof(*catches));
+    struct handler *catches = ir_scratch(b, b->row_count * sizeof(*catches));
 
     if (b->row_count == 0 || catches == NULL)
         return;
@@ -345,9 +346,9 @@ catches_group(struct builder *b)
 }
 
 void
-pads_group(struct builder *b)
+ir_pads_group(struct builder *b)
 {
-    struct pad *pads = scratch(b, b->row_count * sizeof(*pads));
+    struct pad *pads = ir_scratch(b, b->row_count * sizeof(*pads));
 
     if (b->row_count == 0 || pads == NULL)
         return;

@@ -20,7 +20,7 @@ struct marker {
 };
 
 val_t
-resolve(struct fn *fn, val_t v)
+ir_resolve(struct fn *fn, val_t v)
 {
     while (fn->ins[v].op == IR_FORWARD) {
         val_t next = fn->ins[v].a;
@@ -38,12 +38,12 @@ mark(struct marker *m, val_t v)
 {
     if (v >= VAL_EXNREF)
         return;
-    v = resolve(m->fn, v);
+    v = ir_resolve(m->fn, v);
     if (bit_get(m->used, v))
         return;
     bit_set(m->used, v);
-    if (v >= m->walked && room(m->b, &m->work, &m->work_capacity, m->work_count,
-                               1, sizeof(val_t)))
+    if (v >= m->walked && ir_room(m->b, &m->work, &m->work_capacity,
+                                  m->work_count, 1, sizeof(val_t)))
         m->work[m->work_count++] = v;
 }
 
@@ -244,7 +244,7 @@ chain_writes(struct marker *m)
 }
 
 void
-slot_place(struct fn *fn, u32 slot)
+ir_slot_place(struct fn *fn, u32 slot)
 {
     u32 size = fn->slot_types[slot] == IR_V128 ? 16 : 8;
     u32 at = fn->slots_size;
@@ -272,7 +272,7 @@ pack_slots(struct marker *m)
     fn->slot_count = to;
     fn->slots_size = 0;
     for (u32 i = 0; i < to; i++)
-        slot_place(fn, i);
+        ir_slot_place(fn, i);
 }
 
 static void
@@ -280,13 +280,13 @@ drop_unused(struct builder *b)
 {
     struct fn *fn = b->fn;
     struct marker m = {.b = b, .fn = fn, .walked = fn->ins_count};
-    val_t *names = scratch(b, fn->ins_count * sizeof(val_t));
+    val_t *names = ir_scratch(b, fn->ins_count * sizeof(val_t));
     bool whole = fn->part == FN_WHOLE; // else slots are other parts', too
 
-    m.used = scratch(b, (fn->ins_count / 64 + 1) * sizeof(u64));
+    m.used = ir_scratch(b, (fn->ins_count / 64 + 1) * sizeof(u64));
     if (whole) {
-        m.writes = scratch(b, fn->slot_count * sizeof(u32));
-        m.read = scratch(b, (fn->slot_count / 64 + 1) * sizeof(u64));
+        m.writes = ir_scratch(b, fn->slot_count * sizeof(u32));
+        m.read = ir_scratch(b, (fn->slot_count / 64 + 1) * sizeof(u64));
     }
     if (b->status != OK)
         return;
@@ -305,15 +305,15 @@ drop_unused(struct builder *b)
 }
 
 void
-finish(struct builder *b)
+ir_finish(struct builder *b)
 {
     if (!b->plain)
-        spare_all(b);
+        ir_spare_all(b);
     drop_unused(b);
     if (b->status == OK)
-        find_loops(b);
+        ir_find_loops(b);
     if (b->status == OK && !b->plain)
-        catches_group(b);
+        ir_catches_group(b);
     if (b->status == OK)
-        find_cold(b->fn);
+        ir_find_cold(b->fn);
 }

@@ -20,7 +20,7 @@
 // --- labels  ---------------------------------------------------------------
 
 struct label *
-label_at(struct builder *b, u32 depth)
+ir_label_at(struct builder *b, u32 depth)
 {
     u32 index = depth < b->label_count ? b->label_count - 1 - depth : 0;
 
@@ -37,14 +37,14 @@ is_function(const struct builder *b, const struct label *label)
 static bool
 label_chunk(struct builder *b)
 {
-    if (!room(b, &b->labels, &b->chunk_capacity, b->chunk_count, 1,
-              sizeof(struct label *)))
+    if (!ir_room(b, &b->labels, &b->chunk_capacity, b->chunk_count, 1,
+                 sizeof(struct label *)))
         return false;
 
     struct label *chunk = arena_alloc(
         b->temp, LABEL_CHUNK * sizeof(struct label), _Alignof(struct label));
     if (chunk == NULL) {
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        ir_stop(b, ERR_NO_MEMORY, "function too large to compile");
         return false;
     }
     b->labels[b->chunk_count++] = chunk;
@@ -52,7 +52,7 @@ label_chunk(struct builder *b)
 }
 
 bool
-label_reserve(struct builder *b, u32 count)
+ir_label_reserve(struct builder *b, u32 count)
 {
     while (b->chunk_count * LABEL_CHUNK < count)
         if (!label_chunk(b))
@@ -61,13 +61,13 @@ label_reserve(struct builder *b, u32 count)
 }
 
 void
-label_push(struct builder *b, u32 code, u32 param_count)
+ir_label_push(struct builder *b, u32 code, u32 param_count)
 {
-    if (!label_reserve(b, b->label_count + 1))
+    if (!ir_label_reserve(b, b->label_count + 1))
         return;
     b->label_count++;
 
-    struct label *label = label_at(b, 0);
+    struct label *label = ir_label_at(b, 0);
     *label = (struct label){
         .code = (u8)code,
         .dead = b->block == NO_BLOCK,
@@ -84,12 +84,12 @@ label_push(struct builder *b, u32 code, u32 param_count)
 static void
 label_pop(struct builder *b)
 {
-    u32 low = label_at(b, 0)->low;
+    u32 low = ir_label_at(b, 0)->low;
 
     b->label_count--;
     if (b->label_count == 0)
         return;
-    struct label *outer = label_at(b, 0);
+    struct label *outer = ir_label_at(b, 0);
     outer->low = MIN(outer->low, low);
     outer->scope = MIN(outer->scope, low);
 }
@@ -102,7 +102,7 @@ label_types(struct builder *b, const struct label *label, u32 *count)
 }
 
 u32
-label_arity(struct builder *b, const struct label *label)
+ir_label_arity(struct builder *b, const struct label *label)
 {
     u32 count;
 
@@ -111,7 +111,7 @@ label_arity(struct builder *b, const struct label *label)
 }
 
 u32
-label_type(struct builder *b, const struct label *label, u32 i)
+ir_label_type(struct builder *b, const struct label *label, u32 i)
 {
     u32 count;
 
@@ -119,7 +119,7 @@ label_type(struct builder *b, const struct label *label, u32 i)
 }
 
 u32
-block_arity(struct builder *b)
+ir_block_arity(struct builder *b)
 {
     u32 count;
 
@@ -130,21 +130,21 @@ block_arity(struct builder *b)
 // --- blocks and edges  -----------------------------------------------------
 
 void
-block_open(struct builder *b)
+ir_block_open(struct builder *b)
 {
     struct fn *fn = b->fn;
 
-    if (!room(b, &fn->blocks, &b->block_capacity, fn->block_count, 1,
-              sizeof(struct block)))
+    if (!ir_room(b, &fn->blocks, &b->block_capacity, fn->block_count, 1,
+                 sizeof(struct block)))
         return;
     b->block = fn->block_count++;
     fn->blocks[b->block] = (struct block){.first = fn->ins_count};
     if (b->plain)
-        numbers_cut(b, 1);
+        ir_numbers_cut(b, 1);
 }
 
 void
-block_end(struct builder *b)
+ir_block_end(struct builder *b)
 {
     if (b->block != NO_BLOCK)
         b->fn->blocks[b->block].end = b->fn->ins_count;
@@ -152,23 +152,23 @@ block_end(struct builder *b)
 }
 
 edge_t
-edge_new(struct builder *b)
+ir_edge_new(struct builder *b)
 {
     struct fn *fn = b->fn;
     u32 link_capacity = b->edge_capacity;
 
     if (fn->edge_count == b->edge_capacity &&
-        (!room(b, &fn->next_pred, &link_capacity, fn->edge_count, 1,
-               sizeof(edge_t)) ||
-         !room(b, &fn->edges, &b->edge_capacity, fn->edge_count, 1,
-               sizeof(struct edge))))
+        (!ir_room(b, &fn->next_pred, &link_capacity, fn->edge_count, 1,
+                  sizeof(edge_t)) ||
+         !ir_room(b, &fn->edges, &b->edge_capacity, fn->edge_count, 1,
+                  sizeof(struct edge))))
         return 0;
     fn->edges[fn->edge_count] = (struct edge){.from = b->block};
     return fn->edge_count++;
 }
 
 void
-edge_bind(struct builder *b, edge_t edge, blk_t to)
+ir_edge_bind(struct builder *b, edge_t edge, blk_t to)
 {
     struct block *block = &b->fn->blocks[to];
 
@@ -179,32 +179,32 @@ edge_bind(struct builder *b, edge_t edge, blk_t to)
 }
 
 void
-block_after(struct builder *b, edge_t edge)
+ir_block_after(struct builder *b, edge_t edge)
 {
-    block_open(b);
+    ir_block_open(b);
     if (b->block != NO_BLOCK)
-        edge_bind(b, edge, b->block);
+        ir_edge_bind(b, edge, b->block);
 }
 
 // --- plain mode: labels with numbers  --------------------------------------
 
 u32
-label_number(struct builder *b)
+ir_label_number(struct builder *b)
 {
     return b->next_label++;
 }
 
 void
-go_to(struct builder *b, u32 number)
+ir_goto(struct builder *b, u32 number)
 {
-    emit(b, IR_GOTO, IR_VOID, 0, number, 0, 0);
-    block_end(b);
+    ir_emit(b, IR_GOTO, IR_VOID, 0, number, 0, 0);
+    ir_block_end(b);
 }
 
 void
-block_labelled(struct builder *b, u32 number)
+ir_block_labelled(struct builder *b, u32 number)
 {
-    block_open(b);
+    ir_block_open(b);
     if (b->status == OK)
         b->fn->blocks[b->block].label = number;
 }
@@ -213,13 +213,13 @@ block_labelled(struct builder *b, u32 number)
 static void
 continue_labelled(struct builder *b, u32 number)
 {
-    edge_t edge = edge_new(b);
+    edge_t edge = ir_edge_new(b);
 
-    emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
-    block_end(b);
-    block_labelled(b, number);
+    ir_emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
+    ir_block_end(b);
+    ir_block_labelled(b, number);
     if (b->status == OK)
-        edge_bind(b, edge, b->block);
+        ir_edge_bind(b, edge, b->block);
 }
 
 // The operands that a block starts with are in their slots.
@@ -227,7 +227,7 @@ static void
 push_slots(struct builder *b, const valtype_t *types, u32 count)
 {
     for (u32 i = 0; i < count; i++)
-        push(b, STACK_SLOT + ir_type_of(types[i]));
+        ir_push(b, STACK_SLOT + ir_type_of(types[i]));
     b->flushed = b->height;
 }
 
@@ -239,9 +239,9 @@ record_new(struct builder *b, u32 undo, u32 count)
 {
     u64 changed = b->undo_count - undo;
 
-    spend(b, 1 + changed + count);
-    if (!room(b, &b->records, &b->record_capacity, b->record_count,
-              1 + 2 * changed + count, sizeof(u32)))
+    ir_spend(b, 1 + changed + count);
+    if (!ir_room(b, &b->records, &b->record_capacity, b->record_count,
+                 1 + 2 * changed + count, sizeof(u32)))
         return 0;
 
     u32 start = b->record_count, *to = &b->records[start + 1];
@@ -262,9 +262,9 @@ record_new(struct builder *b, u32 undo, u32 count)
 static u32
 loop_args(struct builder *b, const struct label *label, u32 count)
 {
-    u32 args = pool_new(b, count + label->loop.set_count);
+    u32 args = ir_pool_new(b, count + label->loop.set_count);
 
-    spend(b, count + label->loop.set_count);
+    ir_spend(b, count + label->loop.set_count);
     if (b->status != OK)
         return 0;
     u32 *to = &b->fn->pool[args];
@@ -289,14 +289,14 @@ edge_wait(struct builder *b, edge_t edge, struct label *label)
 static edge_t
 edge_to(struct builder *b, struct label *label)
 {
-    edge_t edge = edge_new(b);
-    u32 count = label_arity(b, label), args = 0;
+    edge_t edge = ir_edge_new(b);
+    u32 count = ir_label_arity(b, label), args = 0;
 
     if (b->status != OK)
         return 0;
     if (label->code == WASM_LOOP) {
         args = loop_args(b, label, count);
-        edge_bind(b, edge, label->loop.header);
+        ir_edge_bind(b, edge, label->loop.header);
     } else {
         // Locals end with the function.
         u32 undo = is_function(b, label) ? b->undo_count : label->undo;
@@ -311,17 +311,17 @@ edge_to(struct builder *b, struct label *label)
 static void
 move_operands(struct builder *b, const struct label *label)
 {
-    u32 count = label_arity(b, label), from = b->height - count;
+    u32 count = ir_label_arity(b, label), from = b->height - count;
     u32 to = label->height;
 
     if (from == to) {
-        flush(b, to + count);
+        ir_flush(b, to + count);
         return;
     }
-    flush(b, to);
-    u32 values = operands_list(b, count);
+    ir_flush(b, to);
+    u32 values = ir_operands(b, count);
     for (u32 i = 0; i < count && b->status == OK; i++)
-        slot_store(b, to + i, b->fn->pool[values + i]);
+        ir_slot_store(b, to + i, b->fn->pool[values + i]);
     if (b->status == OK)
         b->fn->pool_count = values;
 }
@@ -331,8 +331,8 @@ return_values(struct builder *b)
 {
     u32 count = b->v.type->result_count;
 
-    emit(b, IR_RETURN, IR_VOID, 0, operands_list(b, count), count, 0);
-    block_end(b);
+    ir_emit(b, IR_RETURN, IR_VOID, 0, ir_operands(b, count), count, 0);
+    ir_block_end(b);
 }
 
 static void
@@ -340,29 +340,29 @@ jump_plain(struct builder *b, struct label *label)
 {
     move_operands(b, label);
     if (label->number == 0)
-        label->number = label_number(b);
-    go_to(b, label->number);
+        label->number = ir_label_number(b);
+    ir_goto(b, label->number);
 }
 
 void
-jump_waiting(struct builder *b, struct label *label)
+ir_jump_waiting(struct builder *b, struct label *label)
 {
     if (b->plain) {
         jump_plain(b, label);
         return;
     }
     edge_t edge = edge_to(b, label);
-    emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
-    block_end(b);
+    ir_emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
+    ir_block_end(b);
 }
 
 void
-jump_to(struct builder *b, struct label *label)
+ir_jump_to(struct builder *b, struct label *label)
 {
     if (is_function(b, label) && !b->plain)
         return_values(b);
     else
-        jump_waiting(b, label);
+        ir_jump_waiting(b, label);
 }
 
 // Branch to the label when v is not 0, or when it is 0 if `negated`; go on in
@@ -372,22 +372,22 @@ branch_to(struct builder *b, struct label *label, val_t v, bool negated)
 {
     bool flip;
 
-    v = condition(b, v, &flip);
+    v = ir_condition(b, v, &flip);
     if (b->plain)
-        flush(b, b->height);
-    edge_t taken = b->plain ? edge_new(b) : edge_to(b, label);
-    edge_t next = edge_new(b);
+        ir_flush(b, b->height);
+    edge_t taken = b->plain ? ir_edge_new(b) : edge_to(b, label);
+    edge_t next = ir_edge_new(b);
     if (flip != negated)
-        emit(b, IR_BRANCH, IR_VOID, 0, v, next, taken);
+        ir_emit(b, IR_BRANCH, IR_VOID, 0, v, next, taken);
     else
-        emit(b, IR_BRANCH, IR_VOID, 0, v, taken, next);
-    block_end(b);
+        ir_emit(b, IR_BRANCH, IR_VOID, 0, v, taken, next);
+    ir_block_end(b);
 
     if (b->plain) {
-        block_after(b, taken);
-        jump_to(b, label);
+        ir_block_after(b, taken);
+        ir_jump_to(b, label);
     }
-    block_after(b, next);
+    ir_block_after(b, next);
 }
 
 // --- instructions  ---------------------------------------------------------
@@ -395,8 +395,8 @@ branch_to(struct builder *b, struct label *label, val_t v, bool negated)
 void
 build_trap(struct builder *b, enum trap trap)
 {
-    emit(b, IR_TRAP, IR_VOID, trap, 0, 0, 0);
-    block_end(b);
+    ir_emit(b, IR_TRAP, IR_VOID, trap, 0, 0, 0);
+    ir_block_end(b);
 }
 
 void
@@ -408,38 +408,38 @@ build_unreachable(struct builder *b)
 void
 build_block(struct builder *b)
 {
-    label_push(b, WASM_BLOCK, block_arity(b));
+    ir_label_push(b, WASM_BLOCK, ir_block_arity(b));
 }
 
 void
 build_if(struct builder *b)
 {
-    u32 params = block_arity(b);
+    u32 params = ir_block_arity(b);
     bool negated;
 
     if (b->block == NO_BLOCK) {
-        label_push(b, WASM_IF, 0);
+        ir_label_push(b, WASM_IF, 0);
         return;
     }
-    val_t v = condition(b, pop(b), &negated);
+    val_t v = ir_condition(b, ir_pop(b), &negated);
     if (b->plain)
-        flush(b, b->height);
-    edge_t then = edge_new(b), other = edge_new(b);
+        ir_flush(b, b->height);
+    edge_t then = ir_edge_new(b), other = ir_edge_new(b);
     if (negated)
-        emit(b, IR_BRANCH, IR_VOID, 0, v, other, then);
+        ir_emit(b, IR_BRANCH, IR_VOID, 0, v, other, then);
     else
-        emit(b, IR_BRANCH, IR_VOID, 0, v, then, other);
-    label_push(b, WASM_IF, params);
+        ir_emit(b, IR_BRANCH, IR_VOID, 0, v, then, other);
+    ir_label_push(b, WASM_IF, params);
     if (!b->plain && b->status == OK)
         b->fn->edges[other].args = record_new(b, b->undo_count, params);
-    label_at(b, 0)->branch.other = b->plain ? label_number(b) : other;
-    memcpy(label_at(b, 0)->branch.epoch, b->epoch, sizeof(b->epoch));
-    block_end(b);
+    ir_label_at(b, 0)->branch.other = b->plain ? ir_label_number(b) : other;
+    memcpy(ir_label_at(b, 0)->branch.epoch, b->epoch, sizeof(b->epoch));
+    ir_block_end(b);
     if (b->plain) {
-        block_after(b, other);
-        go_to(b, label_at(b, 0)->branch.other);
+        ir_block_after(b, other);
+        ir_goto(b, ir_label_at(b, 0)->branch.other);
     }
-    block_after(b, then);
+    ir_block_after(b, then);
 }
 
 // The operands that the label's block starts with.
@@ -456,7 +456,7 @@ restore_params(struct builder *b, const struct label *label)
     }
     record = b->fn->edges[label->branch.other].args + 1;
     for (u32 i = 0; i < count; i++)
-        push(b, b->records[record + i]);
+        ir_push(b, b->records[record + i]);
 }
 
 // Start where the condition of an if was 0.
@@ -465,24 +465,24 @@ open_other(struct builder *b, struct label *label)
 {
     restore_params(b, label);
     if (b->plain)
-        block_labelled(b, label->branch.other);
+        ir_block_labelled(b, label->branch.other);
     else
-        block_after(b, label->branch.other);
+        ir_block_after(b, label->branch.other);
 }
 
 void
 build_else(struct builder *b)
 {
-    struct label *label = label_at(b, 0);
+    struct label *label = ir_label_at(b, 0);
 
     if (!label->dead) {
         if (b->block != NO_BLOCK)
-            jump_waiting(b, label);
+            ir_jump_waiting(b, label);
         if (b->status != OK)
             return;
-        locals_undo(b, label->undo);
+        ir_locals_undo(b, label->undo);
         label->low = MIN(label->low, label->scope);
-        numbers_cut(b, label->low);
+        ir_numbers_cut(b, label->low);
         memcpy(b->epoch, label->branch.epoch, sizeof(b->epoch));
         open_other(b, label);
     }
@@ -498,34 +498,34 @@ loop_params(struct builder *b, const struct label *label, u32 params)
     block->params = params + label->loop.set_count;
     for (u32 i = 0; i < params; i++) {
         val_t *v = &b->stack[label->height + i];
-        *v = emit(b, IR_PARAM, operand_type(b, label->height + i), 0, i,
-                  b->block, 0);
+        *v = ir_emit(b, IR_PARAM, ir_operand_type(b, label->height + i), 0, i,
+                     b->block, 0);
     }
     for (u32 i = 0; i < label->loop.set_count && b->status == OK; i++) {
         u32 local = b->sets[label->loop.sets + i];
-        local_set(b, local,
-                  emit(b, IR_PARAM, b->locals[local].type, 0, params + i,
-                       b->block, 0));
+        ir_local_set(b, local,
+                     ir_emit(b, IR_PARAM, b->locals[local].type, 0, params + i,
+                             b->block, 0));
     }
 }
 
 void
 build_loop(struct builder *b)
 {
-    u32 params = block_arity(b);
+    u32 params = ir_block_arity(b);
     struct scan scan = {0, 0, false};
 
     if (!b->plain)
-        scan = scan_loop(b, b->v.r.at);
+        scan = ir_scan_loop(b, b->v.r.at);
     if (b->block == NO_BLOCK) {
-        label_push(b, WASM_LOOP, 0);
+        ir_label_push(b, WASM_LOOP, 0);
         return;
     }
-    label_push(b, WASM_LOOP, params);
-    struct label *label = label_at(b, 0);
+    ir_label_push(b, WASM_LOOP, params);
+    struct label *label = ir_label_at(b, 0);
     if (b->plain) {
-        label->number = label_number(b);
-        flush(b, b->height);
+        label->number = ir_label_number(b);
+        ir_flush(b, b->height);
         continue_labelled(b, label->number);
         return;
     }
@@ -533,20 +533,20 @@ build_loop(struct builder *b)
     label->loop.set_count = scan.count;
     label->loop.header = b->fn->block_count;
 
-    edge_t edge = edge_new(b);
+    edge_t edge = ir_edge_new(b);
     u32 args = loop_args(b, label, params);
-    emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
-    block_end(b);
-    block_after(b, edge);
+    ir_emit(b, IR_JUMP, IR_VOID, 0, edge, 0, 0);
+    ir_block_end(b);
+    ir_block_after(b, edge);
     if (b->status != OK)
         return;
     b->fn->edges[edge].args = args;
     if (scan.has_try) { // nothing survives a handler
-        numbers_cut(b, 1);
+        ir_numbers_cut(b, 1);
         label->low = 1;
     }
     loop_params(b, label, params);
-    epoch_end_all(b);
+    ir_epoch_end_all(b);
 }
 
 // Plain: go on behind a block, unless nothing leads there.
@@ -557,21 +557,21 @@ end_plain(struct builder *b, struct label *label)
 
     if (label->code == WASM_IF) {
         if (b->block != NO_BLOCK)
-            jump_waiting(b, label);
+            ir_jump_waiting(b, label);
         open_other(b, label);
     }
     if (label->code == WASM_LOOP || label->number == 0)
         return;
     if (is_function(b, label)) {
         if (b->block != NO_BLOCK)
-            jump_waiting(b, label);
+            ir_jump_waiting(b, label);
         return;
     }
     if (b->block != NO_BLOCK) {
         move_operands(b, label);
         continue_labelled(b, label->number);
     } else {
-        block_labelled(b, label->number);
+        ir_block_labelled(b, label->number);
     }
     const valtype_t *types = block_results(b->m, &label->type, &count);
     b->height = label->height;
@@ -584,14 +584,14 @@ end_normal(struct builder *b, struct label *label)
     if (label->code == WASM_IF)
         edge_wait(b, label->branch.other, label);
     if (label->code == WASM_LOOP) {
-        loop_close(b, label);
+        ir_loop_close(b, label);
     } else if (label->edges != 0) {
         if (b->block != NO_BLOCK)
-            jump_waiting(b, label);
-        join(b, label);
+            ir_jump_waiting(b, label);
+        ir_join(b, label);
     }
     if (b->label_count > 1)
-        locals_keep(b, label->undo, label_at(b, 1)->undo);
+        ir_locals_keep(b, label->undo, ir_label_at(b, 1)->undo);
     if (is_function(b, label) && b->block != NO_BLOCK)
         return_values(b);
 }
@@ -599,12 +599,12 @@ end_normal(struct builder *b, struct label *label)
 void
 build_end(struct builder *b)
 {
-    struct label *label = label_at(b, 0);
+    struct label *label = ir_label_at(b, 0);
 
     if (!label->dead) {
         if (label->code == WASM_TRY_TABLE || label->code == WASM_TRY ||
             label->code == WASM_CATCH)
-            try_end(b, label);
+            ir_try_end(b, label);
         if (b->plain)
             end_plain(b, label);
         else
@@ -616,44 +616,45 @@ build_end(struct builder *b)
 void
 build_br(struct builder *b)
 {
-    jump_to(b, label_at(b, b->op.index));
+    ir_jump_to(b, ir_label_at(b, b->op.index));
 }
 
 void
 build_return(struct builder *b)
 {
-    jump_to(b, label_at(b, b->label_count - 1));
+    ir_jump_to(b, ir_label_at(b, b->label_count - 1));
 }
 
 void
 build_br_if(struct builder *b)
 {
-    val_t v = pop(b);
+    val_t v = ir_pop(b);
 
-    branch_to(b, label_at(b, b->op.index), v, false);
+    branch_to(b, ir_label_at(b, b->op.index), v, false);
 }
 
 void
 build_br_on_null(struct builder *b)
 {
-    val_t ref = pop(b), is_null = value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0);
+    val_t ref = ir_pop(b),
+          is_null = ir_value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0);
 
     if (b->plain) { // values end with the block
-        slot_store(b, b->height, ref);
+        ir_slot_store(b, b->height, ref);
         ref = STACK_SLOT + IR_I64;
     }
-    branch_to(b, label_at(b, b->op.index), is_null, false);
-    push(b, ref);
+    branch_to(b, ir_label_at(b, b->op.index), is_null, false);
+    ir_push(b, ref);
 }
 
 void
 build_br_on_non_null(struct builder *b)
 {
     val_t is_null =
-        value(b, IR_I64_EQZ, IR_I32, 0, operand(b, b->height - 1), 0, 0);
+        ir_value(b, IR_I64_EQZ, IR_I32, 0, ir_operand(b, b->height - 1), 0, 0);
 
-    branch_to(b, label_at(b, b->op.index), is_null, true);
-    drop(b, 1);
+    branch_to(b, ir_label_at(b, b->op.index), is_null, true);
+    ir_drop(b, 1);
 }
 
 // --- br_table  -------------------------------------------------------------
@@ -670,7 +671,7 @@ static edge_t
 case_edge(struct builder *b, struct label *label)
 {
     if (!has_case(b, label))
-        label->table_edge = b->plain ? edge_new(b) : edge_to(b, label);
+        label->table_edge = b->plain ? ir_edge_new(b) : edge_to(b, label);
     return label->table_edge;
 }
 
@@ -682,7 +683,7 @@ read_cases(struct builder *b, u32 targets)
 
     r.at = b->op.table_at;
     for (u32 i = 0; i <= b->op.index && b->status == OK; i++) {
-        edge_t edge = case_edge(b, label_at(b, read_u32(&r)));
+        edge_t edge = case_edge(b, ir_label_at(b, read_u32(&r)));
         b->fn->pool[targets + i] = edge;
     }
 }
@@ -695,12 +696,12 @@ move_cases(struct builder *b)
 
     r.at = b->op.table_at;
     for (u32 i = 0; i <= b->op.index && b->status == OK; i++) {
-        struct label *label = label_at(b, read_u32(&r));
+        struct label *label = ir_label_at(b, read_u32(&r));
         if (!has_case(b, label))
             continue;
-        block_after(b, label->table_edge);
+        ir_block_after(b, label->table_edge);
         label->table_edge = 0;
-        jump_to(b, label);
+        ir_jump_to(b, label);
     }
 }
 
@@ -711,34 +712,34 @@ emit_cases(struct builder *b, val_t v, const struct cases *cases)
     const edge_t *targets = &fn->pool[cases->targets];
 
     if (cases->edge_count == 1) {
-        emit(b, IR_JUMP, IR_VOID, 0, cases->first, 0, 0);
+        ir_emit(b, IR_JUMP, IR_VOID, 0, cases->first, 0, 0);
     } else if (cases->count == 2) {
-        emit(b, IR_BRANCH, IR_VOID, 0, v, targets[1], targets[0]);
-    } else if (room(b, &fn->cases, &b->case_capacity, fn->case_count, 1,
-                    sizeof(struct cases))) {
+        ir_emit(b, IR_BRANCH, IR_VOID, 0, v, targets[1], targets[0]);
+    } else if (ir_room(b, &fn->cases, &b->case_capacity, fn->case_count, 1,
+                       sizeof(struct cases))) {
         fn->cases[fn->case_count] = *cases;
-        emit(b, IR_SWITCH, IR_VOID, 0, v, fn->case_count++, 0);
+        ir_emit(b, IR_SWITCH, IR_VOID, 0, v, fn->case_count++, 0);
     }
 }
 
 void
 build_br_table(struct builder *b)
 {
-    val_t v = pop(b);
+    val_t v = ir_pop(b);
     struct cases cases = {.count = b->op.index + 1};
 
     if (b->plain)
-        flush(b, b->height);
-    spend(b, cases.count);
+        ir_flush(b, b->height);
+    ir_spend(b, cases.count);
     cases.first = b->table_first = b->fn->edge_count;
-    cases.targets = pool_new(b, cases.count);
+    cases.targets = ir_pool_new(b, cases.count);
     // Arguments of edges to loops are in the pool too: they come after.
     read_cases(b, cases.targets);
     cases.edge_count = b->fn->edge_count - cases.first;
     if (b->status != OK)
         return;
     emit_cases(b, v, &cases);
-    block_end(b);
+    ir_block_end(b);
     if (b->plain)
         move_cases(b);
 }

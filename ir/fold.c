@@ -265,7 +265,7 @@ new_const(struct builder *b, u32 type, u64 bits)
 {
     if (type == IR_I32 || type == IR_F32)
         bits = (u32)bits;
-    return value_const(b, type, bits, 0);
+    return ir_const(b, type, bits, 0);
 }
 
 // --- identities  -----------------------------------------------------------
@@ -289,8 +289,8 @@ with_const(const struct pattern *p, u32 op, val_t x, u64 bits)
 {
     u32 type = type_of_width(p->width);
 
-    return value(p->b, widen(op, p->width), is_compare(op) ? IR_I32 : type, 0,
-                 x, new_const(p->b, type, bits), 0);
+    return ir_value(p->b, widen(op, p->width), is_compare(op) ? IR_I32 : type,
+                    0, x, new_const(p->b, type, bits), 0);
 }
 
 // x op x.
@@ -374,7 +374,8 @@ fold_zero(const struct pattern *p)
         return result_const(p, 1);
     case IR_I32_EQ:
     case IR_I32_LE_U:
-        return value(p->b, widen(IR_I32_EQZ, p->width), IR_I32, 0, p->x, 0, 0);
+        return ir_value(p->b, widen(IR_I32_EQZ, p->width), IR_I32, 0, p->x, 0,
+                        0);
     case IR_I32_GT_U:
         return with_const(p, IR_I32_NE, p->x, 0);
     default:
@@ -455,7 +456,7 @@ fold_binary(struct builder *b, const struct ins *ins)
     if (p.x == p.y)
         return fold_same(&p);
     if (p.x_const && commutes(p.op))
-        return value(b, ins->op, ins->type, 0, p.y, p.x, 0);
+        return ir_value(b, ins->op, ins->type, 0, p.y, p.x, 0);
     return p.y_const ? fold_right(&p) : 0;
 }
 
@@ -493,7 +494,7 @@ fold_eqz(struct builder *b, const struct ins *ins)
     other = opposite(narrow(x->op, &width));
     if (other == IR_NONE)
         return 0;
-    return value(b, widen(other, width), IR_I32, 0, x->a, x->b, 0);
+    return ir_value(b, widen(other, width), IR_I32, 0, x->a, x->b, 0);
 }
 
 static val_t
@@ -525,7 +526,7 @@ fold_select(struct builder *b, const struct ins *ins)
     if (const_of(b, ins->c, &bits))
         return bits != 0 ? ins->a : ins->b;
     if (c->op == IR_I32_EQZ)
-        return value(b, IR_SELECT, ins->type, 0, ins->b, ins->a, c->a);
+        return ir_value(b, IR_SELECT, ins->type, 0, ins->b, ins->a, c->a);
     if (ins->type == IR_I32 && is_boolean(b, ins->c) &&
         const_of(b, ins->a, &one) && const_of(b, ins->b, &zero) && one == 1 &&
         zero == 0)
@@ -534,7 +535,7 @@ fold_select(struct builder *b, const struct ins *ins)
 }
 
 val_t
-fold(struct builder *b, const struct ins *ins)
+ir_fold(struct builder *b, const struct ins *ins)
 {
     u32 op = ins->op;
 
@@ -553,7 +554,7 @@ fold(struct builder *b, const struct ins *ins)
 }
 
 val_t
-condition(const struct builder *b, val_t v, bool *negated)
+ir_condition(const struct builder *b, val_t v, bool *negated)
 {
     const struct ins *ins = &b->fn->ins[v];
     u64 bits;

@@ -310,4 +310,4 @@ const char *fn_check(const struct fn *fn, struct arena *temp, val_t *at);
 // --- print.c  --------------------------------------------------------------
 
 void fn_print(struct printer *p, const struct fn *fn);
-void val_print(struct printer *p, const struct fn *fn, val_t v); // "v12"
+void fn_print_value(struct printer *p, const struct fn *fn, val_t v); // "v12"

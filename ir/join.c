@@ -42,9 +42,9 @@ join_one(struct builder *b, const struct label *label, u32 count)
     u32 changed = b->records[at++];
 
     for (u32 i = 0; i < changed && b->status == OK; i++, at += 2)
-        local_set(b, b->records[at], b->records[at + 1]);
+        ir_local_set(b, b->records[at], b->records[at + 1]);
     for (u32 i = 0; i < count; i++)
-        push(b, b->records[at + i]);
+        ir_push(b, b->records[at + i]);
 }
 
 // --- several edges  --------------------------------------------------------
@@ -55,8 +55,8 @@ merge_local(struct builder *b, u32 local, val_t v)
     struct local *l = &b->locals[local];
 
     if (l->mark == 0) {
-        if (!room(b, &b->merges, &b->merge_capacity, b->merge_count, 1,
-                  sizeof(struct merge)))
+        if (!ir_room(b, &b->merges, &b->merge_capacity, b->merge_count, 1,
+                     sizeof(struct merge)))
             return;
         b->merges[b->merge_count++] = (struct merge){local, v, 1, false};
         l->mark = b->merge_count;
@@ -73,7 +73,7 @@ merge_locals(struct builder *b, const struct label *label)
     b->merge_count = 0;
     for (edge_t e = label->edges; e != 0; e = b->fn->next_pred[e]) {
         const u32 *record = record_of(b, e);
-        spend(b, record[0]);
+        ir_spend(b, record[0]);
         for (u32 i = 0; i < record[0] && b->status == OK; i++)
             merge_local(b, record[1 + 2 * i], record[2 + 2 * i]);
     }
@@ -96,7 +96,7 @@ decide_locals(struct builder *b, const struct label *label)
             b->merges[params++] = m;
             l->mark = params;
         } else {
-            local_set(b, m.local, m.value);
+            ir_local_set(b, m.local, m.value);
         }
     }
     return params;
@@ -121,10 +121,10 @@ join_operands(struct builder *b, const struct label *label, u32 count)
 
     for (u32 i = 0; i < count && b->status == OK; i++) {
         if (operand_differs(b, label, i))
-            push(b, emit(b, IR_PARAM, label_type(b, label, i), 0, params++,
-                         b->block, 0));
+            ir_push(b, ir_emit(b, IR_PARAM, ir_label_type(b, label, i), 0,
+                               params++, b->block, 0));
         else
-            push(b, operands_of(b, label->edges)[i]);
+            ir_push(b, operands_of(b, label->edges)[i]);
     }
     return params;
 }
@@ -159,18 +159,18 @@ join_many(struct builder *b, const struct label *label, u32 count)
 {
     struct fn *fn = b->fn;
 
-    spend(b, (u64)count * label->edge_count);
+    ir_spend(b, (u64)count * label->edge_count);
     merge_locals(b, label);
     u32 locals = b->status == OK ? decide_locals(b, label) : 0;
     u32 operands = join_operands(b, label, count);
     u64 params = operands + locals;
-    spend(b, params * label->edge_count);
+    ir_spend(b, params * label->edge_count);
     if (params == 0 || b->status != OK)
         return;
 
     fn->blocks[b->block].params = (u32)params;
     for (edge_t e = label->edges; e != 0; e = fn->next_pred[e]) {
-        u32 args = pool_new(b, (u32)params);
+        u32 args = ir_pool_new(b, (u32)params);
         if (b->status != OK)
             return;
         fill_args(b, label, e, args, count, operands, locals);
@@ -178,22 +178,23 @@ join_many(struct builder *b, const struct label *label, u32 count)
     for (u32 i = 0; i < locals; i++) {
         struct local *l = &b->locals[b->merges[i].local];
         l->mark = 0;
-        local_set(b, b->merges[i].local,
-                  emit(b, IR_PARAM, l->type, 0, operands + i, b->block, 0));
+        ir_local_set(
+            b, b->merges[i].local,
+            ir_emit(b, IR_PARAM, l->type, 0, operands + i, b->block, 0));
     }
 }
 
 void
-join(struct builder *b, struct label *label)
+ir_join(struct builder *b, struct label *label)
 {
-    u32 count = label_arity(b, label);
+    u32 count = ir_label_arity(b, label);
 
-    locals_undo(b, label->undo);
-    numbers_cut(b, label->scope);
+    ir_locals_undo(b, label->undo);
+    ir_numbers_cut(b, label->scope);
     label->low = MIN(label->low, b->number_count);
     if (b->next_epoch != label->next_epoch)
-        epoch_end_all(b);
-    block_open(b);
+        ir_epoch_end_all(b);
+    ir_block_open(b);
     if (b->status != OK)
         return;
     bind_edges(b, label);
@@ -215,7 +216,7 @@ only_value(struct fn *fn, const struct block *block, u32 param)
     val_t self = block->first + param, only = 0;
 
     for (edge_t e = block->first_pred; e != 0; e = fn->next_pred[e]) {
-        val_t v = resolve(fn, fn->pool[fn->edges[e].args + param]);
+        val_t v = ir_resolve(fn, fn->pool[fn->edges[e].args + param]);
         if (v == self || v == only)
             continue;
         if (only != 0)
@@ -226,7 +227,7 @@ only_value(struct fn *fn, const struct block *block, u32 param)
 }
 
 void
-loop_close(struct builder *b, const struct label *label)
+ir_loop_close(struct builder *b, const struct label *label)
 {
     struct fn *fn = b->fn;
     const struct block *block = &fn->blocks[label->loop.header];

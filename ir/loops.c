@@ -55,14 +55,14 @@ assign_loops(struct fn *fn)
 }
 
 void
-find_loops(struct builder *b)
+ir_find_loops(struct builder *b)
 {
     struct fn *fn = b->fn;
     u32 count = 1, next = 1;
 
     for (blk_t i = 0; i < fn->block_count; i++)
         count += back_end(fn, i) != 0;
-    fn->loops = scratch(b, count * sizeof(struct loop));
+    fn->loops = ir_scratch(b, count * sizeof(struct loop));
     if (fn->loops == NULL)
         return;
     fn->loops[0] = (struct loop){0, fn->block_count, 0, 0};
@@ -123,7 +123,7 @@ starts_cold(const struct fn *fn, blk_t b)
 }
 
 void
-find_cold(struct fn *fn)
+ir_find_cold(struct fn *fn)
 {
     for (blk_t i = fn->block_count; i-- > 1;)
         fn->blocks[i].cold |= ends_cold(fn, &fn->blocks[i]);

@@ -31,7 +31,7 @@ struct survey {
 static void
 note_tag(struct survey *s, u32 tag)
 {
-    s->payload = MAX(s->payload, tag_type(s->b, tag)->param_count);
+    s->payload = MAX(s->payload, ir_tag_type(s->b, tag)->param_count);
 }
 
 static void
@@ -101,7 +101,7 @@ note_op(struct survey *s, const struct op *op)
         break;
     default:
         if (op_info(op->code)->imm == IMM_LOCAL)
-            (void)local_find(s->b, op->index);
+            (void)ir_local_find(s->b, op->index);
     }
 }
 
@@ -113,7 +113,7 @@ survey_body(struct survey *s)
     while (b->status == OK && validator_next(&b->v, &b->op))
         note_op(s, &b->op);
     if (b->error->status != OK)
-        stop(b, b->error->status, NULL);
+        ir_stop(b, b->error->status, NULL);
     s->labels += s->rows;
     s->height += s->payload + 1; // a pad's operands, and the exception
 }
@@ -128,27 +128,27 @@ make_slots(struct builder *b, const struct survey *s)
     struct fn *base = &b->base;
     u64 count = 1ull + b->local_count + s->tries + 1 + s->payload + s->height;
 
-    if (!room(b, &base->slot_types, &b->slot_capacity, 0, count, 1))
+    if (!ir_room(b, &base->slot_types, &b->slot_capacity, 0, count, 1))
         return;
     base->slot_at = ARENA_NEW(b->temp, u32, b->slot_capacity);
     if (base->slot_at == NULL) {
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        ir_stop(b, ERR_NO_MEMORY, "function too large to compile");
         return;
     }
-    (void)slot_new(b, IR_I64); // SLOT_FRAME
+    (void)ir_slot_new(b, IR_I64); // SLOT_FRAME
     for (u32 i = 0; i < b->local_count; i++)
-        b->locals[i].slot = slot_new(b, b->locals[i].type);
+        b->locals[i].slot = ir_slot_new(b, b->locals[i].type);
     base->zero_size = base->slots_size;
     b->exnref_slots = base->slot_count; // tries count from 1
     for (u32 i = 0; i < s->tries + 1; i++)
-        (void)slot_new(b, IR_I64);
+        (void)ir_slot_new(b, IR_I64);
     b->throw_slots = base->slot_count;
     b->throw_slot_count = s->payload;
     for (u32 i = 0; i < s->payload; i++)
-        (void)slot_new(b, IR_V128);
+        (void)ir_slot_new(b, IR_V128);
     b->stack_slots = base->slot_count;
     for (u32 i = 0; i < s->height; i++)
-        (void)slot_new(b, IR_V128);
+        (void)ir_slot_new(b, IR_V128);
 }
 
 static void
@@ -156,17 +156,18 @@ make_arrays(struct builder *b, const struct survey *s)
 {
     struct fn *base = &b->base;
 
-    if (!label_reserve(b, b->depth) ||
-        !room(b, &b->stack, &b->stack_capacity, 0, s->height, sizeof(val_t)) ||
-        !room(b, &base->tries, &b->try_capacity, 0, s->tries + 1,
-              sizeof(struct handlers)) ||
-        !room(b, &b->catch_try, &b->catch_try_capacity, 0, s->rows,
-              sizeof(u32)))
+    if (!ir_label_reserve(b, b->depth) ||
+        !ir_room(b, &b->stack, &b->stack_capacity, 0, s->height,
+                 sizeof(val_t)) ||
+        !ir_room(b, &base->tries, &b->try_capacity, 0, s->tries + 1,
+                 sizeof(struct handlers)) ||
+        !ir_room(b, &b->catch_try, &b->catch_try_capacity, 0, s->rows,
+                 sizeof(u32)))
         return;
     b->try_blocks = ARENA_NEW(b->temp, struct try_block, s->tries + 1);
     b->pads = ARENA_NEW(b->temp, struct pad, s->rows);
     if (b->try_blocks == NULL || b->pads == NULL)
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        ir_stop(b, ERR_NO_MEMORY, "function too large to compile");
     base->tries[0] = (struct handlers){0};
     base->try_count = 1;
 }
@@ -180,7 +181,7 @@ restart(struct builder *b)
     validator_init(&b->v, b->m, b->base.index, b->temp, b->error);
     validator_reserve(&b->v, operands, frames);
     if (b->error->status != OK)
-        stop(b, b->error->status, NULL);
+        ir_stop(b, b->error->status, NULL);
 }
 
 static struct builder *
@@ -214,11 +215,11 @@ push_function(struct builder *b)
 {
     b->op.block =
         (struct block_type){b->m->funcs[b->base.index].type, VAL_NONE};
-    label_push(b, WASM_BLOCK, 0);
+    ir_label_push(b, WASM_BLOCK, 0);
     if (b->status != OK)
         return;
-    label_at(b, 0)->dead = false;
-    label_at(b, 0)->number = LABEL_RETURN;
+    ir_label_at(b, 0)->dead = false;
+    ir_label_at(b, 0)->number = LABEL_RETURN;
 }
 
 // Validate the body; only the locals that it uses are left of that.
@@ -231,9 +232,9 @@ survey(struct builder *b, struct survey *s)
     b->local_index =
         arena_alloc(b->temp, sizeof(u32) * b->v.local_count, _Alignof(u32));
     if (b->local_index == NULL)
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        ir_stop(b, ERR_NO_MEMORY, "function too large to compile");
     for (u32 i = 0; i < b->base.type->param_count && b->status == OK; i++)
-        (void)local_find(b, i);
+        (void)ir_local_find(b, i);
     survey_body(s);
     struct arena_block blocks[] = {
         {&b->local_index, sizeof(u32) * b->v.local_count       },
@@ -284,7 +285,7 @@ part_begin(struct builder *b, struct fn *fn)
     b->numbers = NULL;
     b->constants = NULL;
     b->number_capacity = b->constant_capacity = 0;
-    (void)reserve(b, PART_BYTES);
+    (void)ir_reserve(b, PART_BYTES);
 }
 
 // What the next parts need of this one.
@@ -294,9 +295,9 @@ part_end(struct builder *b, struct fn *fn, u64 mark)
     b->base.try_count = fn->try_count;
     b->blocks_before += fn->block_count;
     if (b->status == OK)
-        finish(b);
+        ir_finish(b);
     if (b->status == OK)
-        keep_function(fn, b->temp, mark);
+        ir_keep_function(fn, b->temp, mark);
 }
 
 static void
@@ -306,7 +307,7 @@ build_part(struct builder *b)
     u32 operands = b->v.operand_capacity, frames = b->v.frame_capacity;
     u32 stack = b->stack_capacity;
 
-    block_labelled(b, b->blocks_before == 0 ? LABEL_START : LABEL_NEXT);
+    ir_block_labelled(b, b->blocks_before == 0 ? LABEL_START : LABEL_NEXT);
     do {
         b->at_end = !validator_next(&b->v, &b->op);
         if (b->at_end)
@@ -320,8 +321,8 @@ build_part(struct builder *b)
     assert(b->v.operand_capacity == operands && b->v.frame_capacity == frames &&
            b->stack_capacity == stack);
     if (b->block != NO_BLOCK && b->status == OK) {
-        flush(b, b->height);
-        go_to(b, LABEL_NEXT);
+        ir_flush(b, b->height);
+        ir_goto(b, LABEL_NEXT);
     }
 }
 
@@ -330,8 +331,8 @@ build_entry(struct builder *b)
 {
     build_params(b);
     for (u32 i = 0; i < b->base.type->param_count && b->status == OK; i++)
-        local_set(b, local_find(b, i), FIRST_PARAM + i);
-    go_to(b, LABEL_START);
+        ir_local_set(b, ir_local_find(b, i), FIRST_PARAM + i);
+    ir_goto(b, LABEL_START);
 }
 
 static void
@@ -341,12 +342,12 @@ build_exit(struct builder *b)
     const valtype_t *results = type->vals + type->param_count;
     u32 count = type->result_count;
 
-    block_labelled(b, LABEL_RETURN);
+    ir_block_labelled(b, LABEL_RETURN);
     b->height = 0;
     for (u32 i = 0; i < count; i++)
-        push(b, STACK_SLOT + ir_type_of(results[i]));
-    emit(b, IR_RETURN, IR_VOID, 0, operands_list(b, count), count, 0);
-    block_end(b);
+        ir_push(b, STACK_SLOT + ir_type_of(results[i]));
+    ir_emit(b, IR_RETURN, IR_VOID, 0, ir_operands(b, count), count, 0);
+    ir_block_end(b);
 }
 
 u32
@@ -362,7 +363,7 @@ parts_next(struct builder *b, struct fn *fn)
         b->fn = &b->base;
         b->base.part = FN_LAST;
         b->spares = (struct spares){0};
-        pads_group(b);
+        ir_pads_group(b);
     }
     u64 mark = arena_mark(b->temp);
     part_begin(b, fn);

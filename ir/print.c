@@ -12,7 +12,7 @@ static const char *const type_names[] = {
 };
 
 void
-val_print(struct printer *p, const struct fn *fn, val_t v)
+fn_print_value(struct printer *p, const struct fn *fn, val_t v)
 {
     (void)fn;
     if (v >= VAL_PAYLOAD)
@@ -28,7 +28,7 @@ print_list(struct printer *p, const struct fn *fn, u32 first, u32 count)
 {
     for (u32 i = 0; i < count; i++) {
         print(p, i == 0 ? "" : ", ");
-        val_print(p, fn, fn->pool[first + i]);
+        fn_print_value(p, fn, fn->pool[first + i]);
     }
 }
 

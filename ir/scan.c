@@ -26,8 +26,9 @@ add_local(struct scanner *s, u32 local)
     u32 mark = b->scan_open[s->open_count - 1].number + 1;
     struct local *l = &b->locals[local];
 
-    if (l->mark == mark || !room(b, &b->scan_entries, &b->scan_entry_capacity,
-                                 s->entry_count, 1, sizeof(struct scan_entry)))
+    if (l->mark == mark ||
+        !ir_room(b, &b->scan_entries, &b->scan_entry_capacity, s->entry_count,
+                 1, sizeof(struct scan_entry)))
         return;
     b->scan_entries[s->entry_count++] = (struct scan_entry){local, l->mark};
     l->mark = mark;
@@ -38,10 +39,10 @@ open_loop(struct scanner *s)
 {
     struct builder *b = s->b;
 
-    if (!room(b, &b->scans, &b->scan_capacity, b->scan_count, 1,
-              sizeof(struct scan)) ||
-        !room(b, &b->scan_open, &b->scan_open_capacity, s->open_count, 1,
-              sizeof(struct scan_open)))
+    if (!ir_room(b, &b->scans, &b->scan_capacity, b->scan_count, 1,
+                 sizeof(struct scan)) ||
+        !ir_room(b, &b->scan_open, &b->scan_open_capacity, s->open_count, 1,
+                 sizeof(struct scan_open)))
         return;
     b->scan_open[s->open_count++] =
         (struct scan_open){s->depth, s->entry_count, b->scan_count};
@@ -68,8 +69,9 @@ close_loop(struct scanner *s)
     u32 count = s->entry_count - o.entries;
     struct scan *scan = &b->scans[o.number];
 
-    spend(b, count);
-    if (!room(b, &b->sets, &b->set_capacity, b->set_count, count, sizeof(u32)))
+    ir_spend(b, count);
+    if (!ir_room(b, &b->sets, &b->set_capacity, b->set_count, count,
+                 sizeof(u32)))
         return;
     scan->sets = b->set_count;
     scan->count = count;
@@ -113,7 +115,7 @@ scan_op(struct scanner *s, const struct op *op)
     case WASM_LOCAL_SET:
     case WASM_LOCAL_TEE:
         if (op->index < s->b->v.local_count)
-            add_local(s, local_find(s->b, op->index));
+            add_local(s, ir_local_find(s->b, op->index));
         break;
     default:
         break;
@@ -143,7 +145,7 @@ scan_outermost(struct builder *b, u64 at)
 }
 
 struct scan
-scan_loop(struct builder *b, u64 at)
+ir_scan_loop(struct builder *b, u64 at)
 {
     if (at > b->scan_end) {
         if (b->block == NO_BLOCK)
@@ -156,7 +158,7 @@ scan_loop(struct builder *b, u64 at)
 }
 
 bool
-scan_body(struct builder *b)
+ir_scan_body(struct builder *b)
 {
     struct error error = {OK, 0, NULL};
     struct reader r = {b->v.r.bytes, b->v.r.at, b->v.r.end, &error};
@@ -168,7 +170,7 @@ scan_body(struct builder *b)
         if (error.status != OK)
             break;
         if (op_info(op.code)->imm == IMM_LOCAL && op.index < b->v.local_count)
-            (void)local_find(b, op.index);
+            (void)ir_local_find(b, op.index);
         has_try |= op.code == WASM_TRY || op.code == WASM_TRY_TABLE;
     }
     return has_try;

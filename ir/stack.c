@@ -13,32 +13,33 @@
 #include "ir/build.h"
 
 u32
-slot_new(struct builder *b, u32 type)
+ir_slot_new(struct builder *b, u32 type)
 {
     struct fn *fn = b->fn;
     u32 at_capacity = b->slot_capacity;
 
     if (fn->slot_count == b->slot_capacity &&
-        (!room(b, &fn->slot_at, &at_capacity, fn->slot_count, 1, sizeof(u32)) ||
-         !room(b, &fn->slot_types, &b->slot_capacity, fn->slot_count, 1, 1)))
+        (!ir_room(b, &fn->slot_at, &at_capacity, fn->slot_count, 1,
+                  sizeof(u32)) ||
+         !ir_room(b, &fn->slot_types, &b->slot_capacity, fn->slot_count, 1, 1)))
         return 0;
     b->slot_capacity = MIN(b->slot_capacity, at_capacity);
     fn->slot_types[fn->slot_count] = (u8)type;
-    slot_place(fn, fn->slot_count);
+    ir_slot_place(fn, fn->slot_count);
     return fn->slot_count++;
 }
 
 // --- operands  -------------------------------------------------------------
 
 void
-push(struct builder *b, val_t v)
+ir_push(struct builder *b, val_t v)
 {
-    if (room(b, &b->stack, &b->stack_capacity, b->height, 1, sizeof(val_t)))
+    if (ir_room(b, &b->stack, &b->stack_capacity, b->height, 1, sizeof(val_t)))
         b->stack[b->height++] = v;
 }
 
 u32
-operand_type(const struct builder *b, u32 height)
+ir_operand_type(const struct builder *b, u32 height)
 {
     val_t v = b->stack[height];
 
@@ -46,67 +47,67 @@ operand_type(const struct builder *b, u32 height)
 }
 
 val_t
-operand(struct builder *b, u32 height)
+ir_operand(struct builder *b, u32 height)
 {
     val_t v = b->stack[height];
 
     if (v < STACK_SLOT)
         return v;
     u32 type = v - STACK_SLOT;
-    return emit(b, IR_SLOT_GET, type, 0, b->stack_slots + height, 0, 0);
+    return ir_emit(b, IR_SLOT_GET, type, 0, b->stack_slots + height, 0, 0);
 }
 
 void
-drop(struct builder *b, u32 count)
+ir_drop(struct builder *b, u32 count)
 {
     b->height -= MIN(b->height, count);
     b->flushed = MIN(b->flushed, b->height);
 }
 
 val_t
-pop(struct builder *b)
+ir_pop(struct builder *b)
 {
     if (b->height == 0) // only after a failure
         return 0;
-    val_t v = operand(b, b->height - 1);
-    drop(b, 1);
+    val_t v = ir_operand(b, b->height - 1);
+    ir_drop(b, 1);
     return v;
 }
 
 u32
-operands_list(struct builder *b, u32 count)
+ir_operands(struct builder *b, u32 count)
 {
-    u32 list = pool_new(b, count);
+    u32 list = ir_pool_new(b, count);
 
     for (u32 i = 0; i < count && b->status == OK; i++) {
-        val_t v = operand(b, b->height - count + i);
+        val_t v = ir_operand(b, b->height - count + i);
         b->fn->pool[list + i] = v;
     }
     return list;
 }
 
 void
-slot_mark(struct builder *b, u32 height, u32 type)
+ir_slot_mark(struct builder *b, u32 height, u32 type)
 {
     if (height < b->stack_capacity)
         b->stack[height] = STACK_SLOT + type;
 }
 
 void
-slot_store(struct builder *b, u32 height, val_t v)
+ir_slot_store(struct builder *b, u32 height, val_t v)
 {
-    emit(b, IR_SLOT_SET, IR_VOID, 0, v, b->stack_slots + height, 0);
+    ir_emit(b, IR_SLOT_SET, IR_VOID, 0, v, b->stack_slots + height, 0);
 }
 
 void
-flush(struct builder *b, u32 height)
+ir_flush(struct builder *b, u32 height)
 {
     for (; b->flushed < height; b->flushed++) {
         val_t v = b->stack[b->flushed];
         if (v >= STACK_SLOT)
             continue;
-        slot_store(b, b->flushed, v);
-        slot_mark(b, b->flushed, b->fn->ins[v].type);
+        ir_slot_store(b, b->flushed, v);
+        ir_slot_mark(b, b->flushed, b->fn->ins[v].type);
     }
 }
 
@@ -125,8 +126,8 @@ local_new(struct builder *b, u32 number)
     u32 type = ir_type_of(validator_local_type(&b->v, number));
     struct local l = {.number = number & LOCAL_MASK, .type = (u8)type};
 
-    if (!room(b, &b->locals, &b->local_capacity, b->local_count, 1,
-              sizeof(struct local)))
+    if (!ir_room(b, &b->locals, &b->local_capacity, b->local_count, 1,
+                 sizeof(struct local)))
         return 0;
     if (b->plain) {
         l.stamp = NO_BLOCK; // parts_open makes the slot
@@ -142,7 +143,7 @@ local_new(struct builder *b, u32 number)
 
 // The index is not cleared before use: an entry counts if both sides agree.
 u32
-local_find(struct builder *b, u32 number)
+ir_local_find(struct builder *b, u32 number)
 {
     u32 index = b->local_index[number];
 
@@ -152,28 +153,28 @@ local_find(struct builder *b, u32 number)
 }
 
 val_t
-local_get(struct builder *b, u32 local)
+ir_local_get(struct builder *b, u32 local)
 {
     struct local *l = &b->locals[local];
 
     if (b->plain && l->stamp != block_stamp(b)) {
-        l->value = emit(b, IR_SLOT_GET, l->type, 0, l->slot, 0, 0);
+        l->value = ir_emit(b, IR_SLOT_GET, l->type, 0, l->slot, 0, 0);
         l->stamp = block_stamp(b);
     }
     return l->value;
 }
 
 void
-local_set(struct builder *b, u32 local, val_t v)
+ir_local_set(struct builder *b, u32 local, val_t v)
 {
     struct local *l = &b->locals[local];
 
     if (b->plain) {
-        emit(b, IR_SLOT_SET, IR_VOID, 0, v, l->slot, 0);
+        ir_emit(b, IR_SLOT_SET, IR_VOID, 0, v, l->slot, 0);
         l->stamp = block_stamp(b);
-    } else if (l->stamp <= label_at(b, 0)->undo) {
-        if (!room(b, &b->undo, &b->undo_capacity, b->undo_count, 1,
-                  sizeof(struct undo)))
+    } else if (l->stamp <= ir_label_at(b, 0)->undo) {
+        if (!ir_room(b, &b->undo, &b->undo_capacity, b->undo_count, 1,
+                     sizeof(struct undo)))
             return;
         b->undo[b->undo_count++] = (struct undo){local, l->value, l->stamp};
         l->stamp = b->undo_count;
@@ -182,7 +183,7 @@ local_set(struct builder *b, u32 local, val_t v)
 }
 
 void
-locals_undo(struct builder *b, u32 length)
+ir_locals_undo(struct builder *b, u32 length)
 {
     while (b->undo_count > length) {
         const struct undo *u = &b->undo[--b->undo_count];
@@ -192,13 +193,13 @@ locals_undo(struct builder *b, u32 length)
 }
 
 void
-locals_keep(struct builder *b, u32 inner, u32 outer)
+ir_locals_keep(struct builder *b, u32 inner, u32 outer)
 {
     u32 to = inner;
 
     if (inner == outer)
         return;
-    spend(b, b->undo_count - inner);
+    ir_spend(b, b->undo_count - inner);
     for (u32 i = inner; i < b->undo_count; i++) {
         struct undo u = b->undo[i];
         if (u.stamp > outer) {

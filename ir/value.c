@@ -16,7 +16,7 @@ enum {
 };
 
 void
-stop(struct builder *b, status_t status, const char *what)
+ir_stop(struct builder *b, status_t status, const char *what)
 {
     if (b->status != OK)
         return;
@@ -26,19 +26,19 @@ stop(struct builder *b, status_t status, const char *what)
 }
 
 void
-spend(struct builder *b, u64 n)
+ir_spend(struct builder *b, u64 n)
 {
     if (b->plain)
         return;
     if (n > b->budget)
-        stop(b, ERR_BUDGET, NULL);
+        ir_stop(b, ERR_BUDGET, NULL);
     else
         b->budget -= n;
 }
 
 bool
-room(struct builder *b, void *array, u32 *capacity, u32 count, u64 more,
-     u64 size)
+ir_room(struct builder *b, void *array, u32 *capacity, u32 count, u64 more,
+        u64 size)
 {
     if (count + more <= *capacity)
         return true;
@@ -46,24 +46,24 @@ room(struct builder *b, void *array, u32 *capacity, u32 count, u64 more,
         return false;
     if (array_grow(b->temp, &b->spares, array, capacity, count, more, size))
         return true;
-    stop(b, ERR_NO_MEMORY, "function too large to compile");
+    ir_stop(b, ERR_NO_MEMORY, "function too large to compile");
     return false;
 }
 
 void *
-scratch(struct builder *b, u64 size)
+ir_scratch(struct builder *b, u64 size)
 {
     void *block = spares_alloc(&b->spares, b->temp, size);
 
     if (block == NULL)
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        ir_stop(b, ERR_NO_MEMORY, "function too large to compile");
     else
         memset(block, 0, size);
     return block;
 }
 
 void
-spare_all(struct builder *b)
+ir_spare_all(struct builder *b)
 {
     struct validator *v = &b->v;
     const struct spare blocks[] = {
@@ -82,12 +82,12 @@ spare_all(struct builder *b)
 }
 
 u32
-pool_new(struct builder *b, u32 count)
+ir_pool_new(struct builder *b, u32 count)
 {
     struct fn *fn = b->fn;
 
-    if (!room(b, &fn->pool, &b->pool_capacity, fn->pool_count, count,
-              sizeof(val_t)))
+    if (!ir_room(b, &fn->pool, &b->pool_capacity, fn->pool_count, count,
+                 sizeof(val_t)))
         return 0;
     fn->pool_count += count;
     return fn->pool_count - count;
@@ -101,9 +101,9 @@ append(struct builder *b, struct ins ins)
 
     assert(b->block != NO_BLOCK || b->status != OK);
     if (fn->ins_count == b->ins_capacity &&
-        (!room(b, &fn->at, &at_capacity, fn->ins_count, 1, sizeof(u32)) ||
-         !room(b, &fn->ins, &b->ins_capacity, fn->ins_count, 1,
-               sizeof(struct ins))))
+        (!ir_room(b, &fn->at, &at_capacity, fn->ins_count, 1, sizeof(u32)) ||
+         !ir_room(b, &fn->ins, &b->ins_capacity, fn->ins_count, 1,
+                  sizeof(struct ins))))
         return 0;
     fn->ins[fn->ins_count] = ins;
     fn->at[fn->ins_count] = (u32)(b->op.at - b->start);
@@ -111,7 +111,7 @@ append(struct builder *b, struct ins ins)
 }
 
 val_t
-emit(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z)
+ir_emit(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z)
 {
     return append(b, (struct ins){(u16)op, (u8)type, (u8)aux, x, y, z});
 }
@@ -119,7 +119,7 @@ emit(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z)
 // --- numbering  ------------------------------------------------------------
 
 bool
-number_init(struct builder *b, u64 body_size)
+ir_number_init(struct builder *b, u64 body_size)
 {
     u32 buckets = 16;
 
@@ -131,7 +131,7 @@ number_init(struct builder *b, u64 body_size)
     b->number_count = 1;
     b->constant_count = 1;
     if (b->buckets == NULL || b->const_buckets == NULL)
-        stop(b, ERR_NO_MEMORY, "function too large to compile");
+        ir_stop(b, ERR_NO_MEMORY, "function too large to compile");
     return b->status == OK;
 }
 
@@ -174,8 +174,8 @@ number_add(struct builder *b, u32 bucket, const struct ins *ins, u32 epoch,
            val_t v)
 {
     if (b->number_count >= NUMBERS_MAX ||
-        !room(b, &b->numbers, &b->number_capacity, b->number_count, 1,
-              sizeof(struct number)))
+        !ir_room(b, &b->numbers, &b->number_capacity, b->number_count, 1,
+                 sizeof(struct number)))
         return;
     b->numbers[b->number_count] =
         (struct number){*ins, b->buckets[bucket], v, epoch, bucket};
@@ -183,7 +183,7 @@ number_add(struct builder *b, u32 bucket, const struct ins *ins, u32 epoch,
 }
 
 void
-numbers_cut(struct builder *b, u32 count)
+ir_numbers_cut(struct builder *b, u32 count)
 {
     while (b->number_count > count) {
         const struct number *n = &b->numbers[--b->number_count];
@@ -205,22 +205,22 @@ number(struct builder *b, const struct ins *ins, u32 epoch)
 }
 
 val_t
-value(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z)
+ir_value(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z)
 {
     struct ins ins = {(u16)op, (u8)type, (u8)aux, x, y, z};
-    val_t v = fold(b, &ins);
+    val_t v = ir_fold(b, &ins);
 
     return v != 0 ? v : number(b, &ins, 0);
 }
 
 val_t
-value_load(struct builder *b, enum epoch_class class, struct ins ins)
+ir_value_load(struct builder *b, enum epoch_class class, struct ins ins)
 {
     return number(b, &ins, b->epoch[class]);
 }
 
 void
-value_global(struct builder *b, u32 global, val_t v)
+ir_value_global(struct builder *b, u32 global, val_t v)
 {
     struct ins ins = {IR_GLOBAL_GET, b->fn->ins[v].type, 0, global, 0, 0};
     u32 epoch = b->epoch[EPOCH_GLOBAL];
@@ -229,28 +229,28 @@ value_global(struct builder *b, u32 global, val_t v)
 }
 
 void
-epoch_end(struct builder *b, enum epoch_class class)
+ir_epoch_end(struct builder *b, enum epoch_class class)
 {
     b->epoch[class] = ++b->next_epoch;
 }
 
 void
-epoch_end_all(struct builder *b)
+ir_epoch_end_all(struct builder *b)
 {
-    epoch_end(b, EPOCH_MEMORY);
-    epoch_end(b, EPOCH_GLOBAL);
-    epoch_end(b, EPOCH_TABLE);
+    ir_epoch_end(b, EPOCH_MEMORY);
+    ir_epoch_end(b, EPOCH_GLOBAL);
+    ir_epoch_end(b, EPOCH_TABLE);
 }
 
 // --- constants  ------------------------------------------------------------
 
 u32
-const_new(struct builder *b, u64 low, u64 high)
+ir_const_wide(struct builder *b, u64 low, u64 high)
 {
     struct fn *fn = b->fn;
 
-    if (!room(b, &fn->consts, &b->const_capacity, fn->const_count, 1,
-              sizeof(u64[2])))
+    if (!ir_room(b, &fn->consts, &b->const_capacity, fn->const_count, 1,
+                 sizeof(u64[2])))
         return 0;
     fn->consts[fn->const_count][0] = low;
     fn->consts[fn->const_count][1] = high;
@@ -273,12 +273,12 @@ static val_t
 append_const(struct builder *b, u32 type, u64 low, u64 high)
 {
     if (type == IR_V128)
-        return emit(b, IR_CONST, type, 0, const_new(b, low, high), 0, 0);
-    return emit(b, IR_CONST, type, 0, (u32)low, (u32)(low >> 32), 0);
+        return ir_emit(b, IR_CONST, type, 0, ir_const_wide(b, low, high), 0, 0);
+    return ir_emit(b, IR_CONST, type, 0, (u32)low, (u32)(low >> 32), 0);
 }
 
 val_t
-value_const(struct builder *b, u32 type, u64 low, u64 high)
+ir_const(struct builder *b, u32 type, u64 low, u64 high)
 {
     u32 bucket = mix(low + type, high) & b->bucket_mask;
     u32 at = b->const_buckets[bucket];
@@ -291,8 +291,8 @@ value_const(struct builder *b, u32 type, u64 low, u64 high)
     }
     val_t v = append_const(b, type, low, high);
     if (b->constant_count < NUMBERS_MAX &&
-        room(b, &b->constants, &b->constant_capacity, b->constant_count, 1,
-             sizeof(struct constant))) {
+        ir_room(b, &b->constants, &b->constant_capacity, b->constant_count, 1,
+                sizeof(struct constant))) {
         b->constants[b->constant_count] =
             (struct constant){b->const_buckets[bucket], v};
         b->const_buckets[bucket] = b->constant_count++;
@@ -301,13 +301,13 @@ value_const(struct builder *b, u32 type, u64 low, u64 high)
 }
 
 val_t
-value_i32(struct builder *b, u32 number)
+ir_const_i32(struct builder *b, u32 number)
 {
-    return value_const(b, IR_I32, number, 0);
+    return ir_const(b, IR_I32, number, 0);
 }
 
 val_t
-value_i64(struct builder *b, u64 number)
+ir_const_i64(struct builder *b, u64 number)
 {
-    return value_const(b, IR_I64, number, 0);
+    return ir_const(b, IR_I64, number, 0);
 }
