@@ -41,8 +41,8 @@ struct memory_view {
     u64 max;  // bytes
 };
 
-// What a reference refers to.  It is 64 bits wide, 0 is null, and nobody follows
-// it as an address: one to a function is an index in vmctx.funcs.
+// What a reference refers to.  It is 64 bits wide, 0 is null, and nobody
+// follows it as an address: one to a function is an index in vmctx.funcs.
 enum ref_kind {
     REF_FUNC,   // an id of the process's functions
     REF_EXTERN, // any word
@@ -90,7 +90,7 @@ _Static_assert(sizeof(struct vmctx) == 64, "generated code relies on it");
 _Static_assert(sizeof(struct func_entry) == 16, "generated code shifts by 4");
 _Static_assert(sizeof(struct func_target) == 16, "generated code shifts by 4");
 
-// --- the parts of a module ----------------------------------------------------
+// --- the parts of a module --------------------------------------------------
 
 // How many elements each part has.
 struct vmctx_counts {
@@ -109,8 +109,8 @@ struct vmctx_layout {
 MUST_USE bool vmctx_lay_out(struct vmctx_layout *out,
                             const struct vmctx_counts *counts);
 
-// For each part: vmctx_PART_at(), the offset of its element k, and vmctx_PART(),
-// the part in a block that is laid out like this.
+// For each part: vmctx_PART_at(), the offset of its element k, and
+// vmctx_PART(), the part in a block that is laid out like this.
 #define PART(id, type)                                                     \
     static inline u32 vmctx_##id##_at(const struct vmctx_layout *l, u32 k) \
     {                                                                      \
@@ -123,7 +123,7 @@ MUST_USE bool vmctx_lay_out(struct vmctx_layout *out,
     }
 #include "abi/vmctx.def"
 
-// --- builtins, traps, limits --------------------------------------------------
+// --- builtins, traps, limits ------------------------------------------------
 
 enum builtin {
 #define BUILTIN(id, sig, trap) BUILTIN_##id,

@@ -1,9 +1,9 @@
 // kernel/builtins.c: what generated code calls by itself (abi/builtins.def).
 //
-// They run on the thread's own stack and may be preempted anywhere.  Their stubs
-// (port/x64/builtin.S) look when they return whether they trapped or the thread
-// was killed, so that what they return then does not matter.  Those that may
-// take long stop early for that.
+// They run on the thread's own stack and may be preempted anywhere.  Their
+// stubs (port/x64/builtin.S) look when they return whether they trapped or the
+// thread was killed, so that what they return then does not matter.  Those that
+// may take long stop early for that.
 
 #include "kernel/kernel.h"
 
@@ -21,8 +21,8 @@ high(u64 pair)
 
 enum { PIECE = MIB }; // bytes between two looks at whether we were killed
 
-// Bytes [at, at + size) that a memory has, ready for C to touch; NULL when there
-// is no memory, which is a trap.
+// Bytes [at, at + size) that a memory has, ready for C to touch; NULL when
+// there is no memory, which is a trap.
 static u8 *
 touch(struct memory *m, u64 at, u64 size)
 {
@@ -101,8 +101,8 @@ builtin_DATA_DROP(struct vmctx *vm, u32 segment)
 
 // --- tables ------------------------------------------------------------------
 
-// What became of writing to a table; that is a trap of its own, not the one that
-// the row names.
+// What became of writing to a table; that is a trap of its own, not the one
+// that the row names.
 static enum trap
 table_trap(status_t status)
 {

@@ -101,8 +101,8 @@ MUST_USE status_t process_wait(struct process *p, u64 deadline_ns,
 void process_kill(struct process *p, u32 exit_status);
 void process_release(struct process *p);
 
-// Run `run(arg)` in a thread of the kernel's own.  ERR_TIMED_OUT when it had not
-// ended at the deadline: then it was killed, and has returned all the same.
+// Run `run(arg)` in a thread of the kernel's own.  ERR_TIMED_OUT when it had
+// not ended at the deadline: then it was killed, and has returned all the same.
 MUST_USE status_t thread_run_until(void (*run)(void *arg), void *arg,
                                    u64 deadline_ns);
 
@@ -112,8 +112,8 @@ MUST_USE status_t thread_run_until(void (*run)(void *arg), void *arg,
 struct thread *thread_current(void);
 struct process *process_current(void);
 
-// End the calling process.  The caller then returns: its thread leaves when it is
-// back at the generated code that called.
+// End the calling process.  The caller then returns: its thread leaves when it
+// is back at the generated code that called.
 void process_exit(u32 exit_status);
 
 // [ptr, ptr + size) of the calling instance's memory 0, checked in 64-bit
@@ -151,8 +151,9 @@ enum lock_rank {
     LOCK_COUNT
 };
 
-// A spin lock: for a few instructions, never over a wait.  Taken with preemption
-// off (lock) or, where interrupts take it too, with interrupts off (lock_irq).
+// A spin lock: for a few instructions, never over a wait.  Taken with
+// preemption off (lock) or, where interrupts take it too, with interrupts off
+// (lock_irq).
 struct lock {
     u32 held;
     u32 rank; // enum lock_rank; {.rank = LOCK_...} is a lock that is free
@@ -174,8 +175,8 @@ struct wait_queue {
     struct list waiters;
 };
 
-// A sleeping lock: for work of any length.  Those who want it are served in turn;
-// none may hold a spin lock.
+// A sleeping lock: for work of any length.  Those who want it are served in
+// turn; none may hold a spin lock.
 struct mutex {
     struct wait_queue queue; // its lock guards the rest
     struct thread *owner;    // NULL: free or passed
@@ -186,8 +187,8 @@ struct mutex {
 void mutex_init(struct mutex *m, enum lock_rank rank);
 // OK, or ERR_KILLED: the thread was killed and does not have it.
 MUST_USE status_t mutex_lock(struct mutex *m);
-// Also for a killed thread, which has to give something back.  All who hold this
-// mutex let go of it soon, whatever happens.
+// Also for a killed thread, which has to give something back.  All who hold
+// this mutex let go of it soon, whatever happens.
 void mutex_lock_always(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 bool mutex_held(const struct mutex *m); // by the calling thread
@@ -506,8 +507,8 @@ struct memory {
     struct memory_view view;
     struct limits type; // as declared
     u8 *base;
-    u64 reserved;     // bytes of address space, guard included
-    u64 *committed;   // bit set of COMMIT_STEP pieces
+    u64 reserved;   // bytes of address space, guard included
+    u64 *committed; // bit set of COMMIT_STEP pieces
     struct port_promise promise;
 };
 

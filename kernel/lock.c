@@ -1,9 +1,9 @@
 // kernel/lock.c: spin locks and preemption.
 //
-// Builds for tests check their order (kernel/locks.def).  A CPU has a bit set of
-// the ranks that are held on it: who holds a spin lock stays on its CPU, and an
-// interrupt leaves the set as it was.  The run queue's lock, which is held over
-// a switch of threads, is the CPU's as well.
+// Builds for tests check their order (kernel/locks.def).  A CPU has a bit set
+// of the ranks that are held on it: who holds a spin lock stays on its CPU, and
+// an interrupt leaves the set as it was.  The run queue's lock, which is held
+// over a switch of threads, is the CPU's as well.
 
 #include "kernel/kernel.h"
 

@@ -113,8 +113,8 @@ void context_switch(struct context *from, struct context *to);
 void port_stack_use(void *low, u64 size);
 
 // Call `run(arg)`, which calls generated code, behind a barrier: when that is
-// left early, by a fault or by the stubs below, barrier_call returns false; else
-// true.
+// left early, by a fault or by the stubs below, barrier_call returns false;
+// else true.
 bool barrier_call(u64 *barrier_rsp, void (*run)(void *), void *arg);
 
 // Give up everything up to the innermost barrier_call, which returns false: for
@@ -128,14 +128,15 @@ struct thrown_at {
     u64 pc; // the return address of that call, at its place on the stack
 };
 
-// A landing pad, the rsp of its frame, and rax and rdx as struct code_catch says.
+// A landing pad, the rsp of its frame, and rax and rdx as struct code_catch
+// says.
 struct landing {
     u64 pc, rsp, rax, rdx;
 };
 
 // The builtins THROW and THROW_REF: call exception_throw() and
-// exception_rethrow() with a struct thrown_at and a struct landing as fourth and
-// fifth argument, and continue there when they have returned.
+// exception_rethrow() with a struct thrown_at and a struct landing as fourth
+// and fifth argument, and continue there when they have returned.
 extern const u8 throw_stub[], rethrow_stub[];
 
 // The way of a call from C into generated code: what is in registers at the
@@ -176,9 +177,10 @@ struct adapter {
 
 // The code of a func_entry for a C function.  Generated code enters with rax =
 // address of the entry, r14 = its vmctx and arguments in SysV order.  Notes
-// where it was called in struct thread_entry of the running thread and calls the
-// C function vmctx.targets[entry->id].code.  Then it returns to generated code,
-// or leaves it when thread_entry says so: no C function is on the stack then.
+// where it was called in struct thread_entry of the running thread and calls
+// the C function vmctx.targets[entry->id].code.  Then it returns to generated
+// code, or leaves it when thread_entry says so: no C function is on the stack
+// then.
 extern const u8 host_call_stub[];
 
 // The same for builtins: the stub of a builtin is at builtin_stubs +

@@ -266,9 +266,9 @@ process_personality(struct process *p)
 
 // --- threads -----------------------------------------------------------------
 
-// Ids count up, and begin again after THREAD_ID_MAX.  Those of threads that live
-// differ modulo THREAD_IDS, which are more than LIMIT_THREADS, so that a bit says
-// whether one is free; p->lock is held.
+// Ids count up, and begin again after THREAD_ID_MAX.  Those of threads that
+// live differ modulo THREAD_IDS, which are more than LIMIT_THREADS, so that a
+// bit says whether one is free; p->lock is held.
 static u32
 take_thread_id(struct process *p)
 {

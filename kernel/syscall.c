@@ -185,6 +185,19 @@ sys_log_write(const struct log_write_args *a)
 
 enum { RAW_MAX = 6 }; // those that travel in registers
 
+#define SYSCALL(number, name, help, args) \
+    _Static_assert(0 args <= RAW_MAX, #name ": too many words for registers");
+#define NONE
+#define HANDLE(n, type, right) +1
+#define U32(n)                 +1
+#define U64(n)                 +1
+#define BYTES(n)               +2
+#define BUFFER(n)              +2
+#define WORD(n)                +1
+#define OUT_U32(n)             +1
+#define OUT_U64(n)             +1
+#include "abi/syscalls.def"
+
 struct marshal {
     u64 raw[RAW_MAX];
     u32 next;

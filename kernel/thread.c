@@ -3,8 +3,9 @@
 // A thread is an object; its stack is separate and goes back to a pool when the
 // thread has left it for good.  The stack of a program's first thread has
 // memory for its whole size promised to it; those of others have their first
-// STACK_FIRST bytes, and more while there is memory.  One reference is the thread's own, given up by
-// thread_reap(); a process's thread keeps its process.
+// STACK_FIRST bytes, and more while there is memory.  One reference is the
+// thread's own, given up by thread_reap(); a process's thread keeps its
+// process.
 
 #include "kernel/kernel.h"
 

@@ -237,8 +237,8 @@ TEST(base_array_newest)
 
 TEST(base_index_masked)
 {
-    static const u64 counts[] = {1, 2, 7, 1ull << 31, 1ull << 32, 1ull << 63,
-                                 UINT64_MAX};
+    static const u64 counts[] = {1,          2,          7,         1ull << 31,
+                                 1ull << 32, 1ull << 63, UINT64_MAX};
 
     for (u32 i = 0; i < COUNT(counts); i++) {
         u64 n = counts[i];

@@ -21,8 +21,8 @@ void kernel_test_run(void (*test)(void));
 // What it does when there is a kernel.
 void kernel_test_twice(void (*test)(void));
 
-// The n-th commit or promise from now on and all later ones fail; UINT64_MAX ends
-// that.
+// The n-th commit or promise from now on and all later ones fail; UINT64_MAX
+// ends that.
 void test_fail_commits(u64 after);
 
 // A rule about who may write and execute what that the port breaks now, and at

@@ -146,9 +146,9 @@ static const struct {
     {"a console=onex b", "console=one", false},
     {"xconsole=one",     "console=one", false},
     {"console=on",       "console=one", false},
-    {"a ab abc",          "abc",          true },
-    {"",                  "abc",          false},
-    {"   ",               "abc",          false},
+    {"a ab abc",         "abc",         true },
+    {"",                 "abc",         false},
+    {"   ",              "abc",         false},
 };
 
 TEST(port_boot_words)

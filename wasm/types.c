@@ -331,7 +331,7 @@ static const u32 above[] = {
 u32
 heap_of_kind(enum type_kind kind)
 {
-    return kind == TYPE_FUNC ? HEAP_FUNC :
+    return kind == TYPE_FUNC   ? HEAP_FUNC :
            kind == TYPE_STRUCT ? HEAP_STRUCT :
                                  HEAP_ARRAY;
 }

@@ -12,8 +12,8 @@ int linux_start(int (*run)(void *arg), void *arg);
 // start.c: boot the kernel with an initrd (wasi/wasi.h); the exit status.
 int linux_run(struct bytes initrd, const char *cmdline);
 
-// Tests: the n-th commit or promise from now on and all later ones fail; UINT64_MAX
-// ends that.
+// Tests: the n-th commit or promise from now on and all later ones fail;
+// UINT64_MAX ends that.
 void linux_fail_commits(u64 after);
 
 // The memory that there is to commit, instead of what the host has.

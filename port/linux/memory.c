@@ -2,10 +2,10 @@
 //
 // A reservation is a PROT_NONE mapping; committing is mprotect, so Linux gives
 // the pages on first touch; how many were committed and promised is counted
-// here, against what the host has.  Slots are cut from one region, reserved at the
-// start with a guard on both sides; all else lies where mmap finds room, which
-// is outside.  Code is written while its pages are read-write and nobody has
-// its address, then becomes read-execute for good.
+// here, against what the host has.  Slots are cut from one region, reserved at
+// the start with a guard on both sides; all else lies where mmap finds room,
+// which is outside.  Code is written while its pages are read-write and nobody
+// has its address, then becomes read-execute for good.
 
 #include "port/linux/linux.h"
 

@@ -1,8 +1,9 @@
 // What the page tables permit, read back from them.
 //
-// The kernel keeps the rules of regions.def and protect.c by construction; this walk
-// over every entry trusts none of that.  It notes each frame that some address
-// may execute in a bit set, then looks for an address that may write to it.
+// The kernel keeps the rules of regions.def and protect.c by construction; this
+// walk over every entry trusts none of that.  It notes each frame that some
+// address may execute in a bit set, then looks for an address that may write to
+// it.
 
 #include "port/metal/tables.h"
 

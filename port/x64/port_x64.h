@@ -26,7 +26,7 @@
 #define THREAD_VMCTX      0 // struct thread_entry, the start of struct thread
 #define THREAD_RSP        8
 #define THREAD_BARRIER    16
-#define THREAD_LEAVE      24 // two bytes, killed and leave, looked at as one word
+#define THREAD_LEAVE      24 // bytes killed and leave, looked at as one word
 #define THREAD_ADAPTER    32
 
 #define STUB_SIZE         64 // BUILTIN_STUB_SIZE

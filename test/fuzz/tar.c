@@ -1,7 +1,7 @@
-// test/fuzz/tar.c: any bytes through the reader of archives: members whose names
-// and contents lie inside the bytes, or an error with an offset there.  The
-// checksums of the headers are put right first, since hardly any input would
-// get past them.
+// test/fuzz/tar.c: any bytes through the reader of archives: members whose
+// names and contents lie inside the bytes, or an error with an offset
+// there.  The checksums of the headers are put right first, since hardly any
+// input would get past them.
 //
 // Built and run as README.md says.
 
