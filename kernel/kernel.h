@@ -17,7 +17,8 @@ struct instance;
 
 // A function that programs can import.  `code` is a C function of integers
 // only (u32, u64), in SysV order, which is called directly by generated code on
-// the thread's own stack; thread_current() tells it who calls.
+// the thread's own stack; thread_current() tells it who calls.  Its result, if
+// it has one, is an i32.
 struct host_func {
     const char *name;
     const char *sig; // "iil:i", letters as in wasm/ops.def

@@ -33,6 +33,10 @@ host_args(const char *sig)
 
     while (sig[count] != '\0' && sig[count] != ':')
         count++;
+    // host_call_stub extends results.
+    assert(sig[count] == '\0' ||
+           string_equal(string_of(sig + count), STRING(":")) ||
+           string_equal(string_of(sig + count), STRING(":i")));
     return count > 6 ? ALIGN_UP((count - 6) * sizeof(u64), 16) : 0;
 }
 

@@ -17,7 +17,7 @@ static u64
 max_bytes(const struct limits *type)
 {
     u64 most = type->is64 ? MAX_64 : 4 * GIB;
-    u64 pages = type->has_max ? type->max : UINT64_MAX;
+    u64 pages = type->has_max ? type->max : memory_most_pages(type);
 
     return MIN(pages, most >> type->page_log2) << type->page_log2;
 }
@@ -42,7 +42,7 @@ memory_new(struct memory **out, const struct limits *type)
 {
     u64 max = max_bytes(type);
     u64 steps = (max + COMMIT_STEP - 1) / COMMIT_STEP;
-    u64 reserved = type->is64 ? max + GUARD_64 : SLOT_SIZE;
+    u64 reserved = memory_is_guarded(type) ? SLOT_SIZE : max + GUARD_64;
 
     if (type->min > max >> type->page_log2)
         return ERR_NO_MEMORY;

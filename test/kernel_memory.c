@@ -281,6 +281,7 @@ TEST_KERNEL(modules_are_sealed)
 TEST_KERNEL(memory_types)
 {
     struct limits bytes = {.min = 3, .max = 10, .has_max = true};
+    struct limits every_byte = {.max = UINT32_MAX};
     struct limits huge = {.min = 65537, .page_log2 = 16};
     struct limits wide = {.min = 1,
                           .max = 1ull << 48,
@@ -293,6 +294,9 @@ TEST_KERNEL(memory_types)
     EXPECT_EQ(m->view.size, 3);
     EXPECT_EQ(memory_grow(m, 7), 3);
     EXPECT_EQ(memory_grow(m, 1), UINT64_MAX);
+    object_release(&m->object);
+    EXPECT_EQ(memory_new(&m, &every_byte), OK);
+    EXPECT_EQ(m->view.max, UINT32_MAX); // as many as memory.size can tell
     object_release(&m->object);
     EXPECT_EQ(memory_new(&m, &huge), ERR_NO_MEMORY);
     EXPECT_EQ(memory_new(&m, &wide), OK);

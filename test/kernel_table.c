@@ -356,6 +356,47 @@ TEST_KERNEL(table_grows_whole_or_not_at_all)
     process_release(p);
 }
 
+// --- what C returns ----------------------------------------------------------
+
+static u64
+garbage(void)
+{
+    return 0xdeadbeef00000001;
+}
+
+static bool
+find_garbage(void *self, struct string module, struct string name,
+             struct extern_ref *out)
+{
+    static const struct host_func funcs[] = {
+        {"garbage",  ":i",        (const void *)garbage},
+        {"garbage7", "iiiiiii:i", (const void *)garbage},
+    };
+
+    (void)self, (void)module;
+    for (u32 i = 0; i < COUNT(funcs); i++)
+        if (string_equal(name, string_of(funcs[i].name)))
+            *out = (struct extern_ref){EXTERN_FUNC, NULL, 0, &funcs[i]};
+    return true;
+}
+
+TEST_KERNEL(results_of_c_are_extended)
+{
+    static const struct resolver finder = {NULL, find_garbage, false};
+    struct code_module *code = test_compile("extend");
+    struct instance *i = NULL;
+    struct process *p;
+    struct error error;
+    enum trap trap;
+
+    types_host("iiiiiii:i"); // stays
+    EXPECT_EQ(process_new_empty(&p, "extend"), OK);
+    EXPECT_EQ(instance_load(&i, p, code, &finder, &error, &trap), OK);
+    code_module_release(code);
+    EXPECT_EQ(call(i), 0);
+    process_release(p);
+}
+
 // --- several threads ---------------------------------------------------------
 
 // The table of a module that imports no function is another module's, whose

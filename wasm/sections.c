@@ -138,13 +138,10 @@ read_memory(struct decoder *d, struct reader *r)
     u8 page = d->without & FEATURE_PAGE_SIZES ? 0 : LIMITS_PAGE;
     struct limits l =
         read_limits(r, LIMITS_MAX | LIMITS_SHARED | LIMITS_64 | page);
-    u64 most = l.is64 ? 1ull << 48 : 1ull << 16;
 
-    if (l.page_log2 == 0)
-        most = l.is64 ? UINT64_MAX : UINT32_MAX;
-    else if (l.page_log2 != 16)
+    if (l.page_log2 != 0 && l.page_log2 != 16)
         invalid(d, at, "invalid custom page size");
-    check_limits(d, at, &l, most,
+    check_limits(d, at, &l, memory_most_pages(&l),
                  "memory size must be at most 65536 pages (4GiB)");
     if (l.shared && !l.has_max)
         invalid(d, at, "shared memory must have maximum");

@@ -106,6 +106,24 @@ struct limits {
     u8 page_log2; // memories: 16, or 0 with custom page sizes
 };
 
+// The most pages that such a memory can have: as many as there are addresses
+// for and as memory.size can tell.
+static inline u64
+memory_most_pages(const struct limits *type)
+{
+    u64 most = type->is64 ? UINT64_MAX : UINT32_MAX;
+
+    return type->page_log2 == 0 ? most : (most >> type->page_log2) + 1;
+}
+
+// May code use any address of 32 bits and offset below 2^31 in memory 0 of this
+// type without a check?  Then the memory begins a slot that is so large.
+static inline bool
+memory_is_guarded(const struct limits *type)
+{
+    return !type->is64 && type->page_log2 == 16;
+}
+
 struct table_type {
     valtype_t elem;
     u8 kind; // enum ref_kind, of elem

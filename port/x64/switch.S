@@ -98,7 +98,8 @@ END(leave_generated)
 
 // r10 and r11 carry no argument in SysV, and rax only for variadic functions.
 // Generated code expects the callee to remove stack arguments and C does not,
-// so C gets copies of them.
+// so C gets copies of them.  The upper half of what C returns is anything; in
+// generated code an i32 is zero-extended, whoever continues with it.
 FUNCTION(host_call_stub)
     mov     VMCTX_THREAD(%r14), %r10
     mov     VMCTX_TARGETS(%r14), %r11
@@ -112,6 +113,7 @@ FUNCTION(host_call_stub)
     jnz     1f
     sub     $8, %rsp
     call    *TARGET_CODE(%rax)
+    mov     %eax, %eax
     add     $8, %rsp
     mov     VMCTX_THREAD(%r14), %r10
     cmpw    $0, THREAD_LEAVE(%r10)
@@ -127,6 +129,7 @@ FUNCTION(host_call_stub)
     sub     $8, %r11
     jnz     2b
     call    *TARGET_CODE(%rax)
+    mov     %eax, %eax
     mov     VMCTX_THREAD(%r14), %r10
     cmpw    $0, THREAD_LEAVE(%r10)
     jne     leave_generated

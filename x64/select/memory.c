@@ -50,9 +50,7 @@ memory_field(const struct select *s, u32 memory, u64 field)
 static bool
 is_guarded(const struct select *s, u32 memory)
 {
-    const struct limits *limits = &s->module->memories[memory];
-
-    return memory == 0 && !limits->is64 && limits->page_log2 == 16;
+    return memory == 0 && memory_is_guarded(&s->module->memories[memory]);
 }
 
 // [r15 + address + offset].  The displacement of an instruction is below 2^31;
@@ -229,20 +227,23 @@ lower_store(struct select *s, val_t v, const struct row *row)
         put_mr(s, row->op, to, s->facts[i->b].vreg);
 }
 
+// An i32 leaves the upper half of its register zero, so a size in bytes is read
+// as what it is; memory_most_pages() fits in either.
 void
 lower_memory_size(struct select *s, val_t v, const struct row *row)
 {
     u32 memory = s->fn->ins[v].a;
+    const struct limits *type = &s->module->memories[memory];
     vreg_t view = load_vmctx(
         s, memory_field(s, memory, offsetof(struct vmctx_memory, view)));
     struct rm bytes = rm_mem(view, offsetof(struct memory_view, size));
-    u8 shift = s->module->memories[memory].page_log2;
 
     (void)row;
-    if (shift == 0)
-        put_rm(s, X64_MOV64, v, bytes);
+    if (type->page_log2 == 0)
+        put_rm(s, type->is64 ? X64_MOV64 : X64_MOV32, v, bytes);
     else
-        put_r_i(s, X64_SHR64_I, v, temp_rm(s, IR_I64, X64_MOV64, bytes), shift);
+        put_r_i(s, X64_SHR64_I, v, temp_rm(s, IR_I64, X64_MOV64, bytes),
+                type->page_log2);
 }
 
 // The end of an address that the function computed by itself.
