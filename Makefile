@@ -133,10 +133,16 @@ UNITS := $(filter-out metal,$(sort $(foreach f,$(wildcard test/*_*.c),$(firstwor
 
 define unit
 $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test/main.c) $(OUT)/san/libnebulet.a
-	@echo "  LD $$@"; $(CC) $(SAN) $$(filter %.o %.a,$$^) -o $$@ -lcjson -lpthread
+	@echo "  LD $$@"; $(CC) $(SAN) $$(WRAP) $$(filter %.o %.a,$$^) -o $$@ -lcjson -lpthread
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
+
+# What test/kernel_latency.c watches.
+LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
+                -Wl,--wrap=unlock,--wrap=port_interrupts_off \
+                -Wl,--wrap=port_interrupts_restore,--wrap=port_idle
+$(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP)
 
 # Programs that test/kernel_wasm.c includes as bytes.
 KERNEL_WASM := $(patsubst %.wat,$(OUT)/%.wasm,$(wildcard test/kernel/*.wat))
@@ -256,7 +262,8 @@ $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/me
 KERNEL_TEST := test/image.c test/kernel.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
                $(call sources,port/metal)
 KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_commit_promised \
-               -Wl,--wrap=port_promise,--wrap=port_memory_info,--wrap=port_log
+               -Wl,--wrap=port_promise,--wrap=port_memory_info,--wrap=port_log \
+               $(LATENCY_WRAP)
 
 $(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(KERNEL_TEST)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL) $(KERNEL_WRAP)

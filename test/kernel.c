@@ -96,6 +96,22 @@ test_may_write(const void *at)
     return ((entry | alias) & PAGE_WRITE) != 0;
 }
 
+// --- work -------------------------------------------------------------------
+
+static bool counts_instructions; // -icount shift=0: one a nanosecond
+
+u64
+test_work(void)
+{
+    return port_monotonic_ns();
+}
+
+u64
+test_work_bound(void)
+{
+    return counts_instructions ? 1000000 : 0;
+}
+
 // --- the log ----------------------------------------------------------------
 
 void
@@ -147,6 +163,7 @@ strstr(const char *text, const char *what)
 u32
 boot_run(struct bytes initrd, const char *cmdline)
 {
-    (void)initrd, (void)cmdline;
+    (void)initrd;
+    counts_instructions = strstr(cmdline, "icount") != NULL;
     return !tests_pass();
 }

@@ -31,6 +31,12 @@ const char *test_space_fault(u64 *address);
 // May anybody write to this byte, by any address?
 bool test_may_write(const void *at);
 
+// Work that this CPU has done, and as much as about 1,000,000 instructions with
+// all checks that are compiled in; 0: there is no telling (in QEMU without
+// -icount, where time goes by for others).
+u64 test_work(void);
+u64 test_work_bound(void);
+
 // --- modules (kernel_wasm.c) -------------------------------------------------
 
 struct test_module {

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct host_module *const modules[] = {&nebulet_module,
@@ -67,6 +68,22 @@ test_may_write(const void *at)
     u64 found;
 
     return find_writable((u64)at, &found);
+}
+
+u64
+test_work(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
+// 20 times of what they take, for the sanitizers and for page faults.
+u64
+test_work_bound(void)
+{
+    return 10 * 1000000;
 }
 
 void

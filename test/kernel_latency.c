@@ -1,0 +1,196 @@
+// How long work in the kernel keeps the CPU from others.  The linker leads the
+// calls of what turns preemption and interrupts off and on to the functions here
+// (see the Makefile), which note the longest stretch and where it ended.
+//
+// A stretch is measured by the work done in it, not by the time gone by.
+
+#include "test/kernel_frame.h"
+
+void __real_preempt_disable(void);
+void __real_preempt_enable(void);
+void __real_lock(struct lock *l);
+void __real_unlock(struct lock *l);
+bool __real_port_interrupts_off(void);
+void __real_port_interrupts_restore(bool on);
+void __real_port_idle(void);
+void __wrap_preempt_disable(void);
+void __wrap_preempt_enable(void);
+void __wrap_lock(struct lock *l);
+void __wrap_unlock(struct lock *l);
+bool __wrap_port_interrupts_off(void);
+void __wrap_port_interrupts_restore(bool on);
+void __wrap_port_idle(void);
+
+static bool watching;
+static u64 preempt_since, irq_since; // 0: on
+static u64 longest;
+static const void *longest_at;
+
+// --- watching ----------------------------------------------------------------
+
+static void
+start(u64 *since)
+{
+    if (watching)
+        *since = test_work();
+}
+
+static void
+stop(u64 *since, const void *at)
+{
+    u64 spent = test_work() - *since;
+
+    if (watching && *since != 0 && spent > longest) {
+        longest = spent;
+        longest_at = at;
+    }
+    *since = 0;
+}
+
+// Only one thread at a time can have preemption off: there is one CPU.
+static bool
+is_off(void)
+{
+    return thread_current()->preempt_count > 0;
+}
+
+void
+__wrap_preempt_disable(void)
+{
+    if (watching && !is_off())
+        start(&preempt_since);
+    __real_preempt_disable();
+}
+
+void
+__wrap_preempt_enable(void)
+{
+    if (watching && thread_current()->preempt_count == 1)
+        stop(&preempt_since, __builtin_return_address(0));
+    __real_preempt_enable();
+}
+
+void
+__wrap_lock(struct lock *l)
+{
+    if (watching && !is_off())
+        start(&preempt_since);
+    __real_lock(l);
+}
+
+void
+__wrap_unlock(struct lock *l)
+{
+    if (watching && thread_current()->preempt_count == 1)
+        stop(&preempt_since, __builtin_return_address(0));
+    __real_unlock(l);
+}
+
+bool
+__wrap_port_interrupts_off(void)
+{
+    bool on = __real_port_interrupts_off();
+
+    if (on)
+        start(&irq_since);
+    return on;
+}
+
+void
+__wrap_port_interrupts_restore(bool on)
+{
+    if (on)
+        stop(&irq_since, __builtin_return_address(0));
+    __real_port_interrupts_restore(on);
+}
+
+void
+__wrap_port_idle(void)
+{
+    __real_port_idle();
+    if (irq_since != 0)
+        irq_since = test_work();
+}
+
+static void
+watch(void)
+{
+    preempt_since = irq_since = longest = 0;
+    longest_at = NULL;
+    watching = true;
+}
+
+static void
+expect_short(const char *what)
+{
+    u64 bound = test_work_bound();
+
+    watching = false;
+    EXPECT(longest > 0);
+    if (bound == 0 || longest <= bound)
+        return;
+    klog("%s: %llu of work without preemption, until %p", what,
+         (unsigned long long)longest, longest_at);
+    EXPECT(longest <= bound);
+}
+
+// --- types -------------------------------------------------------------------
+
+enum { MANY = 60000, PARAMS = 8 };
+
+static void
+register_types(u32 group, const char *what)
+{
+    struct type *types = kernel_alloc(MANY * sizeof(*types));
+    valtype_t *vals = kernel_alloc(MANY * PARAMS * sizeof(*vals));
+    u32 *ids = kernel_alloc(MANY * sizeof(*ids));
+    struct module m = {.type_count = MANY, .types = types};
+
+    EXPECT(types != NULL && vals != NULL && ids != NULL);
+    for (u32 i = 0; i < MANY; i++) {
+        for (u32 k = 0; k < PARAMS; k++)
+            vals[i * PARAMS + k] = (i >> 2 * k & 3) + VAL_I32;
+        types[i] = (struct type){.kind = TYPE_FUNC,
+                                 .final = true,
+                                 .super = NO_INDEX,
+                                 .group = i - i % group,
+                                 .group_size = group,
+                                 .param_count = PARAMS,
+                                 .vals = &vals[i * PARAMS]};
+    }
+    watch();
+    EXPECT_EQ(types_register(&m, ids), OK);
+    types_release(ids, MANY);
+    expect_short(what);
+    kernel_free(types);
+    kernel_free(vals);
+    kernel_free(ids);
+}
+
+TEST_KERNEL(latency_of_types)
+{
+    register_types(1, "types in groups");
+    register_types(MANY, "types in one group");
+}
+
+// --- tables ------------------------------------------------------------------
+
+TEST_KERNEL(latency_of_tables)
+{
+    struct table_type type = {.kind = REF_EXTERN, .limits = {.min = 1}};
+    const u64 count = 2000000;
+    struct live_table *t;
+    struct process *p;
+
+    EXPECT_EQ(process_new_empty(&p, "latency"), OK);
+    EXPECT_EQ(table_new(&t, p, &type, 0), OK);
+    watch();
+    EXPECT_EQ(table_grow(t, count, 7), 1);
+    expect_short("table.grow");
+    watch();
+    EXPECT_EQ(table_fill(t, 0, 8, count), OK);
+    table_copy(t, 1, t, 0, count);
+    object_release(&t->object);
+    expect_short("table.fill, table.copy, release");
+    process_release(p);
+}
