@@ -176,14 +176,11 @@ check_sig(struct checker *c, val_t at, const char *sig)
 {
     const struct fn *fn = c->fn;
     const struct ins *ins = &fn->ins[at];
-    u32 address = IR_I32, first = 0, i = 0;
-    val_t values[3] = {ins->a, ins->b, ins->c};
-    const val_t *list = values;
+    const val_t *list = ir_operands_of(fn, &fn->ins[at]).list;
+    u32 address = IR_I32, i = 0;
 
     if (sig[0] == 'a')
         address = fn->module->memories[ins->aux].is64 ? IR_I64 : IR_I32;
-    if (ir_operand_list(fn, ins, &first) != 0)
-        list = &fn->pool[first];
     for (; sig[i] != ':'; i++)
         check_type(c, list[i], letter_type(sig[i], address), at);
     require(c,
@@ -329,17 +326,15 @@ static void
 check_ins(struct checker *c, blk_t b, val_t at)
 {
     const struct fn *fn = c->fn;
-    const struct ins *ins = &fn->ins[at];
-    val_t values[3] = {ins->a, ins->b, ins->c};
-    u32 first = 0, count = ir_operand_count(ins->op);
+    struct ins *ins = &fn->ins[at];
+    struct ir_operands read = ir_operands_of(fn, ins);
 
-    for (u32 i = 0; i < count; i++)
-        check_use(c, values[i], b, at);
-    count = ir_operand_list(fn, ins, &first);
-    require(c, count == 0 || first + count <= fn->pool_count, at,
-            "list of operands");
-    for (u32 i = 0; i < count && c->problem == NULL; i++)
-        check_use(c, fn->pool[first + i], b, at);
+    require(c,
+            read.count == 0 || read.list == &ins->a ||
+                (u64)(read.list - fn->pool) + read.count <= fn->pool_count,
+            at, "list of operands");
+    for (u32 i = 0; i < read.count && c->problem == NULL; i++)
+        check_use(c, read.list[i], b, at);
     if (c->problem == NULL)
         check_types(c, at);
     if (c->problem == NULL)

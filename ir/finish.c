@@ -70,22 +70,14 @@ mark_writes(struct marker *m, u32 slot)
 }
 
 static void
-mark_operands(struct marker *m, const struct ins *ins)
+mark_operands(struct marker *m, struct ins *ins)
 {
-    u32 first, count = ir_operand_count(ins->op);
+    struct ir_operands read = ir_operands_of(m->fn, ins);
 
     if (ins->op == IR_SLOT_GET && m->fn->part == FN_WHOLE)
         mark_writes(m, ins->a);
-
-    if (count > 0)
-        mark(m, ins->a);
-    if (count > 1)
-        mark(m, ins->b);
-    if (count > 2)
-        mark(m, ins->c);
-    count = ir_operand_list(m->fn, ins, &first);
-    for (u32 i = 0; i < count; i++)
-        mark(m, m->fn->pool[first + i]);
+    for (u32 i = 0; i < read.count; i++)
+        mark(m, read.list[i]);
 }
 
 // Instructions that the walk passed, and then turned out to be used.
@@ -156,17 +148,10 @@ renamed(const val_t *names, val_t v)
 static void
 rename_operands(struct fn *fn, struct ins *ins, const val_t *names)
 {
-    u32 first, count = ir_operand_count(ins->op);
+    struct ir_operands read = ir_operands_of(fn, ins);
 
-    if (count > 0)
-        ins->a = names[ins->a];
-    if (count > 1)
-        ins->b = names[ins->b];
-    if (count > 2)
-        ins->c = names[ins->c];
-    count = ir_operand_list(fn, ins, &first);
-    for (u32 i = 0; i < count; i++)
-        fn->pool[first + i] = names[fn->pool[first + i]];
+    for (u32 i = 0; i < read.count; i++)
+        read.list[i] = names[read.list[i]];
 }
 
 static void

@@ -42,21 +42,25 @@ ir_operand_count(u32 op)
     return counts[ir_info(op)->form];
 }
 
-u32
-ir_operand_list(const struct fn *fn, const struct ins *ins, u32 *first)
+_Static_assert(offsetof(struct ins, b) == offsetof(struct ins, a) + 4 &&
+                   offsetof(struct ins, c) == offsetof(struct ins, a) + 8,
+               "a, b, c are an array of operands");
+
+struct ir_operands
+ir_operands_of(const struct fn *fn, struct ins *ins)
 {
+    const struct call *call;
+
     switch (ir_info(ins->op)->form) {
     case FORM_CALL:
-        *first = fn->calls[ins->a].args;
-        return fn->calls[ins->a].count;
+        call = &fn->calls[ins->a];
+        return (struct ir_operands){fn->pool + call->args, call->count};
     case FORM_RETURN:
-        *first = ins->a;
-        return ins->b;
+        return (struct ir_operands){fn->pool + ins->a, ins->b};
     case FORM_CAS:
-        *first = ins->a;
-        return 3;
+        return (struct ir_operands){fn->pool + ins->a, 3};
     default:
-        return 0;
+        return (struct ir_operands){&ins->a, ir_operand_count(ins->op)};
     }
 }
 

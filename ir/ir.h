@@ -221,10 +221,14 @@ const struct ir_info *ir_info(u32 op);
 // How many of a, b, c are values (in this order).
 u32 ir_operand_count(u32 op);
 
-// The values of an instruction that are in fn.pool: of a call, a return, a
-// CAS.  Their number; the first is at fn.pool[*first].  (Arguments of edges
-// belong to the edges.)
-u32 ir_operand_list(const struct fn *fn, const struct ins *ins, u32 *first);
+// The values that an instruction reads: its a, b, c, or of a call, a return, a
+// CAS a part of fn.pool.  (Arguments of edges belong to the edges.)
+struct ir_operands {
+    val_t *list;
+    u32 count;
+};
+
+struct ir_operands ir_operands_of(const struct fn *fn, struct ins *ins);
 
 // The IR instruction that does what a wasm instruction does, or IR_NONE.
 u32 ir_op_of(u32 wasm_code);

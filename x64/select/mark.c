@@ -37,69 +37,21 @@ use_edge(struct select *s, edge_t e)
 }
 
 static void
-use_list(struct select *s, u32 first, u32 count)
-{
-    for (u32 i = 0; i < count; i++)
-        use(s, s->fn->pool[first + i]);
-}
-
-static void
 use_edges(struct select *s, edge_t first, u32 count)
 {
     for (u32 i = 0; i < count; i++)
         use_edge(s, first + i);
 }
 
-// How many of a, b, c are values.
-static u32
-direct_operands(u8 form)
-{
-    switch (form) {
-    case FORM_1:
-    case FORM_LANE1:
-    case FORM_LOAD:
-    case FORM_GLOBAL_SET:
-    case FORM_TABLE:
-    case FORM_SLOT_SET:
-    case FORM_RESULT:
-    case FORM_BRANCH:
-    case FORM_CASES:
-    case FORM_CHECK:
-        return 1;
-    case FORM_2:
-    case FORM_LANE2:
-    case FORM_SHUFFLE:
-    case FORM_STORE:
-    case FORM_MEM_LANE:
-    case FORM_RMW:
-    case FORM_TABLE_SET:
-        return 2;
-    case FORM_3:
-        return 3;
-    default:
-        return 0;
-    }
-}
-
 static void
-use_operands(struct select *s, const struct ins *i)
+use_operands(struct select *s, struct ins *i)
 {
+    struct ir_operands read = ir_operands_of(s->fn, i);
     u8 form = ir_info(i->op)->form;
-    u32 count = direct_operands(form);
 
-    if (count > 0)
-        use(s, i->a);
-    if (count > 1)
-        use(s, i->b);
-    if (count > 2)
-        use(s, i->c);
-    if (form == FORM_CALL)
-        use_list(s, s->fn->calls[i->a].args, s->fn->calls[i->a].count);
-    else if (form == FORM_RETURN)
-        use_list(s, i->a, i->b);
-    else if (form == FORM_CAS)
-        use_list(s, i->a, 3);
-    else if (form == FORM_JUMP)
+    for (u32 n = 0; n < read.count; n++)
+        use(s, read.list[n]);
+    if (form == FORM_JUMP)
         use_edge(s, i->a);
     else if (form == FORM_CASES)
         use_edges(s, s->fn->cases[i->b].first, s->fn->cases[i->b].edge_count);
@@ -113,22 +65,22 @@ use_operands(struct select *s, const struct ins *i)
 
 // Where an instruction will be generated: its epoch, how much is folded on the
 // way there, and into what.
-struct place {
+struct spot {
     u32 epoch;
     u8 depth, into;
 };
 
 static bool
-make_candidate(struct select *s, val_t v, enum into into, struct place place)
+make_candidate(struct select *s, val_t v, enum into into, struct spot spot)
 {
     struct fact *fact = &s->facts[v];
 
-    if (v < s->fn->blocks[s->block].first || place.depth >= MAX_DEPTH ||
+    if (v < s->fn->blocks[s->block].first || spot.depth >= MAX_DEPTH ||
         fact->uses != 1)
         return false;
     fact->state = FACT_CANDIDATE;
-    fact->epoch = place.epoch;
-    fact->depth = (u8)(place.depth + 1);
+    fact->epoch = spot.epoch;
+    fact->depth = (u8)(spot.depth + 1);
     fact->into = (u8)into;
     return true;
 }
@@ -136,7 +88,7 @@ make_candidate(struct select *s, val_t v, enum into into, struct place place)
 // A load as operand of x64 instruction `op`: the widths must be equal, and
 // without VEX an operand of 16 bytes would have to be aligned.
 static bool
-mark_load(struct select *s, val_t v, u32 op, struct place place)
+mark_load(struct select *s, val_t v, u32 op, struct spot spot)
 {
     const struct row *row = select_row(s->fn->ins[v].op);
     u8 size = x64_info(row->op)->mem;
@@ -145,7 +97,7 @@ mark_load(struct select *s, val_t v, u32 op, struct place place)
         return false;
     if (size == 16 && !(s->m->features & CPU_AVX))
         return false;
-    return make_candidate(s, v, INTO_OPERAND, place);
+    return make_candidate(s, v, INTO_OPERAND, spot);
 }
 
 // Only the load as first operand counts: the other is the register or the
@@ -166,15 +118,15 @@ is_update(const struct select *s, const struct ins *store)
 // an update.
 static void
 mark_folded_load(struct select *s, const struct ins *i, u32 op,
-                 struct place place)
+                 struct spot spot)
 {
     u32 imm;
 
     if (select_row(s->fn->ins[i->a].op)->fold == FOLD_LOAD8) {
-        if (place.into == INTO_FLAGS && const_imm32(s, i->b, &imm))
-            make_candidate(s, i->a, INTO_OPERAND, place);
-    } else if (!mark_load(s, i->a, op, place)) {
-        mark_load(s, i->b, op, place);
+        if (spot.into == INTO_FLAGS && const_imm32(s, i->b, &imm))
+            make_candidate(s, i->a, INTO_OPERAND, spot);
+    } else if (!mark_load(s, i->a, op, spot)) {
+        mark_load(s, i->b, op, spot);
     }
 }
 
@@ -192,11 +144,11 @@ is_scaled(const struct select *s, val_t v)
 
 // One scaled operand of an addition.
 static val_t
-mark_scaled(struct select *s, const struct ins *i, struct place place)
+mark_scaled(struct select *s, const struct ins *i, struct spot spot)
 {
-    if (is_scaled(s, i->a) && make_candidate(s, i->a, INTO_SUM, place))
+    if (is_scaled(s, i->a) && make_candidate(s, i->a, INTO_SUM, spot))
         return i->a;
-    if (is_scaled(s, i->b) && make_candidate(s, i->b, INTO_SUM, place))
+    if (is_scaled(s, i->b) && make_candidate(s, i->b, INTO_SUM, spot))
         return i->b;
     return 0;
 }
@@ -204,33 +156,33 @@ mark_scaled(struct select *s, const struct ins *i, struct place place)
 // The sums that lea can do: (y + z) + c and (y + c) + z, where y or z may be
 // shifted.  The inner addition is marked here, its parts when it is visited.
 static bool
-mark_sum(struct select *s, const struct ins *i, struct place place)
+mark_sum(struct select *s, const struct ins *i, struct spot spot)
 {
-    bool folded = place.into == INTO_SUM && place.depth > 0;
+    bool folded = spot.into == INTO_SUM && spot.depth > 0;
     u32 imm;
 
     if (folded && const_imm32(s, i->b, &imm))
         return true; // the outer addition may have the index already
-    val_t scaled = mark_scaled(s, i, place), inner = i->a;
+    val_t scaled = mark_scaled(s, i, spot), inner = i->a;
     if (folded || scaled == inner)
         return scaled != 0;
     const struct ins *add = &s->fn->ins[inner];
     if (add->op != i->op ||
         const_imm32(s, i->b, &imm) == const_imm32(s, add->b, &imm))
         return scaled != 0;
-    return make_candidate(s, inner, INTO_SUM, place) || scaled != 0;
+    return make_candidate(s, inner, INTO_SUM, spot) || scaled != 0;
 }
 
 static void
-mark_compare(struct select *s, const struct ins *i, u32 op, struct place place)
+mark_compare(struct select *s, const struct ins *i, u32 op, struct spot spot)
 {
     bool byte = select_row(s->fn->ins[i->a].op)->fold == FOLD_LOAD8;
     u32 imm;
 
     if (byte && const_imm32(s, i->b, &imm) && imm <= UINT8_MAX)
-        make_candidate(s, i->a, INTO_OPERAND, place);
-    else if (!mark_load(s, i->b, op, place))
-        mark_load(s, i->a, op, place);
+        make_candidate(s, i->a, INTO_OPERAND, spot);
+    else if (!mark_load(s, i->b, op, spot))
+        mark_load(s, i->a, op, spot);
 }
 
 static bool
@@ -241,44 +193,43 @@ is_condition(u8 fold)
 }
 
 static void
-mark_operands(struct select *s, const struct ins *i, struct place place)
+mark_operands(struct select *s, const struct ins *i, struct spot spot)
 {
     const struct row *row = select_row(i->op);
     val_t condition = i->op == IR_SELECT ? i->c : i->a;
     u32 imm;
 
-    if (place.depth > 0 &&
-        (place.into == INTO_UPDATE || row->fold == FOLD_AND)) {
-        mark_folded_load(s, i, row->op, place);
+    if (spot.depth > 0 && (spot.into == INTO_UPDATE || row->fold == FOLD_AND)) {
+        mark_folded_load(s, i, row->op, spot);
         return;
     }
     switch (row->mark) {
     case MARK_A:
-        mark_load(s, i->a, row->op, place);
+        mark_load(s, i->a, row->op, spot);
         break;
     case MARK_B:
-        mark_load(s, i->b, row->op, place);
+        mark_load(s, i->b, row->op, spot);
         break;
     case MARK_ADD:
-        if (mark_sum(s, i, place) || place.depth > 0)
+        if (mark_sum(s, i, spot) || spot.depth > 0)
             break;
         // fall through
     case MARK_AB:
         if (const_imm32(s, i->a, &imm) || const_imm32(s, i->b, &imm))
             break;
-        if (!mark_load(s, i->b, row->op, place) && !is_const_float(s, i->b))
-            mark_load(s, i->a, row->op, place);
+        if (!mark_load(s, i->b, row->op, spot) && !is_const_float(s, i->b))
+            mark_load(s, i->a, row->op, spot);
         break;
     case MARK_CMP:
-        mark_compare(s, i, row->op, place);
+        mark_compare(s, i, row->op, spot);
         break;
     case MARK_STORE:
         if (is_update(s, i))
-            make_candidate(s, i->b, INTO_UPDATE, place);
+            make_candidate(s, i->b, INTO_UPDATE, spot);
         break;
     case MARK_COND:
         if (is_condition(select_row(s->fn->ins[condition].op)->fold))
-            make_candidate(s, condition, INTO_FLAGS, place);
+            make_candidate(s, condition, INTO_FLAGS, spot);
         break;
     }
 }
@@ -307,7 +258,7 @@ is_dead(const struct select *s, val_t v)
 static void
 mark_value(struct select *s, val_t v)
 {
-    const struct ins *i = &s->fn->ins[v];
+    struct ins *i = &s->fn->ins[v];
     struct fact *fact = &s->facts[v];
     bool is_load = ir_info(i->op)->form == FORM_LOAD;
 
@@ -322,11 +273,11 @@ mark_value(struct select *s, val_t v)
     if (is_barrier(i))
         s->epoch++;
 
-    struct place place = {s->epoch, 0, 0};
+    struct spot spot = {s->epoch, 0, 0};
     if (fact->state == FACT_FOLDED)
-        place = (struct place){fact->epoch, fact->depth, fact->into};
+        spot = (struct spot){fact->epoch, fact->depth, fact->into};
     use_operands(s, i);
-    mark_operands(s, i, place);
+    mark_operands(s, i, spot);
 }
 
 void
