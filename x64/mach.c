@@ -2,11 +2,14 @@
 
 #include "x64/mach.h"
 
-void
-mach_keep(struct mach *m, struct arena *temp, u64 mark)
+enum { ARRAYS = 8 };
+
+// All that belongs to m, the instructions first.
+static void
+arrays_of(struct mach *m, struct arena_block arrays[ARRAYS])
 {
     u64 edges = m->edge_block != NULL ? m->fn->edge_count : 0;
-    struct arena_block blocks[] = {
+    const struct arena_block all[ARRAYS] = {
         {&m->ins,        m->count * sizeof(*m->ins)          },
         {&m->blocks,     m->block_count * sizeof(*m->blocks) },
         {&m->types,      m->vreg_count                       },
@@ -17,7 +20,16 @@ mach_keep(struct mach *m, struct arena *temp, u64 mark)
         {&m->edge_block, edges * sizeof(*m->edge_block)      },
     };
 
-    arena_keep(temp, mark, blocks, COUNT(blocks));
+    memcpy(arrays, all, sizeof(all));
+}
+
+void
+mach_keep(struct mach *m, struct arena *temp, u64 mark)
+{
+    struct arena_block arrays[ARRAYS];
+
+    arrays_of(m, arrays);
+    arena_keep(temp, mark, arrays, ARRAYS);
     m->is_packed = true;
     m->capacity = m->count;
     m->vreg_capacity = m->vreg_count;
@@ -43,8 +55,7 @@ move_pointer(void *pointer, const u8 *from, u64 shift)
 bool
 mach_ins_last(struct mach *m, struct arena *temp)
 {
-    void *pointers[] = {&m->blocks, &m->types,  &m->calls,     &m->list,
-                        &m->wide,   &m->rodata, &m->edge_block};
+    struct arena_block arrays[ARRAYS];
     u64 size = m->count * sizeof(*m->ins), shift = size & ~15ull;
     u8 *start = (u8 *)m->ins, *rest = start + size;
     u64 rest_size = (u64)(temp->base + temp->at - rest);
@@ -57,8 +68,9 @@ mach_ins_last(struct mach *m, struct arena *temp)
     m->ins = (struct mins *)(start + ALIGN_UP(rest_size + size - shift, 16));
     memmove(m->ins, start, size);
     memcpy(rest - shift, copy, rest_size);
-    for (u32 i = 0; i < COUNT(pointers); i++)
-        move_pointer(pointers[i], rest, shift);
+    arrays_of(m, arrays);
+    for (u32 i = 1; i < ARRAYS; i++)
+        move_pointer(arrays[i].pointer, rest, shift);
     arena_reset(temp, (u64)((u8 *)m->ins - temp->base) + size);
     return true;
 }
