@@ -1,7 +1,7 @@
 #!/bin/sh
 # make/lint.sh [STEP...]: what a machine can say about the style that
-# CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, ends, tidy
-# (default: all).  Ends with "N passed, N failed, N skipped": one for each step.
+# CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, names, ends,
+# tidy (default: all).  Ends with "N passed, N failed, N skipped": one a step.
 
 set -u
 passed=0 failed=0
@@ -36,6 +36,11 @@ step_rows() {
         $(list 'x64/*.c' 'x64/*.h' 'compile/*.c')
 }
 
+step_names() {
+    # shellcheck disable=SC2046
+    awk -f make/names.awk $(list '*.h')
+}
+
 # Nothing is left to be done later.
 step_ends() {
     ! list '*.c' '*.h' '*.def' '*.S' '*.rs' '*.sh' '*.mk' Makefile |
@@ -66,7 +71,7 @@ step_tidy() {
 
 tidy_log=$(mktemp)
 trap 'rm -f "$tidy_log"' EXIT
-for step in ${*:-format layers lengths rows ends tidy}; do
+for step in ${*:-format layers lengths rows names ends tidy}; do
     echo "$step"
     if "step_$step"; then
         passed=$((passed + 1))

@@ -25,7 +25,7 @@ push_values(struct select *s, u32 first, u32 count)
     u32 at = s->m->list_count;
 
     for (u32 i = 0; i < count; i++)
-        if (!push(s, reg(s, s->fn->pool[first + i])))
+        if (!push(s, select_reg(s, s->fn->pool[first + i])))
             return 0;
     return at;
 }
@@ -74,7 +74,7 @@ collect_results(struct select *s, val_t v, u32 at, u32 count, bool foreign)
         u8 type = fn->ins[r].type;
         if (number >= count || type == IR_VOID || s->facts[r].uses == 0)
             continue;
-        vreg_t to = foreign && type == IR_I32 ? temp_new(s, IR_I32) : r;
+        vreg_t to = foreign && type == IR_I32 ? select_temp(s, IR_I32) : r;
         s->m->list[at + number] = to;
     }
 }
@@ -88,7 +88,8 @@ extend_results(struct select *s, val_t v, u32 at, u32 count)
     for (val_t r = v; r < end && (r == v || fn->ins[r].op == IR_RESULT); r++) {
         u32 number = r == v ? 0 : fn->ins[r].b;
         if (number < count && s->m->list[at + number] >= fn->ins_count)
-            put_rm(s, X64_MOV32, r, rm_reg(s->m->list[at + number]));
+            select_put_rm(s, X64_MOV32, r,
+                          select_rm_reg(s->m->list[at + number]));
     }
 }
 
@@ -97,8 +98,9 @@ extend_results(struct select *s, val_t v, u32 at, u32 count)
 static vreg_t
 import_entry(struct select *s, u32 func)
 {
-    return temp_rm(s, IR_I64, X64_LEA64,
-                   rm_vmctx(vmctx_imports_at(&s->module->layout, func)));
+    return select_temp_rm(
+        s, IR_I64, X64_LEA64,
+        select_rm_vmctx(vmctx_imports_at(&s->module->layout, func)));
 }
 
 // Index in bounds, entry not null, type as expected: types are compared by
@@ -110,47 +112,51 @@ static vreg_t
 table_entry(struct select *s, const struct call *c)
 {
     val_t index = s->fn->pool[c->args];
-    struct rm at = rm_table(s, index, c->target, TRAP_UNDEFINED_ELEMENT);
-    vreg_t entry = put_entry(s, temp_rm(s, IR_I64, X64_MOV64, at));
-    vreg_t expected =
-        temp_rm(s, IR_I32, X64_MOV32,
-                rm_vmctx(vmctx_types_at(&s->module->layout, c->type)));
-    vreg_t sig = temp_rm(s, IR_I32, X64_MOV32,
-                         rm_mem(entry, offsetof(struct func_entry, sig)));
+    struct rm at = select_rm_table(s, index, c->target, TRAP_UNDEFINED_ELEMENT);
+    vreg_t entry =
+        select_put_entry(s, select_temp_rm(s, IR_I64, X64_MOV64, at));
+    vreg_t expected = select_temp_rm(
+        s, IR_I32, X64_MOV32,
+        select_rm_vmctx(vmctx_types_at(&s->module->layout, c->type)));
+    vreg_t sig =
+        select_temp_rm(s, IR_I32, X64_MOV32,
+                       select_rm_mem(entry, offsetof(struct func_entry, sig)));
 
-    put_cmp(s, X64_TEST32, sig, rm_reg(sig));
-    put_trap_cc(s, CC_E, TRAP_UNINITIALIZED_ELEMENT);
-    vreg_t zero = temp_const(s, IR_I64, 0), safe = temp_new(s, IR_I64);
-    put_cmp(s, X64_CMP32, sig, rm_reg(expected));
-    put_trap_cc(s, CC_NE, TRAP_INDIRECT_TYPE);
-    put_cmov(s, X64_CMOV64, CC_NE, safe, entry, zero);
+    select_put_cmp(s, X64_TEST32, sig, select_rm_reg(sig));
+    select_put_trap_cc(s, CC_E, TRAP_UNINITIALIZED_ELEMENT);
+    vreg_t zero = select_temp_const(s, IR_I64, 0),
+           safe = select_temp(s, IR_I64);
+    select_put_cmp(s, X64_CMP32, sig, select_rm_reg(expected));
+    select_put_trap_cc(s, CC_NE, TRAP_INDIRECT_TYPE);
+    select_put_cmov(s, X64_CMOV64, CC_NE, safe, entry, zero);
     return safe;
 }
 
 static vreg_t
 reference_entry(struct select *s, const struct call *c)
 {
-    vreg_t reference = reg(s, s->fn->pool[c->args]);
+    vreg_t reference = select_reg(s, s->fn->pool[c->args]);
 
-    put_cmp(s, X64_TEST64, reference, rm_reg(reference));
-    put_trap_cc(s, CC_E, TRAP_NULL_FUNCTION);
-    return put_entry(s, reference);
+    select_put_cmp(s, X64_TEST64, reference, select_rm_reg(reference));
+    select_put_trap_cc(s, CC_E, TRAP_NULL_FUNCTION);
+    return select_put_entry(s, reference);
 }
 
 // Where to call through, base 0: directly.
 static struct rm
 call_target(struct select *s, const struct call *c)
 {
-    struct rm rm = rm_mem(0, offsetof(struct func_entry, code));
+    struct rm rm = select_rm_mem(0, offsetof(struct func_entry, code));
 
     if (c->kind == CALL_INDIRECT) {
         rm.base = table_entry(s, c);
     } else if (c->kind == CALL_REF) {
         rm.base = reference_entry(s, c);
     } else if (c->kind == CALL_BUILTIN) {
-        rm = rm_mem(temp_rm(s, IR_I64, X64_MOV64,
-                            rm_vmctx(offsetof(struct vmctx, builtins))),
-                    (i32)(sizeof(u64) * c->target));
+        rm = select_rm_mem(
+            select_temp_rm(s, IR_I64, X64_MOV64,
+                           select_rm_vmctx(offsetof(struct vmctx, builtins))),
+            (i32)(sizeof(u64) * c->target));
     } else if (c->target < s->module->func_imports) {
         rm.base = import_entry(s, c->target);
     }
@@ -161,7 +167,7 @@ call_target(struct select *s, const struct call *c)
 
 // op: direct; op2: through memory.
 void
-lower_call(struct select *s, val_t v, const struct row *row)
+lower_call(struct select *s, val_t v, const struct rule *rule)
 {
     const struct call *c = &s->fn->calls[s->fn->ins[v].a];
     u32 skip = c->kind == CALL_INDIRECT || c->kind == CALL_REF;
@@ -175,7 +181,7 @@ lower_call(struct select *s, val_t v, const struct row *row)
         type = &s->module->types[c->type];
         result_count = type->result_count;
     }
-    if (row->op == X64_TAIL_REL)
+    if (rule->op == X64_TAIL_REL)
         result_count = 0;
     u32 args = push_values(s, c->args + skip, c->count - skip);
     u32 results = push_zeros(s, result_count);
@@ -191,26 +197,26 @@ lower_call(struct select *s, val_t v, const struct row *row)
                              .try = c->try};
     collect_results(s, v, results, result_count, !direct);
     if (direct) {
-        put(s, row->op)->imm = index;
+        select_put(s, rule->op)->imm = index;
     } else {
-        put_rm_i(s, row->op2, 0, target, index);
+        select_put_rm_i(s, rule->op2, 0, target, index);
         extend_results(s, v, results, result_count);
     }
 }
 
 void
-lower_return(struct select *s, val_t v, const struct row *row)
+lower_return(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
     u32 args = push_values(s, i->a, i->b);
     struct mcall *record;
     u32 index = record_new(s, &record);
 
-    (void)row;
+    (void)rule;
     if (s->status != OK)
         return;
     record->type = s->fn->type;
     record->args = args;
     record->arg_count = i->b;
-    put(s, X64_RET)->imm = index;
+    select_put(s, X64_RET)->imm = index;
 }

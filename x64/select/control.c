@@ -32,76 +32,80 @@ as_unsigned(u8 cc)
 static bool
 is_byte(const struct select *s, val_t v)
 {
-    return is_folded(s, v) && select_row(s->fn->ins[v].op)->fold == FOLD_LOAD8;
+    return select_is_folded(s, v) &&
+           select_rule(s->fn->ins[v].op)->fold == FOLD_LOAD8;
 }
 
 static u8
-put_compare_imm(struct select *s, const struct row *row, val_t a, u32 imm)
+put_compare_imm(struct select *s, const struct rule *rule, val_t a, u32 imm)
 {
     if (is_byte(s, a)) {
-        put_cmp_i(s, X64_CMP8_I, rm_load(s, a), imm);
-        return as_unsigned(row->cc);
+        select_put_cmp_i(s, X64_CMP8_I, select_rm_load(s, a), imm);
+        return as_unsigned(rule->cc);
     }
-    if (imm == 0 && !is_folded(s, a))
-        put_cmp(s, row->op3, reg(s, a), rm_reg(reg(s, a)));
+    if (imm == 0 && !select_is_folded(s, a))
+        select_put_cmp(s, rule->op3, select_reg(s, a),
+                       select_rm_reg(select_reg(s, a)));
     else
-        put_cmp_i(s, row->op2, rm_value(s, a), imm);
-    return row->cc;
+        select_put_cmp_i(s, rule->op2, select_rm_value(s, a), imm);
+    return rule->cc;
 }
 
 static u8
-put_compare(struct select *s, val_t v, const struct row *row)
+put_compare(struct select *s, val_t v, const struct rule *rule)
 {
     val_t a = s->fn->ins[v].a, b = s->fn->ins[v].b;
     u32 imm;
 
-    if (const_imm32(s, b, &imm))
-        return put_compare_imm(s, row, a, imm);
-    if (const_imm32(s, a, &imm)) {
-        put_cmp_i(s, row->op2, rm_value(s, b), imm);
-        return exchanged(row->cc);
+    if (select_const_imm32(s, b, &imm))
+        return put_compare_imm(s, rule, a, imm);
+    if (select_const_imm32(s, a, &imm)) {
+        select_put_cmp_i(s, rule->op2, select_rm_value(s, b), imm);
+        return exchanged(rule->cc);
     }
-    if (is_folded(s, a)) {
-        struct rm rm = rm_value(s, a);
-        put_cmp(s, row->op, reg(s, b), rm);
-        return exchanged(row->cc);
+    if (select_is_folded(s, a)) {
+        struct rm rm = select_rm_value(s, a);
+        select_put_cmp(s, rule->op, select_reg(s, b), rm);
+        return exchanged(rule->cc);
     }
-    put_cmp(s, row->op, reg(s, a), rm_value(s, b));
-    return row->cc;
+    select_put_cmp(s, rule->op, select_reg(s, a), select_rm_value(s, b));
+    return rule->cc;
 }
 
 // ucomis sets CF for unordered too: "less" is asked as "greater" of exchanged
 // operands.
 static u8
-put_fcompare(struct select *s, val_t v, const struct row *row)
+put_fcompare(struct select *s, val_t v, const struct rule *rule)
 {
     val_t a = s->fn->ins[v].a, b = s->fn->ins[v].b;
 
-    if (row->cc == CC_B || row->cc == CC_BE) {
-        put_cmp(s, row->op, reg(s, b), rm_value(s, a));
-        return exchanged(row->cc);
+    if (rule->cc == CC_B || rule->cc == CC_BE) {
+        select_put_cmp(s, rule->op, select_reg(s, b), select_rm_value(s, a));
+        return exchanged(rule->cc);
     }
-    put_cmp(s, row->op, reg(s, a), rm_value(s, b));
-    return row->cc;
+    select_put_cmp(s, rule->op, select_reg(s, a), select_rm_value(s, b));
+    return rule->cc;
 }
 
 static u8
-put_test(struct select *s, val_t v, const struct row *row)
+put_test(struct select *s, val_t v, const struct rule *rule)
 {
     val_t a = s->fn->ins[v].a, b = s->fn->ins[v].b;
     bool wide = s->fn->ins[v].type == IR_I64;
     u32 imm;
 
-    if (is_byte(s, a) && const_imm32(s, b, &imm))
-        put_cmp_i(s, X64_TEST8_I, rm_load(s, a), imm & UINT8_MAX);
-    else if (const_imm32(s, b, &imm))
-        put_cmp_i(s, wide ? X64_TEST64_I : X64_TEST32_I, rm_value(s, a), imm);
-    else if (const_imm32(s, a, &imm))
-        put_cmp_i(s, wide ? X64_TEST64_I : X64_TEST32_I, rm_value(s, b), imm);
-    else if (is_folded(s, a))
-        put_cmp(s, row->op3, reg(s, b), rm_value(s, a));
+    if (is_byte(s, a) && select_const_imm32(s, b, &imm))
+        select_put_cmp_i(s, X64_TEST8_I, select_rm_load(s, a), imm & UINT8_MAX);
+    else if (select_const_imm32(s, b, &imm))
+        select_put_cmp_i(s, wide ? X64_TEST64_I : X64_TEST32_I,
+                         select_rm_value(s, a), imm);
+    else if (select_const_imm32(s, a, &imm))
+        select_put_cmp_i(s, wide ? X64_TEST64_I : X64_TEST32_I,
+                         select_rm_value(s, b), imm);
+    else if (select_is_folded(s, a))
+        select_put_cmp(s, rule->op3, select_reg(s, b), select_rm_value(s, a));
     else
-        put_cmp(s, row->op3, reg(s, a), rm_value(s, b));
+        select_put_cmp(s, rule->op3, select_reg(s, a), select_rm_value(s, b));
     return CC_NE;
 }
 
@@ -112,12 +116,13 @@ put_test_value(struct select *s, val_t v)
     bool wide = s->fn->ins[v].type == IR_I64;
 
     if (is_byte(s, v))
-        put_cmp_i(s, X64_CMP8_I, rm_load(s, v), 0);
-    else if (is_folded(s, v))
-        put_cmp_i(s, wide ? X64_CMP64_I : X64_CMP32_I, rm_value(s, v), 0);
+        select_put_cmp_i(s, X64_CMP8_I, select_rm_load(s, v), 0);
+    else if (select_is_folded(s, v))
+        select_put_cmp_i(s, wide ? X64_CMP64_I : X64_CMP32_I,
+                         select_rm_value(s, v), 0);
     else
-        put_cmp(s, wide ? X64_TEST64 : X64_TEST32, reg(s, v),
-                rm_reg(reg(s, v)));
+        select_put_cmp(s, wide ? X64_TEST64 : X64_TEST32, select_reg(s, v),
+                       select_rm_reg(select_reg(s, v)));
     return CC_NE;
 }
 
@@ -125,36 +130,36 @@ put_test_value(struct select *s, val_t v)
 static u8
 put_flags(struct select *s, val_t v)
 {
-    const struct row *row = select_row(s->fn->ins[v].op);
+    const struct rule *rule = select_rule(s->fn->ins[v].op);
     bool inverted = false;
     u8 cc;
 
-    while (row->lower == lower_eqz) {
+    while (rule->lower == lower_eqz) {
         inverted = !inverted;
         v = s->fn->ins[v].a;
-        row = select_row(s->fn->ins[v].op);
-        if (!is_folded(s, v))
+        rule = select_rule(s->fn->ins[v].op);
+        if (!select_is_folded(s, v))
             break;
     }
-    if (inverted && !is_folded(s, v))
+    if (inverted && !select_is_folded(s, v))
         cc = put_test_value(s, v);
-    else if (row->lower == lower_compare)
-        cc = put_compare(s, v, row);
-    else if (row->lower == lower_fcompare)
-        cc = put_fcompare(s, v, row);
-    else if (row->lower == lower_all_true)
-        cc = put_all_true(s, v, row);
-    else if (row->fold == FOLD_AND)
-        cc = put_test(s, v, row);
+    else if (rule->lower == lower_compare)
+        cc = put_compare(s, v, rule);
+    else if (rule->lower == lower_fcompare)
+        cc = put_fcompare(s, v, rule);
+    else if (rule->lower == lower_all_true)
+        cc = select_put_all_true(s, v, rule);
+    else if (rule->fold == FOLD_AND)
+        cc = put_test(s, v, rule);
     else
         cc = put_test_value(s, v);
     return inverted ? cc ^ 1 : cc;
 }
 
 u8
-put_condition(struct select *s, val_t v)
+select_put_condition(struct select *s, val_t v)
 {
-    return is_folded(s, v) ? put_flags(s, v) : put_test_value(s, v);
+    return select_is_folded(s, v) ? put_flags(s, v) : put_test_value(s, v);
 }
 
 // --- conditions as values ----------------------------------------------------
@@ -162,16 +167,16 @@ put_condition(struct select *s, val_t v)
 static void
 put_set(struct select *s, val_t v, u8 cc)
 {
-    struct mins *i = put(s, X64_SETCC);
+    struct mins *i = select_put(s, X64_SETCC);
 
     i->def = v;
     i->cc = cc;
 }
 
 void
-lower_compare(struct select *s, val_t v, const struct row *row)
+lower_compare(struct select *s, val_t v, const struct rule *rule)
 {
-    (void)row;
+    (void)rule;
     put_set(s, v, put_flags(s, v));
 }
 
@@ -180,23 +185,24 @@ static void
 put_set_float(struct select *s, val_t v, u8 cc)
 {
     bool equal = cc == CC_FEQ;
-    vreg_t value = temp_new(s, IR_I32), ordered = temp_new(s, IR_I32);
-    struct mins *i = put(s, X64_SETCC);
+    vreg_t value = select_temp(s, IR_I32), ordered = select_temp(s, IR_I32);
+    struct mins *i = select_put(s, X64_SETCC);
 
     i->def = value;
     i->cc = equal ? CC_E : CC_NE;
-    i = put(s, X64_SETCC);
+    i = select_put(s, X64_SETCC);
     i->def = ordered;
     i->cc = equal ? CC_NP : CC_P;
-    put_r_rm(s, equal ? X64_AND32 : X64_OR32, v, value, rm_reg(ordered));
+    select_put_r_rm(s, equal ? X64_AND32 : X64_OR32, v, value,
+                    select_rm_reg(ordered));
 }
 
 void
-lower_eqz(struct select *s, val_t v, const struct row *row)
+lower_eqz(struct select *s, val_t v, const struct rule *rule)
 {
     u8 cc = put_flags(s, v);
 
-    (void)row;
+    (void)rule;
     if (cc >= CC_FEQ)
         put_set_float(s, v, cc);
     else
@@ -204,9 +210,9 @@ lower_eqz(struct select *s, val_t v, const struct row *row)
 }
 
 void
-lower_fcompare(struct select *s, val_t v, const struct row *row)
+lower_fcompare(struct select *s, val_t v, const struct rule *rule)
 {
-    lower_eqz(s, v, row);
+    lower_eqz(s, v, rule);
 }
 
 // --- select ------------------------------------------------------------------
@@ -220,7 +226,7 @@ put_select_int(struct select *s, val_t v, u8 cc, vreg_t then, vreg_t otherwise)
     u32 op = type == IR_I64 ? X64_CMOV64 : X64_CMOV32;
 
     if (cc < CC_FEQ) {
-        put_cmov(s, op, cc, v, otherwise, then);
+        select_put_cmov(s, op, cc, v, otherwise, then);
         return;
     }
     if (cc == CC_FEQ) {
@@ -228,23 +234,23 @@ put_select_int(struct select *s, val_t v, u8 cc, vreg_t then, vreg_t otherwise)
         then = otherwise;
         otherwise = swap;
     }
-    vreg_t part = temp_new(s, type);
-    put_cmov(s, op, CC_NE, part, otherwise, then);
-    put_cmov(s, op, CC_P, v, part, then);
+    vreg_t part = select_temp(s, type);
+    select_put_cmov(s, op, CC_NE, part, otherwise, then);
+    select_put_cmov(s, op, CC_P, v, part, then);
 }
 
 void
-lower_select(struct select *s, val_t v, const struct row *row)
+lower_select(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
-    vreg_t then = reg(s, i->a), otherwise = reg(s, i->b);
-    u8 cc = put_condition(s, i->c);
+    vreg_t then = select_reg(s, i->a), otherwise = select_reg(s, i->b);
+    u8 cc = select_put_condition(s, i->c);
 
-    (void)row;
+    (void)rule;
     if (i->type <= IR_I64)
         put_select_int(s, v, cc, then, otherwise);
     else
-        put_cmov(s, X64_SELECT_X, cc, v, otherwise, then);
+        select_put_cmov(s, X64_SELECT_X, cc, v, otherwise, then);
 }
 
 // --- ends of blocks ----------------------------------------------------------
@@ -262,12 +268,12 @@ map_edge(struct select *s, edge_t e)
         if (s->facts[to->first + i].uses == 0)
             *arg = 0;
         else if (*arg < s->fn->ins_count)
-            *arg = reg(s, *arg);
+            *arg = select_reg(s, *arg);
     }
 }
 
 void
-map_catches(struct select *s)
+select_map_catches(struct select *s)
 {
     for (u32 i = 0; i < s->fn->catch_count; i++)
         map_edge(s, s->fn->catches[i].edge);
@@ -277,7 +283,7 @@ static void
 put_jump(struct select *s, edge_t e)
 {
     map_edge(s, e);
-    put(s, X64_JMP)->imm = e;
+    select_put(s, X64_JMP)->imm = e;
 }
 
 static void
@@ -287,37 +293,37 @@ put_branch(struct select *s, u8 cc, edge_t then, edge_t otherwise)
 
     map_edge(s, then);
     map_edge(s, otherwise);
-    i = put(s, X64_JCC);
+    i = select_put(s, X64_JCC);
     i->cc = cc;
     i->imm = then;
     i->def2 = otherwise;
 }
 
 void
-lower_jump(struct select *s, val_t v, const struct row *row)
+lower_jump(struct select *s, val_t v, const struct rule *rule)
 {
-    (void)row;
+    (void)rule;
     put_jump(s, s->fn->ins[v].a);
 }
 
 void
-lower_branch(struct select *s, val_t v, const struct row *row)
+lower_branch(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    (void)row;
-    put_branch(s, put_condition(s, i->a), i->b, i->c);
+    (void)rule;
+    put_branch(s, select_put_condition(s, i->a), i->b, i->c);
 }
 
 // One target is a jump, two cases are a branch; the rest is emit's.
 void
-lower_switch(struct select *s, val_t v, const struct row *row)
+lower_switch(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
     const struct cases *cases = &s->fn->cases[i->b];
     const u32 *targets = &s->fn->pool[cases->targets];
 
-    (void)row;
+    (void)rule;
     if (cases->edge_count == 1) {
         put_jump(s, cases->first);
         return;
@@ -328,38 +334,38 @@ lower_switch(struct select *s, val_t v, const struct row *row)
     }
     for (u32 e = 0; e < cases->edge_count; e++)
         map_edge(s, cases->first + e);
-    struct mins *m = put(s, X64_SWITCH);
-    m->a = reg(s, i->a);
+    struct mins *m = select_put(s, X64_SWITCH);
+    m->a = select_reg(s, i->a);
     m->imm = i->b;
-    m->def = temp_new(s, IR_I64);
-    m->b = temp_new(s, IR_I64);
+    m->def = select_temp(s, IR_I64);
+    m->b = select_temp(s, IR_I64);
 }
 
 void
-lower_goto(struct select *s, val_t v, const struct row *row)
+lower_goto(struct select *s, val_t v, const struct rule *rule)
 {
-    (void)row;
-    put(s, X64_GOTO)->imm = s->fn->ins[v].a;
+    (void)rule;
+    select_put(s, X64_GOTO)->imm = s->fn->ins[v].a;
 }
 
 void
-lower_trap(struct select *s, val_t v, const struct row *row)
+lower_trap(struct select *s, val_t v, const struct rule *rule)
 {
-    (void)row;
-    put(s, X64_TRAP)->imm = s->fn->ins[v].aux;
+    (void)rule;
+    select_put(s, X64_TRAP)->imm = s->fn->ins[v].aux;
 }
 
 void
-lower_check(struct select *s, val_t v, const struct row *row)
+lower_check(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
-    u8 cc = put_condition(s, i->a);
+    u8 cc = select_put_condition(s, i->a);
 
-    (void)row;
+    (void)rule;
     if (cc == CC_FNE) {
-        put_trap_cc(s, CC_P, i->aux);
+        select_put_trap_cc(s, CC_P, i->aux);
         cc = CC_NE;
     }
     assert(cc != CC_FEQ);
-    put_trap_cc(s, cc, i->aux);
+    select_put_trap_cc(s, cc, i->aux);
 }

@@ -26,31 +26,34 @@ static vreg_t
 shift(struct select *s, const struct division *d, u32 op32, u32 op64, vreg_t a,
       u32 count)
 {
-    return count == 0 ? a :
-                        temp_r_i(s, d->type, op_for(d, op32, op64), a, count);
+    return count == 0 ?
+               a :
+               select_temp_r_i(s, d->type, op_for(d, op32, op64), a, count);
 }
 
 static vreg_t
 binary(struct select *s, const struct division *d, u32 op32, u32 op64, vreg_t a,
        vreg_t b)
 {
-    return temp_r_rm(s, d->type, op_for(d, op32, op64), a, rm_reg(b));
+    return select_temp_r_rm(s, d->type, op_for(d, op32, op64), a,
+                            select_rm_reg(b));
 }
 
 // An operand in a fixed register has a vreg of its own.
 static vreg_t
 copy(struct select *s, u32 type, vreg_t a)
 {
-    return temp_rm(s, type, type == IR_I64 ? X64_MOV64 : X64_MOV32, rm_reg(a));
+    return select_temp_rm(s, type, type == IR_I64 ? X64_MOV64 : X64_MOV32,
+                          select_rm_reg(a));
 }
 
 // The upper half of a product of 64 bits each.
 static vreg_t
 mul_high(struct select *s, u32 op, vreg_t a, u64 factor)
 {
-    vreg_t high = temp_new(s, IR_I64);
-    vreg_t b = temp_const(s, IR_I64, factor);
-    struct mins *i = put(s, op);
+    vreg_t high = select_temp(s, IR_I64);
+    vreg_t b = select_temp_const(s, IR_I64, factor);
+    struct mins *i = select_put(s, op);
 
     i->a = b;
     i->b = a;
@@ -97,9 +100,10 @@ divide_u32(struct select *s, const struct division *d)
 
     if (m * d->d - power > 1ull << (log2 - 1))
         return mul_high(s, X64_MUL64, d->n, UINT64_MAX / d->d + 1);
-    vreg_t product = temp_r_rm(s, IR_I64, X64_IMUL64, temp_const(s, IR_I64, m),
-                               rm_reg(d->n));
-    return temp_r_i(s, IR_I64, X64_SHR64_I, product, 31 + log2);
+    vreg_t product =
+        select_temp_r_rm(s, IR_I64, X64_IMUL64, select_temp_const(s, IR_I64, m),
+                         select_rm_reg(d->n));
+    return select_temp_r_i(s, IR_I64, X64_SHR64_I, product, 31 + log2);
 }
 
 // 2^(63+log2) / d rounded up, which has 64 bits.
@@ -179,10 +183,11 @@ divide_signed_odd(struct select *s, const struct division *d)
         high = mul_high(s, X64_IMULWIDE64, d->n, half_reciprocal(d->d, log2));
     } else {
         u64 m = (u64)(((1ull << (31 + log2)) / d->d + 1) - (1ull << 32));
-        vreg_t wide = temp_rm(s, IR_I64, X64_MOVSX32_64, rm_reg(d->n));
-        wide = temp_r_rm(s, IR_I64, X64_IMUL64, wide,
-                         rm_reg(temp_const(s, IR_I64, m)));
-        high = temp_r_i(s, IR_I64, X64_SHR64_I, wide, 32);
+        vreg_t wide =
+            select_temp_rm(s, IR_I64, X64_MOVSX32_64, select_rm_reg(d->n));
+        wide = select_temp_r_rm(s, IR_I64, X64_IMUL64, wide,
+                                select_rm_reg(select_temp_const(s, IR_I64, m)));
+        high = select_temp_r_i(s, IR_I64, X64_SHR64_I, wide, 32);
     }
     vreg_t q = binary(s, d, X64_ADD32, X64_ADD64, d->n, high);
     q = shift(s, d, X64_SAR32_I, X64_SAR64_I, q, log2 - 1);
@@ -203,15 +208,15 @@ divide_const(struct select *s, const struct division *d)
         q = divide_signed_odd(s, d);
     if (d->negative) {
         vreg_t positive = q;
-        q = temp_new(s, d->type);
-        put_r_i(s, op_for(d, X64_NEG32, X64_NEG64), q, positive, 0);
+        q = select_temp(s, d->type);
+        select_put_r_i(s, op_for(d, X64_NEG32, X64_NEG64), q, positive, 0);
     }
     return q;
 }
 
 // A division by a constant that is neither 0 nor, signed, -1: those can trap.
 static bool
-as_division(struct select *s, val_t v, const struct row *row,
+as_division(struct select *s, val_t v, const struct rule *rule,
             struct division *d)
 {
     const struct ins *i = &s->fn->ins[v];
@@ -220,11 +225,11 @@ as_division(struct select *s, val_t v, const struct row *row,
     *d = (struct division){.v = v,
                            .type = i->type,
                            .width = width,
-                           .is_signed =
-                               row->op == X64_IDIV32 || row->op == X64_IDIV64};
-    if (!is_const(s, i->b))
+                           .is_signed = rule->op == X64_IDIV32 ||
+                                        rule->op == X64_IDIV64};
+    if (!select_is_const(s, i->b))
         return false;
-    d->d = value_bits(s, i->b);
+    d->d = select_const_bits(s, i->b);
     if (width == 32)
         d->d = d->is_signed ? (u64)(i64)(i32)(u32)d->d : (u32)d->d;
     if (d->d == 0 || (d->is_signed && d->d == UINT64_MAX))
@@ -233,7 +238,7 @@ as_division(struct select *s, val_t v, const struct row *row,
         d->negative = true;
         d->d = 0 - d->d;
     }
-    d->n = reg(s, i->a);
+    d->n = select_reg(s, i->a);
     return true;
 }
 
@@ -243,7 +248,7 @@ static void
 put_division(struct select *s, u32 op, vreg_t quotient, vreg_t remainder,
              vreg_t n, vreg_t d)
 {
-    struct mins *i = put(s, op);
+    struct mins *i = select_put(s, op);
 
     i->def = quotient;
     i->def2 = remainder;
@@ -253,19 +258,19 @@ put_division(struct select *s, u32 op, vreg_t quotient, vreg_t remainder,
 }
 
 void
-lower_div(struct select *s, val_t v, const struct row *row)
+lower_div(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
     struct division d;
 
-    if (as_division(s, v, row, &d)) {
+    if (as_division(s, v, rule, &d)) {
         s->facts[v].vreg = divide_const(s, &d);
         return;
     }
-    vreg_t n = reg(s, i->a), b = reg(s, i->b);
+    vreg_t n = select_reg(s, i->a), b = select_reg(s, i->b);
     if (n == b)
         n = copy(s, i->type, n);
-    put_division(s, row->op, v, 0, n, b);
+    put_division(s, rule->op, v, 0, n, b);
 }
 
 // n - n / d * d; powers of two by a mask.
@@ -276,7 +281,7 @@ put_remainder_const(struct select *s, const struct division *d)
 
     if (!d->is_signed && (d->d & (d->d - 1)) == 0 &&
         (d->width == 32 || d->d <= 1ull << 31)) {
-        put_r_i(s, op_for(d, X64_AND32_I, X64_AND64_I), d->v, d->n, imm);
+        select_put_r_i(s, op_for(d, X64_AND32_I, X64_AND64_I), d->v, d->n, imm);
         return;
     }
     struct division positive = *d;
@@ -284,15 +289,16 @@ put_remainder_const(struct select *s, const struct division *d)
     vreg_t q = divide_const(s, &positive);
     vreg_t product;
     if (d->d <= INT32_MAX) {
-        product = temp_new(s, d->type);
-        put_rm_i(s, op_for(d, X64_IMUL32_I, X64_IMUL64_I), product, rm_reg(q),
-                 (u32)d->d);
+        product = select_temp(s, d->type);
+        select_put_rm_i(s, op_for(d, X64_IMUL32_I, X64_IMUL64_I), product,
+                        select_rm_reg(q), (u32)d->d);
     } else {
         vreg_t factor =
-            temp_const(s, d->type, d->width == 32 ? (u32)d->d : d->d);
+            select_temp_const(s, d->type, d->width == 32 ? (u32)d->d : d->d);
         product = binary(s, d, X64_IMUL32, X64_IMUL64, q, factor);
     }
-    put_r_rm(s, op_for(d, X64_SUB32, X64_SUB64), d->v, d->n, rm_reg(product));
+    select_put_r_rm(s, op_for(d, X64_SUB32, X64_SUB64), d->v, d->n,
+                    select_rm_reg(product));
 }
 
 // A remainder by -1 is 0 but would fault for the smallest dividend: divide by
@@ -301,38 +307,39 @@ static vreg_t
 without_minus_one(struct select *s, u32 type, vreg_t b)
 {
     bool wide = type == IR_I64;
-    vreg_t one = temp_const(s, type, 1), divisor = temp_new(s, type);
+    vreg_t one = select_temp_const(s, type, 1), divisor = select_temp(s, type);
 
-    put_cmp_i(s, wide ? X64_CMP64_I : X64_CMP32_I, rm_reg(b), UINT32_MAX);
-    put_cmov(s, wide ? X64_CMOV64 : X64_CMOV32, CC_E, divisor, b, one);
+    select_put_cmp_i(s, wide ? X64_CMP64_I : X64_CMP32_I, select_rm_reg(b),
+                     UINT32_MAX);
+    select_put_cmov(s, wide ? X64_CMOV64 : X64_CMOV32, CC_E, divisor, b, one);
     return divisor;
 }
 
 void
-lower_rem(struct select *s, val_t v, const struct row *row)
+lower_rem(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
     struct division d;
 
-    if (as_division(s, v, row, &d)) {
+    if (as_division(s, v, rule, &d)) {
         put_remainder_const(s, &d);
         return;
     }
-    vreg_t n = reg(s, i->a), b = reg(s, i->b);
+    vreg_t n = select_reg(s, i->a), b = select_reg(s, i->b);
     if (d.is_signed)
         b = without_minus_one(s, i->type, b);
     else if (n == b)
         n = copy(s, i->type, n);
-    put_division(s, row->op, 0, v, n, b);
+    put_division(s, rule->op, 0, v, n, b);
 }
 
 // The lower half is the value, the upper one a further result.
 void
-lower_mul_wide(struct select *s, val_t v, const struct row *row)
+lower_mul_wide(struct select *s, val_t v, const struct rule *rule)
 {
     const struct fn *fn = s->fn;
     const struct ins *i = &fn->ins[v];
-    vreg_t a = reg(s, i->a), b = reg(s, i->b), high = 0;
+    vreg_t a = select_reg(s, i->a), b = select_reg(s, i->b), high = 0;
     val_t next = v + 1;
 
     if (next < fn->blocks[s->block].end && fn->ins[next].op == IR_RESULT &&
@@ -340,7 +347,7 @@ lower_mul_wide(struct select *s, val_t v, const struct row *row)
         high = next;
     if (a == b)
         a = copy(s, IR_I64, a);
-    struct mins *m = put(s, row->op);
+    struct mins *m = select_put(s, rule->op);
     m->def = s->facts[v].uses > 0 ? v : 0;
     m->def2 = high;
     m->a = a;

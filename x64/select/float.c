@@ -41,36 +41,41 @@ type_of(const struct select *s, val_t v)
 static struct rm
 rm_bound(struct select *s, u32 type, enum bound bound)
 {
-    return rm_const(s, type == IR_F32 ? bounds32[bound] : bounds64[bound], 0);
+    return select_rm_const(
+        s, type == IR_F32 ? bounds32[bound] : bounds64[bound], 0);
 }
 
 // op: a, rm.  A constant or a load is the memory operand where the operands
 // commute.
 void
-lower_falu(struct select *s, val_t v, const struct row *row)
+lower_falu(struct select *s, val_t v, const struct rule *rule)
 {
     val_t a = s->fn->ins[v].a, b = s->fn->ins[v].b;
-    bool commutes = x64_info(row->op)->flags & COMMUTES;
-    bool b_is_reg = !is_folded(s, b) && !is_const(s, b);
+    bool commutes = x64_info(rule->op)->flags & COMMUTES;
+    bool b_is_reg = !select_is_folded(s, b) && !select_is_const(s, b);
 
-    if (is_folded(s, a) || (commutes && is_const(s, a) && b_is_reg))
-        put_r_rm(s, row->op, v, reg(s, b), rm_value(s, a));
+    if (select_is_folded(s, a) ||
+        (commutes && select_is_const(s, a) && b_is_reg))
+        select_put_r_rm(s, rule->op, v, select_reg(s, b),
+                        select_rm_value(s, a));
     else
-        put_r_rm(s, row->op, v, reg(s, a), rm_value(s, b));
+        select_put_r_rm(s, rule->op, v, select_reg(s, a),
+                        select_rm_value(s, b));
 }
 
 void
-lower_fminmax(struct select *s, val_t v, const struct row *row)
+lower_fminmax(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    put_r_rm(s, row->op, v, reg(s, i->a), rm_reg(reg(s, i->b)));
+    select_put_r_rm(s, rule->op, v, select_reg(s, i->a),
+                    select_rm_reg(select_reg(s, i->b)));
 }
 
 void
-lower_funary(struct select *s, val_t v, const struct row *row)
+lower_funary(struct select *s, val_t v, const struct rule *rule)
 {
-    put_rm(s, row->op, v, rm_value(s, s->fn->ins[v].a));
+    select_put_rm(s, rule->op, v, select_rm_value(s, s->fn->ins[v].a));
 }
 
 // The sign bit of a float, or all other bits; in all lanes of a vector.
@@ -82,47 +87,48 @@ rm_sign(struct select *s, u32 type, bool wide, bool others)
 
     if (type == IR_F32)
         bits = (u32)bits;
-    return rm_const(s, bits, type == IR_V128 ? bits : 0);
+    return select_rm_const(s, bits, type == IR_V128 ? bits : 0);
 }
 
 void
-lower_mask(struct select *s, val_t v, const struct row *row)
+lower_mask(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
     bool wide =
-        i->type == IR_F64 || row->op == X64_ANDPD || row->op == X64_XORPD;
+        i->type == IR_F64 || rule->op == X64_ANDPD || rule->op == X64_XORPD;
 
-    put_r_rm(s, row->op, v, reg(s, i->a),
-             rm_sign(s, i->type, wide, row->cc == CC_NS));
+    select_put_r_rm(s, rule->op, v, select_reg(s, i->a),
+                    rm_sign(s, i->type, wide, rule->cc == CC_NS));
 }
 
 void
-lower_copysign(struct select *s, val_t v, const struct row *row)
+lower_copysign(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
     bool wide = i->type == IR_F64;
-    vreg_t value = temp_r_rm(s, i->type, X64_ANDPS, reg(s, i->a),
-                             rm_sign(s, i->type, wide, true));
-    vreg_t sign = temp_r_rm(s, i->type, X64_ANDPS, reg(s, i->b),
-                            rm_sign(s, i->type, wide, false));
+    vreg_t value = select_temp_r_rm(s, i->type, X64_ANDPS, select_reg(s, i->a),
+                                    rm_sign(s, i->type, wide, true));
+    vreg_t sign = select_temp_r_rm(s, i->type, X64_ANDPS, select_reg(s, i->b),
+                                   rm_sign(s, i->type, wide, false));
 
-    (void)row;
-    put_r_rm(s, X64_ORPS, v, value, rm_reg(sign));
+    (void)rule;
+    select_put_r_rm(s, X64_ORPS, v, value, select_rm_reg(sign));
 }
 
 void
-lower_round(struct select *s, val_t v, const struct row *row)
+lower_round(struct select *s, val_t v, const struct rule *rule)
 {
-    put_rm_i(s, row->op, v, rm_value(s, s->fn->ins[v].a), row->cc | 8u);
+    select_put_rm_i(s, rule->op, v, select_rm_value(s, s->fn->ins[v].a),
+                    rule->cc | 8u);
 }
 
 void
-lower_to_int(struct select *s, val_t v, const struct row *row)
+lower_to_int(struct select *s, val_t v, const struct rule *rule)
 {
     struct mins *i;
-    vreg_t a = reg(s, s->fn->ins[v].a);
+    vreg_t a = select_reg(s, s->fn->ins[v].a);
 
-    i = put(s, row->op);
+    i = select_put(s, rule->op);
     i->def = v;
     i->a = a;
 }
@@ -132,32 +138,33 @@ lower_to_int(struct select *s, val_t v, const struct row *row)
 // The instruction keeps the upper lanes of its first operand: zero breaks the
 // dependency.
 void
-lower_convert(struct select *s, val_t v, const struct row *row)
+lower_convert(struct select *s, val_t v, const struct rule *rule)
 {
-    struct rm a = rm_value(s, s->fn->ins[v].a);
+    struct rm a = select_rm_value(s, s->fn->ins[v].a);
 
-    put_r_rm(s, row->op, v, temp_zero(s, type_of(s, v)), a);
+    select_put_r_rm(s, rule->op, v, select_temp_zero(s, type_of(s, v)), a);
 }
 
 // Convert half of a number whose top bit is set, keeping the lowest bit for
 // the rounding, then double it.
 void
-lower_convert_u64(struct select *s, val_t v, const struct row *row)
+lower_convert_u64(struct select *s, val_t v, const struct rule *rule)
 {
     u32 type = type_of(s, v);
-    vreg_t a = reg(s, s->fn->ins[v].a);
-    vreg_t top = temp_r_i(s, IR_I64, X64_SAR64_I, a, 63);
-    vreg_t low = temp_r_i(s, IR_I64, X64_AND64_I, a, 1);
-    vreg_t half = temp_r_i(s, IR_I64, X64_SHR64_I, a, 1);
+    vreg_t a = select_reg(s, s->fn->ins[v].a);
+    vreg_t top = select_temp_r_i(s, IR_I64, X64_SAR64_I, a, 63);
+    vreg_t low = select_temp_r_i(s, IR_I64, X64_AND64_I, a, 1);
+    vreg_t half = select_temp_r_i(s, IR_I64, X64_SHR64_I, a, 1);
 
-    half = temp_r_rm(s, IR_I64, X64_OR64, half, rm_reg(low));
-    vreg_t part = temp_new(s, IR_I64);
-    put_cmp(s, X64_TEST64, a, rm_reg(a));
-    put_cmov(s, X64_CMOV64, CC_S, part, a, half);
-    vreg_t f = temp_r_rm(s, type, row->op, temp_zero(s, type), rm_reg(part));
-    vreg_t mask = temp_rm(s, type, X64_MOVQ_X, rm_reg(top));
-    vreg_t again = temp_r_rm(s, type, X64_ANDPS, mask, rm_reg(f));
-    put_r_rm(s, row->op2, v, f, rm_reg(again));
+    half = select_temp_r_rm(s, IR_I64, X64_OR64, half, select_rm_reg(low));
+    vreg_t part = select_temp(s, IR_I64);
+    select_put_cmp(s, X64_TEST64, a, select_rm_reg(a));
+    select_put_cmov(s, X64_CMOV64, CC_S, part, a, half);
+    vreg_t f = select_temp_r_rm(s, type, rule->op, select_temp_zero(s, type),
+                                select_rm_reg(part));
+    vreg_t mask = select_temp_rm(s, type, X64_MOVQ_X, select_rm_reg(top));
+    vreg_t again = select_temp_r_rm(s, type, X64_ANDPS, mask, select_rm_reg(f));
+    select_put_r_rm(s, rule->op2, v, f, select_rm_reg(again));
 }
 
 // --- to integers, trapping ---------------------------------------------------
@@ -165,32 +172,33 @@ lower_convert_u64(struct select *s, val_t v, const struct row *row)
 static void
 put_range_check(struct select *s, u32 compare, vreg_t x, struct rm bound, u8 cc)
 {
-    put_cmp(s, compare, x, bound);
-    put_trap_cc(s, cc, TRAP_INTEGER_OVERFLOW);
+    select_put_cmp(s, compare, x, bound);
+    select_put_trap_cc(s, cc, TRAP_INTEGER_OVERFLOW);
 }
 
 // Numbers above 2^63: convert x - 2^63 too; the first conversion has then given
 // 2^63 (only the top bit), which is also the mask that lets the second pass.
 static void
-put_convert_u64(struct select *s, vreg_t def, const struct row *row, u32 type,
+put_convert_u64(struct select *s, vreg_t def, const struct rule *rule, u32 type,
                 vreg_t x)
 {
-    vreg_t low = temp_rm(s, IR_I64, row->op, rm_reg(x));
-    vreg_t less = temp_r_rm(s, type, row->op3, x, rm_bound(s, type, PLUS_2_63));
-    vreg_t high = temp_rm(s, IR_I64, row->op, rm_reg(less));
-    vreg_t mask = temp_r_i(s, IR_I64, X64_SAR64_I, low, 63);
+    vreg_t low = select_temp_rm(s, IR_I64, rule->op, select_rm_reg(x));
+    vreg_t less =
+        select_temp_r_rm(s, type, rule->op3, x, rm_bound(s, type, PLUS_2_63));
+    vreg_t high = select_temp_rm(s, IR_I64, rule->op, select_rm_reg(less));
+    vreg_t mask = select_temp_r_i(s, IR_I64, X64_SAR64_I, low, 63);
 
-    mask = temp_r_rm(s, IR_I64, X64_AND64, mask, rm_reg(high));
-    put_r_rm(s, X64_OR64, def, low, rm_reg(mask));
+    mask = select_temp_r_rm(s, IR_I64, X64_AND64, mask, select_rm_reg(high));
+    select_put_r_rm(s, X64_OR64, def, low, select_rm_reg(mask));
 }
 
 void
-lower_trunc(struct select *s, val_t v, const struct row *row)
+lower_trunc(struct select *s, val_t v, const struct rule *rule)
 {
     val_t a = s->fn->ins[v].a;
     u32 from = type_of(s, a), to = type_of(s, v);
-    bool is_unsigned = row->cc == CC_E;
-    vreg_t x = reg(s, a);
+    bool is_unsigned = rule->cc == CC_E;
+    vreg_t x = select_reg(s, a);
     enum bound low = is_unsigned  ? MINUS_1 :
                      to == IR_I32 ? MINUS_2_31 :
                                     MINUS_2_63;
@@ -199,15 +207,15 @@ lower_trunc(struct select *s, val_t v, const struct row *row)
     // The lower bound itself is in range when it is an integer of the type.
     bool inclusive = low == MINUS_2_63 || (low == MINUS_2_31 && from == IR_F32);
 
-    put_cmp(s, row->op2, x, rm_reg(x));
-    put_trap_cc(s, CC_P, TRAP_INVALID_CONVERSION);
-    put_range_check(s, row->op2, x, rm_bound(s, from, low),
+    select_put_cmp(s, rule->op2, x, select_rm_reg(x));
+    select_put_trap_cc(s, CC_P, TRAP_INVALID_CONVERSION);
+    put_range_check(s, rule->op2, x, rm_bound(s, from, low),
                     inclusive ? CC_B : CC_BE);
-    put_range_check(s, row->op2, x, rm_bound(s, from, high), CC_AE);
-    if (row->op3 == X64_NOP)
-        put_rm(s, row->op, v, rm_reg(x));
+    put_range_check(s, rule->op2, x, rm_bound(s, from, high), CC_AE);
+    if (rule->op3 == X64_NOP)
+        select_put_rm(s, rule->op, v, select_rm_reg(x));
     else
-        put_convert_u64(s, v, row, from, x);
+        put_convert_u64(s, v, rule, from, x);
 }
 
 // --- to integers, saturating -------------------------------------------------
@@ -216,60 +224,63 @@ lower_trunc(struct select *s, val_t v, const struct row *row)
 static vreg_t
 without_nan(struct select *s, u32 type, vreg_t x)
 {
-    vreg_t ordered = temp_new(s, type);
+    vreg_t ordered = select_temp(s, type);
     u32 op = type == IR_F32 ? X64_CMPSS : X64_CMPSD;
 
-    put_r_rm_i(s, op, ordered, x, rm_reg(x), 7);
-    return temp_r_rm(s, type, X64_ANDPS, ordered, rm_reg(x));
+    select_put_r_rm_i(s, op, ordered, x, select_rm_reg(x), 7);
+    return select_temp_r_rm(s, type, X64_ANDPS, ordered, select_rm_reg(x));
 }
 
 // NaN and negative numbers become 0: max gives its second operand then.
 static vreg_t
 at_least_zero(struct select *s, u32 type, vreg_t x)
 {
-    return temp_r_rm(s, type, type == IR_F32 ? X64_MAXSS : X64_MAXSD, x,
-                     rm_const(s, 0, 0));
+    return select_temp_r_rm(s, type, type == IR_F32 ? X64_MAXSS : X64_MAXSD, x,
+                            select_rm_const(s, 0, 0));
 }
 
 // In f64, where all bounds are exact.
 void
-lower_sat32(struct select *s, val_t v, const struct row *row)
+lower_sat32(struct select *s, val_t v, const struct rule *rule)
 {
-    vreg_t x = reg(s, s->fn->ins[v].a);
+    vreg_t x = select_reg(s, s->fn->ins[v].a);
 
-    if (row->op2 != X64_NOP)
-        x = temp_rm(s, IR_F64, row->op2, rm_reg(x));
-    if (row->cc == CC_E) {
+    if (rule->op2 != X64_NOP)
+        x = select_temp_rm(s, IR_F64, rule->op2, select_rm_reg(x));
+    if (rule->cc == CC_E) {
         x = at_least_zero(s, IR_F64, x);
-        x = temp_r_rm(s, IR_F64, X64_MINSD, x, rm_const(s, UINT32_MAX_F64, 0));
+        x = select_temp_r_rm(s, IR_F64, X64_MINSD, x,
+                             select_rm_const(s, UINT32_MAX_F64, 0));
     } else {
         x = without_nan(s, IR_F64, x);
-        x = temp_r_rm(s, IR_F64, X64_MINSD, x, rm_const(s, INT32_MAX_F64, 0));
-        x = temp_r_rm(s, IR_F64, X64_MAXSD, x, rm_const(s, INT32_MIN_F64, 0));
+        x = select_temp_r_rm(s, IR_F64, X64_MINSD, x,
+                             select_rm_const(s, INT32_MAX_F64, 0));
+        x = select_temp_r_rm(s, IR_F64, X64_MAXSD, x,
+                             select_rm_const(s, INT32_MIN_F64, 0));
     }
-    put_rm(s, row->op, v, rm_reg(x));
+    select_put_rm(s, rule->op, v, select_rm_reg(x));
 }
 
 // Too small gives 2^63 by itself, which is the smallest integer; too large is
 // put right.
 void
-lower_sat64(struct select *s, val_t v, const struct row *row)
+lower_sat64(struct select *s, val_t v, const struct rule *rule)
 {
     val_t a = s->fn->ins[v].a;
     u32 type = type_of(s, a);
-    bool is_unsigned = row->cc == CC_E;
-    vreg_t x = reg(s, a), i = temp_new(s, IR_I64);
+    bool is_unsigned = rule->cc == CC_E;
+    vreg_t x = select_reg(s, a), i = select_temp(s, IR_I64);
     vreg_t most =
-        temp_const(s, IR_I64, is_unsigned ? UINT64_MAX : (u64)INT64_MAX);
+        select_temp_const(s, IR_I64, is_unsigned ? UINT64_MAX : (u64)INT64_MAX);
 
     if (is_unsigned) {
         x = at_least_zero(s, type, x);
-        put_convert_u64(s, i, row, type, x);
+        put_convert_u64(s, i, rule, type, x);
     } else {
         x = without_nan(s, type, x);
-        put_rm(s, row->op, i, rm_reg(x));
+        select_put_rm(s, rule->op, i, select_rm_reg(x));
     }
-    put_cmp(s, row->op2, x,
-            rm_bound(s, type, is_unsigned ? PLUS_2_64 : PLUS_2_63));
-    put_cmov(s, X64_CMOV64, CC_AE, v, i, most);
+    select_put_cmp(s, rule->op2, x,
+                   rm_bound(s, type, is_unsigned ? PLUS_2_64 : PLUS_2_63));
+    select_put_cmov(s, X64_CMOV64, CC_AE, v, i, most);
 }

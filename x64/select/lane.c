@@ -5,7 +5,7 @@
 static vreg_t
 a_of(struct select *s, val_t v)
 {
-    return reg(s, s->fn->ins[v].a);
+    return select_reg(s, s->fn->ins[v].a);
 }
 
 // --- memory and lanes --------------------------------------------------------
@@ -18,78 +18,83 @@ lane_of(const struct select *s, const struct ins *i)
 }
 
 void
-lower_load_lane(struct select *s, val_t v, const struct row *row)
+lower_load_lane(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
     const u64 *at = lane_of(s, i);
-    struct rm from = rm_address(s, i->a, at[0], i->aux, x64_info(row->op)->mem);
+    struct rm from =
+        select_rm_address(s, i->a, at[0], i->aux, x64_info(rule->op)->mem);
 
-    put_r_rm_i(s, row->op, v, reg(s, i->b), from, (u32)at[1]);
+    select_put_r_rm_i(s, rule->op, v, select_reg(s, i->b), from, (u32)at[1]);
 }
 
 void
-lower_store_lane(struct select *s, val_t v, const struct row *row)
+lower_store_lane(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
     const u64 *at = lane_of(s, i);
-    struct rm to = rm_address(s, i->a, at[0], i->aux, x64_info(row->op)->mem);
+    struct rm to =
+        select_rm_address(s, i->a, at[0], i->aux, x64_info(rule->op)->mem);
 
-    if (at[1] == 0 && row->op2 != X64_NOP)
-        put_mr(s, row->op2, to, reg(s, i->b));
+    if (at[1] == 0 && rule->op2 != X64_NOP)
+        select_put_mr(s, rule->op2, to, select_reg(s, i->b));
     else
-        put_r_rm_i(s, row->op, 0, reg(s, i->b), to, (u32)at[1]);
+        select_put_r_rm_i(s, rule->op, 0, select_reg(s, i->b), to, (u32)at[1]);
 }
 
 void
-lower_extract(struct select *s, val_t v, const struct row *row)
+lower_extract(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
-    vreg_t to = row->op3 == X64_NOP ? v : temp_new(s, IR_I32);
-    vreg_t a = reg(s, i->a);
-    bool first = i->aux == 0 && row->op2 != X64_NOP;
-    struct mins *m = put(s, first ? row->op2 : row->op);
+    vreg_t to = rule->op3 == X64_NOP ? v : select_temp(s, IR_I32);
+    vreg_t a = select_reg(s, i->a);
+    bool first = i->aux == 0 && rule->op2 != X64_NOP;
+    struct mins *m = select_put(s, first ? rule->op2 : rule->op);
 
     m->def = to;
     m->a = a;
     m->imm = first ? 0 : i->aux;
     if (to != v)
-        put_rm(s, row->op3, v, rm_reg(to));
+        select_put_rm(s, rule->op3, v, select_rm_reg(to));
 }
 
 // A scalar may have anything above its lane.
 void
-lower_extract_float(struct select *s, val_t v, const struct row *row)
+lower_extract_float(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
     u32 order = i->type == IR_F64 ? 0xee : i->aux;
 
-    (void)row;
+    (void)rule;
     if (i->aux == 0)
-        put_rm(s, X64_MOVAPS, v, rm_reg(reg(s, i->a)));
+        select_put_rm(s, X64_MOVAPS, v, select_rm_reg(select_reg(s, i->a)));
     else
-        put_rm_i(s, X64_PSHUFD, v, rm_reg(reg(s, i->a)), order);
+        select_put_rm_i(s, X64_PSHUFD, v, select_rm_reg(select_reg(s, i->a)),
+                        order);
 }
 
 void
-lower_replace(struct select *s, val_t v, const struct row *row)
+lower_replace(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    put_r_rm_i(s, row->op, v, reg(s, i->a), rm_value(s, i->b), i->aux);
+    select_put_r_rm_i(s, rule->op, v, select_reg(s, i->a),
+                      select_rm_value(s, i->b), i->aux);
 }
 
 void
-lower_replace_float(struct select *s, val_t v, const struct row *row)
+lower_replace_float(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
-    vreg_t a = reg(s, i->a);
-    struct rm b = rm_reg(reg(s, i->b));
+    vreg_t a = select_reg(s, i->a);
+    struct rm b = select_rm_reg(select_reg(s, i->b));
 
-    (void)row;
+    (void)rule;
     if (s->fn->ins[i->b].type == IR_F32)
-        put_r_rm_i(s, X64_INSERTPS, v, a, b, (u32)i->aux << 4);
+        select_put_r_rm_i(s, X64_INSERTPS, v, a, b, (u32)i->aux << 4);
     else
-        put_r_rm(s, i->aux == 0 ? X64_MOVSD_MERGE : X64_UNPCKLPD, v, a, b);
+        select_put_r_rm(s, i->aux == 0 ? X64_MOVSD_MERGE : X64_UNPCKLPD, v, a,
+                        b);
 }
 
 // --- splats ------------------------------------------------------------------
@@ -102,60 +107,61 @@ put_spread(struct select *s, u32 op, vreg_t def, vreg_t x)
 
     switch (op) {
     case X64_PSHUFB:
-        put_r_rm(s, op, def, x, rm_const(s, 0, 0));
+        select_put_r_rm(s, op, def, x, select_rm_const(s, 0, 0));
         break;
     case X64_PSHUFLW:
-        half = temp_new(s, IR_V128);
-        put_rm_i(s, op, half, rm_reg(x), 0);
-        put_rm_i(s, X64_PSHUFD, def, rm_reg(half), 0);
+        half = select_temp(s, IR_V128);
+        select_put_rm_i(s, op, half, select_rm_reg(x), 0);
+        select_put_rm_i(s, X64_PSHUFD, def, select_rm_reg(half), 0);
         break;
     case X64_PSHUFD:
-        put_rm_i(s, op, def, rm_reg(x), 0);
+        select_put_rm_i(s, op, def, select_rm_reg(x), 0);
         break;
     default:
-        put_rm(s, op, def, rm_reg(x));
+        select_put_rm(s, op, def, select_rm_reg(x));
     }
 }
 
 void
-lower_splat(struct select *s, val_t v, const struct row *row)
+lower_splat(struct select *s, val_t v, const struct rule *rule)
 {
     vreg_t x = a_of(s, v);
     bool avx2 = s->m->features & CPU_AVX2;
 
-    if (row->op != X64_NOP)
-        x = temp_rm(s, IR_V128, row->op, rm_reg(x));
-    put_spread(s, avx2 ? row->op2 : row->op3, v, x);
+    if (rule->op != X64_NOP)
+        x = select_temp_rm(s, IR_V128, rule->op, select_rm_reg(x));
+    put_spread(s, avx2 ? rule->op2 : rule->op3, v, x);
 }
 
 void
-lower_load_splat(struct select *s, val_t v, const struct row *row)
+lower_load_splat(struct select *s, val_t v, const struct rule *rule)
 {
-    struct rm from = rm_load(s, v);
-    u32 type = row->op == X64_MOVSS ? IR_V128 : IR_I32;
+    struct rm from = select_rm_load(s, v);
+    u32 type = rule->op == X64_MOVSS ? IR_V128 : IR_I32;
 
     if (s->m->features & CPU_AVX2) {
-        put_rm(s, row->op2, v, from);
+        select_put_rm(s, rule->op2, v, from);
         return;
     }
-    vreg_t x = temp_rm(s, type, row->op, from);
+    vreg_t x = select_temp_rm(s, type, rule->op, from);
     if (type == IR_I32)
-        x = temp_rm(s, IR_V128, X64_MOVD_X, rm_reg(x));
-    put_spread(s, row->op3, v, x);
+        x = select_temp_rm(s, IR_V128, X64_MOVD_X, select_rm_reg(x));
+    put_spread(s, rule->op3, v, x);
 }
 
 // --- shuffles ----------------------------------------------------------------
 
 // pshufb gives 0 for numbers from 128 on: saturate those above 15 to there.
 void
-lower_swizzle(struct select *s, val_t v, const struct row *row)
+lower_swizzle(struct select *s, val_t v, const struct rule *rule)
 {
-    struct rm limit = rm_const(s, 0x7070707070707070, 0x7070707070707070);
-    vreg_t order =
-        temp_r_rm(s, IR_V128, X64_PADDUSB, reg(s, s->fn->ins[v].b), limit);
+    struct rm limit =
+        select_rm_const(s, 0x7070707070707070, 0x7070707070707070);
+    vreg_t order = select_temp_r_rm(s, IR_V128, X64_PADDUSB,
+                                    select_reg(s, s->fn->ins[v].b), limit);
 
-    (void)row;
-    put_r_rm(s, X64_PSHUFB, v, a_of(s, v), rm_reg(order));
+    (void)rule;
+    select_put_r_rm(s, X64_PSHUFB, v, a_of(s, v), select_rm_reg(order));
 }
 
 // Does the shuffle take the bytes from `first` on, in order (of both operands
@@ -219,7 +225,8 @@ pick(struct select *s, vreg_t a, const u8 lanes[16], u32 operand)
     for (u32 i = 0; i < 16; i++)
         order[i] = lanes[i] / 16 == operand ? lanes[i] % 16 : 0x80;
     memcpy(bits, order, sizeof(bits));
-    return temp_r_rm(s, IR_V128, X64_PSHUFB, a, rm_const(s, bits[0], bits[1]));
+    return select_temp_r_rm(s, IR_V128, X64_PSHUFB, a,
+                            select_rm_const(s, bits[0], bits[1]));
 }
 
 static u32
@@ -233,58 +240,62 @@ operands_used(const u8 lanes[16])
 }
 
 void
-lower_shuffle(struct select *s, val_t v, const struct row *row)
+lower_shuffle(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
-    vreg_t a = reg(s, i->a), b = reg(s, i->b);
+    vreg_t a = select_reg(s, i->a), b = select_reg(s, i->b);
     u8 lanes[16];
     u32 first, imm, op;
 
-    (void)row;
+    (void)rule;
     memcpy(lanes, s->fn->consts[i->c], sizeof(lanes));
     for (u32 k = 0; a == b && k < 16; k++)
         lanes[k] %= 16;
     if (is_words(lanes, &imm)) {
-        put_rm_i(s, X64_PSHUFD, v, rm_reg(lanes[0] < 16 ? a : b), imm);
+        select_put_rm_i(s, X64_PSHUFD, v, select_rm_reg(lanes[0] < 16 ? a : b),
+                        imm);
     } else if (is_run(lanes, &first) && first < 16) {
-        put_r_rm_i(s, X64_PALIGNR, v, b, rm_reg(a), first);
+        select_put_r_rm_i(s, X64_PALIGNR, v, b, select_rm_reg(a), first);
     } else if (is_interleave(lanes, &op)) {
-        put_r_rm(s, op, v, a, rm_reg(b));
+        select_put_r_rm(s, op, v, a, select_rm_reg(b));
     } else if (operands_used(lanes) == 3) {
         vreg_t from_a = pick(s, a, lanes, 0);
-        put_r_rm(s, X64_POR, v, from_a, rm_reg(pick(s, b, lanes, 1)));
+        select_put_r_rm(s, X64_POR, v, from_a,
+                        select_rm_reg(pick(s, b, lanes, 1)));
     } else {
         u32 operand = operands_used(lanes) == 2;
         vreg_t x = pick(s, operand ? b : a, lanes, operand);
-        put_rm(s, X64_MOVAPS, v, rm_reg(x));
+        select_put_rm(s, X64_MOVAPS, v, select_rm_reg(x));
     }
 }
 
 // --- tests -------------------------------------------------------------------
 
 u8
-put_all_true(struct select *s, val_t v, const struct row *row)
+select_put_all_true(struct select *s, val_t v, const struct rule *rule)
 {
     vreg_t x = a_of(s, v);
 
-    if (row->op != X64_NOP)
-        x = temp_r_rm(s, IR_V128, row->op, temp_zero(s, IR_V128), rm_reg(x));
-    put_cmp(s, X64_PTEST, x, rm_reg(x));
-    return row->cc;
+    if (rule->op != X64_NOP)
+        x = select_temp_r_rm(s, IR_V128, rule->op, select_temp_zero(s, IR_V128),
+                             select_rm_reg(x));
+    select_put_cmp(s, X64_PTEST, x, select_rm_reg(x));
+    return rule->cc;
 }
 
 void
-lower_all_true(struct select *s, val_t v, const struct row *row)
+lower_all_true(struct select *s, val_t v, const struct rule *rule)
 {
-    lower_compare(s, v, row);
+    lower_compare(s, v, rule);
 }
 
 void
-lower_bitmask(struct select *s, val_t v, const struct row *row)
+lower_bitmask(struct select *s, val_t v, const struct rule *rule)
 {
     vreg_t x = a_of(s, v);
 
-    if (row->op2 != X64_NOP)
-        x = temp_r_rm(s, IR_V128, row->op2, x, rm_const(s, 0, 0));
-    put_rm(s, row->op, v, rm_reg(x));
+    if (rule->op2 != X64_NOP)
+        x = select_temp_r_rm(s, IR_V128, rule->op2, x,
+                             select_rm_const(s, 0, 0));
+    select_put_rm(s, rule->op, v, select_rm_reg(x));
 }

@@ -90,10 +90,10 @@ make_candidate(struct select *s, val_t v, enum into into, struct spot spot)
 static bool
 mark_load(struct select *s, val_t v, u32 op, struct spot spot)
 {
-    const struct row *row = select_row(s->fn->ins[v].op);
-    u8 size = x64_info(row->op)->mem;
+    const struct rule *rule = select_rule(s->fn->ins[v].op);
+    u8 size = x64_info(rule->op)->mem;
 
-    if (row->fold != FOLD_LOAD || size != x64_info(op)->mem)
+    if (rule->fold != FOLD_LOAD || size != x64_info(op)->mem)
         return false;
     if (size == 16 && !(s->m->features & CPU_AVX))
         return false;
@@ -103,13 +103,13 @@ mark_load(struct select *s, val_t v, u32 op, struct spot spot)
 // Only the load as first operand counts: the other is the register or the
 // immediate of the instruction.
 bool
-is_update(const struct select *s, const struct ins *store)
+select_is_update(const struct select *s, const struct ins *store)
 {
     const struct ins *value = &s->fn->ins[store->b];
     const struct ins *load = &s->fn->ins[value->a];
 
-    return update_find(value->op) != NULL &&
-           select_row(load->op)->fold == FOLD_LOAD &&
+    return select_update(value->op) != NULL &&
+           select_rule(load->op)->fold == FOLD_LOAD &&
            load->type == value->type && load->a == store->a &&
            load->c == store->c && load->aux == store->aux;
 }
@@ -122,8 +122,8 @@ mark_folded_load(struct select *s, const struct ins *i, u32 op,
 {
     u32 imm;
 
-    if (select_row(s->fn->ins[i->a].op)->fold == FOLD_LOAD8) {
-        if (spot.into == INTO_FLAGS && const_imm32(s, i->b, &imm))
+    if (select_rule(s->fn->ins[i->a].op)->fold == FOLD_LOAD8) {
+        if (spot.into == INTO_FLAGS && select_const_imm32(s, i->b, &imm))
             make_candidate(s, i->a, INTO_OPERAND, spot);
     } else if (!mark_load(s, i->a, op, spot)) {
         mark_load(s, i->b, op, spot);
@@ -131,12 +131,13 @@ mark_folded_load(struct select *s, const struct ins *i, u32 op,
 }
 
 bool
-is_scaled(const struct select *s, val_t v)
+select_is_scaled(const struct select *s, val_t v)
 {
     const struct ins *i = &s->fn->ins[v];
     u32 count;
 
-    if (select_row(i->op)->fold != FOLD_SHIFT || !const_imm32(s, i->b, &count))
+    if (select_rule(i->op)->fold != FOLD_SHIFT ||
+        !select_const_imm32(s, i->b, &count))
         return false;
     count &= i->type == IR_I64 ? 63 : 31;
     return count >= 1 && count <= 3;
@@ -146,9 +147,9 @@ is_scaled(const struct select *s, val_t v)
 static val_t
 mark_scaled(struct select *s, const struct ins *i, struct spot spot)
 {
-    if (is_scaled(s, i->a) && make_candidate(s, i->a, INTO_SUM, spot))
+    if (select_is_scaled(s, i->a) && make_candidate(s, i->a, INTO_SUM, spot))
         return i->a;
-    if (is_scaled(s, i->b) && make_candidate(s, i->b, INTO_SUM, spot))
+    if (select_is_scaled(s, i->b) && make_candidate(s, i->b, INTO_SUM, spot))
         return i->b;
     return 0;
 }
@@ -161,14 +162,14 @@ mark_sum(struct select *s, const struct ins *i, struct spot spot)
     bool folded = spot.into == INTO_SUM && spot.depth > 0;
     u32 imm;
 
-    if (folded && const_imm32(s, i->b, &imm))
+    if (folded && select_const_imm32(s, i->b, &imm))
         return true; // the outer addition may have the index already
     val_t scaled = mark_scaled(s, i, spot), inner = i->a;
     if (folded || scaled == inner)
         return scaled != 0;
     const struct ins *add = &s->fn->ins[inner];
-    if (add->op != i->op ||
-        const_imm32(s, i->b, &imm) == const_imm32(s, add->b, &imm))
+    if (add->op != i->op || select_const_imm32(s, i->b, &imm) ==
+                                select_const_imm32(s, add->b, &imm))
         return scaled != 0;
     return make_candidate(s, inner, INTO_SUM, spot) || scaled != 0;
 }
@@ -176,10 +177,10 @@ mark_sum(struct select *s, const struct ins *i, struct spot spot)
 static void
 mark_compare(struct select *s, const struct ins *i, u32 op, struct spot spot)
 {
-    bool byte = select_row(s->fn->ins[i->a].op)->fold == FOLD_LOAD8;
+    bool byte = select_rule(s->fn->ins[i->a].op)->fold == FOLD_LOAD8;
     u32 imm;
 
-    if (byte && const_imm32(s, i->b, &imm) && imm <= UINT8_MAX)
+    if (byte && select_const_imm32(s, i->b, &imm) && imm <= UINT8_MAX)
         make_candidate(s, i->a, INTO_OPERAND, spot);
     else if (!mark_load(s, i->b, op, spot))
         mark_load(s, i->a, op, spot);
@@ -195,40 +196,43 @@ is_condition(u8 fold)
 static void
 mark_operands(struct select *s, const struct ins *i, struct spot spot)
 {
-    const struct row *row = select_row(i->op);
+    const struct rule *rule = select_rule(i->op);
     val_t condition = i->op == IR_SELECT ? i->c : i->a;
     u32 imm;
 
-    if (spot.depth > 0 && (spot.into == INTO_UPDATE || row->fold == FOLD_AND)) {
-        mark_folded_load(s, i, row->op, spot);
+    if (spot.depth > 0 &&
+        (spot.into == INTO_UPDATE || rule->fold == FOLD_AND)) {
+        mark_folded_load(s, i, rule->op, spot);
         return;
     }
-    switch (row->mark) {
+    switch (rule->mark) {
     case MARK_A:
-        mark_load(s, i->a, row->op, spot);
+        mark_load(s, i->a, rule->op, spot);
         break;
     case MARK_B:
-        mark_load(s, i->b, row->op, spot);
+        mark_load(s, i->b, rule->op, spot);
         break;
     case MARK_ADD:
         if (mark_sum(s, i, spot) || spot.depth > 0)
             break;
         // fall through
     case MARK_AB:
-        if (const_imm32(s, i->a, &imm) || const_imm32(s, i->b, &imm))
+        if (select_const_imm32(s, i->a, &imm) ||
+            select_const_imm32(s, i->b, &imm))
             break;
-        if (!mark_load(s, i->b, row->op, spot) && !is_const_float(s, i->b))
-            mark_load(s, i->a, row->op, spot);
+        if (!mark_load(s, i->b, rule->op, spot) &&
+            !select_is_const_float(s, i->b))
+            mark_load(s, i->a, rule->op, spot);
         break;
     case MARK_CMP:
-        mark_compare(s, i, row->op, spot);
+        mark_compare(s, i, rule->op, spot);
         break;
     case MARK_STORE:
-        if (is_update(s, i))
+        if (select_is_update(s, i))
             make_candidate(s, i->b, INTO_UPDATE, spot);
         break;
     case MARK_COND:
-        if (is_condition(select_row(s->fn->ins[condition].op)->fold))
+        if (is_condition(select_rule(s->fn->ins[condition].op)->fold))
             make_candidate(s, condition, INTO_FLAGS, spot);
         break;
     }
@@ -281,7 +285,7 @@ mark_value(struct select *s, val_t v)
 }
 
 void
-mark_values(struct select *s)
+select_mark(struct select *s)
 {
     const struct fn *fn = s->fn;
 

@@ -7,7 +7,7 @@
 #include "x64/select/select.h"
 
 u32
-load_op(u32 type)
+select_load_op(u32 type)
 {
     static const u16 ops[] = {X64_NOP,   X64_MOV32, X64_MOV64,
                               X64_MOVSS, X64_MOVSD, X64_MOVUPS};
@@ -17,7 +17,7 @@ load_op(u32 type)
 }
 
 u32
-store_op(u32 type)
+select_store_op(u32 type)
 {
     static const u16 ops[] = {X64_NOP,      X64_MOV32_MR, X64_MOV64_MR,
                               X64_MOVSS_MR, X64_MOVSD_MR, X64_MOVUPS_MR};
@@ -27,15 +27,15 @@ store_op(u32 type)
 }
 
 struct rm
-rm_vmctx(u64 offset)
+select_rm_vmctx(u64 offset)
 {
-    return rm_mem(MEM_VMCTX, (i32)offset);
+    return select_rm_mem(MEM_VMCTX, (i32)offset);
 }
 
 static vreg_t
 load_vmctx(struct select *s, u64 offset)
 {
-    return temp_rm(s, IR_I64, X64_MOV64, rm_vmctx(offset));
+    return select_temp_rm(s, IR_I64, X64_MOV64, select_rm_vmctx(offset));
 }
 
 // --- linear memory -----------------------------------------------------------
@@ -59,20 +59,22 @@ is_guarded(const struct select *s, u32 memory)
 static struct rm
 rm_guarded(struct select *s, val_t address, u64 offset)
 {
-    struct rm rm = rm_mem(MEM_MEMORY, (i32)offset);
+    struct rm rm = select_rm_mem(MEM_MEMORY, (i32)offset);
 
     rm.flags |= MINS_TRAPS;
-    if (is_const(s, address) && value_bits(s, address) + offset <= INT32_MAX) {
-        rm.disp = (i32)(value_bits(s, address) + offset);
+    if (select_is_const(s, address) &&
+        select_const_bits(s, address) + offset <= INT32_MAX) {
+        rm.disp = (i32)(select_const_bits(s, address) + offset);
         return rm;
     }
-    rm.index = reg(s, address);
+    rm.index = select_reg(s, address);
     if (offset <= INT32_MAX)
         return rm;
-    vreg_t sum = temp_r_rm(s, IR_I64, X64_ADD64, temp_const(s, IR_I64, offset),
-                           rm_reg(rm.index));
-    temp_r_i(s, IR_I64, X64_SHR64_I, sum, 32);
-    put_trap_cc(s, CC_NE, TRAP_MEMORY_BOUNDS);
+    vreg_t sum = select_temp_r_rm(s, IR_I64, X64_ADD64,
+                                  select_temp_const(s, IR_I64, offset),
+                                  select_rm_reg(rm.index));
+    select_temp_r_i(s, IR_I64, X64_SHR64_I, sum, 32);
+    select_put_trap_cc(s, CC_NE, TRAP_MEMORY_BOUNDS);
     rm.index = sum;
     rm.disp = 0;
     return rm;
@@ -82,9 +84,9 @@ rm_guarded(struct select *s, val_t address, u64 offset)
 static vreg_t
 put_mask(struct select *s, u8 cc, vreg_t a, vreg_t harmless)
 {
-    vreg_t safe = temp_new(s, IR_I64);
+    vreg_t safe = select_temp(s, IR_I64);
 
-    put_cmov(s, X64_CMOV64, cc, safe, a, harmless);
+    select_put_cmov(s, X64_CMOV64, cc, safe, a, harmless);
     return safe;
 }
 
@@ -98,13 +100,14 @@ put_address_add(struct select *s, vreg_t a, u64 offset, vreg_t ones)
     if (offset == 0)
         return a;
     if (offset <= INT32_MAX)
-        sum = temp_r_i(s, IR_I64, X64_ADD64_I, a, (u32)offset);
+        sum = select_temp_r_i(s, IR_I64, X64_ADD64_I, a, (u32)offset);
     else
-        sum = temp_r_rm(s, IR_I64, X64_ADD64, temp_const(s, IR_I64, offset),
-                        rm_reg(a));
+        sum = select_temp_r_rm(s, IR_I64, X64_ADD64,
+                               select_temp_const(s, IR_I64, offset),
+                               select_rm_reg(a));
     if (ones == 0)
         return sum;
-    put_trap_cc(s, CC_B, TRAP_MEMORY_BOUNDS);
+    select_put_trap_cc(s, CC_B, TRAP_MEMORY_BOUNDS);
     return put_mask(s, CC_B, sum, ones);
 }
 
@@ -112,29 +115,30 @@ static struct rm
 rm_checked(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
 {
     bool is64 = s->module->memories[memory].is64;
-    vreg_t ones = is64 ? temp_const(s, IR_I64, UINT64_MAX) : 0;
-    vreg_t start = put_address_add(s, reg(s, address), offset, ones);
+    vreg_t ones = is64 ? select_temp_const(s, IR_I64, UINT64_MAX) : 0;
+    vreg_t start = put_address_add(s, select_reg(s, address), offset, ones);
     vreg_t end = put_address_add(s, start, size, ones);
-    vreg_t zero = temp_const(s, IR_I64, 0);
+    vreg_t zero = select_temp_const(s, IR_I64, 0);
     vreg_t view = load_vmctx(
         s, memory_field(s, memory, offsetof(struct vmctx_memory, view)));
 
-    put_cmp(s, X64_CMP64, end,
-            rm_mem(view, offsetof(struct memory_view, size)));
-    put_trap_cc(s, CC_A, TRAP_MEMORY_BOUNDS);
+    select_put_cmp(s, X64_CMP64, end,
+                   select_rm_mem(view, offsetof(struct memory_view, size)));
+    select_put_trap_cc(s, CC_A, TRAP_MEMORY_BOUNDS);
     start = put_mask(s, CC_A, start, zero);
     vreg_t base = MEM_MEMORY;
     if (memory > 0)
         base = load_vmctx(
             s, memory_field(s, memory, offsetof(struct vmctx_memory, base)));
-    struct rm rm = rm_mem(base, 0);
+    struct rm rm = select_rm_mem(base, 0);
     rm.index = start;
     rm.flags |= MINS_TRAPS;
     return rm;
 }
 
 struct rm
-rm_address(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
+select_rm_address(struct select *s, val_t address, u64 offset, u32 memory,
+                  u32 size)
 {
     if (is_guarded(s, memory))
         return rm_guarded(s, address, offset);
@@ -142,18 +146,18 @@ rm_address(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
 }
 
 struct rm
-rm_load(struct select *s, val_t load)
+select_rm_load(struct select *s, val_t load)
 {
     const struct ins *i = &s->fn->ins[load];
 
-    return rm_address(s, i->a, i->c, i->aux,
-                      x64_info(select_row(i->op)->op)->mem);
+    return select_rm_address(s, i->a, i->c, i->aux,
+                             x64_info(select_rule(i->op)->op)->mem);
 }
 
 void
-lower_load(struct select *s, val_t v, const struct row *row)
+lower_load(struct select *s, val_t v, const struct rule *rule)
 {
-    put_rm(s, row->op, v, rm_load(s, v));
+    select_put_rm(s, rule->op, v, select_rm_load(s, v));
 }
 
 // Constants of up to 32 bits, or sign-extended from 32, are immediates; so are
@@ -161,15 +165,15 @@ lower_load(struct select *s, val_t v, const struct row *row)
 static bool
 store_imm(const struct select *s, val_t v, u32 size, u32 *imm)
 {
-    if (!is_const(s, v) || s->fn->ins[v].type == IR_V128)
+    if (!select_is_const(s, v) || s->fn->ins[v].type == IR_V128)
         return false;
-    u64 bits = value_bits(s, v);
+    u64 bits = select_const_bits(s, v);
     *imm = (u32)bits;
     return size < 8 || bits == (u64)(i64)(i32)(u32)bits;
 }
 
 const struct update *
-update_find(u32 ir_op)
+select_update(u32 ir_op)
 {
     static const struct update updates[] = {
         {IR_I32_ADD, X64_ADD32_MR, X64_ADD32_MI},
@@ -196,65 +200,67 @@ static bool
 put_update(struct select *s, const struct ins *store)
 {
     const struct ins *value = &s->fn->ins[store->b];
-    const struct update *update = update_find(value->op);
+    const struct update *update = select_update(value->op);
     u32 imm;
 
-    if (!is_folded(s, value->a)) {
-        const struct row *row = select_row(value->op);
-        row->lower(s, store->b, row);
+    if (!select_is_folded(s, value->a)) {
+        const struct rule *rule = select_rule(value->op);
+        rule->lower(s, store->b, rule);
         return false;
     }
-    struct rm to = rm_load(s, value->a);
-    if (const_imm32(s, value->b, &imm))
-        put_mi(s, update->mi, to, imm);
+    struct rm to = select_rm_load(s, value->a);
+    if (select_const_imm32(s, value->b, &imm))
+        select_put_mi(s, update->mi, to, imm);
     else
-        put_mr(s, update->mr, to, reg(s, value->b));
+        select_put_mr(s, update->mr, to, select_reg(s, value->b));
     return true;
 }
 
 void
-lower_store(struct select *s, val_t v, const struct row *row)
+lower_store(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
-    if (is_folded(s, i->b) && put_update(s, i))
+    if (select_is_folded(s, i->b) && put_update(s, i))
         return;
-    u32 size = x64_info(row->op)->mem, imm;
-    struct rm to = rm_address(s, i->a, i->c, i->aux, size);
+    u32 size = x64_info(rule->op)->mem, imm;
+    struct rm to = select_rm_address(s, i->a, i->c, i->aux, size);
 
-    if (row->op2 != X64_NOP && store_imm(s, i->b, size, &imm))
-        put_mi(s, row->op2, to, imm);
+    if (rule->op2 != X64_NOP && store_imm(s, i->b, size, &imm))
+        select_put_mi(s, rule->op2, to, imm);
     else
-        put_mr(s, row->op, to, s->facts[i->b].vreg);
+        select_put_mr(s, rule->op, to, s->facts[i->b].vreg);
 }
 
 // An i32 leaves the upper half of its register zero, so a size in bytes is read
 // as what it is; memory_most_pages() fits in either.
 void
-lower_memory_size(struct select *s, val_t v, const struct row *row)
+lower_memory_size(struct select *s, val_t v, const struct rule *rule)
 {
     u32 memory = s->fn->ins[v].a;
     const struct limits *type = &s->module->memories[memory];
     vreg_t view = load_vmctx(
         s, memory_field(s, memory, offsetof(struct vmctx_memory, view)));
-    struct rm bytes = rm_mem(view, offsetof(struct memory_view, size));
+    struct rm bytes = select_rm_mem(view, offsetof(struct memory_view, size));
 
-    (void)row;
+    (void)rule;
     if (type->page_log2 == 0)
-        put_rm(s, type->is64 ? X64_MOV64 : X64_MOV32, v, bytes);
+        select_put_rm(s, type->is64 ? X64_MOV64 : X64_MOV32, v, bytes);
     else
-        put_r_i(s, X64_SHR64_I, v, temp_rm(s, IR_I64, X64_MOV64, bytes),
-                type->page_log2);
+        select_put_r_i(s, X64_SHR64_I, v,
+                       select_temp_rm(s, IR_I64, X64_MOV64, bytes),
+                       type->page_log2);
 }
 
 // The end of an address that the function computed by itself.
 void
-lower_address_add(struct select *s, val_t v, const struct row *row)
+lower_address_add(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    (void)row;
-    put_r_rm(s, X64_ADD64, v, reg(s, i->a), rm_reg(reg(s, i->b)));
-    put_trap_cc(s, CC_B, TRAP_MEMORY_BOUNDS);
+    (void)rule;
+    select_put_r_rm(s, X64_ADD64, v, select_reg(s, i->a),
+                    select_rm_reg(select_reg(s, i->b)));
+    select_put_trap_cc(s, CC_B, TRAP_MEMORY_BOUNDS);
 }
 
 // --- globals -----------------------------------------------------------------
@@ -267,17 +273,17 @@ rm_global(struct select *s, u32 global)
     u64 offset = vmctx_globals_at(&s->module->layout, global);
 
     if (global_is_shared(s->module, global))
-        return rm_mem(load_vmctx(s, offset), 0);
-    return rm_vmctx(offset);
+        return select_rm_mem(load_vmctx(s, offset), 0);
+    return select_rm_vmctx(offset);
 }
 
 void
-lower_global_get(struct select *s, val_t v, const struct row *row)
+lower_global_get(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    (void)row;
-    put_rm(s, load_op(i->type), v, rm_global(s, i->a));
+    (void)rule;
+    select_put_rm(s, select_load_op(i->type), v, rm_global(s, i->a));
 }
 
 // Store a value of any type; constants as immediates where they fit.
@@ -288,17 +294,17 @@ put_store(struct select *s, struct rm to, val_t value)
     bool wide = type == IR_I64 || type == IR_F64;
 
     if (store_imm(s, value, wide ? 8 : 4, &imm))
-        put_mi(s, wide ? X64_MOV64_MI : X64_MOV32_MI, to, imm);
+        select_put_mi(s, wide ? X64_MOV64_MI : X64_MOV32_MI, to, imm);
     else
-        put_mr(s, store_op(type), to, reg(s, value));
+        select_put_mr(s, select_store_op(type), to, select_reg(s, value));
 }
 
 void
-lower_global_set(struct select *s, val_t v, const struct row *row)
+lower_global_set(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    (void)row;
+    (void)rule;
     put_store(s, rm_global(s, i->b), i->a);
 }
 
@@ -318,28 +324,28 @@ put_index_check(struct select *s, val_t index, u32 table, vreg_t view,
                 enum trap trap)
 {
     const struct limits *limits = &s->module->tables[table].type.limits;
-    vreg_t i = reg(s, index), zero;
+    vreg_t i = select_reg(s, index), zero;
 
-    if (is_const(s, index) && value_bits(s, index) < limits->min)
+    if (select_is_const(s, index) && select_const_bits(s, index) < limits->min)
         return i;
-    zero = temp_const(s, IR_I64, 0);
+    zero = select_temp_const(s, IR_I64, 0);
     if (limits->has_max && limits->min == limits->max &&
         limits->max <= INT32_MAX)
-        put_cmp_i(s, X64_CMP64_I, rm_reg(i), (u32)limits->max);
+        select_put_cmp_i(s, X64_CMP64_I, select_rm_reg(i), (u32)limits->max);
     else
-        put_cmp(s, X64_CMP64, i,
-                rm_mem(view, offsetof(struct table_view, count)));
-    put_trap_cc(s, CC_AE, trap);
+        select_put_cmp(s, X64_CMP64, i,
+                       select_rm_mem(view, offsetof(struct table_view, count)));
+    select_put_trap_cc(s, CC_AE, trap);
     return put_mask(s, CC_AE, i, zero);
 }
 
 struct rm
-rm_table(struct select *s, val_t index, u32 table, enum trap trap)
+select_rm_table(struct select *s, val_t index, u32 table, enum trap trap)
 {
     vreg_t view = table_view(s, table);
     vreg_t i = put_index_check(s, index, table, view, trap);
-    struct rm base = rm_mem(view, offsetof(struct table_view, base));
-    struct rm rm = rm_mem(temp_rm(s, IR_I64, X64_MOV64, base), 0);
+    struct rm base = select_rm_mem(view, offsetof(struct table_view, base));
+    struct rm rm = select_rm_mem(select_temp_rm(s, IR_I64, X64_MOV64, base), 0);
 
     rm.index = i;
     rm.scale = 3;
@@ -347,79 +353,84 @@ rm_table(struct select *s, val_t index, u32 table, enum trap trap)
 }
 
 void
-lower_table_get(struct select *s, val_t v, const struct row *row)
+lower_table_get(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    (void)row;
-    put_rm(s, X64_MOV64, v, rm_table(s, i->a, i->b, TRAP_TABLE_BOUNDS));
+    (void)rule;
+    select_put_rm(s, X64_MOV64, v,
+                  select_rm_table(s, i->a, i->b, TRAP_TABLE_BOUNDS));
 }
 
 void
-lower_table_set(struct select *s, val_t v, const struct row *row)
+lower_table_set(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
-    struct rm entry = rm_table(s, i->a, i->c, TRAP_TABLE_BOUNDS);
+    struct rm entry = select_rm_table(s, i->a, i->c, TRAP_TABLE_BOUNDS);
 
-    (void)row;
-    put_mr(s, X64_MOV64_MR, entry, reg(s, i->b));
+    (void)rule;
+    select_put_mr(s, X64_MOV64_MR, entry, select_reg(s, i->b));
 }
 
 void
-lower_table_size(struct select *s, val_t v, const struct row *row)
+lower_table_size(struct select *s, val_t v, const struct rule *rule)
 {
     vreg_t view = table_view(s, s->fn->ins[v].a);
 
-    (void)row;
-    put_rm(s, X64_MOV64, v, rm_mem(view, offsetof(struct table_view, count)));
+    (void)rule;
+    select_put_rm(s, X64_MOV64, v,
+                  select_rm_mem(view, offsetof(struct table_view, count)));
 }
 
 // --- references --------------------------------------------------------------
 
 // The address of the entry of a function.
 vreg_t
-put_entry(struct select *s, vreg_t reference)
+select_put_entry(struct select *s, vreg_t reference)
 {
-    vreg_t offset = temp_r_i(s, IR_I64, X64_SHL64_I, reference, 4);
+    vreg_t offset = select_temp_r_i(s, IR_I64, X64_SHL64_I, reference, 4);
 
-    return temp_r_rm(s, IR_I64, X64_ADD64, offset,
-                     rm_vmctx(offsetof(struct vmctx, funcs)));
+    return select_temp_r_rm(s, IR_I64, X64_ADD64, offset,
+                            select_rm_vmctx(offsetof(struct vmctx, funcs)));
 }
 
 // An import keeps the identity it was given; own functions are numbered from
 // the instance's first.
 void
-lower_ref_func(struct select *s, val_t v, const struct row *row)
+lower_ref_func(struct select *s, val_t v, const struct rule *rule)
 {
     u32 func = s->fn->ins[v].a;
     u64 entry = vmctx_imports_at(&s->module->layout, func);
 
-    (void)row;
+    (void)rule;
     if (func < s->module->func_imports)
-        put_rm(s, X64_MOV32, v,
-               rm_vmctx(entry + offsetof(struct func_entry, id)));
+        select_put_rm(s, X64_MOV32, v,
+                      select_rm_vmctx(entry + offsetof(struct func_entry, id)));
     else
-        put_r_i(s, X64_ADD64_I, v,
-                temp_rm(s, IR_I64, X64_MOV32,
-                        rm_vmctx(offsetof(struct vmctx, func_base))),
-                func);
+        select_put_r_i(
+            s, X64_ADD64_I, v,
+            select_temp_rm(s, IR_I64, X64_MOV32,
+                           select_rm_vmctx(offsetof(struct vmctx, func_base))),
+            func);
 }
 
 void
-lower_type_id(struct select *s, val_t v, const struct row *row)
+lower_type_id(struct select *s, val_t v, const struct rule *rule)
 {
-    (void)row;
-    put_rm(s, X64_MOV32, v,
-           rm_vmctx(vmctx_types_at(&s->module->layout, s->fn->ins[v].a)));
+    (void)rule;
+    select_put_rm(
+        s, X64_MOV32, v,
+        select_rm_vmctx(vmctx_types_at(&s->module->layout, s->fn->ins[v].a)));
 }
 
 void
-lower_ref_type(struct select *s, val_t v, const struct row *row)
+lower_ref_type(struct select *s, val_t v, const struct rule *rule)
 {
-    vreg_t entry = put_entry(s, reg(s, s->fn->ins[v].a));
+    vreg_t entry = select_put_entry(s, select_reg(s, s->fn->ins[v].a));
 
-    (void)row;
-    put_rm(s, X64_MOV32, v, rm_mem(entry, offsetof(struct func_entry, sig)));
+    (void)rule;
+    select_put_rm(s, X64_MOV32, v,
+                  select_rm_mem(entry, offsetof(struct func_entry, sig)));
 }
 
 // --- slots of the frame ------------------------------------------------------
@@ -427,33 +438,33 @@ lower_ref_type(struct select *s, val_t v, const struct row *row)
 static struct rm
 rm_slot(const struct select *s, u32 slot)
 {
-    struct rm rm = rm_mem(0, (i32)s->fn->slot_at[slot]);
+    struct rm rm = select_rm_mem(0, (i32)s->fn->slot_at[slot]);
 
     rm.flags |= MINS_FRAME;
     return rm;
 }
 
 void
-lower_slot_get(struct select *s, val_t v, const struct row *row)
+lower_slot_get(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    (void)row;
-    put_rm(s, load_op(i->type), v, rm_slot(s, i->a));
+    (void)rule;
+    select_put_rm(s, select_load_op(i->type), v, rm_slot(s, i->a));
 }
 
 void
-lower_slot_set(struct select *s, val_t v, const struct row *row)
+lower_slot_set(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    (void)row;
+    (void)rule;
     put_store(s, rm_slot(s, i->b), i->a);
 }
 
 void
-lower_slot_address(struct select *s, val_t v, const struct row *row)
+lower_slot_address(struct select *s, val_t v, const struct rule *rule)
 {
-    (void)row;
-    put_rm(s, X64_LEA64, v, rm_slot(s, s->fn->ins[v].a));
+    (void)rule;
+    select_put_rm(s, X64_LEA64, v, rm_slot(s, s->fn->ins[v].a));
 }

@@ -6,7 +6,7 @@
 #include "x64/select/select.h"
 
 struct mins *
-put(struct select *s, u32 op)
+select_put(struct select *s, u32 op)
 {
     struct mach *m = s->m;
     struct mins *i = &s->spare;
@@ -20,7 +20,7 @@ put(struct select *s, u32 op)
 }
 
 vreg_t
-temp_new(struct select *s, u32 type)
+select_temp(struct select *s, u32 type)
 {
     struct mach *m = s->m;
 
@@ -35,25 +35,25 @@ temp_new(struct select *s, u32 type)
 // --- operands ---------------------------------------------------------------
 
 bool
-is_folded(const struct select *s, val_t v)
+select_is_folded(const struct select *s, val_t v)
 {
     return s->facts[v].state == FACT_FOLDED;
 }
 
 bool
-is_const(const struct select *s, val_t v)
+select_is_const(const struct select *s, val_t v)
 {
     return ir_info(s->fn->ins[v].op)->form == FORM_CONST;
 }
 
 bool
-is_const_float(const struct select *s, val_t v)
+select_is_const_float(const struct select *s, val_t v)
 {
-    return is_const(s, v) && s->fn->ins[v].type >= IR_F32;
+    return select_is_const(s, v) && s->fn->ins[v].type >= IR_F32;
 }
 
 u64
-value_bits(const struct select *s, val_t v)
+select_const_bits(const struct select *s, val_t v)
 {
     const struct ins *i = &s->fn->ins[v];
 
@@ -62,47 +62,48 @@ value_bits(const struct select *s, val_t v)
 
 // Is it a constant that fits a sign-extended immediate (any i32 does)?
 bool
-const_imm32(const struct select *s, val_t v, u32 *imm)
+select_const_imm32(const struct select *s, val_t v, u32 *imm)
 {
     u8 type = s->fn->ins[v].type;
 
-    if (!is_const(s, v) || (type != IR_I32 && type != IR_I64))
+    if (!select_is_const(s, v) || (type != IR_I32 && type != IR_I64))
         return false;
-    u64 bits = value_bits(s, v);
+    u64 bits = select_const_bits(s, v);
     *imm = (u32)bits;
     return type == IR_I32 || bits == (u64)(i64)(i32)(u32)bits;
 }
 
 vreg_t
-reg(struct select *s, val_t v)
+select_reg(struct select *s, val_t v)
 {
-    assert(!is_folded(s, v));
+    assert(!select_is_folded(s, v));
     return s->facts[v].vreg;
 }
 
 // A folded load where only a register will do.
 vreg_t
-reg_loaded(struct select *s, val_t v)
+select_reg_loaded(struct select *s, val_t v)
 {
-    if (is_folded(s, v))
-        put_rm(s, select_row(s->fn->ins[v].op)->op, v, rm_load(s, v));
+    if (select_is_folded(s, v))
+        select_put_rm(s, select_rule(s->fn->ins[v].op)->op, v,
+                      select_rm_load(s, v));
     return s->facts[v].vreg;
 }
 
 struct rm
-rm_reg(vreg_t r)
+select_rm_reg(vreg_t r)
 {
     return (struct rm){.reg = r};
 }
 
 struct rm
-rm_mem(vreg_t base, i32 disp)
+select_rm_mem(vreg_t base, i32 disp)
 {
     return (struct rm){.flags = MINS_MEM, .base = base, .disp = disp};
 }
 
 struct rm
-rm_const(struct select *s, u64 low, u64 high)
+select_rm_const(struct select *s, u64 low, u64 high)
 {
     u32 offset = mach_rodata(s->m, s->temp, low, high);
 
@@ -112,17 +113,18 @@ rm_const(struct select *s, u64 low, u64 high)
 }
 
 struct rm
-rm_value(struct select *s, val_t v)
+select_rm_value(struct select *s, val_t v)
 {
     const struct ins *i = &s->fn->ins[v];
 
-    if (is_folded(s, v))
-        return rm_load(s, v);
-    if (!is_const(s, v) || i->type < IR_F32)
-        return rm_reg(reg(s, v));
+    if (select_is_folded(s, v))
+        return select_rm_load(s, v);
+    if (!select_is_const(s, v) || i->type < IR_F32)
+        return select_rm_reg(select_reg(s, v));
     if (i->type == IR_V128)
-        return rm_const(s, s->fn->consts[i->a][0], s->fn->consts[i->a][1]);
-    return rm_const(s, value_bits(s, v), 0);
+        return select_rm_const(s, s->fn->consts[i->a][0],
+                               s->fn->consts[i->a][1]);
+    return select_rm_const(s, select_const_bits(s, v), 0);
 }
 
 static void
@@ -139,10 +141,10 @@ set_rm(struct mins *i, struct rm rm)
 // --- instructions by shape --------------------------------------------------
 
 void
-put_r_rm_i(struct select *s, u32 op, vreg_t def, vreg_t a, struct rm rm,
-           u32 imm)
+select_put_r_rm_i(struct select *s, u32 op, vreg_t def, vreg_t a, struct rm rm,
+                  u32 imm)
 {
-    struct mins *i = put(s, op);
+    struct mins *i = select_put(s, op);
 
     i->def = def;
     i->a = a;
@@ -151,58 +153,58 @@ put_r_rm_i(struct select *s, u32 op, vreg_t def, vreg_t a, struct rm rm,
 }
 
 void
-put_rm(struct select *s, u32 op, vreg_t def, struct rm rm)
+select_put_rm(struct select *s, u32 op, vreg_t def, struct rm rm)
 {
-    put_r_rm_i(s, op, def, 0, rm, 0);
+    select_put_r_rm_i(s, op, def, 0, rm, 0);
 }
 
 void
-put_r_rm(struct select *s, u32 op, vreg_t def, vreg_t a, struct rm rm)
+select_put_r_rm(struct select *s, u32 op, vreg_t def, vreg_t a, struct rm rm)
 {
-    put_r_rm_i(s, op, def, a, rm, 0);
+    select_put_r_rm_i(s, op, def, a, rm, 0);
 }
 
 void
-put_r_i(struct select *s, u32 op, vreg_t def, vreg_t a, u32 imm)
+select_put_r_i(struct select *s, u32 op, vreg_t def, vreg_t a, u32 imm)
 {
-    put_r_rm_i(s, op, def, a, (struct rm){0}, imm);
+    select_put_r_rm_i(s, op, def, a, (struct rm){0}, imm);
 }
 
 void
-put_rm_i(struct select *s, u32 op, vreg_t def, struct rm rm, u32 imm)
+select_put_rm_i(struct select *s, u32 op, vreg_t def, struct rm rm, u32 imm)
 {
-    put_r_rm_i(s, op, def, 0, rm, imm);
+    select_put_r_rm_i(s, op, def, 0, rm, imm);
 }
 
 void
-put_mr(struct select *s, u32 op, struct rm to, vreg_t a)
+select_put_mr(struct select *s, u32 op, struct rm to, vreg_t a)
 {
-    put_r_rm_i(s, op, 0, a, to, 0);
+    select_put_r_rm_i(s, op, 0, a, to, 0);
 }
 
 void
-put_mi(struct select *s, u32 op, struct rm to, u32 imm)
+select_put_mi(struct select *s, u32 op, struct rm to, u32 imm)
 {
-    put_r_rm_i(s, op, 0, 0, to, imm);
+    select_put_r_rm_i(s, op, 0, 0, to, imm);
 }
 
 void
-put_cmp(struct select *s, u32 op, vreg_t a, struct rm rm)
+select_put_cmp(struct select *s, u32 op, vreg_t a, struct rm rm)
 {
-    put_r_rm_i(s, op, 0, a, rm, 0);
+    select_put_r_rm_i(s, op, 0, a, rm, 0);
 }
 
 void
-put_cmp_i(struct select *s, u32 op, struct rm rm, u32 imm)
+select_put_cmp_i(struct select *s, u32 op, struct rm rm, u32 imm)
 {
-    put_r_rm_i(s, op, 0, 0, rm, imm);
+    select_put_r_rm_i(s, op, 0, 0, rm, imm);
 }
 
 void
-put_cmov(struct select *s, u32 op, u8 cc, vreg_t def, vreg_t otherwise,
-         vreg_t then)
+select_put_cmov(struct select *s, u32 op, u8 cc, vreg_t def, vreg_t otherwise,
+                vreg_t then)
 {
-    struct mins *i = put(s, op);
+    struct mins *i = select_put(s, op);
 
     i->def = def;
     i->a = otherwise;
@@ -211,9 +213,9 @@ put_cmov(struct select *s, u32 op, u8 cc, vreg_t def, vreg_t otherwise,
 }
 
 void
-put_trap_cc(struct select *s, u8 cc, enum trap trap)
+select_put_trap_cc(struct select *s, u8 cc, enum trap trap)
 {
-    struct mins *i = put(s, X64_TRAP_CC);
+    struct mins *i = select_put(s, X64_TRAP_CC);
 
     i->cc = cc;
     i->imm = trap;
@@ -221,17 +223,17 @@ put_trap_cc(struct select *s, u8 cc, enum trap trap)
 
 // Changes the flags: constants are made before compares.
 void
-put_const(struct select *s, vreg_t def, u64 value)
+select_put_const(struct select *s, vreg_t def, u64 value)
 {
     struct mach *m = s->m;
     struct mins *i;
 
     if (value == 0) {
-        put(s, X64_ZERO32)->def = def;
+        select_put(s, X64_ZERO32)->def = def;
         return;
     }
     if (value <= UINT32_MAX) {
-        i = put(s, X64_MOV32_I);
+        i = select_put(s, X64_MOV32_I);
         i->def = def;
         i->imm = (u32)value;
         return;
@@ -241,7 +243,7 @@ put_const(struct select *s, vreg_t def, u64 value)
         return;
     }
     m->wide[m->wide_count] = value;
-    i = put(s, X64_MOV64_I);
+    i = select_put(s, X64_MOV64_I);
     i->def = def;
     i->flags = MINS_CONST64;
     i->imm = m->wide_count++;
@@ -250,55 +252,56 @@ put_const(struct select *s, vreg_t def, u64 value)
 // --- with a temporary for the result -----------------------------------------
 
 vreg_t
-temp_rm(struct select *s, u32 type, u32 op, struct rm rm)
+select_temp_rm(struct select *s, u32 type, u32 op, struct rm rm)
 {
-    vreg_t def = temp_new(s, type);
+    vreg_t def = select_temp(s, type);
 
-    put_rm(s, op, def, rm);
+    select_put_rm(s, op, def, rm);
     return def;
 }
 
 vreg_t
-temp_r_rm(struct select *s, u32 type, u32 op, vreg_t a, struct rm rm)
+select_temp_r_rm(struct select *s, u32 type, u32 op, vreg_t a, struct rm rm)
 {
-    vreg_t def = temp_new(s, type);
+    vreg_t def = select_temp(s, type);
 
-    put_r_rm(s, op, def, a, rm);
+    select_put_r_rm(s, op, def, a, rm);
     return def;
 }
 
 vreg_t
-temp_r_i(struct select *s, u32 type, u32 op, vreg_t a, u32 imm)
+select_temp_r_i(struct select *s, u32 type, u32 op, vreg_t a, u32 imm)
 {
-    vreg_t def = temp_new(s, type);
+    vreg_t def = select_temp(s, type);
 
-    put_r_i(s, op, def, a, imm);
+    select_put_r_i(s, op, def, a, imm);
     return def;
 }
 
 vreg_t
-temp_r_rm_i(struct select *s, u32 type, u32 op, vreg_t a, struct rm rm, u32 imm)
+select_temp_r_rm_i(struct select *s, u32 type, u32 op, vreg_t a, struct rm rm,
+                   u32 imm)
 {
-    vreg_t def = temp_new(s, type);
+    vreg_t def = select_temp(s, type);
 
-    put_r_rm_i(s, op, def, a, rm, imm);
+    select_put_r_rm_i(s, op, def, a, rm, imm);
     return def;
 }
 
 vreg_t
-temp_const(struct select *s, u32 type, u64 value)
+select_temp_const(struct select *s, u32 type, u64 value)
 {
-    vreg_t def = temp_new(s, type);
+    vreg_t def = select_temp(s, type);
 
-    put_const(s, def, value);
+    select_put_const(s, def, value);
     return def;
 }
 
 vreg_t
-temp_zero(struct select *s, u32 type)
+select_temp_zero(struct select *s, u32 type)
 {
-    vreg_t def = temp_new(s, type);
+    vreg_t def = select_temp(s, type);
 
-    put(s, X64_ZEROX)->def = def;
+    select_put(s, X64_ZEROX)->def = def;
     return def;
 }

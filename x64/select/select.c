@@ -8,36 +8,36 @@
 
 #include "x64/select/select.h"
 
-static const struct row rows[IR_OP_COUNT] = {
-#define ROW(ir, rule, op, op2, op3, cc, mark, fold)                \
+static const struct rule rules[IR_OP_COUNT] = {
+#define RULE(ir, rule, op, op2, op3, cc, mark, fold)               \
     [IR_##ir] = {lower_##rule, X64_##op,    X64_##op2,  X64_##op3, \
                  CC_##cc,      MARK_##mark, FOLD_##fold},
 #include "x64/select/select.def"
 };
 
-static const struct row unsupported = {
+static const struct rule unsupported = {
     .lower = lower_unsupported, .op = X64_NOP, .op2 = X64_NOP, .op3 = X64_NOP};
 
-const struct row *
-select_row(u32 ir_op)
+const struct rule *
+select_rule(u32 ir_op)
 {
-    return rows[ir_op].lower == NULL ? &unsupported : &rows[ir_op];
+    return rules[ir_op].lower == NULL ? &unsupported : &rules[ir_op];
 }
 
 void
-lower_unsupported(struct select *s, val_t v, const struct row *row)
+lower_unsupported(struct select *s, val_t v, const struct rule *rule)
 {
     (void)v;
-    (void)row;
+    (void)rule;
     s->status = ERR_UNSUPPORTED;
 }
 
 void
-lower_nothing(struct select *s, val_t v, const struct row *row)
+lower_nothing(struct select *s, val_t v, const struct rule *rule)
 {
     (void)s;
     (void)v;
-    (void)row;
+    (void)rule;
 }
 
 // The vregs: values first, by their own numbers.
@@ -82,12 +82,12 @@ lower_block(struct select *s)
 
     out->first = s->m->count;
     for (val_t v = block->first; v < block->end; v++) {
-        const struct row *row = select_row(s->fn->ins[v].op);
+        const struct rule *rule = select_rule(s->fn->ins[v].op);
         u8 state = s->facts[v].state;
         if (state == FACT_DEAD || state == FACT_FOLDED)
             continue;
         s->now = v;
-        row->lower(s, v, row);
+        rule->lower(s, v, rule);
     }
     out->end = s->m->count;
 }
@@ -101,9 +101,9 @@ mach_select(struct mach *m, struct fn *fn, u32 features, struct arena *temp)
     *m = (struct mach){.fn = fn, .features = features};
     if (!start(&s))
         return ERR_NO_MEMORY;
-    mark_values(&s);
+    select_mark(&s);
     for (s.block = 0; s.block < fn->block_count && s.status == OK; s.block++)
         lower_block(&s);
-    map_catches(&s);
+    select_map_catches(&s);
     return s.status;
 }

@@ -19,9 +19,9 @@
 #include "x64/mach.h"
 
 struct select;
-struct row;
+struct rule;
 
-typedef void lower_fn(struct select *s, val_t v, const struct row *row);
+typedef void lower_fn(struct select *s, val_t v, const struct rule *rule);
 
 // Which operands may fold into the instruction.
 enum mark {
@@ -55,7 +55,7 @@ enum into {
 };
 
 // How an IR instruction is done: a row of select.def.
-struct row {
+struct rule {
     lower_fn *lower;
     u16 op, op2, op3; // enum x64_op, as `lower` needs them
     u8 cc;            // enum cc
@@ -103,105 +103,110 @@ struct rm {
 
 // --- select.c ---------------------------------------------------------------
 
-const struct row *select_row(u32 ir_op);
-void lower_unsupported(struct select *s, val_t v, const struct row *row);
+const struct rule *select_rule(u32 ir_op);
+void lower_unsupported(struct select *s, val_t v, const struct rule *rule);
 
 // --- mark.c -----------------------------------------------------------------
 
-void mark_values(struct select *s);
+void select_mark(struct select *s);
 
 // A shift by a constant of 1 to 3.
-bool is_scaled(const struct select *s, val_t v);
+bool select_is_scaled(const struct select *s, val_t v);
 
 // For `store value`: value is an operation on what is loaded from the same
 // place, as one instruction on memory can do it.
-bool is_update(const struct select *s, const struct ins *store);
+bool select_is_update(const struct select *s, const struct ins *store);
 
 // --- put.c ------------------------------------------------------------------
 
 // Append an instruction; the pointer is good until the next one.
-struct mins *put(struct select *s, u32 op);
-vreg_t temp_new(struct select *s, u32 type);
+struct mins *select_put(struct select *s, u32 op);
+vreg_t select_temp(struct select *s, u32 type);
 
 // The vreg of a value that is not folded.
-vreg_t reg(struct select *s, val_t v);
-vreg_t reg_loaded(struct select *s, val_t v); // or of one that is
-struct rm rm_reg(vreg_t r);
-struct rm rm_mem(vreg_t base, i32 disp);
-struct rm rm_const(struct select *s, u64 low, u64 high); // 16 bytes, read-only
+vreg_t select_reg(struct select *s, val_t v);
+vreg_t select_reg_loaded(struct select *s, val_t v); // or of one that is
+struct rm select_rm_reg(vreg_t r);
+struct rm select_rm_mem(vreg_t base, i32 disp);
+struct rm select_rm_const(struct select *s, u64 low,
+                          u64 high); // 16 bytes, read-only
 
 // A value as operand: register, folded load, or a float constant in rodata.
-struct rm rm_value(struct select *s, val_t v);
-bool is_folded(const struct select *s, val_t v);
-bool is_const(const struct select *s, val_t v);
-bool is_const_float(const struct select *s, val_t v); // or vector
-u64 value_bits(const struct select *s, val_t v);
-bool const_imm32(const struct select *s, val_t v, u32 *imm);
+struct rm select_rm_value(struct select *s, val_t v);
+bool select_is_folded(const struct select *s, val_t v);
+bool select_is_const(const struct select *s, val_t v);
+bool select_is_const_float(const struct select *s, val_t v); // or vector
+u64 select_const_bits(const struct select *s, val_t v);
+bool select_const_imm32(const struct select *s, val_t v, u32 *imm);
 
 // By shape.  The ones that return a register make a temporary for it.
-void put_rm(struct select *s, u32 op, vreg_t def, struct rm rm);
-void put_r_rm(struct select *s, u32 op, vreg_t def, vreg_t a, struct rm rm);
-void put_r_i(struct select *s, u32 op, vreg_t def, vreg_t a, u32 imm);
-void put_rm_i(struct select *s, u32 op, vreg_t def, struct rm rm, u32 imm);
-void put_r_rm_i(struct select *s, u32 op, vreg_t def, vreg_t a, struct rm rm,
-                u32 imm);
-void put_mr(struct select *s, u32 op, struct rm to, vreg_t a);
-void put_mi(struct select *s, u32 op, struct rm to, u32 imm);
-void put_cmp(struct select *s, u32 op, vreg_t a, struct rm rm);
-void put_cmp_i(struct select *s, u32 op, struct rm rm, u32 imm);
-void put_cmov(struct select *s, u32 op, u8 cc, vreg_t def, vreg_t otherwise,
-              vreg_t then);
-void put_trap_cc(struct select *s, u8 cc, enum trap trap);
-void put_const(struct select *s, vreg_t def, u64 value);
-vreg_t temp_rm(struct select *s, u32 type, u32 op, struct rm rm);
-vreg_t temp_r_rm(struct select *s, u32 type, u32 op, vreg_t a, struct rm rm);
-vreg_t temp_r_i(struct select *s, u32 type, u32 op, vreg_t a, u32 imm);
-vreg_t temp_const(struct select *s, u32 type, u64 value);
-vreg_t temp_zero(struct select *s, u32 type); // floats and vectors
-vreg_t temp_r_rm_i(struct select *s, u32 type, u32 op, vreg_t a, struct rm rm,
-                   u32 imm);
+void select_put_rm(struct select *s, u32 op, vreg_t def, struct rm rm);
+void select_put_r_rm(struct select *s, u32 op, vreg_t def, vreg_t a,
+                     struct rm rm);
+void select_put_r_i(struct select *s, u32 op, vreg_t def, vreg_t a, u32 imm);
+void select_put_rm_i(struct select *s, u32 op, vreg_t def, struct rm rm,
+                     u32 imm);
+void select_put_r_rm_i(struct select *s, u32 op, vreg_t def, vreg_t a,
+                       struct rm rm, u32 imm);
+void select_put_mr(struct select *s, u32 op, struct rm to, vreg_t a);
+void select_put_mi(struct select *s, u32 op, struct rm to, u32 imm);
+void select_put_cmp(struct select *s, u32 op, vreg_t a, struct rm rm);
+void select_put_cmp_i(struct select *s, u32 op, struct rm rm, u32 imm);
+void select_put_cmov(struct select *s, u32 op, u8 cc, vreg_t def,
+                     vreg_t otherwise, vreg_t then);
+void select_put_trap_cc(struct select *s, u8 cc, enum trap trap);
+void select_put_const(struct select *s, vreg_t def, u64 value);
+vreg_t select_temp_rm(struct select *s, u32 type, u32 op, struct rm rm);
+vreg_t select_temp_r_rm(struct select *s, u32 type, u32 op, vreg_t a,
+                        struct rm rm);
+vreg_t select_temp_r_i(struct select *s, u32 type, u32 op, vreg_t a, u32 imm);
+vreg_t select_temp_const(struct select *s, u32 type, u64 value);
+vreg_t select_temp_zero(struct select *s, u32 type); // floats and vectors
+vreg_t select_temp_r_rm_i(struct select *s, u32 type, u32 op, vreg_t a,
+                          struct rm rm, u32 imm);
 
 // --- control.c --------------------------------------------------------------
 
 // Set the flags by a condition (an i32 value); the condition code that says
 // that it is not 0.  May be CC_FEQ or CC_FNE.
-u8 put_condition(struct select *s, val_t v);
+u8 select_put_condition(struct select *s, val_t v);
 
 // Let the arguments of the catches' edges be vregs.
-void map_catches(struct select *s);
+void select_map_catches(struct select *s);
 
 // --- lane.c -----------------------------------------------------------------
 
 // Set the flags by any_true or all_true; the condition code.
-u8 put_all_true(struct select *s, val_t v, const struct row *row);
+u8 select_put_all_true(struct select *s, val_t v, const struct rule *rule);
 
 // --- memory.c ---------------------------------------------------------------
 
 // Memory operand of an access of `size` bytes, with the checks it needs.
-struct rm rm_address(struct select *s, val_t address, u64 offset, u32 memory,
-                     u32 size);
-struct rm rm_load(struct select *s, val_t load);
+struct rm select_rm_address(struct select *s, val_t address, u64 offset,
+                            u32 memory, u32 size);
+struct rm select_rm_load(struct select *s, val_t load);
 
 // A field of the vmctx.
-struct rm rm_vmctx(u64 offset);
+struct rm select_rm_vmctx(u64 offset);
 
 // Instructions that operate on memory.
 struct update {
     u16 ir, mr, mi; // enum ir_op; with a register, with an immediate
 };
 
-const struct update *update_find(u32 ir_op); // NULL: none
+const struct update *select_update(u32 ir_op); // NULL: none
 
 // The instruction that loads (stores) a value of a type.
-u32 load_op(u32 type);
-u32 store_op(u32 type);
+u32 select_load_op(u32 type);
+u32 select_store_op(u32 type);
 
 // The entry of a table, checked against its size.
-struct rm rm_table(struct select *s, val_t index, u32 table, enum trap trap);
+struct rm select_rm_table(struct select *s, val_t index, u32 table,
+                          enum trap trap);
 
 // The address of the func_entry of a function reference.
-vreg_t put_entry(struct select *s, vreg_t reference);
+vreg_t select_put_entry(struct select *s, vreg_t reference);
 
 // All lowering functions, by the names in select.def.
-#define ROW(ir, rule, op, op2, op3, cc, mark, fold) lower_fn lower_##rule;
+#define RULE(ir, rule, op, op2, op3, cc, mark, fold) lower_fn lower_##rule;
 #include "x64/select/select.def"
