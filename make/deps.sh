@@ -74,7 +74,7 @@ install="install --no-install-recommends"
 amount() {
     $apt $install --assume-no $packages 2>/dev/null | awk '
         / newly installed/         { count = $3 }
-        /^Need to get/             { get = $4 " " $5 }
+        /^Need to get/             { get = $0; gsub(/^Need to get | of arch.*/, "", get) }
         /^After this operation,/   { disk = $4 " " $5 }
         END { printf "nebulet: with what they need, %s packages: %s to get, " \
                      "%s on the disk\n", count, get, disk }'
