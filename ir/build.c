@@ -308,27 +308,6 @@ build_add128(struct builder *b)
     ir_push(b, ir_value(b, op, IR_I64, 0, high, carry, 0));
 }
 
-static u32
-result_type(const char *sig)
-{
-    while (*sig != ':')
-        sig++;
-    switch (sig[1]) {
-    case 'i':
-        return IR_I32;
-    case 'l':
-        return IR_I64;
-    case 'f':
-        return IR_F32;
-    case 'd':
-        return IR_F64;
-    case 'v':
-        return IR_V128;
-    default:
-        return IR_VOID;
-    }
-}
-
 // An instruction of 1 to 3 values and maybe a lane.
 static void
 build_values(struct builder *b, struct ins ins, u32 count)
@@ -345,7 +324,7 @@ static void
 build_form(struct builder *b, u32 op)
 {
     struct ins ins = {.op = (u16)op,
-                      .type = (u8)result_type(ir_sig(op)),
+                      .type = (u8)ir_result_type(ir_sig(op)),
                       .aux = (u8)b->op.memory};
 
     switch (ir_info(op)->form) {

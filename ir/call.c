@@ -166,21 +166,6 @@ static const struct {
 #include "abi/builtins.def"
 };
 
-static u32
-builtin_result(const char *sig)
-{
-    while (*sig != ':')
-        sig++;
-    switch (sig[1]) {
-    case 'i':
-        return IR_I32;
-    case 'l':
-        return IR_I64;
-    default:
-        return IR_VOID;
-    }
-}
-
 void
 build_check(struct builder *b, val_t v, enum trap trap)
 {
@@ -204,7 +189,7 @@ ir_call_builtin(struct builder *b, enum builtin builtin, u32 count,
     if (b->status != OK)
         return 0;
     memcpy(&b->fn->pool[call.args], values, count * sizeof(val_t));
-    val_t v = emit_call(b, builtin_result(builtins[builtin].sig), call);
+    val_t v = emit_call(b, ir_result_type(builtins[builtin].sig), call);
     if (builtins[builtin].trap != TRAP_NONE)
         build_check(b, v, builtins[builtin].trap);
     return v;

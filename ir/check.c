@@ -147,20 +147,9 @@ check_use(struct checker *c, val_t v, blk_t b, val_t user)
 static u32
 letter_type(char letter, u32 address)
 {
-    switch (letter) {
-    case 'i':
-        return IR_I32;
-    case 'l':
-        return IR_I64;
-    case 'f':
-        return IR_F32;
-    case 'd':
-        return IR_F64;
-    case 'v':
-        return IR_V128;
-    default:
-        return address;
-    }
+    valtype_t type = sig_type(letter);
+
+    return type == VAL_NONE ? address : ir_type_of(type);
 }
 
 static void

@@ -93,3 +93,11 @@ ir_type_of(valtype_t type)
         return IR_I64;
     }
 }
+
+enum ir_type
+ir_result_type(const char *sig)
+{
+    valtype_t type = sig_result(sig);
+
+    return type == VAL_NONE ? IR_VOID : ir_type_of(type);
+}

@@ -237,6 +237,9 @@ u32 ir_op_of(u32 wasm_code);
 // in the letters of wasm/ops.def; NULL for the others.
 const char *ir_sig(u32 op);
 
+// The type of the result in such letters; IR_VOID: none, or an address.
+enum ir_type ir_result_type(const char *sig);
+
 // The type that values of a wasm type have here.
 enum ir_type ir_type_of(valtype_t type);
 

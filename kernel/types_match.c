@@ -17,24 +17,6 @@ static struct {
     struct host_type *first;
 } hosts = {.lock = {.rank = LOCK_HOSTS}};
 
-static valtype_t
-valtype_of_letter(char letter)
-{
-    switch (letter) {
-    case 'i':
-        return VAL_I32;
-    case 'l':
-        return VAL_I64;
-    case 'f':
-        return VAL_F32;
-    case 'd':
-        return VAL_F64;
-    case 'v':
-        return VAL_V128;
-    }
-    return VAL_NONE;
-}
-
 enum { HOST_VALUES = 32 };
 
 // Register the type of such a function.
@@ -56,7 +38,7 @@ intern_host(const char *sig)
             continue;
         }
         assert(type.param_count + type.result_count < HOST_VALUES);
-        vals[type.param_count + type.result_count] = valtype_of_letter(*sig);
+        vals[type.param_count + type.result_count] = sig_type(*sig);
         ++*count;
     }
     return types_register(&m, &id) == OK ? id : 0;

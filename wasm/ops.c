@@ -17,6 +17,19 @@ enum { FIRST_PREFIX = 0xfb };
 
 static const struct op_info unknown;
 
+const u8 sig_letters[128] = {
+    ['i'] = VAL_I32, ['l'] = VAL_I64,  ['f'] = VAL_F32,
+    ['d'] = VAL_F64, ['v'] = VAL_V128, ['a'] = VAL_NONE,
+};
+
+valtype_t
+sig_result(const char *sig)
+{
+    while (*sig != ':')
+        sig++;
+    return sig_type(sig[1]);
+}
+
 const struct op_info *
 op_info(u32 code)
 {

@@ -344,16 +344,10 @@ init_locals(struct validator *v)
 
 // --- instructions -----------------------------------------------------------
 
-// The types that the letters of a sig stand for; 'a' depends on the memory.
-static const u8 letters[128] = {
-    ['i'] = VAL_I32, ['l'] = VAL_I64,  ['f'] = VAL_F32,
-    ['d'] = VAL_F64, ['v'] = VAL_V128, ['a'] = VAL_NONE,
-};
-
 static inline valtype_t
-sig_type(const struct validator *v, char letter, const struct op *op)
+operand_type(const struct validator *v, char letter, const struct op *op)
 {
-    valtype_t type = letters[(u8)letter];
+    valtype_t type = sig_type(letter);
 
     if (type != VAL_NONE)
         return type;
@@ -368,9 +362,9 @@ apply_sig(struct validator *v, const char *sig, const struct op *op)
     while (*colon != ':')
         colon++;
     for (const char *p = colon; p-- != sig;)
-        operand_expect(v, sig_type(v, *p, op));
+        operand_expect(v, operand_type(v, *p, op));
     for (const char *p = colon + 1; *p != 0; p++)
-        operand_push(v, sig_type(v, *p, op));
+        operand_push(v, operand_type(v, *p, op));
 }
 
 static void

@@ -370,6 +370,19 @@ struct op_info {
     u8 width;         // log2 of the bytes accessed, or number of lanes
 };
 
+// What the letters of a sig stand for: a number type, or VAL_NONE: 'a', the
+// address type of a memory, and ':'.
+extern const u8 sig_letters[128];
+
+static inline valtype_t
+sig_type(char letter)
+{
+    return sig_letters[(u8)letter & 127];
+}
+
+// The type of the result in a sig; VAL_NONE when there is none, or an 'a'.
+valtype_t sig_result(const char *sig);
+
 // Opcodes numbered densely, for tables indexed by opcode.
 #define OP_SLOT(code)                          \
     ((code) < 0x100 ? (code) :                 \
