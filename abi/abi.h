@@ -46,7 +46,7 @@ struct memory_view {
 enum ref_kind {
     REF_FUNC,   // an id of the process's functions
     REF_EXTERN, // any word
-    REF_EXN,    // see kernel/exception.c
+    REF_EXN,    // see runtime/exception.c
     REF_ANY,    // structs, arrays and i31, of which there are none yet, and
                 // what the host makes of its own references
 };

@@ -1,6 +1,6 @@
 // code/abi.c: where arguments and results of a call travel.  One function
 // decides it, for generated code (x64/abi.c) and for calls from C
-// (kernel/call.c).
+// (runtime/call.c).
 
 #include "code/code.h"
 

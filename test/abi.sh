@@ -49,7 +49,7 @@ sed '/^#undef SYSCALL/i\
 SYSCALL(99, handle_close_many, "Too much.",\
         BYTES(a) BYTES(b) BUFFER(c) U32(d))' abi/syscalls.def \
     >"$work/abi/syscalls.def"
-gcc -fsyntax-only -std=c11 -I"$work" -I. kernel/syscall.c 2>"$work/stderr"
+gcc -fsyntax-only -std=c11 -I"$work" -I. sys/syscall.c 2>"$work/stderr"
 says "seven words do not compile" stderr "handle_close_many: too many words"
 
 echo "$passed passed, $failed failed, 0 skipped"

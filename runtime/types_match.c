@@ -1,4 +1,4 @@
-// kernel/types_match.c: types by their canonical ids: those of host functions,
+// runtime/types_match.c: types by their canonical ids: those of host functions,
 // and subtyping between modules (spec 3.3).
 
 #include "kernel/kernel.h"

@@ -1,4 +1,4 @@
-// kernel/process.c: processes: instances, threads and handles that live and die
+// sys/process.c: processes: instances, threads and handles that live and die
 // together.
 //
 // A process that programs run in ends when its main thread returns, when one of

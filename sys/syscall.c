@@ -1,4 +1,4 @@
-// kernel/syscall.c: the module "nebulet": system calls as C functions that
+// sys/syscall.c: the module "nebulet": system calls as C functions that
 // generated code calls directly.
 //
 // For each row of abi/syscalls.def there is call_<name>, which turns raw

@@ -1,4 +1,4 @@
-// kernel/link.c: from the imports of a module to what other instances and the
+// runtime/link.c: from the imports of a module to what other instances and the
 // kernel offer.  Types must match as spec 3.5.2 says; the words of the errors
 // are the official suite's.
 //

@@ -1,4 +1,4 @@
-// kernel/table.c: tables of references.
+// runtime/table.c: tables of references.
 //
 // All entries are words, whatever the table's type: call_indirect finds a
 // function by its id in the process's entries, which never change while threads

@@ -1,4 +1,4 @@
-// kernel/context.c: the vmctx blocks.
+// runtime/vmctx.c: the vmctx blocks.
 //
 // A thread has one block per instance of its process, and an array of them by
 // instance number.  The main thread's (or, in an embedded process, whoever

@@ -1,4 +1,4 @@
-// kernel/code_module.c: bytes to compiled code, once, for all processes.
+// runtime/code_module.c: bytes to compiled code, once, for all processes.
 //
 // The bytes are copied before anybody looks at them, so their owner cannot
 // change them afterwards.  What a compiled module needs for good is in `keep`;

@@ -1,4 +1,4 @@
-// kernel/throw.c: from a throw to its handler.
+// runtime/throw.c: from a throw to its handler.
 //
 // Nothing is done when a try is entered.  A throw walks the frames from the
 // call of the builtin outwards: call_site.try leads to the handlers of a frame.

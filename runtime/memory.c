@@ -1,4 +1,4 @@
-// kernel/memory.c: linear memories.
+// runtime/memory.c: linear memories.
 //
 // A memory lives at the start of a slot of addresses that is large enough for
 // any access that generated code makes without a check (abi/abi.h, design

@@ -1,4 +1,4 @@
-// kernel/segments.c: what fills globals, tables and memories, when an instance
+// runtime/segments.c: what fills globals, tables and memories, when an instance
 // is made (spec 4.5.4) and by table.init and memory.init.
 
 #include "kernel/kernel.h"

@@ -1,4 +1,4 @@
-// kernel/call.c: calls from C into generated code.
+// runtime/call.c: calls from C into generated code.
 //
 // Values come in slots of 16 bytes and travel as code/abi.c says.  One stub of
 // port/x64 makes the call for all types: here is what it finds in registers and

@@ -1,4 +1,4 @@
-// kernel/types.c: one number for each type, the same in all modules.
+// runtime/types.c: one number for each type, the same in all modules.
 //
 // Types are equal when their rec groups are (spec 3.1.3), so whole groups are
 // interned: a group is written as words in which references inside it are

@@ -1,4 +1,4 @@
-// kernel/exception.c: exceptions: making them, and freeing those nobody has.
+// runtime/exception.c: exceptions: making them, and freeing those nobody has.
 //
 // An exception is an object of its process; an exnref is a random cookie of the
 // process over the exception's number, so that the kernel can check it.  There

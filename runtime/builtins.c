@@ -1,4 +1,4 @@
-// kernel/builtins.c: what generated code calls by itself (abi/builtins.def).
+// runtime/builtins.c: what generated code calls by itself (abi/builtins.def).
 //
 // They run on the thread's own stack and may be preempted anywhere.  Their
 // stubs (port/x64/builtin.S) look when they return whether they trapped or the

@@ -1,4 +1,4 @@
-// kernel/instance.c: instances of modules, and calls into them from C.
+// runtime/instance.c: instances of modules, and calls into them from C.
 
 #include "kernel/kernel.h"
 

@@ -1,4 +1,4 @@
-// kernel/user.c: the memory of the program that called.
+// sys/user.c: the memory of the program that called.
 
 #include "kernel/kernel.h"
 

@@ -1,4 +1,4 @@
-// kernel/frame.c: the frames of generated code, from a call outwards.
+// runtime/frame.c: the frames of generated code, from a call outwards.
 //
 // What a frame is says the table row of its function and that of the call in
 // it.  A callee pops its stack arguments, and a tail call may have exchanged

@@ -1,4 +1,4 @@
-// kernel/trap.c: faults of generated code become traps, and traps are reported.
+// runtime/trap.c: faults of generated code become traps; traps are reported.
 //
 // A fault is a trap only at a pc that the running process's code lists as a
 // trap site, and, for memory, only at an address inside the slots of its own
