@@ -34,11 +34,26 @@ def binary(tools, folder, command):
     command["module_type"] = "binary"
 
 
+def unsigned(text, lane):
+    """Numbers are written without a sign, as in wast2json."""
+    if not text.startswith("-"):
+        return text
+    return str(int(text) % (1 << int(lane[1:])))
+
+
 def complete(value):
-    """A null reference names its value, as in wast2json."""
+    """What a value lacks beside that of wast2json: a null reference's value;
+    bits as unsigned numbers."""
     kind = value.get("type", "")
     if kind.startswith("null") and kind.endswith("ref"):
         value.setdefault("value", "null")
+    for choice in value.get("values", []):
+        complete(choice)
+    if kind == "v128":
+        lane = value["lane_type"]
+        value["value"] = [unsigned(v, lane) for v in value["value"]]
+    elif kind in ("i32", "i64", "f32", "f64") and "value" in value:
+        value["value"] = unsigned(value["value"], kind)
 
 
 def convert(tools, script, folder):
@@ -49,7 +64,8 @@ def convert(tools, script, folder):
     for command in content["commands"]:
         if command["type"] == "module" and command.get("module_type") == "text":
             binary(tools, folder, command)
-        for value in command.get("expected", []):
+        arguments = command.get("action", {}).get("args", [])
+        for value in command.get("expected", []) + arguments:
             complete(value)
     target.write_text(json.dumps(content), errors="surrogatepass")
 

@@ -112,7 +112,8 @@ read_limits(struct reader *r, u8 allowed)
         u32 page = read_u32(r);
         if (page >= 64)
             reader_fail(r, at, ERR_MALFORMED, "invalid custom page size");
-        l.page_log2 = (u8)page;
+        else
+            l.page_log2 = (u8)page;
     }
     return l;
 }
