@@ -1,6 +1,6 @@
 // How long work in the kernel keeps the CPU from others.  The linker leads the
-// calls of what turns preemption and interrupts off and on to the functions here
-// (see the Makefile), which note the longest stretch and where it ended.
+// calls of what turns preemption and interrupts off and on to the functions
+// here (see the Makefile), which note the longest stretch and where it ended.
 //
 // A stretch is measured by the work done in it, not by the time gone by.
 
