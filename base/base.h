@@ -267,6 +267,11 @@ bit_clear(u64 *set, u32 index)
     set[index / 64] &= ~(1ull << (index % 64));
 }
 
-// hash.c: 64-bit hash of bytes (FNV-1a with a final mix): for tables, not for
-// secrets.
-u64 hash_bytes(u64 seed, const void *bytes, u64 size);
+// hash.c: 64-bit keyed hash of bytes (SipHash-1-3), the same everywhere for the
+// same key.  Under a random key nobody else can make collisions; who has to use
+// a fixed one bounds what they cost.
+struct hash_key {
+    u64 words[2];
+};
+
+u64 hash_bytes(const struct hash_key *key, const void *bytes, u64 size);

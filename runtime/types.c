@@ -56,7 +56,7 @@ static struct {
     u32 chunk_count;  // that have been opened
     struct list open; // chunks with memory and free ids
     struct list bare; // opened once, without memory now
-    u64 seed;
+    struct hash_key key; // random
 } types = {.lock = {.rank = LOCK_TYPES}};
 
 // --- writing a group as words ------------------------------------------------
@@ -147,7 +147,7 @@ write_group(const struct module *m, u32 first, u32 count, const u32 *ids)
     struct writer w = {g, first, ids};
     for (u32 i = first; i < first + count; i++)
         put_type(&w, &m->types[i]);
-    g->hash = hash_bytes(types.seed, g->words, g->word_count * sizeof(u32));
+    g->hash = hash_bytes(&types.key, g->words, g->word_count * sizeof(u32));
     return g;
 }
 
@@ -484,7 +484,7 @@ types_init(void)
     list_init(&types.bare);
     for (u32 i = 0; i < CHUNKS; i++)
         list_init(&types.chunks[i].link);
-    port_random(&types.seed, sizeof(types.seed));
+    port_random(&types.key, sizeof(types.key));
 }
 
 u32

@@ -122,10 +122,36 @@ TEST(base_format)
     EXPECT_EQ(format(NULL, 0, "%d%%", -12), 4);
 }
 
-TEST(base_hash_differs)
+// Hashes of the bytes 0, 1, 2, ..., as Python 3.11 gives them, whose hash() of
+// bytes is SipHash-1-3 under a key made from PYTHONHASHSEED=1.
+static const struct {
+    u32 size;
+    u64 want;
+} hashes[] = {
+    {1,  0xecd3e5afcecda4b9},
+    {7,  0xfd15e78052a69ddf},
+    {8,  0xc0b5739e7e28dd01},
+    {9,  0x208a1a5a0cbbf778},
+    {15, 0xfa87985f39e97a53},
+    {16, 0x12e9d283f9f37002},
+    {63, 0x542052345bc68274},
+};
+
+TEST(base_hash_is_siphash)
 {
-    EXPECT(hash_bytes(0, "a", 1) != hash_bytes(0, "b", 1));
-    EXPECT(hash_bytes(0, "a", 1) != hash_bytes(1, "a", 1));
+    const struct hash_key key = {
+        {0xaed66ce184be2329, 0xebe9bbf1f1499052}
+    };
+    const struct hash_key other = {
+        {0xaed66ce184be2328, 0xebe9bbf1f1499052}
+    };
+    u8 bytes[64];
+
+    for (u8 i = 0; i < sizeof(bytes); i++)
+        bytes[i] = i;
+    for (u32 i = 0; i < COUNT(hashes); i++)
+        EXPECT_EQ(hash_bytes(&key, bytes, hashes[i].size), hashes[i].want);
+    EXPECT(hash_bytes(&other, bytes, 7) != hash_bytes(&key, bytes, 7));
 }
 
 // --- text from outside -------------------------------------------------------

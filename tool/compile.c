@@ -132,6 +132,19 @@ write_file(const char *path, const void *bytes, u64 size)
     return done;
 }
 
+// A checksum of bytes after those that gave `sum`: FNV-1a, whose values may be
+// compared between versions of the command.
+static u64
+checksum(u64 sum, struct bytes bytes)
+{
+    sum ^= 0xcbf29ce484222325;
+    for (u64 i = 0; i < bytes.size; i++)
+        sum = (sum ^ bytes.ptr[i]) * 0x100000001b3;
+    sum ^= sum >> 32;
+    sum *= 0xd6e8feb86659fd93;
+    return sum ^ sum >> 32;
+}
+
 // Of everything that a module's machine code consists of.  (No struct of a
 // table has padding.)
 static u64
@@ -150,7 +163,7 @@ hash_code(const struct module *m, const struct code *code)
     u64 hash = 0;
 
     for (u32 i = 0; i < COUNT(parts); i++)
-        hash = hash_bytes(hash + parts[i].size, parts[i].ptr, parts[i].size);
+        hash = checksum(hash + parts[i].size, parts[i]);
     return hash;
 }
 

@@ -40,8 +40,8 @@ struct tree_name {
 
 struct tree {
     struct mutex lock;
-    bool writable; // something in it is
-    u64 seed;
+    bool writable;       // something in it is
+    struct hash_key key; // random
     struct tree_name **buckets;
     u64 bucket_count, name_count; // buckets: a power of two
     u64 bytes_left;               // that programs may still take
@@ -119,7 +119,10 @@ touch(struct tree_node *n)
 static struct tree_name **
 bucket(struct tree *tree, const struct tree_node *dir, struct string name)
 {
-    u64 hash = hash_bytes(tree->seed + dir->inode, name.ptr, name.len);
+    const struct hash_key key = {
+        {tree->key.words[0] + dir->inode, tree->key.words[1]}
+    };
+    u64 hash = hash_bytes(&key, name.ptr, name.len);
 
     return &tree->buckets[hash & (tree->bucket_count - 1)];
 }
@@ -412,7 +415,7 @@ tree_new(struct bytes archive, struct error *error)
         return NULL;
     }
     port_memory_info(&available, &total);
-    port_random(&tree->seed, sizeof(tree->seed));
+    port_random(&tree->key, sizeof(tree->key));
     tree->bytes_left = available / 2;
     list_init(&tree->nodes);
     mutex_init(&tree->lock, LOCK_TREE);

@@ -88,8 +88,11 @@ enum {
 static u64
 name_hash(const struct name_set *set, u32 number)
 {
+    static const struct hash_key key = {
+        {0, 0}
+    }; // the same module, the same work
     struct string name = set->exports[number].name;
-    u64 hash = hash_bytes(0, name.ptr, name.len);
+    u64 hash = hash_bytes(&key, name.ptr, name.len);
 
     __builtin_prefetch(&set->slots[hash & set->mask], 1);
     return hash;
