@@ -622,18 +622,19 @@ struct process {
     u32 thread_count; // alive
     u32 last_thread_id;
     u64 thread_ids[THREAD_IDS / 64]; // bits of ids in use, modulo THREAD_IDS
-    struct list tables;
+    struct list exn_tables;          // tables of exnrefs
     u64 table_room; // bytes of addresses that tables have beyond need
     struct instance **instances;
     u32 instance_count, instance_capacity;
     bool adapted; // entries lead to adapt_stub
 
-    // Exceptions by number, under the lock; see exception.c.
-    struct exception **exns;
-    u32 exn_count; // capacity
-    u32 exn_free;  // none below is free
+    // Exceptions by number; changed under exn_mutex, see exception.c.
+    struct mutex exn_mutex;
+    struct exception **exns; // replaced under the lock, too, with exn_count
+    u32 exn_count;           // capacity
+    u32 exn_free;            // none below is free
     u32 exn_cookie;
-    bool exn_grow;
+    u64 exn_sweeps;
 
     struct vmctx **vms; // of the main thread, or of whoever invokes
 
@@ -827,16 +828,16 @@ struct instance *frame_instance(const struct call_frame *f);
 // --- exception.c, throw.c ----------------------------------------------------
 
 struct exception {
-    u64 tag;   // struct tag: id
-    u32 count; // of slots
-    u32 owner; // thread id
-    bool marked;
-    struct exception *next; // in the list of marked ones not yet looked into
+    u64 tag;                // struct tag: id
+    u32 count;              // of slots
+    u32 owner;              // thread id
+    u64 swept;              // the last sweep that found an exnref of it
+    struct exception *next; // in the list of found ones not yet looked into
     u64 slots[][2];
 };
 
-// A new exception's exnref, 0 when there is no memory.  The stack may have
-// exnrefs from `from` on.
+// A new exception's exnref, 0 when there is no memory or the thread was killed.
+// The stack may have exnrefs from `from` on.
 u64 exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
                   const void *from);
 

@@ -273,9 +273,11 @@ table_new(struct live_table **out, struct process *p,
         object_release(&t->object);
         return status;
     }
-    lock(&p->lock);
-    list_append(&p->tables, &t->link);
-    unlock(&p->lock);
+    if (type->kind == REF_EXN) {
+        lock(&p->lock);
+        list_append(&p->exn_tables, &t->link);
+        unlock(&p->lock);
+    }
     *out = t;
     return OK;
 }

@@ -58,10 +58,10 @@ exception_throw(struct vmctx *vm, u32 tag, u64 args,
 {
     u64 exnref = exception_new(vm, tag, (u64(*)[2])args, from);
 
-    if (exnref == 0)
-        thread_trap(TRAP_NO_MEMORY);
-    else
+    if (exnref != 0)
         deliver(vm->instance->process, exnref, from, to);
+    else if (!thread_is_killed())
+        thread_trap(TRAP_NO_MEMORY);
 }
 
 void

@@ -93,7 +93,8 @@ new_with(struct process **out, const char *name, u32 instances, u32 funcs)
     p->lock.rank = LOCK_PROCESS;
     p->handles.lock.rank = LOCK_HANDLES;
     list_init(&p->threads);
-    list_init(&p->tables);
+    list_init(&p->exn_tables);
+    mutex_init(&p->exn_mutex, LOCK_EXCEPTIONS);
     wait_queue_init(&p->done);
     p->instance_capacity = instances;
     p->instances = kernel_alloc(instances * sizeof(*p->instances));

@@ -194,3 +194,29 @@ TEST_KERNEL(latency_of_tables)
     expect_short("table.fill, table.copy, release");
     process_release(p);
 }
+
+// --- exceptions --------------------------------------------------------------
+
+TEST_KERNEL(latency_of_sweeps)
+{
+    struct table_type type = {.kind = REF_EXN, .limits = {.min = 2000000}};
+    struct code_module *code = test_compile("throws");
+    struct extern_ref func;
+    struct live_table *t;
+    struct instance *i;
+    struct process *p;
+    struct error error;
+    enum trap trap;
+    u32 count;
+
+    EXPECT_EQ(process_new_empty(&p, "latency"), OK);
+    EXPECT_EQ(instance_new(&i, p, code, &host_resolver, &error, &trap), OK);
+    EXPECT(instance_export(i, string_of("_start"), &func));
+    EXPECT_EQ(table_new(&t, p, &type, 0), OK);
+    watch();
+    EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), OK);
+    expect_short("a sweep over a table of exnrefs");
+    object_release(&t->object);
+    code_module_release(code);
+    process_release(p);
+}

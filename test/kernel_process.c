@@ -213,6 +213,27 @@ TEST_KERNEL(exceptions_nobody_has_are_freed)
     process_release(p);
 }
 
+// Another thread could have those in the table, so all are kept.
+TEST_KERNEL(exceptions_are_kept_for_other_threads)
+{
+    struct code_module *code = test_compile("throws");
+    struct process *p = NULL;
+    struct instance *i;
+    struct extern_ref func;
+    struct error error;
+    enum trap trap;
+    u32 count;
+
+    EXPECT_EQ(process_new_empty(&p, "throws"), OK);
+    EXPECT_EQ(instance_new(&i, p, code, &host_resolver, &error, &trap), OK);
+    EXPECT(instance_export(i, string_of("_start"), &func));
+    p->thread_count = 2;
+    EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), OK);
+    p->thread_count = 0;
+    code_module_release(code);
+    process_release(p);
+}
+
 TEST_KERNEL(exceptions_stay_with_their_thread)
 {
     expect_report(
