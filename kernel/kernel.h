@@ -235,7 +235,7 @@ enum fault_kind { FAULT_MEMORY, FAULT_UNDEFINED, FAULT_DIVIDE };
 
 struct fault {
     enum fault_kind kind;
-    u64 pc, rsp;
+    u64 pc, rsp, r14;
     u64 address;      // FAULT_MEMORY
     bool absent;      // FAULT_MEMORY: nothing is mapped there
     bool divide_zero; // FAULT_DIVIDE: the divisor was 0
@@ -820,6 +820,10 @@ MUST_USE bool frame_find(struct call_frame *f, struct thread *t, u64 at,
 
 // Go on to the caller of the frame's function; false as above.
 MUST_USE bool frame_next(struct call_frame *f);
+
+// The instance of `code` whose vmctx in t that is, NULL: none.
+struct instance *thread_instance(const struct thread *t, const struct vmctx *vm,
+                                 const struct code_module *code);
 
 // The instance that a frame with handlers runs in, from the vmctx that it
 // keeps.  That is the frame's only if all steps to it were right: else panic.

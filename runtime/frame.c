@@ -85,14 +85,24 @@ frame_next(struct call_frame *f)
 }
 
 struct instance *
-frame_instance(const struct call_frame *f)
+thread_instance(const struct thread *t, const struct vmctx *vm,
+                const struct code_module *code)
 {
-    const struct thread *t = f->thread;
     const struct process *p = t->process;
-    struct vmctx *vm = *(struct vmctx **)(end_of(f) - HANDLER_VMCTX);
 
     for (u32 n = 0; n < p->instance_count; n++)
-        if (t->vms[n] == vm && p->instances[n]->code == f->module)
+        if (p->instances[n]->code == code && t->vms[n] == vm)
             return p->instances[n];
-    panic(__FILE__, __LINE__, "a frame that is none");
+    return NULL;
+}
+
+struct instance *
+frame_instance(const struct call_frame *f)
+{
+    const struct vmctx *vm = *(struct vmctx **)(end_of(f) - HANDLER_VMCTX);
+    struct instance *i = thread_instance(f->thread, vm, f->module);
+
+    if (i == NULL)
+        panic(__FILE__, __LINE__, "a frame that is none");
+    return i;
 }

@@ -2,7 +2,8 @@
 //
 // A fault is a trap only at a pc that the running process's code lists as a
 // trap site, and, for memory, only at an address inside the slots of its own
-// memories.  Everything else is our bug and stops the kernel.
+// memories: those of the instance that runs, whose vmctx is in r14.  Everything
+// else is our bug and stops the kernel.
 
 #include "kernel/kernel.h"
 
@@ -84,30 +85,28 @@ thread_trap(enum trap kind)
 
 // --- faults ------------------------------------------------------------------
 
-// The memory, of an instance of this code, whose slot the address is in.
+// The memory of the instance whose slot the address is in.
 static struct memory *
-memory_at(struct process *p, const struct code_module *code, u64 address)
+memory_at(const struct instance *i, u64 address)
 {
-    for (u32 n = 0; n < p->instance_count; n++) {
-        struct instance *i = p->instances[n];
-        u32 count = i->code == code ? code->module.memory_count : 0;
-        for (u32 k = 0; k < count; k++) {
-            struct memory *m = i->memories[k];
-            if (m != NULL && address - (u64)m->base < m->reserved)
-                return m;
-        }
+    for (u32 k = 0; k < i->code->module.memory_count; k++) {
+        struct memory *m = i->memories[k];
+        if (m != NULL && address - (u64)m->base < m->reserved)
+            return m;
     }
     return NULL;
 }
 
-// The trap that a fault in `code` (NULL: in none of p's) is; TRAP_NONE: not one
+// The trap that a fault in `code` (NULL: in none of t's) is; TRAP_NONE: not one
 // of ours.  *retry: it was the first touch of memory that the program has.
 static enum trap
-classify(struct process *p, const struct code_module *code,
+classify(const struct thread *t, const struct code_module *code,
          const struct fault *f, const struct trap_site *site, bool *retry)
 {
     if (f->kind == FAULT_MEMORY) {
-        struct memory *m = memory_at(p, code, f->address);
+        const struct instance *i =
+            thread_instance(t, (const struct vmctx *)f->r14, code);
+        struct memory *m = i != NULL ? memory_at(i, f->address) : NULL;
         u64 at = m != NULL ? f->address - (u64)m->base : 0;
         if (m == NULL || site == NULL || !f->absent)
             return TRAP_NONE;
@@ -161,7 +160,7 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
     const struct code_module *m = code_module_at(t->process, fault->pc);
     const struct trap_site *site =
         m != NULL ? code_trap(&m->code, fault->pc - (u64)m->text) : NULL;
-    enum trap trap = classify(t->process, m, fault, site, &retry);
+    enum trap trap = classify(t, m, fault, site, &retry);
     if (trap == TRAP_STACK_OVERFLOW)
         retry = (trap = grow_stack(t, m, fault)) == TRAP_NONE;
     if (retry)

@@ -53,9 +53,9 @@ static struct {
     u32 bucket_count, group_count;
     struct canonical *ids; // IDS_MAX reserved
     struct chunk *chunks;
-    u32 chunk_count;  // that have been opened
-    struct list open; // chunks with memory and free ids
-    struct list bare; // opened once, without memory now
+    u32 chunk_count;     // that have been opened
+    struct list open;    // chunks with memory and free ids
+    struct list bare;    // opened once, without memory now
     struct hash_key key; // random
 } types = {.lock = {.rank = LOCK_TYPES}};
 

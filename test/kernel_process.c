@@ -242,6 +242,61 @@ TEST_KERNEL(exceptions_stay_with_their_thread)
                          "    at child (offset 0x", NULL});
 }
 
+// --- faults ------------------------------------------------------------------
+
+// What a fault at `address` is, while `running` runs.
+static enum fault_action
+fault_in(const struct instance *running, u64 address)
+{
+    const struct code *code = code_module_code(running->code);
+    struct thread *t = thread_current();
+    struct process *p = running->process;
+    u64 stack[16] = {0}, barrier;
+    struct fault fault = {
+        .kind = FAULT_MEMORY,
+        .rsp = (u64)stack,
+        .r14 = (u64)p->vms[running->number],
+        .address = address,
+        .absent = true,
+    };
+
+    for (u32 k = 0; k < code->trap_count && fault.pc == 0; k++)
+        if (code->traps[k].trap == TRAP_MEMORY_BOUNDS)
+            fault.pc = (u64)running->code->text + code->traps[k].pc;
+    EXPECT(fault.pc != 0);
+    t->process = p;
+    t->vms = p->vms;
+    t->entry.barrier = 1;
+    enum fault_action action = fault_handle(&fault, &barrier);
+    t->process = NULL;
+    t->vms = NULL;
+    t->entry.barrier = 0;
+    t->entry.leave = LEAVE_NONE;
+    return action;
+}
+
+TEST_KERNEL(faults_are_traps_in_own_slots_only)
+{
+    enum { PAST = 70 * 65536 }; // the memory's end
+    struct code_module *code = test_compile("fill");
+    struct instance *one, *other;
+    struct process *p = NULL;
+    struct error error;
+    enum trap trap;
+
+    EXPECT_EQ(process_new_empty(&p, "slots"), OK);
+    EXPECT_EQ(instance_new(&one, p, code, &host_resolver, &error, &trap), OK);
+    EXPECT_EQ(instance_new(&other, p, code, &host_resolver, &error, &trap), OK);
+    u64 base = (u64)one->memories[0]->base;
+    u64 other_base = (u64)other->memories[0]->base;
+    EXPECT_EQ(fault_in(one, base + PAST), FAULT_UNWIND);
+    EXPECT_EQ(fault_in(one, other_base + PAST), FAULT_PANIC);
+    EXPECT_EQ(fault_in(other, other_base + PAST), FAULT_UNWIND);
+    EXPECT_EQ(fault_in(other, base + PAST), FAULT_PANIC);
+    code_module_release(code);
+    process_release(p);
+}
+
 // --- ending ------------------------------------------------------------------
 
 TEST_KERNEL(kill_endless_loop)

@@ -534,3 +534,21 @@ TEST(metal_nested_fault)
     }
     metal_hooks.fault = NULL;
 }
+
+// Full stacks of faults and interrupts fault, too, instead of running into
+// their neighbours.
+TEST(metal_stacks_have_guards)
+{
+    const struct cpu *cpu = this_cpu();
+    const u8 *fault = (const u8 *)cpu->tss.ist[IST_FAULT - 1];
+
+    for (u32 i = 0; i < IST_COUNT; i++) {
+        const u8 *low = (const u8 *)cpu->tss.ist[i] - TRAP_STACK;
+        EXPECT(can_read(low));
+        EXPECT(!can_read(low - 1));
+    }
+    for (u32 k = 0; k < FAULT_DEPTH; k++)
+        EXPECT(!can_read(fault - k * sizeof(struct trap_stack) - TRAP_STACK -
+                         PAGE_SIZE));
+    EXPECT(can_read((const u8 *)cpu->tss.ist));
+}

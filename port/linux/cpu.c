@@ -261,6 +261,7 @@ describe(int number, const siginfo_t *info, const greg_t *gregs)
         .kind = FAULT_MEMORY,
         .pc = (u64)gregs[REG_RIP],
         .rsp = (u64)gregs[REG_RSP],
+        .r14 = (u64)gregs[REG_R14],
         .address = (u64)info->si_addr,
         .absent = (gregs[REG_ERR] & PRESENT_OR_FETCH) == 0,
     };

@@ -60,6 +60,12 @@ init_gates(void)
     idt[VECTOR_MACHINE_CHECK].ist = IST_MACHINE;
 }
 
+static u64
+stack_end(const struct trap_stack *stack)
+{
+    return (u64)stack->room + sizeof(stack->room);
+}
+
 static void
 init_tss(struct cpu *cpu)
 {
@@ -67,9 +73,9 @@ init_tss(struct cpu *cpu)
 
     for (u32 i = 0; i < IST_COUNT; i++)
         cpu->tss.ist[i] =
-            (u64)cpu->other_stacks[i < IST_FAULT ? i : i - 1] + STACK_OTHER;
+            stack_end(&cpu->other_stacks[i < IST_FAULT ? i : i - 1]);
     cpu->tss.ist[IST_FAULT - 1] =
-        (u64)cpu->fault_stack + sizeof(cpu->fault_stack);
+        stack_end(&cpu->fault_stacks[FAULT_DEPTH - 1]);
     cpu->tss.io_map = sizeof(struct tss);
     cpu->gdt[3] = (sizeof(struct tss) - 1) | (base & 0xffffff) << 16 |
                   0x89ull << 40 | (base >> 24 & 0xff) << 56;
@@ -151,6 +157,15 @@ cpu_init(void)
     load_tables(cpu);
     init_control();
     init_vectors();
+}
+
+const u8 *
+cpu_guard(u32 n)
+{
+    if (n < FAULT_DEPTH)
+        return first_cpu.fault_stacks[n].guard;
+    n -= FAULT_DEPTH;
+    return n < IST_COUNT - 1 ? first_cpu.other_stacks[n].guard : NULL;
 }
 
 // --- kernel/port.h -----------------------------------------------------------

@@ -225,9 +225,14 @@ enum {
 
 enum {
     FAULT_DEPTH = 3, // faults while handling faults
-    STACK_FAULT = 16 * 1024,
-    STACK_OTHER = 16 * 1024,
+    TRAP_STACK = 16 * 1024,
 };
+
+// The guard is absent (space_init): a stack that is full faults.
+struct trap_stack {
+    u8 guard[PAGE_SIZE];
+    u8 room[TRAP_STACK];
+} __attribute__((aligned(PAGE_SIZE)));
 
 struct tss {
     u32 reserved0;
@@ -245,8 +250,8 @@ struct cpu {
     u64 armed;    // when the timer will ring, at or before that
     u64 gdt[5];
     struct tss tss;
-    u8 fault_stack[FAULT_DEPTH * STACK_FAULT] __attribute__((aligned(64)));
-    u8 other_stacks[IST_COUNT - 1][STACK_OTHER] __attribute__((aligned(64)));
+    struct trap_stack fault_stacks[FAULT_DEPTH]; // the last is used first
+    struct trap_stack other_stacks[IST_COUNT - 1];
 };
 
 static inline struct cpu *
@@ -260,6 +265,9 @@ this_cpu(void)
 
 // Make this CPU, the first, ready for faults and interrupts.
 void cpu_init(void);
+// The n-th guard of its stacks, in the order of addresses; NULL: there are no
+// more.
+const u8 *cpu_guard(u32 n);
 
 extern u32 vector_state_size; // bytes that preempt_start saves
 

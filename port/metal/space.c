@@ -436,6 +436,20 @@ map_direct(u64 start, u64 end, u64 flags)
     map_or_die(DIRECT_BASE + start, start, end - start, flags | PAGE_NO_EXEC);
 }
 
+// All but the guards of stacks.
+static void
+map_data(void)
+{
+    const u64 flags = PAGE_WRITE | PAGE_NO_EXEC;
+    const u8 *start = rodata_end, *guard;
+
+    for (u32 n = 0; (guard = cpu_guard(n)) != NULL; n++) {
+        map_image(start, guard, flags);
+        start = guard + PAGE_SIZE;
+    }
+    map_image(start, image_end, flags);
+}
+
 // The kernel's text is nowhere writable: the direct map leaves the image out;
 // and the initrd is only read.
 void
@@ -456,7 +470,7 @@ space_init(const struct boot_info *info)
     map_direct(initrd, initrd_end, SEALED_FLAGS);
     map_image(text_start, text_end, 0);
     map_image(text_end, rodata_end, PAGE_NO_EXEC);
-    map_image(rodata_end, image_end, PAGE_WRITE | PAGE_NO_EXEC);
+    map_data();
     __asm__ volatile("mov %0, %%cr3"
                      :
                      : "r"((u64)tables_top - DIRECT_BASE)

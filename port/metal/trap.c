@@ -84,7 +84,7 @@ describe_fault(struct fault *fault, const struct trap_frame *f)
                     f->rsi, f->rdi, f->r8,  f->r9,  f->r10, f->r11,
                     f->r12, f->r13, f->r14, f->r15};
 
-    *fault = (struct fault){.pc = f->rip, .rsp = f->rsp};
+    *fault = (struct fault){.pc = f->rip, .rsp = f->rsp, .r14 = f->r14};
     switch (f->vector) {
     case VECTOR_PAGE_FAULT:
         fault->kind = FAULT_MEMORY;
@@ -112,7 +112,7 @@ handle_fault(struct trap_frame *f)
 
     if (++cpu->fault_depth == FAULT_DEPTH || !describe_fault(&fault, f))
         give_up(f);
-    cpu->tss.ist[IST_FAULT - 1] -= STACK_FAULT;
+    cpu->tss.ist[IST_FAULT - 1] -= sizeof(struct trap_stack);
     switch (fault_handle(&fault, &barrier)) {
     case FAULT_RETRY:
         f->rip = fault.pc;
@@ -125,7 +125,7 @@ handle_fault(struct trap_frame *f)
     case FAULT_PANIC:
         give_up(f);
     }
-    cpu->tss.ist[IST_FAULT - 1] += STACK_FAULT;
+    cpu->tss.ist[IST_FAULT - 1] += sizeof(struct trap_stack);
     cpu->fault_depth--;
 }
 
