@@ -1,52 +1,103 @@
 // tool/host.c: files, memory and messages of the host.
 
+#include "port/linux/stream.h"
 #include "tool/tool.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <unistd.h>
 
-// One line with whatever is inserted made safe to show.
-static void
-put_line(FILE *to, const char *before, const char *text, va_list list)
+// --- messages ----------------------------------------------------------------
+
+static u64 start_ms;
+static u64 patience_ms = UINT64_MAX; // of our age: complain_until
+
+void
+complain_until(u64 age_ms)
 {
-    char *line, *safe;
+    patience_ms = age_ms;
+}
+
+// Wait until a stream takes more; false when the time is up.
+static bool
+wait_for_room(const struct host_stream *s)
+{
+    struct pollfd fds = {.fd = host_stream_fd(s), .events = POLLOUT};
+    u64 age = host_age_ms();
+
+    if (age >= patience_ms)
+        return false;
+    return poll(&fds, 1, (int)MIN(patience_ms - age, (u64)INT32_MAX)) != 0;
+}
+
+// Whoever reads stderr may have stopped, and we may have a time limit.
+static void
+put_stderr(const char *text, u64 size)
+{
+    struct host_stream s;
+    status_t status = OK;
+    u64 count;
+
+    host_stream_open(&s, STDERR_FILENO);
+    while (size > 0 && (status == OK || status == ERR_SHOULD_WAIT)) {
+        status = host_stream_write(&s, text, size, &count);
+        text += count;
+        size -= count;
+        if (status == ERR_SHOULD_WAIT && !wait_for_room(&s))
+            break;
+    }
+    host_stream_close(&s);
+}
+
+// One line with whatever is inserted made safe to show; owned by the caller.
+static char *
+safe_line(const char *before, const char *text, va_list list, u64 *size)
+{
+    char *line;
 
     if (vasprintf(&line, text, list) < 0)
         panic(__FILE__, __LINE__, "out of memory");
-    u32 len = format_safe(NULL, 0, "%s", line);
-    safe = malloc(len + 1ull);
+    *size = format_safe(NULL, 0, "%s%s", before, line) + 1ull;
+    char *safe = malloc(*size);
     assert(safe != NULL);
-    format_safe(safe, len + 1ull, "%s", line);
-    fprintf(to, "%s%s\n", before, safe);
+    format_safe(safe, *size, "%s%s", before, line);
+    safe[*size - 1] = '\n'; // instead of the NUL
     free(line);
-    free(safe);
+    return safe;
 }
 
 void
 complain(const char *text, ...)
 {
     va_list list;
+    u64 size;
 
     fflush(stdout);
     va_start(list, text);
-    put_line(stderr, "nebulet: ", text, list);
+    char *line = safe_line("nebulet: ", text, list, &size);
     va_end(list);
+    put_stderr(line, size);
+    free(line);
 }
 
 void
 tell(const char *text, ...)
 {
     va_list list;
+    u64 size;
 
     va_start(list, text);
-    put_line(stdout, "", text, list);
+    char *line = safe_line("", text, list, &size);
     va_end(list);
+    fwrite(line, 1, size, stdout);
+    free(line);
 }
 
-static u64 start_ms;
+// --- time --------------------------------------------------------------------
 
 u64
 host_now_ms(void)

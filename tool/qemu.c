@@ -25,7 +25,6 @@
 enum {
     ARG_MAX_COUNT = 64,
     PROBE_MS = 700,
-    GRACE_MS = 150, // after the programs' own time limit
     STATUS_TIMEOUT = 124,
     STATUS_NO_QEMU = 127,
 };

@@ -301,6 +301,8 @@ run_command(struct words words)
     int status = parse(&run, words);
     if (status != OPTIONS_READ)
         return status;
+    if (run.timeout_ms > 0)
+        complain_until(run.timeout_ms + GRACE_MS);
     if (!pack(&tar, &run)) {
         buffer_free(&tar);
         return 1;

@@ -19,6 +19,13 @@
 void complain(const char *text, ...) PRINTF(1, 2);
 void tell(const char *text, ...) PRINTF(1, 2);
 
+// What the programs' own time limit takes to end them, before we do.
+enum { GRACE_MS = 150 };
+
+// From this age of the command on (milliseconds), what stderr does not take at
+// once is dropped; before, complain() waits for its reader.
+void complain_until(u64 age_ms);
+
 // Milliseconds of the monotonic clock, and since the command was started.
 u64 host_now_ms(void);
 u64 host_age_ms(void);
@@ -174,7 +181,7 @@ struct qemu_options {
     const char *machine; // "microvm" or "q35"
     const char *append;  // kernel command line
     u32 memory_mib;
-    u64 timeout_ms; // of the command's age, 0 = none
+    u64 timeout_ms; // of the command's age, 0: none
 };
 
 // Boot the kernel with an initrd, connect the terminal, return the exit status

@@ -9,10 +9,8 @@ done
 
 # --- writing to a reader that has stopped ----------------------------------------
 
-# On metal stderr is the host command's, too.
-wheres="stdout both"
-[ "$port" = metal ] && wheres=stdout
-for where in $wheres; do
+# On metal "both" is also about what the host command itself has to say.
+for where in stdout both; do
     check "kill: $where not read" 124 sh test/programs/stopped.sh $where \
         $run --timeout 500ms "$work/spam.wasm"
 done
