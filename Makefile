@@ -152,9 +152,9 @@ $(KERNEL_WASM): $(OUT)/%.wasm: %.wat Makefile
 	@echo "  WAT $@"; wat2wasm --debug-names --enable-threads --enable-exceptions \
 	    --enable-tail-call $< -o $@
 
-$(OUT)/san/test/kernel_wasm.c.o $(OUT)/metal/test/kernel_wasm.c.o: $(KERNEL_WASM)
+$(OUT)/san/test/kernel_wasm.c.o $(OUT)/checked/test/kernel_wasm.c.o: $(KERNEL_WASM)
 $(OUT)/san/test/kernel_wasm.c.o: SAN += -Wa,-I$(OUT)/test
-$(OUT)/metal/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
+$(OUT)/checked/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
 
 $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 	@echo "  LD $@"; $(CC) $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
@@ -243,11 +243,20 @@ $(OUT)/metal/libnebulet.a: $(call objects,metal,$(filter-out port/metal,$(METAL)
 	@rm -f $@
 	@ar rcs $@ $^
 
+# The same with the checks of NEBULET_CHECKED, for the kernel's own tests.
+$(OUT)/checked/%.o: % Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $< (metal, checked)"; $(CC) $(KERNEL) -DNEBULET_CHECKED -c $< -o $@
+
+$(OUT)/checked/libnebulet.a: $(call objects,checked,$(filter-out port/metal,$(METAL)))
+	@rm -f $@
+	@ar rcs $@ $^
+
 # The port with a kernel that runs test/metal_*.c: what these define is not
 # taken from the library.
 PORT_TEST := test/image.c $(wildcard test/metal_*.c) $(call sources,port/metal)
 
-$(OUT)/port-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(PORT_TEST)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
+$(OUT)/port-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(PORT_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL)
 
 # The whole kernel with the boot_run of test/boot.c: test scripts instead of
@@ -265,7 +274,7 @@ KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_commit_promised \
                -Wl,--wrap=port_promise,--wrap=port_memory_info,--wrap=port_log \
                $(LATENCY_WRAP)
 
-$(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(KERNEL_TEST)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
+$(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(KERNEL_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL) $(KERNEL_WRAP)
 
 # --- programs ------------------------------------------------------------------

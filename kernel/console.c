@@ -26,7 +26,7 @@ static struct {
     struct lock lock;
     u8 bytes[INPUT_SIZE];
     u32 at, end;
-} input = {.lock = {.rank = LOCK_INPUT}};
+} input = {.lock = LOCK_INIT(INPUT)};
 
 void
 console_init(void)

@@ -73,6 +73,12 @@ take_slot(struct handle_table *t, u32 *out)
     return OK;
 }
 
+void
+handle_table_init(struct handle_table *t)
+{
+    lock_init(&t->lock, LOCK_HANDLES);
+}
+
 status_t
 handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
 {

@@ -43,7 +43,7 @@ static struct {
     struct list with_room[CLASSES]; // slabs, once `ready`
     bool ready;
     u64 in_use, held; // bytes, atomic
-} heap = {.lock = {.rank = LOCK_HEAP}};
+} heap = {.lock = LOCK_INIT(HEAP)};
 
 _Static_assert(sizeof(struct header) == ALIGN, "blocks stay aligned");
 _Static_assert(SMALL_MAX <= SLAB - SLAB_STEP, "every slab has a block");

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "code/code.h"
+#include "kernel/lock.h"
 #include "kernel/port.h"
 
 struct thread;
@@ -142,58 +143,6 @@ MUST_USE status_t thread_sleep_until(u64 deadline_ns);
 MUST_USE void *kernel_alloc(u64 size);
 void kernel_free(void *ptr);
 
-// --- locks (lock.c, mutex.c) -------------------------------------------------
-
-// The rank of a lock: see kernel/locks.def.  Locks of tests have none.
-enum lock_rank {
-    LOCK_UNRANKED,
-#define LOCK(id, kind, what) LOCK_##id,
-#include "kernel/locks.def"
-    LOCK_COUNT
-};
-
-// A spin lock: for a few instructions, never over a wait.  Taken with
-// preemption off (lock) or, where interrupts take it too, with interrupts off
-// (lock_irq).
-struct lock {
-    u32 held;
-    u32 rank; // enum lock_rank; {.rank = LOCK_...} is a lock that is free
-};
-
-// May a lock of this rank be taken while those in the bit set are held?
-MUST_USE bool lock_order_allows(u64 held, enum lock_rank rank);
-
-void preempt_disable(void);
-void preempt_enable(void);
-void lock(struct lock *l);
-void unlock(struct lock *l);
-MUST_USE bool lock_irq(struct lock *l); // whether interrupts were on
-void lock_irq_nested(struct lock *l);   // interrupts are off already
-void unlock_irq(struct lock *l, bool on);
-
-struct wait_queue {
-    struct lock lock; // taken with interrupts off
-    struct list waiters;
-};
-
-// A sleeping lock: for work of any length.  Those who want it are served in
-// turn; none may hold a spin lock.
-struct mutex {
-    struct wait_queue queue; // its lock guards the rest
-    struct thread *owner;    // NULL: free or passed
-    bool passed;             // to one that was woken and has not run yet
-    u32 rank;                // enum lock_rank
-};
-
-void mutex_init(struct mutex *m, enum lock_rank rank);
-// OK, or ERR_KILLED: the thread was killed and does not have it.
-MUST_USE status_t mutex_lock(struct mutex *m);
-// Also for a killed thread, which has to give something back.  All who hold
-// this mutex let go of it soon, whatever happens.
-void mutex_lock_always(struct mutex *m);
-void mutex_unlock(struct mutex *m);
-bool mutex_held(const struct mutex *m); // by the calling thread
-
 // --- console (console.c) -----------------------------------------------------
 
 // Write all of it.  *count is what the host took, less than `size` only on an
@@ -316,6 +265,8 @@ struct handle_table {
     u32 rested; // of those that have had all generations
     u32 used;
 };
+
+void handle_table_init(struct handle_table *t); // of zeroed memory
 
 // A new handle; takes a reference of its own.
 MUST_USE status_t handle_new(struct handle_table *t, struct object *o,

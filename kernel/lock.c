@@ -1,4 +1,4 @@
-// kernel/lock.c: spin locks and preemption.
+// kernel/lock.c: spin locks, and the order of all locks.
 //
 // Builds for tests check their order (kernel/locks.def).  A CPU has a bit set
 // of the ranks that are held on it: who holds a spin lock stays on its CPU, and
@@ -7,64 +7,78 @@
 
 #include "kernel/kernel.h"
 
-void
-preempt_disable(void)
-{
-    thread_current()->preempt_count++;
-    __asm__ volatile("" ::: "memory");
-}
-
-void
-preempt_enable(void)
-{
-    struct thread *t = thread_current();
-
-    __asm__ volatile("" ::: "memory");
-    assert(t->preempt_count > 0);
-    if (--t->preempt_count == 0 && t->resched) {
-        bool on = port_interrupts_off();
-        if (on && t->resched)
-            sched_preempt(); // clears it
-        port_interrupts_restore(on);
-    }
-}
-
 // --- the order ---------------------------------------------------------------
 
 static u64 held[CPU_MAX];
 
-bool
-lock_order_allows(u64 ranks, enum lock_rank rank)
-{
-    return rank == LOCK_UNRANKED || ranks >> rank == 0;
-}
+static const struct {
+    bool spin;
+    const char *out_of_order;
+} ranks[LOCK_COUNT] = {
+#define MUTEX false
+#define SPIN  true
+#define LOCK(id, kind, what) \
+    [LOCK_##id] = {kind, "a lock is taken out of order: " what},
+#include "kernel/locks.def"
+#undef MUTEX
+#undef SPIN
+};
 
 _Static_assert(LOCK_COUNT <= 64, "a bit each");
+
+bool
+lock_order_allows(u64 taken, enum lock_rank rank)
+{
+    return taken >> rank == 0;
+}
+
+void
+lock_order_check(u64 taken, u32 rank, bool spin)
+{
+    if (rank == LOCK_NONE || rank >= LOCK_COUNT || ranks[rank].spin != spin)
+        panic(__FILE__, __LINE__, "a lock without a rank");
+    if (!lock_order_allows(taken, (enum lock_rank)rank))
+        panic(__FILE__, __LINE__, ranks[rank].out_of_order);
+}
 
 // Interrupts or preemption are off.
 static void
 note_taken(const struct lock *l)
 {
-    u64 *ranks = &held[port_cpu_id()];
+    u64 *taken;
 
-    if (!CHECKED || l->rank == LOCK_UNRANKED)
+    if (!CHECKED)
         return;
-    if (!lock_order_allows(*ranks, (enum lock_rank)l->rank))
-        panic(__FILE__, __LINE__, "a lock is taken out of order");
-    *ranks |= 1ull << l->rank;
+    taken = &held[port_cpu_id()];
+    lock_order_check(*taken, l->rank, true);
+    *taken |= 1ull << l->rank;
 }
 
 static void
 note_released(const struct lock *l)
 {
-    if (CHECKED && l->rank != LOCK_UNRANKED)
+    if (CHECKED)
         held[port_cpu_id()] &= ~(1ull << l->rank);
+}
+
+bool
+lock_held(const struct lock *l)
+{
+    bool taken = __atomic_load_n(&l->held, __ATOMIC_RELAXED) != 0;
+
+    return taken && (!CHECKED || held[port_cpu_id()] >> l->rank & 1);
 }
 
 // --- spinning ----------------------------------------------------------------
 
-static void
-spin(struct lock *l)
+void
+lock_init(struct lock *l, enum lock_rank rank)
+{
+    *l = (struct lock){.rank = rank};
+}
+
+void
+lock_irq_nested(struct lock *l)
 {
     note_taken(l);
     while (__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE) != 0)
@@ -73,19 +87,11 @@ spin(struct lock *l)
 }
 
 void
-lock(struct lock *l)
-{
-    preempt_disable();
-    spin(l);
-}
-
-void
-unlock(struct lock *l)
+unlock_irq_nested(struct lock *l)
 {
     assert(l->held);
     note_released(l);
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
-    preempt_enable();
 }
 
 bool
@@ -93,21 +99,20 @@ lock_irq(struct lock *l)
 {
     bool on = port_interrupts_off();
 
-    spin(l);
+    lock_irq_nested(l);
     return on;
-}
-
-void
-lock_irq_nested(struct lock *l)
-{
-    spin(l);
 }
 
 void
 unlock_irq(struct lock *l, bool on)
 {
-    assert(l->held);
+    unlock_irq_nested(l);
+    port_interrupts_restore(on);
+}
+
+void
+lock_break(struct lock *l)
+{
     note_released(l);
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
-    port_interrupts_restore(on);
 }

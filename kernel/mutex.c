@@ -20,8 +20,8 @@ mutex_lock(struct mutex *m)
     struct thread *t = thread_current();
 
     assert(m->owner != t && t->preempt_count == 0);
-    if (CHECKED && !lock_order_allows(t->mutexes, (enum lock_rank)m->rank))
-        panic(__FILE__, __LINE__, "a mutex is taken out of order");
+    if (CHECKED)
+        lock_order_check(t->mutexes, m->rank, false);
     bool on = lock_irq(&m->queue.lock);
     status_t status = OK;
 
@@ -32,7 +32,7 @@ mutex_lock(struct mutex *m)
     if (status == OK) {
         m->owner = t;
         m->passed = false;
-        if (CHECKED && m->rank != LOCK_UNRANKED)
+        if (CHECKED)
             t->mutexes |= 1ull << m->rank;
     }
     unlock_irq(&m->queue.lock, on);
@@ -52,7 +52,7 @@ mutex_unlock(struct mutex *m)
     bool on = lock_irq(&m->queue.lock);
 
     assert(m->owner == thread_current());
-    if (CHECKED && m->rank != LOCK_UNRANKED)
+    if (CHECKED)
         m->owner->mutexes &= ~(1ull << m->rank);
     m->owner = NULL;
     m->passed = wait_queue_wake(&m->queue, 0, 1) > 0;

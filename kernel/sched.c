@@ -318,7 +318,7 @@ void
 sched_init(struct thread *first)
 {
     for (u32 i = 0; i < CPU_MAX; i++) {
-        cpus[i].lock.rank = LOCK_CPU;
+        lock_init(&cpus[i].lock, LOCK_CPU);
         list_init(&cpus[i].ready);
         list_init(&cpus[i].woken);
     }

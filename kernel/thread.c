@@ -15,7 +15,7 @@ static struct {
     struct lock lock;
     u8 *stacks[POOL_MAX];
     u32 count;
-} pool = {.lock = {.rank = LOCK_STACKS}};
+} pool = {.lock = LOCK_INIT(STACKS)};
 
 // --- the running thread ------------------------------------------------------
 

@@ -10,7 +10,7 @@ static struct timer_heap {
     struct lock lock;
     struct timer *root;
     u64 next; // atomic: the deadline of the root, read without the lock
-} heaps[CPU_MAX] = {[0 ... CPU_MAX - 1] = {.lock = {.rank = LOCK_TIMERS}}};
+} heaps[CPU_MAX] = {[0 ... CPU_MAX - 1] = {.lock = LOCK_INIT(TIMERS)}};
 
 // heap->lock is held.
 static void

@@ -11,7 +11,7 @@
 void
 wait_queue_init(struct wait_queue *q)
 {
-    q->lock = (struct lock){.rank = LOCK_WAIT};
+    lock_init(&q->lock, LOCK_WAIT);
     list_init(&q->waiters);
 }
 

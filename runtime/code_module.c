@@ -82,7 +82,7 @@ static struct {
     struct lock lock;
     bool kept;
     struct scratch scratch;
-} spare = {.lock = {.rank = LOCK_SCRATCH}};
+} spare = {.lock = LOCK_INIT(SCRATCH)};
 
 static void
 scratch_free(struct scratch *s)

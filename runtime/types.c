@@ -57,7 +57,7 @@ static struct {
     struct list open;    // chunks with memory and free ids
     struct list bare;    // opened once, without memory now
     struct hash_key key; // random
-} types = {.lock = {.rank = LOCK_TYPES}};
+} types = {.lock = LOCK_INIT(TYPES)};
 
 // --- writing a group as words ------------------------------------------------
 

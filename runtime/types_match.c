@@ -15,7 +15,7 @@ struct host_type {
 static struct {
     struct lock lock;
     struct host_type *first;
-} hosts = {.lock = {.rank = LOCK_HOSTS}};
+} hosts = {.lock = LOCK_INIT(HOSTS)};
 
 enum { HOST_VALUES = 32 };
 

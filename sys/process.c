@@ -90,8 +90,8 @@ new_with(struct process **out, const char *name, u32 instances, u32 funcs)
         return ERR_NO_MEMORY;
     object_init(&p->object, &process_type);
     format_safe(p->name, sizeof(p->name), "%s", name);
-    p->lock.rank = LOCK_PROCESS;
-    p->handles.lock.rank = LOCK_HANDLES;
+    lock_init(&p->lock, LOCK_PROCESS);
+    handle_table_init(&p->handles);
     list_init(&p->threads);
     list_init(&p->exn_tables);
     mutex_init(&p->exn_mutex, LOCK_EXCEPTIONS);

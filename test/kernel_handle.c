@@ -12,9 +12,19 @@ new_object(void)
     return &m->object;
 }
 
-TEST_KERNEL(handle_misuse)
+static struct handle_table *
+new_table(void)
 {
     struct handle_table *t = kernel_alloc(sizeof(*t));
+
+    assert(t != NULL);
+    handle_table_init(t);
+    return t;
+}
+
+TEST_KERNEL(handle_misuse)
+{
+    struct handle_table *t = new_table();
     struct object *o = new_object(), *got;
     handle_t h, weak;
 
@@ -44,7 +54,7 @@ TEST_KERNEL(handle_misuse)
 
 TEST_KERNEL(handle_old_names_stay_dead)
 {
-    struct handle_table *t = kernel_alloc(sizeof(*t));
+    struct handle_table *t = new_table();
     struct object *o = new_object();
     handle_t first, again;
 
@@ -63,7 +73,7 @@ TEST_KERNEL(handle_old_names_stay_dead)
 
 TEST_KERNEL(handle_table_is_bounded)
 {
-    struct handle_table *t = kernel_alloc(sizeof(*t));
+    struct handle_table *t = new_table();
     struct object *o = new_object();
     u32 count = 0;
     handle_t h;

@@ -105,8 +105,8 @@ test_log(char *to, u64 size, void (*run)(void))
 
 // --- planted faults: locks out of order are found ----------------------------
 
-static struct lock outer = {.rank = LOCK_PROCESS};
-static struct lock inner = {.rank = LOCK_HEAP};
+static struct lock outer = LOCK_INIT(PROCESS);
+static struct lock inner = LOCK_INIT(HEAP);
 
 static void
 in_order(void)
@@ -147,6 +147,28 @@ sleep_while_spinning(void)
     EXPECT_EQ(mutex_lock(&tree), OK);
 }
 
+static void
+without_rank(void)
+{
+    struct lock l = {0};
+
+    lock(&l);
+}
+
+static void
+of_a_mutex(void)
+{
+    struct lock l = LOCK_INIT(FILE);
+
+    lock(&l);
+}
+
+static void
+not_held(void)
+{
+    assert_held(&outer);
+}
+
 // Does it end in a panic, in a process of its own?
 static bool
 panics(void (*run)(void))
@@ -171,4 +193,7 @@ TEST_KERNEL(lock_order_is_checked)
     EXPECT(panics(out_of_order));
     EXPECT(panics(mutexes_out_of_order));
     EXPECT(panics(sleep_while_spinning));
+    EXPECT(panics(without_rank));
+    EXPECT(panics(of_a_mutex));
+    EXPECT(panics(not_held));
 }

@@ -39,7 +39,7 @@ TEST_KERNEL(mutex_excludes)
     struct thread *threads[8];
 
     shared.inside = shared.wrong = shared.count = 0;
-    mutex_init(&shared.mutex, LOCK_UNRANKED);
+    mutex_init(&shared.mutex, LOCK_FILE);
     for (u32 i = 0; i < 8; i++) {
         EXPECT_EQ(thread_new(&threads[i], NULL, count_inside, NULL), OK);
         sched_start(threads[i]);
@@ -67,7 +67,7 @@ TEST_KERNEL(mutex_serves_in_order_and_lets_die)
     struct thread *threads[8];
 
     shared.next = 0;
-    mutex_init(&shared.mutex, LOCK_UNRANKED);
+    mutex_init(&shared.mutex, LOCK_FILE);
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     EXPECT(mutex_held(&shared.mutex));
     for (u64 i = 0; i < 8; i++) {
@@ -104,7 +104,7 @@ TEST_KERNEL(mutex_can_be_had_to_give_back)
     struct thread *t;
 
     shared.count = 0;
-    mutex_init(&shared.mutex, LOCK_UNRANKED);
+    mutex_init(&shared.mutex, LOCK_FILE);
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     EXPECT_EQ(thread_new(&t, NULL, give_back, &status), OK);
     sched_start(t);
@@ -131,5 +131,4 @@ TEST_KERNEL(lock_order_is_the_table)
     EXPECT(!lock_order_allows(heap, LOCK_PROCESS));
     EXPECT(!lock_order_allows(process, LOCK_PROCESS)); // two of one rank
     EXPECT(!lock_order_allows(1ull << LOCK_TREE, LOCK_FILE));
-    EXPECT(lock_order_allows(process, LOCK_UNRANKED));
 }

@@ -127,6 +127,12 @@ thread_run_until(void (*run)(void *arg), void *arg, u64 deadline_ns)
 // --- locks: there is one thread ----------------------------------------------
 
 void
+lock_init(struct lock *l, enum lock_rank rank)
+{
+    *l = (struct lock){.rank = rank};
+}
+
+void
 lock(struct lock *l)
 {
     assert(!l->held);

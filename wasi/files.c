@@ -187,7 +187,7 @@ wasi_attach(struct process *p, const struct wasi_setup *setup)
     w->started_ns = port_monotonic_ns();
     list_init(&w->open);
     mutex_init(&w->walking, LOCK_WALKING);
-    w->lock.rank = LOCK_FILES;
+    lock_init(&w->lock, LOCK_FILES);
     process_set_personality(p, &wasi_personality, w);
     errno_t error = install_streams(w, setup->terminals);
     for (u32 i = 0; i < setup->preopen_count && error == WASI_SUCCESS; i++)

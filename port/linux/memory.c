@@ -27,10 +27,10 @@ enum {
 
 // Which units of a region of addresses are taken.
 struct units {
+    struct lock lock;
     u64 *used; // bit set
     u32 count;
     u32 next; // where to look first
-    u32 lock;
 };
 
 static u64 arena_used[ARENA_WORDS], slots_used[GRANULES / 64];
@@ -40,17 +40,21 @@ static struct {
     struct units units;
 } arena =
     {
-        .units = {.used = arena_used, .count = ARENA_PAGES}
+        .units = {.lock = LOCK_INIT(ADDRESSES),
+                  .used = arena_used,
+                  .count = ARENA_PAGES}
 },
-  slots = {.units = {.used = slots_used}};
+  slots = {.units = {.lock = LOCK_INIT(ADDRESSES), .used = slots_used}};
 
 static u64 commits_left = UINT64_MAX; // linux_fail_commits
 
 // The one count of memory, in pages; used + promised <= limit.
 static struct {
-    struct units committed; // a bit for each page of the addresses
+    u64 *committed; // a bit for each page of the addresses
     u64 limit, used, promised;
 } account;
+
+static struct lock account_lock = LOCK_INIT(FRAMES);
 
 void
 linux_fail_commits(u64 after)
@@ -59,23 +63,6 @@ linux_fail_commits(u64 after)
 }
 
 // --- units -------------------------------------------------------------------
-
-static bool
-units_lock(struct units *u)
-{
-    bool on = port_interrupts_off();
-
-    while (__atomic_exchange_n(&u->lock, 1, __ATOMIC_ACQUIRE) != 0)
-        __builtin_ia32_pause();
-    return on;
-}
-
-static void
-units_unlock(struct units *u, bool on)
-{
-    __atomic_store_n(&u->lock, 0, __ATOMIC_RELEASE);
-    port_interrupts_restore(on);
-}
 
 // The first free run of `count` units at or after `from`, or u->count.
 static u32
@@ -97,7 +84,7 @@ units_take(struct units *u, u64 count, u32 *first)
 {
     if (count == 0 || count > u->count)
         return false;
-    bool on = units_lock(u);
+    bool on = lock_irq(&u->lock);
     u32 unit = find_run(u, u->next, (u32)count);
 
     if (unit == u->count)
@@ -108,7 +95,7 @@ units_take(struct units *u, u64 count, u32 *first)
             bit_set(u->used, i);
         u->next = unit + (u32)count;
     }
-    units_unlock(u, on);
+    unlock_irq(&u->lock, on);
     *first = unit;
     return found;
 }
@@ -116,12 +103,12 @@ units_take(struct units *u, u64 count, u32 *first)
 static void
 units_give(struct units *u, u32 first, u64 count)
 {
-    bool on = units_lock(u);
+    bool on = lock_irq(&u->lock);
 
     for (u32 i = first; i < first + count; i++)
         bit_clear(u->used, i);
     u->next = MIN(u->next, first);
-    units_unlock(u, on);
+    unlock_irq(&u->lock, on);
 }
 
 // --- addresses ---------------------------------------------------------------
@@ -195,7 +182,7 @@ static void
 note_committed(u64 page, u64 end)
 {
     for (; page < end; page++)
-        account.committed.used[page / 64] |= 1ull << page % 64;
+        account.committed[page / 64] |= 1ull << page % 64;
 }
 
 // Note that the pages are not committed; how many were.  Words of 64 at once,
@@ -206,7 +193,7 @@ note_decommitted(u64 page, u64 end)
     u64 gone = 0;
 
     while (page < end) {
-        u64 *word = &account.committed.used[page / 64];
+        u64 *word = &account.committed[page / 64];
 
         if (page % 64 == 0 && end - page >= 64) {
             if (*word != 0) {
@@ -229,7 +216,7 @@ uncommitted(u64 page, u64 end)
     u64 count = 0;
 
     for (; page < end; page++)
-        count += !(account.committed.used[page / 64] >> page % 64 & 1);
+        count += !(account.committed[page / 64] >> page % 64 & 1);
     return count;
 }
 
@@ -237,7 +224,7 @@ uncommitted(u64 page, u64 end)
 static bool
 charge(u64 first, u64 end, struct port_promise *p)
 {
-    bool on = units_lock(&account.committed);
+    bool on = lock_irq(&account_lock);
     u64 count = uncommitted(first, end);
     u64 usable =
         p != NULL ?
@@ -253,18 +240,18 @@ charge(u64 first, u64 end, struct port_promise *p)
             account.promised -= count;
         }
     }
-    units_unlock(&account.committed, on);
+    unlock_irq(&account_lock, on);
     return done;
 }
 
 static void
 discharge(void *ptr, u64 size)
 {
-    bool on = units_lock(&account.committed);
+    bool on = lock_irq(&account_lock);
     u64 first = (u64)ptr / PAGE_SIZE;
 
     account.used -= note_decommitted(first, first + size / PAGE_SIZE);
-    units_unlock(&account.committed, on);
+    unlock_irq(&account_lock, on);
 }
 
 // Tests let commits and promises fail.
@@ -298,12 +285,11 @@ port_commit(void *ptr, u64 size)
 bool
 port_promise(struct port_promise *p, u64 size)
 {
-    u64 reserve = MIN(account.limit / 32, RESERVE_MAX);
-
     if (size > p->size && (size >= ADDRESSES || !may_commit()))
         return false;
-    bool on = units_lock(&account.committed), done = true;
+    bool on = lock_irq(&account_lock), done = true;
     if (size > p->size) {
+        u64 reserve = MIN(account.limit / 32, RESERVE_MAX);
         u64 more = ALIGN_UP(size - p->size, PAGE_SIZE) / PAGE_SIZE;
 
         done =
@@ -314,18 +300,18 @@ port_promise(struct port_promise *p, u64 size)
             p->size = ALIGN_UP(size, PAGE_SIZE);
         }
     }
-    units_unlock(&account.committed, on);
+    unlock_irq(&account_lock, on);
     return done;
 }
 
 void
 port_unpromise(struct port_promise *p)
 {
-    bool on = units_lock(&account.committed);
+    bool on = lock_irq(&account_lock);
 
     account.promised -= p->pages;
     *p = (struct port_promise){0};
-    units_unlock(&account.committed, on);
+    unlock_irq(&account_lock, on);
 }
 
 void
@@ -378,12 +364,12 @@ port_seal(void *ptr, u64 size)
 void
 port_memory_info(u64 *available, u64 *total)
 {
-    bool on = units_lock(&account.committed);
+    bool on = lock_irq(&account_lock);
     u64 taken = MIN(account.limit, account.used + account.promised);
 
     *total = account.limit * PAGE_SIZE;
     *available = commits_left == 0 ? 0 : (account.limit - taken) * PAGE_SIZE;
-    units_unlock(&account.committed, on);
+    unlock_irq(&account_lock, on);
 }
 
 void
@@ -454,10 +440,10 @@ init_account(void)
 
     sysinfo(&info);
     account.limit = (u64)info.totalram * info.mem_unit / PAGE_SIZE;
-    account.committed.used =
+    account.committed =
         mmap(NULL, ADDRESSES / PAGE_SIZE / 8, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert(account.committed.used != MAP_FAILED);
+    assert(account.committed != MAP_FAILED);
 }
 
 void

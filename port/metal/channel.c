@@ -28,7 +28,7 @@ struct answer {
     u64 size;
 };
 
-static struct spinlock channel_lock;
+static struct lock channel_lock = LOCK_INIT(CHANNEL);
 static bool up;     // in use
 static bool failed; // the host or the device does not keep the rules
 static u32 streams; // bit set of those that the host has announced
@@ -203,12 +203,12 @@ want(struct answer *a)
 void
 channel_interrupt(void)
 {
-    bool on = spin_lock(&channel_lock);
+    bool on = lock_irq(&channel_lock);
 
     vconsole_interrupt(take);
     failed |= vconsole_is_broken();
     ask_wanted();
-    spin_unlock(&channel_lock, on);
+    unlock_irq(&channel_lock, on);
     console_interrupt();
 }
 
@@ -229,7 +229,7 @@ status_t
 channel_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
 {
     struct output *o = &outputs[stream];
-    bool on = spin_lock(&channel_lock);
+    bool on = lock_irq(&channel_lock);
     u64 room = CHANNEL_FLIGHT - (o->sent - o->done);
     struct channel_head head = {
         .kind = CHANNEL_WRITE,
@@ -248,7 +248,7 @@ channel_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
         o->sent += head.size;
         *count = head.size;
     }
-    spin_unlock(&channel_lock, on);
+    unlock_irq(&channel_lock, on);
     return status;
 }
 
@@ -256,7 +256,7 @@ status_t
 channel_settle(enum port_stream stream, u64 *lost)
 {
     struct output *o = &outputs[stream];
-    bool on = spin_lock(&channel_lock);
+    bool on = lock_irq(&channel_lock);
 
     *lost = o->sent - o->done;
     status_t status = take_error(o);
@@ -264,7 +264,7 @@ channel_settle(enum port_stream stream, u64 *lost)
         status = failed ? ERR_IO : ERR_SHOULD_WAIT;
     else if (status == OK)
         *lost = 0;
-    spin_unlock(&channel_lock, on);
+    unlock_irq(&channel_lock, on);
     return status;
 }
 
@@ -282,7 +282,7 @@ want_read(u64 size)
 status_t
 channel_read(void *to, u64 size, u64 *count)
 {
-    bool on = spin_lock(&channel_lock);
+    bool on = lock_irq(&channel_lock);
     status_t status = OK;
 
     *count = MIN(size, (u64)input.to - input.from);
@@ -296,7 +296,7 @@ channel_read(void *to, u64 size, u64 *count)
             want_read(size);
         status = failed ? ERR_IO : ERR_SHOULD_WAIT;
     }
-    spin_unlock(&channel_lock, on);
+    unlock_irq(&channel_lock, on);
     return status;
 }
 
@@ -304,7 +304,7 @@ status_t
 channel_look(bool now, struct port_input *out)
 {
     struct answer *a = &input.look[now];
-    bool on = spin_lock(&channel_lock);
+    bool on = lock_irq(&channel_lock);
     status_t status = OK;
 
     *out = (struct port_input){.ready = input.to - input.from};
@@ -321,7 +321,7 @@ channel_look(bool now, struct port_input *out)
             want(a);
         status = failed ? ERR_IO : ERR_SHOULD_WAIT;
     }
-    spin_unlock(&channel_lock, on);
+    unlock_irq(&channel_lock, on);
     return status;
 }
 

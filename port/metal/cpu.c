@@ -92,7 +92,6 @@ load_tables(struct cpu *cpu)
     __asm__ volatile("lgdt %0" : : "m"(gdt));
     __asm__ volatile("lidt %0" : : "m"(vectors));
     __asm__ volatile("ltr %w0" : : "r"(SELECTOR_TSS));
-    msr_write(MSR_FS_BASE, (u64)cpu);
 }
 
 // All pages are the supervisor's, so SMEP and SMAP cost nothing; they would
@@ -147,8 +146,9 @@ cpu_init(void)
 {
     struct cpu *cpu = &first_cpu;
 
-    check_floor();
     cpu->self = cpu;
+    msr_write(MSR_FS_BASE, (u64)cpu); // a panic asks which CPU this is
+    check_floor();
     cpu->deadline = UINT64_MAX;
     cpu->gdt[SELECTOR_CODE / 8] = 0x00af9b000000ffff;
     cpu->gdt[SELECTOR_DATA / 8] = 0x00cf93000000ffff;

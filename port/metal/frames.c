@@ -13,7 +13,7 @@ enum {
     RESERVE_MAX = 1024, // frames that promises leave to the kernel
 };
 
-static struct spinlock lock;
+static struct lock frames_lock = LOCK_INIT(FRAMES);
 
 // Under the lock.
 static struct ranges uncarved;
@@ -118,7 +118,7 @@ take(u32 order)
 u64
 frames_take(u32 order, struct port_promise *p)
 {
-    bool on = spin_lock(&lock);
+    bool on = lock_irq(&frames_lock);
     u64 count = 1ull << order, frame = 0;
     u64 usable = p != NULL ? p->pages : free_frames - promised;
 
@@ -131,21 +131,21 @@ frames_take(u32 order, struct port_promise *p)
         p->pages -= count;
         promised -= count;
     }
-    spin_unlock(&lock, on);
+    unlock_irq(&frames_lock, on);
     return frame * PAGE_SIZE;
 }
 
 void
 frames_give(u64 physical, u32 order, struct port_promise *p)
 {
-    bool on = spin_lock(&lock);
+    bool on = lock_irq(&frames_lock);
 
     release(physical / PAGE_SIZE, order);
     if (p != NULL) {
         p->pages += 1ull << order;
         promised += 1ull << order;
     }
-    spin_unlock(&lock, on);
+    unlock_irq(&frames_lock, on);
 }
 
 u64
@@ -176,7 +176,7 @@ frames_for(u64 size)
 bool
 port_promise(struct port_promise *p, u64 size)
 {
-    bool on = spin_lock(&lock), done = true;
+    bool on = lock_irq(&frames_lock), done = true;
 
     if (size > p->size) {
         u64 more = frames_for(size) - frames_for(p->size);
@@ -190,28 +190,28 @@ port_promise(struct port_promise *p, u64 size)
             p->size = size;
         }
     }
-    spin_unlock(&lock, on);
+    unlock_irq(&frames_lock, on);
     return done;
 }
 
 void
 port_unpromise(struct port_promise *p)
 {
-    bool on = spin_lock(&lock);
+    bool on = lock_irq(&frames_lock);
 
     promised -= p->pages;
     *p = (struct port_promise){0};
-    spin_unlock(&lock, on);
+    unlock_irq(&frames_lock, on);
 }
 
 void
 frames_info(u64 *available, u64 *total)
 {
-    bool on = spin_lock(&lock);
+    bool on = lock_irq(&frames_lock);
 
     *available = (free_frames - promised) * PAGE_SIZE;
     *total = total_frames * PAGE_SIZE;
-    spin_unlock(&lock, on);
+    unlock_irq(&frames_lock, on);
 }
 
 u64

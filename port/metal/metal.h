@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "kernel/lock.h"
 #include "kernel/port.h"
 #include "port/metal/map.h"
 
@@ -84,30 +85,6 @@ static inline u8 *
 direct(u64 physical)
 {
     return (u8 *)(DIRECT_BASE + physical);
-}
-
-// --- locks: short sections with interrupts off -------------------------------
-
-struct spinlock {
-    u32 next, serving;
-};
-
-static inline bool
-spin_lock(struct spinlock *lock) // returns what spin_unlock wants
-{
-    bool on = port_interrupts_off();
-    u32 ticket = __atomic_fetch_add(&lock->next, 1, __ATOMIC_RELAXED);
-
-    while (__atomic_load_n(&lock->serving, __ATOMIC_ACQUIRE) != ticket)
-        __asm__ volatile("pause");
-    return on;
-}
-
-static inline void
-spin_unlock(struct spinlock *lock, bool on)
-{
-    __atomic_store_n(&lock->serving, lock->serving + 1, __ATOMIC_RELEASE);
-    port_interrupts_restore(on);
 }
 
 // --- boot.S, bootinfo.c: what the boot loader said ---------------------------

@@ -116,10 +116,10 @@ port_seal(void *ptr, u64 size)
 
     assert(at % PAGE_SIZE == 0);
     for (; at < end && done; at += step) {
-        bool on = spin_lock(&tables_lock);
+        bool on = lock_irq(&tables_lock);
 
         done = seal_page(at, end, &step);
-        spin_unlock(&tables_lock, on);
+        unlock_irq(&tables_lock, on);
     }
     flush_all();
     return done;
@@ -153,13 +153,13 @@ static void
 allow_execution(u64 at, u64 size)
 {
     for (u64 end = at + size; at < end; at += PAGE_SIZE) {
-        bool on = spin_lock(&tables_lock);
+        bool on = lock_irq(&tables_lock);
         u32 level = LEVEL_PAGE;
         entry_t *entry = find_entry(at, &level);
 
         assert(level == LEVEL_PAGE && !(*entry & PAGE_WRITE));
         *entry &= ~PAGE_NO_EXEC;
-        spin_unlock(&tables_lock, on);
+        unlock_irq(&tables_lock, on);
     }
     flush_all();
 }

@@ -7,7 +7,7 @@
 
 enum { WORDS = 16, KEY_WORDS = 8, ROUNDS = 20, JITTER_READS = 512 };
 
-static struct spinlock lock;
+static struct lock key_lock = LOCK_INIT(RANDOM);
 static u32 key[KEY_WORDS]; // under the lock
 
 static u32
@@ -54,7 +54,7 @@ port_random(void *to, u64 size)
 {
     u32 block[WORDS], next_key[WORDS];
     u64 counter = 0;
-    bool on = spin_lock(&lock);
+    bool on = lock_irq(&key_lock);
 
     make_block(next_key, counter++);
     for (u64 done = 0; done < size; done += sizeof(block)) {
@@ -62,7 +62,7 @@ port_random(void *to, u64 size)
         memcpy((u8 *)to + done, block, MIN(size - done, sizeof(block)));
     }
     memcpy(key, next_key, sizeof(key));
-    spin_unlock(&lock, on);
+    unlock_irq(&key_lock, on);
 }
 
 static bool

@@ -37,10 +37,10 @@ enum {
     CONTROL_D = 4,
 };
 
-static struct spinlock output_lock;
+static struct lock output_lock = LOCK_INIT(SERIAL);
 static bool has_com1, has_com2, has_debug_port;
 
-static struct spinlock input_lock;
+static struct lock input_lock = LOCK_INIT(RECEIVED);
 
 // Under input_lock.
 static u8 ring[RING_SIZE];
@@ -120,10 +120,10 @@ serial_write(enum port_stream stream, const void *bytes, u64 size)
     const u8 *at = bytes;
 
     while (size > 0) {
-        bool on = spin_lock(&output_lock);
+        bool on = lock_irq(&output_lock);
         u64 sent = send(stream, at, MIN(size, (u64)PIECE));
 
-        spin_unlock(&output_lock, on);
+        unlock_irq(&output_lock, on);
         at += sent;
         size -= sent;
     }
@@ -132,7 +132,7 @@ serial_write(enum port_stream stream, const void *bytes, u64 size)
 void
 serial_unlock(void)
 {
-    output_lock = (struct spinlock){0};
+    lock_break(&output_lock);
 }
 
 void
@@ -164,10 +164,10 @@ receive(void)
 void
 serial_interrupt(void)
 {
-    bool on = spin_lock(&input_lock);
+    bool on = lock_irq(&input_lock);
 
     receive();
-    spin_unlock(&input_lock, on);
+    unlock_irq(&input_lock, on);
     console_interrupt();
 }
 
@@ -184,7 +184,7 @@ has_byte(void)
 status_t
 serial_read(void *to, u64 size, u64 *count)
 {
-    bool on = spin_lock(&input_lock);
+    bool on = lock_irq(&input_lock);
     u8 *bytes = to;
 
     for (*count = 0; *count < size && has_byte(); *count += 1) {
@@ -197,20 +197,20 @@ serial_read(void *to, u64 size, u64 *count)
         out8(COM1 + UART_INTERRUPTS, 1);
         receive();
     }
-    spin_unlock(&input_lock, on);
+    unlock_irq(&input_lock, on);
     return status;
 }
 
 status_t
 serial_look(bool now, struct port_input *out)
 {
-    bool on = spin_lock(&input_lock);
+    bool on = lock_irq(&input_lock);
 
     *out = (struct port_input){0};
     if (has_byte())
         out->ready = ring_to - ring_from;
     out->ended = ended;
-    spin_unlock(&input_lock, on);
+    unlock_irq(&input_lock, on);
     if (out->ready > 0 || out->ended)
         return OK;
     return now ? ERR_TIMED_OUT : ERR_SHOULD_WAIT;

@@ -16,7 +16,7 @@ enum {
 extern const u8 image_start[], text_start[], text_end[], rodata_end[],
     image_end[];
 
-struct spinlock tables_lock;
+struct lock tables_lock = LOCK_INIT(PAGES);
 entry_t *tables_top;
 
 entry_t *
@@ -81,7 +81,7 @@ largest_level(u64 address, u64 physical, u64 size)
 bool
 space_map(u64 address, u64 physical, u64 size, u64 flags)
 {
-    bool on = spin_lock(&tables_lock), done = true;
+    bool on = lock_irq(&tables_lock), done = true;
 
     while (size > 0 && done) {
         u32 level = largest_level(address, physical, size), at = level;
@@ -94,7 +94,7 @@ space_map(u64 address, u64 physical, u64 size, u64 flags)
         physical += level_size(level);
         size -= level_size(level);
     }
-    spin_unlock(&tables_lock, on);
+    unlock_irq(&tables_lock, on);
     return done;
 }
 
@@ -128,20 +128,20 @@ all_empty(const entry_t *entry, u32 count)
 static bool
 is_empty(u64 at, u32 order)
 {
-    bool on = spin_lock(&tables_lock);
+    bool on = lock_irq(&tables_lock);
     u32 level = level_of(order);
     entry_t *entry = find_entry(at, &level);
     bool empty =
         all_empty(entry, level == level_of(order) ? entries_of(order) : 1);
 
-    spin_unlock(&tables_lock, on);
+    unlock_irq(&tables_lock, on);
     return empty;
 }
 
 static enum outcome
 enter(u64 at, u32 order, u64 frame, struct port_promise *p)
 {
-    bool on = spin_lock(&tables_lock);
+    bool on = lock_irq(&tables_lock);
     u32 level = level_of(order);
     entry_t *entry = make_entry(at, &level, p);
     enum outcome outcome = entry == NULL ? NO_MEMORY : COMMITTED;
@@ -152,7 +152,7 @@ enter(u64 at, u32 order, u64 frame, struct port_promise *p)
     for (u32 i = 0; i < entries_of(order) && outcome == COMMITTED; i++)
         entry[i] = (frame + i * PAGE_SIZE) | DATA_FLAGS | PAGE_NO_EXEC |
                    (level > 0 ? PAGE_HUGE : 0);
-    spin_unlock(&tables_lock, on);
+    unlock_irq(&tables_lock, on);
     return outcome;
 }
 
@@ -353,7 +353,7 @@ unmap(u64 from, u64 end)
     while (at < end) {
         struct chain chain = {.start = at};
         u64 stop = end - at > STEP ? at + STEP : end;
-        bool on = spin_lock(&tables_lock);
+        bool on = lock_irq(&tables_lock);
 
         while (at < stop) {
             at = unmap_step(from, at, end, &chain);
@@ -362,7 +362,7 @@ unmap(u64 from, u64 end)
         chain.end = MIN(at, end);
         if (chain.flush)
             flush(chain.start, chain.end);
-        spin_unlock(&tables_lock, on);
+        unlock_irq(&tables_lock, on);
         chain_free(&chain);
     }
 }

@@ -30,7 +30,7 @@ struct span_space heap_space = {
 struct span_space code_space = {
     .base = CODE_BASE, .start = CODE_BASE, .end = CODE_END, .min_log2 = 12};
 
-static struct spinlock lock; // protects everything here
+static struct lock spans_lock = LOCK_INIT(ADDRESSES); // of everything here
 static struct list unused;
 
 // Orders below this have a size that fits the address space.
@@ -170,19 +170,19 @@ span_new(struct span_space *s, u64 size, u64 align)
     u64 start;
     bool on;
 
-    on = spin_lock(&lock);
+    on = lock_irq(&spans_lock);
     start = take(s, order, from);
-    spin_unlock(&lock, on);
+    unlock_irq(&spans_lock, on);
     return start;
 }
 
 void
 span_free(struct span_space *s, u64 start, u64 size)
 {
-    bool on = spin_lock(&lock);
+    bool on = lock_irq(&spans_lock);
 
     release(s, start, order_of(s, size));
-    spin_unlock(&lock, on);
+    unlock_irq(&spans_lock, on);
 }
 
 struct span_space *

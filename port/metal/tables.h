@@ -50,7 +50,7 @@ flush_page(u64 address)
 
 // --- space.c -----------------------------------------------------------------
 
-extern struct spinlock tables_lock;
+extern struct lock tables_lock;
 extern entry_t *tables_top;
 
 // A page of zeros for a table, by its direct address; NULL: no memory.

@@ -117,11 +117,11 @@ space_check(u64 *address)
         port_release(w.executable, size);
         return "no memory";
     }
-    bool on = spin_lock(&tables_lock);
+    bool on = lock_irq(&tables_lock);
     walk(&w);
     w.marking = false;
     walk(&w);
-    spin_unlock(&tables_lock, on);
+    unlock_irq(&tables_lock, on);
     port_release(w.executable, size);
     *address = w.at;
     return w.fault;

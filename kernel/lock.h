@@ -1,0 +1,85 @@
+// kernel/lock.h: spin locks and sleeping locks (lock.c, preempt.c, mutex.c),
+// for the kernel and the ports.
+//
+// Every lock has a rank, which is where it stands in the order of
+// kernel/locks.def; builds for tests stop at one that is taken out of order or
+// has no rank.
+
+#pragma once
+
+#include "base/base.h"
+
+struct thread;
+
+enum lock_rank {
+    LOCK_NONE, // of a lock that nobody has initialised
+#define LOCK(id, kind, what) LOCK_##id,
+#include "kernel/locks.def"
+    LOCK_COUNT
+};
+
+// A spin lock: for a few instructions, never over a wait.  Taken with
+// preemption off (lock) or, where interrupts take it too, with interrupts off
+// (lock_irq).
+struct lock {
+    u32 held;
+    u32 rank; // enum lock_rank
+};
+
+// A free lock, as the value of a variable or made at run time.
+#define LOCK_INIT(id)     \
+    {                     \
+        .rank = LOCK_##id \
+    }
+void lock_init(struct lock *l, enum lock_rank rank);
+
+void preempt_disable(void);
+void preempt_enable(void);
+void lock(struct lock *l);
+void unlock(struct lock *l);
+MUST_USE bool lock_irq(struct lock *l); // whether interrupts were on
+void unlock_irq(struct lock *l, bool on);
+
+// The same where interrupts (or, for locks that they do not take, preemption)
+// are off already, and stay so.
+void lock_irq_nested(struct lock *l);
+void unlock_irq_nested(struct lock *l);
+
+// For a panic: whoever had it has it no more.
+void lock_break(struct lock *l);
+
+// By this CPU, as far as builds for tests know; else by any.
+MUST_USE bool lock_held(const struct lock *l);
+
+// For functions that need a lock held; builds for tests check it.
+#define assert_held(l) assert(!CHECKED || lock_held(l))
+
+// May a lock of this rank be taken while those in the bit set are held?
+MUST_USE bool lock_order_allows(u64 held, enum lock_rank rank);
+
+// For those who take one (spin or sleeping) of this rank: stop when they must
+// not.
+void lock_order_check(u64 held, u32 rank, bool spin);
+
+struct wait_queue {
+    struct lock lock; // taken with interrupts off
+    struct list waiters;
+};
+
+// A sleeping lock: for work of any length.  Those who want it are served in
+// turn; none may hold a spin lock.
+struct mutex {
+    struct wait_queue queue; // its lock guards the rest
+    struct thread *owner;    // NULL: free or passed
+    bool passed;             // to one that was woken and has not run yet
+    u32 rank;                // enum lock_rank
+};
+
+void mutex_init(struct mutex *m, enum lock_rank rank);
+// OK, or ERR_KILLED: the thread was killed and does not have it.
+MUST_USE status_t mutex_lock(struct mutex *m);
+// Also for a killed thread, which has to give something back.  All who hold
+// this mutex let go of it soon, whatever happens.
+void mutex_lock_always(struct mutex *m);
+void mutex_unlock(struct mutex *m);
+bool mutex_held(const struct mutex *m); // by the calling thread
