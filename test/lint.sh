@@ -35,6 +35,10 @@ plant layers wasm/reader.c '#include "kernel/kernel.h"'
 plant layers x64/alloc/live.c '#include "x64/select/select.h"'
 plant layers extra/extra.c '#include "base/base.h"'
 plant layers make/layers.txt 'verify compiler verify.h'
+plant rows x64/emit/layout.c 'const unsigned char planted = 0x90;'
+plant rows x64/select/int.c 'u32 planted(const struct x64_info *i) { return i->opcode; }'
+plant rows x64/ops.def \
+    'X64(PLANTED, "planted", 0x00, 0, 0x90, 0, RM, "dd", 4, NONE, 0)'
 plant lengths wasi/path.c "// $(printf '%080d' 0)"
 plant ends wasi/path.c "// TO""DO"
 plant format wasi/path.c 'int   a;'
