@@ -4,53 +4,62 @@
 
 #include "code/code.h"
 
-const struct trap_site *
-code_trap(const struct code *code, u64 pc)
+// A table, sorted by a u32 of its rows.
+struct rows {
+    const void *rows;
+    u32 count;
+    u32 size, key; // of a row, and where the u32 is in it
+};
+
+// The index of the first row whose key is at least `least`; count if there is
+// none.
+static u32
+first_row(struct rows t, u64 least)
 {
-    u32 low = 0, high = code->trap_count;
+    u32 low = 0, high = t.count;
 
     while (low < high) {
         u32 middle = low + (high - low) / 2;
-        if (code->traps[middle].pc < pc)
+        const u8 *row = (const u8 *)t.rows + (u64)middle * t.size;
+        if (*(const u32 *)(row + t.key) < least)
             low = middle + 1;
         else
             high = middle;
     }
-    if (low == code->trap_count || code->traps[low].pc != pc)
-        return NULL;
-    return &code->traps[low];
+    return low;
+}
+
+const struct trap_site *
+code_trap(const struct code *code, u64 pc)
+{
+    const struct trap_site *rows = code->traps;
+    u32 i = first_row((struct rows){rows, code->trap_count, sizeof(*rows),
+                                    offsetof(struct trap_site, pc)},
+                      pc);
+
+    return i < code->trap_count && rows[i].pc == pc ? &rows[i] : NULL;
 }
 
 const struct call_site *
 code_call(const struct code *code, u64 pc)
 {
-    u32 low = 0, high = code->call_count;
+    const struct call_site *rows = code->calls;
+    u32 i = first_row((struct rows){rows, code->call_count, sizeof(*rows),
+                                    offsetof(struct call_site, pc)},
+                      pc);
 
-    while (low < high) {
-        u32 middle = low + (high - low) / 2;
-        if (code->calls[middle].pc < pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == code->call_count || code->calls[low].pc != pc)
-        return NULL;
-    return &code->calls[low];
+    return i < code->call_count && rows[i].pc == pc ? &rows[i] : NULL;
 }
 
 const struct func_code *
 code_func(const struct code *code, u64 pc)
 {
-    u32 low = 0, high = code->func_count;
+    const struct func_code *rows = code->funcs;
+    u32 i = first_row((struct rows){rows, code->func_count, sizeof(*rows),
+                                    offsetof(struct func_code, end)},
+                      pc + 1);
 
-    while (low < high) {
-        u32 middle = low + (high - low) / 2;
-        if (code->funcs[middle].end <= pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == code->func_count || pc < code->funcs[low].start)
-        return NULL;
-    return &code->funcs[low];
+    return i < code->func_count && rows[i].start <= pc && pc < rows[i].end ?
+               &rows[i] :
+               NULL;
 }
