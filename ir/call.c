@@ -212,10 +212,33 @@ push_narrow(struct builder *b, val_t v, bool is64)
     ir_push(b, is64 ? v : ir_value(b, IR_I32_WRAP_I64, IR_I32, 0, v, 0, 0));
 }
 
-static val_t
-pair(struct builder *b, u64 low, u64 high)
+// Copy a range into object `to` (a memory or a table) from `from`, which may be
+// a segment.
+static void
+build_copy(struct builder *b, enum builtin builtin, u64 to, u64 from)
 {
-    return ir_const_i64(b, low | high << 32);
+    val_t size = pop_wide(b), begin = pop_wide(b), place = pop_wide(b);
+    val_t values[] = {ir_const_i64(b, to | from << 32), place, begin, size};
+
+    ir_call_builtin(b, builtin, COUNT(values), values);
+}
+
+// Fill a range of a memory or a table with one value.
+static void
+build_fill(struct builder *b, enum builtin builtin)
+{
+    val_t size = pop_wide(b), value = ir_pop(b), place = pop_wide(b);
+    val_t values[] = {ir_const_i32(b, b->op.index), place, value, size};
+
+    ir_call_builtin(b, builtin, COUNT(values), values);
+}
+
+static void
+build_drop(struct builder *b, enum builtin builtin)
+{
+    val_t segment = ir_const_i32(b, b->op.index);
+
+    ir_call_builtin(b, builtin, 1, &segment);
 }
 
 void
@@ -233,36 +256,25 @@ build_memory_grow(struct builder *b)
 void
 build_memory_copy(struct builder *b)
 {
-    val_t size = pop_wide(b), from = pop_wide(b), to = pop_wide(b);
-    val_t values[] = {pair(b, b->op.index, b->op.index2), to, from, size};
-
-    ir_call_builtin(b, BUILTIN_MEMORY_COPY, COUNT(values), values);
+    build_copy(b, BUILTIN_MEMORY_COPY, b->op.index, b->op.index2);
 }
 
 void
 build_memory_fill(struct builder *b)
 {
-    val_t size = pop_wide(b), byte = ir_pop(b), to = pop_wide(b);
-    val_t values[] = {ir_const_i32(b, b->op.index), to, byte, size};
-
-    ir_call_builtin(b, BUILTIN_MEMORY_FILL, COUNT(values), values);
+    build_fill(b, BUILTIN_MEMORY_FILL);
 }
 
 void
 build_memory_init(struct builder *b)
 {
-    val_t size = pop_wide(b), from = pop_wide(b), to = pop_wide(b);
-    val_t values[] = {pair(b, b->op.index2, b->op.index), to, from, size};
-
-    ir_call_builtin(b, BUILTIN_MEMORY_INIT, COUNT(values), values);
+    build_copy(b, BUILTIN_MEMORY_INIT, b->op.index2, b->op.index);
 }
 
 void
 build_data_drop(struct builder *b)
 {
-    val_t segment = ir_const_i32(b, b->op.index);
-
-    ir_call_builtin(b, BUILTIN_DATA_DROP, 1, &segment);
+    build_drop(b, BUILTIN_DATA_DROP);
 }
 
 void
@@ -280,36 +292,25 @@ build_table_grow(struct builder *b)
 void
 build_table_fill(struct builder *b)
 {
-    val_t count = pop_wide(b), ref = ir_pop(b), to = pop_wide(b);
-    val_t values[] = {ir_const_i32(b, b->op.index), to, ref, count};
-
-    ir_call_builtin(b, BUILTIN_TABLE_FILL, COUNT(values), values);
+    build_fill(b, BUILTIN_TABLE_FILL);
 }
 
 void
 build_table_copy(struct builder *b)
 {
-    val_t count = pop_wide(b), from = pop_wide(b), to = pop_wide(b);
-    val_t values[] = {pair(b, b->op.index, b->op.index2), to, from, count};
-
-    ir_call_builtin(b, BUILTIN_TABLE_COPY, COUNT(values), values);
+    build_copy(b, BUILTIN_TABLE_COPY, b->op.index, b->op.index2);
 }
 
 void
 build_table_init(struct builder *b)
 {
-    val_t count = pop_wide(b), from = pop_wide(b), to = pop_wide(b);
-    val_t values[] = {pair(b, b->op.index2, b->op.index), to, from, count};
-
-    ir_call_builtin(b, BUILTIN_TABLE_INIT, COUNT(values), values);
+    build_copy(b, BUILTIN_TABLE_INIT, b->op.index2, b->op.index);
 }
 
 void
 build_elem_drop(struct builder *b)
 {
-    val_t segment = ir_const_i32(b, b->op.index);
-
-    ir_call_builtin(b, BUILTIN_ELEM_DROP, 1, &segment);
+    build_drop(b, BUILTIN_ELEM_DROP);
 }
 
 // --- wait and notify  ------------------------------------------------------
