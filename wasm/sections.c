@@ -279,84 +279,103 @@ decode_imports(struct decoder *d, bool store)
     section_end(d, &r, SECTION_IMPORT);
 }
 
+// A section of items of one kind, `first` to `end`, which come after those that
+// are imported.
+static void
+decode_items(struct decoder *d, enum section_id id, u32 first, u32 end,
+             void (*read)(struct decoder *d, struct reader *r, u32 index))
+{
+    struct reader r = section_reader(d, id);
+
+    section_count(d, &r, id, NO_INDEX, NULL);
+    for (u32 i = first; i < end && is_ok(d); i++)
+        read(d, &r, i);
+    section_end(d, &r, id);
+}
+
+static void
+read_func(struct decoder *d, struct reader *r, u32 index)
+{
+    d->m->funcs[index].type = read_func_type(d, r);
+}
+
 void
 decode_funcs(struct decoder *d)
 {
-    struct reader r = section_reader(d, SECTION_FUNCTION);
-    struct module *m = d->m;
-
-    section_count(d, &r, SECTION_FUNCTION, NO_INDEX, NULL);
-    for (u32 i = m->func_imports; i < m->func_count; i++)
-        m->funcs[i].type = read_func_type(d, &r);
-    section_end(d, &r, SECTION_FUNCTION);
+    decode_items(d, SECTION_FUNCTION, d->m->func_imports, d->m->func_count,
+                 read_func);
 }
 
 enum { TABLE_HAS_INIT = 0x40 };
 
+static void
+read_table(struct decoder *d, struct reader *r, u32 index)
+{
+    struct table *t = &d->m->tables[index];
+    u64 at = r->at;
+
+    t->has_init = r->at < r->end && r->bytes[r->at] == TABLE_HAS_INIT;
+    if (t->has_init) {
+        r->at++;
+        if (read_u8(r) != 0)
+            reader_fail(r, at, ERR_MALFORMED, "malformed table");
+    }
+    t->type = read_table_type(d, r);
+    if (t->has_init)
+        t->init = read_const_expr(r);
+    else if (!valtype_has_default(t->type.elem))
+        invalid(d, at, "type mismatch");
+    t->init.type = t->type.elem;
+}
+
 void
 decode_tables(struct decoder *d)
 {
-    struct reader r = section_reader(d, SECTION_TABLE);
-    struct module *m = d->m;
+    decode_items(d, SECTION_TABLE, d->m->table_imports, d->m->table_count,
+                 read_table);
+}
 
-    section_count(d, &r, SECTION_TABLE, NO_INDEX, NULL);
-    for (u32 i = m->table_imports; i < m->table_count && is_ok(d); i++) {
-        struct table *t = &m->tables[i];
-        u64 at = r.at;
-        t->has_init = r.at < r.end && r.bytes[r.at] == TABLE_HAS_INIT;
-        if (t->has_init) {
-            r.at++;
-            if (read_u8(&r) != 0)
-                reader_fail(&r, at, ERR_MALFORMED, "malformed table");
-        }
-        t->type = read_table_type(d, &r);
-        if (t->has_init)
-            t->init = read_const_expr(&r);
-        else if (!valtype_has_default(t->type.elem))
-            invalid(d, at, "type mismatch");
-        t->init.type = t->type.elem;
-    }
-    section_end(d, &r, SECTION_TABLE);
+static void
+read_defined_memory(struct decoder *d, struct reader *r, u32 index)
+{
+    d->m->memories[index] = read_memory(d, r);
 }
 
 void
 decode_memories(struct decoder *d)
 {
-    struct reader r = section_reader(d, SECTION_MEMORY);
-    struct module *m = d->m;
+    decode_items(d, SECTION_MEMORY, d->m->memory_imports, d->m->memory_count,
+                 read_defined_memory);
+}
 
-    section_count(d, &r, SECTION_MEMORY, NO_INDEX, NULL);
-    for (u32 i = m->memory_imports; i < m->memory_count; i++)
-        m->memories[i] = read_memory(d, &r);
-    section_end(d, &r, SECTION_MEMORY);
+static void
+read_defined_tag(struct decoder *d, struct reader *r, u32 index)
+{
+    d->m->tags[index] = read_tag(d, r);
 }
 
 void
 decode_tags(struct decoder *d)
 {
-    struct reader r = section_reader(d, SECTION_TAG);
-    struct module *m = d->m;
+    decode_items(d, SECTION_TAG, d->m->tag_imports, d->m->tag_count,
+                 read_defined_tag);
+}
 
-    section_count(d, &r, SECTION_TAG, NO_INDEX, NULL);
-    for (u32 i = m->tag_imports; i < m->tag_count; i++)
-        m->tags[i] = read_tag(d, &r);
-    section_end(d, &r, SECTION_TAG);
+static void
+read_global(struct decoder *d, struct reader *r, u32 index)
+{
+    struct global *g = &d->m->globals[index];
+
+    g->type = read_global_type(d, r);
+    g->init = read_const_expr(r);
+    g->init.type = g->type.type;
 }
 
 void
 decode_globals(struct decoder *d)
 {
-    struct reader r = section_reader(d, SECTION_GLOBAL);
-    struct module *m = d->m;
-
-    section_count(d, &r, SECTION_GLOBAL, NO_INDEX, NULL);
-    for (u32 i = m->global_imports; i < m->global_count && is_ok(d); i++) {
-        struct global *g = &m->globals[i];
-        g->type = read_global_type(d, &r);
-        g->init = read_const_expr(&r);
-        g->init.type = g->type.type;
-    }
-    section_end(d, &r, SECTION_GLOBAL);
+    decode_items(d, SECTION_GLOBAL, d->m->global_imports, d->m->global_count,
+                 read_global);
 }
 
 void

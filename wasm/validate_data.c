@@ -150,28 +150,35 @@ check_table_size(struct validator *v, const struct op *op)
         operand_push(v, address_type(&t->limits));
 }
 
-static void
-check_table_grow(struct validator *v, const struct op *op)
+// A count of elements and what they become: of table.grow and table.fill.
+static const struct table_type *
+expect_elems(struct validator *v, const struct op *op)
 {
     const struct table_type *t = table_get(v, op->index);
 
-    if (t == NULL)
-        return;
-    operand_expect(v, address_type(&t->limits));
-    operand_expect(v, t->elem);
-    operand_push(v, address_type(&t->limits));
+    if (t != NULL) {
+        operand_expect(v, address_type(&t->limits));
+        operand_expect(v, t->elem);
+    }
+    return t;
+}
+
+static void
+check_table_grow(struct validator *v, const struct op *op)
+{
+    const struct table_type *t = expect_elems(v, op);
+
+    if (t != NULL)
+        operand_push(v, address_type(&t->limits));
 }
 
 static void
 check_table_fill(struct validator *v, const struct op *op)
 {
-    const struct table_type *t = table_get(v, op->index);
+    const struct table_type *t = expect_elems(v, op);
 
-    if (t == NULL)
-        return;
-    operand_expect(v, address_type(&t->limits));
-    operand_expect(v, t->elem);
-    operand_expect(v, address_type(&t->limits));
+    if (t != NULL)
+        operand_expect(v, address_type(&t->limits));
 }
 
 // The length of a copy has the smaller of the address types.
