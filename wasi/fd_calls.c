@@ -93,8 +93,9 @@ read_pieces(struct file *f, u64 at, struct bytes to, u64 *total)
     return WASI_SUCCESS;
 }
 
+// `*at` moves on; so in write_vectors.
 static errno_t
-read_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
+read_vectors(struct file *f, u64 *at, u64 iovs, u32 count, u64 *total)
 {
     errno_t error = WASI_SUCCESS;
     struct bytes to;
@@ -102,7 +103,8 @@ read_vectors(struct file *f, u64 at, u64 iovs, u32 count, u64 *total)
 
     *total = 0;
     while (next_buffer(&iovs, &count, &to, &error)) {
-        error = read_pieces(f, at + *total, to, &got);
+        error = read_pieces(f, *at, to, &got);
+        *at += got;
         *total += got;
         if (error != WASI_SUCCESS || got < to.size || node_is_stream(f->node))
             break;
@@ -162,7 +164,6 @@ send_gathered(struct gather *g)
     return size > 0 ? send(g, (struct bytes){g->bytes, size}) : WASI_SUCCESS;
 }
 
-// `*at` moves on.
 static errno_t
 write_vectors(struct file *f, u64 *at, u64 iovs, u32 count, u64 *total)
 {
@@ -200,112 +201,93 @@ finish_io(struct wasi *w, struct file *f, errno_t error, u64 total, u32 out)
     return error;
 }
 
-// What the arguments of a call say: where the vectors are and where the count
-// of bytes goes.
+// What the arguments of a call say: which way, where the vectors are, where the
+// count of bytes goes, and for pread and pwrite where in the file.
 struct io {
+    bool writes;
     u32 iovs, count, out;
+    const u64 *at; // NULL: the file's offset
 };
 
 static errno_t
-check_io(const struct file *f, bool can, const struct io *io)
+check_io(const struct file *f, const struct io *io)
 {
+    const struct node_ops *ops = f->node->ops;
+
     if (f->node->type == FILETYPE_DIRECTORY)
         return WASI_ISDIR;
-    if (!can)
+    if (io->writes ? ops->write == NULL : ops->read == NULL)
         return WASI_NOTSUP;
     if (user_bytes(io->out, sizeof(u32)).ptr == NULL)
         return WASI_FAULT;
-    return check_vectors(io->iovs, io->count);
+    errno_t error = check_vectors(io->iovs, io->count);
+    if (error != WASI_SUCCESS || io->at == NULL)
+        return error;
+    if (node_is_stream(f->node))
+        return WASI_SPIPE;
+    return f->rights & CAN_FD_SEEK ? WASI_SUCCESS : WASI_NOTCAPABLE;
 }
 
-// At a place of the program's own: not for devices.
 static errno_t
-check_positioned_io(const struct file *f, bool can, const struct io *io)
+move_bytes(struct file *f, const struct io *io, u64 *at, u64 *total)
 {
-    errno_t error = check_io(f, can, io);
+    return io->writes ? write_vectors(f, at, io->iovs, io->count, total) :
+                        read_vectors(f, at, io->iovs, io->count, total);
+}
 
-    if (error == WASI_SUCCESS && node_is_stream(f->node))
-        error = WASI_SPIPE;
-    if (error == WASI_SUCCESS && !(f->rights & CAN_FD_SEEK))
-        error = WASI_NOTCAPABLE;
+// Moves the offset by what went through, which is one step to other threads.
+static errno_t
+move_at_offset(struct file *f, const struct io *io, u64 *total)
+{
+    errno_t error = file_lock(f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = move_bytes(f, io, &f->offset, total);
+    file_unlock(f);
     return error;
+}
+
+static errno_t
+transfer(u32 fd, const struct io *io)
+{
+    struct wasi *w = wasi_current();
+    u64 total = 0, at = io->at != NULL ? *io->at : 0;
+    struct file *f;
+    errno_t error =
+        file_hold(w, fd, io->writes ? CAN_FD_WRITE : CAN_FD_READ, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = check_io(f, io);
+    if (error == WASI_SUCCESS)
+        error = io->at != NULL ? move_bytes(f, io, &at, &total) :
+                                 move_at_offset(f, io, &total);
+    return finish_io(w, f, error, total, io->out);
 }
 
 errno_t
 wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out)
 {
-    struct wasi *w = wasi_current();
-    const struct io io = {iovs, count, out};
-    struct file *f;
-    u64 total = 0;
-    errno_t error = file_hold(w, fd, CAN_FD_READ, &f);
-
-    if (error != WASI_SUCCESS)
-        return error;
-    error = check_io(f, f->node->ops->read != NULL, &io);
-    if (error == WASI_SUCCESS)
-        error = file_lock(f);
-    if (error == WASI_SUCCESS) {
-        error = read_vectors(f, f->offset, iovs, count, &total);
-        f->offset += total;
-        file_unlock(f);
-    }
-    return finish_io(w, f, error, total, out);
+    return transfer(fd, &(struct io){false, iovs, count, out, NULL});
 }
 
 errno_t
 wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out)
 {
-    struct wasi *w = wasi_current();
-    const struct io io = {iovs, count, out};
-    struct file *f;
-    u64 total = 0;
-    errno_t error = file_hold(w, fd, CAN_FD_WRITE, &f);
-
-    if (error != WASI_SUCCESS)
-        return error;
-    error = check_io(f, f->node->ops->write != NULL, &io);
-    if (error == WASI_SUCCESS)
-        error = file_lock(f);
-    if (error == WASI_SUCCESS) {
-        error = write_vectors(f, &f->offset, iovs, count, &total);
-        file_unlock(f);
-    }
-    return finish_io(w, f, error, total, out);
+    return transfer(fd, &(struct io){true, iovs, count, out, NULL});
 }
 
 errno_t
 wasi_fd_pread(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
 {
-    struct wasi *w = wasi_current();
-    const struct io io = {iovs, count, out};
-    struct file *f;
-    u64 total = 0;
-    errno_t error = file_hold(w, fd, CAN_FD_READ, &f);
-
-    if (error != WASI_SUCCESS)
-        return error;
-    error = check_positioned_io(f, f->node->ops->read != NULL, &io);
-    if (error == WASI_SUCCESS)
-        error = read_vectors(f, at, iovs, count, &total);
-    return finish_io(w, f, error, total, out);
+    return transfer(fd, &(struct io){false, iovs, count, out, &at});
 }
 
 errno_t
 wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
 {
-    struct wasi *w = wasi_current();
-    const struct io io = {iovs, count, out};
-    struct file *f;
-    u64 total = 0;
-    errno_t error = file_hold(w, fd, CAN_FD_WRITE, &f);
-
-    if (error != WASI_SUCCESS)
-        return error;
-    error = check_positioned_io(f, f->node->ops->write != NULL, &io);
-    if (error == WASI_SUCCESS)
-        error = write_vectors(f, &at, iovs, count, &total);
-    return finish_io(w, f, error, total, out);
+    return transfer(fd, &(struct io){true, iovs, count, out, &at});
 }
 
 // --- the offset --------------------------------------------------------------
