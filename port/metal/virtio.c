@@ -90,13 +90,15 @@ virtio_begin(struct virtio_device *d, u64 features)
         return false;
     d->transport->set_status(d, VIRTIO_ACKNOWLEDGE);
     d->transport->set_status(d, status);
-    u64 offered = d->transport->features(d);
+    u64 offered =
+        d->transport->features(d, 0) | (u64)d->transport->features(d, 1) << 32;
     u64 wanted = features | 1ull << VIRTIO_VERSION_1;
     if ((offered & wanted) != wanted)
         return false;
     wanted |= offered & 1ull << VIRTIO_EVENT_INDEX;
     d->event_index = (wanted & 1ull << VIRTIO_EVENT_INDEX) != 0;
-    d->transport->accept(d, wanted);
+    d->transport->accept(d, 0, (u32)wanted);
+    d->transport->accept(d, 1, (u32)(wanted >> 32));
     d->transport->set_status(d, status | VIRTIO_FEATURES_OK);
     return (d->transport->status(d) & VIRTIO_FEATURES_OK) != 0;
 }

@@ -25,8 +25,9 @@ enum virtio_status {
 struct virtio_device;
 
 struct virtio_transport {
-    u64 (*features)(struct virtio_device *d);
-    void (*accept)(struct virtio_device *d, u64 features);
+    // Features go by words: 0 is bits 0 to 31, 1 is 32 to 63.
+    u32 (*features)(struct virtio_device *d, u32 word);
+    void (*accept)(struct virtio_device *d, u32 word, u32 features);
     u8 (*status)(struct virtio_device *d);
     void (*set_status)(struct virtio_device *d, u8 status);
     // The largest size of a queue, 0 when there is no such queue.

@@ -39,22 +39,18 @@ set(struct virtio_device *d, u32 reg, u32 value)
     *(volatile u32 *)(d->registers + reg) = value;
 }
 
-static u64
-mmio_features(struct virtio_device *d)
+static u32
+mmio_features(struct virtio_device *d, u32 word)
 {
-    set(d, FEATURES_SELECT, 0);
-    u64 low = get(d, FEATURES);
-    set(d, FEATURES_SELECT, 1);
-    return low | (u64)get(d, FEATURES) << 32;
+    set(d, FEATURES_SELECT, word);
+    return get(d, FEATURES);
 }
 
 static void
-mmio_accept(struct virtio_device *d, u64 features)
+mmio_accept(struct virtio_device *d, u32 word, u32 features)
 {
-    for (u32 i = 0; i < 2; i++) {
-        set(d, ACCEPT_SELECT, i);
-        set(d, ACCEPT, (u32)(features >> 32 * i));
-    }
+    set(d, ACCEPT_SELECT, word);
+    set(d, ACCEPT, features);
 }
 
 static u8

@@ -145,22 +145,18 @@ find_structures(struct virtio_device *d, u32 slot)
 
 #define REGISTER(d, type, at) (*(volatile type *)((d)->registers + (at)))
 
-static u64
-pci_features(struct virtio_device *d)
+static u32
+pci_features(struct virtio_device *d, u32 word)
 {
-    REGISTER(d, u32, FEATURES_SELECT) = 0;
-    u64 low = REGISTER(d, u32, FEATURES);
-    REGISTER(d, u32, FEATURES_SELECT) = 1;
-    return low | (u64)REGISTER(d, u32, FEATURES) << 32;
+    REGISTER(d, u32, FEATURES_SELECT) = word;
+    return REGISTER(d, u32, FEATURES);
 }
 
 static void
-pci_accept(struct virtio_device *d, u64 features)
+pci_accept(struct virtio_device *d, u32 word, u32 features)
 {
-    for (u32 i = 0; i < 2; i++) {
-        REGISTER(d, u32, ACCEPT_SELECT) = i;
-        REGISTER(d, u32, ACCEPT) = (u32)(features >> 32 * i);
-    }
+    REGISTER(d, u32, ACCEPT_SELECT) = word;
+    REGISTER(d, u32, ACCEPT) = features;
 }
 
 static u8
