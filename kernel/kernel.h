@@ -316,6 +316,11 @@ void wait_queue_init(struct wait_queue *q);
 MUST_USE status_t wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline,
                                   bool on);
 
+// Wait until `*flag`, which changes under q->lock with a wake, is `value`.  OK:
+// returns with q->lock held, `*on` for unlock_irq; else without.
+MUST_USE status_t wait_queue_until(struct wait_queue *q, const bool *flag,
+                                   bool value, u64 deadline, bool *on);
+
 // For timers and killers: end the wait, if nobody else has.
 bool waiter_expire(struct waiter *w); // interrupts off
 void waiter_kill(struct waiter *w);

@@ -269,16 +269,13 @@ thread_release(struct thread *t)
 status_t
 thread_join(struct thread *t, u64 deadline)
 {
-    bool on = lock_irq(&t->ended.lock);
+    bool on;
+    status_t status =
+        wait_queue_until(&t->ended, &t->done, true, deadline, &on);
 
-    while (!t->done) {
-        status_t status = wait_queue_wait(&t->ended, 0, deadline, on);
-        if (status != OK)
-            return status;
-        on = lock_irq(&t->ended.lock);
-    }
-    unlock_irq(&t->ended.lock, on);
-    return OK;
+    if (status == OK)
+        unlock_irq(&t->ended.lock, on);
+    return status;
 }
 
 void

@@ -78,6 +78,20 @@ wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on)
                                           OK;
 }
 
+status_t
+wait_queue_until(struct wait_queue *q, const bool *flag, bool value,
+                 u64 deadline, bool *on)
+{
+    *on = lock_irq(&q->lock);
+    while (*flag != value) {
+        status_t status = wait_queue_wait(q, 0, deadline, *on);
+        if (status != OK)
+            return status;
+        *on = lock_irq(&q->lock);
+    }
+    return OK;
+}
+
 u32
 wait_queue_wake(struct wait_queue *q, u64 key, u32 count)
 {

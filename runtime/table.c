@@ -168,13 +168,12 @@ give_room_back(struct live_table *t)
 static status_t
 start_growing(struct live_table *t)
 {
-    bool on = lock_irq(&t->idle.lock);
+    bool on;
+    status_t status =
+        wait_queue_until(&t->idle, &t->growing, false, UINT64_MAX, &on);
 
-    while (t->growing) {
-        if (wait_queue_wait(&t->idle, 0, UINT64_MAX, on) == ERR_KILLED)
-            return ERR_KILLED;
-        on = lock_irq(&t->idle.lock);
-    }
+    if (status != OK)
+        return status;
     t->growing = true;
     unlock_irq(&t->idle.lock, on);
     return OK;

@@ -382,14 +382,12 @@ process_exit(u32 exit_status)
 status_t
 process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
 {
-    bool on = lock_irq(&p->done.lock);
+    bool on;
+    status_t status =
+        wait_queue_until(&p->done, &p->ended, true, deadline_ns, &on);
 
-    while (!p->ended) {
-        status_t status = wait_queue_wait(&p->done, 0, deadline_ns, on);
-        if (status != OK)
-            return status;
-        on = lock_irq(&p->done.lock);
-    }
+    if (status != OK)
+        return status;
     *exit_status = p->exit_status;
     unlock_irq(&p->done.lock, on);
     return OK;
