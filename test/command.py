@@ -604,6 +604,108 @@ def messages_of_scripts(t):
             f"{sum(not good for *_, good in refused)} failed, 0 skipped$")
 
 
+def reasons_of_skips(end):
+    return end.shows(r"^[^ ]*: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped "
+                     r"\(modules in the text format\)$")
+
+
+TYPED = """(module (global (export "g") i32 (i32.const 3))
+  (func (export "f") (param i32) (result i32) local.get 0)
+  (func (export "d") (param f32) (result f32) local.get 0)
+  (func (export "v") (result v128) v128.const i32x4 1 2 3 4)
+  (func (export "r") (param externref) (result externref) local.get 0)
+  (func (export "h") (param funcref) (result funcref) local.get 0))"""
+
+
+def returns(field, argument, expected, kind="invoke"):
+    args = [] if argument is None else [argument]
+    return {"type": "assert_return", "expected": [expected],
+            "action": {"type": kind, "field": field, "args": args}}
+
+
+def value(kind, number=None):
+    return {"type": kind} | ({} if number is None else {"value": number})
+
+
+@case
+def types_of_scripts(t):
+    """Values are compared with their types, also those that have the bits."""
+    one, null = value("i32", "1"), value("externref", "null")
+    good = [returns("f", one, one), returns("f", one, value("i32")),
+            returns("f", value("i32", "-1"), value("i32", "4294967295")),
+            returns("g", None, value("i32", "3"), "get"),
+            returns("r", null, value("refnull")), returns("r", null, null),
+            returns("r", value("externref", "7"), value("externref")),
+            returns("f", one, {"type": "either", "values": [
+                value("i64", "1"), one]}),
+            returns("v", None, value("v128", ["1", "2", "3", "4"]) |
+                    {"lane_type": "i32"})]
+    script(t, "good.json", TYPED, [{"type": "module"}, *good]).ends(0).shows(
+        f"^{len(good) + 1} passed, 0 failed, 0 skipped$")
+    bad = [returns("f", one, value("i64", "1")),
+           returns("f", one, value("f32", "1")),
+           returns("f", one, value("f32")),
+           returns("f", one, value("externref")),
+           returns("f", one, value("refnull")),
+           returns("f", value("i64", "1"), one),
+           returns("f", value("f32", "1"), one),
+           returns("f", value("externref", "0"), one),
+           returns("f", None, one), returns("f", one, value("i32", "2")),
+           returns("d", value("i32", "0"), value("f32", "0")),
+           returns("g", None, value("i64", "3"), "get"),
+           returns("g", None, value("i32", "3")),
+           returns("f", None, one, "get"),
+           returns("r", null, value("funcref", "null")),
+           returns("r", value("funcref", "null"), null),
+           returns("h", value("funcref", "7"), value("funcref")),
+           returns("r", value("externref", "7"), value("externref", "8")),
+           returns("v", None, value("i32", "1")),
+           returns("f", one, {"type": "either", "values": [
+               value("i64", "1"), value("i32", "2")]})]
+    script(t, "bad.json", TYPED, [{"type": "module"}, *bad]).ends(1).shows(
+        f"^1 passed, {len(bad)} failed, 0 skipped$")
+
+
+@case
+def numbers_of_scripts(t):
+    """What is no number, or not one of the type, is refused with its line."""
+    one = value("i32", "1")
+    lanes = value("v128", ["1", "2", "3", "4294967296"]) | {"lane_type": "i32"}
+    for bad in (value("i32", "4294967296"), value("i32", "-2147483649"),
+                value("i32", "zz"), value("i32", "1 "), value("i32", ""),
+                value("i32", " 1"), value("i32", "+1"), value("i32", "0x1"),
+                value("i32", 1), value("i32", "nan:canonical"), value("i32", []),
+                value("i64", "18446744073709551616"), value("f32", "-1"),
+                value("f32", "nan:other"), value("i8", "1"), value("v128", []),
+                value("externref", "x"), value("externref", 1),
+                value("i33", "1"), value("noref"), {}, lanes,
+                {"type": "either", "values": [one, value("i32", "x")]}):
+        for command in (returns("f", bad, one), returns("f", one, bad)):
+            end = script(t, "number.json", TYPED, [{"type": "module"}, command])
+            end.ends(1).says(r"^nebulet: number\.json: line 2: ")
+    for bad in (value("i32"), value("f32", "nan:canonical"), value("externref"),
+                {"type": "either", "values": [one]}):
+        script(t, "number.json", TYPED, [{"type": "module"}, returns(
+            "f", bad, one)]).ends(1).says(r"^nebulet: number\.json: line 2: ")
+
+
+@case
+def scripts_without_tests(t):
+    """A script that tests nothing fails; text modules are counted."""
+    script(t, "empty.json", "(module)", []).ends(1).shows(
+        "^0 passed, 0 failed, 0 skipped$")
+    text = {"type": "assert_malformed", "text": "x", "module_type": "text"}
+    reasons_of_skips(script(t, "text.json", "(module)", [
+        {"type": "module"}, text])).ends(0).shows(
+            "^1 passed, 0 failed, 1 skipped$")
+    reasons_of_skips(script(t, "texts.json", TYPED, [
+        {"type": "module"}, {"type": "module", "module_type": "text"}])).ends(0)
+    script(t, "after.json", TYPED, [
+        {"type": "module"}, {"type": "module", "module_type": "text"},
+        returns("f", value("i32", "1"), value("i32", "1"))]).ends(0).shows(
+            "^1 passed, 0 failed, 2 skipped$")
+
+
 # --- all of them -------------------------------------------------------------
 
 

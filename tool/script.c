@@ -83,10 +83,18 @@ struct action {
     u32 arg_count;
 };
 
+// A type, and the module that it is of.
+struct typed {
+    const struct module *module;
+    valtype_t type;
+};
+
 // What an action gave; freed with results_free().
 struct results {
     union value *values;
-    u32 count;
+    const struct module *module;
+    const valtype_t *types; // of the values, in the module
+    u32 count, room;
 };
 
 // --- reading ----------------------------------------------------------------
@@ -264,11 +272,39 @@ host_ref(const struct script_value *v)
     return lane_get(v->bits, 0, 8) + 1;
 }
 
+// Can a value that a script writes be of the type that a module declares?
+// Numbers are of that type; references are of its hierarchy.
 static bool
-value_matches(const struct script_value *want, const union value *got)
+type_matches(const struct script_value *v, const struct typed *t)
 {
-    const u8 *bits = got->v128;
+    bool is_ref = (v->type & REF_BIT) != 0;
 
+    if (!is_ref || !valtype_is_ref(t->type))
+        return v->type == t->type;
+    return valtype_heap(v->type) == HEAP_BOT ||
+           valtype_ref_kind(t->module, v->type) ==
+               valtype_ref_kind(t->module, t->type);
+}
+
+// A host's reference is above all but the tops of its hierarchies.
+static bool
+is_argument(const struct script_value *v, const struct typed *t)
+{
+    u32 heap = valtype_heap(t->type);
+
+    if (!type_matches(v, t))
+        return false;
+    if (v->kind == SCRIPT_HOST_REF)
+        return heap == HEAP_EXTERN || heap == HEAP_ANY;
+    return v->kind != SCRIPT_NULL_REF || valtype_is_nullable(t->type);
+}
+
+static bool
+value_matches(const struct script_value *want, const struct typed *t,
+              const union value *got)
+{
+    if (!type_matches(want, t))
+        return false;
     switch (want->kind) {
     case SCRIPT_HOST_REF:
         return got->i64 == host_ref(want);
@@ -276,18 +312,17 @@ value_matches(const struct script_value *want, const union value *got)
         return got->i64 == 0;
     case SCRIPT_ANY_REF:
         return got->i64 != 0;
-    case SCRIPT_ANY_VALUE:
-        return true;
-    case SCRIPT_V128:
-        return bits_match(want, bits, 16);
+    case SCRIPT_NUMBER:
+        return bits_match(want, got->v128,
+                          want->type == VAL_V128 ? 16 : want->lane);
     default:
-        return bits_match(want, bits, want->lane);
+        return true;
     }
 }
 
 // The expected value at *at, one of several if it is EITHER.
 static bool
-take_expected(struct script *s, const union value *got)
+take_expected(struct script *s, const struct typed *t, const union value *got)
 {
     struct script_value want;
     bool match = false;
@@ -300,7 +335,7 @@ take_expected(struct script *s, const union value *got)
     for (u32 i = 0; i < count; i++) {
         if (either)
             take(s, &want, sizeof(want));
-        match |= value_matches(&want, got);
+        match |= value_matches(&want, t, got);
     }
     return match;
 }
@@ -514,6 +549,12 @@ run_register(struct script *s)
     passed(s);
 }
 
+static const struct type *
+func_type(const struct module *m, u32 func)
+{
+    return &m->types[m->funcs[func].type];
+}
+
 // Room for the arguments and for what comes back.
 static bool
 results_new(struct results *r, const struct action *a,
@@ -523,9 +564,10 @@ results_new(struct results *r, const struct action *a,
     u32 count = MAX(a->arg_count, 1);
 
     if (ref->kind == EXTERN_FUNC)
-        count = MAX(count, m->types[m->funcs[ref->index].type].result_count);
+        count = MAX(count, func_type(m, ref->index)->result_count);
     r->values = kernel_alloc(count * sizeof(*r->values));
-    r->count = count;
+    r->module = m;
+    r->room = count;
     return r->values != NULL;
 }
 
@@ -538,15 +580,21 @@ results_free(struct results *r)
 static struct outcome
 invoke(const struct action *a, const struct extern_ref *ref, struct results *r)
 {
+    const struct type *type = func_type(r->module, ref->index);
     enum trap trap = TRAP_NONE;
-    u32 capacity = r->count;
 
+    if (a->arg_count != type->param_count)
+        return (struct outcome){ERR_BAD_ARGUMENT, "wrong number of arguments"};
+    r->types = type->vals + type->param_count;
     for (u32 i = 0; i < a->arg_count; i++) {
         struct script_value arg;
+        struct typed param = {r->module, type->vals[i]};
         memcpy(&arg, a->args + i * sizeof(arg), sizeof(arg));
+        if (!is_argument(&arg, &param))
+            return (struct outcome){ERR_BAD_ARGUMENT, "argument of wrong type"};
         r->values[i] = value_of(&arg);
     }
-    status_t status = instance_invoke(ref, r->values, a->arg_count, capacity,
+    status_t status = instance_invoke(ref, r->values, a->arg_count, r->room,
                                       &r->count, &trap);
     return (struct outcome){status, status == ERR_TRAP ? trap_text(trap) :
                                                          status_text(status)};
@@ -559,7 +607,7 @@ act(struct script *s, const struct action *a, struct results *r)
     struct instance *instance = instance_of(s, a->module);
     struct extern_ref ref;
 
-    *r = (struct results){NULL, 0};
+    *r = (struct results){0};
     if (instance == NULL && s->unsupported)
         return (struct outcome){ERR_UNSUPPORTED, "not supported yet"};
     if (instance == NULL)
@@ -568,12 +616,14 @@ act(struct script *s, const struct action *a, struct results *r)
         return (struct outcome){ERR_NOT_FOUND, "no such export"};
     if (!results_new(r, a, &ref))
         return (struct outcome){ERR_NO_MEMORY, status_text(ERR_NO_MEMORY)};
+    if (ref.kind != (a->invoke ? EXTERN_FUNC : EXTERN_GLOBAL))
+        return (struct outcome){ERR_WRONG_TYPE,
+                                a->invoke ? "not a function" : "not a global"};
     if (a->invoke)
         return invoke(a, &ref, r);
-    r->count = 0;
-    if (ref.kind != EXTERN_GLOBAL)
-        return (struct outcome){ERR_WRONG_TYPE, "not a global"};
-    r->values[r->count++] = instance_global(ref.instance, ref.index);
+    r->values[0] = instance_global(ref.instance, ref.index);
+    r->types = &r->module->globals[ref.index].type.type;
+    r->count = 1;
     return (struct outcome){OK, NULL};
 }
 
@@ -603,8 +653,10 @@ compare(struct script *s, const struct results *r, u32 want)
         union value none = {
             .bits = {0, 0}
         };
-        bool match = take_expected(s, i < r->count ? &r->values[i] : &none);
-        if ((!match || i >= r->count) && bad == want)
+        bool given = i < r->count;
+        struct typed t = {r->module, given ? r->types[i] : VAL_NONE};
+        bool match = take_expected(s, &t, given ? &r->values[i] : &none);
+        if (!match && bad == want)
             bad = i;
     }
     return bad;
@@ -626,9 +678,10 @@ run_return(struct script *s)
         failed(s, "%.*s: %u results, expected %u", (i32)a.field.len,
                a.field.ptr, r.count, want);
     else if (bad != want)
-        failed(s, "%.*s: result %u is 0x%016llx%016llx", (i32)a.field.len,
-               a.field.ptr, bad, (unsigned long long)r.values[bad].bits[1],
-               (unsigned long long)r.values[bad].bits[0]);
+        failed(s, "%.*s: result %u is 0x%016llx%016llx of type 0x%x",
+               (i32)a.field.len, a.field.ptr, bad,
+               (unsigned long long)r.values[bad].bits[1],
+               (unsigned long long)r.values[bad].bits[0], r.types[bad]);
     else
         passed(s);
     results_free(&r);
@@ -700,6 +753,21 @@ run_refused(struct script *s, u8 command)
         code_module_release(code);
 }
 
+// What is about a module in the text format tests a text parser, not us.
+static void
+run_text(struct script *s, bool is_module)
+{
+    skipped(s);
+    s->result.text++;
+    if (!is_module)
+        return;
+    struct string name = take_text(s);
+    s->newest = NULL;
+    s->newest_code = NULL;
+    s->unsupported = true;
+    adopt(s, name, NULL, NULL);
+}
+
 // --- the script -------------------------------------------------------------
 
 static void
@@ -727,9 +795,40 @@ run_command(struct script *s, u8 command)
     case SCRIPT_EXCEPTION:
         run_trap(s, command == SCRIPT_EXCEPTION);
         break;
+    case SCRIPT_TEXT_MODULE:
+    case SCRIPT_TEXT:
+        run_text(s, command == SCRIPT_TEXT_MODULE);
+        break;
     default:
         run_refused(s, command);
     }
+}
+
+void
+script_add(struct script_result *sum, struct script_result r)
+{
+    sum->passed += r.passed;
+    sum->failed += r.failed;
+    sum->skipped += r.skipped;
+    sum->text += r.text;
+}
+
+bool
+script_good(struct script_result r)
+{
+    return r.failed == 0 && r.passed + r.skipped > 0;
+}
+
+const char *
+script_reason(struct script_result r)
+{
+    if (r.skipped == 0)
+        return "";
+    if (r.text == 0)
+        return " (not supported yet)";
+    return r.text == r.skipped ?
+               " (modules in the text format)" :
+               " (modules in the text format; not supported yet)";
 }
 
 struct script_result

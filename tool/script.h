@@ -17,16 +17,15 @@
 //     EXCEPTION               action
 //     MALFORMED, INVALID, UNLINKABLE, UNINSTANTIABLE
 //                             text message, text file, blob module
+//     TEXT_MODULE             text name: skipped, and so is what needs it
+//     TEXT                    an assertion on a module in the text format
 //     END
 //
 //     text, blob   u32 size, bytes
 //     action       u8 invoke, text module ("" = the newest), text field, list
 //     list         u32 count, values
-//     value        u8 kind, u8 lane size, u8[16] bits, u8[16] nan (by lane)
+//     value        struct script_value
 //     either       as an expected value of kind EITHER: u32 count, values
-//
-// References: HOST_REF has the number in bits; NULL_REF and ANY_REF carry
-// nothing.
 
 #pragma once
 
@@ -47,19 +46,18 @@ enum script_command {
     SCRIPT_INVALID,
     SCRIPT_UNLINKABLE,
     SCRIPT_UNINSTANTIABLE,
+    SCRIPT_TEXT_MODULE,
+    SCRIPT_TEXT,
 };
 
+// Arguments are of the kinds up to NULL_REF.
 enum script_kind {
-    SCRIPT_I32,
-    SCRIPT_I64,
-    SCRIPT_F32,
-    SCRIPT_F64,
-    SCRIPT_V128,
-    SCRIPT_HOST_REF, // externref or anyref made by the host
+    SCRIPT_NUMBER,   // in bits
+    SCRIPT_HOST_REF, // made by the host of the number in bits
     SCRIPT_NULL_REF,
-    SCRIPT_ANY_REF,   // expected: any reference that is not null
-    SCRIPT_ANY_VALUE, // expected: anything
-    SCRIPT_EITHER,
+    SCRIPT_ANY_REF,   // any reference of the type that is not null
+    SCRIPT_ANY_VALUE, // any of the type
+    SCRIPT_EITHER,    // has no type
 };
 
 enum script_nan {
@@ -69,6 +67,7 @@ enum script_nan {
 };
 
 struct script_value {
+    u32 type; // valtype_t; a null of no named type is a HEAP_BOT
     u8 kind;
     u8 lane; // bytes of a lane, for the NaN patterns
     u8 bits[16];
@@ -76,13 +75,24 @@ struct script_value {
 };
 
 struct script_result {
-    u32 passed, failed, skipped;
+    u32 passed, failed;
+    u32 skipped;
+    u32 text; // of the skipped: about modules in the text format
 };
 
 // Run a script.  `name` and the line are put before each failure's message,
 // which goes to `say`.
 struct script_result script_run(struct bytes script, const char *name,
                                 void (*say)(const char *text));
+
+// Add the counts of one script to those of several.
+void script_add(struct script_result *sum, struct script_result r);
+
+// Did something run, and nothing fail?
+bool script_good(struct script_result r);
+
+// Why commands were skipped, " (...)", or "" when none were.
+const char *script_reason(struct script_result r);
 
 // script_boot.c: run every file of the archive as a script, print failures and
 // the closing line; the exit status.

@@ -47,15 +47,13 @@ script_boot(struct bytes initrd)
         format_safe(name, sizeof(name), "%.*s", (i32)path.len, path.ptr);
         struct script_result r = script_run(entry.data, name, say);
         if (r.failed > 0 || r.skipped > 0)
-            report(name, r, r.skipped > 0 ? " (not supported yet)" : "");
-        sum.passed += r.passed;
-        sum.failed += r.failed;
-        sum.skipped += r.skipped;
+            report(name, r, script_reason(r));
+        script_add(&sum, r);
     }
     if (error.status != OK)
         klog("initrd: offset 0x%lx: %s", error.at, error.what);
     report("", sum, "");
     if (lost != OK)
         klog("nebulet: stdout: %s", status_text(lost));
-    return sum.failed > 0 || error.status != OK || lost != OK;
+    return !script_good(sum) || error.status != OK || lost != OK;
 }

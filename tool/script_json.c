@@ -6,6 +6,7 @@
 #include "wasm/wasm.h"
 
 #include <cjson/cJSON.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ enum { PATH_SIZE = 4096 };
 // What is being translated.
 struct source {
     const char *path; // of the JSON file
+    u32 line;         // of the .wast file, as the command says
     struct buffer *out;
     bool failed;
 };
@@ -21,7 +23,7 @@ struct source {
 static bool
 refuse(struct source *s, const char *what, const char *detail)
 {
-    complain("%s: %s: %s", s->path, what, detail ? detail : "(nothing)");
+    complain("%s: line %u: %s: %s", s->path, s->line, what, detail);
     s->failed = true;
     return false;
 }
@@ -101,129 +103,195 @@ put_file(struct source *s, const char *name)
 
 // --- values -----------------------------------------------------------------
 
-static const struct {
+// The types of lanes; those of values have a type, too.
+static const struct number_type {
     const char *text;
-    u8 kind, lane;
+    valtype_t type;
+    u8 size;
+    bool is_float;
 } numbers[] = {
-    {"i8",  SCRIPT_I32, 1},
-    {"i16", SCRIPT_I32, 2},
-    {"i32", SCRIPT_I32, 4},
-    {"i64", SCRIPT_I64, 8},
-    {"f32", SCRIPT_F32, 4},
-    {"f64", SCRIPT_F64, 8},
+    {"i8",  VAL_NONE, 1, false},
+    {"i16", VAL_NONE, 2, false},
+    {"i32", VAL_I32,  4, false},
+    {"i64", VAL_I64,  8, false},
+    {"f32", VAL_F32,  4, true },
+    {"f64", VAL_F64,  8, true },
 };
 
-// One lane: decimal bits, or a NaN pattern.
-static void
-lane_value(struct script_value *v, u32 index, const char *text)
+static const struct {
+    const char *text;
+    u32 heap;
+} references[] = {
+    {"funcref",       HEAP_FUNC    },
+    {"nullfuncref",   HEAP_NOFUNC  },
+    {"externref",     HEAP_EXTERN  },
+    {"nullexternref", HEAP_NOEXTERN},
+    {"anyref",        HEAP_ANY     },
+    {"eqref",         HEAP_EQ      },
+    {"i31ref",        HEAP_I31     },
+    {"structref",     HEAP_STRUCT  },
+    {"arrayref",      HEAP_ARRAY   },
+    {"nullref",       HEAP_NONE    },
+    {"exnref",        HEAP_EXN     },
+    {"nullexnref",    HEAP_NOEXN   },
+    {"refnull",       HEAP_BOT     },
+};
+
+static const struct number_type *
+number_type(const char *text)
 {
+    for (u32 i = 0; i < COUNT(numbers); i++)
+        if (strcmp(text, numbers[i].text) == 0)
+            return &numbers[i];
+    return NULL;
+}
+
+// Decimal digits, and nothing else, of a number that `size` bytes can hold;
+// with a sign one of a signed number.
+static bool
+parse_number(const char *text, u32 size, bool is_signed, u64 *out)
+{
+    u64 most = UINT64_MAX >> (64 - 8 * size), half = most / 2 + 1;
+    bool negative = is_signed && text[0] == '-';
+    const char *digits = text + negative;
+    char *end;
+
+    errno = 0;
+    u64 number = strtoull(digits, &end, 10);
+    if (digits[0] < '0' || digits[0] > '9' || *end != 0 || errno != 0 ||
+        number > (negative ? half : most))
+        return false;
+    *out = negative ? 0 - number : number;
+    return true;
+}
+
+// One lane: decimal bits, or of an expected float a NaN pattern.
+static bool
+lane_value(struct script_value *v, u32 index, const cJSON *json,
+           const struct number_type *type, bool expected)
+{
+    const char *text = cJSON_IsString(json) ? json->valuestring : "";
     u8 *nan = &v->nan[index];
     u64 bits = 0;
+    bool ok = true;
 
-    if (strcmp(text, "nan:canonical") == 0)
+    if (expected && type->is_float && strcmp(text, "nan:canonical") == 0)
         *nan = SCRIPT_CANONICAL;
-    else if (strcmp(text, "nan:arithmetic") == 0)
+    else if (expected && type->is_float && strcmp(text, "nan:arithmetic") == 0)
         *nan = SCRIPT_ARITHMETIC;
-    else if (text[0] == '-')
-        bits = (u64)strtoll(text, NULL, 10);
     else
-        bits = strtoull(text, NULL, 10);
-    memcpy(v->bits + index * v->lane, &bits, v->lane);
+        ok = parse_number(text, type->size, !type->is_float, &bits);
+    memcpy(v->bits + index * type->size, &bits, type->size);
+    return ok;
 }
 
 static bool
-number_value(struct source *s, struct script_value *v, const char *type)
+vector_value(struct script_value *v, const cJSON *json, bool expected)
 {
-    for (u32 i = 0; i < COUNT(numbers); i++) {
-        if (strcmp(type, numbers[i].text) == 0) {
-            v->kind = numbers[i].kind;
-            v->lane = numbers[i].lane;
-            return true;
-        }
-    }
-    return refuse(s, "unknown type of value", type);
-}
-
-static void
-vector_value(struct source *s, struct script_value *v, const cJSON *json)
-{
+    const struct number_type *type = number_type(text_of(json, "lane_type"));
     const cJSON *lanes = cJSON_GetObjectItemCaseSensitive(json, "value");
 
-    if (!number_value(s, v, text_of(json, "lane_type")))
-        return;
-    v->kind = SCRIPT_V128;
-    if (cJSON_GetArraySize(lanes) != 16 / v->lane) {
-        refuse(s, "v128", "wrong number of lanes");
-        return;
-    }
-    for (int i = 0; i < 16 / v->lane; i++) {
-        const cJSON *lane = cJSON_GetArrayItem(lanes, i);
-        lane_value(v, (u32)i, cJSON_IsString(lane) ? lane->valuestring : "0");
-    }
+    if (type == NULL || cJSON_GetArraySize(lanes) != 16 / type->size)
+        return false;
+    v->type = VAL_V128;
+    v->lane = type->size;
+    for (int i = 0; i < 16 / type->size; i++)
+        if (!lane_value(v, (u32)i, cJSON_GetArrayItem(lanes, i), type,
+                        expected))
+            return false;
+    return true;
 }
 
-// "null", a number that the host gave it, or without a value: any that is not
-// null.
-static void
-reference_value(struct script_value *v, const cJSON *json)
+// "null", a number that the host gave it, or where it is expected without a
+// value: any that is not null.
+static bool
+reference_value(struct script_value *v, const cJSON *json, bool expected)
 {
     const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, "value");
+    u64 number = 0;
 
-    if (strcmp(text_of(json, "type"), "refnull") == 0) {
+    if (strcmp(text_of(json, "type"), "refnull") == 0 ||
+        strcmp(text_of(json, "value"), "null") == 0) {
         v->kind = SCRIPT_NULL_REF;
-    } else if (!cJSON_IsString(value)) {
-        v->kind = SCRIPT_ANY_REF;
-    } else if (strcmp(value->valuestring, "null") == 0) {
-        v->kind = SCRIPT_NULL_REF;
-    } else {
-        u64 number = strtoull(value->valuestring, NULL, 10);
-        v->kind = SCRIPT_HOST_REF;
-        memcpy(v->bits, &number, sizeof(number));
+        return true;
     }
+    if (value == NULL) {
+        v->kind = SCRIPT_ANY_REF;
+        return expected;
+    }
+    v->kind = SCRIPT_HOST_REF;
+    bool ok = cJSON_IsString(value) &&
+              parse_number(value->valuestring, sizeof(number), false, &number);
+    memcpy(v->bits, &number, sizeof(number));
+    return ok;
 }
 
-static void
-put_plain_value(struct source *s, const cJSON *json)
+static bool
+value_of(struct script_value *v, const cJSON *json, bool expected)
 {
     const char *type = text_of(json, "type");
-    size_t len = strlen(type);
+    const struct number_type *number = number_type(type);
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(json, "value");
+
+    for (u32 i = 0; i < COUNT(references); i++) {
+        if (strcmp(type, references[i].text) == 0) {
+            v->type = REF_BIT | NULL_BIT | references[i].heap;
+            return reference_value(v, json, expected);
+        }
+    }
+    v->kind = value != NULL ? SCRIPT_NUMBER : SCRIPT_ANY_VALUE;
+    if (value == NULL && !expected)
+        return false;
+    if (strcmp(type, "v128") == 0 && value != NULL)
+        return vector_value(v, json, expected);
+    v->type = number ? number->type : VAL_V128;
+    v->lane = number ? number->size : 16;
+    if (number == NULL)
+        return strcmp(type, "v128") == 0;
+    return number->type != VAL_NONE &&
+           (value == NULL || lane_value(v, 0, value, number, expected));
+}
+
+static void
+put_value(struct source *s, const cJSON *json, bool expected)
+{
     struct script_value v = {0};
 
-    if (strcmp(type, "v128") == 0)
-        vector_value(s, &v, json);
-    else if (len >= 3 && (strcmp(type + len - 3, "ref") == 0 ||
-                          strcmp(type, "refnull") == 0))
-        reference_value(&v, json);
-    else if (!cJSON_HasObjectItem(json, "value"))
-        v.kind = SCRIPT_ANY_VALUE;
-    else if (number_value(s, &v, type))
-        lane_value(&v, 0, text_of(json, "value"));
-    buffer_put(s->out, &v, sizeof(v));
-}
-
-static void
-put_value(struct source *s, const cJSON *json)
-{
-    const cJSON *values = cJSON_GetObjectItemCaseSensitive(json, "values");
-    const cJSON *item;
-
-    if (strcmp(text_of(json, "type"), "either") != 0) {
-        put_plain_value(s, json);
-        return;
+    if (!value_of(&v, json, expected)) {
+        char *text = cJSON_PrintUnformatted(json);
+        refuse(s, "not a value, or one that its type cannot hold", text);
+        cJSON_free(text);
     }
-    struct script_value v = {.kind = SCRIPT_EITHER};
     buffer_put(s->out, &v, sizeof(v));
-    buffer_put_u32(s->out, (u32)cJSON_GetArraySize(values));
-    cJSON_ArrayForEach(item, values) put_plain_value(s, item);
 }
 
 static void
-put_list(struct source *s, const cJSON *list)
+put_args(struct source *s, const cJSON *list)
 {
     const cJSON *item;
 
     buffer_put_u32(s->out, (u32)cJSON_GetArraySize(list));
-    cJSON_ArrayForEach(item, list) put_value(s, item);
+    cJSON_ArrayForEach(item, list) put_value(s, item, false);
+}
+
+static void
+put_expected(struct source *s, const cJSON *list)
+{
+    struct script_value either = {.kind = SCRIPT_EITHER};
+    const cJSON *item, *choice;
+
+    buffer_put_u32(s->out, (u32)cJSON_GetArraySize(list));
+    cJSON_ArrayForEach(item, list)
+    {
+        const cJSON *choices = cJSON_GetObjectItemCaseSensitive(item, "values");
+        if (strcmp(text_of(item, "type"), "either") != 0) {
+            put_value(s, item, true);
+            continue;
+        }
+        buffer_put(s->out, &either, sizeof(either));
+        buffer_put_u32(s->out, (u32)cJSON_GetArraySize(choices));
+        cJSON_ArrayForEach(choice, choices) put_value(s, choice, true);
+    }
 }
 
 // --- commands ---------------------------------------------------------------
@@ -239,7 +307,7 @@ put_action(struct source *s, const cJSON *command)
     put_u8(s, strcmp(type, "invoke") == 0);
     put_text(s, text_of(action, "module"));
     put_text(s, text_of(action, "field"));
-    put_list(s, cJSON_GetObjectItemCaseSensitive(action, "args"));
+    put_args(s, cJSON_GetObjectItemCaseSensitive(action, "args"));
 }
 
 static void
@@ -267,7 +335,7 @@ static void
 put_return(struct source *s, const cJSON *command)
 {
     put_action(s, command);
-    put_list(s, cJSON_GetObjectItemCaseSensitive(command, "expected"));
+    put_expected(s, cJSON_GetObjectItemCaseSensitive(command, "expected"));
 }
 
 static void
@@ -282,6 +350,17 @@ put_refused(struct source *s, const cJSON *command)
 {
     put_text(s, text_of(command, "text"));
     put_file(s, text_of(command, "filename"));
+}
+
+// A module in the text format, or an assertion on one (script.h).
+static void
+put_text_record(struct source *s, const cJSON *command, u8 kind)
+{
+    bool is_module = kind == SCRIPT_MODULE || kind == SCRIPT_DEFINITION;
+
+    put_u8(s, is_module ? SCRIPT_TEXT_MODULE : SCRIPT_TEXT);
+    if (is_module)
+        put_text(s, text_of(command, "name"));
 }
 
 static const struct {
@@ -310,17 +389,20 @@ put_command(struct source *s, const cJSON *command)
     const cJSON *line = cJSON_GetObjectItemCaseSensitive(command, "line");
     const char *type = text_of(command, "type");
 
-    // A module in the text format is a test of a text parser, not of us.
-    if (strcmp(text_of(command, "module_type"), "text") == 0)
-        return;
+    bool text = strcmp(text_of(command, "module_type"), "text") == 0;
+
+    s->line = cJSON_IsNumber(line) ? (u32)line->valueint : 0;
     for (u32 i = 0; i < COUNT(rows); i++) {
-        if (strcmp(type, rows[i].type) == 0) {
-            buffer_put_u32(s->out,
-                           cJSON_IsNumber(line) ? (u32)line->valueint : 0);
-            put_u8(s, rows[i].command);
-            rows[i].put(s, command);
+        if (strcmp(type, rows[i].type) != 0)
+            continue;
+        buffer_put_u32(s->out, s->line);
+        if (text) {
+            put_text_record(s, command, rows[i].command);
             return;
         }
+        put_u8(s, rows[i].command);
+        rows[i].put(s, command);
+        return;
     }
     refuse(s, "unknown command", type);
 }
@@ -358,10 +440,10 @@ script_from_json(struct buffer *out, const char *path)
     cJSON *json = cJSON_ParseWithLength((const char *)text.ptr, text.size);
     const cJSON *commands = cJSON_GetObjectItemCaseSensitive(json, "commands");
     if (!cJSON_IsArray(commands))
-        refuse(
-            &s, "not a test script",
-            "there is no array \"commands\"; wast2json (Debian package wabt) "
-            "makes one of a .wast file");
+        complain("%s: not a test script: there is no array \"commands\"; "
+                 "wast2json (Debian package wabt) makes one of a .wast file",
+                 path);
+    s.failed = !cJSON_IsArray(commands);
     put_u8(&s, features_without(path));
     cJSON_ArrayForEach(command, commands) put_command(&s, command);
     buffer_put_u32(out, 0);
