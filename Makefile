@@ -133,15 +133,17 @@ UNITS := $(filter-out metal,$(sort $(foreach f,$(wildcard test/*_*.c),$(firstwor
 
 define unit
 $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test/main.c) $(OUT)/san/libnebulet.a
-	@echo "  LD $$@"; $(CC) $(SAN) $$(WRAP) $$(filter %.o %.a,$$^) -o $$@ -lcjson -lpthread
+	@echo "  LD $$@"; $(CC) $(SAN) $$(WRAP) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@ -lcjson -lpthread
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
+$(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 
-# What test/kernel_latency.c watches.
+# What test/latency.c watches.
 LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
                 -Wl,--wrap=unlock,--wrap=port_interrupts_off \
-                -Wl,--wrap=port_interrupts_restore,--wrap=port_idle
+                -Wl,--wrap=port_interrupts_restore,--wrap=port_idle \
+                -Wl,--wrap=context_switch,--wrap=fault_handle
 $(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP)
 
 # Programs that test/kernel_wasm.c includes as bytes.
@@ -165,7 +167,8 @@ REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 
 .PHONY: tests
 tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS)) $(OUT)/san/nebulet $(REPLAY) \
-       $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf
+       $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
+       $(OUT)/latency.elf
 
 .PHONY: unit
 unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) ## run the unit tests under sanitizers
@@ -268,7 +271,7 @@ $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/me
 
 # The whole kernel with a boot_run that runs test/kernel_*.c, but for what needs
 # a C library.
-KERNEL_TEST := test/image.c test/kernel.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
+KERNEL_TEST := test/image.c test/kernel.c test/latency.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
                $(call sources,port/metal)
 KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_commit_promised \
                -Wl,--wrap=port_promise,--wrap=port_memory_info,--wrap=port_log \
@@ -276,6 +279,12 @@ KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_commit_promised \
 
 $(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(KERNEL_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL) $(KERNEL_WRAP)
+
+# The kernel as it is, which counts what keeps others from the CPU.
+LATENCY := test/latency.c test/latency_boot.c
+
+$(OUT)/latency.elf: $(call objects,metal,$(METAL)) $(patsubst %,$(OUT)/metal/%.o,$(LATENCY)) port/metal/kernel.ld
+	$(LINK_METAL) $(LATENCY_WRAP) -Wl,--wrap=boot_run
 
 # --- programs ------------------------------------------------------------------
 

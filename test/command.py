@@ -311,10 +311,12 @@ def late_options(t):
 @case
 def options_without_effect(t):
     ls = t.cc("ls")
-    for words in (["--memory", "256"], ["--machine", "q35"]):
+    for words in (["--memory", "256"], ["--machine", "q35"], ["--latency"]):
         end = t.run(*words, ls).ends(0)
         if t.port == "linux":
             end.lines(1).says(f"^nebulet: note: {words[0]} has no effect on linux")
+        elif words == ["--latency"]:
+            end.says("^latency: [0-9]+ instructions without preemption")
         else:
             end.quiet()
 

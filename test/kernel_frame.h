@@ -4,6 +4,7 @@
 #pragma once
 
 #include "kernel/kernel.h"
+#include "test/latency.h"
 #include "test/test.h"
 
 #define TEST_KERNEL(id)                    \
@@ -31,10 +32,9 @@ const char *test_space_fault(u64 *address);
 // May anybody write to this byte, by any address?
 bool test_may_write(const void *at);
 
-// Work that this CPU has done, and as much as about 1,000,000 instructions with
-// all checks that are compiled in; 0: there is no telling (in QEMU without
-// -icount, where time goes by for others).
-u64 test_work(void);
+// As much of test_work() (latency.h) as about 1,000,000 instructions with all
+// checks that are compiled in; 0: there is no telling (in QEMU without -icount,
+// where time goes by for others).
 u64 test_work_bound(void);
 
 // --- modules (kernel_wasm.c) -------------------------------------------------

@@ -1,136 +1,20 @@
-// How long work in the kernel keeps the CPU from others.  The linker leads the
-// calls of what turns preemption and interrupts off and on to the functions
-// here (see the Makefile), which note the longest stretch and where it ended.
-//
-// A stretch is measured by the work done in it, not by the time gone by.
+// test/kernel_latency.c: long work in the kernel lets others run.
 
+#include "test/latency.h"
 #include "test/kernel_frame.h"
-
-void __real_preempt_disable(void);
-void __real_preempt_enable(void);
-void __real_lock(struct lock *l);
-void __real_unlock(struct lock *l);
-bool __real_port_interrupts_off(void);
-void __real_port_interrupts_restore(bool on);
-void __real_port_idle(void);
-void __wrap_preempt_disable(void);
-void __wrap_preempt_enable(void);
-void __wrap_lock(struct lock *l);
-void __wrap_unlock(struct lock *l);
-bool __wrap_port_interrupts_off(void);
-void __wrap_port_interrupts_restore(bool on);
-void __wrap_port_idle(void);
-
-static bool watching;
-static u64 preempt_since, irq_since; // 0: on
-static u64 longest;
-static const void *longest_at;
-
-// --- watching ----------------------------------------------------------------
-
-static void
-start(u64 *since)
-{
-    if (watching)
-        *since = test_work();
-}
-
-static void
-stop(u64 *since, const void *at)
-{
-    u64 spent = test_work() - *since;
-
-    if (watching && *since != 0 && spent > longest) {
-        longest = spent;
-        longest_at = at;
-    }
-    *since = 0;
-}
-
-// Only one thread at a time can have preemption off: there is one CPU.
-static bool
-is_off(void)
-{
-    return thread_current()->preempt_count > 0;
-}
-
-void
-__wrap_preempt_disable(void)
-{
-    if (watching && !is_off())
-        start(&preempt_since);
-    __real_preempt_disable();
-}
-
-void
-__wrap_preempt_enable(void)
-{
-    if (watching && thread_current()->preempt_count == 1)
-        stop(&preempt_since, __builtin_return_address(0));
-    __real_preempt_enable();
-}
-
-void
-__wrap_lock(struct lock *l)
-{
-    if (watching && !is_off())
-        start(&preempt_since);
-    __real_lock(l);
-}
-
-void
-__wrap_unlock(struct lock *l)
-{
-    if (watching && thread_current()->preempt_count == 1)
-        stop(&preempt_since, __builtin_return_address(0));
-    __real_unlock(l);
-}
-
-bool
-__wrap_port_interrupts_off(void)
-{
-    bool on = __real_port_interrupts_off();
-
-    if (on)
-        start(&irq_since);
-    return on;
-}
-
-void
-__wrap_port_interrupts_restore(bool on)
-{
-    if (on)
-        stop(&irq_since, __builtin_return_address(0));
-    __real_port_interrupts_restore(on);
-}
-
-void
-__wrap_port_idle(void)
-{
-    __real_port_idle();
-    if (irq_since != 0)
-        irq_since = test_work();
-}
-
-static void
-watch(void)
-{
-    preempt_since = irq_since = longest = 0;
-    longest_at = NULL;
-    watching = true;
-}
 
 static void
 expect_short(const char *what)
 {
     u64 bound = test_work_bound();
+    const void *at;
+    u64 longest = latency_longest(&at);
 
-    watching = false;
     EXPECT(longest > 0);
     if (bound == 0 || longest <= bound)
         return;
     klog("%s: %llu of work without preemption, until %p", what,
-         (unsigned long long)longest, longest_at);
+         (unsigned long long)longest, at);
     EXPECT(longest <= bound);
 }
 
@@ -158,7 +42,7 @@ register_types(u32 group, const char *what)
                                  .param_count = PARAMS,
                                  .vals = &vals[i * PARAMS]};
     }
-    watch();
+    latency_watch();
     EXPECT_EQ(types_register(&m, ids), OK);
     types_release(ids, MANY);
     expect_short(what);
@@ -184,10 +68,10 @@ TEST_KERNEL(latency_of_tables)
 
     EXPECT_EQ(process_new_empty(&p, "latency"), OK);
     EXPECT_EQ(table_new(&t, p, &type, 0), OK);
-    watch();
+    latency_watch();
     EXPECT_EQ(table_grow(t, count, 7), 1);
     expect_short("table.grow");
-    watch();
+    latency_watch();
     EXPECT_EQ(table_fill(t, 0, 8, count), OK);
     table_copy(t, 1, t, 0, count);
     object_release(&t->object);
@@ -213,7 +97,7 @@ TEST_KERNEL(latency_of_sweeps)
     EXPECT_EQ(instance_new(&i, p, code, &host_resolver, &error, &trap), OK);
     EXPECT(instance_export(i, string_of("_start"), &func));
     EXPECT_EQ(table_new(&t, p, &type, 0), OK);
-    watch();
+    latency_watch();
     EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), OK);
     expect_short("a sweep over a table of exnrefs");
     object_release(&t->object);

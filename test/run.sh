@@ -184,6 +184,9 @@ part_metal() {
         part "kernel $machine" "$out/nebulet" selftest $machine "" \
             kernel-test.elf
     done
+    part "kernel by instructions" "$out/nebulet" selftest --icount microvm "" \
+        kernel-test.elf
+    part latency test/latency.sh "$out"
     part "kernel input" test/input.sh "$out"
     part "channel" test/channel.py "$out"
     suite_present || return

@@ -105,11 +105,15 @@ machine_args(struct args *a, const struct qemu_options *o, bool kvm)
                            "rtc=on,isa-serial=off" :
                            o->machine);
     arg(a, "-accel");
-    arg(a, kvm ? "kvm" : "tcg,thread=multi");
+    arg(a, kvm ? "kvm" : o->icount ? "tcg,thread=single" : "tcg,thread=multi");
     arg(a, "-cpu");
     arg(a, kvm ? "host" : "max");
     arg(a, "-m");
     arg_format(a, "%u", o->memory_mib);
+    if (o->icount) {
+        arg(a, "-icount");
+        arg(a, "shift=0,sleep=off");
+    }
     arg(a, "-nodefaults");
     arg(a, "-no-user-config");
     arg(a, "-no-reboot");
@@ -323,7 +327,8 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     catch_stop();
-    if (!guest_start(&g, options, kvm_works(options), initrd))
+    bool kvm = !options->icount && kvm_works(options);
+    if (!guest_start(&g, options, kvm, initrd))
         return 1;
     enum serve_end end = serve(&g.server, limit ? start + limit + GRACE_MS : 0);
     int status = judge(&g, end, guest_end(&g, end));

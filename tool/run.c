@@ -20,6 +20,7 @@ struct run {
     bool metal;
     const char *machine; // NULL: not said
     u32 memory_mib;      // 0: not said
+    bool latency;        // the kernel that counts
     u64 timeout_ms;      // 0: none
     const char *argv0;   // NULL: the program's file name
     struct dirs dirs;
@@ -57,6 +58,17 @@ set_machine(void *self, const struct option *o, const char *value)
 
     run->machine = value;
     return one_of(o, value, "microvm", "q35");
+}
+
+static bool
+set_latency(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    (void)value;
+    run->latency = true;
+    return true;
 }
 
 static bool
@@ -186,6 +198,8 @@ note_useless_options(const struct run *run)
         complain("note: --memory has no effect on linux");
     if (!run->metal && run->machine != NULL)
         complain("note: --machine has no effect on linux");
+    if (!run->metal && run->latency)
+        complain("note: --latency has no effect on linux");
 }
 
 static int
@@ -283,11 +297,14 @@ run_on_metal(const struct run *run, struct bytes initrd)
 {
     char path[4096];
     struct qemu_options qemu = {
-        .kernel = kernel_path("nebulet.elf", path, sizeof(path)),
+        .kernel = kernel_path(run->latency ? "latency.elf" : "nebulet.elf",
+                              path, sizeof(path)),
+        .icount = run->latency,
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
         .memory_mib = run->memory_mib ? run->memory_mib : 1024,
-        .timeout_ms = run->timeout_ms};
+        // Instructions are no measure of our time.
+        .timeout_ms = run->latency ? 0 : run->timeout_ms};
 
     return qemu_run(&qemu, initrd);
 }

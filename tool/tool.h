@@ -181,6 +181,7 @@ struct qemu_options {
     const char *machine; // "microvm" or "q35"
     const char *append;  // kernel command line
     u32 memory_mib;
+    bool icount;    // time is the number of instructions, one a nanosecond
     u64 timeout_ms; // of the command's age, 0: none
 };
 

@@ -229,13 +229,29 @@ const struct command command_wast = {
     .run = run_wast,
 };
 
+static bool
+set_icount(void *self, const struct option *o, const char *value)
+{
+    bool *icount = self;
+
+    (void)o;
+    (void)value;
+    *icount = true;
+    return true;
+}
+
+static const struct option options_of_selftest[] = {
+    {"--icount", NULL, "time is the number of instructions", set_icount},
+};
+
 static int
 run_selftest(struct words words)
 {
     struct words given;
-    char image[4096];
+    char image[4096], line[4096];
+    bool icount = false;
 
-    int status = options_read(&command_selftest, NULL, words, &given);
+    int status = options_read(&command_selftest, &icount, words, &given);
     if (status != OPTIONS_READ)
         return status;
     const char *machine = given.count > 0 ? given.list[0] : "microvm";
@@ -243,11 +259,14 @@ run_selftest(struct words words)
         return misuse(&command_selftest, "%s: not microvm or q35", machine);
     if (given.count > 3)
         return misuse(&command_selftest, "%s: one too many", given.list[3]);
+    snprintf(line, sizeof(line), "%s%s", given.count > 1 ? given.list[1] : "",
+             icount ? " icount" : "");
     struct qemu_options options = {
         .kernel = kernel_path(given.count > 2 ? given.list[2] : "port-test.elf",
                               image, sizeof(image)),
         .machine = machine,
-        .append = given.count > 1 ? given.list[1] : "",
+        .append = line,
+        .icount = icount,
         .memory_mib = 512};
 
     return qemu_run(&options, (struct bytes){NULL, 0});
@@ -259,5 +278,7 @@ const struct command command_selftest = {
     .summary = "run the port's own tests in QEMU",
     .text = "Boots a kernel image that lies beside this command (port-test.elf "
             "without\nIMAGE.elf) and exits with its status.",
+    .options = options_of_selftest,
+    .option_count = COUNT(options_of_selftest),
     .run = run_selftest,
 };

@@ -1,0 +1,16 @@
+// The longest stretch without preemption, in images and tests that are linked
+// with LATENCY_WRAP.
+
+#pragma once
+
+#include "kernel/kernel.h"
+
+// Work that this CPU has done; what it counts is the test's (kernel_frame.h) or
+// the image's.
+u64 test_work(void);
+
+// Watch from now on.
+void latency_watch(void);
+// Stop watching: the longest stretch, in units of test_work(), and where in the
+// kernel it ended.
+u64 latency_longest(const void **at);

@@ -1,0 +1,82 @@
+#!/bin/sh
+# test/latency.sh OUT: nothing that a program can ask for keeps the CPU from
+# others for more than 1,000,000 instructions (nebulet run --latency).  Prints
+# the longest stretch of each and where it ended.  Ends with
+# "N passed, N failed, N skipped".
+
+set -u
+out=$1
+work=$out/latency
+. test/verdict.sh
+mkdir -p "$work"
+
+# watch NAME STATUS MODULE: run it; neither it nor its loading is too long.
+watch() {
+    timeout 1000 "$out/nebulet" run --latency --memory 512 \
+        --timeout "${4:-500s}" "$3" >"$work/stdout" 2>"$work/stderr" </dev/null
+    got=$?
+    line=$(grep -a "latency: [0-9]* instructions" "$work/stderr")
+    at=${line##* until }
+    echo "$1: ${line#*latency: } ($(addr2line -fe "$out/latency.elf" "$at" |
+        tr '\n' ' '))"
+    verdict "$1" "$([ "$got" = "$2" ] && [ -n "$line" ] ||
+        echo "exit status $got, expected $2")"
+}
+
+# assembled NAME STATUS TEXT
+assembled() {
+    echo "$3" >"$work/$1.wat"
+    wat2wasm --enable-all "$work/$1.wat" -o "$work/$1.wasm" || exit 1
+    watch "$1" "$2" "$work/$1.wasm" "${4:-}"
+}
+
+assembled tables 0 '(module
+    (table $t 0 funcref) (table $u 0 externref)
+    (func (export "_start")
+      (drop (table.grow $t (ref.null func) (i32.const 3000000)))
+      (table.fill $t (i32.const 0) (ref.null func) (i32.const 3000000))
+      (table.copy $t $t (i32.const 1) (i32.const 0) (i32.const 2000000))
+      (drop (table.grow $u (ref.null extern) (i32.const 3000000)))))'
+
+# Touched all over, so that much is given back at its end.
+assembled memory 0 '(module (memory 0 65536) (data $d "abc")
+    (func (export "_start")
+      (if (i32.eq (memory.grow (i32.const 3200)) (i32.const -1))
+        (then unreachable))
+      (memory.fill (i32.const 0) (i32.const 1) (i32.const 209715200))
+      (memory.copy (i32.const 1) (i32.const 0) (i32.const 100000000))))'
+
+# Distinct types, each of a function that is used.
+awk 'BEGIN {
+    n = 3000
+    for (i = 0; i < n; i++) {
+        types = types "(type (func (param"
+        for (bit = 0; bit < 14; bit++)
+            types = types (int(i / 2 ^ bit) % 2 ? " i32" : " i64")
+        types = types ")))"
+        if (i % 100 == 0) { print (i ? "" : "(module") types; types = "" }
+    }
+    print types "(table funcref (elem"
+    for (i = 0; i < n; i++) printf " $f%d", i
+    print "))"
+    for (i = 0; i < n; i++) printf "(func $f%d (type %d))\n", i, i
+    print "(func (export \"_start\")))"
+}' >"$work/types.txt"
+wat2wasm --enable-all "$work/types.txt" -o "$work/types.wasm" || exit 1
+watch types 0 "$work/types.wasm"
+
+# One large function.
+awk 'BEGIN {
+    print "(module (memory 1) (func $large (param i32) (result i32)"
+    for (i = 0; i < 30000; i++)
+        print "(local.set 0 (i32.add (local.get 0) (i32.load (local.get 0))))"
+    print "(local.get 0))(func (export \"_start\")))"
+}' >"$work/large.txt"
+wat2wasm --enable-all "$work/large.txt" -o "$work/large.wasm" || exit 1
+watch "large function" 0 "$work/large.wasm"
+
+# Killed by its timeout.
+assembled endless 124 '(module (func (export "_start") (loop $l (br $l))))' 1s
+
+echo "$passed passed, $failed failed, 0 skipped"
+[ $failed = 0 ]
