@@ -162,7 +162,7 @@ $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 	@echo "  LD $@"; $(CC) $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
 
 # The fuzz targets, which tests feed with the committed inputs.
-FUZZ   := decode validate compile tar
+FUZZ   := decode validate compile tar lines
 REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 
 .PHONY: tests
@@ -213,7 +213,7 @@ $(OUT)/nebulet-plain: $(call objects,host,tool) $(OUT)/host/test/fuzz/plain.c.o 
 FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000
 
 .PHONY: fuzz
-fuzz: $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## fuzz decode, validate, compile, tar; T=seconds each
+fuzz: $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## fuzz decode, validate, compile, tar, lines; T=seconds each
 	@for f in $(FUZZ); do mkdir -p $(OUT)/corpus-$$f; \
 	    $(FUZZ_RUN) -max_total_time=$(T) $(OUT)/corpus-$$f \
 	        $(OUT)/seeds/$$f $(wildcard $(OUT)/suite/*) || exit 1; done

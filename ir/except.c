@@ -173,11 +173,10 @@ open_pad(struct builder *b, struct label *label, u32 tag, bool ref)
 static void
 build_clauses(struct builder *b, struct label *label)
 {
-    struct reader r = b->v.r;
+    struct reader r =
+        reader_part(&b->v.r, b->start + label->own->table_at, b->v.r.end);
     struct catch_clause clause;
 
-    // The reader is at the end of the body after its last instruction.
-    r.at = b->start + label->own->table_at;
     for (u32 i = 0; i < label->own->clause_count && b->status == OK; i++) {
         read_catch(&r, &clause);
         bool ref = clause.kind == CATCH_TAG_REF || clause.kind == CATCH_ANY_REF;

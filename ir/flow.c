@@ -679,9 +679,8 @@ case_edge(struct builder *b, struct label *label)
 static void
 read_cases(struct builder *b, u32 targets)
 {
-    struct reader r = b->v.r;
+    struct reader r = reader_part(&b->v.r, b->op.table_at, b->v.r.end);
 
-    r.at = b->op.table_at;
     for (u32 i = 0; i <= b->op.index && b->status == OK; i++) {
         edge_t edge = case_edge(b, ir_label_at(b, read_u32(&r)));
         b->fn->pool[targets + i] = edge;
@@ -692,9 +691,8 @@ read_cases(struct builder *b, u32 targets)
 static void
 move_cases(struct builder *b)
 {
-    struct reader r = b->v.r;
+    struct reader r = reader_part(&b->v.r, b->op.table_at, b->v.r.end);
 
-    r.at = b->op.table_at;
     for (u32 i = 0; i <= b->op.index && b->status == OK; i++) {
         struct label *label = ir_label_at(b, read_u32(&r));
         if (!has_case(b, label))

@@ -47,10 +47,10 @@ note_call(struct survey *s, u32 index)
 static void
 note_clauses(struct survey *s, const struct op *op)
 {
-    struct reader r = s->b->v.r;
+    const struct reader *body = &s->b->v.r;
+    struct reader r = reader_part(body, op->table_at, body->end);
     struct catch_clause clause;
 
-    r.at = op->table_at;
     for (u32 i = 0; i < op->index; i++) {
         read_catch(&r, &clause);
         note_tag(s, clause.tag);

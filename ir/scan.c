@@ -127,7 +127,8 @@ static void
 scan_outermost(struct builder *b, u64 at)
 {
     struct error error = {OK, 0, NULL};
-    struct reader r = {b->v.r.bytes, at, b->v.r.end, &error};
+    u64 end = b->v.r.end;
+    struct reader r = reader_range(b->v.r.bytes, end, at, end, &error);
     struct scanner s = {.b = b};
     struct op op;
 
@@ -161,7 +162,8 @@ bool
 ir_scan_body(struct builder *b)
 {
     struct error error = {OK, 0, NULL};
-    struct reader r = {b->v.r.bytes, b->v.r.at, b->v.r.end, &error};
+    u64 end = b->v.r.end;
+    struct reader r = reader_range(b->v.r.bytes, end, b->v.r.at, end, &error);
     bool has_try = false;
     struct op op;
 

@@ -94,7 +94,7 @@ part_unit() {
     for test in "$out"/san/test-*; do
         case $test in *.*) ;; *) part "${test##*/test-}" "$test" ;; esac
     done
-    for target in decode validate compile tar; do
+    for target in decode validate compile tar lines; do
         part "corpus $target" "$out/san/fuzz-$target" "$out/seeds/$target"/* \
             "$out"/found/*
     done

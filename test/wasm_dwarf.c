@@ -122,3 +122,63 @@ TEST(dwarf_damaged)
         }
     }
 }
+
+// A unit that ends in its own tables of files, which go on behind it: they are
+// not read, whatever number of file the row has.
+TEST(dwarf_tables_end_with_the_unit)
+{
+    static const u8 head[] = {
+        0x00, 0x00, 0x00, 0x00, 0x05, 0x00, 0x08, 0x00, // version 5
+        0xce, 0x00, 0x00, 0x00,                         // program: in lengths
+        0x01, 0x01, 0x01, 0xff, 0x01, 200,
+    };
+    static const u8 tables[] = {
+        0, 0, 1, 1, 8, 0xff, 0xff, 0xff, 0xff, 0x0f, 'A', 0, 'A', 0, 'A', 0,
+    };
+    static const u32 files[] = {0, 1, 5, 20, 100000, 1 << 27};
+
+    for (u32 i = 0; i < COUNT(files); i++) {
+        u8 program[] = {4, 0x80, 0x80, 0x80, 0x80, 0x00, 1, 2, 0x7f, 1};
+        struct module m = {.code_at = code_at};
+        struct source_line line;
+        u64 size = sizeof(head) + 199 + sizeof(tables);
+        m.debug_line = (struct bytes){calloc(size, 1), size};
+        u8 *at = m.debug_line.ptr, *lengths = at + sizeof(head);
+        memcpy(at, head, sizeof(head));
+        // All operands are of DW_LNS_set_file; the rest has none.
+        for (u32 k = 0; k < 4; k++)
+            program[1 + k] = (u8)(files[i] >> (7 * k)) | 0x80;
+        memcpy(lengths, program, sizeof(program));
+        memcpy(lengths + 199, tables, sizeof(tables));
+        u32 end = (u32)sizeof(head) + sizeof(program);
+        at[0] = (u8)(end - 4);
+        at[8] = (u8)(sizeof(head) - 12);
+        EXPECT(!module_line(&m, code_at + 3, &line));
+        free(at);
+    }
+}
+
+// The same of the name section: a map longer than its section, names longer
+// than their map, more names than bytes.
+TEST(names_end_with_their_map)
+{
+    static const u8 sections[][8] = {
+        {1, 0xff, 0xff, 0x7f, 1,    0,    1,   'a'},
+        {1, 4,    1,    0,    4,    'a',  'b', 'c'},
+        {1, 6,    0xff, 0x7f, 7,    1,    'a', 1  },
+        {1, 0xff, 0xff, 0xff, 0xff, 0x0f, 1,   0  },
+        {1, 2,    1,    0,    1,    'a',  'b', 'c'},
+    };
+
+    for (u32 i = 0; i < COUNT(sections); i++)
+        for (u64 size = 0; size <= sizeof(sections[i]); size++) {
+            struct module m = {
+                .names = {malloc(size + 1), size}
+            };
+            u8 *bytes = m.names.ptr + 1; // at the end of its block
+            memcpy(bytes, sections[i], size);
+            m.names.ptr = bytes;
+            EXPECT_EQ(module_func_name(&m, 0).len, 0);
+            free(bytes - 1);
+        }
+}

@@ -79,7 +79,7 @@ TEST(wasm_reader_numbers)
 
         build_u8(&b, 0);
         build_hex(&b, numbers[i].hex);
-        struct reader r = {b.ptr, 1, b.size, &error};
+        struct reader r = reader_range(b.ptr, b.size, 1, b.size, &error);
         EXPECT_EQ(read_number(&r, numbers[i].how), numbers[i].value);
         EXPECT_EQ(r.at, r.end);
         EXPECT(same(error.what, numbers[i].what));
@@ -93,7 +93,8 @@ TEST(wasm_reader_bits)
 {
     static const u8 bytes[] = {1, 2, 3, 4, 5, 6, 7, 0x88, 9};
     struct error error = {0};
-    struct reader r = {bytes, 0, sizeof(bytes), &error};
+    struct reader r =
+        reader_range(bytes, sizeof(bytes), 0, sizeof(bytes), &error);
 
     EXPECT_EQ(read_bits(&r, 8), (i64)0x8807060504030201);
     EXPECT_EQ(r.at, 8);
@@ -133,7 +134,7 @@ TEST(wasm_reader_names)
         struct error error = {0};
 
         build_hex(&b, names[i].hex);
-        struct reader r = {b.ptr, 0, b.size, &error};
+        struct reader r = reader_range(b.ptr, b.size, 0, b.size, &error);
         struct string name = read_name(&r);
 
         EXPECT_EQ(error.at, names[i].bad_at);
@@ -148,7 +149,8 @@ TEST(wasm_reader_name_length)
 {
     static const u8 bytes[] = {0, 4, 'a', 'b', 'c'};
     struct error error = {0};
-    struct reader r = {bytes, 1, sizeof(bytes), &error};
+    struct reader r =
+        reader_range(bytes, sizeof(bytes), 1, sizeof(bytes), &error);
 
     EXPECT_EQ(read_name(&r).len, 0);
     EXPECT_EQ(error.status, ERR_MALFORMED);
@@ -188,7 +190,7 @@ TEST(wasm_reader_types)
         struct error error = {0};
 
         build_hex(&b, types[i].hex);
-        struct reader r = {b.ptr, 0, b.size, &error};
+        struct reader r = reader_range(b.ptr, b.size, 0, b.size, &error);
         valtype_t type = read_valtype(&r);
 
         EXPECT_EQ(error.status == OK, types[i].type != VAL_NONE);
@@ -203,11 +205,52 @@ TEST(wasm_reader_sticks)
 {
     static const u8 bytes[] = {0xff, 0xff, 0xff, 0xff, 0x1f, 1, 2};
     struct error error = {0};
-    struct reader r = {bytes, 0, sizeof(bytes), &error};
+    struct reader r =
+        reader_range(bytes, sizeof(bytes), 0, sizeof(bytes), &error);
 
     EXPECT_EQ(read_u32(&r), 0);
     EXPECT_EQ(read_u8(&r), 0);
     EXPECT_EQ(read_u32(&r), 0);
     EXPECT(same(error.what, LARGE));
     EXPECT_EQ(error.at, 0);
+}
+
+// What is no part of the bytes cannot be read, by whatever function.
+TEST(reader_ranges)
+{
+    static const u8 bytes[] = {1, 2, 3, 4};
+    static const struct {
+        u64 at, end, left;
+    } ranges[] = {
+        {0,          4,          4},
+        {1,          3,          2},
+        {4,          4,          0},
+        {3,          2,          0},
+        {0,          5,          0},
+        {5,          5,          0},
+        {5,          4,          0},
+        {UINT64_MAX, 1,          0},
+        {1,          UINT64_MAX, 0},
+    };
+
+    for (u32 i = 0; i < COUNT(ranges); i++) {
+        struct error error = {0};
+        u64 at = ranges[i].at, end = ranges[i].end;
+        struct reader r = reader_range(bytes, sizeof(bytes), at, end, &error);
+        bool inside = at <= end && end <= sizeof(bytes);
+        EXPECT_EQ(error.status, inside ? OK : ERR_MALFORMED);
+        EXPECT_EQ(reader_left(&r), ranges[i].left);
+        EXPECT_EQ(reader_skip(&r, ranges[i].left + 1), false);
+        EXPECT_EQ(reader_left(&r), 0);
+        EXPECT_EQ(read_u8(&r), 0);
+        EXPECT_EQ(read_bits(&r, 8), 0);
+        EXPECT_EQ(read_name(&r).len, 0);
+        EXPECT_EQ(error.status, ERR_MALFORMED);
+    }
+    struct error error = {0};
+    struct reader all = reader_range(bytes, sizeof(bytes), 0, 3, &error);
+    struct reader part = reader_part(&all, 1, 4); // there, but not all's
+    EXPECT_EQ(reader_left(&part), 0);
+    EXPECT_EQ(error.status, ERR_MALFORMED);
+    EXPECT_EQ(all.at, 0);
 }

@@ -184,7 +184,8 @@ static void
 check_items(struct checker *c, const struct elem_segment *s)
 {
     struct module *m = c->m;
-    struct reader r = {m->bytes, s->at, m->size, c->d->error};
+    struct reader r =
+        reader_range(m->bytes, m->size, s->at, m->size, c->d->error);
 
     for (u32 i = 0; i < s->count && is_ok(c); i++) {
         u64 at = r.at;

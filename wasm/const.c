@@ -139,7 +139,8 @@ const_eval(const struct module *m, struct const_expr expr,
 {
     union value stack[LIMIT_CONST_OPERANDS];
     struct error error = {0};
-    struct reader r = {m->bytes, expr.at, expr.end, &error};
+    struct reader r =
+        reader_range(m->bytes, m->size, expr.at, expr.end, &error);
     u32 count = 0;
 
     while (r.at < r.end) {
@@ -165,7 +166,7 @@ elem_next(const struct module *m, const struct elem_segment *segment, u64 *at,
           const struct const_env *env)
 {
     struct error error = {0};
-    struct reader r = {m->bytes, *at, m->size, &error};
+    struct reader r = reader_range(m->bytes, m->size, *at, m->size, &error);
     u64 ref;
 
     if (segment->is_funcs) {

@@ -48,7 +48,7 @@ keep_custom(struct module *m, struct string name, struct bytes contents)
 static void
 scan_custom(struct decoder *d, u64 at, u64 end)
 {
-    struct reader r = {d->m->bytes, at, end, &d->scan};
+    struct reader r = reader_range(d->m->bytes, d->m->size, at, end, &d->scan);
     struct string name = read_name(&r);
 
     keep_custom(d->m, name,
@@ -73,7 +73,8 @@ scan_magic(struct reader *r)
 static void
 scan_sections(struct decoder *d)
 {
-    struct reader r = {d->m->bytes, 0, d->m->size, &d->scan};
+    struct reader r =
+        reader_range(d->m->bytes, d->m->size, 0, d->m->size, &d->scan);
     u32 place = 0;
 
     scan_magic(&r);
@@ -83,7 +84,7 @@ scan_sections(struct decoder *d)
         u32 size = read_u32(&r);
         if (id >= SECTION_COUNT)
             reader_fail(&r, at, ERR_MALFORMED, "malformed section id");
-        else if (size > r.end - r.at)
+        else if (size > reader_left(&r))
             reader_fail(&r, at + 1, ERR_MALFORMED, "length out of bounds");
         else if (id == SECTION_CUSTOM)
             scan_custom(d, r.at, r.at + size);

@@ -38,9 +38,10 @@ enum { LENGTH_64 = 0xffffffff, FORMATS_MAX = 8 };
 // The header of one unit.
 struct unit {
     u32 version;
-    u64 program, end; // offsets in the section
-    u64 files;        // offset of the tables of directories and files
-    bool is64;        // offsets have 8 bytes
+    u64 start, end; // what follows its length; offsets in the section
+    u64 program;    // ends where the unit does
+    u64 files;      // tables of directories and files, up to the program
+    bool is64;      // offsets have 8 bytes
     u8 min_length, line_range, opcode_base;
     i8 line_base;
     u8 lengths[256]; // operands of the standard opcodes
@@ -59,15 +60,6 @@ read_offset(struct reader *r, bool is64)
     return read_bits(r, is64 ? 8 : 4);
 }
 
-static void
-skip(struct reader *r, u64 size)
-{
-    if (size > r->end - r->at)
-        reader_fail(r, r->at, ERR_MALFORMED, "unexpected end");
-    else
-        r->at += size;
-}
-
 // A zero-terminated string.
 static struct string
 read_text(struct reader *r)
@@ -83,47 +75,61 @@ static struct string
 text_at(struct bytes section, u64 at)
 {
     struct error error = {OK, 0, NULL};
-    struct reader r = {section.ptr, at, section.size, &error};
+    struct reader r =
+        reader_range(section.ptr, section.size, at, section.size, &error);
 
-    return at < section.size ? read_text(&r) : STRING("");
+    return read_text(&r);
 }
 
 // --- headers -----------------------------------------------------------------
 
-// Read the header at r->at; false at the end of the section, or when nothing
-// behind it can be found.
+// Read what the header says behind the unit's length; r ends where the unit
+// does.  The tables of files are a part of the header, which ends where the
+// program begins.
 static bool
-read_unit(struct reader *r, struct unit *u)
+read_header(struct reader *r, struct unit *u)
 {
-    if (r->at == r->end)
+    u->version = (u32)read_bits(r, 2);
+    if (u->version < 2 || u->version > 5)
         return false;
+    if (u->version == 5)
+        (void)reader_skip(r, 2); // sizes of addresses and segments
+    u64 length = read_offset(r, u->is64), at = r->at;
+    if (!reader_skip(r, length))
+        return false;
+    u->program = r->at;
+    struct reader head = reader_part(r, at, u->program);
+
+    u->min_length = read_u8(&head);
+    if (u->version >= 4)
+        (void)reader_skip(&head, 1); // operations per instruction
+    (void)reader_skip(&head, 1);     // default_is_stmt
+    u->line_base = (i8)read_u8(&head);
+    u->line_range = read_u8(&head);
+    u->opcode_base = read_u8(&head);
+    for (u32 i = 1; i < u->opcode_base; i++)
+        u->lengths[i] = read_u8(&head);
+    u->files = head.at;
+    return head.error->status == OK && u->line_range != 0;
+}
+
+// Go to the next unit; false at the end of the section, or when nothing behind
+// it can be found.
+static bool
+next_unit(struct reader *r, struct unit *u)
+{
     *u = (struct unit){.version = 0};
+    if (reader_left(r) == 0)
+        return false;
     u64 length = read_bits(r, 4);
     u->is64 = length == LENGTH_64;
     if (u->is64)
         length = read_bits(r, 8);
-    if (length > r->end - r->at)
+    u->start = r->at;
+    if (!reader_skip(r, length))
         return false;
-    u->end = r->at + length;
-
-    u->version = (u32)read_bits(r, 2);
-    if (u->version >= 5)
-        skip(r, 2); // sizes of addresses and segments
-    length = read_offset(r, u->is64);
-    if (r->at > u->end || length > u->end - r->at)
-        return false;
-    u->program = r->at + length;
-    u->min_length = read_u8(r);
-    if (u->version >= 4)
-        skip(r, 1); // operations per instruction
-    skip(r, 1);     // default_is_stmt
-    u->line_base = (i8)read_u8(r);
-    u->line_range = read_u8(r);
-    u->opcode_base = read_u8(r);
-    for (u32 i = 1; i < u->opcode_base; i++)
-        u->lengths[i] = read_u8(r);
-    u->files = r->at;
-    return r->error->status == OK;
+    u->end = r->at;
+    return true;
 }
 
 // --- rows --------------------------------------------------------------------
@@ -134,7 +140,7 @@ static bool
 next_row(struct reader *r, const struct unit *u, struct row *row, bool *ended)
 {
     *ended = false;
-    while (r->at < r->end) {
+    while (reader_left(r) > 0) {
         u8 op = read_u8(r);
         if (op >= u->opcode_base) {
             u32 n = op - u->opcode_base;
@@ -144,14 +150,13 @@ next_row(struct reader *r, const struct unit *u, struct row *row, bool *ended)
         }
         switch (op) {
         case DW_EXTENDED: {
-            u64 size = read_u64(r);
-            u64 next = r->at + size;
-            if (size == 0 || size > r->end - r->at)
+            u64 size = read_u64(r), at = r->at;
+            if (size == 0 || !reader_skip(r, size))
                 return false;
-            u8 code = read_u8(r);
+            struct reader operand = reader_part(r, at, r->at);
+            u8 code = read_u8(&operand);
             if (code == DW_SET_ADDRESS && size - 1 <= 8 && size > 1)
-                row->address = read_bits(r, (u32)size - 1);
-            r->at = next;
+                row->address = read_bits(&operand, (u32)size - 1);
             *ended = code == DW_END_SEQUENCE;
             if (*ended)
                 return true;
@@ -185,14 +190,14 @@ next_row(struct reader *r, const struct unit *u, struct row *row, bool *ended)
 
 // The row of the unit that covers the address.
 static bool
-find_row(struct reader r, const struct unit *u, u64 address, struct row *found)
+find_row(const struct reader *section, const struct unit *u, u64 address,
+         struct row *found)
 {
+    struct reader r = reader_part(section, u->program, u->end);
     const struct row first = {.file = 1, .line = 1};
     struct row row = first, before = first;
     bool ended;
 
-    r.at = u->program;
-    r.end = u->end;
     while (next_row(&r, u, &row, &ended)) {
         if (before.valid && before.address <= address &&
             address < row.address) {
@@ -268,13 +273,13 @@ read_form(struct reader *r, const struct module *m, u64 form, bool is64,
         read_u64(r);
         break;
     case DW_FORM_DATA1:
-        skip(r, 1);
+        (void)reader_skip(r, 1);
         break;
     case DW_FORM_DATA2:
-        skip(r, 2);
+        (void)reader_skip(r, 2);
         break;
     case DW_FORM_DATA16:
-        skip(r, 16);
+        (void)reader_skip(r, 16);
         break;
     default:
         reader_fail(r, r->at, ERR_UNSUPPORTED, "unknown form");
@@ -290,9 +295,9 @@ read_list(struct reader *r, const struct module *m, bool is64, u64 wanted)
     struct string name = STRING("");
     u64 count = read_u64(r);
 
-    if (count > r->end - r->at)
+    if (count > reader_left(r))
         reader_fail(r, r->at, ERR_MALFORMED, "unexpected end");
-    for (u64 i = 0; i < count && r->error->status == OK; i++)
+    for (u64 i = 0; i < count && f.count > 0 && r->error->status == OK; i++)
         for (u32 k = 0; k < f.count; k++) {
             struct string text =
                 read_form(r, m, f.entries[k].form, is64, i == wanted);
@@ -303,11 +308,11 @@ read_list(struct reader *r, const struct module *m, bool is64, u64 wanted)
 }
 
 static struct string
-file_name(struct reader r, const struct module *m, const struct unit *u,
-          u64 file)
+file_name(const struct reader *section, const struct module *m,
+          const struct unit *u, u64 file)
 {
-    r.at = u->files;
-    r.end = u->end;
+    struct reader r = reader_part(section, u->files, u->program);
+
     if (u->version < 5)
         return file_name_4(&r, file);
     read_list(&r, m, u->is64, UINT64_MAX); // directories
@@ -329,20 +334,20 @@ bool
 module_line(const struct module *m, u64 at, struct source_line *out)
 {
     struct error error = {OK, 0, NULL};
-    struct reader r = {m->debug_line.ptr, 0, m->debug_line.size, &error};
+    const struct bytes all = m->debug_line;
+    struct reader r = reader_range(all.ptr, all.size, 0, all.size, &error);
     u64 address = at - m->code_at;
     struct unit u;
     struct row row;
 
-    while (read_unit(&r, &u)) {
-        if (u.version >= 2 && u.version <= 5 && u.line_range != 0 &&
-            find_row(r, &u, address, &row)) {
-            struct string path = file_name(r, m, &u, row.file);
+    while (next_unit(&r, &u)) {
+        struct reader unit = reader_part(&r, u.start, u.end);
+        if (read_header(&unit, &u) && find_row(&r, &u, address, &row)) {
+            struct string path = file_name(&r, m, &u, row.file);
             *out = (struct source_line){base_name(path), row.line};
             return out->file.len > 0;
         }
         error = (struct error){OK, 0, NULL}; // another unit may be whole
-        r.at = u.end;
     }
     return false;
 }

@@ -26,17 +26,17 @@ static bool
 find_in_names(const struct module *m, u32 func, struct string *name)
 {
     struct error error = {0};
-    struct reader r = {m->names.ptr, 0, m->names.size, &error};
+    struct reader r =
+        reader_range(m->names.ptr, m->names.size, 0, m->names.size, &error);
 
     while (r.at < r.end) {
         u8 id = read_u8(&r);
         u32 size = read_u32(&r);
-        if (size > r.end - r.at)
-            return false;
-        struct reader map = {r.bytes, r.at, r.at + size, &error};
+        struct reader map = reader_part(&r, r.at, r.at + size);
         if (id == NAMES_FUNCTIONS && find_in_map(&map, func, name))
             return true;
-        r.at += size;
+        if (!reader_skip(&r, size))
+            return false;
     }
     return false;
 }

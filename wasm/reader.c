@@ -7,6 +7,7 @@
 #include "wasm/internal.h"
 
 #define UNEXPECTED_END "unexpected end of section or function"
+#define OUT_OF_BOUNDS  "length out of bounds"
 
 void
 reader_fail(struct reader *r, u64 at, status_t status, const char *what)
@@ -15,10 +16,45 @@ reader_fail(struct reader *r, u64 at, status_t status, const char *what)
     r->at = r->end;
 }
 
+struct reader
+reader_range(const u8 *bytes, u64 size, u64 at, u64 end, struct error *error)
+{
+    struct reader r = {bytes, at, end, error};
+
+    if (at > end || end > size) {
+        r.at = r.end = 0;
+        reader_fail(&r, at, ERR_MALFORMED, OUT_OF_BOUNDS);
+    }
+    return r;
+}
+
+struct reader
+reader_part(const struct reader *r, u64 at, u64 end)
+{
+    return reader_range(r->bytes, r->end, at, end, r->error);
+}
+
+u64
+reader_left(const struct reader *r)
+{
+    return r->at < r->end ? r->end - r->at : 0;
+}
+
+bool
+reader_skip(struct reader *r, u64 size)
+{
+    if (size > reader_left(r)) {
+        reader_fail(r, r->at, ERR_MALFORMED, UNEXPECTED_END);
+        return false;
+    }
+    r->at += size;
+    return true;
+}
+
 u8
 read_u8(struct reader *r)
 {
-    if (r->at == r->end) {
+    if (r->at >= r->end) {
         reader_fail(r, r->at, ERR_MALFORMED, UNEXPECTED_END);
         return 0;
     }
@@ -99,7 +135,7 @@ read_count(struct reader *r, u64 limit, const char *what)
     u64 at = r->at;
     u32 count = read_u32(r);
 
-    if (count > r->end - r->at)
+    if (count > reader_left(r))
         reader_fail(r, at, ERR_MALFORMED, UNEXPECTED_END);
     else if (count > limit)
         reader_fail(r, at, ERR_LIMIT, what);
@@ -161,8 +197,8 @@ read_name(struct reader *r)
     u64 at = r->at;
     u32 len = read_u32(r);
 
-    if (len > r->end - r->at) {
-        reader_fail(r, at, ERR_MALFORMED, "length out of bounds");
+    if (len > reader_left(r)) {
+        reader_fail(r, at, ERR_MALFORMED, OUT_OF_BOUNDS);
         len = 0;
     } else if (len > LIMIT_NAME_SIZE) {
         reader_fail(r, at, ERR_LIMIT, "name too long");

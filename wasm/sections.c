@@ -35,8 +35,8 @@ section_reader(const struct decoder *d, enum section_id id)
 {
     const struct section *s = &d->sections[id];
 
-    return (struct reader){d->m->bytes, s->at, s->end == 0 ? 0 : d->m->size,
-                           d->error};
+    return reader_range(d->m->bytes, d->m->size, s->at,
+                        s->end == 0 ? 0 : d->m->size, d->error);
 }
 
 // The number of items in a section, 0 if there is no such section.
@@ -496,7 +496,8 @@ decode_data_count(struct decoder *d)
 static void
 scan_body(struct decoder *d, u64 at)
 {
-    struct reader r = {d->m->bytes, at, d->m->size, d->error};
+    struct reader r =
+        reader_range(d->m->bytes, d->m->size, at, d->m->size, d->error);
     u32 count = read_count(&r, NO_INDEX, NULL);
 
     for (u32 i = 0; i < count; i++) {
@@ -521,7 +522,7 @@ decode_code(struct decoder *d)
     for (u32 i = 0; i < count && is_ok(d); i++) {
         u64 at = r.at;
         u32 size = read_u32(&r);
-        if (size > r.end - r.at)
+        if (size > reader_left(&r))
             reader_fail(&r, at, ERR_MALFORMED,
                         "unexpected end of section or function");
         else if (size > LIMIT_BODY_SIZE)
@@ -550,7 +551,7 @@ read_data(struct reader *r, struct data_segment *s)
     at = r->at;
     s->size = read_u32(r);
     s->at = r->at;
-    if (s->size > r->end - r->at)
+    if (s->size > reader_left(r))
         reader_fail(r, at, ERR_MALFORMED,
                     "unexpected end of section or function");
     else

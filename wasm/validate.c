@@ -516,7 +516,7 @@ validator_init(struct validator *v, const struct module *m, u32 func,
 
     *v = (struct validator){
         .m = m,
-        .r = {m->bytes, f->at, f->end, error},
+        .r = reader_range(m->bytes, m->size, f->at, f->end, error),
         .temp = temp,
         .error = error,
         .func = func,
@@ -541,7 +541,8 @@ validator_reserve(struct validator *v, u32 operands, u32 frames)
 void
 validator_init_const(struct validator *v, struct const_expr expr)
 {
-    v->r = (struct reader){v->m->bytes, expr.at, expr.end + 1, v->error};
+    v->r =
+        reader_range(v->m->bytes, v->m->size, expr.at, expr.end + 1, v->error);
     v->at = expr.at;
     v->operand_count = 0;
     v->operand_limit = LIMIT_CONST_OPERANDS;

@@ -243,6 +243,15 @@ struct reader {
     struct error *error;
 };
 
+// The two ways to make a reader, of the bytes [at, end): of all `size` bytes,
+// or of what r may read, whose error it shares.  One that lies elsewhere, or
+// ends before it begins, can read nothing and has failed (ERR_MALFORMED).
+struct reader reader_range(const u8 *bytes, u64 size, u64 at, u64 end,
+                           struct error *error);
+struct reader reader_part(const struct reader *r, u64 at, u64 end);
+
+u64 reader_left(const struct reader *r);      // in bytes
+bool reader_skip(struct reader *r, u64 size); // false: fewer are left
 void reader_fail(struct reader *r, u64 at, status_t status, const char *what);
 u8 read_u8(struct reader *r);
 u32 read_u32(struct reader *r); // LEB128, spec 5.2.2
