@@ -143,13 +143,14 @@ TEST(x64_compile_no_memory)
 // --- dumps ------------------------------------------------------------------
 
 static u32 dump_size;
+static bool dump_escapes; // line ends that became text
 
 static void
 count_text(struct printer *p, const char *text, u32 len)
 {
     (void)p;
-    (void)text;
     dump_size += len;
+    dump_escapes |= memchr(text, '\\', len) != NULL;
 }
 
 TEST(x64_compile_dumps)
@@ -168,6 +169,7 @@ TEST(x64_compile_dumps)
         dump_size = 0;
         EXPECT_EQ(compile(&job, &options, ARENA_SIZE, ARENA_SIZE), OK);
         EXPECT(dump_size > 0 && dump_size < both);
+        EXPECT(!dump_escapes);
     }
 }
 

@@ -234,7 +234,9 @@ list_bytes(struct printer *p, const u8 *bytes, u32 from, u32 to, u32 start)
     u32 at = from;
 
     do {
-        print(p, "%s%6x:", at > from ? "\n" : "", start + at);
+        if (at > from)
+            print(p, "\n");
+        print(p, "%6x:", start + at);
         for (u32 i = 0; i < DUMP_BYTES; i++)
             if (at + i < to)
                 print(p, " %02x", bytes[at + i]);
