@@ -321,11 +321,14 @@ def options_without_effect(t):
             end.quiet()
 
 
+HELLO = """;; a comment
+(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory 1) (func $leave (export "_start") (call $exit (i32.const 42))))"""
+
+
 @case
 def text_modules(t):
-    (t.work / "hello.wat").write_text(""";; a comment
-(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
-  (memory 1) (func $leave (export "_start") (call $exit (i32.const 42))))""")
+    (t.work / "hello.wat").write_text(HELLO)
     shutil.copy(t.work / "hello.wat", t.work / "hello.txt")
     (t.work / "wrong.wat").write_text("(module (func i32.oops))")
     (t.work / "empty.wat").write_text("")
@@ -341,6 +344,45 @@ def text_modules(t):
         t.call("run", "--on", t.port, name, env={"PATH": str(empty)}).ends(
             1).lines(1).says(f"^nebulet: {name}: it is a text.* wat2wasm .*wabt")
     t.call("wast", "hello.wat").ends(1).says("wast2json")
+    shutil.copy(t.work / "hello.wat", t.work / "-hello.wat")
+    t.run("--", "-hello.wat").ends(42).quiet()
+
+
+@case
+def modules_from_pipes(t):
+    """What is read once can be a pipe, a text as well as a binary."""
+    binary = (t.work / t.text("hello", HELLO)).read_bytes()
+    for module in (HELLO.encode(), binary):
+        t.run("/dev/stdin", stdin=module).ends(42).quiet()
+        t.call("compile", "/dev/stdin", stdin=module).ends(0).quiet()
+        fifo = t.work / "fifo"
+        fifo.unlink(missing_ok=True)
+        os.mkfifo(fifo)
+        with subprocess.Popen(["sh", "-c", "cat >fifo"], cwd=t.work,
+                              stdin=subprocess.PIPE) as writer:
+            writer.stdin.write(module)
+            writer.stdin.close()
+            t.run("fifo").ends(42).quiet()
+    t.call("compile", "/dev/zero").ends(1).lines(1).says(
+        "^nebulet: /dev/zero: a module has at most 1073741824 bytes$")
+
+
+@case
+def escapes_of_wat2wasm(t):
+    """What wat2wasm quotes of a text is made safe, and is not without end."""
+    name = "esc.wat"
+    (t.work / name).write_bytes(b"(module \x1b[2J\xff\r oops)\n")
+    for words in (["run", "--on", t.port], ["compile"], ["dump"]):
+        end = t.call(*words, name, *["f"] * (words == ["dump"])).ends(1)
+        end.says(r"^nebulet: esc\.wat:1:9: error: ").never_says("\x1b|\r")
+        end.says(r"\\x1b\[2J\\xff").says("^nebulet: esc.wat: wat2wasm cannot")
+        end.never_says("^(?!nebulet: ).")
+    (t.work / name).write_text("(module " + "(func i32.oops)\n" * 1000 + ")")
+    t.call("compile", name).ends(1).lines(14).says(
+        "^nebulet: esc.wat: there is more")
+    (t.work / name).write_text("(module oops" + "x" * 100000 + ")")
+    end = t.call("compile", name).ends(1)
+    end.want(len(end.err) < 10000, "a long line is cut")
 
 
 # --- directories -------------------------------------------------------------

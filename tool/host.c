@@ -140,7 +140,7 @@ complain_error(const char *path, const struct error *error)
 }
 
 int
-file_load(const char *path, struct bytes *out)
+file_load(const char *path, u64 most, struct bytes *out)
 {
     struct buffer b = {0};
     u8 chunk[65536];
@@ -150,9 +150,9 @@ file_load(const char *path, struct bytes *out)
     FILE *file = fopen(path, "rb");
     if (file == NULL)
         return errno;
-    while ((got = fread(chunk, 1, sizeof(chunk), file)) > 0)
+    while (b.size <= most && (got = fread(chunk, 1, sizeof(chunk), file)) > 0)
         buffer_put(&b, chunk, got);
-    int error = ferror(file) ? MAX(errno, 1) : 0;
+    int error = ferror(file) ? MAX(errno, 1) : b.size > most ? EFBIG : 0;
     fclose(file);
     if (error != 0) {
         buffer_free(&b);
@@ -168,11 +168,27 @@ struct bytes
 file_read(const char *path)
 {
     struct bytes bytes;
-    int error = file_load(path, &bytes);
+    int error = file_load(path, UINT64_MAX, &bytes);
 
     if (error != 0)
         complain("%s: %s", path, strerror(error));
     return bytes;
+}
+
+int
+memory_file(const char *name, struct bytes contents)
+{
+    int fd = memfd_create(name, 0);
+
+    for (u64 done = 0; fd >= 0 && done < contents.size;) {
+        ssize_t n = write(fd, contents.ptr + done, contents.size - done);
+        if (n <= 0) {
+            close(fd);
+            return -1;
+        }
+        done += (u64)n;
+    }
+    return fd;
 }
 
 const char *

@@ -16,7 +16,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -39,23 +38,6 @@ kernel_path(const char *name, char *to, u64 size)
         len--;
     memcpy(to + MAX(len, 0), name, room);
     return to;
-}
-
-// A file without a name that another process can open by /dev/fd.
-static int
-memory_file(const void *bytes, u64 size)
-{
-    int fd = memfd_create("initrd", 0);
-
-    for (u64 done = 0; fd >= 0 && done < size;) {
-        ssize_t n = write(fd, (const u8 *)bytes + done, size - done);
-        if (n <= 0) {
-            close(fd);
-            return -1;
-        }
-        done += (u64)n;
-    }
-    return fd;
 }
 
 // --- the command line --------------------------------------------------------
@@ -227,7 +209,7 @@ guest_start(struct guest *g, const struct qemu_options *o, bool kvm,
     int channel[2], log[2], image = -1;
 
     if (initrd.size > 0) {
-        image = memory_file(initrd.ptr, initrd.size);
+        image = memory_file("initrd", initrd);
         if (image < 0) {
             complain("initrd: %s", strerror(errno));
             return false;

@@ -178,7 +178,7 @@ static bool
 add_file(struct buffer *tar, struct entry *e, const char *path)
 {
     struct bytes contents;
-    int error = file_load(path, &contents);
+    int error = file_load(path, UINT64_MAX, &contents);
 
     if (error != 0)
         return leave_out(path, strerror(error));

@@ -38,8 +38,13 @@ MUST_USE int output_end(int status);
 // The whole file; .ptr is NULL after a complaint.  Owned by the caller (free).
 struct bytes file_read(const char *path);
 
-// The same without a complaint: 0, or an errno.
-MUST_USE int file_load(const char *path, struct bytes *out);
+// The same without a complaint: 0, or an errno, EFBIG where there are more than
+// `most` bytes.
+MUST_USE int file_load(const char *path, u64 most, struct bytes *out);
+
+// A file without a name that another process can open by /proc/self/fd; -1 with
+// errno set where there is no memory for it.
+MUST_USE int memory_file(const char *name, struct bytes contents);
 
 // What follows the last slash.
 const char *base_name(const char *path);
@@ -64,7 +69,7 @@ void buffer_free(struct buffer *b);
 // --- module.c ----------------------------------------------------------------
 
 // A module's bytes, as file_read(): of a file in the text format what wat2wasm
-// makes of it.
+// makes of it.  The file is read once, to its end or LIMIT_MODULE_SIZE.
 struct bytes module_read(const char *path);
 
 // --- options.c ---------------------------------------------------------------
