@@ -495,6 +495,52 @@ def writable_directories(t):
 
 
 @case
+def read_only_places(t):
+    """What is read-only among what is writable also keeps its place."""
+    ls = t.cc("ls")
+    b = tree(t, "b", {"two": "2", "x/one": "1"})
+    s = tree(t, "s", {"in": "3"})
+    (t.work / "f").write_text("file")
+    readonly = "Read-only file system"
+    refused = (("rename", "/b/two", "/b/f"), ("remove", "/b/f"),
+               ("rename", "/b/f", "/b/g"), ("write", "/b/f"),
+               ("rename", "/b/./s", "/b/t"), ("remove", "/b/s/in"),
+               ("make", "/b/s/new"), ("rename", "/b/two", "/b/s/in"),
+               ("rename", "/b/x", "/b/y"), ("remove", "/b/x/f"),
+               ("rename", "/b/two", "/b/x/f"), ("rename", "/b/x/f", "/b/y"))
+    allowed = (("append", "/b/two"), ("rename", "/b/x/one", "/b/x/two"),
+               ("make", "/b/x/new"), ("remove", "/b/x/two"),
+               ("remove", "/b/two"))
+    end = t.run("--dir-copy", f"{b}::/b", "--dir", "f::/b/f", "--dir",
+                f"{s}::/b/s", "--dir", "f::/b/x/f", ls, "do",
+                *(w for act in refused + allowed for w in act)).ends(0).quiet()
+    lines = [line for line in end.out.splitlines()
+             if line.split(" ")[0] in ("rename", "remove", "write", "make",
+                                       "append")]
+    want = [f"{' '.join(a[:2])}: {readonly}" for a in refused] + [
+        f"{' '.join(a[:2])}: done" for a in allowed]
+    end.want(lines == want, f"expected {want}, not {lines}")
+    end.shows(r"^/b/f .* 4 file$").shows(r"^/b/x/f .* 4 file$")
+
+
+@case
+def order_of_modes(t):
+    """An inner directory has its own mode, in whichever order they are given."""
+    ls = t.cc("ls")
+    a, b = tree(t, "a", {"one": "1"}), tree(t, "b", {"two": "2"})
+    acts = ["do", "append", "/one", "append", "/b/two"]
+    for words, one, two in (
+            (["--dir", f"{b}::/b", "--dir-copy", a], "done",
+             "Read-only file system"),
+            (["--dir-copy", f"{b}::/b", "--dir", a], "Read-only file system",
+             "done")):
+        for order in (words, words[2:] + words[:2]):
+            seen = Seen(t.run(*order, ls, *acts).ends(0).quiet())
+            assert seen.done["append /one"] == one, order
+            assert seen.done["append /b/two"] == two, order
+
+
+@case
 def directories_refused(t):
     ls, a = t.cc("ls"), tree(t, "a", {"one": "1"})
     b = tree(t, "b", {})

@@ -35,6 +35,7 @@ struct tree_name {
     struct tree_node *dir, *node;
     struct string name;
     u32 index; // in dir->names
+    bool kept; // leads to what is read-only among what is writable
     char text[];
 };
 
@@ -458,11 +459,31 @@ is_below(const struct tree_node *dir, const struct tree_node *above)
     return dir == above;
 }
 
+// Keep the names on the way from the root to a node.
+static void
+keep_names(struct tree_node *n)
+{
+    struct tree *tree = n->tree;
+    struct tree_node *above = NULL;
+
+    for (; n != NULL && n != tree->root; n = above, above = NULL)
+        for (u64 i = 0; i < tree->bucket_count; i++)
+            for (struct tree_name *name = tree->buckets[i]; name != NULL;
+                 name = name->chain)
+                if (name->node == n) {
+                    name->kept = true;
+                    above = name->dir;
+                }
+}
+
 void
 tree_set_writable(struct node *node, bool writable)
 {
     struct tree_node *top = tree_node(node);
     struct tree *tree = top->tree;
+
+    if (!writable)
+        keep_names(top);
 
     top->writable = writable;
     tree->writable |= writable;
@@ -746,6 +767,8 @@ tree_remove(struct node *dir, struct string name)
 
     if (n == NULL)
         return WASI_NOENT;
+    if (n->kept)
+        return WASI_ROFS;
     if (n->node->node.type == FILETYPE_DIRECTORY && n->node->used > 0)
         return WASI_NOTEMPTY;
     touch(n->node);
@@ -777,13 +800,16 @@ tree_rename(struct node *from_dir, struct string from, struct node *to_dir,
     if (old_name == NULL)
         return WASI_NOENT;
     struct tree_node *node = old_name->node;
+    if (error == WASI_SUCCESS && old_name->kept)
+        error = WASI_ROFS;
     if (error == WASI_SUCCESS && node->node.type == FILETYPE_DIRECTORY &&
         is_below(tree_node(to_dir), node))
         error = WASI_INVAL;
     if (error == WASI_SUCCESS && replaced != NULL) {
         if (replaced->node == node)
             return WASI_SUCCESS;
-        error = check_replace(node, replaced->node);
+        error =
+            replaced->kept ? WASI_ROFS : check_replace(node, replaced->node);
     }
     if (error == WASI_SUCCESS)
         error = add_name(tree_node(to_dir), to, node, true);
