@@ -5,7 +5,7 @@
 // the host refuses is reported to the one who wrote it.  Of standard input
 // nothing is taken that no program has asked for.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 enum {
     INPUT_SIZE = 64 * 1024,

@@ -5,7 +5,7 @@
 // a handle is never negative as an i32.  A slot that has used all of them rests
 // until there is no other: a name comes back after 2^27 others at the earliest.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 enum {
     INDEX_BITS = 20,

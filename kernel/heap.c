@@ -6,7 +6,7 @@
 // which keeps its first SLAB_STEP.  Large blocks are reservations of their own.
 // A header in front of each block says which.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 enum {
     ALIGN = 16,

@@ -5,7 +5,7 @@
 // an interrupt leaves the set as it was.  The run queue's lock, which is held
 // over a switch of threads, is the CPU's as well.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 // --- the order ---------------------------------------------------------------
 

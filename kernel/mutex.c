@@ -5,7 +5,7 @@
 // mutex on: between the wake-up and the run of the next owner it is nobody
 // else's.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 void
 mutex_init(struct mutex *m, enum lock_rank rank)

@@ -1,6 +1,6 @@
 // kernel/object.c: what all objects share: a type and a reference count.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 static u64 alive;
 

@@ -9,7 +9,7 @@
 // Waiters sit in buckets by the address of the word, which is unique in the
 // system.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 enum { BUCKETS = 512 };
 enum { PFEX_FREE, PFEX_HELD, PFEX_CONTENDED };

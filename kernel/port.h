@@ -1,5 +1,7 @@
-// kernel/port.h: what the kernel asks of the machine under it.  Implemented by
-// port/metal and port/linux (and shared parts in port/x64).
+// kernel/port.h: the contract between the kernel and the machine under it, in
+// both directions.  The port_ functions, the stubs and what deals with stacks
+// are implemented by port/metal and port/linux (and shared parts in port/x64);
+// the last part is what ports call.
 
 #pragma once
 
@@ -191,6 +193,10 @@ extern const u8 builtin_stubs[];
 // The code of the null reference: one undefined instruction.
 extern const u8 null_call_stub[];
 
+// How a thread leaves generated code early: it traps, or its process or itself
+// is to end.  thread_entry.leave is the first two or none.
+enum leave { LEAVE_NONE, LEAVE_TRAP, LEAVE_EXIT, LEAVE_KILLED };
+
 // The start of struct thread: what the stubs between generated code and C use.
 struct thread_entry {
     void *vm;    // the vmctx of the last call of C
@@ -252,3 +258,55 @@ void port_log(const void *bytes, u64 size);
 
 // End the machine (or the process) with this status.
 NORETURN void port_exit(u32 status);
+
+// =============================================================================
+// What ports call.
+// =============================================================================
+
+// Every stack has STACK_SIZE bytes of addresses at a multiple of that: a guard
+// at the low end, the kernel's own STACK_TOP bytes at the high end.
+enum {
+    STACK_SIZE = 1024 * 1024,
+    STACK_GUARD = PAGE_SIZE,
+    STACK_TOP = 64,
+};
+
+// On such a stack, interrupts off, a port calls sys_init() (sys/sys.h) first.
+
+// --- interrupts: called on the interrupted thread's stack or on the CPU's own,
+// with interrupts off ---------------------------------------------------------
+
+// The timer fired or another CPU poked us.  Wakes sleepers; true when the
+// interrupted thread should give way: the port then saves all its registers
+// and calls sched_preempt().
+bool sched_interrupt(void);
+void sched_preempt(void);
+
+// The last question before an interrupt returns to `pc`: true when the thread
+// is to die instead, because it was killed while it ran in generated code; the
+// port then continues at *barrier_rsp as for FAULT_UNWIND.
+bool sched_unwind(u64 pc, u64 *barrier_rsp);
+
+// Something has changed that a function of kernel/port.h on streams answered
+// ERR_SHOULD_WAIT for.
+void console_interrupt(void);
+
+// A fault: what the port knows of it.
+enum fault_kind { FAULT_MEMORY, FAULT_UNDEFINED, FAULT_DIVIDE };
+
+struct fault {
+    enum fault_kind kind;
+    u64 pc, rsp, r14;
+    u64 address;      // FAULT_MEMORY
+    bool absent;      // FAULT_MEMORY: nothing is mapped there
+    bool divide_zero; // FAULT_DIVIDE: the divisor was 0
+};
+
+// What the port should do about it.
+enum fault_action {
+    FAULT_RETRY,  // go on at fault->pc, which may have changed
+    FAULT_UNWIND, // a trap: continue at *barrier as barrier_call's false
+    FAULT_PANIC   // none of ours
+};
+
+enum fault_action fault_handle(struct fault *fault, u64 *barrier_rsp);

@@ -1,6 +1,6 @@
 // kernel/preempt.c: preemption, and spin locks with preemption off.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 void
 preempt_disable(void)

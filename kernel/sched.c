@@ -11,32 +11,32 @@
 // saved.  A thread belongs to one CPU at a time; only the owner of that CPU's
 // lock changes its state.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 u64 sched_slice_ns = 4000000;
 
-static struct cpu {
+static struct run_queue {
     struct lock lock;
     struct list ready;
     struct list woken; // ready too, within the slice that is running
     struct thread *current, *idle;
     struct thread *dead; // switched away from for good, not yet reaped
     u64 slice_end;       // when the current thread has to give way
-} cpus[CPU_MAX];
+} run_queues[CPU_MAX];
 
-static struct cpu *
-this_cpu(void)
+static struct run_queue *
+this_queue(void)
 {
-    return &cpus[port_cpu_id()];
+    return &run_queues[port_cpu_id()];
 }
 
 struct thread *
 sched_current(void)
 {
-    return this_cpu()->current;
+    return this_queue()->current;
 }
 
-// --- switching: cpu->lock is held, interrupts are off ------------------------
+// --- switching: q->lock is held, interrupts are off ------------------------
 
 static void
 make_ready(struct thread *t, struct list *queue)
@@ -46,32 +46,32 @@ make_ready(struct thread *t, struct list *queue)
 }
 
 static bool
-none_ready(const struct cpu *cpu)
+none_ready(const struct run_queue *q)
 {
-    return list_empty(&cpu->woken) && list_empty(&cpu->ready);
+    return list_empty(&q->woken) && list_empty(&q->ready);
 }
 
 static void
-end_slice(struct cpu *cpu)
+end_slice(struct run_queue *q)
 {
-    while (!list_empty(&cpu->woken)) {
-        struct list *item = cpu->woken.next;
+    while (!list_empty(&q->woken)) {
+        struct list *item = q->woken.next;
         list_remove(item);
-        list_append(&cpu->ready, item);
+        list_append(&q->ready, item);
     }
-    cpu->slice_end = 0;
+    q->slice_end = 0;
 }
 
 static struct thread *
-take_ready(struct cpu *cpu)
+take_ready(struct run_queue *q)
 {
-    struct list *item = cpu->woken.next;
+    struct list *item = q->woken.next;
 
-    if (none_ready(cpu))
-        return cpu->idle;
-    if (list_empty(&cpu->woken)) {
-        item = cpu->ready.next;
-        cpu->slice_end = 0; // a new one
+    if (none_ready(q))
+        return q->idle;
+    if (list_empty(&q->woken)) {
+        item = q->ready.next;
+        q->slice_end = 0; // a new one
     }
     list_remove(item);
     return CONTAINER(item, struct thread, ready);
@@ -80,48 +80,48 @@ take_ready(struct cpu *cpu)
 // When the port is to interrupt us: for the next timer, and for the end of the
 // time slice if somebody waits for it.
 static void
-set_timer(struct cpu *cpu)
+set_timer(struct run_queue *q)
 {
     u64 when = timer_next();
-    struct thread *t = cpu->current;
+    struct thread *t = q->current;
 
-    if (t != cpu->idle && (!none_ready(cpu) || t->entry.killed))
-        when = MIN(when, cpu->slice_end);
+    if (t != q->idle && (!none_ready(q) || t->entry.killed))
+        when = MIN(when, q->slice_end);
     port_timer_set(when);
 }
 
 static void
-start_slice(struct cpu *cpu)
+start_slice(struct run_queue *q)
 {
-    if (cpu->slice_end == 0)
-        cpu->slice_end = port_monotonic_ns() + sched_slice_ns;
-    set_timer(cpu);
+    if (q->slice_end == 0)
+        q->slice_end = port_monotonic_ns() + sched_slice_ns;
+    set_timer(q);
 }
 
 // The second half of a switch, on the stack of the thread that continues.
 static void
 after_switch(void)
 {
-    struct cpu *cpu = this_cpu();
-    struct thread *dead = cpu->dead;
+    struct run_queue *q = this_queue();
+    struct thread *dead = q->dead;
 
-    cpu->dead = NULL;
-    start_slice(cpu);
-    unlock_irq(&cpu->lock, false);
+    q->dead = NULL;
+    start_slice(q);
+    unlock_irq(&q->lock, false);
     if (dead != NULL)
         thread_reap(dead);
 }
 
-// Continue with the next ready thread; releases cpu->lock.
+// Continue with the next ready thread; releases q->lock.
 static void
-switch_next(struct cpu *cpu)
+switch_next(struct run_queue *q)
 {
-    struct thread *from = cpu->current, *to = take_ready(cpu);
+    struct thread *from = q->current, *to = take_ready(q);
 
     to->state = THREAD_RUNNING;
-    to->cpu = (u32)(cpu - cpus);
+    to->cpu = (u32)(q - run_queues);
     to->resched = false;
-    cpu->current = to;
+    q->current = to;
     if (from != to) {
         port_stack_use(to->stack, STACK_SIZE);
         context_switch(&from->context, &to->context);
@@ -132,14 +132,14 @@ switch_next(struct cpu *cpu)
 static void
 give_way(void)
 {
-    struct cpu *cpu = this_cpu();
-    struct thread *t = cpu->current;
+    struct run_queue *q = this_queue();
+    struct thread *t = q->current;
 
-    bool on = lock_irq(&cpu->lock);
+    bool on = lock_irq(&q->lock);
     assert(!on);
-    if (t != cpu->idle)
-        make_ready(t, &cpu->ready);
-    switch_next(cpu);
+    if (t != q->idle)
+        make_ready(t, &q->ready);
+    switch_next(q);
 }
 
 // --- threads -----------------------------------------------------------------
@@ -164,93 +164,93 @@ thread_yield(void)
 void
 sched_block(void)
 {
-    struct cpu *cpu = this_cpu();
-    struct thread *t = cpu->current;
-    bool on = lock_irq(&cpu->lock);
+    struct run_queue *q = this_queue();
+    struct thread *t = q->current;
+    bool on = lock_irq(&q->lock);
 
-    assert(!on && t != cpu->idle);
+    assert(!on && t != q->idle);
     if (t->wake_pending) {
         t->wake_pending = false;
-        unlock_irq(&cpu->lock, on);
+        unlock_irq(&q->lock, on);
         return;
     }
     t->state = THREAD_BLOCKED;
-    switch_next(cpu);
+    switch_next(q);
 }
 
 // The CPU of t, locked; it cannot change until the lock is released.
-static struct cpu *
-lock_cpu_of(struct thread *t)
+static struct run_queue *
+lock_queue_of(struct thread *t)
 {
     for (;;) {
         u32 number = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
-        struct cpu *cpu = &cpus[number];
-        bool on = lock_irq(&cpu->lock);
+        struct run_queue *q = &run_queues[number];
+        bool on = lock_irq(&q->lock);
         assert(!on);
         if (t->cpu == number)
-            return cpu;
-        unlock_irq(&cpu->lock, on);
+            return q;
+        unlock_irq(&q->lock, on);
     }
 }
 
 // cpu has something new to do.
 static void
-nudge(struct cpu *cpu)
+nudge(struct run_queue *q)
 {
-    if (cpu == this_cpu())
-        set_timer(cpu);
+    if (q == this_queue())
+        set_timer(q);
     else
-        port_poke((u32)(cpu - cpus));
+        port_poke((u32)(q - run_queues));
 }
 
 void
 sched_wake(struct thread *t)
 {
-    struct cpu *cpu = lock_cpu_of(t);
+    struct run_queue *q = lock_queue_of(t);
 
     if (t->state == THREAD_BLOCKED) {
-        make_ready(t, &cpu->woken);
-        nudge(cpu);
+        make_ready(t, &q->woken);
+        nudge(q);
     } else {
         t->wake_pending = true;
     }
-    unlock_irq(&cpu->lock, false);
+    unlock_irq(&q->lock, false);
 }
 
 void
 sched_start(struct thread *t)
 {
     bool on = port_interrupts_off();
-    struct cpu *cpu = this_cpu();
+    struct run_queue *q = this_queue();
 
-    t->cpu = (u32)(cpu - cpus);
-    lock_irq_nested(&cpu->lock);
-    make_ready(t, &cpu->ready);
-    nudge(cpu);
-    unlock_irq(&cpu->lock, on);
+    t->cpu = (u32)(q - run_queues);
+    lock_irq_nested(&q->lock);
+    make_ready(t, &q->ready);
+    nudge(q);
+    unlock_irq(&q->lock, on);
 }
 
 void
 sched_poke(struct thread *t)
 {
     bool on = port_interrupts_off();
-    struct cpu *cpu = lock_cpu_of(t);
+    struct run_queue *q = lock_queue_of(t);
 
-    if (cpu->current == t)
-        nudge(cpu);
-    unlock_irq(&cpu->lock, on);
+    if (q->current == t)
+        nudge(q);
+    unlock_irq(&q->lock, on);
 }
 
 NORETURN void
 sched_exit(void)
 {
     port_interrupts_off();
-    struct cpu *cpu = this_cpu();
+    struct run_queue *q = this_queue();
 
-    lock_irq_nested(&cpu->lock);
-    cpu->current->state = THREAD_DEAD;
-    cpu->dead = cpu->current;
-    switch_next(cpu);
+    lock_irq_nested(&q->lock);
+    q->current->state = THREAD_DEAD;
+    q->dead = q->current;
+    switch_next(q);
     panic(__FILE__, __LINE__, "a dead thread runs");
 }
 
@@ -259,22 +259,22 @@ sched_exit(void)
 bool
 sched_interrupt(void)
 {
-    struct cpu *cpu = this_cpu();
-    struct thread *t = cpu->current;
+    struct run_queue *q = this_queue();
+    struct thread *t = q->current;
     u64 now = port_monotonic_ns();
     bool woke = timer_expire(now);
 
-    lock_irq_nested(&cpu->lock);
-    bool over = now >= cpu->slice_end;
+    lock_irq_nested(&q->lock);
+    bool over = now >= q->slice_end;
     if (over)
-        end_slice(cpu);
-    bool give = !none_ready(cpu) && t != cpu->idle && (woke || over);
-    start_slice(cpu);
+        end_slice(q);
+    bool give = !none_ready(q) && t != q->idle && (woke || over);
+    start_slice(q);
     if (give && t->preempt_count > 0) {
         t->resched = true;
         give = false;
     }
-    unlock_irq(&cpu->lock, false);
+    unlock_irq(&q->lock, false);
     return give;
 }
 
@@ -287,7 +287,7 @@ sched_preempt(void)
 bool
 sched_unwind(u64 pc, u64 *barrier_rsp)
 {
-    struct thread *t = this_cpu()->current;
+    struct thread *t = this_queue()->current;
 
     if (!t->entry.killed || t->entry.barrier == 0 || !port_code_contains(pc))
         return false;
@@ -298,17 +298,17 @@ sched_unwind(u64 pc, u64 *barrier_rsp)
 static void
 idle(void *arg)
 {
-    struct cpu *cpu = arg;
+    struct run_queue *q = arg;
 
     port_interrupts_off();
     for (;;) {
-        lock_irq_nested(&cpu->lock);
-        if (!none_ready(cpu)) {
-            cpu->slice_end = 0;
-            switch_next(cpu);
+        lock_irq_nested(&q->lock);
+        if (!none_ready(q)) {
+            q->slice_end = 0;
+            switch_next(q);
         } else {
-            set_timer(cpu);
-            unlock_irq(&cpu->lock, false);
+            set_timer(q);
+            unlock_irq(&q->lock, false);
             port_idle();
         }
     }
@@ -318,13 +318,13 @@ void
 sched_init(struct thread *first)
 {
     for (u32 i = 0; i < CPU_MAX; i++) {
-        lock_init(&cpus[i].lock, LOCK_CPU);
-        list_init(&cpus[i].ready);
-        list_init(&cpus[i].woken);
+        lock_init(&run_queues[i].lock, LOCK_CPU);
+        list_init(&run_queues[i].ready);
+        list_init(&run_queues[i].woken);
     }
-    struct cpu *cpu = this_cpu();
-    cpu->current = first;
+    struct run_queue *q = this_queue();
+    q->current = first;
     first->state = THREAD_RUNNING;
-    status_t status = thread_new(&cpu->idle, NULL, idle, cpu);
+    status_t status = thread_new(&q->idle, idle, q);
     assert(status == OK);
 }

@@ -1,13 +1,11 @@
-// kernel/thread.c: threads, of programs and of the kernel.
+// kernel/thread.c: threads.
 //
 // A thread is an object; its stack is separate and goes back to a pool when the
-// thread has left it for good.  The stack of a program's first thread has
-// memory for its whole size promised to it; those of others have their first
-// STACK_FIRST bytes, and more while there is memory.  One reference is the
-// thread's own, given up by thread_reap(); a process's thread keeps its
-// process.
+// thread has left it for good.  A stack has memory for its first STACK_FIRST
+// bytes, and gets more while there is any; thread_promise_stack() makes sure of
+// that.  One reference is the thread's own, given up by thread_reap().
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 enum { POOL_MAX = 64 };
 
@@ -106,21 +104,12 @@ stack_from_pool(void)
     return stack;
 }
 
-// With memory for its whole size promised to it, or for its first bytes only.
 static u8 *
-stack_new(bool whole)
+stack_new(void)
 {
-    const u64 rest = STACK_SIZE - STACK_FIRST - STACK_GUARD;
     u8 *stack = stack_from_pool();
 
-    if (stack == NULL)
-        stack = stack_reserve();
-    if (stack != NULL && whole &&
-        !port_promise(&note_of(stack)->promise, rest)) {
-        stack_free(stack);
-        return NULL;
-    }
-    return stack;
+    return stack != NULL ? stack : stack_reserve();
 }
 
 void
@@ -142,36 +131,72 @@ commit_stack(struct thread *t, u8 *low, u64 size)
                                 port_commit(low, size);
 }
 
-bool
-thread_grow_stack(struct thread *t, u64 rsp, enum trap *trap)
+status_t
+thread_grow_stack(struct thread *t, u64 rsp)
 {
     u8 *end = t->stack + STACK_GUARD;
 
     while (rsp <= (u64)t->stack_low + STACK_RESERVE) {
         u8 *low = t->stack_low - MIN(STACK_STEP, t->stack_low - end);
-        if (low == t->stack_low) {
-            *trap = TRAP_STACK_OVERFLOW;
-            return false;
-        }
-        if (!commit_stack(t, low, (u64)(t->stack_low - low))) {
-            *trap = TRAP_NO_MEMORY;
-            return false;
-        }
+        if (low == t->stack_low)
+            return ERR_LIMIT;
+        if (!commit_stack(t, low, (u64)(t->stack_low - low)))
+            return ERR_NO_MEMORY;
         t->stack_low = note_of(t->stack)->low = low;
     }
-    return true;
+    return OK;
+}
+
+bool
+thread_promise_stack(struct thread *t)
+{
+    const u64 rest = STACK_SIZE - STACK_FIRST - STACK_GUARD;
+
+    return port_promise(&note_of(t->stack)->promise, rest);
+}
+
+const u8 *
+thread_stack_end(const struct thread *t)
+{
+    return t->stack + STACK_SIZE - STACK_TOP;
+}
+
+const u8 *
+thread_stack_low(const struct thread *t)
+{
+    return t->stack_low;
 }
 
 // --- life --------------------------------------------------------------------
 
+struct object *
+thread_object(struct thread *t)
+{
+    return &t->object;
+}
+
+struct thread *
+thread_from_object(struct object *o)
+{
+    return CONTAINER(o, struct thread, object);
+}
+
+void *
+thread_guest(const struct thread *t)
+{
+    return t->guest;
+}
+
+void
+thread_set_guest(struct thread *t, void *guest)
+{
+    t->guest = guest;
+}
+
 void
 thread_free(struct object *o)
 {
-    struct thread *t = CONTAINER(o, struct thread, object);
-
-    if (t->process != NULL)
-        object_release(&t->process->object);
-    kernel_free(t);
+    kernel_free(thread_from_object(o));
 }
 
 static void
@@ -181,8 +206,6 @@ thread_main(void *arg)
 
     sched_first_switch();
     t->run(t->arg);
-    if (t->process != NULL)
-        process_thread_ended(t->process, t);
     bool on = lock_irq(&t->ended.lock);
     t->done = true;
     wait_queue_wake(&t->ended, 0, UINT32_MAX);
@@ -194,7 +217,6 @@ static void
 thread_init(struct thread *t)
 {
     object_init(&t->object, &thread_type);
-    list_init(&t->link);
     list_init(&t->ready);
     list_init(&t->waiter.link);
     wait_queue_init(&t->ended);
@@ -212,42 +234,32 @@ thread_init_first(struct thread *t)
 }
 
 status_t
-thread_new(struct thread **out, struct process *p, void (*run)(void *arg),
-           void *arg)
+thread_new(struct thread **out, void (*run)(void *arg), void *arg)
 {
     struct thread *t = kernel_alloc(sizeof(*t));
-    status_t status = ERR_NO_MEMORY;
 
     if (t == NULL)
         return ERR_NO_MEMORY;
     thread_init(t);
     t->run = run;
     t->arg = arg;
-    t->stack = stack_new(p != NULL && p->thread_count == 0);
-    if (t->stack == NULL)
-        goto fail;
+    t->stack = stack_new();
+    if (t->stack == NULL) {
+        object_release(&t->object);
+        return ERR_NO_MEMORY;
+    }
     t->stack_low = note_of(t->stack)->low;
     note_of(t->stack)->thread = t;
     context_init(&t->context, t->stack + STACK_SIZE - STACK_TOP, thread_main,
                  t);
-    if (p != NULL && (status = process_add_thread(p, t)) != OK)
-        goto fail;
     object_hold(&t->object); // its own, until thread_reap
     *out = t;
     return OK;
-
-fail:
-    if (t->stack != NULL)
-        stack_free(t->stack);
-    object_release(&t->object);
-    return status;
 }
 
 void
 thread_discard(struct thread *t)
 {
-    if (t->process != NULL)
-        process_thread_ended(t->process, t);
     thread_reap(t);
     object_release(&t->object);
 }
@@ -301,7 +313,7 @@ status_t
 thread_run_until(void (*run)(void *arg), void *arg, u64 deadline_ns)
 {
     struct thread *t;
-    status_t status = thread_new(&t, NULL, run, arg);
+    status_t status = thread_new(&t, run, arg);
 
     if (status != OK)
         return status;

@@ -4,7 +4,7 @@
 // in the middle.  No memory is taken, nothing recurses.  A heap's lock is taken
 // before a run queue's.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 static struct timer_heap {
     struct lock lock;

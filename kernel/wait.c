@@ -6,7 +6,7 @@
 // waiter takes before it goes on (of the queue, the timer heap, the process),
 // so the waiter is there as long as they use it.
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 void
 wait_queue_init(struct wait_queue *q)

@@ -5,7 +5,7 @@
 // thread was killed, so that what they return then does not matter.  Those that
 // may take long stop early for that.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 static u32
 low(u64 pair)
@@ -116,7 +116,7 @@ builtin_TABLE_GROW(struct vmctx *vm, u32 table, u64 value, u64 count)
 {
     struct live_table *t = vm->instance->tables[table];
 
-    if (reference_is_valid(t->process, (enum ref_kind)t->type.kind, value))
+    if (reference_is_valid(t->store, (enum ref_kind)t->type.kind, value))
         return table_grow(t, count, value);
     thread_trap(TRAP_BAD_REFERENCE);
     return 0;

@@ -4,7 +4,7 @@
 // port/x64 makes the call for all types: here is what it finds in registers and
 // on the stack.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 struct call_in {
     struct call_state state;
@@ -100,38 +100,40 @@ call_entry(struct vmctx *vm, const struct func_entry *entry,
 
 // Is there stack for the values of the call?
 static bool
-has_room(struct thread *t, const struct call_in *call)
+has_room(struct execution *x, const struct call_in *call)
 {
+    struct thread *t = thread_current();
     u64 rsp = (u64)call - call->state.args - call->state.results;
-    const u8 *low = t->stack_low;
-    enum trap trap = TRAP_NONE;
+    const u8 *low = thread_stack_low(t);
+    enum trap trap = stack_grow(t, rsp);
 
-    if (!thread_grow_stack(t, rsp, &trap)) {
-        t->trap = (struct trap_info){.kind = trap};
+    if (trap != TRAP_NONE) {
+        x->trap = (struct trap_info){.kind = trap};
         return false;
     }
-    if (t->stack_low != low)
-        contexts_bind(t->process, t->vms, t);
+    if (thread_stack_low(t) != low)
+        vms_bind(x->store, x->vms, t);
     return true;
 }
 
 enum leave
 call_function(struct instance *i, u32 func, u64 (*slots)[2])
 {
-    struct thread *t = thread_current();
+    struct execution *x = execution_current();
+    struct thread_entry *t = thread_entry(thread_current());
     const struct module *m = &i->code->module;
-    const struct func_entry *entry = &i->process->funcs[i->func_base + func];
-    struct call_in call = call_of(t->vms[i->number], entry,
+    const struct func_entry *entry = &i->store->funcs[i->func_base + func];
+    struct call_in call = call_of(x->vms[i->number], entry,
                                   &m->types[m->funcs[func].type], slots);
-    struct adapter *adapter = t->entry.adapter;
+    struct adapter *adapter = t->adapter;
 
-    if (!has_room(t, &call))
+    if (!has_room(x, &call))
         return LEAVE_TRAP;
-    t->entry.adapter = NULL;
-    bool done = barrier_call(&t->entry.barrier, enter, &call);
-    enum leave asked = (enum leave)t->entry.leave;
-    t->entry.adapter = adapter;
-    t->entry.leave = LEAVE_NONE;
+    t->adapter = NULL;
+    bool done = barrier_call(&t->barrier, enter, &call);
+    enum leave asked = (enum leave)t->leave;
+    t->adapter = adapter;
+    t->leave = LEAVE_NONE;
     if (done)
         return LEAVE_NONE;
     return asked != LEAVE_NONE ? asked : LEAVE_KILLED;

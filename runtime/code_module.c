@@ -5,7 +5,7 @@
 // the machine code is in the port's code arena.  Bytes, `keep` and code are
 // sealed before anybody gets the module: no address leads there for writing.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 #include "compile/compile.h"
 

@@ -1,18 +1,18 @@
 // runtime/exception.c: exceptions: making them, and freeing those nobody has.
 //
-// An exception is an object of its process; an exnref is a random cookie of the
-// process over the exception's number, so that the kernel can check it.  There
+// An exception is an object of its store; an exnref is a random cookie of the
+// store over the exception's number, so that the kernel can check it.  There
 // is no count of references: when a thread has made many exceptions it looks
 // for their exnrefs on its own stack, in its globals and in exceptions that
-// live, and frees the rest.  A process with tables of exnrefs and with several
+// live, and frees the rest.  A store with tables of exnrefs and with several
 // threads keeps them all, because another thread may have them.
 //
-// What is looked through can be large, so it is done under a mutex, p->exn_mutex,
+// What is looked through can be large, so it is done under a mutex, s->exn_mutex,
 // by a thread that others may interrupt and kill.  A sweep that was broken off
 // has freed nothing that anybody has; marks are numbers of sweeps, so that its
 // marks mean nothing to the next.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 enum { FIRST_SWEEP = 64, EXNS_MAX = 1 << 24 };
 enum {
@@ -20,69 +20,69 @@ enum {
     WORDS_FOR_EACH = 64 // that a sweep may look through for each number
 };
 
-// --- the exceptions of a process ---------------------------------------------
+// --- the exceptions of a store ------------------------------------------------
 
 static u64
-exnref_of(const struct process *p, u32 number)
+exnref_of(const struct store *s, u32 number)
 {
-    return (u64)p->exn_cookie << 32 | number;
+    return (u64)s->exn_cookie << 32 | number;
 }
 
-// p->lock or p->exn_mutex is held.
+// s->lock or s->exn_mutex is held.
 static struct exception *
-find_exception(const struct process *p, u64 exnref)
+find_exception(const struct store *s, u64 exnref)
 {
     u32 number = (u32)exnref;
 
-    if (p->exn_cookie == 0 || exnref >> 32 != p->exn_cookie ||
-        number >= p->exn_count)
+    if (s->exn_cookie == 0 || exnref >> 32 != s->exn_cookie ||
+        number >= s->exn_count)
         return NULL;
-    return __atomic_load_n(&p->exns[index_masked(number, p->exn_count)],
+    return __atomic_load_n(&s->exns[index_masked(number, s->exn_count)],
                            __ATOMIC_RELAXED);
 }
 
-// The rest is for the holder of p->exn_mutex.
+// The rest is for the holder of s->exn_mutex.
 static void
-set_exception(struct process *p, u32 number, struct exception *e)
+set_exception(struct store *s, u32 number, struct exception *e)
 {
-    __atomic_store_n(&p->exns[number], e, __ATOMIC_RELEASE);
+    __atomic_store_n(&s->exns[number], e, __ATOMIC_RELEASE);
 }
 
 static void
-grow(struct process *p)
+grow(struct store *s)
 {
-    u32 capacity = MAX(2 * p->exn_count, FIRST_SWEEP);
-    struct exception **old = p->exns, **exns = NULL;
+    u32 capacity = MAX(2 * s->exn_count, FIRST_SWEEP);
+    struct exception **old = s->exns, **exns = NULL;
 
     if (capacity <= EXNS_MAX)
         exns = kernel_alloc(capacity * sizeof(*exns));
     if (exns == NULL)
         return;
-    while (p->exn_cookie == 0)
-        port_random(&p->exn_cookie, sizeof(p->exn_cookie));
-    if (p->exn_count > 0)
-        memcpy(exns, old, p->exn_count * sizeof(*exns));
-    p->exn_free = p->exn_count;
-    lock(&p->lock);
-    p->exns = exns;
-    p->exn_count = capacity;
-    unlock(&p->lock);
+    while (s->exn_cookie == 0)
+        port_random(&s->exn_cookie, sizeof(s->exn_cookie));
+    if (s->exn_count > 0)
+        memcpy(exns, old, s->exn_count * sizeof(*exns));
+    s->exn_free = s->exn_count;
+    lock(&s->lock);
+    s->exns = exns;
+    s->exn_count = capacity;
+    unlock(&s->lock);
     kernel_free(old);
 }
 
 // A free number, or exn_count.
 static u32
-free_number(struct process *p)
+free_number(struct store *s)
 {
-    while (p->exn_free < p->exn_count && p->exns[p->exn_free] != NULL)
-        p->exn_free++;
-    return p->exn_free;
+    while (s->exn_free < s->exn_count && s->exns[s->exn_free] != NULL)
+        s->exn_free++;
+    return s->exn_free;
 }
 
 // --- sweeping ----------------------------------------------------------------
 
 struct sweep {
-    struct process *p;
+    struct store *store;
     struct exception *found; // marked, their slots not yet scanned
     u64 number;              // of this sweep, the mark
     u64 words;               // looked at
@@ -91,176 +91,179 @@ struct sweep {
 
 // Count `words` more.  False: stop.
 static bool
-may_go_on(struct sweep *s, u64 words)
+may_go_on(struct sweep *w, u64 words)
 {
-    u64 pieces = s->words / PIECE;
+    u64 pieces = w->words / PIECE;
 
-    s->words += words;
-    if (s->words / PIECE != pieces && thread_is_killed())
-        s->killed = true;
-    return !s->killed;
+    w->words += words;
+    if (w->words / PIECE != pieces && thread_is_killed())
+        w->killed = true;
+    return !w->killed;
 }
 
 READS_STACK static void
-scan_piece(struct sweep *s, const u64 *from, u64 count)
+scan_piece(struct sweep *w, const u64 *from, u64 count)
 {
     for (u64 k = 0; k < count; k++) {
-        struct exception *e = find_exception(s->p, from[k]);
-        if (e == NULL || e->swept == s->number)
+        struct exception *e = find_exception(w->store, from[k]);
+        if (e == NULL || e->swept == w->number)
             continue;
-        e->swept = s->number;
-        e->next = s->found;
-        s->found = e;
+        e->swept = w->number;
+        e->next = w->found;
+        w->found = e;
     }
 }
 
 static void
-scan(struct sweep *s, const u64 *from, const u64 *to)
+scan(struct sweep *w, const u64 *from, const u64 *to)
 {
     while (from < to) {
         u64 count = MIN(PIECE, (u64)(to - from));
-        if (!may_go_on(s, count))
+        if (!may_go_on(w, count))
             return;
-        scan_piece(s, from, count);
+        scan_piece(w, from, count);
         from += count;
     }
 }
 
 static void
-scan_exceptions(struct sweep *s)
+scan_exceptions(struct sweep *w)
 {
-    while (s->found != NULL && !s->killed) {
-        struct exception *e = s->found;
-        s->found = e->next;
-        scan(s, e->slots[0], e->slots[e->count]);
+    while (w->found != NULL && !w->killed) {
+        struct exception *e = w->found;
+        w->found = e->next;
+        scan(w, e->slots[0], e->slots[e->count]);
     }
 }
 
 static void
-scan_globals(struct sweep *s, struct vmctx **vms)
+scan_globals(struct sweep *w, struct vmctx **vms)
 {
-    for (u32 n = 0; n < s->p->instance_count && !s->killed; n++) {
-        const struct instance *i = s->p->instances[n];
+    for (u32 n = 0; n < w->store->instance_count && !w->killed; n++) {
+        const struct instance *i = w->store->instances[n];
         for (u32 g = 0; g < i->code->module.global_count; g++) {
             const u64 *bits = vmctx_global(i, g, vms);
-            scan(s, bits, bits + 1);
+            scan(w, bits, bits + 1);
         }
     }
 }
 
-// The only thread of its process: nobody else makes tables or frees them.
+// The only thread in its store: nobody else makes tables or frees them.
 static void
-scan_tables(struct sweep *s)
+scan_tables(struct sweep *w)
 {
-    list_each (item, &s->p->exn_tables) {
+    list_each (item, &w->store->exn_tables) {
         struct live_table *t = CONTAINER(item, struct live_table, link);
-        scan(s, t->view.base, t->view.base + t->view.count);
+        scan(w, t->view.base, t->view.base + t->view.count);
     }
 }
 
-// Free those of t, or of all threads, that were not found; how many numbers are
-// in use then.
+// Free those of the thread `owner`, or of all, that were not found; how many
+// numbers are in use then.
 static u32
-free_unfound(struct sweep *s, const struct thread *t, bool alone)
+free_unfound(struct sweep *w, u32 owner, bool alone)
 {
-    struct process *p = s->p;
+    struct store *s = w->store;
     u32 live = 0;
 
-    for (u32 k = 0; k < p->exn_count; k++) {
-        struct exception *e = p->exns[k];
+    for (u32 k = 0; k < s->exn_count; k++) {
+        struct exception *e = s->exns[k];
         if (e == NULL)
             continue;
-        if (!may_go_on(s, 1))
+        if (!may_go_on(w, 1))
             break;
-        if (e->swept == s->number || (!alone && e->owner != t->id)) {
+        if (e->swept == w->number || (!alone && e->owner != owner)) {
             live++;
             continue;
         }
-        set_exception(p, k, NULL);
+        set_exception(s, k, NULL);
         kernel_free(e);
     }
-    p->exn_free = 0;
+    s->exn_free = 0;
     return live;
 }
 
-// Free what t has made and cannot reach from [from, the end of its stack), its
-// globals and what they lead to; p->exn_mutex is held.  False: more numbers are
-// needed, so that half of them are free again, and sweeping costs each new
-// exception a bounded number of words.
+// Free what the running thread, in x, has made and cannot reach from [from, the
+// end of its stack), its globals and what they lead to; s->exn_mutex is held.
+// False: more numbers are needed, so that half of them are free again, and
+// sweeping costs each new exception a bounded number of words.
 static bool
-sweep(struct process *p, struct thread *t, const void *from)
+sweep(const struct execution *x, const void *from)
 {
-    struct sweep s = {.p = p, .number = ++p->exn_sweeps};
+    struct store *s = x->store;
+    struct sweep w = {.store = s, .number = ++s->exn_sweeps};
 
-    lock(&p->lock);
-    bool alone = p->thread_count <= 1;
-    bool shared = !alone && !list_empty(&p->exn_tables);
-    unlock(&p->lock);
+    lock(&s->lock);
+    bool alone = s->thread_count <= 1;
+    bool shared = !alone && !list_empty(&s->exn_tables);
+    unlock(&s->lock);
     if (shared)
         return false;
     if (alone)
-        scan_tables(&s);
-    scan(&s, from, (u64 *)(t->stack + STACK_SIZE - STACK_TOP));
-    if (t->vms != NULL)
-        scan_globals(&s, t->vms);
-    scan_exceptions(&s);
-    if (s.killed)
+        scan_tables(&w);
+    scan(&w, from, (const u64 *)thread_stack_end(thread_current()));
+    if (x->vms != NULL)
+        scan_globals(&w, x->vms);
+    scan_exceptions(&w);
+    if (w.killed)
         return true;
-    u32 live = free_unfound(&s, t, alone);
-    return s.killed || (live <= p->exn_count / 2 &&
-                        s.words / WORDS_FOR_EACH <= p->exn_count);
+    u32 live = free_unfound(&w, x->id, alone);
+    return w.killed || (live <= s->exn_count / 2 &&
+                        w.words / WORDS_FOR_EACH <= s->exn_count);
 }
 
-// When t was killed or is the last, all of the process ends.
+// When the thread was killed or is the last, all of the store goes.
 void
-exceptions_thread_ended(struct process *p, struct thread *t)
+exceptions_thread_ended(const struct execution *x)
 {
-    if (mutex_lock(&p->exn_mutex) != OK)
+    struct store *s = x->store;
+
+    if (mutex_lock(&s->exn_mutex) != OK)
         return;
-    if (p->exn_count > 0 && p->thread_count > 1)
-        (void)sweep(p, t, t->stack + STACK_SIZE - STACK_TOP);
-    mutex_unlock(&p->exn_mutex);
+    if (s->exn_count > 0 && s->thread_count > 1)
+        (void)sweep(x, thread_stack_end(thread_current()));
+    mutex_unlock(&s->exn_mutex);
 }
 
-// Nobody runs in p any more.
+// Nobody runs in s any more.
 void
-exceptions_free(struct process *p)
+exceptions_free(struct store *s)
 {
-    for (u32 k = 0; k < p->exn_count; k++)
-        kernel_free(p->exns[k]);
-    kernel_free(p->exns);
-    p->exns = NULL;
-    p->exn_count = 0;
+    for (u32 k = 0; k < s->exn_count; k++)
+        kernel_free(s->exns[k]);
+    kernel_free(s->exns);
+    s->exns = NULL;
+    s->exn_count = 0;
 }
 
 // --- making ------------------------------------------------------------------
 
-// A number for a new exception, p->exn_count when there is no memory.
+// A number for a new exception, s->exn_count when there is no memory.
 static u32
-take_number(struct process *p, struct thread *t, const void *from)
+take_number(struct store *s, const void *from)
 {
-    u32 number = free_number(p);
+    u32 number = free_number(s);
 
-    if (number < p->exn_count)
+    if (number < s->exn_count)
         return number;
-    if (p->exn_count == 0 || !sweep(p, t, from))
-        grow(p);
-    return free_number(p);
+    if (s->exn_count == 0 || !sweep(execution_current(), from))
+        grow(s);
+    return free_number(s);
 }
 
 static u64
-add_exception(struct process *p, struct exception *e, const void *from)
+add_exception(struct store *s, struct exception *e, const void *from)
 {
     u64 exnref = 0;
 
-    if (mutex_lock(&p->exn_mutex) != OK)
+    if (mutex_lock(&s->exn_mutex) != OK)
         return 0;
-    u32 number = take_number(p, thread_current(), from);
-    if (number < p->exn_count) {
-        set_exception(p, number, e);
-        exnref = exnref_of(p, number);
+    u32 number = take_number(s, from);
+    if (number < s->exn_count) {
+        set_exception(s, number, e);
+        exnref = exnref_of(s, number);
     }
-    mutex_unlock(&p->exn_mutex);
+    mutex_unlock(&s->exn_mutex);
     return exnref;
 }
 
@@ -276,21 +279,21 @@ exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2], const void *from)
         return 0;
     e->tag = i->tags[tag].id;
     e->count = count;
-    e->owner = thread_current()->id;
+    e->owner = execution_current()->id;
     if (count > 0)
         memcpy(e->slots, args, count * sizeof(*args));
-    u64 exnref = add_exception(i->process, e, from);
+    u64 exnref = add_exception(i->store, e, from);
     if (exnref == 0)
         kernel_free(e);
     return exnref;
 }
 
 struct exception *
-exception_get(struct process *p, u64 exnref)
+exception_get(struct store *s, u64 exnref)
 {
-    lock(&p->lock);
-    struct exception *e = find_exception(p, exnref);
-    unlock(&p->lock);
+    lock(&s->lock);
+    struct exception *e = find_exception(s, exnref);
+    unlock(&s->lock);
     assert(e != NULL);
     return e;
 }

@@ -9,15 +9,15 @@
 // A call into another instance has the frame of adapt_stub in between, whose
 // size nobody knows beforehand: it is in the list of adapters.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 const struct code_module *
-code_module_at(const struct process *p, u64 pc)
+code_module_at(const struct store *s, u64 pc)
 {
     if (!port_code_contains(pc))
         return NULL;
-    for (u32 n = 0; n < p->instance_count; n++) {
-        const struct code_module *m = p->instances[n]->code;
+    for (u32 n = 0; n < s->instance_count; n++) {
+        const struct code_module *m = s->instances[n]->code;
         if (pc - (u64)m->text < m->code.size)
             return m;
     }
@@ -27,7 +27,8 @@ code_module_at(const struct process *p, u64 pc)
 static bool
 on_stack(const struct thread *t, u64 at)
 {
-    return at - (u64)t->stack <= STACK_SIZE - STACK_TOP && at % 8 == 0;
+    return (u64)thread_stack_end(t) - at <= STACK_SIZE - STACK_TOP &&
+           at % 8 == 0;
 }
 
 // Over the calls between instances, from the one whose return address is at
@@ -52,7 +53,7 @@ step(struct call_frame *f, u64 at, u32 popped)
     if (!pass_adapters(f, &at, &popped))
         return false;
     u64 pc = *(u64 *)at;
-    f->module = code_module_at(f->thread->process, pc);
+    f->module = code_module_at(execution_of(f->thread)->store, pc);
     if (f->module == NULL)
         return false; // C
     u64 offset = pc - (u64)f->module->text;
@@ -67,7 +68,7 @@ step(struct call_frame *f, u64 at, u32 popped)
 bool
 frame_find(struct call_frame *f, struct thread *t, u64 at, u32 popped)
 {
-    *f = (struct call_frame){.thread = t, .adapter = t->entry.adapter};
+    *f = (struct call_frame){.thread = t, .adapter = thread_entry(t)->adapter};
     return step(f, at, popped);
 }
 
@@ -88,11 +89,12 @@ struct instance *
 thread_instance(const struct thread *t, const struct vmctx *vm,
                 const struct code_module *code)
 {
-    const struct process *p = t->process;
+    const struct execution *x = execution_of(t);
+    const struct store *s = x->store;
 
-    for (u32 n = 0; n < p->instance_count; n++)
-        if (p->instances[n]->code == code && t->vms[n] == vm)
-            return p->instances[n];
+    for (u32 n = 0; n < s->instance_count; n++)
+        if (s->instances[n]->code == code && x->vms[n] == vm)
+            return s->instances[n];
     return NULL;
 }
 

@@ -1,34 +1,34 @@
 // runtime/instance.c: instances of modules, and calls into them from C.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 // --- making ------------------------------------------------------------------
 
-// Rows of process->funcs for the functions of i.
+// Rows of store->funcs for the functions of i.
 static status_t
 reserve_funcs(struct instance *i)
 {
-    struct process *p = i->process;
+    struct store *s = i->store;
     u32 count = i->code->module.func_count;
-    u32 end = p->func_count + count;
+    u32 end = s->func_count + count;
 
-    if (end > p->func_max)
+    if (end > s->func_max)
         return ERR_LIMIT;
-    if (end > p->func_committed) {
-        u32 from = p->func_committed, more = end - from;
-        if (!port_commit(p->funcs + from, more * sizeof(*p->funcs)) ||
-            !port_commit(p->targets + from, more * sizeof(*p->targets)))
+    if (end > s->func_committed) {
+        u32 from = s->func_committed, more = end - from;
+        if (!port_commit(s->funcs + from, more * sizeof(*s->funcs)) ||
+            !port_commit(s->targets + from, more * sizeof(*s->targets)))
             return ERR_NO_MEMORY;
-        p->func_committed = end;
+        s->func_committed = end;
     }
-    i->func_base = p->func_count;
-    p->func_count = end;
+    i->func_base = s->func_count;
+    s->func_count = end;
     return OK;
 }
 
 // One block for all arrays of an instance, sized by its module.
 static struct instance *
-instance_alloc(struct process *p, struct code_module *m)
+instance_alloc(struct store *s, struct code_module *m)
 {
     const struct module *info = &m->module;
     u64 memories = info->memory_count * sizeof(struct memory *);
@@ -43,7 +43,7 @@ instance_alloc(struct process *p, struct code_module *m)
 
     if (i == NULL)
         return NULL;
-    i->process = p;
+    i->store = s;
     i->code = m;
     object_hold(&m->object);
     i->memories = (struct memory **)(i + 1);
@@ -77,7 +77,7 @@ instance_free(struct instance *i)
 static void
 define_funcs(struct instance *i)
 {
-    struct process *p = i->process;
+    struct store *s = i->store;
     const struct module *m = &i->code->module;
     const struct code *code = &i->code->code;
     u64 text = (u64)i->code->text;
@@ -85,14 +85,14 @@ define_funcs(struct instance *i)
     for (u32 f = m->func_imports; f < m->func_count; f++) {
         u32 id = i->func_base + f, type = m->funcs[f].type;
         u64 direct = text + code->entries[f];
-        p->targets[id] = (struct func_target){
+        s->targets[id] = (struct func_target){
             .code = direct,
             .context = i->number * (u32)sizeof(struct vmctx *),
             .args = (u16)(code->sizes[type].args / STACK_UNIT),
             .results = (u16)(code->sizes[type].results / STACK_UNIT),
         };
-        p->funcs[id] = (struct func_entry){
-            .code = p->adapted ? (u64)adapt_stub : direct,
+        s->funcs[id] = (struct func_entry){
+            .code = s->adapted ? (u64)adapt_stub : direct,
             .sig = i->code->ids[type],
             .id = id,
         };
@@ -111,7 +111,7 @@ define_rest(struct instance *i)
         i->globals[k] = (struct global_ref){i, k};
     for (u32 k = m->tag_imports; k < m->tag_count; k++)
         i->tags[k] =
-            (struct tag){++i->process->next_tag, i->code->ids[m->tags[k]]};
+            (struct tag){++i->store->next_tag, i->code->ids[m->tags[k]]};
     return status;
 }
 
@@ -130,33 +130,33 @@ static status_t
 instance_link(struct instance *i, const struct resolver *resolver,
               struct error *error)
 {
-    struct process *p = i->process;
-    u32 func_count = p->func_count;
+    struct store *s = i->store;
+    u32 func_count = s->func_count;
 
-    i->number = p->instance_count;
+    i->number = s->instance_count;
     status_t status = check_sizes(&i->code->module, error);
     if (status == OK)
         status = reserve_funcs(i);
     if (status == OK && i->number > 0)
-        link_adapt(p);
+        link_adapt(s);
     if (status == OK)
         status = link_imports(i, resolver, error);
     if (status == OK)
         status = define_rest(i);
     if (status == OK)
-        status = contexts_add(i);
+        status = vms_add(i);
     if (status != OK) {
-        p->func_count = func_count;
+        s->func_count = func_count;
         return status;
     }
     define_funcs(i);
-    contexts_fill(i);
-    p->instances[p->instance_count++] = i;
+    vms_fill(i);
+    s->instances[s->instance_count++] = i;
     return OK;
 }
 
 status_t
-instance_load(struct instance **out, struct process *p, struct code_module *m,
+instance_load(struct instance **out, struct store *s, struct code_module *m,
               const struct resolver *resolver, struct error *error,
               enum trap *trap)
 {
@@ -165,11 +165,11 @@ instance_load(struct instance **out, struct process *p, struct code_module *m,
 
     *error = (struct error){OK, 0, NULL};
     *trap = TRAP_NONE;
-    if (p->thread_count > 0)
+    if (s->thread_count > 0)
         status = ERR_UNSUPPORTED; // their contexts would have to grow
-    else if (p->instance_count == p->instance_capacity)
+    else if (s->instance_count == s->instance_capacity)
         status = ERR_FULL;
-    else if ((i = instance_alloc(p, m)) == NULL)
+    else if ((i = instance_alloc(s, m)) == NULL)
         status = ERR_NO_MEMORY;
     if (status == OK)
         status = instance_link(i, resolver, error);
@@ -189,11 +189,11 @@ instance_load(struct instance **out, struct process *p, struct code_module *m,
 }
 
 status_t
-instance_new(struct instance **out, struct process *p, struct code_module *m,
+instance_new(struct instance **out, struct store *s, struct code_module *m,
              const struct resolver *resolver, struct error *error,
              enum trap *trap)
 {
-    status_t status = instance_load(out, p, m, resolver, error, trap);
+    status_t status = instance_load(out, s, m, resolver, error, trap);
     u32 start = m->module.start, count;
 
     if (status != OK || start == NO_INDEX)
@@ -208,6 +208,18 @@ instance_new(struct instance **out, struct process *p, struct code_module *m,
 
 // --- looking -----------------------------------------------------------------
 
+enum { PIECE = 16 * MIB }; // of memory to touch, between two looks at a kill
+
+static bool
+touch(struct memory *m, u64 at, u64 size)
+{
+    for (u64 done = 0; done < size; done += PIECE)
+        if ((done > 0 && thread_is_killed()) ||
+            !memory_touch(m, at + done, MIN(size - done, PIECE)))
+            return false;
+    return true;
+}
+
 bool
 instance_export(struct instance *i, struct string name, struct extern_ref *out)
 {
@@ -219,20 +231,62 @@ instance_export(struct instance *i, struct string name, struct extern_ref *out)
     return true;
 }
 
+const struct module *
+instance_info(const struct instance *i)
+{
+    return &i->code->module;
+}
+
+struct bytes
+instance_bytes(struct instance *i, u64 ptr, u64 size)
+{
+    if (i->code->module.memory_count == 0)
+        return (struct bytes){NULL, 0};
+    struct memory *m = i->memories[0];
+    if (!memory_contains(m, ptr, size) || !touch(m, ptr, size))
+        return (struct bytes){NULL, 0};
+    return (struct bytes){m->base + index_masked(ptr, m->view.size + 1), size};
+}
+
+bool
+instance_func_is(const struct instance *i, u32 func, const char *sig)
+{
+    return i->code->ids[i->code->module.funcs[func].type] == types_host(sig);
+}
+
+// Other threads may change the table, but not the store's entries.
+status_t
+instance_table_func(struct instance *i, u32 index, const char *sig,
+                    struct extern_ref *out)
+{
+    struct store *s = i->store;
+    struct live_table *t =
+        i->code->module.table_count > 0 ? i->tables[0] : NULL;
+
+    if (t == NULL || t->type.kind != REF_FUNC || !table_contains(t, index, 1))
+        return ERR_BAD_ARGUMENT;
+    u64 id = table_get(t, table_masked(t, index));
+    *out = (struct extern_ref){.kind = EXTERN_FUNC};
+    if (s->funcs[id].sig != types_host(sig) ||
+        !func_find(s, (u32)id, &out->instance, &out->index))
+        return ERR_BAD_ARGUMENT;
+    return OK;
+}
+
 union value
 instance_global(struct instance *i, u32 index)
 {
     union value value;
 
-    memcpy(&value, vmctx_global(i, index, i->process->vms), sizeof(value));
+    memcpy(&value, vmctx_global(i, index, i->store->vms), sizeof(value));
     return value;
 }
 
 bool
-func_find(struct process *p, u32 id, struct instance **i, u32 *func)
+func_find(struct store *s, u32 id, struct instance **i, u32 *func)
 {
-    for (u32 n = 0; n < p->instance_count; n++) {
-        *i = p->instances[n];
+    for (u32 n = 0; n < s->instance_count; n++) {
+        *i = s->instances[n];
         *func = id - (*i)->func_base;
         if (*func < (*i)->code->module.func_count)
             return true;
@@ -256,8 +310,6 @@ instance_invoke(const struct extern_ref *func, union value *values,
                 u32 arg_count, u32 capacity, u32 *result_count, enum trap *trap)
 {
     struct instance *i = func->instance;
-    struct process *p = i->process;
-    struct thread *t = thread_current();
     const struct module *m = &i->code->module;
 
     *trap = TRAP_NONE;
@@ -268,18 +320,19 @@ instance_invoke(const struct extern_ref *func, union value *values,
     if (arg_count != type->param_count || type->result_count > capacity)
         return ERR_BAD_ARGUMENT;
 
-    // The current thread visits the process.
-    struct process *home = t->process;
-    struct vmctx **home_vms = t->vms;
-    t->process = p;
-    t->vms = p->vms;
-    if (p->vms[i->number]->thread != t)
-        contexts_bind(p, p->vms, t);
+    // The current thread visits the store, unless it is there.
+    struct execution *x = execution_current(), visit, *before = NULL;
+    bool inside = x != NULL && x->store == i->store;
+    if (!inside) {
+        x = &visit;
+        execution_init(x, i->store);
+        before = execution_enter(x);
+    }
     enum leave leave = call_function(i, func->index, (u64(*)[2])values);
-    t->process = home;
-    t->vms = home_vms;
+    if (!inside)
+        execution_leave(before);
     if (leave == LEAVE_TRAP)
-        *trap = t->trap.kind;
+        *trap = x->trap.kind;
     else if (leave == LEAVE_NONE)
         *result_count = type->result_count;
     return status_of(leave);

@@ -2,12 +2,12 @@
 // kernel offer.  Types must match as spec 3.5.2 says; the words of the errors
 // are the official suite's.
 //
-// While a process has one instance, its func_entry rows lead straight to code.
+// While a store has one instance, its func_entry rows lead straight to code.
 // From the second instance on they lead to adapt_stub, which switches to the
 // instance of vmctx.targets[id] and back; that also works for calls that stay
 // where they are, so rows can be switched while code runs.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 // --- matching types ----------------------------------------------------------
 
@@ -46,28 +46,28 @@ sig_of(const struct extern_ref *ref)
 {
     if (ref->instance == NULL)
         return types_host(ref->host->sig);
-    return ref->instance->process->funcs[ref->instance->func_base + ref->index]
+    return ref->instance->store->funcs[ref->instance->func_base + ref->index]
         .sig;
 }
 
 static bool
 link_func(struct link *l, const struct extern_ref *ref)
 {
-    struct process *p = l->i->process;
+    struct store *s = l->i->store;
     u32 id = l->i->func_base + l->index, sig = sig_of(ref);
     u32 want = l->i->code->ids[l->m->funcs[l->index].type];
 
     if (sig == 0 || !types_is_subtype(sig, want))
         return false;
     if (ref->instance == NULL) {
-        p->funcs[id] = (struct func_entry){(u64)host_call_stub, sig, id};
-        p->targets[id] = (struct func_target){
+        s->funcs[id] = (struct func_entry){(u64)host_call_stub, sig, id};
+        s->targets[id] = (struct func_target){
             .code = (u64)ref->host->code,
             .args = (u16)(host_args(ref->host->sig) / STACK_UNIT)};
     } else {
         u32 from = ref->instance->func_base + ref->index;
-        p->funcs[id] = (struct func_entry){p->funcs[from].code, sig, id};
-        p->targets[id] = p->targets[from];
+        s->funcs[id] = (struct func_entry){s->funcs[from].code, sig, id};
+        s->targets[id] = s->targets[from];
     }
     return true;
 }
@@ -176,15 +176,15 @@ link_imports(struct instance *i, const struct resolver *resolver,
 // --- several instances -------------------------------------------------------
 
 void
-link_adapt(struct process *p)
+link_adapt(struct store *s)
 {
-    if (p->adapted)
+    if (s->adapted)
         return;
-    p->adapted = true;
-    for (u32 n = 0; n < p->instance_count; n++) {
-        struct instance *i = p->instances[n];
+    s->adapted = true;
+    for (u32 n = 0; n < s->instance_count; n++) {
+        struct instance *i = s->instances[n];
         const struct module *m = &i->code->module;
         for (u32 f = m->func_imports; f < m->func_count; f++)
-            p->funcs[i->func_base + f].code = (u64)adapt_stub;
+            s->funcs[i->func_base + f].code = (u64)adapt_stub;
     }
 }

@@ -6,7 +6,7 @@
 // when they are touched, COMMIT_STEP at a time.  What it has is promised to it:
 // a touch never finds the machine without memory, however much others want.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 static const u64 SLOT_SIZE = 8 * GIB; // 2^32 + 2^31 + an access, and spare
 static const u64 MAX_64 = 16 * GIB;   // memories with 64-bit addresses, which
@@ -31,9 +31,8 @@ promise(struct memory *m, u64 size)
 
     if (port_promise(&m->promise, whole))
         return true;
-    stacks_reclaim();
     scratch_reclaim();
-    heap_reclaim();
+    kernel_reclaim();
     return port_promise(&m->promise, whole);
 }
 

@@ -1,7 +1,7 @@
 // runtime/segments.c: what fills globals, tables and memories, when an instance
 // is made (spec 4.5.4) and by table.init and memory.init.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 // --- constant expressions ----------------------------------------------------
 
@@ -11,7 +11,7 @@ env_global(void *self, u32 index)
     struct instance *i = self;
     union value value;
 
-    memcpy(&value, vmctx_global(i, index, i->process->vms), sizeof(value));
+    memcpy(&value, vmctx_global(i, index, i->store->vms), sizeof(value));
     return value;
 }
 
@@ -194,7 +194,7 @@ make_tables(struct instance *i)
 {
     const struct module *m = &i->code->module;
     struct vmctx_table *rows =
-        vmctx_tables(&m->layout, i->process->vms[i->number]);
+        vmctx_tables(&m->layout, i->store->vms[i->number]);
     struct const_env env = env_of(i);
     status_t status = OK;
 
@@ -204,7 +204,7 @@ make_tables(struct instance *i)
             struct table_type type = have->type;
             u64 init = have->has_init ? const_eval(m, have->init, &env).i64 : 0;
             type.elem = valtype_canonical(type.elem, i->code->ids);
-            status = table_new(&i->tables[k], i->process, &type, init);
+            status = table_new(&i->tables[k], i->store, &type, init);
         }
         if (status == OK)
             rows[k] = (struct vmctx_table){&i->tables[k]->view};
@@ -249,7 +249,7 @@ status_t
 instance_initialise(struct instance *i, struct error *error, enum trap *trap)
 {
     *trap = TRAP_NONE;
-    instance_init_globals(i, i->process->vms);
+    instance_init_globals(i, i->store->vms);
     status_t status = make_tables(i);
     return status == OK ? apply_segments(i, error, trap) : status;
 }

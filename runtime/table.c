@@ -1,19 +1,19 @@
 // runtime/table.c: tables of references.
 //
 // All entries are words, whatever the table's type: call_indirect finds a
-// function by its id in the process's entries, which never change while threads
+// function by its id in the store's entries, which never change while threads
 // run, so what it checks is what it calls.  Words come in through table_new(),
 // table_grow(), table_fill() and table_write(), which check that the table can
 // hold them, or from another table of the same type.
 //
-// A table has addresses for all entries it may get as long as its process has
+// A table has addresses for all entries it may get as long as its store has
 // any to spare (TABLES_ROOM).  Others begin with little and are moved when they
 // outgrow it, unless another thread could be using them: then they do not grow.
 // No lock is held while entries are written, and a killed thread stops there.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
-static const u64 TABLES_ROOM = GIB; // of addresses, in one process
+static const u64 TABLES_ROOM = GIB; // of addresses, in one store
 static const u64 ROOM_FIRST = 8192; // entries of a table beyond that
 static const u64 PIECE = 8192;      // entries between two looks at `killed`
 static const u64 PER_PAGE = PAGE_SIZE / sizeof(u64);
@@ -21,13 +21,13 @@ static const u64 PER_PAGE = PAGE_SIZE / sizeof(u64);
 // --- references --------------------------------------------------------------
 
 bool
-reference_is_valid(const struct process *p, enum ref_kind kind, u64 value)
+reference_is_valid(const struct store *s, enum ref_kind kind, u64 value)
 {
     switch (kind) {
     case REF_FUNC:
-        return value < p->func_count;
+        return value < s->func_count;
     case REF_EXN:
-        return value == 0 || value >> 32 == p->exn_cookie;
+        return value == 0 || value >> 32 == s->exn_cookie;
     case REF_EXTERN:
     case REF_ANY:
         return true; // the host's
@@ -38,7 +38,7 @@ reference_is_valid(const struct process *p, enum ref_kind kind, u64 value)
 static bool
 holds(const struct live_table *t, u64 value)
 {
-    return reference_is_valid(t->process, (enum ref_kind)t->type.kind, value);
+    return reference_is_valid(t->store, (enum ref_kind)t->type.kind, value);
 }
 
 // --- entries -----------------------------------------------------------------
@@ -87,7 +87,7 @@ table_copy(struct live_table *to, u64 at, const struct live_table *from,
 {
     bool down = at > from_at;
 
-    assert(to->type.kind == from->type.kind && to->process == from->process);
+    assert(to->type.kind == from->type.kind && to->store == from->store);
     for (u64 k = 0; k < count; k++) {
         u64 n = down ? count - 1 - k : k;
         if (k % PIECE == 0 && thread_is_killed())
@@ -133,23 +133,23 @@ make_room(struct live_table *t, u64 entries)
 {
     if (entries <= t->room)
         return true;
-    if (__atomic_load_n(&t->process->thread_count, __ATOMIC_SEQ_CST) > 1)
+    if (__atomic_load_n(&t->store->thread_count, __ATOMIC_SEQ_CST) > 1)
         return false;
     return move_to(t, whole_pages(MIN(MAX(entries, 2 * t->room), t->max)));
 }
 
-// The room that t begins with; the process's own, if it has that to spare.
+// The room that t begins with; the store's own, if it has that to spare.
 static u64
 first_room(struct live_table *t, u64 min)
 {
-    struct process *p = t->process;
+    struct store *s = t->store;
     u64 most = whole_pages(t->max), size = most * sizeof(u64);
 
-    lock(&p->lock);
-    t->budgeted = size <= TABLES_ROOM - p->table_room;
+    lock(&s->lock);
+    t->budgeted = size <= TABLES_ROOM - s->table_room;
     if (t->budgeted)
-        p->table_room += size;
-    unlock(&p->lock);
+        s->table_room += size;
+    unlock(&s->lock);
     return t->budgeted ? most : MIN(most, whole_pages(MAX(min, ROOM_FIRST)));
 }
 
@@ -158,9 +158,9 @@ give_room_back(struct live_table *t)
 {
     if (!t->budgeted)
         return;
-    lock(&t->process->lock);
-    t->process->table_room -= whole_pages(t->max) * sizeof(u64);
-    unlock(&t->process->lock);
+    lock(&t->store->lock);
+    t->store->table_room -= whole_pages(t->max) * sizeof(u64);
+    unlock(&t->store->lock);
 }
 
 // --- growing -----------------------------------------------------------------
@@ -247,7 +247,7 @@ table_grow(struct live_table *t, u64 count, u64 value)
 // --- their life --------------------------------------------------------------
 
 status_t
-table_new(struct live_table **out, struct process *p,
+table_new(struct live_table **out, struct store *s,
           const struct table_type *type, u64 init)
 {
     u64 max = LIMIT_TABLE_ENTRIES;
@@ -262,7 +262,7 @@ table_new(struct live_table **out, struct process *p,
     object_init(&t->object, &table_type);
     list_init(&t->link);
     wait_queue_init(&t->idle);
-    t->process = p;
+    t->store = s;
     t->type = *type;
     t->max = max;
     status_t status = ERR_NO_MEMORY;
@@ -273,9 +273,9 @@ table_new(struct live_table **out, struct process *p,
         return status;
     }
     if (type->kind == REF_EXN) {
-        lock(&p->lock);
-        list_append(&p->exn_tables, &t->link);
-        unlock(&p->lock);
+        lock(&s->lock);
+        list_append(&s->exn_tables, &t->link);
+        unlock(&s->lock);
     }
     *out = t;
     return OK;
@@ -286,9 +286,9 @@ table_free(struct object *o)
 {
     struct live_table *t = CONTAINER(o, struct live_table, object);
 
-    lock(&t->process->lock);
+    lock(&t->store->lock);
     list_remove(&t->link);
-    unlock(&t->process->lock);
+    unlock(&t->store->lock);
     if (t->view.base != NULL)
         port_release(t->view.base, t->room * sizeof(u64));
     give_room_back(t);

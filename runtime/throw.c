@@ -5,7 +5,7 @@
 // Of registers, the handler's own function keeps all that it needs, so only rsp
 // has to be found.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 // The handler for a tag among those of a call and around it; NULL: none.
 static const struct code_catch *
@@ -28,10 +28,10 @@ find_catch(const struct call_frame *f, u64 tag)
 }
 
 static void
-deliver(struct process *p, u64 exnref, const struct thrown_at *from,
+deliver(struct store *s, u64 exnref, const struct thrown_at *from,
         struct landing *to)
 {
-    struct exception *e = exception_get(p, exnref);
+    struct exception *e = exception_get(s, exnref);
     struct call_frame f;
 
     bool found = frame_find(&f, thread_current(), (u64)&from->pc, 0);
@@ -45,7 +45,7 @@ deliver(struct process *p, u64 exnref, const struct thrown_at *from,
             .rax = (u64)e->slots,
             .rdx = exnref,
         };
-        f.thread->entry.adapter = f.adapter;
+        thread_entry(f.thread)->adapter = f.adapter;
         return;
     }
     if (!found)
@@ -59,7 +59,7 @@ exception_throw(struct vmctx *vm, u32 tag, u64 args,
     u64 exnref = exception_new(vm, tag, (u64(*)[2])args, from);
 
     if (exnref != 0)
-        deliver(vm->instance->process, exnref, from, to);
+        deliver(vm->instance->store, exnref, from, to);
     else if (!thread_is_killed())
         thread_trap(TRAP_NO_MEMORY);
 }
@@ -72,5 +72,5 @@ exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
     if (exnref == 0)
         thread_trap(TRAP_NULL_EXCEPTION);
     else
-        deliver(vm->instance->process, exnref, from, to);
+        deliver(vm->instance->store, exnref, from, to);
 }

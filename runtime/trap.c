@@ -1,21 +1,23 @@
 // runtime/trap.c: faults of generated code become traps; traps are reported.
 //
-// A fault is a trap only at a pc that the running process's code lists as a
+// A fault is a trap only at a pc that the running store's code lists as a
 // trap site, and, for memory, only at an address inside the slots of its own
 // memories: those of the instance that runs, whose vmctx is in r14.  Everything
 // else is our bug and stops the kernel.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 // --- backtraces --------------------------------------------------------------
 
 static void
 trap_begin(struct thread *t, enum trap kind)
 {
-    t->entry.leave = LEAVE_TRAP;
-    t->trap.kind = kind;
-    t->trap.depth = 0;
-    t->trap.more = false;
+    struct trap_info *trap = &execution_of(t)->trap;
+
+    thread_entry(t)->leave = LEAVE_TRAP;
+    trap->kind = kind;
+    trap->depth = 0;
+    trap->more = false;
 }
 
 static bool
@@ -43,11 +45,12 @@ add_frame(struct trap_info *trap, const struct code_module *m, u32 func, u64 at)
 static void
 trace_callers(struct thread *t, u64 at, u32 popped)
 {
+    struct trap_info *trap = &execution_of(t)->trap;
     struct call_frame f;
     bool found = frame_find(&f, t, at, popped);
 
-    for (; found && !t->trap.more; found = frame_next(&f))
-        add_frame(&t->trap, f.module, f.func->func, f.call->at);
+    for (; found && !trap->more; found = frame_next(&f))
+        add_frame(trap, f.module, f.func->func, f.call->at);
 }
 
 // From a fault at a trap site outwards.
@@ -59,7 +62,7 @@ trace(struct thread *t, const struct code_module *m,
     // The stack check comes before the frame.
     bool entered = site->trap != TRAP_STACK_OVERFLOW;
 
-    add_frame(&t->trap, m, site->func, site->at);
+    add_frame(&execution_of(t)->trap, m, site->func, site->at);
     if (f != NULL)
         trace_callers(t, rsp + (entered ? f->frame : 0), f->args);
 }
@@ -68,9 +71,9 @@ trace(struct thread *t, const struct code_module *m,
 static void
 trace_adapter(struct thread *t)
 {
-    struct adapter *a = t->entry.adapter;
+    struct adapter *a = thread_entry(t)->adapter;
 
-    t->entry.adapter = a->outer;
+    thread_entry(t)->adapter = a->outer;
     trace_callers(t, (u64)&a->pc, (u32)a->args);
 }
 
@@ -80,7 +83,7 @@ thread_trap(enum trap kind)
     struct thread *t = thread_current();
 
     trap_begin(t, kind);
-    trace_callers(t, t->entry.rsp, 0);
+    trace_callers(t, thread_entry(t)->rsp, 0);
 }
 
 // --- faults ------------------------------------------------------------------
@@ -126,14 +129,23 @@ classify(const struct thread *t, const struct code_module *code,
     return site->trap;
 }
 
+enum trap
+stack_grow(struct thread *t, u64 rsp)
+{
+    status_t status = thread_grow_stack(t, rsp);
+
+    return status == OK        ? TRAP_NONE :
+           status == ERR_LIMIT ? TRAP_STACK_OVERFLOW :
+                                 TRAP_NO_MEMORY;
+}
+
 // A stack check failed.  If there is more stack to have, go on: in a function
 // from its entry, which has changed nothing yet; in adapt_stub behind the ud2.
 static enum trap
 grow_stack(struct thread *t, const struct code_module *m, struct fault *f)
 {
-    const struct adapter *a = t->entry.adapter;
+    const struct adapter *a = thread_entry(t)->adapter;
     u64 size = m == NULL ? a->args + a->results : 0, go_on = f->pc + 2;
-    enum trap trap = TRAP_NONE;
 
     if (m != NULL) {
         const struct func_code *func =
@@ -142,9 +154,10 @@ grow_stack(struct thread *t, const struct code_module *m, struct fault *f)
         size = func->frame;
         go_on = (u64)m->text + m->code.entries[func->func];
     }
-    if (!thread_grow_stack(t, f->rsp - size, &trap))
+    enum trap trap = stack_grow(t, f->rsp - size);
+    if (trap != TRAP_NONE)
         return trap;
-    contexts_bind(t->process, t->vms, t);
+    vms_bind(execution_of(t)->store, execution_of(t)->vms, t);
     f->pc = go_on;
     return TRAP_NONE;
 }
@@ -154,10 +167,11 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
 {
     struct thread *t = sched_current();
     bool retry = false;
+    struct execution *x = t != NULL ? execution_of(t) : NULL;
 
-    if (t == NULL || t->process == NULL || t->entry.barrier == 0)
+    if (x == NULL || thread_entry(t)->barrier == 0)
         return FAULT_PANIC;
-    const struct code_module *m = code_module_at(t->process, fault->pc);
+    const struct code_module *m = code_module_at(x->store, fault->pc);
     const struct trap_site *site =
         m != NULL ? code_trap(&m->code, fault->pc - (u64)m->text) : NULL;
     enum trap trap = classify(t, m, fault, site, &retry);
@@ -172,7 +186,7 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
         trace(t, m, site, fault->rsp);
     else if (fault->pc == (u64)adapt_overflow)
         trace_adapter(t);
-    *barrier_rsp = t->entry.barrier;
+    *barrier_rsp = thread_entry(t)->barrier;
     return FAULT_UNWIND;
 }
 
@@ -200,9 +214,9 @@ report_frame(const struct trace_frame *frame)
 }
 
 void
-trap_report(struct process *p, const struct trap_info *trap)
+trap_report(const char *name, const struct trap_info *trap)
 {
-    klog("nebulet: %s: trap: %s", p->name, trap_text(trap->kind));
+    klog("nebulet: %s: trap: %s", name, trap_text(trap->kind));
     for (u32 k = 0; k < trap->depth; k++)
         report_frame(&trap->frames[k]);
     if (trap->more)

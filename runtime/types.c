@@ -11,7 +11,7 @@
 // many buckets as groups, and grows and shrinks by one with each (linear
 // hashing); numbers are handed out by slices.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 enum {
     IDS_MAX = 1 << 24, // heap types above are abstract, see wasm.h

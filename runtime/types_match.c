@@ -1,7 +1,7 @@
 // runtime/types_match.c: types by their canonical ids: those of host functions,
 // and subtyping between modules (spec 3.3).
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 // --- host functions ----------------------------------------------------------
 

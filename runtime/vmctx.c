@@ -1,11 +1,11 @@
 // runtime/vmctx.c: the vmctx blocks.
 //
-// A thread has one block per instance of its process, and an array of them by
-// instance number.  The main thread's (or, in an embedded process, whoever
-// calls in) are process->vms; spawned threads have copies: their globals start
+// A thread has one block per instance of its store, and an array of them by
+// instance number.  The main thread's (or, in an embedded store, whoever
+// calls in) are store->vms; spawned threads have copies: their globals start
 // as their spawner's, but exnrefs as null, and go their own way.
 
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 
 static const struct vmctx_layout *
 layout_of(const struct instance *i)
@@ -40,46 +40,46 @@ link_globals(struct instance *i, struct vmctx **vms)
 }
 
 status_t
-contexts_add(struct instance *i)
+vms_add(struct instance *i)
 {
-    struct process *p = i->process;
+    struct store *s = i->store;
     struct vmctx *vm = kernel_alloc(layout_of(i)->size);
 
     if (vm == NULL)
         return ERR_NO_MEMORY;
     *vm = (struct vmctx){
         .instance = i,
-        .contexts = p->vms,
-        .funcs = p->funcs,
+        .contexts = s->vms,
+        .funcs = s->funcs,
         .builtins = builtin_addresses,
         .instance_number = i->number,
         .func_base = i->func_base,
-        .targets = p->targets,
+        .targets = s->targets,
     };
-    // All blocks of a thread are bound alike (contexts_bind).
+    // All blocks of a thread are bound alike (vms_bind).
     if (i->number > 0) {
-        vm->thread = p->vms[0]->thread;
-        vm->stack_limit = p->vms[0]->stack_limit;
+        vm->thread = s->vms[0]->thread;
+        vm->stack_limit = s->vms[0]->stack_limit;
     }
-    p->vms[i->number] = vm;
+    s->vms[i->number] = vm;
     return OK;
 }
 
 void
-contexts_bind(struct process *p, struct vmctx **vms, struct thread *t)
+vms_bind(struct store *s, struct vmctx **vms, struct thread *t)
 {
-    for (u32 n = 0; n < p->instance_count; n++) {
+    for (u32 n = 0; n < s->instance_count; n++) {
         vms[n]->thread = t;
-        vms[n]->stack_limit = (u64)t->stack_low + STACK_RESERVE;
+        vms[n]->stack_limit = (u64)thread_stack_low(t) + STACK_RESERVE;
     }
 }
 
 void
-contexts_free(struct process *p, struct vmctx **vms)
+vms_free(struct store *s, struct vmctx **vms)
 {
     if (vms == NULL)
         return;
-    for (u32 n = 0; n < p->instance_count; n++)
+    for (u32 n = 0; n < s->instance_count; n++)
         kernel_free(vms[n]);
     kernel_free(vms);
 }
@@ -97,44 +97,42 @@ forget_exceptions(const struct instance *i, struct vmctx *vm)
     }
 }
 
-status_t
-contexts_copy(struct process *p, struct vmctx **from, struct thread *t)
+struct vmctx **
+vms_copy(struct store *s, struct vmctx **from)
 {
-    struct vmctx **vms = kernel_alloc(p->instance_count * sizeof(*vms));
+    struct vmctx **vms = kernel_alloc(s->instance_count * sizeof(*vms));
 
     if (vms == NULL)
-        return ERR_NO_MEMORY;
-    for (u32 n = 0; n < p->instance_count; n++) {
-        u64 size = layout_of(p->instances[n])->size;
+        return NULL;
+    for (u32 n = 0; n < s->instance_count; n++) {
+        u64 size = layout_of(s->instances[n])->size;
         vms[n] = kernel_alloc(size);
         if (vms[n] == NULL) {
-            contexts_free(p, vms);
-            return ERR_NO_MEMORY;
+            vms_free(s, vms);
+            return NULL;
         }
         memcpy(vms[n], from[n], size);
         vms[n]->contexts = vms;
-        forget_exceptions(p->instances[n], vms[n]);
+        forget_exceptions(s->instances[n], vms[n]);
     }
-    for (u32 n = 0; n < p->instance_count; n++)
-        link_globals(p->instances[n], vms);
-    contexts_bind(p, vms, t);
-    t->vms = vms;
-    return OK;
+    for (u32 n = 0; n < s->instance_count; n++)
+        link_globals(s->instances[n], vms);
+    return vms;
 }
 
 void
-contexts_fill(struct instance *i)
+vms_fill(struct instance *i)
 {
     const struct module *m = &i->code->module;
     const struct vmctx_layout *layout = layout_of(i);
-    struct vmctx **vms = i->process->vms;
+    struct vmctx **vms = i->store->vms;
     struct vmctx *vm = vms[i->number];
 
     for (u32 k = 0; k < m->memory_count; k++)
         vmctx_memories(layout, vm)[k] =
             (struct vmctx_memory){i->memories[k]->base, &i->memories[k]->view};
     for (u32 k = 0; k < m->func_imports; k++)
-        vmctx_imports(layout, vm)[k] = i->process->funcs[i->func_base + k];
+        vmctx_imports(layout, vm)[k] = i->store->funcs[i->func_base + k];
     for (u32 k = 0; k < m->tag_count; k++)
         vmctx_tags(layout, vm)[k] = i->tags[k].id;
     memcpy(vmctx_types(layout, vm), i->code->ids, m->type_count * sizeof(u32));

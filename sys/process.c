@@ -1,4 +1,4 @@
-// sys/process.c: processes: instances, threads and handles that live and die
+// sys/process.c: processes: a store, threads and handles that live and die
 // together.
 //
 // A process that programs run in ends when its main thread returns, when one of
@@ -6,83 +6,15 @@
 // thread ends.  The last thread to leave takes the process apart; the object
 // stays for whoever wants the exit status.
 
-#include "kernel/kernel.h"
+#include "sys/internal.h"
 
 enum { STATUS_TRAP = 134 };
 
-const struct host_module *const *host_modules;
-
-// --- host modules ------------------------------------------------------------
-
-static bool
-find_host(void *self, struct string module, struct string name,
-          struct extern_ref *out)
-{
-    (void)self;
-    for (u32 k = 0; host_modules[k] != NULL; k++) {
-        const struct host_module *m = host_modules[k];
-        if (!string_equal(module, string_of(m->name)))
-            continue;
-        for (u32 f = 0; f < m->count; f++)
-            if (string_equal(name, string_of(m->funcs[f].name))) {
-                *out = (struct extern_ref){EXTERN_FUNC, NULL, 0, &m->funcs[f]};
-                return true;
-            }
-    }
-    return false;
-}
-
-const struct resolver host_resolver = {NULL, find_host, true};
-
 // --- life --------------------------------------------------------------------
 
-// Row 0 is the null reference.  An embedder's process may get more and more
-// instances, a program's knows how many functions it has.
-static bool
-init_funcs(struct process *p, u32 max)
-{
-    u64 entries = max * sizeof(*p->funcs);
-    u64 targets = max * sizeof(*p->targets);
-
-    p->func_max = max;
-    p->funcs_reserved = max == FUNCS_MAX;
-    if (p->funcs_reserved) {
-        p->funcs = port_reserve(entries, PAGE_SIZE);
-        p->targets = port_reserve(targets, PAGE_SIZE);
-        p->func_committed = PAGE_SIZE / sizeof(*p->funcs);
-    } else {
-        p->funcs = kernel_alloc(entries);
-        p->targets = kernel_alloc(targets);
-        p->func_committed = max;
-    }
-    if (p->funcs == NULL || p->targets == NULL)
-        return false;
-    if (p->funcs_reserved && (!port_commit(p->funcs, PAGE_SIZE) ||
-                              !port_commit(p->targets, PAGE_SIZE)))
-        return false;
-    p->funcs[0].code = (u64)null_call_stub;
-    p->func_count = 1;
-    return true;
-}
-
-static void
-free_funcs(struct process *p)
-{
-    if (!p->funcs_reserved) {
-        kernel_free(p->funcs);
-        kernel_free(p->targets);
-    } else {
-        if (p->funcs != NULL)
-            port_release(p->funcs, p->func_max * sizeof(*p->funcs));
-        if (p->targets != NULL)
-            port_release(p->targets, p->func_max * sizeof(*p->targets));
-    }
-    p->funcs = NULL;
-    p->targets = NULL;
-}
-
 static status_t
-new_with(struct process **out, const char *name, u32 instances, u32 funcs)
+new_with(struct process **out, const char *name,
+         const struct code_module *program)
 {
     struct process *p = kernel_alloc(sizeof(*p));
 
@@ -93,140 +25,19 @@ new_with(struct process **out, const char *name, u32 instances, u32 funcs)
     lock_init(&p->lock, LOCK_PROCESS);
     handle_table_init(&p->handles);
     list_init(&p->threads);
-    list_init(&p->exn_tables);
-    mutex_init(&p->exn_mutex, LOCK_EXCEPTIONS);
     wait_queue_init(&p->done);
-    p->instance_capacity = instances;
-    p->instances = kernel_alloc(instances * sizeof(*p->instances));
-    p->vms = kernel_alloc(instances * sizeof(*p->vms));
-    if (p->instances == NULL || p->vms == NULL || !init_funcs(p, funcs)) {
+    status_t status = store_new(&p->store, program, p);
+    if (status == OK)
+        *out = p;
+    else
         object_release(&p->object);
-        return ERR_NO_MEMORY;
-    }
-    *out = p;
-    return OK;
+    return status;
 }
 
 status_t
 process_new_empty(struct process **out, const char *name)
 {
-    return new_with(out, name, INSTANCES_MAX, FUNCS_MAX);
-}
-
-// Give back everything but the object itself.  Nobody runs in p any more.
-static void
-take_apart(struct process *p)
-{
-    if (p->personality != NULL)
-        p->personality->exit(p);
-    p->personality = NULL;
-    handle_table_free(&p->handles);
-    exceptions_free(p);
-    contexts_free(p, p->vms);
-    while (p->instance_count > 0)
-        instance_free(p->instances[--p->instance_count]);
-    kernel_free(p->instances);
-    free_funcs(p);
-    p->vms = NULL;
-    p->instances = NULL;
-}
-
-void
-process_free(struct object *o)
-{
-    struct process *p = CONTAINER(o, struct process, object);
-
-    take_apart(p);
-    kernel_free(p);
-}
-
-void
-process_release(struct process *p)
-{
-    object_release(&p->object);
-}
-
-static void
-describe_import(char *text, u32 size, const struct module *m,
-                const struct error *error)
-{
-    for (u32 k = 0; k < m->import_count; k++) {
-        const struct import *i = &m->imports[k];
-        if (i->at == error->at)
-            format_safe(text, size, "%s \"%.*s\" \"%.*s\"", error->what,
-                        (int)i->module.len, i->module.ptr, (int)i->name.len,
-                        i->name.ptr);
-    }
-}
-
-static void
-describe_segment(char *text, u32 size, const struct module *m,
-                 const struct error *error)
-{
-    for (u32 k = 0; k < m->elem_count; k++)
-        if (m->elems[k].at == error->at)
-            format(text, size, "%s: element segment %u, %u elements",
-                   error->what, k, m->elems[k].count);
-    for (u32 k = 0; k < m->data_count; k++)
-        if (m->datas[k].at == error->at)
-            format(text, size, "%s: data segment %u, %llu bytes", error->what,
-                   k, (unsigned long long)m->datas[k].size);
-}
-
-// Which memories are too large, if that is why.
-static void
-describe_memory(char *text, u32 size, const struct module *m)
-{
-    u64 wanted = 0, available, total;
-
-    port_memory_info(&available, &total);
-    for (u32 k = 0; k < m->memory_count; k++) {
-        const struct limits *type = &m->memories[k];
-        u64 bytes = type->min > UINT64_MAX >> 20 >> type->page_log2 ?
-                        UINT64_MAX >> 20 :
-                        type->min << type->page_log2;
-        wanted += bytes; // at most 100 of at most 2^44
-    }
-    if (wanted > available)
-        format(text, size,
-               "memory of %llu MiB does not fit: the machine has %llu MiB, of "
-               "which %llu MiB are free",
-               (unsigned long long)(wanted / MIB),
-               (unsigned long long)(total / MIB),
-               (unsigned long long)(available / MIB));
-}
-
-// Which import, segment or memory it was.
-static void
-describe(char *text, u32 size, struct code_module *m, const struct error *error)
-{
-    if (size > 0)
-        text[0] = '\0';
-    if (error->status == ERR_UNKNOWN_IMPORT || error->status == ERR_IMPORT_TYPE)
-        describe_import(text, size, &m->module, error);
-    else if (error->status == ERR_TRAP)
-        describe_segment(text, size, &m->module, error);
-    else if (error->status == ERR_NO_MEMORY)
-        describe_memory(text, size, &m->module);
-}
-
-bool
-process_missing_import(struct code_module *m, u32 *from, struct error *error,
-                       char *error_text, u32 error_text_size)
-{
-    const struct module *info = &m->module;
-    struct extern_ref ref;
-
-    while (*from < info->import_count) {
-        const struct import *i = &info->imports[(*from)++];
-        bool given = i->kind == EXTERN_MEMORY && host_resolver.gives_memory;
-        if (given || find_host(NULL, i->module, i->name, &ref))
-            continue;
-        *error = (struct error){ERR_UNKNOWN_IMPORT, i->at, "unknown import"};
-        describe(error_text, error_text_size, m, error);
-        return true;
-    }
-    return false;
+    return new_with(out, name, NULL);
 }
 
 status_t
@@ -238,17 +49,45 @@ process_new(struct process **out, struct code_module *m, const char *name,
     enum trap trap;
 
     *error = (struct error){OK, 0, NULL};
-    status_t status = new_with(&p, name, 1, m->module.func_count + 1);
+    status_t status = new_with(&p, name, m);
     if (status != OK)
         return status;
-    status = instance_load(&i, p, m, &host_resolver, error, &trap);
+    status = instance_load(&i, p->store, m, &host_resolver, error, &trap);
     if (status != OK) {
-        describe(error_text, error_text_size, m, error);
+        instance_describe(m, error, error_text, error_text_size);
         object_release(&p->object);
         return status;
     }
     *out = p;
     return OK;
+}
+
+// Give back everything but the object itself.  Nobody runs in p any more.
+static void
+take_apart(struct process *p)
+{
+    if (p->personality != NULL)
+        p->personality->exit(p);
+    p->personality = NULL;
+    handle_table_free(&p->handles);
+    if (p->store != NULL)
+        store_clear(p->store);
+}
+
+void
+process_free(struct object *o)
+{
+    struct process *p = CONTAINER(o, struct process, object);
+
+    take_apart(p);
+    store_free(p->store);
+    kernel_free(p);
+}
+
+void
+process_release(struct process *p)
+{
+    object_release(&p->object);
 }
 
 void
@@ -291,20 +130,19 @@ free_thread_id(struct process *p, u32 id)
 }
 
 status_t
-process_add_thread(struct process *p, struct thread *t)
+process_add_thread(struct process *p, struct program_thread *t)
 {
     status_t status = OK;
 
     lock(&p->lock);
     if (p->ending) {
         status = ERR_EXITED;
-    } else if (p->thread_count == LIMIT_THREADS) {
+    } else if (!store_count_in(p->store)) {
         status = ERR_FULL;
     } else {
         object_hold(&p->object);
         t->process = p;
-        t->id = take_thread_id(p);
-        p->thread_count++;
+        t->execution.id = take_thread_id(p);
         list_append(&p->threads, &t->link);
     }
     unlock(&p->lock);
@@ -321,17 +159,16 @@ announce_end(struct process *p)
     unlock_irq(&p->done.lock, on);
 }
 
-void
-process_thread_ended(struct process *p, struct thread *t)
+// t is no thread of its process any more; the last one takes that apart.
+static void
+remove_thread(struct program_thread *t)
 {
-    if (t->vms != NULL && t->vms != p->vms)
-        contexts_free(p, t->vms);
-    t->vms = NULL;
-    exceptions_thread_ended(p, t);
+    struct process *p = t->process;
+
     lock(&p->lock);
     list_remove(&t->link);
-    free_thread_id(p, t->id);
-    bool last = --p->thread_count == 0;
+    free_thread_id(p, t->execution.id);
+    bool last = store_count_out(p->store) == 0;
     if (last)
         p->ending = true;
     unlock(&p->lock);
@@ -339,6 +176,19 @@ process_thread_ended(struct process *p, struct thread *t)
         take_apart(p);
         announce_end(p);
     }
+}
+
+// The running thread has run its last instruction of the program.
+static void
+leave_process(struct program_thread *t)
+{
+    struct process *p = t->process;
+
+    execution_done(&t->execution);
+    remove_thread(t);
+    execution_leave(NULL);
+    object_release(&p->object);
+    kernel_free(t);
 }
 
 bool
@@ -350,10 +200,10 @@ process_end(struct process *p, u32 exit_status)
         p->ending = true;
         p->exit_status = exit_status;
         list_each (item, &p->threads) {
-            thread_kill(CONTAINER(item, struct thread, link));
+            thread_kill(CONTAINER(item, struct program_thread, link)->thread);
         }
     }
-    bool empty = p->thread_count == 0;
+    bool empty = list_empty(&p->threads);
     unlock(&p->lock);
     if (first && empty)
         announce_end(p);
@@ -369,7 +219,7 @@ process_kill(struct process *p, u32 exit_status)
 struct process *
 process_current(void)
 {
-    return thread_current()->process;
+    return execution_owner();
 }
 
 void
@@ -394,14 +244,6 @@ process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
 }
 
 // --- running programs --------------------------------------------------------
-
-// What happens to the process when a thread's function did not return.
-static void
-thread_left(struct process *p, enum leave leave)
-{
-    if (leave == LEAVE_TRAP && process_end(p, STATUS_TRAP))
-        trap_report(p, &thread_current()->trap);
-}
 
 static const char *const entries[] = {"_start", "_initialize"};
 
@@ -430,153 +272,171 @@ has_wrong_entry(const struct module *m)
     return found;
 }
 
+// What happens to the process when a thread's function did not return.
+static void
+function_left(const struct program_thread *t, enum leave leave)
+{
+    if (leave == LEAVE_TRAP && process_end(t->process, STATUS_TRAP))
+        trap_report(t->process->name, &t->execution.trap);
+}
+
 static void
 main_thread(void *arg)
 {
-    struct process *p = arg;
-    struct thread *t = thread_current();
-    struct instance *i = p->instances[0];
-    const struct module *m = &i->code->module;
-
-    t->vms = p->vms;
-    contexts_bind(p, p->vms, t);
+    struct program_thread *t = arg;
+    const struct module *m = instance_info(t->instance);
     enum leave leave = LEAVE_NONE;
+
+    execution_enter(&t->execution);
     if (m->start != NO_INDEX)
-        leave = call_function(i, m->start, NULL);
+        leave = call_function(t->instance, m->start, NULL);
     if (leave == LEAVE_NONE)
-        leave = call_function(i, find_entry(m)->index, NULL);
+        leave = call_function(t->instance, t->func, NULL);
     if (leave == LEAVE_NONE)
-        process_end(p, 0);
+        process_end(t->process, 0);
     else
-        thread_left(p, leave);
+        function_left(t, leave);
+    leave_process(t);
+}
+
+static void
+spawned_thread(void *arg)
+{
+    struct program_thread *t = arg;
+    u64 slots[2][2] = {
+        {t->args[0], 0},
+        {t->args[1], 0}
+    };
+
+    execution_enter(&t->execution);
+    function_left(t, call_function(t->instance, t->func, slots));
+    leave_process(t);
+}
+
+// A thread of p that will be in function `func` of i; not in the process yet.
+static struct program_thread *
+program_thread_new(void (*run)(void *arg), struct instance *i, u32 func)
+{
+    struct program_thread *t = kernel_alloc(sizeof(*t));
+
+    if (t == NULL)
+        return NULL;
+    list_init(&t->link);
+    t->instance = i;
+    t->func = func;
+    if (thread_new(&t->thread, run, t) == OK)
+        return t;
+    kernel_free(t);
+    return NULL;
+}
+
+static void
+program_thread_free(struct program_thread *t)
+{
+    thread_discard(t->thread);
+    kernel_free(t);
 }
 
 status_t
 process_start(struct process *p)
 {
-    struct thread *t;
+    struct instance *i = store_first_instance(p->store);
 
-    if (p->instance_count == 0)
+    if (i == NULL)
         return ERR_NOT_FOUND;
-    const struct module *m = &p->instances[0]->code->module;
-    if (find_entry(m) == NULL)
+    const struct module *m = instance_info(i);
+    const struct export *entry = find_entry(m);
+    if (entry == NULL)
         return has_wrong_entry(m) ? ERR_WRONG_TYPE : ERR_NOT_FOUND;
-    status_t status = thread_new(&t, p, main_thread, p);
-    if (status == OK) {
-        sched_start(t);
-        thread_release(t);
-    }
+    struct program_thread *t = program_thread_new(main_thread, i, entry->index);
+    if (t == NULL)
+        return ERR_NO_MEMORY;
+    execution_init(&t->execution, p->store);
+    status_t status = thread_promise_stack(t->thread) ? OK : ERR_NO_MEMORY;
+    if (status == OK)
+        status = process_add_thread(p, t);
+    if (status == OK)
+        process_start_thread(t);
+    else
+        program_thread_free(t);
     return status;
 }
 
 // --- threads that programs spawn ---------------------------------------------
 
-struct spawn {
-    struct instance *instance;
-    u32 func;
-    u32 args[2];
-};
-
-static void
-spawned_thread(void *arg)
+void
+process_start_thread(struct program_thread *t)
 {
-    struct thread *t = thread_current();
-    struct spawn spawn = *(struct spawn *)arg;
-    u64 slots[2][2] = {
-        {spawn.args[0], 0},
-        {spawn.args[1], 0}
-    };
+    struct thread *thread = t->thread;
 
-    kernel_free(arg);
-    thread_left(t->process, call_function(spawn.instance, spawn.func, slots));
+    sched_start(thread); // t may be gone
+    thread_release(thread);
 }
 
-// Let the new thread's C stack be at stack_top.
-static void
-set_stack_pointer(struct instance *i, struct vmctx **vms, u32 stack_top)
+void
+process_unspawn(struct program_thread *t)
 {
-    const struct module *m = &i->code->module;
-    const struct export *e = module_export(m, STRING("__stack_pointer"));
-    u32 index = e != NULL && e->kind == EXTERN_GLOBAL ? e->index : 0;
+    struct process *p = t->process;
 
-    if (index >= m->global_count || !m->globals[index].type.mutable ||
-        m->globals[index].type.type != VAL_I32)
-        return;
-    vmctx_global(i, index, vms)[0] = stack_top;
+    execution_discard(&t->execution);
+    remove_thread(t); // not the last: we are here
+    object_release(&p->object);
+    program_thread_free(t);
 }
 
 static status_t
-spawn(struct process *p, const struct spawn *what, struct thread **out)
+spawn(struct instance *i, u32 func, struct program_thread **out)
 {
-    struct spawn *copy = kernel_alloc(sizeof(*copy));
+    struct program_thread *t = program_thread_new(spawned_thread, i, func);
 
-    if (copy == NULL)
+    if (t == NULL)
         return ERR_NO_MEMORY;
-    *copy = *what;
-    status_t status = thread_new(out, p, spawned_thread, copy);
+    status_t status = execution_copy(&t->execution);
     if (status == OK) {
-        status = contexts_copy(p, thread_current()->vms, *out);
+        status = process_add_thread(process_current(), t);
         if (status != OK)
-            thread_discard(*out);
+            execution_discard(&t->execution);
     }
-    if (status != OK)
-        kernel_free(copy);
+    if (status == OK)
+        *out = t;
+    else
+        program_thread_free(t);
     return status;
 }
 
 status_t
-thread_spawn(struct instance *from, u32 index, u32 arg, u32 stack_top,
-             struct thread **out)
+process_spawn(u32 index, u32 arg, u32 stack_top, struct program_thread **out)
 {
-    struct process *p = from->process;
-    struct spawn what = {.args = {arg}};
-    struct live_table *t =
-        from->code->module.table_count > 0 ? from->tables[0] : NULL;
+    struct instance *from = execution_caller();
+    struct extern_ref func;
+    status_t status = instance_table_func(from, index, "i:", &func);
 
-    if (t == NULL || t->type.kind != REF_FUNC || !table_contains(t, index, 1))
-        return ERR_BAD_ARGUMENT;
-    // Other threads may change the table, but not the process's entries.
-    u64 id = table_get(t, table_masked(t, index));
-    if (p->funcs[id].sig != types_host("i:") ||
-        !func_find(p, (u32)id, &what.instance, &what.func))
-        return ERR_BAD_ARGUMENT;
-    status_t status = spawn(p, &what, out);
     if (status == OK)
-        set_stack_pointer(from, (*out)->vms, stack_top);
+        status = spawn(func.instance, func.index, out);
+    if (status == OK) {
+        (*out)->args[0] = arg;
+        execution_set_stack_pointer(&(*out)->execution, from, stack_top);
+    }
     return status;
-}
-
-void
-thread_unspawn(struct thread *t)
-{
-    kernel_free(t->arg);
-    thread_discard(t);
 }
 
 status_t
 thread_spawn_export(struct string name, u32 arg, u32 *id)
 {
-    struct vmctx *vm = thread_current()->entry.vm;
-    struct instance *from = vm->instance;
-    const struct module *m = &from->code->module;
-    const struct export *e = module_export(m, name);
-    struct spawn what = {
-        .instance = from, .args = {0, arg}
-    };
-    struct thread *t;
+    struct instance *from = execution_caller();
+    struct program_thread *t;
+    struct extern_ref func;
 
-    if (e == NULL || e->kind != EXTERN_FUNC)
+    if (!instance_export(from, name, &func) || func.kind != EXTERN_FUNC)
         return ERR_NOT_FOUND;
-    what.func = e->index;
-    if (from->code->ids[m->funcs[e->index].type] != types_host("ii:"))
+    if (!instance_func_is(from, func.index, "ii:"))
         return ERR_BAD_ARGUMENT;
-    status_t status = spawn(from->process, &what, &t);
+    status_t status = spawn(from, func.index, &t);
     if (status != OK)
         return status;
-    for (u32 n = 0; n < from->process->instance_count; n++)
-        instance_init_globals(from->process->instances[n], t->vms);
-    *id = ((struct spawn *)t->arg)->args[0] = t->id;
-    sched_start(t);
-    thread_release(t);
+    execution_reset_globals(&t->execution);
+    *id = t->args[0] = t->execution.id;
+    t->args[1] = arg;
+    process_start_thread(t);
     return OK;
 }

@@ -6,7 +6,7 @@
 // point sees a raw handle or a raw address.  Objects that came from handles are
 // held until the call returns, as every call does.
 
-#include "kernel/kernel.h"
+#include "sys/internal.h"
 
 // --- arguments ---------------------------------------------------------------
 
@@ -26,12 +26,6 @@
 #include "abi/syscalls.def"
 
 // --- the calls ---------------------------------------------------------------
-
-static struct instance *
-caller(void)
-{
-    return ((struct vmctx *)thread_current()->entry.vm)->instance;
-}
 
 static void
 put_u32(u8 *to, u32 value)
@@ -67,21 +61,19 @@ sys_process_exit(const struct process_exit_args *a)
 static status_t
 sys_thread_spawn(const struct thread_spawn_args *a)
 {
-    struct thread *t;
+    struct program_thread *t;
     handle_t handle;
-    status_t status =
-        thread_spawn(caller(), a->function, a->argument, a->stack_top, &t);
+    status_t status = process_spawn(a->function, a->argument, a->stack_top, &t);
 
     if (status != OK)
         return status;
-    status = handle_new(&process_current()->handles, &t->object,
+    status = handle_new(&process_current()->handles, thread_object(t->thread),
                         thread_type.rights, &handle);
     if (status == OK) {
         put_u32(a->thread, handle);
-        sched_start(t);
-        thread_release(t);
+        process_start_thread(t);
     } else {
-        thread_unspawn(t);
+        process_unspawn(t);
     }
     return status;
 }
@@ -113,7 +105,7 @@ sys_thread_yield(const struct thread_yield_args *a)
 static status_t
 sys_thread_id(const struct thread_id_args *a)
 {
-    put_u32(a->id, thread_current()->id);
+    put_u32(a->id, execution_current()->id);
     return OK;
 }
 
@@ -285,7 +277,7 @@ next_word(struct marshal *m)
 #define NONE a->none = 0, (void)m;
 #define HANDLE(n, type, right)                                               \
     struct object *n##_object = next_object(m, &type##_type, RIGHT_##right); \
-    a->n = n##_object ? CONTAINER(n##_object, struct type, object) : NULL;
+    a->n = n##_object ? type##_from_object(n##_object) : NULL;
 #define U32(n)     a->n = (u32)next(m);
 #define U64(n)     a->n = next(m);
 #define BYTES(n)   a->n = next_bytes(m);

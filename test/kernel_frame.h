@@ -3,7 +3,9 @@
 
 #pragma once
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
+#include "runtime/internal.h"
+#include "sys/internal.h"
 #include "test/latency.h"
 #include "test/test.h"
 

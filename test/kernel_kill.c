@@ -107,13 +107,13 @@ TEST_KERNEL(kill_ends_every_wait)
 {
     wait_queue_init(&nothing.queue);
     nothing.process = test_process("endless");
-    EXPECT_EQ(thread_new(&nothing.sleeper, NULL, sleep_for_ever, NULL), OK);
+    EXPECT_EQ(thread_new(&nothing.sleeper, sleep_for_ever, NULL), OK);
     sched_start(nothing.sleeper);
     for (u32 k = 0; k < COUNT(waits); k++) {
         struct victim v = {.wait = waits[k]};
         struct thread *t;
         nothing.word = 1;
-        EXPECT_EQ(thread_new(&t, NULL, be_killed, &v), OK);
+        EXPECT_EQ(thread_new(&t, be_killed, &v), OK);
         sched_start(t);
         wait_until_blocked(t);
         kill_and_join(t);
@@ -214,20 +214,20 @@ visit(void *arg)
     v->status = instance_invoke(&func, values, 0, 1, &count, &v->trap);
 }
 
-static struct process *
+static struct store *
 make_instance(struct visit *v)
 {
     struct code_module *code = test_compile("leave");
-    struct process *p;
+    struct store *s;
     struct error error;
 
     wait_queue_init(&nothing.queue);
-    EXPECT_EQ(process_new_empty(&p, "leave"), OK);
-    EXPECT_EQ(instance_new(&v->instance, p, code, &host_funcs_resolver, &error,
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_new(&v->instance, s, code, &host_funcs_resolver, &error,
                            &v->trap),
               OK);
     code_module_release(code);
-    return p;
+    return s;
 }
 
 TEST_KERNEL(kill_skips_no_function)
@@ -235,19 +235,19 @@ TEST_KERNEL(kill_skips_no_function)
     static const char *const funcs[] = {"wait", "wait_deep", "wait_with_stack",
                                         "wait_atomic"};
     struct visit v = {.func = NULL};
-    struct process *p = make_instance(&v);
+    struct store *s = make_instance(&v);
 
     for (u32 k = 0; k < COUNT(funcs); k++) {
         struct thread *t;
         v.func = funcs[k];
-        EXPECT_EQ(thread_new(&t, NULL, visit, &v), OK);
+        EXPECT_EQ(thread_new(&t, visit, &v), OK);
         sched_start(t);
         wait_until_blocked(t);
         kill_and_join(t);
         EXPECT_EQ(v.status, ERR_KILLED);
         EXPECT_EQ(inside, 0);
     }
-    process_release(p);
+    store_free(s);
 }
 
 TEST_KERNEL(c_leaves_when_it_returns)
@@ -262,7 +262,7 @@ TEST_KERNEL(c_leaves_when_it_returns)
         {"fine", OK,         TRAP_NONE       },
     };
     struct visit v = {.func = NULL};
-    struct process *p = make_instance(&v);
+    struct store *s = make_instance(&v);
 
     for (u32 k = 0; k < 2 * COUNT(cases); k++) {
         v.func = cases[k % COUNT(cases)].func;
@@ -271,7 +271,7 @@ TEST_KERNEL(c_leaves_when_it_returns)
         EXPECT_EQ(v.trap, cases[k % COUNT(cases)].trap);
         EXPECT_EQ(inside, 0);
     }
-    process_release(p);
+    store_free(s);
 }
 
 // A thread that is in C almost all the time has no instruction of its own that
@@ -282,18 +282,18 @@ TEST_KERNEL(kill_finds_threads_in_c)
     static const char *const funcs[] = {"call", "fill", "copy", "init",
                                         "throw"};
     struct visit v = {.func = NULL};
-    struct process *p = make_instance(&v);
+    struct store *s = make_instance(&v);
 
     for (u32 k = 0; k < COUNT(funcs); k++) {
         struct thread *t;
         v.func = funcs[k];
-        EXPECT_EQ(thread_new(&t, NULL, visit, &v), OK);
+        EXPECT_EQ(thread_new(&t, visit, &v), OK);
         sched_start(t);
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 5000000), OK);
         kill_and_join(t);
         EXPECT_EQ(v.status, ERR_KILLED);
     }
-    process_release(p);
+    store_free(s);
 }
 
 // --- loading -----------------------------------------------------------------
@@ -324,7 +324,7 @@ TEST_KERNEL(kill_ends_loading)
     struct thread *t;
 
     wait_queue_init(&nothing.queue);
-    EXPECT_EQ(thread_new(&t, NULL, load_killed, &l), OK);
+    EXPECT_EQ(thread_new(&t, load_killed, &l), OK);
     sched_start(t);
     wait_until_blocked(t);
     kill_and_join(t);

@@ -64,10 +64,10 @@ TEST_KERNEL(latency_of_tables)
     struct table_type type = {.kind = REF_EXTERN, .limits = {.min = 1}};
     const u64 count = 2000000;
     struct live_table *t;
-    struct process *p;
+    struct store *s;
 
-    EXPECT_EQ(process_new_empty(&p, "latency"), OK);
-    EXPECT_EQ(table_new(&t, p, &type, 0), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(table_new(&t, s, &type, 0), OK);
     latency_watch();
     EXPECT_EQ(table_grow(t, count, 7), 1);
     expect_short("table.grow");
@@ -76,7 +76,7 @@ TEST_KERNEL(latency_of_tables)
     table_copy(t, 1, t, 0, count);
     object_release(&t->object);
     expect_short("table.fill, table.copy, release");
-    process_release(p);
+    store_free(s);
 }
 
 // --- exceptions --------------------------------------------------------------
@@ -88,19 +88,19 @@ TEST_KERNEL(latency_of_sweeps)
     struct extern_ref func;
     struct live_table *t;
     struct instance *i;
-    struct process *p;
+    struct store *s;
     struct error error;
     enum trap trap;
     u32 count;
 
-    EXPECT_EQ(process_new_empty(&p, "latency"), OK);
-    EXPECT_EQ(instance_new(&i, p, code, &host_resolver, &error, &trap), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_new(&i, s, code, &host_resolver, &error, &trap), OK);
     EXPECT(instance_export(i, string_of("_start"), &func));
-    EXPECT_EQ(table_new(&t, p, &type, 0), OK);
+    EXPECT_EQ(table_new(&t, s, &type, 0), OK);
     latency_watch();
     EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), OK);
     expect_short("a sweep over a table of exnrefs");
     object_release(&t->object);
     code_module_release(code);
-    process_release(p);
+    store_free(s);
 }

@@ -18,7 +18,7 @@ run_test(void *arg)
 {
     void (**test)(void) = arg;
 
-    kernel_init(modules);
+    sys_init(modules);
     kernel_test_twice(*test);
     return 0;
 }

@@ -41,7 +41,7 @@ TEST_KERNEL(mutex_excludes)
     shared.inside = shared.wrong = shared.count = 0;
     mutex_init(&shared.mutex, LOCK_FILE);
     for (u32 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], NULL, count_inside, NULL), OK);
+        EXPECT_EQ(thread_new(&threads[i], count_inside, NULL), OK);
         sched_start(threads[i]);
     }
     for (u32 i = 0; i < 8; i++) {
@@ -71,7 +71,7 @@ TEST_KERNEL(mutex_serves_in_order_and_lets_die)
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     EXPECT(mutex_held(&shared.mutex));
     for (u64 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], NULL, line_up, (void *)i), OK);
+        EXPECT_EQ(thread_new(&threads[i], line_up, (void *)i), OK);
         sched_start(threads[i]);
         wait_until_blocked(threads[i]);
     }
@@ -106,7 +106,7 @@ TEST_KERNEL(mutex_can_be_had_to_give_back)
     shared.count = 0;
     mutex_init(&shared.mutex, LOCK_FILE);
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
-    EXPECT_EQ(thread_new(&t, NULL, give_back, &status), OK);
+    EXPECT_EQ(thread_new(&t, give_back, &status), OK);
     sched_start(t);
     wait_until_blocked(t);
     thread_kill(t);

@@ -154,7 +154,7 @@ TEST_KERNEL(memory_is_reclaimed)
     struct code_module *code = test_compile("throw");
     code_module_release(code);
     for (u32 i = 0; i < THREADS; i++)
-        EXPECT_EQ(thread_new(&threads[i], NULL, idle, NULL), OK);
+        EXPECT_EQ(thread_new(&threads[i], idle, NULL), OK);
     for (u32 i = 0; i < THREADS; i++)
         thread_discard(threads[i]);
     u64 before = available();
@@ -169,23 +169,20 @@ TEST_KERNEL(stack_is_promised)
 {
     enum { HOGS = 64 };
     struct memory *hogs[HOGS];
-    struct process *p;
     struct thread *t;
-    enum trap trap = TRAP_NONE;
 
-    EXPECT_EQ(process_new_empty(&p, "stack"), OK);
-    EXPECT_EQ(thread_new(&t, p, idle, NULL), OK);
+    EXPECT_EQ(thread_new(&t, idle, NULL), OK);
+    EXPECT(thread_promise_stack(t));
     u32 made = promise_all(hogs, HOGS);
-    EXPECT(thread_grow_stack(t, (u64)t->stack + STACK_GUARD + STACK_RESERVE + 1,
-                             &trap));
+    EXPECT_EQ(
+        thread_grow_stack(t, (u64)t->stack + STACK_GUARD + STACK_RESERVE + 1),
+        OK);
     EXPECT(t->stack_low == t->stack + STACK_GUARD);
     memset(t->stack_low, 1, STACK_SIZE / 2);
-    EXPECT(!thread_grow_stack(t, (u64)t->stack, &trap));
-    EXPECT_EQ(trap, TRAP_STACK_OVERFLOW);
+    EXPECT_EQ(thread_grow_stack(t, (u64)t->stack), ERR_LIMIT);
     while (made > 0)
         object_release(&hogs[--made]->object);
     thread_discard(t);
-    process_release(p);
 }
 
 // What memory.grow gave, is there, whatever others take; who asks for more than
@@ -233,21 +230,21 @@ TEST_KERNEL(kernel_is_far_from_the_slots)
     struct limits type = {.min = 1, .page_log2 = 16};
     struct table_type funcs = {.elem = VAL_FUNCREF, .limits = {.min = 1}};
     struct code_module *code = test_compile("segment");
-    struct process *p;
+    struct store *s;
     struct live_table *t;
     struct memory *m;
 
     EXPECT_EQ(memory_new(&m, &type), OK);
-    EXPECT_EQ(process_new_empty(&p, "far"), OK);
-    EXPECT_EQ(table_new(&t, p, &funcs, 0), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(table_new(&t, s, &funcs, 0), OK);
     EXPECT(port_slot_contains((u64)m->base));
     EXPECT(port_slot_contains((u64)m->base + m->reserved - 1));
 
     void *large = kernel_alloc(2 * GIB / 1024), *whole = port_reserve(GIB, GIB);
     const void *table = t->view.base;
     const void *const kernels[] = {
-        m,     t,          p,      large,      whole,
-        table, p->funcs,   p->vms, p->targets, thread_current()->stack,
+        m,     t,          s,      large,      whole,
+        table, s->funcs,   s->vms, s->targets, thread_current()->stack,
         code,  code->text, &m,     code->ids,  code->bytes.ptr,
     };
     for (u32 i = 0; i < COUNT(kernels); i++)
@@ -257,7 +254,7 @@ TEST_KERNEL(kernel_is_far_from_the_slots)
     port_release(whole, GIB);
     kernel_free(large);
     object_release(&t->object);
-    process_release(p);
+    store_free(s);
     object_release(&m->object);
     code_module_release(code);
 }
@@ -309,11 +306,11 @@ TEST_KERNEL(table_grows_to_its_limit)
     struct table_type type = {
         .elem = VAL_FUNCREF, .limits = {.min = 2, .max = 5, .has_max = true}
     };
-    struct process *p;
+    struct store *s;
     struct live_table *t;
 
-    EXPECT_EQ(process_new_empty(&p, "table"), OK);
-    EXPECT_EQ(table_new(&t, p, &type, 0), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(table_new(&t, s, &type, 0), OK);
     EXPECT_EQ(table_get(t, 1), 0);
     EXPECT_EQ(table_grow(t, 4, 0), UINT64_MAX);
     EXPECT_EQ(table_grow(t, UINT64_MAX, 0), UINT64_MAX);
@@ -323,7 +320,7 @@ TEST_KERNEL(table_grows_to_its_limit)
 
     type = (struct table_type){
         .elem = VAL_EXTERNREF, .kind = REF_EXTERN, .limits = {.min = 3}};
-    EXPECT_EQ(table_new(&t, p, &type, 77), OK);
+    EXPECT_EQ(table_new(&t, s, &type, 77), OK);
     EXPECT_EQ(table_get(t, 2), 77);
     EXPECT_EQ(table_fill(t, 0, 5, 1), OK);
     EXPECT_EQ(table_grow(t, LIMIT_TABLE_ENTRIES - 3, 9), 3);
@@ -331,7 +328,7 @@ TEST_KERNEL(table_grows_to_its_limit)
     EXPECT_EQ(table_get(t, 0), 5);
     EXPECT_EQ(table_grow(t, 1, 0), UINT64_MAX);
     object_release(&t->object);
-    process_release(p);
+    store_free(s);
 }
 
 // --- canonical types ---------------------------------------------------------

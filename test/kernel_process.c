@@ -35,7 +35,7 @@ interrupt_ns(void)
     bool stop = false;
     struct thread *t;
 
-    EXPECT_EQ(thread_new(&t, NULL, spin_until_set, &stop), OK);
+    EXPECT_EQ(thread_new(&t, spin_until_set, &stop), OK);
     sched_start(t);
     for (u32 i = 0; i < 100; i++) {
         u64 deadline = port_monotonic_ns() + 10000;
@@ -197,41 +197,41 @@ TEST_KERNEL(exceptions_nobody_has_are_freed)
 {
     enum { KEPT = 2 * 16, ENOUGH = 8 * KEPT };
     struct code_module *code = test_compile("throws");
-    struct process *p = NULL;
+    struct store *s = NULL;
     struct instance *i;
     struct extern_ref func;
     struct error error;
     enum trap trap;
     u32 count;
 
-    EXPECT_EQ(process_new_empty(&p, "throws"), OK);
-    EXPECT_EQ(instance_new(&i, p, code, &host_resolver, &error, &trap), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_new(&i, s, code, &host_resolver, &error, &trap), OK);
     EXPECT(instance_export(i, string_of("_start"), &func));
     EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), OK);
-    EXPECT(p->exn_count <= ENOUGH);
+    EXPECT(s->exn_count <= ENOUGH);
     code_module_release(code);
-    process_release(p);
+    store_free(s);
 }
 
 // Another thread could have those in the table, so all are kept.
 TEST_KERNEL(exceptions_are_kept_for_other_threads)
 {
     struct code_module *code = test_compile("throws");
-    struct process *p = NULL;
+    struct store *s = NULL;
     struct instance *i;
     struct extern_ref func;
     struct error error;
     enum trap trap;
     u32 count;
 
-    EXPECT_EQ(process_new_empty(&p, "throws"), OK);
-    EXPECT_EQ(instance_new(&i, p, code, &host_resolver, &error, &trap), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_new(&i, s, code, &host_resolver, &error, &trap), OK);
     EXPECT(instance_export(i, string_of("_start"), &func));
-    p->thread_count = 2;
+    s->thread_count = 2;
     EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), OK);
-    p->thread_count = 0;
+    s->thread_count = 0;
     code_module_release(code);
-    process_release(p);
+    store_free(s);
 }
 
 TEST_KERNEL(exceptions_stay_with_their_thread)
@@ -250,12 +250,13 @@ fault_in(const struct instance *running, u64 address)
 {
     const struct code *code = code_module_code(running->code);
     struct thread *t = thread_current();
-    struct process *p = running->process;
+    struct store *s = running->store;
+    struct execution x;
     u64 stack[16] = {0}, barrier;
     struct fault fault = {
         .kind = FAULT_MEMORY,
         .rsp = (u64)stack,
-        .r14 = (u64)p->vms[running->number],
+        .r14 = (u64)s->vms[running->number],
         .address = address,
         .absent = true,
     };
@@ -264,12 +265,11 @@ fault_in(const struct instance *running, u64 address)
         if (code->traps[k].trap == TRAP_MEMORY_BOUNDS)
             fault.pc = (u64)running->code->text + code->traps[k].pc;
     EXPECT(fault.pc != 0);
-    t->process = p;
-    t->vms = p->vms;
+    execution_init(&x, s);
+    struct execution *before = execution_enter(&x);
     t->entry.barrier = 1;
     enum fault_action action = fault_handle(&fault, &barrier);
-    t->process = NULL;
-    t->vms = NULL;
+    execution_leave(before);
     t->entry.barrier = 0;
     t->entry.leave = LEAVE_NONE;
     return action;
@@ -280,13 +280,13 @@ TEST_KERNEL(faults_are_traps_in_own_slots_only)
     enum { PAST = 70 * 65536 }; // the memory's end
     struct code_module *code = test_compile("fill");
     struct instance *one, *other;
-    struct process *p = NULL;
+    struct store *s = NULL;
     struct error error;
     enum trap trap;
 
-    EXPECT_EQ(process_new_empty(&p, "slots"), OK);
-    EXPECT_EQ(instance_new(&one, p, code, &host_resolver, &error, &trap), OK);
-    EXPECT_EQ(instance_new(&other, p, code, &host_resolver, &error, &trap), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_new(&one, s, code, &host_resolver, &error, &trap), OK);
+    EXPECT_EQ(instance_new(&other, s, code, &host_resolver, &error, &trap), OK);
     u64 base = (u64)one->memories[0]->base;
     u64 other_base = (u64)other->memories[0]->base;
     EXPECT_EQ(fault_in(one, base + PAST), FAULT_UNWIND);
@@ -294,7 +294,7 @@ TEST_KERNEL(faults_are_traps_in_own_slots_only)
     EXPECT_EQ(fault_in(other, other_base + PAST), FAULT_UNWIND);
     EXPECT_EQ(fault_in(other, base + PAST), FAULT_PANIC);
     code_module_release(code);
-    process_release(p);
+    store_free(s);
 }
 
 // --- ending ------------------------------------------------------------------

@@ -190,25 +190,25 @@ find_in_library(void *self, struct string module, struct string name,
 static const struct resolver resolver = {NULL, find_in_library, false};
 
 static struct instance *
-instantiate(struct process *p, struct code_module *code)
+instantiate(struct store *s, struct code_module *code)
 {
     struct instance *i = NULL;
     struct error error;
     enum trap trap;
 
-    EXPECT_EQ(instance_load(&i, p, code, &resolver, &error, &trap), OK);
+    EXPECT_EQ(instance_load(&i, s, code, &resolver, &error, &trap), OK);
     code_module_release(code);
     return i;
 }
 
 static struct instance *
-load(struct process *p, struct bytes bytes)
+load(struct store *s, struct bytes bytes)
 {
     struct code_module *code = NULL;
     struct error error;
 
     EXPECT_EQ(code_module_new(&code, bytes, &error), OK);
-    return instantiate(p, code);
+    return instantiate(s, code);
 }
 
 static u32
@@ -228,51 +228,51 @@ call(struct instance *i)
 TEST_KERNEL(table_of_each_kind)
 {
     for (u32 k = 0; k < 2 * COUNT(elems); k++) {
-        struct process *p;
-        EXPECT_EQ(process_new_empty(&p, elems[k / 2].name), OK);
-        struct instance *a = load(p, make(&elems[k / 2], k % 2 != 0, false));
+        struct store *s;
+        EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+        struct instance *a = load(s, make(&elems[k / 2], k % 2 != 0, false));
         EXPECT_EQ(call(a), 1 + 9 + 1);
-        process_release(p);
+        store_free(s);
     }
 }
 
 TEST_KERNEL(table_of_each_kind_between_instances)
 {
     for (u32 k = 0; k < 2 * COUNT(elems); k++) {
-        struct process *p;
-        EXPECT_EQ(process_new_empty(&p, elems[k / 2].name), OK);
-        library = load(p, make(&elems[k / 2], k % 2 != 0, false));
-        struct instance *user = load(p, make(&elems[k / 2], k % 2 != 0, true));
+        struct store *s;
+        EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+        library = load(s, make(&elems[k / 2], k % 2 != 0, false));
+        struct instance *user = load(s, make(&elems[k / 2], k % 2 != 0, true));
         EXPECT_EQ(user->tables[0], library->tables[0]);
         EXPECT_EQ(call(user), 1 + 9 + 1);
         EXPECT_EQ(library->tables[0]->view.count, 9);
         for (u32 i = 0; i < 9; i++)
             EXPECT_EQ(table_get(library->tables[0], i), 0);
         EXPECT_EQ(call(library), 0 + 9 + 0); // it has 13 now
-        process_release(p);
+        store_free(s);
     }
 }
 
 // --- what gets in ------------------------------------------------------------
 
 static struct live_table *
-table_of(struct process *p, enum ref_kind kind, u64 min)
+table_of(struct store *s, enum ref_kind kind, u64 min)
 {
     struct table_type type = {.kind = (u8)kind, .limits = {.min = min}};
     struct live_table *t = NULL;
 
-    EXPECT_EQ(table_new(&t, p, &type, 0), OK);
+    EXPECT_EQ(table_new(&t, s, &type, 0), OK);
     return t;
 }
 
 TEST_KERNEL(table_refuses_what_is_no_reference)
 {
     static const u64 wrong[] = {2, 1000, 1ull << 32, 1ull << 63, UINT64_MAX};
-    struct process *p;
+    struct store *s;
 
-    EXPECT_EQ(process_new_empty(&p, "ids"), OK);
-    p->func_count = 2;
-    struct live_table *t = table_of(p, REF_FUNC, 3);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    s->func_count = 2;
+    struct live_table *t = table_of(s, REF_FUNC, 3);
     EXPECT_EQ(table_fill(t, 0, 1, 3), OK);
     for (u32 i = 0; i < COUNT(wrong); i++) {
         struct table_type type = t->type;
@@ -280,20 +280,20 @@ TEST_KERNEL(table_refuses_what_is_no_reference)
         EXPECT_EQ(table_fill(t, 0, wrong[i], 1), ERR_BAD_ARGUMENT);
         EXPECT_EQ(table_write(t, 0, &wrong[i], 1), ERR_BAD_ARGUMENT);
         EXPECT_EQ(table_grow(t, 1, wrong[i]), UINT64_MAX);
-        EXPECT_EQ(table_new(&other, p, &type, wrong[i]), ERR_BAD_ARGUMENT);
+        EXPECT_EQ(table_new(&other, s, &type, wrong[i]), ERR_BAD_ARGUMENT);
     }
     for (u32 i = 0; i < 3; i++)
         EXPECT_EQ(table_get(t, i), 1);
     EXPECT_EQ(t->view.count, 3);
     object_release(&t->object);
 
-    t = table_of(p, REF_EXN, 1);
-    p->exn_cookie = 0x1234;
+    t = table_of(s, REF_EXN, 1);
+    s->exn_cookie = 0x1234;
     EXPECT_EQ(table_fill(t, 0, 7, 1), ERR_BAD_ARGUMENT);
     EXPECT_EQ(table_fill(t, 0, 0x123400000007, 1), OK);
     object_release(&t->object);
-    p->exn_cookie = 0;
-    process_release(p);
+    s->exn_cookie = 0;
+    store_free(s);
 }
 
 // --- room --------------------------------------------------------------------
@@ -303,12 +303,12 @@ TEST_KERNEL(tables_share_addresses)
 {
     enum { TABLES = 300 };
     static struct live_table *tables[TABLES];
-    struct process *p;
+    struct store *s;
     u64 room = 0;
 
-    EXPECT_EQ(process_new_empty(&p, "many"), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
     for (u32 i = 0; i < TABLES; i++) {
-        tables[i] = table_of(p, REF_EXTERN, i % 3);
+        tables[i] = table_of(s, REF_EXTERN, i % 3);
         room += tables[i]->room * sizeof(u64);
     }
     EXPECT(room < GIB + TABLES * 64 * KIB);
@@ -317,11 +317,11 @@ TEST_KERNEL(tables_share_addresses)
     u64 *base = t->view.base;
     EXPECT_EQ(t->view.count, 2);
     EXPECT_EQ(table_fill(t, 1, 5, 1), OK);
-    p->thread_count = 2; // another thread may be looking at it
+    s->thread_count = 2; // another thread may be looking at it
     EXPECT_EQ(table_grow(t, t->room - 2, 6), 2);
     EXPECT_EQ(table_grow(t, 1, 7), UINT64_MAX);
     EXPECT(t->view.base == base);
-    p->thread_count = 0;
+    s->thread_count = 0;
     u64 count = t->view.count;
     EXPECT_EQ(table_grow(t, 1, 7), count);
     EXPECT(t->view.base != base);
@@ -332,17 +332,17 @@ TEST_KERNEL(tables_share_addresses)
     EXPECT_EQ(table_get(t, LIMIT_TABLE_ENTRIES - 1), 8);
     for (u32 i = 0; i < TABLES; i++)
         object_release(&tables[i]->object);
-    EXPECT_EQ(p->table_room, 0);
-    process_release(p);
+    EXPECT_EQ(s->table_room, 0);
+    store_free(s);
 }
 
 // A table that cannot grow is as it was.
 TEST_KERNEL(table_grows_whole_or_not_at_all)
 {
-    struct process *p;
+    struct store *s;
 
-    EXPECT_EQ(process_new_empty(&p, "whole"), OK);
-    struct live_table *t = table_of(p, REF_EXTERN, 3);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    struct live_table *t = table_of(s, REF_EXTERN, 3);
     for (u64 n = 0; n < 3; n++) {
         test_fail_commits(n);
         EXPECT_EQ(table_grow(t, 100000, 9), UINT64_MAX);
@@ -353,7 +353,7 @@ TEST_KERNEL(table_grows_whole_or_not_at_all)
     EXPECT_EQ(table_grow(t, 100000, 9), 3);
     EXPECT_EQ(table_get(t, 100002), 9);
     object_release(&t->object);
-    process_release(p);
+    store_free(s);
 }
 
 // --- what C returns ----------------------------------------------------------
@@ -385,16 +385,16 @@ TEST_KERNEL(results_of_c_are_extended)
     static const struct resolver finder = {NULL, find_garbage, false};
     struct code_module *code = test_compile("extend");
     struct instance *i = NULL;
-    struct process *p;
+    struct store *s;
     struct error error;
     enum trap trap;
 
     types_host("iiiiiii:i"); // stays
-    EXPECT_EQ(process_new_empty(&p, "extend"), OK);
-    EXPECT_EQ(instance_load(&i, p, code, &finder, &error, &trap), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_load(&i, s, code, &finder, &error, &trap), OK);
     code_module_release(code);
     EXPECT_EQ(call(i), 0);
-    process_release(p);
+    store_free(s);
 }
 
 // --- several threads ---------------------------------------------------------
@@ -406,8 +406,8 @@ TEST_KERNEL(table_entry_is_checked_and_called_at_once)
     for (u32 times = 0; times < 4; times++) {
         struct process *p;
         EXPECT_EQ(process_new_empty(&p, "torn"), OK);
-        library = instantiate(p, test_compile("torn_library"));
-        instantiate(p, test_compile("torn_user"));
+        library = instantiate(p->store, test_compile("torn_library"));
+        instantiate(p->store, test_compile("torn_user"));
         test_start(p);
         EXPECT_EQ(test_wait(p), 134);
     }

@@ -9,7 +9,7 @@ run_all(void (*run)(void *), void *arg, u32 count)
 
     assert(count <= COUNT(threads));
     for (u32 i = 0; i < count; i++) {
-        EXPECT_EQ(thread_new(&threads[i], NULL, run, arg), OK);
+        EXPECT_EQ(thread_new(&threads[i], run, arg), OK);
         sched_start(threads[i]);
     }
     for (u32 i = 0; i < count; i++) {
@@ -93,7 +93,7 @@ TEST_KERNEL(thread_endless_loops_are_preempted)
     struct thread *threads[3];
 
     for (u32 i = 0; i < 3; i++) {
-        EXPECT_EQ(thread_new(&threads[i], NULL, spin_until_stop, &s), OK);
+        EXPECT_EQ(thread_new(&threads[i], spin_until_stop, &s), OK);
         sched_start(threads[i]);
     }
     // A busy machine may stop us for long.
@@ -143,7 +143,7 @@ TEST_KERNEL(thread_join_times_out)
     struct spinner s = {.stop = 0};
     struct thread *t;
 
-    EXPECT_EQ(thread_new(&t, NULL, spin_until_stop, &s), OK);
+    EXPECT_EQ(thread_new(&t, spin_until_stop, &s), OK);
     sched_start(t);
     EXPECT_EQ(thread_join(t, port_monotonic_ns() + 5000000), ERR_TIMED_OUT);
     s.stop = 1;
@@ -208,7 +208,7 @@ TEST_KERNEL(pfex_serves_in_order)
     queue.next = 0;
     EXPECT_EQ(pfex_acquire(&queue.word), OK);
     for (u64 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], NULL, line_up, (void *)i), OK);
+        EXPECT_EQ(thread_new(&threads[i], line_up, (void *)i), OK);
         sched_start(threads[i]);
         wait_until_blocked(threads[i]);
     }
@@ -275,7 +275,7 @@ TEST_KERNEL(atomic_notify_wakes_as_many)
     struct thread *threads[8];
 
     for (u32 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], NULL, park, &p), OK);
+        EXPECT_EQ(thread_new(&threads[i], park, &p), OK);
         sched_start(threads[i]);
         wait_until_blocked(threads[i]);
     }

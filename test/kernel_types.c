@@ -92,22 +92,22 @@ TEST_KERNEL(type_references_do_not_wrap)
 // Thread ids begin again without meeting one that is in use.
 TEST_KERNEL(thread_ids_begin_again)
 {
-    struct thread a = {0}, b = {0}, c = {0};
+    struct program_thread a = {0}, b = {0}, c = {0};
     struct process *p;
 
     EXPECT_EQ(process_new_empty(&p, "ids"), OK);
     EXPECT_EQ(process_add_thread(p, &a), OK);
-    EXPECT_EQ(a.id, 1);
+    EXPECT_EQ(a.execution.id, 1);
     p->last_thread_id = THREAD_ID_MAX - 1;
     EXPECT_EQ(process_add_thread(p, &b), OK);
-    EXPECT_EQ(b.id, THREAD_ID_MAX);
+    EXPECT_EQ(b.execution.id, THREAD_ID_MAX);
     EXPECT_EQ(process_add_thread(p, &c), OK);
-    EXPECT_EQ(c.id, 2);
+    EXPECT_EQ(c.execution.id, 2);
     EXPECT(p->thread_ids[0] == 6);
     while (!list_empty(&p->threads))
         list_remove(p->threads.next);
     memset(p->thread_ids, 0, sizeof(p->thread_ids));
-    p->thread_count = 0;
+    p->store->thread_count = 0;
     p->object.references = 1;
     process_release(p);
 }

@@ -42,6 +42,7 @@ check_trace(const struct trap_info *trap)
 static void
 check_calls(void)
 {
+    struct execution x;
     union value values[2];
     enum trap trap;
 
@@ -53,12 +54,15 @@ check_calls(void)
         EXPECT_EQ(values[1].i64, (k + 1) * THERE_SUM);
         EXPECT(thread_current()->entry.adapter == NULL);
     }
+    execution_init(&x, here->store);
+    struct execution *before = execution_enter(&x);
     EXPECT_EQ(invoke("start", 2 * DEEP + 1, values, &trap), ERR_TRAP);
     EXPECT_EQ(trap, TRAP_UNCAUGHT_EXCEPTION);
-    check_trace(&thread_current()->trap);
+    check_trace(&x.trap);
     EXPECT_EQ(invoke("start", 2 * MANY, values, &trap), ERR_TRAP);
     EXPECT_EQ(trap, TRAP_STACK_OVERFLOW);
-    check_trace(&thread_current()->trap);
+    check_trace(&x.trap);
+    execution_leave(before);
     EXPECT(thread_current()->entry.adapter == NULL);
 }
 
@@ -74,21 +78,21 @@ TEST_KERNEL(unwind_across_instances)
 {
     const struct resolver resolver = {NULL, find_here, false};
     struct code_module *code[] = {test_compile("here"), test_compile("there")};
-    struct process *p = NULL;
+    struct store *s = NULL;
     struct thread *t;
     struct error error;
     bool done = false;
     enum trap trap;
 
-    EXPECT_EQ(process_new_empty(&p, "two"), OK);
-    EXPECT_EQ(instance_new(&here, p, code[0], &resolver, &error, &trap), OK);
-    EXPECT_EQ(instance_new(&there, p, code[1], &resolver, &error, &trap), OK);
-    EXPECT_EQ(thread_new(&t, NULL, run, &done), OK);
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_new(&here, s, code[0], &resolver, &error, &trap), OK);
+    EXPECT_EQ(instance_new(&there, s, code[1], &resolver, &error, &trap), OK);
+    EXPECT_EQ(thread_new(&t, run, &done), OK);
     sched_start(t);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     EXPECT(done);
     thread_release(t);
-    process_release(p);
+    store_free(s);
     code_module_release(code[0]);
     code_module_release(code[1]);
 }

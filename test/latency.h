@@ -3,7 +3,7 @@
 
 #pragma once
 
-#include "kernel/kernel.h"
+#include "kernel/internal.h"
 
 // Work that this CPU has done; what it counts is the test's (kernel_frame.h) or
 // the image's.

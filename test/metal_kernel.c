@@ -12,7 +12,7 @@ struct metal_hooks metal_hooks;
 const struct host_module *const program_modules[] = {NULL};
 
 void
-kernel_init(const struct host_module *const *modules)
+sys_init(const struct host_module *const *modules)
 {
     (void)modules;
     port_interrupts_restore(true);

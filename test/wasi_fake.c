@@ -295,7 +295,7 @@ process_new(struct process **out, struct code_module *m, const char *name,
 }
 
 bool
-process_missing_import(struct code_module *m, u32 *from, struct error *error,
+host_missing_import(const struct code_module *m, u32 *from, struct error *error,
                        char *text, u32 text_size)
 {
     (void)m, (void)from, (void)error, (void)text, (void)text_size;

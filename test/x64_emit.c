@@ -3,7 +3,7 @@
 
 #include "test/test.h"
 #include "test/x64_fault.h"
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 #include "x64/emit/emit.h"
 
 #include <string.h>

@@ -1,7 +1,7 @@
 // Instantiate and call a module, without the kernel.
 
 #include "test/x64_exec.h"
-#include "kernel/kernel.h"
+#include "runtime/internal.h"
 #include "port/x64/port_x64.h"
 
 #include <setjmp.h>

@@ -1,12 +1,12 @@
 // tool/script.c: run a test script (script.h) against the kernel.
 //
-// Each script gets a process of its own, in which all its modules are
+// Each script gets a store of its own, in which all its modules are
 // instances.  The module "spectest" is a wasm module like the others; it is
 // instantiated when the first import asks for it.
 
 #include "tool/script.h"
 
-#include "kernel/kernel.h"
+#include "runtime/runtime.h"
 
 enum { MESSAGE_SIZE = 512 };
 
@@ -68,7 +68,7 @@ struct script {
     u8 without;         // enum wasm_feature
     u32 line;
 
-    struct process *process;
+    struct store *store;
     bool unsupported; // the newest module was refused as not supported yet
     struct instance *newest;
     struct code_module *newest_code; // of the newest definition
@@ -417,7 +417,7 @@ instantiate(struct script *s, struct code_module *code, struct instance **out)
     enum trap trap = TRAP_NONE;
 
     status_t status =
-        instance_new(out, s->process, code, &resolver, &error, &trap);
+        instance_new(out, s->store, code, &resolver, &error, &trap);
     return (struct outcome){status,
                             status == ERR_TRAP ? trap_text(trap) : error.what};
 }
@@ -560,7 +560,7 @@ static bool
 results_new(struct results *r, const struct action *a,
             const struct extern_ref *ref)
 {
-    const struct module *m = code_module_info(ref->instance->code);
+    const struct module *m = instance_info(ref->instance);
     u32 count = MAX(a->arg_count, 1);
 
     if (ref->kind == EXTERN_FUNC)
@@ -841,8 +841,8 @@ script_run(struct bytes script, const char *name, void (*say)(const char *text))
     s->say = say;
     s->at = script.ptr;
     s->end = script.ptr + script.size;
-    if (process_new_empty(&s->process, name) != OK)
-        panic(__FILE__, __LINE__, "no memory for a test process");
+    if (store_new(&s->store, NULL, NULL) != OK)
+        panic(__FILE__, __LINE__, "no memory for a store");
     s->without = take_u8(s);
     for (;;) {
         s->line = take_u32(s);
@@ -851,7 +851,7 @@ script_run(struct bytes script, const char *name, void (*say)(const char *text))
             break;
         run_command(s, command);
     }
-    process_release(s->process);
+    store_free(s->store);
     kernel_free(s->named.list);
     kernel_free(s->registered.list);
     struct script_result result = s->result;

@@ -76,7 +76,7 @@ run_script(void *arg)
 {
     struct child *c = arg;
 
-    kernel_init(modules);
+    sys_init(modules);
     c->result = script_run(c->script, c->name, say);
     return 0;
 }

@@ -142,7 +142,7 @@ report_imports(struct node *dir, struct code_module *m)
     char details[TEXT_SIZE];
     u32 from = 0, count = 0;
 
-    while (process_missing_import(m, &from, &error, details, TEXT_SIZE)) {
+    while (host_missing_import(m, &from, &error, details, TEXT_SIZE)) {
         if (count++ == IMPORTS_SHOWN) {
             error.what = "and more that are not there";
             details[0] = '\0';

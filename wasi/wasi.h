@@ -6,7 +6,7 @@
 
 #pragma once
 
-#include "kernel/kernel.h"
+#include "sys/sys.h"
 
 // --- numbers of the interface ------------------------------------------------
 
@@ -289,7 +289,7 @@ MUST_USE bool clock_now(u32 clock, u64 *ns);
 extern const struct host_module wasi_preview1, wasi_unstable;
 extern const struct host_module wasi_threads; // threads.c
 
-// modules.c: all modules that programs can import, for kernel_init().
+// modules.c: all modules that programs can import, for sys_init().
 extern const struct host_module *const program_modules[];
 
 // --- fd_calls.c: calls on open files -----------------------------------------

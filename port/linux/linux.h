@@ -3,9 +3,10 @@
 
 #pragma once
 
-#include "kernel/kernel.h"
+#include "kernel/lock.h"
+#include "kernel/port.h"
 
-// Turn this thread into CPU 0 and call run(arg) on a stack as kernel_init()
+// Turn this thread into CPU 0 and call run(arg) on a stack as kernel/port.h
 // wants it; returns what run returns.  Once per process.
 int linux_start(int (*run)(void *arg), void *arg);
 

@@ -13,7 +13,7 @@ boot(void *argument)
 {
     const struct boot_arguments *a = argument;
 
-    kernel_init(program_modules);
+    sys_init(program_modules);
     return (int)boot_run(a->initrd, a->cmdline);
 }
 

@@ -7,7 +7,6 @@
 #include "port/metal/channel.h"
 
 #include "abi/channel.h"
-#include "kernel/kernel.h"
 #include "port/metal/metal.h"
 #include "port/metal/vconsole.h"
 

@@ -1,7 +1,6 @@
 // Time: the TSC is the clock, the local APIC's timer rings.  Both are measured
 // against the PIT when the machine starts, unless CPUID tells their rates.
 
-#include "kernel/kernel.h"
 #include "port/metal/metal.h"
 
 enum {

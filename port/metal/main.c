@@ -42,7 +42,7 @@ init_memory(void)
     spans_init();
 }
 
-// The kernel's first thread, on a stack as kernel_init wants it.
+// The kernel's first thread, on a stack as kernel/port.h wants it.
 static void
 first_thread(void *arg)
 {
@@ -50,7 +50,7 @@ first_thread(void *arg)
                            info.initrd.end - info.initrd.start};
 
     (void)arg;
-    kernel_init(program_modules);
+    sys_init(program_modules);
     streams_start(&info);
     u32 status = boot_run(initrd, info.cmdline);
     streams_drain();

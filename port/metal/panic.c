@@ -1,6 +1,5 @@
 // The end: panic, lines on the log, and how the machine stops.
 
-#include "kernel/kernel.h"
 #include "port/metal/metal.h"
 
 enum {

@@ -5,7 +5,6 @@
 // This is for boot, panics, and machines without a channel (streams.c).  Input
 // arrives by interrupt into a ring.  It ends at ^D at the start of a line.
 
-#include "kernel/kernel.h"
 #include "port/metal/metal.h"
 
 enum {

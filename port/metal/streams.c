@@ -3,7 +3,6 @@
 // panic goes to the serial side in any case, which needs nothing to work.
 
 #include "abi/channel.h"
-#include "kernel/kernel.h"
 #include "port/metal/channel.h"
 #include "port/metal/metal.h"
 

@@ -5,7 +5,6 @@
 // registers on the log.  Interrupts run on the CPU's own stack; a thread that
 // is to give way does so on its own stack, in preempt_start.
 
-#include "kernel/kernel.h"
 #include "port/metal/channel.h"
 #include "port/metal/metal.h"
 #include "port/x64/port_x64.h"

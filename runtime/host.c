@@ -1,0 +1,66 @@
+// runtime/host.c: what programs can import of the host: C functions in modules.
+
+#include "runtime/internal.h"
+
+static const struct host_module *const *host_modules;
+
+u32 cpu_features;
+
+static bool
+find_host(void *self, struct string module, struct string name,
+          struct extern_ref *out)
+{
+    (void)self;
+    for (u32 k = 0; host_modules[k] != NULL; k++) {
+        const struct host_module *m = host_modules[k];
+        if (!string_equal(module, string_of(m->name)))
+            continue;
+        for (u32 f = 0; f < m->count; f++)
+            if (string_equal(name, string_of(m->funcs[f].name))) {
+                *out = (struct extern_ref){EXTERN_FUNC, NULL, 0, &m->funcs[f]};
+                return true;
+            }
+    }
+    return false;
+}
+
+const struct resolver host_resolver = {NULL, find_host, true};
+
+bool
+host_missing_import(const struct code_module *m, u32 *from, struct error *error,
+                    char *error_text, u32 error_text_size)
+{
+    const struct module *info = &m->module;
+    struct extern_ref ref;
+
+    while (*from < info->import_count) {
+        const struct import *i = &info->imports[(*from)++];
+        bool given = i->kind == EXTERN_MEMORY && host_resolver.gives_memory;
+        if (given || find_host(NULL, i->module, i->name, &ref))
+            continue;
+        *error = (struct error){ERR_UNKNOWN_IMPORT, i->at, "unknown import"};
+        instance_describe(m, error, error_text, error_text_size);
+        return true;
+    }
+    return false;
+}
+
+// The types of all functions that programs can import: nobody has to find
+// memory for them later.
+static void
+register_hosts(void)
+{
+    for (u32 k = 0; host_modules[k] != NULL; k++)
+        for (u32 f = 0; f < host_modules[k]->count; f++)
+            if (types_host(host_modules[k]->funcs[f].sig) == 0)
+                panic(__FILE__, __LINE__, "no memory for types");
+}
+
+void
+runtime_init(const struct host_module *const *modules)
+{
+    host_modules = modules;
+    cpu_features = cpu_features_detect();
+    types_init();
+    register_hosts();
+}

@@ -1,0 +1,309 @@
+// runtime/internal.h: what the files of runtime/ offer each other.
+
+#pragma once
+
+#include "runtime/runtime.h"
+
+// --- types.c -----------------------------------------------------------------
+
+void types_init(void);
+// Canonical type ids, the same for equal types in all modules (spec 3.1.3:
+// iso-recursive).  0 is never one; an id is not reused while anybody holds it.
+// One reference to every type of m, ids[i] for type i.  Linear; may be
+// preempted anywhere, and ends with ERR_KILLED when the thread is.
+MUST_USE status_t types_register(const struct module *m, u32 *ids);
+void types_release(const u32 *ids, u32 count);
+bool types_is_subtype(u32 sub, u32 super);
+enum type_kind types_kind(u32 id);
+u32 types_alive(void);         // rec groups, for tests
+u32 *types_references(u32 id); // of its group, for tests
+
+// --- types_match.c -----------------------------------------------------------
+
+// The id of a host function's type, "iil:i", whose string stays; 0 when there
+// is no memory.  Registered once, for good: the caller gets no reference.
+u32 types_host(const char *sig);
+// A value type with canonical ids for type indexes, and its subtyping.
+valtype_t valtype_canonical(valtype_t t, const u32 *ids);
+bool valtype_is_subtype(valtype_t sub, valtype_t super);
+
+// --- memory.c ----------------------------------------------------------------
+
+enum { COMMIT_STEP = 64 * 1024 };
+
+struct memory {
+    struct object object;
+    struct memory_view view;
+    struct limits type; // as declared
+    u8 *base;
+    u64 reserved;   // bytes of address space, guard included
+    u64 *committed; // bit set of COMMIT_STEP pieces
+    struct port_promise promise;
+};
+
+MUST_USE status_t memory_new(struct memory **out, const struct limits *type);
+// Pages before, or -1.
+u64 memory_grow(struct memory *m, u64 pages);
+// Make [at, at + size) inside the memory usable; false when there is no memory.
+MUST_USE bool memory_touch(struct memory *m, u64 at, u64 size);
+static inline bool
+memory_contains(const struct memory *m, u64 at, u64 size)
+{
+    u64 now = __atomic_load_n(&m->view.size, __ATOMIC_ACQUIRE);
+
+    return at <= now && size <= now - at;
+}
+
+// --- table.c -----------------------------------------------------------------
+
+struct live_table {
+    struct object object;
+    struct table_view view;
+    struct table_type type; // element type canonical
+    u64 max;                // entries it may have
+    u64 room;               // entries there are addresses for, and
+    u64 committed;          // memory for
+    bool budgeted;          // its room is counted in store->table_room
+    bool growing;           // under idle.lock: by one thread at a time
+    struct wait_queue idle; // those that want to grow it, too
+    struct store *store;    // whose references it holds
+    struct list link;       // store->tables, under store->lock
+};
+
+// ERR_BAD_ARGUMENT: such a table cannot hold `init`.
+MUST_USE status_t table_new(struct live_table **out, struct store *s,
+                            const struct table_type *type, u64 init);
+// The old count or -1.  What follows checks no index: see table_contains().
+u64 table_grow(struct live_table *t, u64 count, u64 value);
+u64 table_get(const struct live_table *t, u64 at);
+// ERR_BAD_ARGUMENT: the table cannot hold this value.
+MUST_USE status_t table_fill(struct live_table *t, u64 at, u64 value,
+                             u64 count);
+MUST_USE status_t table_write(struct live_table *t, u64 at, const u64 *values,
+                              u64 count);
+// Between tables whose types match.
+void table_copy(struct live_table *to, u64 at, const struct live_table *from,
+                u64 from_at, u64 count);
+// Is the value one that references of this kind have in s?
+MUST_USE bool reference_is_valid(const struct store *s, enum ref_kind kind,
+                                 u64 value);
+static inline bool
+table_contains(const struct live_table *t, u64 at, u64 count)
+{
+    u64 now = __atomic_load_n(&t->view.count, __ATOMIC_ACQUIRE);
+
+    return at <= now && count <= now - at;
+}
+// The index after that check, see index_masked().
+static inline u64
+table_masked(const struct live_table *t, u64 at)
+{
+    return index_masked(at, t->view.count + 1);
+}
+
+// --- code_module.c -----------------------------------------------------------
+
+// Give the memory that waits for the next compilation back.
+void scratch_reclaim(void);
+
+extern u32 cpu_features; // enum cpu_feature (host.c)
+
+struct code_module {
+    struct object object;
+    struct bytes bytes; // our own copy
+    u64 reserved;       // for the copy
+    struct arena keep;
+    struct module module;
+    struct code code; // code.text is NULL; see text
+    u8 *text;         // published
+    u32 *ids;         // canonical type ids
+};
+
+// --- store.c -----------------------------------------------------------------
+
+enum {
+    FUNCS_MAX = 4 << 20,
+    INSTANCES_MAX = 4096,
+};
+
+// What instances share that can refer to each other (spec 4.2.3): their
+// functions, tables, tags and exceptions.
+struct store {
+    void *owner; // whose it is, for host functions
+
+    // Never moves; rows are added under the lock.
+    struct func_entry *funcs;
+    struct func_target *targets;
+    u32 func_count;      // ids in use, 0 is the null reference
+    u32 func_committed;  // rows that may be touched
+    u32 func_max;        // rows in all
+    bool funcs_reserved; // by port_reserve, else kernel_alloc
+    u64 next_tag;
+
+    struct lock lock;
+    u32 thread_count;       // that can run in it
+    struct list exn_tables; // tables of exnrefs
+    u64 table_room;         // bytes of addresses that tables have beyond need
+    struct instance **instances;
+    u32 instance_count, instance_capacity;
+    bool adapted; // entries lead to adapt_stub
+
+    // Exceptions by number; changed under exn_mutex, see exception.c.
+    struct mutex exn_mutex;
+    struct exception **exns; // replaced under the lock, too, with exn_count
+    u32 exn_count;           // capacity
+    u32 exn_free;            // none below is free
+    u32 exn_cookie;
+    u64 exn_sweeps;
+
+    struct vmctx **vms; // of the main thread, or of whoever invokes
+};
+
+// --- instance.c --------------------------------------------------------------
+
+struct tag {
+    u64 id; // its identity in the store
+    u32 sig;
+};
+
+// Where the value of a global is: in the vmctx of the instance that defines it.
+struct global_ref {
+    struct instance *owner;
+    u32 index;
+};
+
+struct instance {
+    struct store *store;
+    struct code_module *code;
+    u32 number;                 // in store->instances
+    u32 func_base;              // id of function 0
+    struct memory **memories;   // a reference each, imports first
+    struct live_table **tables; // a reference each
+    struct global_ref *globals; // every global's owner
+    struct tag *tags;
+    u64 **elems;                      // contents of passive segments, else NULL
+    u64 *elem_dropped, *data_dropped; // bit sets, atomic
+};
+
+void instance_free(struct instance *i);
+
+// Whose index space the id is in, and where.
+MUST_USE bool func_find(struct store *s, u32 id, struct instance **i,
+                        u32 *func);
+
+// --- call.c ------------------------------------------------------------------
+
+// As call_function without a barrier, for tests: a trap does not return.
+void call_entry(struct vmctx *vm, const struct func_entry *entry,
+                const struct type *type, u64 (*slots)[2]);
+
+// --- vmctx.c: the vmctx blocks of a thread ---------------------------------
+
+// Add the block of a new instance to the main blocks.
+MUST_USE status_t vms_add(struct instance *i);
+// Copies of these blocks; NULL when there is no memory.
+MUST_USE struct vmctx **vms_copy(struct store *s, struct vmctx **from);
+// Fill the parts of the main block that linking has found.
+void vms_fill(struct instance *i);
+void vms_free(struct store *s, struct vmctx **vms);
+void vms_bind(struct store *s, struct vmctx **vms, struct thread *t);
+
+// The 16 bytes that hold the value, wherever they are.
+u64 *vmctx_global(const struct instance *i, u32 global, struct vmctx **vms);
+
+// --- link.c ------------------------------------------------------------------
+
+// Resolve the imports of i, check their types, and take what they give.
+MUST_USE status_t link_imports(struct instance *i,
+                               const struct resolver *resolver,
+                               struct error *error);
+// From one instance to several: entries now lead to adapt_stub.
+void link_adapt(struct store *s);
+
+// --- segments.c --------------------------------------------------------------
+
+// Global initialisers, tables, segments.  OK or ERR_TRAP with *trap.
+MUST_USE status_t instance_initialise(struct instance *i, struct error *error,
+                                      enum trap *trap);
+// The initial values of its globals, into the blocks of a thread.
+void instance_init_globals(struct instance *i, struct vmctx **vms);
+// As the instructions; TRAP_NONE on success.
+enum trap segment_table_init(struct instance *i, u32 table, u32 segment, u64 to,
+                             u64 from, u64 count);
+enum trap segment_memory_init(struct instance *i, u32 memory, u32 segment,
+                              u64 to, u64 from, u64 size);
+void segment_drop_elem(struct instance *i, u32 segment);
+void segment_drop_data(struct instance *i, u32 segment);
+
+// --- builtins.c, trap.c ------------------------------------------------------
+
+extern const u64 builtin_addresses[]; // of their stubs
+extern const void *const builtin_functions[];
+
+// The generated code that called C traps when C returns to it.
+void thread_trap(enum trap kind);
+// thread_grow_stack(), in the words of traps.
+MUST_USE enum trap stack_grow(struct thread *t, u64 rsp);
+
+// --- frame.c -----------------------------------------------------------------
+
+// The code of s that the pc is in; NULL: none.
+const struct code_module *code_module_at(const struct store *s, u64 pc);
+
+// A frame of generated code, during a call.  (What a module's code is to one
+// frame it is to all instances of the module; see frame_instance.)
+struct call_frame {
+    struct thread *thread;
+    const struct code_module *module;
+    const struct func_code *func;
+    const struct call_site *call; // where the frame goes on
+    u64 rsp;                      // at the call
+    struct adapter *adapter;      // the innermost outside of that
+};
+
+// The frame that called, on the stack of t: `at` is where the return address of
+// that call is, `popped` how many bytes of arguments the callee removes when it
+// returns (0 for C).  No adapter may be further in.  False: the caller is not
+// generated code of t's store.
+MUST_USE bool frame_find(struct call_frame *f, struct thread *t, u64 at,
+                         u32 popped);
+
+// Go on to the caller of the frame's function; false as above.
+MUST_USE bool frame_next(struct call_frame *f);
+
+// The instance of `code` whose vmctx in t that is, NULL: none.
+struct instance *thread_instance(const struct thread *t, const struct vmctx *vm,
+                                 const struct code_module *code);
+
+// The instance that a frame with handlers runs in, from the vmctx that it
+// keeps.  That is the frame's only if all steps to it were right: else panic.
+struct instance *frame_instance(const struct call_frame *f);
+
+// --- exception.c, throw.c ----------------------------------------------------
+
+struct exception {
+    u64 tag;                // struct tag: id
+    u32 count;              // of slots
+    u32 owner;              // thread id
+    u64 swept;              // the last sweep that found an exnref of it
+    struct exception *next; // in the list of found ones not yet looked into
+    u64 slots[][2];
+};
+
+// A new exception's exnref, 0 when there is no memory or the thread was killed.
+// The stack may have exnrefs from `from` on.
+u64 exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
+                  const void *from);
+
+// The exception of an exnref that generated code passed, not null.
+struct exception *exception_get(struct store *s, u64 exnref);
+
+// What throw_stub and rethrow_stub call: *to is where to go on, unless the
+// thread has to leave.
+void exception_throw(struct vmctx *vm, u32 tag, u64 args,
+                     const struct thrown_at *from, struct landing *to);
+void exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
+                       const struct thrown_at *from, struct landing *to);
+// The running thread, in x, leaves its store.
+void exceptions_thread_ended(const struct execution *x);
+void exceptions_free(struct store *s);

@@ -1,0 +1,209 @@
+// runtime/: code -> instances.  Modules are compiled and linked to instances,
+// which live together in a store (spec 4.2.3) with their functions, memories,
+// tables and exceptions; calls from C into them, faults and traps.
+//
+// This is the public interface, of sys/ and of whoever embeds instances without
+// a process (tests, the script runner in tool/); runtime/internal.h is the
+// runtime's own.
+
+#pragma once
+
+#include "code/code.h"
+#include "kernel/kernel.h"
+
+struct instance;
+struct store;
+
+// --- host modules: what programs can import ----------------------------------
+
+// A function that programs can import.  `code` is a C function of integers
+// only (u32, u64), in SysV order, which is called directly by generated code on
+// the thread's own stack; thread_current() tells it who calls.  Its result, if
+// it has one, is an i32.
+struct host_func {
+    const char *name;
+    const char *sig; // "iil:i", letters as in wasm/ops.def
+    const void *code;
+};
+
+struct host_module {
+    const char *name; // "wasi_snapshot_preview1", "nebulet", "sip", ...
+    const struct host_func *funcs;
+    u32 count;
+};
+
+// --- start (host.c) ----------------------------------------------------------
+
+// Bring the runtime up after the kernel; `modules`, terminated by NULL, must
+// stay.
+void runtime_init(const struct host_module *const *modules);
+
+// --- modules (code_module.c) -------------------------------------------------
+
+// Compiled code: immutable, shared, reference-counted.
+struct code_module;
+
+// Decode, validate and compile a copy of `bytes`.  Stops early with ERR_KILLED,
+// as making a process does.
+MUST_USE status_t code_module_new(struct code_module **out, struct bytes bytes,
+                                  struct error *error);
+// The same, refusing modules that use these features (enum wasm_feature).
+MUST_USE status_t code_module_new_without(struct code_module **out,
+                                          struct bytes bytes, u32 without,
+                                          struct error *error);
+void code_module_release(struct code_module *m);
+const struct module *code_module_info(const struct code_module *m);
+const struct code *code_module_code(const struct code_module *m);
+
+// Where an import or a segment is to blame for what instance_new() says, or a
+// memory that does not fit: error_text, of error_text_size bytes, gets words.
+void instance_describe(const struct code_module *m, const struct error *error,
+                       char *error_text, u32 error_text_size);
+
+// The first import from *from on that no host module gives, in the words of
+// instance_describe(); *from moves behind it.  False: there are no more.
+MUST_USE bool host_missing_import(const struct code_module *m, u32 *from,
+                                  struct error *error, char *error_text,
+                                  u32 error_text_size);
+
+// --- stores (store.c) --------------------------------------------------------
+
+// A store without instances; owner, or NULL, is whose it is.  It will have one
+// instance, of `program`, or, with NULL, any number of them.
+MUST_USE status_t store_new(struct store **out,
+                            const struct code_module *program, void *owner);
+void store_free(struct store *s);  // and its instances; nobody runs in it
+void store_clear(struct store *s); // all but the store itself
+// The first of its instances, NULL: it has none.
+struct instance *store_first_instance(const struct store *s);
+
+// Threads that can run in s are counted: what only one can do depends on it.
+// False: there are LIMIT_THREADS.  How many are left.
+MUST_USE bool store_count_in(struct store *s);
+u32 store_count_out(struct store *s);
+
+// --- execution: a thread that runs in a store (execution.c) ------------------
+
+enum { TRACE_DEPTH = 32 }; // frames that a trap report keeps
+
+// One frame of a backtrace.
+struct trace_frame {
+    const struct module *module;
+    u32 func;  // function index
+    u32 times; // that it follows itself: recursion
+    u64 at;    // byte offset in the module
+};
+
+struct trap_info {
+    enum trap kind;
+    u32 depth; // frames in `frames`
+    bool more; // ... and others below them
+    struct trace_frame frames[TRACE_DEPTH];
+};
+
+// What a thread runs of a store: it may be in one execution at a time, but an
+// inner one can take its place for a while.
+struct execution {
+    struct store *store;
+    struct vmctx **vms; // its blocks, by instance number
+    u32 id;             // of the thread, where its threads have ids
+    struct trap_info trap;
+};
+
+// The execution of a thread, NULL: it runs nothing of a store.
+struct execution *execution_of(const struct thread *t);
+// The same of the running thread, and its store's owner (NULL without).
+struct execution *execution_current(void);
+void *execution_owner(void);
+// The instance whose code made the current call of C; NULL: none.
+struct instance *execution_caller(void);
+
+// The running thread is in x from now on; what it was in before.
+struct execution *execution_enter(struct execution *x);
+void execution_leave(struct execution *before);
+
+// With the blocks of the store itself, which one thread may use at a time.
+void execution_init(struct execution *x, struct store *s);
+// For a new thread: with copies of the current thread's blocks.
+MUST_USE status_t execution_copy(struct execution *x);
+// Their globals as in new instances.
+void execution_reset_globals(struct execution *x);
+// Let the C stack of i's code begin at stack_top.
+void execution_set_stack_pointer(struct execution *x, struct instance *i,
+                                 u32 stack_top);
+// Give its blocks back; and, if it is the running thread's, the exceptions that
+// nobody else has.
+void execution_discard(struct execution *x);
+void execution_done(struct execution *x);
+
+void trap_report(const char *name, const struct trap_info *trap);
+
+// --- instances (instance.c): the embedding interface -------------------------
+
+// Something that can be imported: an item of an instance, in the index space
+// of its kind, or a host function (instance NULL).
+struct extern_ref {
+    u8 kind; // enum extern_kind
+    struct instance *instance;
+    u32 index;
+    const struct host_func *host;
+};
+
+// How imports are found; false: unknown.
+struct resolver {
+    void *self;
+    bool (*find)(void *self, struct string module, struct string name,
+                 struct extern_ref *out);
+    bool gives_memory; // make the memories that nobody offers, as programs with
+                       // threads import their own
+};
+
+// Look functions up in the modules of runtime_init().
+extern const struct resolver host_resolver;
+
+// Instantiate `m` in s: link, allocate, initialise, run the start function on
+// the current thread.  ERR_TRAP: *trap says why; what happened so far stays.
+// error->what is in the words of the suite, error->at where the import is.
+MUST_USE status_t instance_new(struct instance **out, struct store *s,
+                               struct code_module *m,
+                               const struct resolver *resolver,
+                               struct error *error, enum trap *trap);
+
+MUST_USE bool instance_export(struct instance *i, struct string name,
+                              struct extern_ref *out);
+
+// Call a function on the current thread.  `values` holds arguments, then
+// results; there is room for `capacity`.
+MUST_USE status_t instance_invoke(const struct extern_ref *func,
+                                  union value *values, u32 arg_count,
+                                  u32 capacity, u32 *result_count,
+                                  enum trap *trap);
+union value instance_global(struct instance *i, u32 index);
+
+// All of instance_new() but the start function.
+MUST_USE status_t instance_load(struct instance **out, struct store *s,
+                                struct code_module *m,
+                                const struct resolver *resolver,
+                                struct error *error, enum trap *trap);
+
+const struct module *instance_info(const struct instance *i);
+
+// The function that table 0 of i has at `index`; ERR_BAD_ARGUMENT when there is
+// none or it is not of this type, in letters as in wasm/ops.def.
+MUST_USE status_t instance_table_func(struct instance *i, u32 index,
+                                      const char *sig, struct extern_ref *out);
+// Is function `func` of i of this type?
+MUST_USE bool instance_func_is(const struct instance *i, u32 func,
+                               const char *sig);
+
+// [ptr, ptr + size) of memory 0 of i, ready for C to touch; .ptr is NULL when
+// it is not all inside, and when the thread is killed.
+struct bytes instance_bytes(struct instance *i, u64 ptr, u64 size);
+
+// --- calls (call.c) ----------------------------------------------------------
+
+// Call a function of i with the running thread's execution: slots of 16
+// bytes, arguments in, results out.  LEAVE_NONE: it returned; LEAVE_TRAP: see
+// its trap.
+MUST_USE enum leave call_function(struct instance *i, u32 func,
+                                  u64 (*slots)[2]);

@@ -1,0 +1,60 @@
+// sys/internal.h: what the files of sys/ offer each other.
+
+#pragma once
+
+#include "sys/sys.h"
+
+enum {
+    PROCESS_NAME = 64,
+    THREAD_IDS = 8192,             // bits for ids in use
+    THREAD_ID_MAX = (1 << 29) - 1, // wasi-threads
+};
+
+struct process {
+    struct object object;
+    char name[PROCESS_NAME];
+    struct handle_table handles;
+    const struct personality *personality;
+    void *personality_state;
+    struct store *store;
+
+    struct lock lock;
+    struct list threads; // struct program_thread
+    u32 last_thread_id;
+    u64 thread_ids[THREAD_IDS / 64]; // bits of ids in use, modulo THREAD_IDS
+    bool ending;                     // set once
+    u32 exit_status;                 // of the first that ended it
+
+    bool ended; // under done.lock: no thread is left
+    struct wait_queue done;
+};
+
+// A thread of a process, until it has left that.
+struct program_thread {
+    struct execution execution; // its id is the process's, from 1
+    struct process *process;
+    struct thread *thread;
+    struct list link; // process->threads, under process->lock
+
+    struct instance *instance; // where it begins
+    u32 func;
+    u32 args[2];
+};
+
+// A process without instances.
+MUST_USE status_t process_new_empty(struct process **out, const char *name);
+
+// End `p`; the first status wins.  True for the one that did it.
+bool process_end(struct process *p, u32 exit_status);
+
+// Count a new thread in; ERR_EXITED when p ends, ERR_FULL.
+MUST_USE status_t process_add_thread(struct process *p,
+                                     struct program_thread *t);
+
+// A thread of the calling process that runs function table 0 [index] of the
+// caller with arg, its stack pointer global set to stack_top.
+// process_start_thread() or process_unspawn() come next.
+MUST_USE status_t process_spawn(u32 index, u32 arg, u32 stack_top,
+                                struct program_thread **out);
+void process_start_thread(struct program_thread *t);
+void process_unspawn(struct program_thread *t);

@@ -1,0 +1,79 @@
+// sys/: instances -> processes.  A process is a store with one program, its
+// threads and handles; the module `nebulet` of system calls.
+//
+// This is the public interface; sys/internal.h is the folder's own.
+
+#pragma once
+
+#include "runtime/runtime.h"
+
+struct process;
+
+// The system calls, "nebulet" (syscall.c).
+extern const struct host_module nebulet_module;
+
+// --- start (sys.c) -----------------------------------------------------------
+
+// Bring kernel and runtime up on the first CPU; `modules`, terminated by NULL,
+// are all that programs can import, and must stay.  Called on a stack as
+// kernel/port.h says, interrupts off.  Afterwards the caller runs as the
+// kernel's first thread, interrupts on.
+void sys_init(const struct host_module *const *modules);
+
+// --- processes (process.c) ---------------------------------------------------
+
+// What the personality of a process (WASI) hangs on it.
+struct personality {
+    void (*exit)(struct process *p); // the process ends: free `state`
+};
+
+// A process with one instance of `m`, its imports resolved against the host
+// modules.  Not running yet.  Where an import or a segment is to blame, error
+// says at which offset; error_text (of error_text_size bytes) gets the details.
+MUST_USE status_t process_new(struct process **out, struct code_module *m,
+                              const char *name, struct error *error,
+                              char *error_text, u32 error_text_size);
+
+// The first import from *from on that no process is given, in the words of
+// process_new(); *from moves behind it.  False: there are no more.
+MUST_USE bool process_missing_import(struct code_module *m, u32 *from,
+                                     struct error *error, char *error_text,
+                                     u32 error_text_size);
+
+void process_set_personality(struct process *p, const struct personality *type,
+                             void *state);
+void *process_personality(struct process *p);
+
+// Run the start function and then the export _start (or, for a reactor,
+// _initialize) in a new thread.  ERR_NOT_FOUND when there is no entry,
+// ERR_WRONG_TYPE when what has its name is no function of type [] -> [].
+MUST_USE status_t process_start(struct process *p);
+
+// Wait until the process has ended; its exit status is the program's, or 134
+// after a trap.  `deadline_ns` as everywhere: monotonic, UINT64_MAX = forever.
+MUST_USE status_t process_wait(struct process *p, u64 deadline_ns,
+                               u32 *exit_status);
+
+// End a process from outside.  All its threads stop; returns at once.
+void process_kill(struct process *p, u32 exit_status);
+void process_release(struct process *p);
+
+// --- for host functions ------------------------------------------------------
+
+// The process whose program called; NULL: no process's.
+struct process *process_current(void);
+
+// End the calling process.  The caller then returns: its thread leaves when it
+// is back at the generated code that called.
+void process_exit(u32 exit_status);
+
+// [ptr, ptr + size) of the calling instance's memory 0, checked in 64-bit
+// arithmetic; .ptr is NULL when it is not all inside.  Other threads may write
+// to it at any time: copy what you decide on.
+struct bytes user_bytes(u64 ptr, u64 size);
+MUST_USE bool user_read(void *to, u64 ptr, u64 size);
+MUST_USE bool user_write(u64 ptr, const void *from, u64 size);
+
+// Start a thread of the calling process in the exported function
+// name(thread id, arg), both i32, with globals as in a new instance.
+MUST_USE status_t thread_spawn_export(struct string name, u32 arg, u32 *id);
