@@ -31,6 +31,13 @@ reserve(struct arena *arena, u64 top)
     return true;
 }
 
+bool
+arena_may_go_on(struct arena *arena)
+{
+    return arena->commit == NULL ||
+           arena->commit(arena, arena->committed, arena->committed);
+}
+
 static void
 move_top(struct arena *arena, u64 top)
 {

@@ -108,7 +108,8 @@ struct arena {
     u64 reserved;  // bytes of address space
     u64 peak;      // highest `at` ever seen
     // Make [base + from, base + to) usable and zeroed, false when there is no
-    // memory.  NULL: all of `reserved` is committed from the start.
+    // memory.  NULL: all of `reserved` is committed from the start.  An empty
+    // range: arena_may_go_on().
     bool (*commit)(struct arena *arena, u64 from, u64 to);
 };
 
@@ -128,6 +129,11 @@ MUST_USE bool arena_resize(struct arena *arena, void *block, u64 size);
 
 // Is it the newest block, of this size?  Then arena_resize can grow it.
 bool arena_is_newest(const struct arena *arena, const void *block, u64 size);
+
+// May work go on that takes no memory?  What runs long asks now and then, as it
+// is asked for memory (`commit`) where it takes some: false where that would be
+// refused to a thread that was killed.
+MUST_USE bool arena_may_go_on(struct arena *arena);
 
 u64 arena_mark(const struct arena *arena);
 void arena_reset(struct arena *arena, u64 mark);

@@ -7,6 +7,7 @@
 
 // Normal mode may spend this much on edges and joins.
 enum { BUDGET_PER_BYTE = 4, BUDGET_MIN = 4096 };
+enum { OPS_TO_ASK = 8192 }; // between two looks whether the thread was killed
 
 // --- constants, variables  -------------------------------------------------
 
@@ -482,11 +483,22 @@ build_begin(struct builder *b)
         build_shadow(b);
 }
 
+// Equal values and constants take no memory, however many there are.
+static void
+go_on(struct builder *b, u32 *ops)
+{
+    if (++*ops % OPS_TO_ASK == 0 && !arena_may_go_on(b->temp))
+        ir_stop(b, ERR_KILLED, NULL);
+}
+
 static void
 build_body(struct builder *b)
 {
+    u32 ops = 0;
+
     while (b->status == OK && validator_next(&b->v, &b->op)) {
         build_op(b);
+        go_on(b, &ops);
         assert(b->status != OK || b->block == NO_BLOCK || b->label_count == 0 ||
                b->height == b->v.operand_count);
     }

@@ -188,3 +188,70 @@ TEST(x64_compile_features)
     EXPECT_EQ((features & CPU_AVX2) != 0, __builtin_cpu_supports("avx2") != 0);
     EXPECT_EQ((features & CPU_FMA) != 0, __builtin_cpu_supports("fma") != 0);
 }
+
+// --- being stopped -----------------------------------------------------------
+
+static bool
+refuse(struct arena *arena, u64 from, u64 to)
+{
+    (void)arena;
+    return from < to;
+}
+
+static u8 *
+padded(u8 *to, u32 number) // LEB128 of three bytes
+{
+    to[0] = (u8)(number | 0x80);
+    to[1] = (u8)(number >> 7 | 0x80);
+    to[2] = (u8)(number >> 14 & 0x7f);
+    return to + 3;
+}
+
+// A function of `local.get 0, drop`, which take no memory; its size.
+static u64
+long_function(u8 *to, u32 times)
+{
+    static const u8 head[] = {0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5,
+                              1, 0x60, 1,    0x7f, 0, 3, 2, 1, 0, 10};
+    u32 size = 1 + 3 * times + 1; // no locals, ..., end
+    u8 *at = to;
+
+    memcpy(at, head, sizeof(head));
+    at = padded(at + sizeof(head), size + 4);
+    *at++ = 1;
+    at = padded(at, size);
+    *at++ = 0;
+    for (u32 i = 0; i < times; i++) {
+        memcpy(at, "\x20\x00\x1a", 3);
+        at += 3;
+    }
+    *at++ = 0x0b;
+    return (u64)(at - to);
+}
+
+// A killed thread gets no memory; where none is taken it is to stop as well.
+TEST(compile_stops_where_it_takes_no_memory)
+{
+    enum { TIMES = 20000 };
+    static u8 bytes[3 * TIMES + 64];
+    struct compile_options options = {.features = 0};
+    struct job job = {.steps = 0};
+    struct arena decoded;
+
+    arena_init_fixed(&decoded, memory[0], ARENA_SIZE);
+    arena_init_fixed(&job.text, memory[1], ARENA_SIZE);
+    arena_init_fixed(&job.temp, memory[2], ARENA_SIZE);
+    arena_init_fixed(&job.keep, memory[3], ARENA_SIZE);
+    EXPECT_EQ(module_decode(&job.module,
+                            (struct bytes){bytes, long_function(bytes, TIMES)},
+                            &decoded, &job.error),
+              OK);
+    EXPECT_EQ(module_compile(&job.code, &job.module, &options, &job.text,
+                             &job.keep, &job.temp, &job.error),
+              OK);
+    arena_reset(&job.temp, 0);
+    job.temp.commit = refuse;
+    EXPECT_EQ(module_compile(&job.code, &job.module, &options, &job.text,
+                             &job.keep, &job.temp, &job.error),
+              ERR_KILLED);
+}
