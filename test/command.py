@@ -796,6 +796,27 @@ def scripts_without_tests(t):
             "^1 passed, 0 failed, 2 skipped$")
 
 
+@case
+def features_of_scripts(t):
+    """Only a folder's whole name or --without leaves features out."""
+    module = "(module (memory 1) (memory 1))"
+    for folder, words, good in (
+            ("", [], True), ("oldthreads", [], True), ("threads", [], False),
+            ("threads/x", [], True), ("threads", ["--without", "none"], True),
+            ("core", [], True), ("", ["--without=multi-memory"], False),
+            ("core", ["--without=multi-table"], True),
+            ("", ["--without=page-sizes", "--without=multi-memory"], False)):
+        (t.work / folder).mkdir(parents=True, exist_ok=True)
+        wasm = t.text("script", module)
+        name = (t.work / folder / "f.json").relative_to(t.work)
+        shutil.copy(t.work / wasm, t.work / folder / "f.wasm")
+        (t.work / name).write_text(json.dumps({"commands": [
+            {"type": "module", "line": 1, "filename": "f.wasm"}]}))
+        t.call("wast", "--on", t.port, *words, name).ends(0 if good else 1)
+    t.call("wast", "--without", "gc", "x").ends(2).lines(1).says(
+        "--without gc: not none, page-sizes")
+
+
 # --- all of them -------------------------------------------------------------
 
 

@@ -407,28 +407,34 @@ put_command(struct source *s, const cJSON *command)
     refuse(s, "unknown command", type);
 }
 
-// What the suites do not know of, by folder: core/ is WebAssembly 3.0 without
-// custom page sizes, threads/ and memory64/ are from before several memories.
+// What the official suites do not know of, by their folder: core is WebAssembly
+// 3.0 without custom page sizes, threads and memory64 are from before several
+// memories.
 static const struct {
     const char *folder;
     u8 without;
 } suites[] = {
-    {"core/",     FEATURE_PAGE_SIZES                        },
-    {"threads/",  FEATURE_MULTI_MEMORY | FEATURE_MULTI_TABLE},
-    {"memory64/", FEATURE_MULTI_MEMORY                      },
+    {"core",     FEATURE_PAGE_SIZES                        },
+    {"threads",  FEATURE_MULTI_MEMORY | FEATURE_MULTI_TABLE},
+    {"memory64", FEATURE_MULTI_MEMORY                      },
 };
 
-static u8
-features_without(const char *path)
+u8
+script_folder_without(const char *path)
 {
-    for (u32 i = 0; i < COUNT(suites); i++)
-        if (strstr(path, suites[i].folder) != NULL)
+    const char *end = strrchr(path, '/'), *from = end;
+
+    while (from != NULL && from > path && from[-1] != '/')
+        from--;
+    for (u32 i = 0; i < COUNT(suites) && from != NULL; i++)
+        if (strlen(suites[i].folder) == (size_t)(end - from) &&
+            strncmp(from, suites[i].folder, (size_t)(end - from)) == 0)
             return suites[i].without;
     return 0;
 }
 
 bool
-script_from_json(struct buffer *out, const char *path)
+script_from_json(struct buffer *out, const char *path, u8 without)
 {
     struct source s = {.path = path, .out = out};
     const cJSON *command;
@@ -444,7 +450,7 @@ script_from_json(struct buffer *out, const char *path)
                  "wast2json (Debian package wabt) makes one of a .wast file",
                  path);
     s.failed = !cJSON_IsArray(commands);
-    put_u8(&s, features_without(path));
+    put_u8(&s, without);
     cJSON_ArrayForEach(command, commands) put_command(&s, command);
     buffer_put_u32(out, 0);
     put_u8(&s, SCRIPT_END);

@@ -9,6 +9,7 @@
 
 #include "port/linux/linux.h"
 #include "wasi/wasi.h"
+#include "wasm/wasm.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,19 @@
 #include <unistd.h>
 
 enum { JOBS = 2, SCRIPT_TIMEOUT_S = 300 };
+
+struct wast {
+    bool metal;
+    bool told; // --without was given; else the folder says it
+    u8 without;
+};
+
+static bool
+read_script(const struct wast *wast, struct buffer *out, const char *path)
+{
+    return script_from_json(
+        out, path, wast->told ? wast->without : script_folder_without(path));
+}
 
 static const struct host_module *const modules[] = {NULL};
 
@@ -82,13 +96,13 @@ run_script(void *arg)
 }
 
 static NORETURN void
-child_main(const char *path, int result)
+child_main(const struct wast *wast, const char *path, int result)
 {
     struct buffer script = {0};
     struct child c = {0};
 
     alarm(SCRIPT_TIMEOUT_S);
-    if (!script_from_json(&script, path))
+    if (!read_script(wast, &script, path))
         exit(1);
     c.script = (struct bytes){script.ptr, script.size};
     short_name(path, c.name, sizeof(c.name));
@@ -101,7 +115,7 @@ child_main(const char *path, int result)
 }
 
 static void
-job_start(struct job *job, const char *path)
+job_start(const struct wast *wast, struct job *job, const char *path)
 {
     int ends[2];
 
@@ -111,7 +125,7 @@ job_start(struct job *job, const char *path)
     *job = (struct job){.pid = fork(), .result = ends[0], .path = path};
     if (job->pid == 0) {
         close(ends[0]);
-        child_main(path, ends[1]);
+        child_main(wast, path, ends[1]);
     }
     close(ends[1]);
 }
@@ -137,7 +151,7 @@ job_end(struct job *job)
 }
 
 static int
-wast_on_linux(char **paths, int count)
+wast_on_linux(const struct wast *wast, char **paths, int count)
 {
     struct script_result sum = {0};
     struct job jobs[JOBS] = {0};
@@ -147,7 +161,7 @@ wast_on_linux(char **paths, int count)
         if (job->pid != 0)
             script_add(&sum, job_end(job));
         if (i < count)
-            job_start(job, paths[i]);
+            job_start(wast, job, paths[i]);
     }
     return finish(sum);
 }
@@ -155,14 +169,14 @@ wast_on_linux(char **paths, int count)
 // --- metal ------------------------------------------------------------------
 
 static int
-wast_on_metal(char **paths, int count)
+wast_on_metal(const struct wast *wast, char **paths, int count)
 {
     char image[4096], name[256], path[512];
     struct buffer tar = {0};
 
     for (int i = 0; i < count; i++) {
         struct buffer script = {0};
-        if (!script_from_json(&script, paths[i]))
+        if (!read_script(wast, &script, paths[i]))
             return 1;
         snprintf(path, sizeof(path), "wast/%s",
                  short_name(paths[i], name, sizeof(name)));
@@ -185,33 +199,66 @@ wast_on_metal(char **paths, int count)
 static bool
 set_on(void *self, const struct option *o, const char *value)
 {
-    bool *metal = self;
+    struct wast *wast = self;
 
-    *metal = strcmp(value, "metal") == 0;
-    if (*metal || strcmp(value, "linux") == 0)
+    wast->metal = strcmp(value, "metal") == 0;
+    if (wast->metal || strcmp(value, "linux") == 0)
         return true;
     misuse(&command_wast, "%s %s: not metal or linux", o->name, value);
     return false;
 }
 
+static const struct {
+    const char *name;
+    u8 features;
+} features[] = {
+    {"none",         0                   },
+    {"page-sizes",   FEATURE_PAGE_SIZES  },
+    {"multi-memory", FEATURE_MULTI_MEMORY},
+    {"multi-table",  FEATURE_MULTI_TABLE },
+};
+
+static bool
+set_without(void *self, const struct option *o, const char *value)
+{
+    struct wast *wast = self;
+
+    wast->told = true;
+    for (u32 i = 0; i < COUNT(features); i++) {
+        if (strcmp(value, features[i].name) == 0) {
+            wast->without |= features[i].features;
+            return true;
+        }
+    }
+    misuse(&command_wast,
+           "%s %s: not none, page-sizes, multi-memory or multi-table", o->name,
+           value);
+    return false;
+}
+
 static const struct option options_of_wast[] = {
-    {"--on", "metal|linux", "in QEMU or as a Linux process (the default)",
-     set_on},
+    {"--on",      "metal|linux", "in QEMU or as a Linux process (the default)",
+     set_on                                                                                },
+    {"--without", "FEATURE",
+     "modules may not use page-sizes, multi-memory,\nmulti-table, or none of "
+     "them; may be repeated.\nWithout this option a script in a folder named\n"
+     "core is without page-sizes, in memory64 without\nmulti-memory, in "
+     "threads without multi-memory\nand multi-table (the official suites)",     set_without},
 };
 
 static int
 run_wast(struct words words)
 {
-    bool metal = false;
+    struct wast wast = {0};
     struct words files;
 
-    int status = options_read(&command_wast, &metal, words, &files);
+    int status = options_read(&command_wast, &wast, words, &files);
     if (status != OPTIONS_READ)
         return status;
     if (files.count == 0)
         return misuse(&command_wast, "no script given");
-    return metal ? wast_on_metal(files.list, files.count) :
-                   wast_on_linux(files.list, files.count);
+    return wast.metal ? wast_on_metal(&wast, files.list, files.count) :
+                        wast_on_linux(&wast, files.list, files.count);
 }
 
 const struct command command_wast = {
@@ -222,7 +269,8 @@ const struct command command_wast = {
         "Runs test scripts as wast2json writes them, each command checked.  "
         "Commands on\nmodules that use what is not supported yet, or in the "
         "text "
-        "format, are skipped and\ncounted; where nothing ran that is a failure.  "
+        "format, are skipped and\ncounted; where nothing ran that is a "
+        "failure.  "
         "Ends with\n\"N passed, N failed, N skipped\".",
     .options = options_of_wast,
     .option_count = COUNT(options_of_wast),
