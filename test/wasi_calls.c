@@ -200,7 +200,9 @@ TEST(wasi_calls_files)
     EXPECT_EQ(fake_u32(OUT), 2);
     EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 1, 7, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake_u32(OUT), 3);
-    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 1, UINT64_MAX, OUT), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 1, UINT64_MAX, OUT), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 1, 1ull << 63, OUT), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 1, INT64_MAX, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake_u32(OUT), 0);
     EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake.memory[OUT + 16], FILETYPE_REGULAR_FILE);

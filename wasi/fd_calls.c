@@ -225,7 +225,9 @@ check_io(const struct file *f, const struct io *io)
         return error;
     if (node_is_stream(f->node))
         return WASI_SPIPE;
-    return f->rights & CAN_FD_SEEK ? WASI_SUCCESS : WASI_NOTCAPABLE;
+    if (!(f->rights & CAN_FD_SEEK))
+        return WASI_NOTCAPABLE;
+    return (i64)*io->at < 0 ? WASI_INVAL : WASI_SUCCESS;
 }
 
 static errno_t
