@@ -229,6 +229,8 @@ MISUSES = [
     (["run", "--dri=x", "y"], "run: --dri: no such option; did you mean --dir"),
     (["run", "--xyzzy", "y"], "run: --xyzzy: no such option \\("),
     (["run", "-x", "y"], "run: -x: no such option"),
+    (["run", "--foo", "y"], "run: --foo: no such option \\("),
+    (["run", "--bin", "y"], "run: --bin: no such option \\("),
     (["run", "--on"], "run: --on: its value .* is missing"),
     (["run", "--on", "bsd", "y"], "run: --on bsd: not metal or linux"),
     (["run", "--on=bsd", "y"], "run: --on bsd: not metal or linux"),
@@ -343,7 +345,9 @@ def text_modules(t):
     for name in ("hello.wat", "hello.txt"):
         t.call("run", "--on", t.port, name, env={"PATH": str(empty)}).ends(
             1).lines(1).says(f"^nebulet: {name}: it is a text.* wat2wasm .*wabt")
-    t.call("wast", "hello.wat").ends(1).says("wast2json")
+    t.call("wast", "hello.wat").ends(1).lines(1).says("wast2json").shows(
+        "^0 passed, 1 failed, 0 skipped$").want(
+            "died" not in t.call("wast", "hello.wat").out, "it was said why")
     shutil.copy(t.work / "hello.wat", t.work / "-hello.wat")
     t.run("--", "-hello.wat").ends(42).quiet()
 
@@ -584,6 +588,16 @@ def unreadable_files(t):
     end.says("^nebulet: a/dir: Permission denied: left out$")
     end.says("^nebulet: a/pipe: not a file, directory or link: left out$")
     end.want(list(Seen(end).files) == ["/", "/open", "/z"], "the others")
+
+
+@case
+def deep_directories(t):
+    """What is too deep is left out, with all below it, and said."""
+    deep = "/".join(["d"] * 66)
+    a = tree(t, "a", {deep + "/leaf": "1", "other": "2"})
+    end = t.run("--dir", a, t.cc("ls")).ends(0).lines(1)
+    end.says("^nebulet: a(/d){65}: more than 64 directories in each other: "
+             "left out$").shows("^/other .* 1 2$")
 
 
 @case

@@ -62,7 +62,9 @@ distance(const char *a, const char *b)
 const char *
 nearest(const char *word, const char *const *words, u32 count)
 {
-    u32 least = MIN(NEAR, (u32)strlen(word) / 2 + 1);
+    // At most half of the letters are wrong; dashes are right in any option.
+    u32 letters = (u32)(strlen(word) - strspn(word, "-"));
+    u32 least = MIN(NEAR, letters / 2 + 1);
     const char *best = NULL;
 
     for (u32 i = 0; i < count; i++) {

@@ -232,8 +232,9 @@ add_dir(struct walk *w, struct entry *e, const char *path, u32 depth)
     struct dirent **items;
     bool ok = true;
 
+    _Static_assert(DEPTH_MAX == 64, "as the message says");
     if (depth > DEPTH_MAX)
-        return complain("%s: directories nest too deeply", path), false;
+        return leave_out(path, "more than 64 directories in each other");
     int count = scandir(path, &items, NULL, alphasort);
     if (count < 0)
         return leave_out(path, strerror(errno));
