@@ -125,53 +125,57 @@ all_empty(const entry_t *entry, u32 count)
     return true;
 }
 
-static bool
-is_empty(u64 at, u32 order)
-{
-    bool on = lock_irq(&tables_lock);
-    u32 level = level_of(order);
-    entry_t *entry = find_entry(at, &level);
-    bool empty =
-        all_empty(entry, level == level_of(order) ? entries_of(order) : 1);
-
-    unlock_irq(&tables_lock, on);
-    return empty;
-}
-
+// The tables' lock is held.
 static enum outcome
 enter(u64 at, u32 order, u64 frame, struct port_promise *p)
 {
-    bool on = lock_irq(&tables_lock);
     u32 level = level_of(order);
     entry_t *entry = make_entry(at, &level, p);
-    enum outcome outcome = entry == NULL ? NO_MEMORY : COMMITTED;
 
-    if (entry != NULL &&
-        (level != level_of(order) || !all_empty(entry, entries_of(order))))
-        outcome = OCCUPIED;
-    for (u32 i = 0; i < entries_of(order) && outcome == COMMITTED; i++)
+    if (entry == NULL)
+        return NO_MEMORY;
+    if (level != level_of(order) || !all_empty(entry, entries_of(order)))
+        return OCCUPIED;
+    for (u32 i = 0; i < entries_of(order); i++)
         entry[i] = (frame + i * PAGE_SIZE) | DATA_FLAGS | PAGE_NO_EXEC |
                    (level > 0 ? PAGE_HUGE : 0);
-    unlock_irq(&tables_lock, on);
-    return outcome;
+    return COMMITTED;
 }
 
-// The frames are cleared while nobody else knows them, without the lock: it
-// takes long.
+static bool
+is_empty(u64 at, u32 order)
+{
+    u32 level = level_of(order);
+    entry_t *entry = find_entry(at, &level);
+
+    return all_empty(entry, level == level_of(order) ? entries_of(order) : 1);
+}
+
+// Take frames, clear and enter them.  Under one lock, so that whoever finds the
+// block empty also finds its frames in the promise.  2 MiB take too long to
+// clear for that: they are never of a promise, and cleared without the lock.
 static enum outcome
 commit_block(u64 at, u32 order, struct port_promise *p)
 {
-    u64 frame;
+    bool on = lock_irq(&tables_lock);
+    enum outcome outcome = OCCUPIED;
+    u64 frame = 0;
 
-    if (!is_empty(at, order))
-        return OCCUPIED;
-    frame = frames_take(order, p);
-    if (frame == 0)
-        return NO_MEMORY;
-    memset(direct(frame), 0, (u64)PAGE_SIZE << order);
-    enum outcome outcome = enter(at, order, frame, p);
-    if (outcome != COMMITTED)
+    if (is_empty(at, order)) {
+        frame = frames_take(order, p);
+        outcome = NO_MEMORY;
+    }
+    if (frame != 0) {
+        if (order == ORDER_2M)
+            unlock_irq(&tables_lock, on);
+        memset(direct(frame), 0, (u64)PAGE_SIZE << order);
+        if (order == ORDER_2M)
+            on = lock_irq(&tables_lock);
+        outcome = enter(at, order, frame, p);
+    }
+    if (frame != 0 && outcome != COMMITTED)
         frames_give(frame, order, p);
+    unlock_irq(&tables_lock, on);
     return outcome;
 }
 
@@ -186,7 +190,8 @@ commit_some(u64 at, u64 end, struct port_promise *p)
     for (u32 i = 0; i < COUNT(orders); i++) {
         u64 size = (u64)PAGE_SIZE << orders[i];
 
-        if (at % size != 0 || end - at < size)
+        if (at % size != 0 || end - at < size ||
+            (orders[i] == ORDER_2M && p != NULL))
             continue;
         outcome = commit_block(at, orders[i], p);
         if (outcome == COMMITTED)

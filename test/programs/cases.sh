@@ -102,6 +102,9 @@ check "huge function" 0 $run "$work/huge.wasm"
 
 # --- memory ----------------------------------------------------------------------------
 
+wat2wasm --enable-threads test/programs/race.wat -o "$work/race.wasm" || exit 1
+check "memory: two threads, one first touch" 42 $run "$work/race.wasm"
+
 # A machine of 256 MiB: what one program was given, another cannot take away, in
 # whatever order they run; and what ended gave everything back.
 if [ "$port" = metal ]; then
