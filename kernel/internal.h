@@ -35,12 +35,20 @@ bool timer_expire(u64 now); // true when it woke somebody
 // --- wait.c ------------------------------------------------------------------
 
 // How a wait ended.  Decided once, by compare-and-swap on waiter.outcome.
-enum wake { WAKE_NONE, WAKE_WAITING, WAKE_WOKEN, WAKE_TIMED_OUT, WAKE_KILLED };
+enum wake {
+    WAKE_NONE,
+    WAKE_WAITING,        // until one of those below
+    WAKE_WAITING_ALWAYS, // ... but a kill
+    WAKE_WOKEN,
+    WAKE_TIMED_OUT,
+    WAKE_KILLED
+};
 
 struct waiter {
     struct list link; // in the queue, under its lock; empty when taken out
     u32 outcome;      // enum wake
     u64 key;          // what it waits for, where a queue serves several things
+    u64 turn;         // its number in the queue
     struct timer timer;
 };
 

@@ -100,8 +100,16 @@ MUST_USE status_t wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline,
 MUST_USE status_t wait_queue_until(struct wait_queue *q, const bool *flag,
                                    bool value, u64 deadline, bool *on);
 
+// The same as wait_queue_wait for one who has to give something back: until
+// woken, also when the thread is killed.  Only for what is soon to come.
+void wait_queue_wait_always(struct wait_queue *q, u64 key, bool on);
+
 // Wake at most `count` waiters with this key, oldest first; q->lock is held.
 u32 wait_queue_wake(struct wait_queue *q, u64 key, u32 count);
+
+// The same for any number of them, of those that wait now.  Takes q->lock by
+// itself, for some of them at a time.
+u32 wait_queue_wake_many(struct wait_queue *q, u64 key, u32 count);
 
 // --- waits on words of memory (pfex.c) ---------------------------------------
 

@@ -62,8 +62,9 @@ MUST_USE bool lock_order_allows(u64 held, enum lock_rank rank);
 void lock_order_check(u64 held, u32 rank, bool spin);
 
 struct wait_queue {
-    struct lock lock; // taken with interrupts off
-    struct list waiters;
+    struct lock lock;    // taken with interrupts off
+    struct list waiters; // in the order they came
+    u64 turns;           // that were ever taken
 };
 
 // A sleeping lock: for work of any length.  Those who want it are served in
@@ -78,8 +79,8 @@ struct mutex {
 void mutex_init(struct mutex *m, enum lock_rank rank);
 // OK, or ERR_KILLED: the thread was killed and does not have it.
 MUST_USE status_t mutex_lock(struct mutex *m);
-// Also for a killed thread, which has to give something back.  All who hold
-// this mutex let go of it soon, whatever happens.
+// Also for a killed thread, which has to give something back: in its turn, as
+// all.  All who hold this mutex let go of it soon, whatever happens.
 void mutex_lock_always(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 bool mutex_held(const struct mutex *m); // by the calling thread

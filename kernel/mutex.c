@@ -1,8 +1,9 @@
 // kernel/mutex.c: sleeping locks.
 //
 // A mutex may be held over waits and over work of any length; whoever wants it
-// sleeps, is served in turn, and is not kept from dying.  An unlock passes the
-// mutex on: between the wake-up and the run of the next owner it is nobody
+// sleeps, is served in turn, and is not kept from dying, or, where it has to
+// give something back, has its turn although it was killed.  An unlock passes
+// the mutex on: between the wake-up and the run of the next owner it is nobody
 // else's.
 
 #include "kernel/internal.h"
@@ -14,8 +15,24 @@ mutex_init(struct mutex *m, enum lock_rank rank)
     wait_queue_init(&m->queue);
 }
 
-status_t
-mutex_lock(struct mutex *m)
+// m->queue.lock is held; returns with it held.
+static status_t
+wait_turn(struct mutex *m, bool always, bool *on)
+{
+    status_t status = OK;
+
+    if (m->owner == NULL && !m->passed)
+        return OK;
+    if (always)
+        wait_queue_wait_always(&m->queue, 0, *on);
+    else
+        status = wait_queue_wait(&m->queue, 0, UINT64_MAX, *on);
+    *on = lock_irq(&m->queue.lock);
+    return status;
+}
+
+static status_t
+take(struct mutex *m, bool always)
 {
     struct thread *t = thread_current();
 
@@ -23,12 +40,8 @@ mutex_lock(struct mutex *m)
     if (CHECKED)
         lock_order_check(t->mutexes, m->rank, false);
     bool on = lock_irq(&m->queue.lock);
-    status_t status = OK;
+    status_t status = wait_turn(m, always, &on);
 
-    if (m->owner != NULL || m->passed) {
-        status = wait_queue_wait(&m->queue, 0, UINT64_MAX, on);
-        on = lock_irq(&m->queue.lock);
-    }
     if (status == OK) {
         m->owner = t;
         m->passed = false;
@@ -39,11 +52,18 @@ mutex_lock(struct mutex *m)
     return status;
 }
 
+status_t
+mutex_lock(struct mutex *m)
+{
+    return take(m, false);
+}
+
 void
 mutex_lock_always(struct mutex *m)
 {
-    while (mutex_lock(m) != OK)
-        thread_yield();
+    status_t status = take(m, true);
+
+    assert(status == OK);
 }
 
 void

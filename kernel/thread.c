@@ -208,8 +208,8 @@ thread_main(void *arg)
     t->run(t->arg);
     bool on = lock_irq(&t->ended.lock);
     t->done = true;
-    wait_queue_wake(&t->ended, 0, UINT32_MAX);
     unlock_irq(&t->ended.lock, on);
+    wait_queue_wake_many(&t->ended, 0, UINT32_MAX);
     sched_exit();
 }
 
@@ -290,6 +290,19 @@ thread_join(struct thread *t, u64 deadline)
     return status;
 }
 
+// We may be killed, too, but something of ours is still in use.
+static void
+join_always(struct thread *t)
+{
+    bool on = lock_irq(&t->ended.lock);
+
+    while (!t->done) {
+        wait_queue_wait_always(&t->ended, 0, on);
+        on = lock_irq(&t->ended.lock);
+    }
+    unlock_irq(&t->ended.lock, on);
+}
+
 void
 thread_kill(struct thread *t)
 {
@@ -321,8 +334,7 @@ thread_run_until(void (*run)(void *arg), void *arg, u64 deadline_ns)
     status = thread_join(t, deadline_ns);
     if (status != OK) {
         thread_kill(t);
-        while (thread_join(t, UINT64_MAX) != OK)
-            thread_yield(); // we were killed, too, but `arg` is still in use
+        join_always(t);
     }
     thread_release(t);
     return status;

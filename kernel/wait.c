@@ -4,7 +4,8 @@
 // A waker, a timer and a killer may want to end the wait at once; whoever
 // changes outcome from WAITING wins.  Each of them acts under a lock that the
 // waiter takes before it goes on (of the queue, the timer heap, the process),
-// so the waiter is there as long as they use it.
+// so the waiter is there as long as they use it.  A wait that a kill does not
+// end says so in outcome, too, so that no killer takes one wait for the next.
 
 #include "kernel/internal.h"
 
@@ -25,13 +26,26 @@ thread_of(struct waiter *w)
 static bool
 decide(struct waiter *w, enum wake outcome)
 {
-    u32 expected = WAKE_WAITING;
+    u32 before = __atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST);
 
-    if (!__atomic_compare_exchange_n(&w->outcome, &expected, (u32)outcome,
-                                     false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        return false;
-    sched_wake(thread_of(w));
-    return true;
+    while (before == WAKE_WAITING ||
+           (before == WAKE_WAITING_ALWAYS && outcome != WAKE_KILLED)) {
+        if (__atomic_compare_exchange_n(&w->outcome, &before, (u32)outcome,
+                                        false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_SEQ_CST)) {
+            sched_wake(thread_of(w));
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+is_waiting(const struct waiter *w)
+{
+    u32 outcome = __atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST);
+
+    return outcome == WAKE_WAITING || outcome == WAKE_WAITING_ALWAYS;
 }
 
 bool
@@ -49,15 +63,17 @@ waiter_kill(struct waiter *w)
     port_interrupts_restore(on);
 }
 
-status_t
-wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on)
+// Wait until the outcome is another one than `waiting`.
+static status_t
+wait_as(enum wake waiting, struct wait_queue *q, u64 key, u64 deadline, bool on)
 {
     struct thread *t = thread_current();
     struct waiter *w = &t->waiter;
 
     assert(t->preempt_count == 0);
     w->key = key;
-    __atomic_store_n(&w->outcome, (u32)WAKE_WAITING, __ATOMIC_SEQ_CST);
+    w->turn = ++q->turns;
+    __atomic_store_n(&w->outcome, (u32)waiting, __ATOMIC_SEQ_CST);
     list_append(&q->waiters, &w->link);
     unlock_irq(&q->lock, false);
 
@@ -65,7 +81,7 @@ wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on)
         timer_start(&w->timer, deadline);
     if (thread_is_killed())
         decide(w, WAKE_KILLED);
-    while (__atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST) == WAKE_WAITING)
+    while (is_waiting(w))
         sched_block();
     timer_cancel(&w->timer);
 
@@ -76,6 +92,20 @@ wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on)
     return w->outcome == WAKE_KILLED    ? ERR_KILLED :
            w->outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
                                           OK;
+}
+
+status_t
+wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline, bool on)
+{
+    return wait_as(WAKE_WAITING, q, key, deadline, on);
+}
+
+void
+wait_queue_wait_always(struct wait_queue *q, u64 key, bool on)
+{
+    status_t status = wait_as(WAKE_WAITING_ALWAYS, q, key, UINT64_MAX, on);
+
+    assert(status == OK);
 }
 
 status_t
@@ -92,8 +122,9 @@ wait_queue_until(struct wait_queue *q, const bool *flag, bool value,
     return OK;
 }
 
-u32
-wait_queue_wake(struct wait_queue *q, u64 key, u32 count)
+// Of those that came up to turn `last`.
+static u32
+wake_until(struct wait_queue *q, u64 key, u32 count, u64 last)
 {
     struct list *item = q->waiters.next;
     u32 woken = 0;
@@ -101,10 +132,37 @@ wait_queue_wake(struct wait_queue *q, u64 key, u32 count)
     while (item != &q->waiters && woken < count) {
         struct waiter *w = CONTAINER(item, struct waiter, link);
         item = item->next;
+        if (w->turn > last)
+            break;
         if (w->key != key)
             continue;
         list_remove(&w->link);
         woken += decide(w, WAKE_WOKEN);
     }
     return woken;
+}
+
+u32
+wait_queue_wake(struct wait_queue *q, u64 key, u32 count)
+{
+    return wake_until(q, key, count, UINT64_MAX);
+}
+
+u32
+wait_queue_wake_many(struct wait_queue *q, u64 key, u32 count)
+{
+    enum { BATCH = 64 };
+    u32 woken = 0, wanted, got;
+    bool on = lock_irq(&q->lock);
+    u64 last = q->turns; // those that come later are not ours to wake
+
+    for (;;) {
+        wanted = MIN(BATCH, count - woken);
+        got = wake_until(q, key, wanted, last);
+        unlock_irq(&q->lock, on);
+        woken += got;
+        if (got < wanted || woken == count)
+            return woken;
+        on = lock_irq(&q->lock);
+    }
 }

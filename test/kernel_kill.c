@@ -357,3 +357,44 @@ TEST_KERNEL(run_until_ends_at_the_deadline)
         ERR_TIMED_OUT);
     EXPECT_EQ(status, ERR_KILLED);
 }
+
+// Whoever waits for a thread that still uses what is his sleeps, also when he
+// was killed himself.
+static struct {
+    struct thread *waits;
+    u32 runs; // how often he was found awake
+} patient;
+
+static void
+take_long_to_die(void *arg)
+{
+    *(status_t *)arg = wait_asleep();
+    for (u32 i = 0; i < 20; i++) {
+        thread_yield();
+        patient.runs += patient.waits->state != THREAD_BLOCKED;
+    }
+}
+
+static void
+run_and_be_killed(void *arg)
+{
+    status_t *status = arg;
+
+    status[0] = thread_run_until(take_long_to_die, &status[1], UINT64_MAX);
+}
+
+TEST_KERNEL(run_until_sleeps_when_killed)
+{
+    status_t status[2] = {OK, OK};
+    struct thread *t;
+
+    EXPECT_EQ(thread_new(&t, NULL, run_and_be_killed, status), OK);
+    patient.waits = t;
+    patient.runs = 0;
+    sched_start(t);
+    wait_until_blocked(t);
+    kill_and_join(t);
+    EXPECT_EQ(status[0], ERR_KILLED);
+    EXPECT_EQ(status[1], ERR_KILLED);
+    EXPECT_EQ(patient.runs, 0);
+}

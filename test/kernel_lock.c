@@ -119,6 +119,66 @@ TEST_KERNEL(mutex_can_be_had_to_give_back)
     thread_release(t);
 }
 
+// Threads that take the mutex again and again pass it from one to the next: a
+// killed thread has its turn among them all the same.
+enum { PASSERS = 3, PASSES = 50 };
+
+static struct {
+    u32 taken; // by passers
+    u32 ahead; // of the killed one
+    status_t first;
+} turns;
+
+static void
+pass_on(void *arg)
+{
+    (void)arg;
+    for (u32 i = 0; i < PASSES; i++) {
+        EXPECT_EQ(mutex_lock(&shared.mutex), OK);
+        turns.taken++;
+        thread_yield(); // the others line up
+        thread_yield();
+        mutex_unlock(&shared.mutex);
+    }
+}
+
+static void
+give_back_in_turn(void *arg)
+{
+    (void)arg;
+    turns.first = mutex_lock(&shared.mutex);
+    u32 before = turns.taken;
+    mutex_lock_always(&shared.mutex);
+    turns.ahead = turns.taken - before;
+    mutex_unlock(&shared.mutex);
+}
+
+TEST_KERNEL(mutex_killed_has_its_turn)
+{
+    struct thread *threads[PASSERS + 1];
+
+    turns.taken = 0;
+    mutex_init(&shared.mutex, LOCK_UNRANKED);
+    EXPECT_EQ(mutex_lock(&shared.mutex), OK);
+    for (u32 i = 0; i <= PASSERS; i++) {
+        void (*run)(void *) = i < PASSERS ? pass_on : give_back_in_turn;
+        EXPECT_EQ(thread_new(&threads[i], NULL, run, NULL), OK);
+        sched_start(threads[i]);
+        wait_until_blocked(threads[i]);
+    }
+    mutex_unlock(&shared.mutex);
+    while (turns.taken < PASSERS)
+        thread_yield();
+    thread_kill(threads[PASSERS]);
+    for (u32 i = 0; i <= PASSERS; i++) {
+        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        thread_release(threads[i]);
+    }
+    EXPECT_EQ(turns.first, ERR_KILLED);
+    EXPECT(turns.ahead <= PASSERS);
+    EXPECT_EQ(turns.taken, PASSERS * PASSES);
+}
+
 // --- the order ---------------------------------------------------------------
 
 TEST_KERNEL(lock_order_is_the_table)
