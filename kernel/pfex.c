@@ -105,10 +105,5 @@ atomic_wait(const void *address, bool is64, u64 expected, i64 timeout_ns,
 u32
 atomic_notify(const void *address, u32 count)
 {
-    struct wait_queue *q = bucket_of(address);
-    bool on = lock_irq(&q->lock);
-    u32 woken = wait_queue_wake(q, (u64)address, count);
-
-    unlock_irq(&q->lock, on);
-    return woken;
+    return wait_queue_wake_many(bucket_of(address), (u64)address, count);
 }

@@ -209,8 +209,10 @@ sched_wake(struct thread *t)
     struct run_queue *q = lock_queue_of(t);
 
     if (t->state == THREAD_BLOCKED) {
+        bool first = none_ready(q); // for others the timer is set
         make_ready(t, &q->woken);
-        nudge(q);
+        if (first)
+            nudge(q);
     } else {
         t->wake_pending = true;
     }

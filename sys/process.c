@@ -155,8 +155,8 @@ announce_end(struct process *p)
     bool on = lock_irq(&p->done.lock);
 
     p->ended = true;
-    wait_queue_wake(&p->done, 0, UINT32_MAX);
     unlock_irq(&p->done.lock, on);
+    wait_queue_wake_many(&p->done, 0, UINT32_MAX);
 }
 
 // t is no thread of its process any more; the last one takes that apart.
@@ -191,22 +191,40 @@ leave_process(struct program_thread *t)
     kernel_free(t);
 }
 
+// Kill the first `count` threads or fewer, which become the last.
+static void
+kill_some(struct process *p, u32 count)
+{
+    lock(&p->lock);
+    for (u32 k = 0; k < count && !list_empty(&p->threads); k++) {
+        struct list *item = p->threads.next;
+        list_remove(item);
+        list_append(&p->threads, item);
+        thread_kill(CONTAINER(item, struct program_thread, link)->thread);
+    }
+    unlock(&p->lock);
+}
+
 bool
 process_end(struct process *p, u32 exit_status)
 {
+    enum { BATCH = 64 };
+    u32 left = 0;
+
     lock(&p->lock);
     bool first = !p->ending;
     if (first) {
         p->ending = true;
         p->exit_status = exit_status;
-        list_each (item, &p->threads) {
-            thread_kill(CONTAINER(item, struct program_thread, link)->thread);
-        }
     }
-    bool empty = list_empty(&p->threads);
+    list_each (item, &p->threads) {
+        left++; // from now on they only leave
+    }
     unlock(&p->lock);
-    if (first && empty)
+    if (first && left == 0)
         announce_end(p);
+    for (; first && left > 0; left -= MIN(left, BATCH))
+        kill_some(p, MIN(left, BATCH));
     return first;
 }
 

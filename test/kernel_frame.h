@@ -38,6 +38,7 @@ bool test_may_write(const void *at);
 // checks that are compiled in; 0: there is no telling (in QEMU without -icount,
 // where time goes by for others).
 u64 test_work_bound(void);
+bool test_work_is_exact(void); // instructions are counted
 
 // --- modules (kernel_wasm.c) -------------------------------------------------
 

@@ -388,7 +388,7 @@ TEST_KERNEL(run_until_sleeps_when_killed)
     status_t status[2] = {OK, OK};
     struct thread *t;
 
-    EXPECT_EQ(thread_new(&t, NULL, run_and_be_killed, status), OK);
+    EXPECT_EQ(thread_new(&t, run_and_be_killed, status), OK);
     patient.waits = t;
     patient.runs = 0;
     sched_start(t);

@@ -4,9 +4,8 @@
 #include "test/kernel_frame.h"
 
 static void
-expect_short(const char *what)
+expect_at_most(u64 bound, const char *what)
 {
-    u64 bound = test_work_bound();
     const void *at;
     u64 longest = latency_longest(&at);
 
@@ -16,6 +15,19 @@ expect_short(const char *what)
     klog("%s: %llu of work without preemption, until %p", what,
          (unsigned long long)longest, at);
     EXPECT(longest <= bound);
+}
+
+static void
+expect_short(const char *what)
+{
+    expect_at_most(test_work_bound(), what);
+}
+
+// Half of that, but only where it is exact.
+static void
+expect_half(const char *what)
+{
+    expect_at_most(test_work_is_exact() ? test_work_bound() / 2 : 0, what);
 }
 
 // --- types -------------------------------------------------------------------
@@ -103,4 +115,40 @@ TEST_KERNEL(latency_of_sweeps)
     object_release(&t->object);
     code_module_release(code);
     store_free(s);
+}
+
+// --- threads -----------------------------------------------------------------
+
+static u32 word;
+
+// All sleep on one word.
+static void
+sleep_on_word(void *arg)
+{
+    u32 result;
+
+    (void)arg;
+    EXPECT_EQ(atomic_wait(&word, false, 0, -1, &result), OK);
+}
+
+TEST_KERNEL(latency_of_waking_all)
+{
+    struct thread **threads = kernel_alloc(LIMIT_THREADS * sizeof(*threads));
+    u32 count = 0;
+
+    while (count < LIMIT_THREADS &&
+           thread_new(&threads[count], sleep_on_word, NULL) == OK)
+        sched_start(threads[count++]);
+    EXPECT(count > LIMIT_THREADS / 2); // what memory there is for
+    for (u32 k = 0; k < count; k++)
+        while (threads[k]->state != THREAD_BLOCKED)
+            thread_yield();
+    latency_watch();
+    EXPECT_EQ(atomic_notify(&word, UINT32_MAX), count);
+    expect_half("notify of all");
+    for (u32 k = 0; k < count; k++) {
+        EXPECT_EQ(thread_join(threads[k], UINT64_MAX), OK);
+        thread_release(threads[k]);
+    }
+    kernel_free(threads);
 }

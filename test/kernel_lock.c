@@ -158,11 +158,11 @@ TEST_KERNEL(mutex_killed_has_its_turn)
     struct thread *threads[PASSERS + 1];
 
     turns.taken = 0;
-    mutex_init(&shared.mutex, LOCK_UNRANKED);
+    mutex_init(&shared.mutex, LOCK_FILE);
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     for (u32 i = 0; i <= PASSERS; i++) {
         void (*run)(void *) = i < PASSERS ? pass_on : give_back_in_turn;
-        EXPECT_EQ(thread_new(&threads[i], NULL, run, NULL), OK);
+        EXPECT_EQ(thread_new(&threads[i], run, NULL), OK);
         sched_start(threads[i]);
         wait_until_blocked(threads[i]);
     }
