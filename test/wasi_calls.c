@@ -582,6 +582,29 @@ TEST(wasi_calls_poll_many)
         EXPECT_EQ(fake.memory[IOV + 32 * i], (u8)(10 + 7 * i + 3));
 }
 
+// Also while it looks at them, whatever the lists are of.
+TEST(wasi_calls_long_lists_can_be_killed)
+{
+    enum { MANY = 700 };
+
+    start();
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    for (u32 i = 0; i < MANY; i++)
+        put_clock(i, 1, 0, 0);
+    for (u32 at = 100; at <= MANY + 100; at += MANY) { // read them, write events
+        fake.killed_at = at;
+        fake.asked = 0;
+        EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, MANY, OUT), WASI_INTR);
+        EXPECT_EQ(fake.asked, at);
+    }
+    memset(fake.memory + IOV, 0, 8 * MANY); // empty vectors
+    fake.killed_at = 100;
+    fake.asked = 0;
+    EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, MANY, OUT), WASI_INTR);
+    EXPECT_EQ(fake.asked, 100);
+    fake.killed_at = 0;
+}
+
 TEST(wasi_calls_poll_files)
 {
     start();

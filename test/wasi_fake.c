@@ -113,7 +113,7 @@ thread_sleep_until(u64 deadline_ns)
 bool
 thread_is_killed(void)
 {
-    return false;
+    return fake.killed_at > 0 && ++fake.asked >= fake.killed_at;
 }
 
 status_t

@@ -17,6 +17,8 @@ struct fake {
     u32 terminals;                       // for fake_attach
     const char *in;                      // what is to be read, or NULL
     u64 now_ns;
+    u32 killed_at; // the thread is from this question whether it is on; 0: never
+    u32 asked;     // so many times
     u64 blocks;       // of kernel memory in use
     u64 memory_limit; // blocks that kernel_alloc gives, 0 = any
     u32 exit_status;  // of the programs that "run"

@@ -23,6 +23,10 @@ next_buffer(u64 *vector, u32 *count, struct bytes *buffer, errno_t *error)
     struct iovec iov;
 
     while (*count > 0) {
+        if (thread_is_killed()) {
+            *error = WASI_INTR;
+            return false;
+        }
         if (!user_read(&iov, *vector, sizeof(iov))) {
             *error = WASI_FAULT;
             return false;

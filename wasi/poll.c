@@ -5,7 +5,7 @@
 
 #include "wasi/wasi.h"
 
-enum { POLL_MAX = 1 << 20 }; // so that looking at them takes milliseconds
+enum { POLL_MAX = 1 << 20 }; // looking at them takes seconds at most
 enum { EVENT_CLOCK, EVENT_READ, EVENT_WRITE };
 enum { CLOCK_ABSOLUTE = 1 };
 enum { EVENT_HANGUP = 1 };
@@ -136,6 +136,8 @@ look(struct poll *p, u32 in, u32 count, bool old)
     struct subscription s;
 
     for (u32 i = 0; i < count; i++) {
+        if (thread_is_killed())
+            return WASI_INTR;
         if (!read_subscription(&s, in, i, old))
             return WASI_FAULT;
         struct watch watch = watch_of(p, &s);
@@ -195,6 +197,8 @@ write_events(const struct poll *p, u32 in, u32 out, u32 count, bool old,
     struct event event;
 
     for (u32 i = 0; i < count; i++) {
+        if (thread_is_killed())
+            return WASI_INTR;
         if (!read_subscription(&s, in, i, old))
             return WASI_FAULT;
         if (!event_of(p, &s, now, &event))
