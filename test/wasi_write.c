@@ -152,6 +152,20 @@ TEST(wasi_write_append_and_truncate)
     stop();
 }
 
+// When there is no descriptor left nothing is made or changed.
+TEST(wasi_write_open_without_descriptor)
+{
+    start();
+    for (u32 fd = 4; fd < FILES_MAX; fd++)
+        EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(open_path("f", OPEN_TRUNCATE, 0), WASI_MFILE);
+    EXPECT_EQ(open_path("new", OPEN_CREATE, 0), WASI_MFILE);
+    EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_SUCCESS);
+    expect_text("f", "0123456789");
+    expect_text("new", "(none)");
+    stop();
+}
+
 // The fake machine has 1 MiB for files.
 TEST(wasi_write_no_space)
 {

@@ -35,6 +35,15 @@ free_descriptor(const struct wasi *w)
     return at;
 }
 
+bool
+file_fits(struct wasi *w)
+{
+    lock(&w->lock);
+    bool fits = free_descriptor(w) < FILES_MAX;
+    unlock(&w->lock);
+    return fits;
+}
+
 errno_t
 file_install(struct wasi *w, const struct file *init, u32 *fd)
 {

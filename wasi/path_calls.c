@@ -508,6 +508,8 @@ do_open(struct wasi *w, struct name *name, void *arg)
 
     if (init->rights & ~name->dir->inheriting)
         return WASI_NOTCAPABLE; // to read or write; it was given up
+    if (!file_fits(w))
+        return WASI_MFILE; // before anything is made or changed
     errno_t error = exists ? check_existing(name, o) : create_file(name, o);
     if (error != WASI_SUCCESS)
         return error;

@@ -239,6 +239,9 @@ struct wasi *wasi_current(void);
 // Rights that a descriptor of this node can have.
 u64 rights_of_type(u8 type);
 
+// Whether a descriptor is free; stays so for the holder of w->walking.
+MUST_USE bool file_fits(struct wasi *w);
+
 // A new descriptor of what `init` says, the lowest that is free.
 MUST_USE errno_t file_install(struct wasi *w, const struct file *init, u32 *fd);
 
