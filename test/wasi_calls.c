@@ -591,7 +591,8 @@ TEST(wasi_calls_long_lists_can_be_killed)
     EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
     for (u32 i = 0; i < MANY; i++)
         put_clock(i, 1, 0, 0);
-    for (u32 at = 100; at <= MANY + 100; at += MANY) { // read them, write events
+    for (u32 at = 100; at <= MANY + 100;
+         at += MANY) { // read them, write events
         fake.killed_at = at;
         fake.asked = 0;
         EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, MANY, OUT), WASI_INTR);
