@@ -43,8 +43,8 @@ void thread_release(struct thread *t);
 MUST_USE status_t thread_join(struct thread *t, u64 deadline);
 void thread_kill(struct thread *t);
 
-// Run `run(arg)` in a thread of its own.  ERR_TIMED_OUT when it had not ended at
-// the deadline: then it was killed, and has returned all the same.
+// Run `run(arg)` in a thread of its own.  ERR_TIMED_OUT when it had not ended
+// at the deadline: then it was killed, and has returned all the same.
 MUST_USE status_t thread_run_until(void (*run)(void *arg), void *arg,
                                    u64 deadline_ns);
 
@@ -81,8 +81,8 @@ enum {
 const u8 *thread_stack_end(const struct thread *t);
 const u8 *thread_stack_low(const struct thread *t);
 
-// Give t memory for a stack down to `rsp` and the reserve.  ERR_LIMIT: there are
-// no more addresses for it; ERR_NO_MEMORY.
+// Give t memory for a stack down to `rsp` and the reserve.  ERR_LIMIT: there
+// are no more addresses for it; ERR_NO_MEMORY.
 MUST_USE status_t thread_grow_stack(struct thread *t, u64 rsp);
 
 // --- waiting (wait.c) --------------------------------------------------------

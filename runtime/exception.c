@@ -7,10 +7,10 @@
 // live, and frees the rest.  A store with tables of exnrefs and with several
 // threads keeps them all, because another thread may have them.
 //
-// What is looked through can be large, so it is done under a mutex, s->exn_mutex,
-// by a thread that others may interrupt and kill.  A sweep that was broken off
-// has freed nothing that anybody has; marks are numbers of sweeps, so that its
-// marks mean nothing to the next.
+// What is looked through can be large, so it is done under a mutex,
+// s->exn_mutex, by a thread that others may interrupt and kill.  A sweep that
+// was broken off has freed nothing that anybody has; marks are numbers of
+// sweeps, so that its marks mean nothing to the next.
 
 #include "runtime/internal.h"
 
@@ -20,7 +20,7 @@ enum {
     WORDS_FOR_EACH = 64 // that a sweep may look through for each number
 };
 
-// --- the exceptions of a store ------------------------------------------------
+// --- the exceptions of a store -----------------------------------------------
 
 static u64
 exnref_of(const struct store *s, u32 number)

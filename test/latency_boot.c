@@ -1,6 +1,6 @@
-// test/latency_boot.c: the kernel with its programs, under QEMU -icount shift=0:
-// the log ends with the longest stretch without preemption, and when that is too
-// long, so does the exit status.
+// test/latency_boot.c: the kernel with its programs, under QEMU -icount
+// shift=0: the log ends with the longest stretch without preemption, and when
+// that is too long, so does the exit status.
 
 #include "test/latency.h"
 #include "wasi/wasi.h"

@@ -296,7 +296,7 @@ process_new(struct process **out, struct code_module *m, const char *name,
 
 bool
 host_missing_import(const struct code_module *m, u32 *from, struct error *error,
-                       char *text, u32 text_size)
+                    char *text, u32 text_size)
 {
     (void)m, (void)from, (void)error, (void)text, (void)text_size;
     return false;

@@ -236,14 +236,18 @@ set_without(void *self, const struct option *o, const char *value)
     return false;
 }
 
+static const char help_of_on[] = "in QEMU or as a Linux process (the default)";
+static const char help_of_without[] =
+    "modules may not use page-sizes, multi-memory,\n"
+    "multi-table, or none of them; may be repeated.\n"
+    "Without this option a script in a folder named\n"
+    "core is without page-sizes, in memory64 without\n"
+    "multi-memory, in threads without multi-memory\n"
+    "and multi-table (the official suites)";
+
 static const struct option options_of_wast[] = {
-    {"--on",      "metal|linux", "in QEMU or as a Linux process (the default)",
-     set_on                                                                                },
-    {"--without", "FEATURE",
-     "modules may not use page-sizes, multi-memory,\nmulti-table, or none of "
-     "them; may be repeated.\nWithout this option a script in a folder named\n"
-     "core is without page-sizes, in memory64 without\nmulti-memory, in "
-     "threads without multi-memory\nand multi-table (the official suites)",     set_without},
+    {"--on",      "metal|linux", help_of_on,      set_on     },
+    {"--without", "FEATURE",     help_of_without, set_without},
 };
 
 static int

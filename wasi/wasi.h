@@ -159,8 +159,8 @@ struct node *tree_root(struct tree *tree);
 
 // Let programs change this node and what is below it, or not (as at first); to
 // be called before any runs.  What may not be changed also keeps its place: its
-// name and those on the way to it are not removed or renamed.  Takes time linear
-// in all names of the tree for each directory on the way.
+// name and those on the way to it are not removed or renamed.  Takes time
+// linear in all names of the tree for each directory on the way.
 void tree_set_writable(struct node *n, bool writable);
 
 // The contents of a regular file or the target of a symlink.

@@ -3,7 +3,8 @@
 //
 // An input is the sizes of the three others in two bytes each, and then
 // .debug_line, .debug_line_str, .debug_str and the names.  Each is a block of
-// its own, so that the sanitizers see its end.  Built and run as README.md says.
+// its own, so that the sanitizers see its end.  Built and run as README.md
+// says.
 
 #include "test/fuzz/fuzz.h"
 
