@@ -128,8 +128,8 @@ $(OUT)/san/libnebulet.a: $(call objects,san,$(LINUX))
 	@ar rcs $@ $^
 
 # test/NAME_*.c and test/main.c make out/san/test-NAME.
-# (test/metal_*.c are linked into the kernel instead, see below.)
-UNITS := $(filter-out metal,$(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f)))))))
+# (test/metal_*.c and test/latency_boot.c are linked into kernels, see below.)
+UNITS := $(filter-out metal latency,$(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f)))))))
 
 define unit
 $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test/main.c) $(OUT)/san/libnebulet.a
