@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-enum { ROUNDS = 10 }; // noise only adds: the best of all counts
+enum { ROUNDS = 40 }; // noise only adds: the best of all counts
 
 // Each family writes n units of something; bodies are of type (i32) -> (i32).
 typedef void family_fn(struct build *b, u32 n);
