@@ -23,7 +23,7 @@ enum {
     UART_SCRATCH = 7,
     LINE_8N1 = 0x03,
     LINE_DIVISOR = 0x80,
-    FIFO_ON = 0xc7,  // clear both, interrupt at 14 bytes or a pause
+    FIFO_ON = 0xc1,  // interrupt at 14 bytes or a pause
     MODEM_ON = 0x0b, // DTR, RTS, OUT2 (lets interrupts through)
     STATUS_RECEIVED = 0x01,
     STATUS_CAN_SEND = 0x20,
@@ -56,6 +56,8 @@ ring_full(void)
 
 // --- serial ports ------------------------------------------------------------
 
+static u32 burst = FIFO_SIZE; // bytes that a port takes at once
+
 static bool
 port_init(u16 port)
 {
@@ -67,8 +69,15 @@ port_init(u16 port)
     out8(port + UART_DATA, 1); // 115200 baud
     out8(port + UART_INTERRUPTS, 0);
     out8(port + UART_LINE_CONTROL, LINE_8N1);
-    out8(port + UART_FIFO, FIFO_ON);
     out8(port + UART_MODEM_CONTROL, MODEM_ON);
+    // Turning the FIFO on drops what was received before, and taking that first
+    // lets more in: a port that has a byte already stays without.
+    bool early =
+        port == COM1 && (in8(port + UART_LINE_STATUS) & STATUS_RECEIVED);
+    if (early)
+        burst = 1;
+    else
+        out8(port + UART_FIFO, FIFO_ON);
     return true;
 }
 
@@ -88,7 +97,7 @@ serial_send(u16 port, const u8 *bytes, u64 size)
     u64 sent = 0;
 
     for (u32 spins = 0; sent < size && spins < BUSY_SPINS; spins++) {
-        u64 part = MIN(size - sent, (u64)FIFO_SIZE);
+        u64 part = MIN(size - sent, (u64)burst);
 
         if (!(in8(port + UART_LINE_STATUS) & STATUS_CAN_SEND))
             continue;
@@ -220,8 +229,6 @@ serial_look(bool now, struct port_input *out)
 void
 serial_init(void)
 {
-    if (in8(COM1 + UART_LINE_STATUS) != STATUS_NO_PORT)
-        receive(); // what came before us
     has_com1 = port_init(COM1);
     has_com2 = port_init(COM2);
     has_debug_port = in8(DEBUG_PORT) == DEBUG_PORT;
