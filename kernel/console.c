@@ -2,7 +2,8 @@
 //
 // The port's streams never wait; who has to, waits here for the next
 // console_interrupt().  One thread at a time writes to a stream, so that what
-// the host refuses is reported to the one who wrote it.  Of standard input
+// the host refuses is reported to the one who wrote it, and one at a time waits
+// for input, so that many who wait cost no more than one.  Of standard input
 // nothing is taken that no program has asked for.
 
 #include "kernel/internal.h"
@@ -11,15 +12,26 @@ enum {
     INPUT_SIZE = 64 * 1024,
     LINE_SIZE = 2560, // of the log: what log_write takes, with all escapes
     BOUNCE = 1024,
+    LOST_SIZE = 80, // of the line that says how many are missing
 };
 
-enum { KEY_EVENT, KEY_WRITER }; // of waiters; the latter and a stream
+// What threads wait for.  Each is one thread's at a time, who asks the port; the
+// others queue for their turn and cost nothing until it comes.
+enum turn_of {
+    TURN_READ,
+    TURN_STDOUT,
+    TURN_STDERR,
+    TURN_LOOK,
+    TURN_NOW,
+    TURNS
+};
 
-static struct {
-    struct wait_queue queue;
-    u64 events;                 // under queue.lock: console_interrupt() calls
-    bool writing[PORT_STREAMS]; // under queue.lock: somebody is
-} streams;
+static struct turn {
+    struct wait_queue others; // its lock guards `taken`
+    bool taken;
+    struct wait_queue event; // whose turn it is; its lock guards `events`
+    u64 events;
+} turns[TURNS];
 
 // What a thread asked for and, being killed, did not take.
 static struct {
@@ -31,80 +43,105 @@ static struct {
 void
 console_init(void)
 {
-    wait_queue_init(&streams.queue);
+    for (u32 i = 0; i < TURNS; i++) {
+        turns[i].taken = false;
+        wait_queue_init(&turns[i].others);
+        wait_queue_init(&turns[i].event);
+    }
 }
 
 // --- waiting -----------------------------------------------------------------
 
-void
-console_interrupt(void)
+static void
+notify(enum turn_of of)
 {
-    bool on = lock_irq(&streams.queue.lock);
+    struct turn *t = &turns[of];
+    bool on = lock_irq(&t->event.lock);
 
-    streams.events++;
-    wait_queue_wake(&streams.queue, KEY_EVENT, UINT32_MAX);
-    unlock_irq(&streams.queue.lock, on);
+    t->events++;
+    wait_queue_wake(&t->event, 0, 1);
+    unlock_irq(&t->event.lock, on);
+}
+
+void
+console_interrupt(u32 streams)
+{
+    if (streams & 1u << PORT_STDIN) {
+        notify(TURN_READ);
+        notify(TURN_LOOK);
+        notify(TURN_NOW);
+    }
+    if (streams & 1u << PORT_STDOUT)
+        notify(TURN_STDOUT);
+    if (streams & 1u << PORT_STDERR)
+        notify(TURN_STDERR);
 }
 
 static u64
-events_seen(void)
+events_seen(const struct turn *t)
 {
-    return __atomic_load_n(&streams.events, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&t->events, __ATOMIC_ACQUIRE);
 }
 
-// Wait for an event after the first `seen`.
+// Wait for an event after the first `seen`; it is our turn.
 static status_t
-wait_event(u64 seen, u64 deadline_ns)
+wait_event(struct turn *t, u64 seen, u64 deadline_ns)
 {
-    bool on = lock_irq(&streams.queue.lock);
+    bool on = lock_irq(&t->event.lock);
 
-    if (streams.events != seen) {
-        unlock_irq(&streams.queue.lock, on);
+    if (t->events != seen) {
+        unlock_irq(&t->event.lock, on);
         return OK;
     }
-    return wait_queue_wait(&streams.queue, KEY_EVENT, deadline_ns, on);
+    return wait_queue_wait(&t->event, 0, deadline_ns, on);
 }
 
 static status_t
-write_begin(enum port_stream stream)
+turn_begin(struct turn *t, u64 deadline_ns)
 {
     status_t status = OK;
+    bool on = lock_irq(&t->others.lock);
 
-    for (;;) {
-        bool on = lock_irq(&streams.queue.lock);
-        if (!streams.writing[stream] || status != OK) {
-            streams.writing[stream] |= status == OK;
-            unlock_irq(&streams.queue.lock, on);
-            return status;
-        }
-        status = wait_queue_wait(&streams.queue, KEY_WRITER + (u64)stream,
-                                 UINT64_MAX, on);
+    while (t->taken && status == OK) {
+        status = wait_queue_wait(&t->others, 0, deadline_ns, on);
+        on = lock_irq(&t->others.lock);
     }
+    if (status == OK)
+        t->taken = true;
+    unlock_irq(&t->others.lock, on);
+    return status;
 }
 
 static void
-write_end(enum port_stream stream)
+turn_end(struct turn *t)
 {
-    bool on = lock_irq(&streams.queue.lock);
+    bool on = lock_irq(&t->others.lock);
 
-    streams.writing[stream] = false;
-    wait_queue_wake(&streams.queue, KEY_WRITER + (u64)stream, UINT32_MAX);
-    unlock_irq(&streams.queue.lock, on);
+    t->taken = false;
+    wait_queue_wake(&t->others, 0, 1);
+    unlock_irq(&t->others.lock, on);
 }
 
 // --- output ------------------------------------------------------------------
 
+static struct turn *
+turn_to_write(enum port_stream stream)
+{
+    return &turns[stream == PORT_STDOUT ? TURN_STDOUT : TURN_STDERR];
+}
+
 static status_t
 write_all(enum port_stream stream, const u8 *from, u64 size, u64 *count)
 {
+    struct turn *t = turn_to_write(stream);
     status_t status = OK;
 
     while (status == OK && *count < size) {
-        u64 seen = events_seen(), taken = 0;
+        u64 seen = events_seen(t), taken = 0;
         status = port_write(stream, from + *count, size - *count, &taken);
         *count += taken;
         if (status == ERR_SHOULD_WAIT)
-            status = wait_event(seen, UINT64_MAX);
+            status = wait_event(t, seen, UINT64_MAX);
     }
     return status;
 }
@@ -113,14 +150,16 @@ write_all(enum port_stream stream, const u8 *from, u64 size, u64 *count)
 static status_t
 write_settle(enum port_stream stream, u64 *count)
 {
+    struct turn *t = turn_to_write(stream);
+
     for (;;) {
-        u64 seen = events_seen(), lost = 0;
+        u64 seen = events_seen(t), lost = 0;
         status_t status = port_settle(stream, &lost);
         if (status != ERR_SHOULD_WAIT) {
             *count -= MIN(lost, *count);
             return status;
         }
-        status = wait_event(seen, UINT64_MAX);
+        status = wait_event(t, seen, UINT64_MAX);
         if (status != OK)
             return status;
     }
@@ -130,14 +169,41 @@ status_t
 console_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
 {
     *count = 0;
-    status_t status = write_begin(stream);
+    struct turn *t = turn_to_write(stream);
+    status_t status = turn_begin(t, UINT64_MAX);
     if (status == OK) {
         status = write_all(stream, bytes, size, count);
         if (status == OK)
             status = write_settle(stream, count);
-        write_end(stream);
+        turn_end(t);
     }
     return *count > 0 ? OK : status;
+}
+
+static u64 lost_lines; // of the log, since we said so; atomic
+
+// Say how many lines were lost; false when there is no room for that either.
+static bool
+say_lost(void)
+{
+    u64 lost = __atomic_exchange_n(&lost_lines, 0, __ATOMIC_RELAXED);
+    char line[LOST_SIZE];
+
+    if (lost == 0)
+        return true;
+    u32 len =
+        format(line, sizeof(line), "nebulet: %llu lines of the log are lost\n",
+               (unsigned long long)lost);
+    if (port_log(line, len))
+        return true;
+    __atomic_fetch_add(&lost_lines, lost, __ATOMIC_RELAXED);
+    return false;
+}
+
+void
+klog_end(void)
+{
+    (void)say_lost();
 }
 
 void
@@ -157,7 +223,8 @@ klog(const char *text, ...)
         len += (u32)sizeof(cut) - 1;
     }
     line[len] = '\n';
-    port_log(line, len + 1);
+    if (!say_lost() || !port_log(line, len + 1))
+        __atomic_fetch_add(&lost_lines, 1, __ATOMIC_RELAXED);
 }
 
 // --- input -------------------------------------------------------------------
@@ -204,25 +271,34 @@ look(bool now, struct port_input *out)
     return ready > 0 ? OK : port_look(now, out);
 }
 
+// With `now` the host's answer comes soon, whatever the deadline.
+static status_t
+look_in_turn(bool now, u64 deadline_ns, struct port_input *out)
+{
+    struct turn *t = &turns[now ? TURN_NOW : TURN_LOOK];
+    status_t status = turn_begin(t, deadline_ns);
+
+    if (status != OK)
+        return status;
+    do {
+        u64 seen = events_seen(t);
+        status = look(now, out);
+        if (status != ERR_SHOULD_WAIT)
+            break;
+        status = wait_event(t, seen, deadline_ns);
+    } while (status == OK);
+    turn_end(t);
+    return status;
+}
+
 static status_t
 wait_input(u64 deadline_ns, struct port_input *out)
 {
-    bool now = true;
+    status_t status = look_in_turn(true, UINT64_MAX, out);
 
-    for (;;) {
-        u64 seen = events_seen();
-        status_t status = look(now, out);
-        if (status == ERR_TIMED_OUT && port_monotonic_ns() < deadline_ns) {
-            now = false; // there is none, but there may be
-            continue;
-        }
-        if (status != ERR_SHOULD_WAIT)
-            return status;
-        // The host's answer about now comes soon, whatever the deadline.
-        status = wait_event(seen, now ? UINT64_MAX : deadline_ns);
-        if (status != OK)
-            return status;
-    }
+    if (status == ERR_TIMED_OUT && port_monotonic_ns() < deadline_ns)
+        status = look_in_turn(false, deadline_ns, out); // there may be, later
+    return status;
 }
 
 status_t
@@ -231,14 +307,17 @@ console_wait(u64 deadline_ns, struct port_input *out)
     return wait_input(deadline_ns, out);
 }
 
+// What arrives is for the one whose turn it is.
 static status_t
 read_some(u8 *to, u64 size, u64 *count)
 {
+    struct turn *t = &turns[TURN_READ];
+
     for (;;) {
-        u64 seen = events_seen();
+        u64 seen = events_seen(t);
         status_t status = refill(size);
         if (status == ERR_SHOULD_WAIT)
-            status = wait_event(seen, UINT64_MAX);
+            status = wait_event(t, seen, UINT64_MAX);
         else if (status == OK)
             break;
         if (status != OK)
@@ -259,6 +338,10 @@ console_read(void *to, u64 size, u64 deadline_ns, u64 *count)
     if (deadline_ns != UINT64_MAX)
         status = wait_input(deadline_ns, &state);
     if (status == OK)
-        status = read_some(to, size, count);
+        status = turn_begin(&turns[TURN_READ], UINT64_MAX);
+    if (status != OK)
+        return status;
+    status = read_some(to, size, count);
+    turn_end(&turns[TURN_READ]);
     return status;
 }

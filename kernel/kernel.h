@@ -216,4 +216,6 @@ MUST_USE status_t console_wait(u64 deadline_ns, struct port_input *out);
 
 // A line of the kernel's own, to the log stream: one line whatever is inserted
 // (format_safe).
+// Where the port has no room lines are lost, and the next one is preceded by
+// how many.
 void klog(const char *text, ...) PRINTF(1, 2);

@@ -253,8 +253,9 @@ MUST_USE status_t port_look(bool now, struct port_input *out);
 // before 0.
 i64 port_start_ns(void);
 
-// A line of the kernel's own.  Callable anywhere.
-void port_log(const void *bytes, u64 size);
+// A line of the kernel's own; callable anywhere, and never waits.  False: there
+// is no room for it now, and nothing of it will arrive.
+bool port_log(const void *bytes, u64 size);
 
 // End the machine (or the process) with this status.
 NORETURN void port_exit(u32 status);
@@ -289,7 +290,11 @@ bool sched_unwind(u64 pc, u64 *barrier_rsp);
 
 // Something has changed that a function of kernel/port.h on streams answered
 // ERR_SHOULD_WAIT for.
-void console_interrupt(void);
+void console_interrupt(u32 streams);
+
+// Before the machine ends: say how many lines of the log were lost, when no
+// line follows that would.
+void klog_end(void);
 
 // A fault: what the port knows of it.
 enum fault_kind { FAULT_MEMORY, FAULT_UNDEFINED, FAULT_DIVIDE };

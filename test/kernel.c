@@ -11,14 +11,14 @@
 
 bool __real_port_commit(void *ptr, u64 size);
 void __real_port_memory_info(u64 *available, u64 *total);
-void __real_port_log(const void *bytes, u64 size);
+bool __real_port_log(const void *bytes, u64 size);
 bool __real_port_commit_promised(void *ptr, u64 size, struct port_promise *p);
 bool __real_port_promise(struct port_promise *p, u64 size);
 bool __wrap_port_commit(void *ptr, u64 size);
 bool __wrap_port_commit_promised(void *ptr, u64 size, struct port_promise *p);
 bool __wrap_port_promise(struct port_promise *p, u64 size);
 void __wrap_port_memory_info(u64 *available, u64 *total);
-void __wrap_port_log(const void *bytes, u64 size);
+bool __wrap_port_log(const void *bytes, u64 size);
 
 static u64 commits_left = UINT64_MAX;
 
@@ -131,16 +131,15 @@ test_log(char *to, u64 size, void (*run)(void))
     taken.to = NULL;
 }
 
-void
+bool
 __wrap_port_log(const void *bytes, u64 size)
 {
-    if (taken.to == NULL) {
-        __real_port_log(bytes, size);
-        return;
-    }
+    if (taken.to == NULL)
+        return __real_port_log(bytes, size);
     u64 part = MIN(size, taken.size - 1 - taken.used);
     memcpy(taken.to + taken.used, bytes, part);
     taken.used += part;
+    return true;
 }
 
 // --- what C has -------------------------------------------------------------

@@ -65,9 +65,15 @@ sched_unwind(u64 pc, u64 *barrier_rsp)
 }
 
 void
-console_interrupt(void)
+console_interrupt(u32 streams)
 {
+    (void)streams;
     metal_hooks.inputs++;
+}
+
+void
+klog_end(void)
+{
 }
 
 enum fault_action

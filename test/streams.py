@@ -509,6 +509,62 @@ def test_timeout(mode, stop):
     return expect(status, 124)
 
 
+def fill(fd):
+    """Write until a pipe is full."""
+    flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+    os.set_blocking(fd, False)
+    try:
+        while os.write(fd, b"x" * 4096):
+            pass
+    except BlockingIOError:
+        pass
+    fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+
+
+def test_timeout_module(words, full):
+    """124 also while the command reads a module that never comes, and when
+    stderr takes no message."""
+    fifo = work / "fifo"
+    os.mkfifo(fifo)
+    reader, writer = os.pipe()
+    if full:
+        fill(writer)
+    process = subprocess.Popen(nebulet + ["--timeout", "200ms", str(fifo)] +
+                               words, stdin=subprocess.DEVNULL, stderr=writer)
+    status = process.wait(LIMIT_S)
+    fifo.unlink()
+    os.close(reader)
+    os.close(writer)
+    return expect(status, 124)
+
+
+LOG_LINES = 200000
+
+
+def test_log_unread():
+    """The log's reader has stopped: the program goes on; and when it reads
+    again there are all lines in order, or the number of those lost."""
+    process = subprocess.Popen(nebulet + [program, "log", str(LOG_LINES)],
+                               stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    ready = select.select([process.stdout], [], [], LIMIT_S)[0]
+    if not ready:
+        process.kill()
+        process.wait()
+        return "it stands still"
+    text = process.communicate(timeout=LIMIT_S)[1].decode()
+    at = 0
+    for line in text.splitlines():
+        words = line.split()
+        if words[0] == "nebulet:" and words[2:] == "lines of the log are lost".split():
+            at += int(words[1])
+        elif words[-2:] == ["line", str(at)]:
+            at += 1
+        else:
+            return f"{line!r} where line {at} should be"
+    return expect(at, LOG_LINES)
+
+
 # --- commands of ours ----------------------------------------------------------
 
 def test_command(args, stream):
@@ -547,7 +603,11 @@ def all_ends():
              ("reader leaves", test_reader_leaves, ()),
              ("late", test_late, ()), ("interrupt", test_interrupt, ()),
              ("stop", test_stop, ()),
-             ("flags", test_flags_after_kill, ())]
+             ("flags", test_flags_after_kill, ()),
+             ("log unread", test_log_unread, ()),
+             ("timeout, no module", test_timeout_module, ([], False)),
+             ("timeout, no module, full stderr", test_timeout_module,
+              (["--env"], True))]
     table += [(f"insist {kind}", test_insist, (kind,)) for kind in OUTPUTS]
     table += [(f"status {number}", test_status, (number, want))
               for number, want in (("0", 0), ("7", 7), ("255", 255),

@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -98,6 +100,31 @@ tell(const char *text, ...)
 }
 
 // --- time --------------------------------------------------------------------
+
+static void
+on_limit(int number)
+{
+    static const char said[] =
+        "nebulet: timeout, before any program was started\n";
+
+    (void)number;
+    put_stderr(said, sizeof(said) - 1);
+    _exit(STATUS_TIMEOUT);
+}
+
+void
+host_limit(u64 age_ms)
+{
+    u64 left = age_ms - MIN(age_ms, host_age_ms());
+    struct itimerval when = {
+        .it_value = {(time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000)}
+    };
+
+    if (age_ms > 0 && left == 0)
+        when.it_value.tv_usec = 1; // 0 would disarm
+    signal(SIGALRM, age_ms > 0 ? on_limit : SIG_DFL);
+    setitimer(ITIMER_REAL, &when, NULL);
+}
 
 u64
 host_now_ms(void)

@@ -7,8 +7,10 @@
 #include "abi/abi.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -53,6 +55,7 @@ exec_wat2wasm(const struct conversion *c)
 {
     char in[32], out[32];
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL); // it must not outlive us
     snprintf(in, sizeof(in), FD_PATH, c->text);
     snprintf(out, sizeof(out), FD_PATH, c->binary);
     dup2(c->said, STDOUT_FILENO);

@@ -24,7 +24,6 @@
 enum {
     ARG_MAX_COUNT = 64,
     PROBE_MS = 700,
-    STATUS_TIMEOUT = 124,
     STATUS_NO_QEMU = 127,
 };
 
@@ -275,9 +274,10 @@ judge(const struct guest *g, enum serve_end end, int qemu_status)
 // --- KVM ---------------------------------------------------------------------
 
 // KVM is worth it only where ring 0 really runs on the CPU: boot the kernel
-// with "probe" (it runs a short loop and exits) and give it little time.
+// with "probe" (it runs a short loop and exits) and give it little time, of that
+// which there is until `deadline_ms`.
 static bool
-kvm_works(const struct qemu_options *o)
+kvm_works(const struct qemu_options *o, u64 deadline_ms)
 {
     struct qemu_options probe = *o;
     struct guest g;
@@ -288,7 +288,8 @@ kvm_works(const struct qemu_options *o)
         return false;
     if (!guest_start(&g, &probe, true, (struct bytes){0}))
         return false;
-    enum serve_end end = serve(&g.server, host_now_ms() + PROBE_MS);
+    enum serve_end end =
+        serve(&g.server, MIN(host_now_ms() + PROBE_MS, deadline_ms));
     guest_end(&g, end);
     bool works = end == SERVE_ENDED && left_status(&g.server) == 0;
     serve_free(&g.server);
@@ -299,6 +300,7 @@ int
 qemu_run(const struct qemu_options *options, struct bytes initrd)
 {
     u64 limit = options->timeout_ms, start = host_now_ms() - host_age_ms();
+    u64 deadline = limit ? start + limit + GRACE_MS : 0;
     struct guest g;
 
     if (access(options->kernel, R_OK) != 0) {
@@ -309,10 +311,11 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     catch_stop();
-    bool kvm = !options->icount && kvm_works(options);
+    bool kvm = !options->icount &&
+               kvm_works(options, deadline ? deadline : UINT64_MAX);
     if (!guest_start(&g, options, kvm, initrd))
         return 1;
-    enum serve_end end = serve(&g.server, limit ? start + limit + GRACE_MS : 0);
+    enum serve_end end = serve(&g.server, deadline);
     int status = judge(&g, end, guest_end(&g, end));
     serve_free(&g.server);
     return status;

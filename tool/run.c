@@ -211,6 +211,10 @@ parse(struct run *run, struct words words)
     int status = options_read(&command_run, run, words, &operands);
     if (status != OPTIONS_READ)
         return status;
+    if (run->timeout_ms > 0) {
+        complain_until(run->timeout_ms + GRACE_MS);
+        host_limit(run->timeout_ms);
+    }
     if (operands.count == 0)
         return misuse(&command_run, "no program given");
     note_late_options(&operands);
@@ -310,6 +314,16 @@ run_on_metal(const struct run *run, struct bytes initrd)
 }
 
 static int
+run_on_linux(const struct run *run, struct bytes initrd)
+{
+    u64 start_ms = host_now_ms() - host_age_ms();
+    u64 end_ms = start_ms + run->timeout_ms + GRACE_MS;
+
+    return linux_run(initrd, "", start_ms * 1000000,
+                     run->timeout_ms ? end_ms * 1000000 : UINT64_MAX);
+}
+
+static int
 run_command(struct words words)
 {
     static struct run run = {.metal = true};
@@ -318,14 +332,14 @@ run_command(struct words words)
     int status = parse(&run, words);
     if (status != OPTIONS_READ)
         return status;
-    if (run.timeout_ms > 0)
-        complain_until(run.timeout_ms + GRACE_MS);
     if (!pack(&tar, &run)) {
         buffer_free(&tar);
         return 1;
     }
     struct bytes initrd = {tar.ptr, tar.size};
-    status = run.metal ? run_on_metal(&run, initrd) : linux_run(initrd, "");
+    host_limit(0);
+    status =
+        run.metal ? run_on_metal(&run, initrd) : run_on_linux(&run, initrd);
     buffer_free(&tar);
     return status;
 }

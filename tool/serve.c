@@ -108,6 +108,14 @@ is_pending(const struct serve_output *o)
     return o->from < o->pending.size;
 }
 
+// The debug port's last words come after what the kernel has said before.
+static bool
+is_next(const struct server *s, u32 stream)
+{
+    return is_pending(&s->outputs[stream]) &&
+           (stream != PORT_STDIN || !is_pending(&s->outputs[PORT_LOG]));
+}
+
 // Write what it takes now; after an error the rest is dropped, as the guest
 // will do.
 static void
@@ -338,7 +346,7 @@ watch_all(const struct server *s, struct pollfd *fds)
     watch(&fds[POLL_INPUT], wants_input(s), host_stream_fd(&s->input), POLLIN);
     for (u32 i = 0; i < PORT_STREAMS; i++) {
         const struct serve_output *o = &s->outputs[i];
-        bool pending = is_pending(o);
+        bool pending = is_next(s, i);
         watch(&fds[POLL_OUTPUTS + i],
               pending || (o->host.pipe && !o->unread && s->channel_open),
               host_stream_fd(&o->host), pending ? POLLOUT : 0);
@@ -352,8 +360,8 @@ act(struct server *s, const struct pollfd *fds)
         return false;
     if (fds[POLL_LOG].revents != 0)
         read_log(s);
-    for (u32 i = 0; i < PORT_STREAMS; i++) {
-        if (is_pending(&s->outputs[i]))
+    for (u32 i = PORT_STREAMS; i-- > 0;) {
+        if (is_next(s, i))
             flush_output(s, i);
         if (fds[POLL_OUTPUTS + i].revents & (POLLERR | POLLHUP))
             look_for_reader(s, i);
@@ -402,6 +410,8 @@ serve_rest(struct server *s)
     fcntl(s->log, F_SETFL, O_NONBLOCK); // ours alone; nobody writes any more
     while (s->log_open)
         read_log(s);
+    if (is_pending(&s->outputs[PORT_LOG]))
+        flush_output(s, PORT_LOG);
     flush_output(s, PORT_STDIN);
 }
 

@@ -18,9 +18,10 @@ boot(void *argument)
 }
 
 int
-linux_run(struct bytes initrd, const char *cmdline)
+linux_run(struct bytes initrd, const char *cmdline, u64 start_ns, u64 end_ns)
 {
     struct boot_arguments a = {initrd, cmdline};
 
+    linux_streams_limits(start_ns, end_ns);
     return linux_start(boot, &a);
 }

@@ -36,6 +36,10 @@ static i64 start_ns; // of the user's command, on our clock
 
 static struct output outputs[PORT_STREAMS];
 
+// Bit sets of streams: those that console_interrupt() is to name, and those
+// that the device had no room for.
+static u32 changed, refused;
+
 static struct {
     struct answer read;    // its answer is also the end, or an error
     struct answer look[2]; // later, now
@@ -66,6 +70,7 @@ take_stream(const struct channel_head *h)
         return false;
     outputs[h->stream].behind = MIN(h->size, (u32)CHANNEL_FLIGHT);
     streams |= 1u << h->stream;
+    changed |= 1u << h->stream;
     return true;
 }
 
@@ -80,6 +85,7 @@ take_done(const struct channel_head *h)
     o->done = h->at;
     if (h->status != OK)
         o->status = h->status;
+    changed |= 1u << h->stream;
     return true;
 }
 
@@ -97,6 +103,7 @@ take_data(const struct channel_head *h)
     input.look[0].known = input.look[1].known = false;
     input.from = input.to = 0;
     arriving.left = h->size;
+    changed |= 1u << PORT_STDIN;
     return true;
 }
 
@@ -108,6 +115,7 @@ take_state(const struct channel_head *h)
     if (a->question != ASKED || h->status > 0)
         return false;
     answer(a, h);
+    changed |= 1u << PORT_STDIN;
     return true;
 }
 
@@ -149,6 +157,7 @@ take(const u8 *bytes, u64 size)
             memcpy(input.bytes + input.to, bytes, part);
             input.to += (u32)part;
             arriving.left -= (u32)part;
+            changed |= 1u << PORT_STDIN;
         } else {
             memcpy((u8 *)&arriving.head + arriving.head_size, bytes, part);
             arriving.head_size += (u32)part;
@@ -207,8 +216,10 @@ channel_interrupt(void)
     vconsole_interrupt(take);
     failed |= vconsole_is_broken();
     ask_wanted();
+    u32 tell = failed ? UINT32_MAX : changed | refused;
+    changed = refused = 0;
     unlock_irq(&channel_lock, on);
-    console_interrupt();
+    console_interrupt(tell);
 }
 
 // An error of earlier bytes: what follows starts where the host has stopped.
@@ -224,11 +235,11 @@ take_error(struct output *o)
     return status;
 }
 
-status_t
-channel_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
+// The lock is held.
+static status_t
+put(enum port_stream stream, const void *bytes, u64 size, u64 *count)
 {
     struct output *o = &outputs[stream];
-    bool on = lock_irq(&channel_lock);
     u64 room = CHANNEL_FLIGHT - (o->sent - o->done);
     struct channel_head head = {
         .kind = CHANNEL_WRITE,
@@ -241,12 +252,23 @@ channel_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
     status_t status = failed ? ERR_IO : take_error(o);
     if (status == OK && head.size == 0)
         status = ERR_SHOULD_WAIT;
-    if (status == OK)
+    else if (status == OK)
         status = vconsole_send(&head, sizeof(head), bytes, head.size);
     if (status == OK) {
         o->sent += head.size;
         *count = head.size;
+    } else if (status == ERR_SHOULD_WAIT && head.size > 0) {
+        refused |= 1u << stream;
     }
+    return status;
+}
+
+status_t
+channel_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
+{
+    bool on = lock_irq(&channel_lock);
+    status_t status = put(stream, bytes, size, count);
+
     unlock_irq(&channel_lock, on);
     return status;
 }
@@ -326,21 +348,30 @@ channel_look(bool now, struct port_input *out)
 
 // --- the log, start and end --------------------------------------------------
 
+// The whole line or nothing.
 bool
 channel_log(const void *bytes, u64 size)
 {
+    struct output *o = &outputs[PORT_LOG];
+    bool on = lock_irq(&channel_lock);
     u64 count = 0;
 
-    if (!up || outputs[PORT_LOG].sent - outputs[PORT_LOG].done + size >
-                   CHANNEL_SIZE_MAX)
-        return false;
-    return channel_write(PORT_LOG, bytes, size, &count) == OK && count == size;
+    bool taken = o->sent - o->done + size <= CHANNEL_SIZE_MAX &&
+                 put(PORT_LOG, bytes, size, &count) == OK;
+    unlock_irq(&channel_lock, on);
+    return taken;
 }
 
 bool
 channel_is_up(void)
 {
     return up;
+}
+
+bool
+channel_has_failed(void)
+{
+    return __atomic_load_n(&failed, __ATOMIC_RELAXED);
 }
 
 static bool

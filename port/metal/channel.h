@@ -11,6 +11,7 @@ struct boot_info;
 // makes no sense.
 MUST_USE bool channel_start(const struct boot_info *info);
 bool channel_is_up(void);
+bool channel_has_failed(void); // for ever: the host does not keep the rules
 
 // As the functions of kernel/port.h.
 MUST_USE status_t channel_write(enum port_stream stream, const void *bytes,
@@ -19,7 +20,7 @@ MUST_USE status_t channel_settle(enum port_stream stream, u64 *lost);
 MUST_USE status_t channel_read(void *to, u64 size, u64 *count);
 MUST_USE status_t channel_look(bool now, struct port_input *out);
 
-// A line to the log; false when there is no room for it now.
+// As port_log().
 MUST_USE bool channel_log(const void *bytes, u64 size);
 
 // When the user's command was started, on port_monotonic_ns()'s clock.

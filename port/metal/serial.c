@@ -176,7 +176,7 @@ serial_interrupt(void)
 
     receive();
     unlock_irq(&input_lock, on);
-    console_interrupt();
+    console_interrupt(1u << PORT_STDIN);
 }
 
 // Whether the next byte is data; notices the end.

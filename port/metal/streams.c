@@ -1,6 +1,8 @@
 // The standard streams and the log: over the channel where the host command has
 // started us (channel.c), else on serial ports.  What is said at boot and in a
-// panic goes to the serial side in any case, which needs nothing to work.
+// panic goes to the serial side in any case, which needs nothing to work.  All
+// else does not while the channel is up: the host may stop reading there, and
+// the whole machine with it.
 
 #include "abi/channel.h"
 #include "port/metal/channel.h"
@@ -38,11 +40,14 @@ port_look(bool now, struct port_input *out)
     return channel_is_up() ? channel_look(now, out) : serial_look(now, out);
 }
 
-void
+// Never both ways at a time: lines would overtake each other.
+bool
 port_log(const void *bytes, u64 size)
 {
-    if (!channel_log(bytes, size))
-        serial_write(PORT_LOG, bytes, size);
+    if (channel_is_up() && !channel_has_failed())
+        return channel_log(bytes, size);
+    serial_write(PORT_LOG, bytes, size);
+    return true;
 }
 
 i64
@@ -66,6 +71,8 @@ streams_start(const struct boot_info *info)
 void
 streams_drain(void)
 {
+    channel_end();
+    klog_end();
     channel_end();
 }
 

@@ -10,6 +10,7 @@
 //     take N           read N bytes and print them
 //     poll             what poll says of stdin before and after all is read
 //     now              read without waiting until that works
+//     log N            N numbered lines to the kernel's log, then one to stdout
 //     late             sleep, then a line to stderr
 //     exit N, sleep MS, hang
 
@@ -35,6 +36,19 @@ digit(long result)
         if (errno == errors[i])
             return i;
     return result < 0 ? 9 : 0;
+}
+
+__attribute__((import_module("nebulet"), import_name("log_write"))) int
+log_write(const char *text, int size);
+
+static int
+write_log(long count)
+{
+    char line[32];
+
+    for (long i = 0; i < count; i++)
+        log_write(line, snprintf(line, sizeof(line), "line %ld", i));
+    return digit(write(1, "done\n", 5));
 }
 
 static int
@@ -213,6 +227,8 @@ main(int argc, char **argv)
         return ask_and_read();
     if (strcmp(mode, "now") == 0)
         return read_now();
+    if (strcmp(mode, "log") == 0)
+        return write_log(number);
     if (strcmp(mode, "late") == 0)
         return late();
     if (strcmp(mode, "exit") == 0)
