@@ -144,7 +144,9 @@ LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
                 -Wl,--wrap=unlock,--wrap=port_interrupts_off \
                 -Wl,--wrap=port_interrupts_restore,--wrap=port_idle \
                 -Wl,--wrap=context_switch,--wrap=fault_handle
-$(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP)
+# What test/kernel_console.c stands for.
+CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look
+$(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP) $(CONSOLE_WRAP)
 
 # Programs that test/kernel_wasm.c includes as bytes.
 KERNEL_WASM := $(patsubst %.wat,$(OUT)/%.wasm,$(wildcard test/kernel/*.wat))
@@ -275,7 +277,7 @@ KERNEL_TEST := test/image.c test/kernel.c test/latency.c $(filter-out %_linux.c 
                $(call sources,port/metal)
 KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_commit_promised \
                -Wl,--wrap=port_promise,--wrap=port_memory_info,--wrap=port_log \
-               $(LATENCY_WRAP)
+               $(LATENCY_WRAP) $(CONSOLE_WRAP)
 
 $(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(KERNEL_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL) $(KERNEL_WRAP)

@@ -289,7 +289,7 @@ void sched_preempt(void);
 bool sched_unwind(u64 pc, u64 *barrier_rsp);
 
 // Something has changed that a function of kernel/port.h on streams answered
-// ERR_SHOULD_WAIT for.
+// ERR_SHOULD_WAIT for; a bit set of enum port_stream.
 void console_interrupt(u32 streams);
 
 // Before the machine ends: say how many lines of the log were lost, when no

@@ -1,0 +1,157 @@
+// test/kernel_console.c: many threads wait for one stream, and cost no more
+// than one.  The port's input is led to __wrap_... (see the Makefile), which
+// counts the questions while `port.on`.
+
+#include "test/kernel_frame.h"
+
+enum { THREADS = 100 };
+
+status_t __real_port_read(void *to, u64 size, u64 *count);
+status_t __real_port_look(bool now, struct port_input *out);
+status_t __wrap_port_read(void *to, u64 size, u64 *count);
+status_t __wrap_port_look(bool now, struct port_input *out);
+
+static struct {
+    bool on;
+    u32 asked; // questions
+    u64 ready; // bytes
+} port;
+
+static u32 served, wrong; // threads
+
+status_t
+__wrap_port_read(void *to, u64 size, u64 *count)
+{
+    if (!port.on)
+        return __real_port_read(to, size, count);
+    port.asked++;
+    *count = MIN(size, port.ready);
+    port.ready -= *count;
+    memset(to, 'x', *count);
+    return *count > 0 ? OK : ERR_SHOULD_WAIT;
+}
+
+status_t
+__wrap_port_look(bool now, struct port_input *out)
+{
+    if (!port.on)
+        return __real_port_look(now, out);
+    port.asked++;
+    *out = (struct port_input){.ready = port.ready};
+    return port.ready > 0 ? OK : now ? ERR_TIMED_OUT : ERR_SHOULD_WAIT;
+}
+
+static void
+read_one(void *arg)
+{
+    u64 count;
+    u8 byte = 0;
+
+    (void)arg;
+    wrong += console_read(&byte, 1, UINT64_MAX, &count) != OK || count != 1 ||
+             byte != 'x';
+    served++;
+}
+
+static void
+look_one(void *arg)
+{
+    struct port_input state;
+
+    (void)arg;
+    wrong += console_wait(UINT64_MAX, &state) != OK || state.ready == 0;
+    served++;
+}
+
+static void
+interrupt(u32 streams)
+{
+    bool on = port_interrupts_off();
+
+    console_interrupt(streams);
+    port_interrupts_restore(on);
+}
+
+static void
+start_all(struct thread **threads, void (*run)(void *arg))
+{
+    served = wrong = 0;
+    port.on = true;
+    port.ready = 0;
+    for (u32 i = 0; i < THREADS; i++) {
+        EXPECT_EQ(thread_new(&threads[i], run, NULL), OK);
+        sched_start(threads[i]);
+        while (__atomic_load_n(&threads[i]->state, __ATOMIC_RELAXED) !=
+               THREAD_BLOCKED)
+            thread_yield();
+    }
+    port.asked = 0;
+}
+
+// Interrupts of others cost them nothing, one of theirs a question; then one
+// byte for each.
+static void
+serve_all(struct thread **threads)
+{
+    for (u32 i = 0; i < 10; i++) {
+        interrupt(1u << PORT_STDOUT | 1u << PORT_STDERR);
+        thread_yield();
+    }
+    EXPECT_EQ(port.asked, 0);
+    interrupt(1u << PORT_STDIN);
+    for (u32 i = 0; i < 10; i++)
+        thread_yield();
+    EXPECT_EQ(port.asked, 1);
+    EXPECT_EQ(served, 0);
+    port.ready = THREADS;
+    interrupt(1u << PORT_STDIN);
+    for (u32 i = 0; i < THREADS; i++) {
+        EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        thread_release(threads[i]);
+    }
+    EXPECT_EQ(served, THREADS);
+    EXPECT_EQ(wrong, 0);
+    EXPECT(port.asked <= THREADS + 1);
+    port.on = false;
+}
+
+TEST_KERNEL(console_many_readers)
+{
+    struct thread *threads[THREADS];
+
+    start_all(threads, read_one);
+    serve_all(threads);
+    EXPECT_EQ(port.ready, 0);
+}
+
+TEST_KERNEL(console_many_look)
+{
+    struct thread *threads[THREADS];
+
+    start_all(threads, look_one);
+    serve_all(threads);
+}
+
+// Who waits for a turn can be killed, and the turn of a killed one passes on.
+TEST_KERNEL(console_turn_of_the_killed)
+{
+    struct thread *threads[THREADS];
+
+    start_all(threads, read_one);
+    thread_kill(threads[0]); // it is its turn
+    thread_kill(threads[2]);
+    EXPECT_EQ(thread_join(threads[0], UINT64_MAX), OK);
+    EXPECT_EQ(thread_join(threads[2], UINT64_MAX), OK);
+    EXPECT_EQ(wrong, 2);
+    wrong = served = 0;
+    port.ready = THREADS - 2;
+    interrupt(1u << PORT_STDIN);
+    for (u32 i = 0; i < THREADS; i++) {
+        if (i != 0 && i != 2)
+            EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
+        thread_release(threads[i]);
+    }
+    EXPECT_EQ(served, THREADS - 2);
+    EXPECT_EQ(wrong, 0);
+    port.on = false;
+}
