@@ -192,33 +192,70 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
 
 // --- reports -----------------------------------------------------------------
 
+_Static_assert((int)TRACE_DEPTH <= (int)PLACES_MAX, "described at once");
+
+// Describe the frames that are of the same module as frame `first`: one walk
+// over what the module says.
 static void
-report_frame(const struct trace_frame *frame)
+describe(const struct trap_info *trap, u32 first, struct code_place *out)
 {
-    const struct module *m = frame->module;
-    struct string name = module_func_name(m, frame->func);
-    char number[32], place[160] = "", times[32] = "";
-    struct source_line line;
+    const struct module *m = trap->frames[first].module;
+    struct code_place places[TRACE_DEPTH];
+    u32 count = 0;
+
+    for (u32 k = first; k < trap->depth; k++)
+        if (trap->frames[k].module == m)
+            places[count++] = (struct code_place){
+                .func = trap->frames[k].func,
+                .at = trap->frames[k].at,
+            };
+    module_names(m, places, count);
+    module_lines(m, places, count);
+    count = 0;
+    for (u32 k = first; k < trap->depth; k++)
+        if (trap->frames[k].module == m)
+            out[k] = places[count++];
+}
+
+static bool
+is_first_of_module(const struct trap_info *trap, u32 frame)
+{
+    for (u32 k = 0; k < frame; k++)
+        if (trap->frames[k].module == trap->frames[frame].module)
+            return false;
+    return true;
+}
+
+static void
+report_frame(const struct trace_frame *frame, const struct code_place *place)
+{
+    struct string name = place->name;
+    char number[32], line[160] = "", times[32] = "";
 
     if (name.len == 0) {
         u32 len = format(number, sizeof(number), "func[%u]", frame->func);
         name = (struct string){number, len};
     }
-    if (module_line(m, frame->at, &line))
-        format_safe(place, sizeof(place), "%.*s:%llu, ", (int)line.file.len,
-                    line.file.ptr, (unsigned long long)line.line);
+    if (place->file.len > 0)
+        format_safe(line, sizeof(line), "%.*s:%llu, ", (int)place->file.len,
+                    place->file.ptr, (unsigned long long)place->line);
     if (frame->times > 0)
         format(times, sizeof(times), ", %u times more", frame->times);
-    klog("    at %.*s (%soffset 0x%llx)%s", (int)name.len, name.ptr, place,
+    klog("    at %.*s (%soffset 0x%llx)%s", (int)name.len, name.ptr, line,
          (unsigned long long)frame->at, times);
 }
 
 void
 trap_report(const char *name, const struct trap_info *trap)
 {
+    struct code_place places[TRACE_DEPTH];
+
     klog("nebulet: %s: trap: %s", name, trap_text(trap->kind));
     for (u32 k = 0; k < trap->depth; k++)
-        report_frame(&trap->frames[k]);
+        if (is_first_of_module(trap, k))
+            describe(trap, k, places);
+    for (u32 k = 0; k < trap->depth; k++)
+        report_frame(&trap->frames[k], &places[k]);
     if (trap->more)
         klog("    ...");
 }

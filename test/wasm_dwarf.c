@@ -8,8 +8,7 @@
 //                *p;
 //     }
 
-#include "test/test.h"
-#include "wasm/wasm.h"
+#include "test/wasm_help.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -80,7 +79,7 @@ TEST(dwarf_lines)
         struct module m = module_of(p, programs[p].line_size);
         for (u32 at = 0; at < COUNT(lines); at++) {
             struct source_line line = {STRING(""), 0};
-            bool found = module_line(&m, code_at + at, &line);
+            bool found = line_of(&m, code_at + at, &line);
             EXPECT_EQ(found, lines[at] != 0);
             EXPECT_EQ(line.line, lines[at]);
             if (found)
@@ -95,7 +94,7 @@ TEST(dwarf_no_lines)
     struct module m = {.code_at = code_at};
     struct source_line line;
 
-    EXPECT(!module_line(&m, code_at + 2, &line));
+    EXPECT(!line_of(&m, code_at + 2, &line));
 }
 
 // Cut anywhere, or with any byte changed: no harm.
@@ -106,7 +105,7 @@ TEST(dwarf_damaged)
     for (u32 p = 0; p < COUNT(programs); p++) {
         for (u64 size = 0; size < programs[p].line_size; size++) {
             struct module m = module_of(p, size);
-            EXPECT(!module_line(&m, code_at + 3, &line));
+            EXPECT(!line_of(&m, code_at + 3, &line));
             free_module(&m);
         }
         for (u64 at = 0; at < programs[p].line_size; at++) {
@@ -114,7 +113,7 @@ TEST(dwarf_damaged)
             u8 good = m.debug_line.ptr[at];
             for (u32 bad = 0; bad < 256; bad++) {
                 m.debug_line.ptr[at] = (u8)bad;
-                bool found = module_line(&m, code_at + 3, &line);
+                bool found = line_of(&m, code_at + 3, &line);
                 if (bad == good)
                     EXPECT(found);
             }
@@ -153,7 +152,7 @@ TEST(dwarf_tables_end_with_the_unit)
         u32 end = (u32)sizeof(head) + sizeof(program);
         at[0] = (u8)(end - 4);
         at[8] = (u8)(sizeof(head) - 12);
-        EXPECT(!module_line(&m, code_at + 3, &line));
+        EXPECT(!line_of(&m, code_at + 3, &line));
         free(at);
     }
 }
@@ -181,4 +180,71 @@ TEST(names_end_with_their_map)
             EXPECT_EQ(module_func_name(&m, 0).len, 0);
             free(bytes - 1);
         }
+}
+
+// All places at once: the same as one after the other.
+TEST(dwarf_places_at_once)
+{
+    for (u32 p = 0; p < COUNT(programs); p++) {
+        struct module m = module_of(p, programs[p].line_size);
+        struct code_place places[16];
+        for (u32 k = 0; k < COUNT(places); k++)
+            places[k] = (struct code_place){.at = code_at + k * 7 % 16};
+        module_lines(&m, places, COUNT(places));
+        for (u32 k = 0; k < COUNT(places); k++) {
+            struct source_line line = {STRING(""), 0};
+            bool found = line_of(&m, places[k].at, &line);
+            EXPECT_EQ(places[k].file.len > 0, found);
+            if (found)
+                EXPECT_EQ(places[k].line, line.line);
+        }
+        free_module(&m);
+    }
+}
+
+// A report does not read without end: a unit counts up to DESCRIBE_MAX bytes,
+// and is not found behind them.
+TEST(dwarf_bounded)
+{
+    const u64 unit = sizeof(line_4);
+
+    for (u32 behind = 0; behind < 2; behind++) {
+        u64 before = DESCRIBE_MAX - unit + behind, size = before + unit;
+        struct module m = {.code_at = code_at};
+        struct source_line line;
+        u32 length = (u32)before - 4;
+        m.debug_line = (struct bytes){calloc(size, 1), size};
+        memcpy(m.debug_line.ptr, &length, sizeof(length)); // version 0
+        memcpy(m.debug_line.ptr + before, line_4, unit);
+        EXPECT_EQ(line_of(&m, code_at + 3, &line), behind == 0);
+        free(m.debug_line.ptr);
+    }
+}
+
+// Nor once for each frame: bytes are read as often for many places as for one.
+// Measured by CPU time, of which many places need 64 times as much if each of
+// them reads the section.
+TEST(dwarf_one_walk)
+{
+    const u64 size = 8 * MIB, unit = sizeof(line_4);
+    struct code_place places[PLACES_MAX];
+    struct module m = {.code_at = code_at};
+    u32 length = (u32)size - 4;
+    u64 spent[2];
+
+    m.debug_line = (struct bytes){malloc(size), size};
+    memset(m.debug_line.ptr, 6, size); // DW_LNS_negate_stmt
+    memcpy(m.debug_line.ptr, line_4, unit);
+    memset(m.debug_line.ptr + 42, 6, unit - 42);
+    memcpy(m.debug_line.ptr, &length, sizeof(length));
+    for (u32 many = 0; many < 2; many++) {
+        u32 count = many ? PLACES_MAX : 1;
+        for (u32 k = 0; k < count; k++)
+            places[k] = (struct code_place){.at = code_at + k};
+        u64 from = cpu_ns();
+        module_lines(&m, places, count);
+        spent[many] = cpu_ns() - from;
+    }
+    EXPECT(spent[1] < 16 * spent[0]);
+    free(m.debug_line.ptr);
 }

@@ -59,7 +59,7 @@ line_at(const struct module *m, u64 address)
 {
     struct source_line line;
 
-    if (!module_line(m, CODE_AT + address, &line))
+    if (!line_of(m, CODE_AT + address, &line))
         return 0;
     EXPECT(string_equal(line.file, STRING("a.c")));
     return line.line;
@@ -77,7 +77,7 @@ TEST(wasm_dwarf_versions)
         EXPECT_EQ(line_at(&m, 0x1f), 9);
         EXPECT_EQ(line_at(&m, 0x20), 0);
         struct source_line line;
-        EXPECT(!module_line(&m, CODE_AT - 1, &line));
+        EXPECT(!line_of(&m, CODE_AT - 1, &line));
     }
 }
 
@@ -89,7 +89,7 @@ probe(const u8 *bytes, u32 size)
     struct source_line line;
 
     for (u64 address = 0; address < 0x40; address += 8)
-        if (module_line(&m, CODE_AT + address, &line))
+        if (line_of(&m, CODE_AT + address, &line))
             EXPECT(line.file.len > 0);
 }
 

@@ -178,3 +178,14 @@ build_result(const struct build *b)
 {
     return (struct bytes){b->ptr, b->size};
 }
+
+bool
+line_of(const struct module *m, u64 at, struct source_line *out)
+{
+    struct code_place place = {.at = at};
+
+    module_lines(m, &place, 1);
+    if (place.file.len > 0)
+        *out = (struct source_line){place.file, place.line};
+    return place.file.len > 0;
+}

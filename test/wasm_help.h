@@ -10,6 +10,13 @@
 struct arena arena_make(u64 size);
 void arena_drop(struct arena *arena);
 
+// The line of one place; false: unknown.
+struct source_line {
+    struct string file;
+    u64 line;
+};
+bool line_of(const struct module *m, u64 at, struct source_line *out);
+
 u64 cpu_ns(void); // that this process has used
 
 // Decode and validate; what was wrong is in *error.

@@ -1,9 +1,9 @@
-// wasm/dwarf.c: from an offset in a module to a line of its source.
+// wasm/dwarf.c: from offsets in a module to lines of its source.
 //
 // Runs the line number programs of .debug_line (DWARF 2 to 5, section 6.2)
-// until a row covers the address.  The section is untrusted: a reader that
-// fails ends the search, and every unit is read within its own bounds.  Linear
-// in the section; nothing is kept.
+// until rows cover all addresses that are asked for.  The section is untrusted:
+// a reader that fails ends the search, and every unit is read within its own
+// bounds.  One walk, linear in the section; nothing is kept.
 
 #include "wasm/wasm.h"
 
@@ -33,7 +33,7 @@ enum { // forms of the entries of version 5
     DW_PATH = 1, // content type
 };
 
-enum { LENGTH_64 = 0xffffffff, FORMATS_MAX = 8 };
+enum { LENGTH_64 = 0xffffffff, FORMATS_MAX = 8, TEXT_MAX = 4096 };
 
 // The header of one unit.
 struct unit {
@@ -52,6 +52,16 @@ struct row {
     u64 address;
     u64 file, line;
     bool valid; // a row of this sequence came before
+};
+
+// What is looked for.
+struct search {
+    const struct module *m;
+    struct code_place *places;
+    u32 count;
+    u64 low, high;         // of the addresses that are not found yet
+    u64 found, here;       // sets of places; in this unit
+    u64 files[PLACES_MAX]; // of the found ones, numbers in the unit's tables
 };
 
 static u64
@@ -75,8 +85,8 @@ static struct string
 text_at(struct bytes section, u64 at)
 {
     struct error error = {OK, 0, NULL};
-    struct reader r =
-        reader_range(section.ptr, section.size, at, section.size, &error);
+    u64 end = at < section.size ? at + MIN(section.size - at, TEXT_MAX) : at;
+    struct reader r = reader_range(section.ptr, section.size, at, end, &error);
 
     return read_text(&r);
 }
@@ -188,47 +198,120 @@ next_row(struct reader *r, const struct unit *u, struct row *row, bool *ended)
     return false;
 }
 
-// The row of the unit that covers the address.
+static u64
+address_of(const struct search *s, u32 place)
+{
+    return s->places[place].at - s->m->code_at;
+}
+
+static void
+set_bounds(struct search *s)
+{
+    s->low = UINT64_MAX;
+    s->high = 0;
+    for (u32 k = 0; k < s->count; k++) {
+        if (s->found >> k & 1)
+            continue;
+        s->low = MIN(s->low, address_of(s, k));
+        s->high = MAX(s->high, address_of(s, k));
+    }
+}
+
+// `row` holds from its address up to `end`.
+static void
+note_row(struct search *s, const struct row *row, u64 end)
+{
+    if (end <= s->low || row->address > s->high)
+        return;
+    for (u32 k = 0; k < s->count; k++) {
+        u64 address = address_of(s, k);
+        if (s->found >> k & 1 || address < row->address || address >= end)
+            continue;
+        s->found |= 1ull << k;
+        s->here |= 1ull << k;
+        s->files[k] = row->file;
+        s->places[k].line = row->line;
+    }
+    set_bounds(s);
+}
+
 static bool
-find_row(const struct reader *section, const struct unit *u, u64 address,
-         struct row *found)
+all_found(const struct search *s)
+{
+    return s->low > s->high;
+}
+
+static void
+find_rows(struct search *s, const struct reader *section, const struct unit *u)
 {
     struct reader r = reader_part(section, u->program, u->end);
     const struct row first = {.file = 1, .line = 1};
     struct row row = first, before = first;
     bool ended;
 
-    while (next_row(&r, u, &row, &ended)) {
-        if (before.valid && before.address <= address &&
-            address < row.address) {
-            *found = before;
-            return true;
-        }
+    while (!all_found(s) && next_row(&r, u, &row, &ended)) {
+        if (before.valid)
+            note_row(s, &before, row.address);
         row.valid = true;
         before = row;
         if (ended)
             row = before = first;
     }
-    return false;
 }
 
 // --- files -------------------------------------------------------------------
 
-// Versions 2 to 4: directories, then files, each list ends with an empty name.
+// Compilers differ in what they put in front of the name.
 static struct string
-file_name_4(struct reader *r, u64 file)
+base_name(struct string path)
 {
+    u32 at = path.len;
+
+    while (at > 0 && path.ptr[at - 1] != '/')
+        at--;
+    return (struct string){path.ptr + at, path.len - at};
+}
+
+// The least number of a file, from `from` on, that a place of this unit is in.
+static u64
+next_file(const struct search *s, u64 from)
+{
+    u64 next = UINT64_MAX;
+
+    for (u32 k = 0; k < s->count; k++)
+        if (s->here >> k & 1 && s->files[k] >= from)
+            next = MIN(next, s->files[k]);
+    return next;
+}
+
+static void
+name_file(struct search *s, u64 file, struct string path)
+{
+    for (u32 k = 0; k < s->count; k++)
+        if (s->here >> k & 1 && s->files[k] == file)
+            s->places[k].file = base_name(path);
+}
+
+// Versions 2 to 4: directories, then files, each list ends with an empty name.
+static void
+name_files_4(struct search *s, struct reader *r)
+{
+    u64 wanted = next_file(s, 1);
+
     while (read_text(r).len > 0)
         ;
-    for (u64 i = 1; r->error->status == OK; i++) {
+    for (u64 i = 1; wanted != UINT64_MAX; i++) {
         struct string name = read_text(r);
-        if (name.len == 0 || i == file)
-            return name;
+        if (name.len == 0)
+            return;
+        if (i == wanted) {
+            name_file(s, i, name);
+            wanted = next_file(s, i + 1);
+        }
         read_u64(r); // directory
         read_u64(r); // time
         read_u64(r); // size
     }
-    return STRING("");
 }
 
 // Version 5: how the entries of a list are written.
@@ -287,67 +370,75 @@ read_form(struct reader *r, const struct module *m, u64 form, bool is64,
     return STRING("");
 }
 
-// Entry number `wanted` of a list; goes on behind it, or behind the list.
+// One entry of a list; its path, if wanted.
 static struct string
-read_list(struct reader *r, const struct module *m, bool is64, u64 wanted)
+read_entry(struct reader *r, const struct module *m, const struct formats *f,
+           bool is64, bool wanted)
+{
+    struct string path = STRING("");
+
+    for (u32 k = 0; k < f->count; k++) {
+        struct string text = read_form(r, m, f->entries[k].form, is64, wanted);
+        if (f->entries[k].content == DW_PATH)
+            path = text;
+    }
+    return path;
+}
+
+// The entries of a list up to the last one that is wanted, the first of them
+// being `wanted`; or all, UINT64_MAX.
+static void
+read_list(struct search *s, struct reader *r, bool is64, u64 wanted)
 {
     struct formats f = read_formats(r);
-    struct string name = STRING("");
     u64 count = read_u64(r);
+    bool all = wanted == UINT64_MAX;
 
     if (count > reader_left(r))
         reader_fail(r, r->at, ERR_MALFORMED, "unexpected end");
-    for (u64 i = 0; i < count && f.count > 0 && r->error->status == OK; i++)
-        for (u32 k = 0; k < f.count; k++) {
-            struct string text =
-                read_form(r, m, f.entries[k].form, is64, i == wanted);
-            if (i == wanted && f.entries[k].content == DW_PATH)
-                name = text;
-        }
-    return name;
+    for (u64 i = 0; i < count && f.count > 0 && r->error->status == OK; i++) {
+        struct string path = read_entry(r, s->m, &f, is64, i == wanted);
+        if (i != wanted)
+            continue;
+        name_file(s, i, path);
+        wanted = next_file(s, i + 1);
+        if (!all && wanted == UINT64_MAX)
+            return;
+    }
 }
 
-static struct string
-file_name(const struct reader *section, const struct module *m,
-          const struct unit *u, u64 file)
+static void
+name_files(struct search *s, const struct reader *section, const struct unit *u)
 {
     struct reader r = reader_part(section, u->files, u->program);
 
-    if (u->version < 5)
-        return file_name_4(&r, file);
-    read_list(&r, m, u->is64, UINT64_MAX); // directories
-    return read_list(&r, m, u->is64, file);
-}
-
-// Compilers differ in what they put in front of the name.
-static struct string
-base_name(struct string path)
-{
-    u32 at = path.len;
-
-    while (at > 0 && path.ptr[at - 1] != '/')
-        at--;
-    return (struct string){path.ptr + at, path.len - at};
-}
-
-bool
-module_line(const struct module *m, u64 at, struct source_line *out)
-{
-    struct error error = {OK, 0, NULL};
-    const struct bytes all = m->debug_line;
-    struct reader r = reader_range(all.ptr, all.size, 0, all.size, &error);
-    u64 address = at - m->code_at;
-    struct unit u;
-    struct row row;
-
-    while (next_unit(&r, &u)) {
-        struct reader unit = reader_part(&r, u.start, u.end);
-        if (read_header(&unit, &u) && find_row(&r, &u, address, &row)) {
-            struct string path = file_name(&r, m, &u, row.file);
-            *out = (struct source_line){base_name(path), row.line};
-            return out->file.len > 0;
-        }
-        error = (struct error){OK, 0, NULL}; // another unit may be whole
+    if (u->version < 5) {
+        name_files_4(s, &r);
+        return;
     }
-    return false;
+    read_list(s, &r, u->is64, UINT64_MAX); // directories
+    read_list(s, &r, u->is64, next_file(s, 0));
+}
+
+void
+module_lines(const struct module *m, struct code_place *places, u32 count)
+{
+    struct search s = {.m = m, .places = places, .count = count};
+    struct error error = {OK, 0, NULL};
+    u64 size = MIN(m->debug_line.size, DESCRIBE_MAX);
+    struct reader r = reader_range(m->debug_line.ptr, size, 0, size, &error);
+    struct unit u;
+
+    assert(count <= PLACES_MAX);
+    set_bounds(&s);
+    while (!all_found(&s) && next_unit(&r, &u)) {
+        struct reader unit = reader_part(&r, u.start, u.end);
+        if (read_header(&unit, &u))
+            find_rows(&s, &r, &u);
+        error = (struct error){OK, 0, NULL}; // another unit may be whole
+        if (s.here != 0)
+            name_files(&s, &r, &u);
+        error = (struct error){OK, 0, NULL};
+        s.here = 0;
+    }
 }

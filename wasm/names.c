@@ -7,54 +7,70 @@
 
 enum { NAMES_FUNCTIONS = 1 };
 
-// Find a name in a name map (spec appendix, "Name Section").
-static bool
-find_in_map(struct reader *r, u32 wanted, struct string *name)
+// The first name that a function gets is its own.
+static void
+name_places(struct code_place *places, u32 count, u32 func, struct string name)
 {
-    u32 count = read_u32(r);
-
-    for (u32 i = 0; i < count && r->at < r->end; i++) {
-        u32 index = read_u32(r);
-        *name = read_name(r);
-        if (index == wanted && r->error->status == OK)
-            return true;
-    }
-    return false;
+    for (u32 k = 0; k < count; k++)
+        if (places[k].func == func && places[k].name.len == 0)
+            places[k].name = name;
 }
 
-static bool
-find_in_names(const struct module *m, u32 func, struct string *name)
+// A name map (spec appendix, "Name Section").
+static void
+read_map(struct reader *r, struct code_place *places, u32 count)
+{
+    u32 names = read_u32(r);
+
+    for (u32 i = 0; i < names && reader_left(r) > 0; i++) {
+        u32 func = read_u32(r);
+        struct string name = read_name(r);
+        if (r->error->status == OK)
+            name_places(places, count, func, name);
+    }
+}
+
+static void
+read_names(const struct module *m, struct code_place *places, u32 count)
 {
     struct error error = {0};
-    struct reader r =
-        reader_range(m->names.ptr, m->names.size, 0, m->names.size, &error);
+    u64 size = MIN(m->names.size, DESCRIBE_MAX);
+    struct reader r = reader_range(m->names.ptr, size, 0, size, &error);
 
-    while (r.at < r.end) {
+    while (reader_left(&r) > 0) {
         u8 id = read_u8(&r);
-        u32 size = read_u32(&r);
-        struct reader map = reader_part(&r, r.at, r.at + size);
-        if (id == NAMES_FUNCTIONS && find_in_map(&map, func, name))
-            return true;
-        if (!reader_skip(&r, size))
-            return false;
+        u32 part = read_u32(&r);
+        if (part > m->names.size - r.at)
+            return;
+        u64 end = r.at + MIN(part, reader_left(&r));
+        struct reader map = reader_part(&r, r.at, end);
+        if (id == NAMES_FUNCTIONS)
+            read_map(&map, places, count);
+        if (!reader_skip(&r, part))
+            return;
     }
-    return false;
+}
+
+void
+module_names(const struct module *m, struct code_place *places, u32 count)
+{
+    assert(count <= PLACES_MAX);
+    read_names(m, places, count);
+    for (u32 i = 0; i < m->export_count; i++)
+        if (m->exports[i].kind == EXTERN_FUNC)
+            name_places(places, count, m->exports[i].index, m->exports[i].name);
+    for (u32 i = 0; i < m->import_count; i++)
+        if (m->imports[i].kind == EXTERN_FUNC)
+            name_places(places, count, m->imports[i].index, m->imports[i].name);
 }
 
 struct string
 module_func_name(const struct module *m, u32 func)
 {
-    struct string name;
+    struct code_place place = {.func = func, .name = STRING("")};
 
-    if (find_in_names(m, func, &name))
-        return name;
-    for (u32 i = 0; i < m->export_count; i++)
-        if (m->exports[i].kind == EXTERN_FUNC && m->exports[i].index == func)
-            return m->exports[i].name;
-    for (u32 i = 0; func < m->func_imports && i < m->import_count; i++)
-        if (m->imports[i].kind == EXTERN_FUNC && m->imports[i].index == func)
-            return m->imports[i].name;
-    return (struct string){"", 0};
+    module_names(m, &place, 1);
+    return place.name;
 }
 
 const struct export *

@@ -546,17 +546,28 @@ u64 elem_next(const struct module *m, const struct elem_segment *segment,
 
 // --- names.c ----------------------------------------------------------------
 
-// The name of a function: name section, else export, else import name, else
-// an empty string.  Linear in the name section.
-struct string module_func_name(const struct module *m, u32 func);
-
-// The line of the source that the byte at offset `at` comes from, by the
-// module's .debug_line (dwarf.c); false when it does not say.
-struct source_line {
-    struct string file; // without its directory
+// A place in a function, and what the module says about it, for people.
+struct code_place {
+    u32 func;
+    u64 at;             // byte offset in the module
+    struct string name; // of the function, empty: has none
+    struct string file; // of the source, without its directory; empty: unknown
     u64 line;
 };
-bool module_line(const struct module *m, u64 at, struct source_line *out);
+
+// How many places are described at once, and how many bytes of a section are
+// read for them: what lies behind is not found.
+enum { PLACES_MAX = 64, DESCRIBE_MAX = 32 * 1024 * 1024 };
+
+// Fill in the names: from the name section, else of an export, else of the
+// import.  One walk over the section.
+void module_names(const struct module *m, struct code_place *places, u32 count);
+
+// Fill in files and lines by .debug_line (dwarf.c).  One walk over it.
+void module_lines(const struct module *m, struct code_place *places, u32 count);
+
+// The name of one function.
+struct string module_func_name(const struct module *m, u32 func);
 
 // Find an export; NULL if there is none.
 const struct export *module_export(const struct module *m, struct string name);

@@ -10,7 +10,7 @@
 
 #include <stdlib.h>
 
-enum { OTHERS = 3, SIZES = 2 * OTHERS, CODE_AT = 64, ADDRESSES = 64 };
+enum { OTHERS = 3, SIZES = 2 * OTHERS, CODE_AT = 64 };
 
 static struct bytes
 copy(const u8 *bytes, u64 size)
@@ -32,15 +32,18 @@ is_inside(struct bytes b, struct string s)
 static void
 check(const struct module *m)
 {
-    for (u32 i = 0; i < ADDRESSES; i++) {
-        struct source_line line;
-        if (module_line(m, CODE_AT - 2 + i, &line))
-            assert(line.file.len > 0 &&
-                   (is_inside(m->debug_line, line.file) ||
-                    is_inside(m->debug_str, line.file) ||
-                    is_inside(m->debug_line_str, line.file)));
-        struct string name = module_func_name(m, i);
-        assert(name.len == 0 || is_inside(m->names, name));
+    struct code_place places[PLACES_MAX];
+
+    for (u32 i = 0; i < PLACES_MAX; i++)
+        places[i] = (struct code_place){.func = i, .at = CODE_AT - 2 + i};
+    module_names(m, places, PLACES_MAX);
+    module_lines(m, places, PLACES_MAX);
+    for (u32 i = 0; i < PLACES_MAX; i++) {
+        const struct code_place *p = &places[i];
+        assert(p->name.len == 0 || is_inside(m->names, p->name));
+        assert(p->file.len == 0 || is_inside(m->debug_line, p->file) ||
+               is_inside(m->debug_str, p->file) ||
+               is_inside(m->debug_line_str, p->file));
     }
 }
 
