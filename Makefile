@@ -8,8 +8,10 @@ COMPILER := $(call folders,compiler)
 LAYERS  := $(COMPILER) $(call folders,kernel)
 LINUX   := $(LAYERS) port/x64 port/linux
 METAL   := $(LAYERS) port/x64 port/metal
+# clang checks the locks (base/base.h), by attributes where gcc takes none.
+LOCKING := -Wthread-safety -Wno-gcc-compat
 WARN    := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
-           -Wmissing-prototypes -Werror
+           -Wmissing-prototypes -Werror $(if $(findstring clang,$(CC)),$(LOCKING))
 COMMON  := $(WARN) -I. -g -fwrapv -fno-strict-aliasing \
            -fno-delete-null-pointer-checks -mno-red-zone -MMD -MP
 HOST    := $(COMMON) -O2 -D_GNU_SOURCE -fno-omit-frame-pointer
@@ -95,7 +97,8 @@ lint: ## formatting, layers, lengths, clang-tidy
 analyze: ## gcc -fanalyzer; make/analyze.txt explains what it may say
 	@make/analyze.sh
 
-# The command and the kernel by another compiler; its warnings are errors.
+# The command and the kernel by another compiler, which checks their locks, too;
+# its warnings are errors.
 .PHONY: clang
 clang: ## build with clang, into out/clang
 	@$(MAKE) --no-print-directory CC=clang OUT=$(OUT)/clang $(OUT)/clang/nebulet $(OUT)/clang/nebulet.elf

@@ -35,6 +35,22 @@ typedef int64_t i64;
 #define CONTAINER(ptr, type, member) \
     ((type *)((u8 *)(ptr)-offsetof(type, member)))
 
+// Which lock guards what, checked by clang -Wthread-safety (make clang).  In C
+// it cannot name a lock beside a member: MEMBER_GUARDED_BY is for people.
+#if defined(__clang__)
+#define LOCK_ATTRIBUTE(a) __attribute__((a))
+#else
+#define LOCK_ATTRIBUTE(a)
+#endif
+#define CAPABILITY(name) LOCK_ATTRIBUTE(capability(name))
+#define GUARDED_BY(l)    LOCK_ATTRIBUTE(guarded_by(l))
+#define MEMBER_GUARDED_BY(l)
+#define REQUIRES(l) LOCK_ATTRIBUTE(requires_capability(l))
+#define ACQUIRE(l)  LOCK_ATTRIBUTE(acquire_capability(l))
+#define RELEASE(l)  LOCK_ATTRIBUTE(release_capability(l))
+// What it does with locks clang cannot follow, or nobody else is there yet.
+#define LOCKS_BY_HAND LOCK_ATTRIBUTE(no_thread_safety_analysis)
+
 void *memcpy(void *restrict to, const void *restrict from, size_t size);
 void *memmove(void *to, const void *from, size_t size);
 void *memset(void *to, int byte, size_t size);

@@ -34,11 +34,11 @@ static struct turn {
 } turns[TURNS];
 
 // What a thread asked for and, being killed, did not take.
+static struct lock input_lock = LOCK_INIT(INPUT);
 static struct {
-    struct lock lock;
     u8 bytes[INPUT_SIZE];
     u32 at, end;
-} input = {.lock = LOCK_INIT(INPUT)};
+} input GUARDED_BY(input_lock);
 
 void
 console_init(void)
@@ -235,11 +235,11 @@ take_piece(u8 *to, u64 size)
 {
     u8 piece[BOUNCE];
 
-    lock(&input.lock);
+    lock(&input_lock);
     u64 count = MIN(MIN(size, (u64)input.end - input.at), BOUNCE);
     memcpy(piece, input.bytes + input.at, count);
     input.at += (u32)count;
-    unlock(&input.lock);
+    unlock(&input_lock);
     memcpy(to, piece, count);
     return count;
 }
@@ -251,22 +251,22 @@ refill(u64 size)
     status_t status = OK;
     u64 count = 0;
 
-    lock(&input.lock);
+    lock(&input_lock);
     if (input.at == input.end) {
         status = port_read(input.bytes, MIN(size, INPUT_SIZE), &count);
         input.at = 0;
         input.end = (u32)count;
     }
-    unlock(&input.lock);
+    unlock(&input_lock);
     return status;
 }
 
 static status_t
 look(bool now, struct port_input *out)
 {
-    lock(&input.lock);
+    lock(&input_lock);
     u64 ready = input.end - input.at;
-    unlock(&input.lock);
+    unlock(&input_lock);
     *out = (struct port_input){.ready = ready};
     return ready > 0 ? OK : port_look(now, out);
 }

@@ -27,7 +27,7 @@ slot_at(struct handle_table *t, u32 index)
 
 // The slot of a live handle or NULL; t->lock is held.
 static struct handle_slot *
-find(struct handle_table *t, handle_t h)
+find(struct handle_table *t, handle_t h) REQUIRES(t->lock)
 {
     u32 index = (h & INDEX_MASK) - 1;
 
@@ -49,7 +49,7 @@ pop(struct handle_table *t, u32 *list)
 
 // A free slot's index; t->lock is held.
 static status_t
-take_slot(struct handle_table *t, u32 *out)
+take_slot(struct handle_table *t, u32 *out) REQUIRES(t->lock)
 {
     u32 chunk = t->slots / HANDLE_CHUNK;
 

@@ -38,12 +38,12 @@ struct slab {
     u32 at, committed; // bytes that were cut, that have memory
 };
 
+static struct lock heap_lock = LOCK_INIT(HEAP);
 static struct {
-    struct lock lock;
     struct list with_room[CLASSES]; // slabs, once `ready`
     bool ready;
     u64 in_use, held; // bytes, atomic
-} heap = {.lock = LOCK_INIT(HEAP)};
+} heap GUARDED_BY(heap_lock);
 
 _Static_assert(sizeof(struct header) == ALIGN, "blocks stay aligned");
 _Static_assert(SMALL_MAX <= SLAB - SLAB_STEP, "every slab has a block");
@@ -104,9 +104,9 @@ slab_free(struct slab *s)
     port_release(s, SLAB);
 }
 
-// A block that was never used; NULL: no memory.  heap.lock is held.
+// A block that was never used; NULL: no memory.  heap_lock is held.
 static struct free_block *
-slab_cut(struct slab *s, u32 size)
+slab_cut(struct slab *s, u32 size) REQUIRES(heap_lock)
 {
     u32 more = s->at + size > s->committed ?
                    (u32)ALIGN_UP(s->at + size - s->committed, SLAB_STEP) :
@@ -126,9 +126,9 @@ slab_is_full(const struct slab *s, u32 size)
     return s->free == NULL && s->at + size > SLAB;
 }
 
-// A block of s, if it has one or gets memory.  heap.lock is held.
+// A block of s, if it has one or gets memory.  heap_lock is held.
 static struct header *
-slab_take(struct slab *s, u32 size)
+slab_take(struct slab *s, u32 size) REQUIRES(heap_lock)
 {
     struct free_block *block = s->free;
 
@@ -162,9 +162,9 @@ slab_reset(struct slab *s)
 // --- small blocks ------------------------------------------------------------
 
 // From any slab of the class, the ones at the front first, so that the others
-// become empty.  heap.lock is held.
+// become empty.  heap_lock is held.
 static struct header *
-take_small(u32 class, u32 size)
+take_small(u32 class, u32 size) REQUIRES(heap_lock)
 {
     struct list *slabs = &heap.with_room[class];
     struct header *header = NULL;
@@ -178,15 +178,15 @@ take_small(u32 class, u32 size)
     return header;
 }
 
-// heap.lock is held.
+// heap_lock is held.
 static void
-add_slab(struct slab *s)
+add_slab(struct slab *s) REQUIRES(heap_lock)
 {
     list_append(&heap.with_room[s->class], &s->link);
 }
 
 static void
-make_ready(void)
+make_ready(void) REQUIRES(heap_lock)
 {
     for (u32 class = 0; class < CLASSES && !heap.ready; class ++)
         list_init(&heap.with_room[class]);
@@ -199,17 +199,17 @@ alloc_small(u32 class)
     u32 size = (u32)class_size(class);
     struct slab *fresh = NULL;
 
-    lock(&heap.lock);
+    lock(&heap_lock);
     make_ready();
     struct header *header = take_small(class, size);
-    unlock(&heap.lock);
+    unlock(&heap_lock);
     if (header == NULL)
         fresh = slab_new(class);
     if (fresh != NULL) {
-        lock(&heap.lock);
+        lock(&heap_lock);
         header = slab_take(fresh, size);
         add_slab(fresh);
-        unlock(&heap.lock);
+        unlock(&heap_lock);
     }
     if (header == NULL)
         return NULL;
@@ -226,7 +226,7 @@ free_small(struct header *header)
     u32 size = (u32)header->size, class = header->class;
 
     assert(class < CLASSES && class == s->class);
-    lock(&heap.lock);
+    lock(&heap_lock);
     struct list *slabs = &heap.with_room[class];
     if (slab_is_full(s, size))
         add_slab(s);
@@ -238,7 +238,7 @@ free_small(struct header *header)
     bool keep = !empty || (only && s->committed == SLAB_STEP);
     if (!keep)
         list_remove(&s->link);
-    unlock(&heap.lock);
+    unlock(&heap_lock);
     if (keep)
         return;
     if (!only) {
@@ -246,9 +246,9 @@ free_small(struct header *header)
         return;
     }
     slab_reset(s);
-    lock(&heap.lock);
+    lock(&heap_lock);
     add_slab(s);
-    unlock(&heap.lock);
+    unlock(&heap_lock);
 }
 
 // --- large blocks ------------------------------------------------------------
@@ -316,17 +316,18 @@ kernel_free(void *ptr)
 void
 heap_reclaim(void)
 {
-    for (u32 class = 0; class < CLASSES && heap.ready; class ++) {
-        struct list *slabs = &heap.with_room[class];
+    for (u32 class = 0; class < CLASSES; class ++) {
         struct slab *empty = NULL;
 
-        lock(&heap.lock);
+        lock(&heap_lock);
+        make_ready();
+        struct list *slabs = &heap.with_room[class];
         for (struct list *at = slabs->next; at != slabs; at = at->next)
             if (CONTAINER(at, struct slab, link)->used == 0)
                 empty = CONTAINER(at, struct slab, link);
         if (empty != NULL)
             list_remove(&empty->link);
-        unlock(&heap.lock);
+        unlock(&heap_lock);
         if (empty != NULL)
             slab_free(empty);
     }

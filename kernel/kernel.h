@@ -93,7 +93,7 @@ void wait_queue_init(struct wait_queue *q);
 // with it released.  OK: woken; ERR_TIMED_OUT; ERR_KILLED, at once when the
 // thread was killed before.
 MUST_USE status_t wait_queue_wait(struct wait_queue *q, u64 key, u64 deadline,
-                                  bool on);
+                                  bool on) RELEASE(q->lock);
 
 // Wait until `*flag`, which changes under q->lock with a wake, is `value`.  OK:
 // returns with q->lock held, `*on` for unlock_irq; else without.
@@ -102,10 +102,11 @@ MUST_USE status_t wait_queue_until(struct wait_queue *q, const bool *flag,
 
 // The same as wait_queue_wait for one who has to give something back: until
 // woken, also when the thread is killed.  Only for what is soon to come.
-void wait_queue_wait_always(struct wait_queue *q, u64 key, bool on);
+void wait_queue_wait_always(struct wait_queue *q, u64 key, bool on)
+    RELEASE(q->lock);
 
 // Wake at most `count` waiters with this key, oldest first; q->lock is held.
-u32 wait_queue_wake(struct wait_queue *q, u64 key, u32 count);
+u32 wait_queue_wake(struct wait_queue *q, u64 key, u32 count) REQUIRES(q->lock);
 
 // The same for any number of them, of those that wait now.  Takes q->lock by
 // itself, for some of them at a time.
@@ -172,11 +173,11 @@ enum { HANDLE_CHUNK = 256, HANDLE_CHUNKS = 256 };
 
 struct handle_table {
     struct lock lock;
-    struct handle_slot *chunks[HANDLE_CHUNKS];
-    u32 slots;  // made so far
-    u32 free;   // index of the first free slot + 1
-    u32 rested; // of those that have had all generations
-    u32 used;
+    struct handle_slot *chunks[HANDLE_CHUNKS] MEMBER_GUARDED_BY(lock);
+    u32 slots MEMBER_GUARDED_BY(lock);  // made so far
+    u32 free MEMBER_GUARDED_BY(lock);   // index of the first free slot + 1
+    u32 rested MEMBER_GUARDED_BY(lock); // that have had all generations
+    u32 used MEMBER_GUARDED_BY(lock);
 };
 
 void handle_table_init(struct handle_table *t); // of zeroed memory

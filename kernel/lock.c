@@ -77,7 +77,7 @@ lock_init(struct lock *l, enum lock_rank rank)
     *l = (struct lock){.rank = rank};
 }
 
-void
+void LOCKS_BY_HAND
 lock_irq_nested(struct lock *l)
 {
     note_taken(l);
@@ -86,7 +86,7 @@ lock_irq_nested(struct lock *l)
             __builtin_ia32_pause();
 }
 
-void
+void LOCKS_BY_HAND
 unlock_irq_nested(struct lock *l)
 {
     assert(l->held);
@@ -94,7 +94,7 @@ unlock_irq_nested(struct lock *l)
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
 }
 
-bool
+bool LOCKS_BY_HAND
 lock_irq(struct lock *l)
 {
     bool on = port_interrupts_off();
@@ -103,7 +103,7 @@ lock_irq(struct lock *l)
     return on;
 }
 
-void
+void LOCKS_BY_HAND
 unlock_irq(struct lock *l, bool on)
 {
     unlock_irq_nested(l);

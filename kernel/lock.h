@@ -21,7 +21,7 @@ enum lock_rank {
 // A spin lock: for a few instructions, never over a wait.  Taken with
 // preemption off (lock) or, where interrupts take it too, with interrupts off
 // (lock_irq).
-struct lock {
+struct CAPABILITY("lock") lock {
     u32 held;
     u32 rank; // enum lock_rank
 };
@@ -35,15 +35,16 @@ void lock_init(struct lock *l, enum lock_rank rank);
 
 void preempt_disable(void);
 void preempt_enable(void);
-void lock(struct lock *l);
-void unlock(struct lock *l);
-MUST_USE bool lock_irq(struct lock *l); // whether interrupts were on
-void unlock_irq(struct lock *l, bool on);
+void lock(struct lock *l) ACQUIRE(*l);
+void unlock(struct lock *l) RELEASE(*l);
+// Whether interrupts were on.
+MUST_USE bool lock_irq(struct lock *l) ACQUIRE(*l);
+void unlock_irq(struct lock *l, bool on) RELEASE(*l);
 
 // The same where interrupts (or, for locks that they do not take, preemption)
 // are off already, and stay so.
-void lock_irq_nested(struct lock *l);
-void unlock_irq_nested(struct lock *l);
+void lock_irq_nested(struct lock *l) ACQUIRE(*l);
+void unlock_irq_nested(struct lock *l) RELEASE(*l);
 
 // For a panic: whoever had it has it no more.
 void lock_break(struct lock *l);
@@ -62,18 +63,21 @@ MUST_USE bool lock_order_allows(u64 held, enum lock_rank rank);
 void lock_order_check(u64 held, u32 rank, bool spin);
 
 struct wait_queue {
-    struct lock lock;    // taken with interrupts off
-    struct list waiters; // in the order they came
-    u64 turns;           // that were ever taken
+    struct lock lock; // taken with interrupts off
+    // In the order they came.
+    struct list waiters MEMBER_GUARDED_BY(lock);
+    u64 turns MEMBER_GUARDED_BY(lock); // that were ever taken
 };
 
 // A sleeping lock: for work of any length.  Those who want it are served in
 // turn; none may hold a spin lock.
 struct mutex {
-    struct wait_queue queue; // its lock guards the rest
-    struct thread *owner;    // NULL: free or passed
-    bool passed;             // to one that was woken and has not run yet
-    u32 rank;                // enum lock_rank
+    struct wait_queue queue;
+    u32 rank; // enum lock_rank
+    // NULL: free or passed.
+    struct thread *owner MEMBER_GUARDED_BY(queue.lock);
+    // To one that was woken and has not run yet.
+    bool passed MEMBER_GUARDED_BY(queue.lock);
 };
 
 void mutex_init(struct mutex *m, enum lock_rank rank);

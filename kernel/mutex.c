@@ -17,7 +17,7 @@ mutex_init(struct mutex *m, enum lock_rank rank)
 
 // m->queue.lock is held; returns with it held.
 static status_t
-wait_turn(struct mutex *m, bool always, bool *on)
+wait_turn(struct mutex *m, bool always, bool *on) REQUIRES(m->queue.lock)
 {
     status_t status = OK;
 

@@ -24,14 +24,14 @@ preempt_enable(void)
     }
 }
 
-void
+void LOCKS_BY_HAND
 lock(struct lock *l)
 {
     preempt_disable();
     lock_irq_nested(l);
 }
 
-void
+void LOCKS_BY_HAND
 unlock(struct lock *l)
 {
     unlock_irq_nested(l);

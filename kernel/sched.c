@@ -99,7 +99,7 @@ start_slice(struct run_queue *q)
 }
 
 // The second half of a switch, on the stack of the thread that continues.
-static void
+static void LOCKS_BY_HAND
 after_switch(void)
 {
     struct run_queue *q = this_queue();
@@ -113,7 +113,9 @@ after_switch(void)
 }
 
 // Continue with the next ready thread; releases q->lock.
-static void
+static void switch_next(struct run_queue *q) RELEASE(q->lock);
+
+static void LOCKS_BY_HAND
 switch_next(struct run_queue *q)
 {
     struct thread *from = q->current, *to = take_ready(q);
@@ -179,7 +181,7 @@ sched_block(void)
 }
 
 // The CPU of t, locked; it cannot change until the lock is released.
-static struct run_queue *
+static struct run_queue *LOCKS_BY_HAND
 lock_queue_of(struct thread *t)
 {
     for (;;) {
@@ -203,7 +205,7 @@ nudge(struct run_queue *q)
         port_poke((u32)(q - run_queues));
 }
 
-void
+void LOCKS_BY_HAND
 sched_wake(struct thread *t)
 {
     struct run_queue *q = lock_queue_of(t);
@@ -232,7 +234,7 @@ sched_start(struct thread *t)
     unlock_irq(&q->lock, on);
 }
 
-void
+void LOCKS_BY_HAND
 sched_poke(struct thread *t)
 {
     bool on = port_interrupts_off();

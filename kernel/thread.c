@@ -9,11 +9,11 @@
 
 enum { POOL_MAX = 64 };
 
+static struct lock pool_lock = LOCK_INIT(STACKS);
 static struct {
-    struct lock lock;
     u8 *stacks[POOL_MAX];
     u32 count;
-} pool = {.lock = LOCK_INIT(STACKS)};
+} pool GUARDED_BY(pool_lock);
 
 // --- the running thread ------------------------------------------------------
 
@@ -83,11 +83,11 @@ stack_free(u8 *stack)
     if (note->low < first)
         port_decommit(note->low, (u64)(first - note->low));
     note->low = first;
-    lock(&pool.lock);
+    lock(&pool_lock);
     bool keep = pool.count < POOL_MAX;
     if (keep)
         pool.stacks[pool.count++] = stack;
-    unlock(&pool.lock);
+    unlock(&pool_lock);
     if (!keep)
         port_release(stack, STACK_SIZE);
 }
@@ -97,10 +97,10 @@ stack_from_pool(void)
 {
     u8 *stack = NULL;
 
-    lock(&pool.lock);
+    lock(&pool_lock);
     if (pool.count > 0)
         stack = pool.stacks[--pool.count];
-    unlock(&pool.lock);
+    unlock(&pool_lock);
     return stack;
 }
 
@@ -278,7 +278,7 @@ thread_release(struct thread *t)
     object_release(&t->object);
 }
 
-status_t
+status_t LOCKS_BY_HAND
 thread_join(struct thread *t, u64 deadline)
 {
     bool on;

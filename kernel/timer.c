@@ -14,7 +14,7 @@ static struct timer_heap {
 
 // heap->lock is held.
 static void
-set_root(struct timer_heap *heap, struct timer *root)
+set_root(struct timer_heap *heap, struct timer *root) REQUIRES(heap->lock)
 {
     u64 next = root != NULL ? root->deadline : UINT64_MAX;
 
@@ -70,7 +70,7 @@ merge_chain(struct timer *first)
 
 // heap->lock is held.
 static void
-take_out(struct timer_heap *heap, struct timer *t)
+take_out(struct timer_heap *heap, struct timer *t) REQUIRES(heap->lock)
 {
     if (heap->root == t) {
         set_root(heap, merge_chain(t->child));

@@ -66,6 +66,7 @@ waiter_kill(struct waiter *w)
 // Wait until the outcome is another one than `waiting`.
 static status_t
 wait_as(enum wake waiting, struct wait_queue *q, u64 key, u64 deadline, bool on)
+    RELEASE(q->lock)
 {
     struct thread *t = thread_current();
     struct waiter *w = &t->waiter;
@@ -108,7 +109,7 @@ wait_queue_wait_always(struct wait_queue *q, u64 key, bool on)
     assert(status == OK);
 }
 
-status_t
+status_t LOCKS_BY_HAND
 wait_queue_until(struct wait_queue *q, const bool *flag, bool value,
                  u64 deadline, bool *on)
 {
@@ -129,6 +130,7 @@ wake_until(struct wait_queue *q, u64 key, u32 count, u64 last)
     struct list *item = q->waiters.next;
     u32 woken = 0;
 
+    assert_held(&q->lock);
     while (item != &q->waiters && woken < count) {
         struct waiter *w = CONTAINER(item, struct waiter, link);
         item = item->next;

@@ -78,11 +78,11 @@ struct scratch {
     struct arena text, temp;
 };
 
+static struct lock spare_lock = LOCK_INIT(SCRATCH);
 static struct {
-    struct lock lock;
     bool kept;
     struct scratch scratch;
-} spare = {.lock = LOCK_INIT(SCRATCH)};
+} spare GUARDED_BY(spare_lock);
 
 static void
 scratch_free(struct scratch *s)
@@ -97,12 +97,12 @@ scratch_new(struct scratch *s, u64 module_size)
 {
     u64 text = 64 * module_size + 16 * MIB, temp = 1024 * module_size + GIB;
 
-    lock(&spare.lock);
+    lock(&spare_lock);
     bool found = spare.kept;
     if (found)
         *s = spare.scratch;
     spare.kept = false;
-    unlock(&spare.lock);
+    unlock(&spare_lock);
     if (found && s->text.reserved >= text && s->temp.reserved >= temp)
         return true;
     if (found)
@@ -121,13 +121,13 @@ scratch_done(struct scratch *s)
     arena_reset(&s->temp, 0);
     arena_trim(&s->text, SCRATCH_KEEP);
     arena_trim(&s->temp, SCRATCH_KEEP);
-    lock(&spare.lock);
+    lock(&spare_lock);
     bool keep = !spare.kept;
     if (keep) {
         spare.scratch = *s;
         spare.kept = true;
     }
-    unlock(&spare.lock);
+    unlock(&spare_lock);
     if (!keep)
         scratch_free(s);
 }
@@ -135,11 +135,11 @@ scratch_done(struct scratch *s)
 void
 scratch_reclaim(void)
 {
-    lock(&spare.lock);
+    lock(&spare_lock);
     bool kept = spare.kept;
     struct scratch s = spare.scratch;
     spare.kept = false;
-    unlock(&spare.lock);
+    unlock(&spare_lock);
     if (kept)
         scratch_free(&s);
 }

@@ -165,7 +165,7 @@ give_room_back(struct live_table *t)
 
 // --- growing -----------------------------------------------------------------
 
-static status_t
+static status_t LOCKS_BY_HAND
 start_growing(struct live_table *t)
 {
     bool on;

@@ -47,17 +47,20 @@ struct chunk {
     u32 free;       // id or 0
 };
 
+static struct lock types_lock = LOCK_INIT(TYPES);
 static struct {
-    struct lock lock;
     struct group **buckets; // BUCKETS_MAX reserved
     u32 bucket_count, group_count;
-    struct canonical *ids; // IDS_MAX reserved
     struct chunk *chunks;
     u32 chunk_count;     // that have been opened
     struct list open;    // chunks with memory and free ids
     struct list bare;    // opened once, without memory now
     struct hash_key key; // random
-} types = {.lock = LOCK_INIT(TYPES)};
+} types GUARDED_BY(types_lock);
+
+// By id, IDS_MAX reserved.  Who has a reference to a type reads its row; who
+// has just taken an id writes it, and nobody else then.
+static struct canonical *type_rows;
 
 // --- writing a group as words ------------------------------------------------
 
@@ -151,7 +154,7 @@ write_group(const struct module *m, u32 first, u32 count, const u32 *ids)
     return g;
 }
 
-// --- the hash table: types.lock is held --------------------------------------
+// --- the hash table: types_lock is held --------------------------------------
 
 static u32
 bit_below(u32 n)
@@ -172,7 +175,7 @@ bucket_of(u64 hash, u32 n)
 // Link to the next group in the bucket, after `last` if that is one, that may
 // be equal to `like`; else to the end.
 static struct group **
-find_link(const struct group *like, struct group *last)
+find_link(const struct group *like, struct group *last) REQUIRES(types_lock)
 {
     struct group **at =
         last != NULL ?
@@ -189,7 +192,7 @@ find_link(const struct group *like, struct group *last)
 // One bucket more, which takes its part of another.  Groups stay in their
 // order: others may be walking along a bucket, a lock at a time.
 static void
-split_bucket(void)
+split_bucket(void) REQUIRES(types_lock)
 {
     u32 n = types.bucket_count;
     struct group **from = &types.buckets[n - bit_below(n)];
@@ -214,7 +217,7 @@ split_bucket(void)
 }
 
 static void
-merge_bucket(void)
+merge_bucket(void) REQUIRES(types_lock)
 {
     u32 n = types.bucket_count - 1;
     struct group **end = &types.buckets[n - bit_below(n)];
@@ -228,7 +231,7 @@ merge_bucket(void)
 }
 
 static void
-link_group(struct group *g, struct group **end)
+link_group(struct group *g, struct group **end) REQUIRES(types_lock)
 {
     *end = g;
     if (++types.group_count > types.bucket_count)
@@ -236,7 +239,7 @@ link_group(struct group *g, struct group **end)
 }
 
 static void
-unlink_group(struct group *g)
+unlink_group(struct group *g) REQUIRES(types_lock)
 {
     struct group **at = &types.buckets[bucket_of(g->hash, types.bucket_count)];
 
@@ -248,17 +251,17 @@ unlink_group(struct group *g)
         merge_bucket();
 }
 
-// --- ids: types.lock is held -------------------------------------------------
+// --- ids: types_lock is held -------------------------------------------------
 
 static struct canonical *
-chunk_ids(const struct chunk *c)
+chunk_ids(const struct chunk *c) REQUIRES(types_lock)
 {
-    return &types.ids[(c - types.chunks) * IDS_CHUNK];
+    return &type_rows[(c - types.chunks) * IDS_CHUNK];
 }
 
 // A chunk with a free id, or NULL.
 static struct chunk *
-open_chunk(void)
+open_chunk(void) REQUIRES(types_lock)
 {
     struct chunk *c;
 
@@ -283,7 +286,7 @@ open_chunk(void)
 }
 
 static u32
-take_id(void)
+take_id(void) REQUIRES(types_lock)
 {
     struct chunk *c = open_chunk();
 
@@ -291,7 +294,7 @@ take_id(void)
         return 0;
     u32 first = (u32)(c - types.chunks) * IDS_CHUNK, id = c->free;
     if (id != 0)
-        c->free = types.ids[id].super;
+        c->free = type_rows[id].super;
     else
         id = first + c->made++;
     c->used++;
@@ -301,11 +304,11 @@ take_id(void)
 }
 
 static void
-free_id(u32 id)
+free_id(u32 id) REQUIRES(types_lock)
 {
     struct chunk *c = &types.chunks[id / IDS_CHUNK];
 
-    types.ids[id] = (struct canonical){.super = c->free};
+    type_rows[id] = (struct canonical){.super = c->free};
     if (list_empty(&c->link))
         list_push(&types.open, &c->link);
     c->free = id;
@@ -322,10 +325,10 @@ static void
 free_ids(struct group *g, u32 count)
 {
     for (u32 i = 0; i < count;) {
-        lock(&types.lock);
+        lock(&types_lock);
         for (u32 end = MIN(count, i + IDS_SLICE); i < end; i++)
             free_id(g->ids[i]);
-        unlock(&types.lock);
+        unlock(&types_lock);
     }
 }
 
@@ -336,14 +339,14 @@ take_ids(struct group *g)
 
     while (i < g->count) {
         u32 id = 0;
-        lock(&types.lock);
+        lock(&types_lock);
         for (u32 end = MIN(g->count, i + IDS_SLICE); i < end; i++) {
             id = take_id();
             if (id == 0)
                 break;
             g->ids[i] = id;
         }
-        unlock(&types.lock);
+        unlock(&types_lock);
         if (id == 0 || thread_is_killed()) {
             free_ids(g, i);
             return id == 0 ? ERR_NO_MEMORY : ERR_KILLED;
@@ -364,7 +367,7 @@ set_supers(struct group *g)
         u32 super = t[1];
         if (super != NO_SUPER && (super & IN_GROUP) != 0)
             super = g->ids[super & ~(u32)IN_GROUP];
-        types.ids[g->ids[i]] = (struct canonical){g, super, t[0] & 0xff};
+        type_rows[g->ids[i]] = (struct canonical){g, super, t[0] & 0xff};
         at += 5 + t[2] + t[3] + 2 * t[4];
     }
 }
@@ -373,11 +376,11 @@ set_supers(struct group *g)
 static void
 drop_group(struct group *g, struct group **dead)
 {
-    lock(&types.lock);
+    lock(&types_lock);
     bool last = count_down(&g->references);
     if (last)
         unlink_group(g);
-    unlock(&types.lock);
+    unlock(&types_lock);
     if (last) {
         g->next = *dead;
         *dead = g;
@@ -395,7 +398,7 @@ release_group(struct group *g)
         g = dead;
         dead = g->next;
         for (u32 i = 0; i < g->outside_count; i++)
-            drop_group(types.ids[g->outside[i]].group, &dead);
+            drop_group(type_rows[g->outside[i]].group, &dead);
         free_ids(g, g->count);
         kernel_free(g);
     }
@@ -408,13 +411,13 @@ static struct group *
 look_up(struct group *g, struct group **last, bool insert)
 {
     for (;;) {
-        lock(&types.lock);
+        lock(&types_lock);
         struct group **at = find_link(g, *last), *found = *at;
         if (found != NULL)
             count_up(&found->references);
         else if (insert)
             link_group(g, at);
-        unlock(&types.lock);
+        unlock(&types_lock);
         if (found == NULL)
             return insert ? g : NULL;
         if (memcmp(found->words, g->words, g->word_count * sizeof(u32)) == 0)
@@ -435,13 +438,13 @@ add_group(struct group *g, struct group **last, struct group **out)
         return status;
     set_supers(g);
     for (u32 i = 0; i < g->outside_count; i++)
-        count_up(&types.ids[g->outside[i]].group->references);
+        count_up(&type_rows[g->outside[i]].group->references);
     g->references = 1;
     *out = look_up(g, last, true);
     if (*out == g)
         return OK;
     for (u32 i = 0; i < g->outside_count; i++)
-        release_group(types.ids[g->outside[i]].group);
+        release_group(type_rows[g->outside[i]].group);
     free_ids(g, g->count);
     return OK;
 }
@@ -469,14 +472,14 @@ register_group(const struct module *m, u32 first, u32 count, u32 *ids)
 
 // --- for the others ----------------------------------------------------------
 
-void
+void LOCKS_BY_HAND
 types_init(void)
 {
     types.buckets =
         port_reserve(BUCKETS_MAX * sizeof(*types.buckets), PAGE_SIZE);
-    types.ids = port_reserve(IDS_MAX * sizeof(*types.ids), PAGE_SIZE);
+    type_rows = port_reserve(IDS_MAX * sizeof(*type_rows), PAGE_SIZE);
     types.chunks = kernel_alloc(CHUNKS * sizeof(*types.chunks));
-    if (types.buckets == NULL || types.ids == NULL || types.chunks == NULL ||
+    if (types.buckets == NULL || type_rows == NULL || types.chunks == NULL ||
         !port_commit(types.buckets, PAGE_SIZE))
         panic(__FILE__, __LINE__, "no memory for types");
     types.bucket_count = BUCKETS_STEP;
@@ -500,7 +503,7 @@ types_release(const u32 *ids, u32 count)
     u32 at = 0;
 
     while (at < count) {
-        struct group *g = types.ids[ids[at]].group;
+        struct group *g = type_rows[ids[at]].group;
         at += g->count;
         release_group(g);
     }
@@ -528,19 +531,19 @@ types_register(const struct module *m, u32 *ids)
 u32 *
 types_references(u32 id)
 {
-    return &types.ids[id].group->references;
+    return &type_rows[id].group->references;
 }
 
 enum type_kind
 types_kind(u32 id)
 {
-    return (enum type_kind)types.ids[id].kind;
+    return (enum type_kind)type_rows[id].kind;
 }
 
 bool
 types_is_subtype(u32 sub, u32 super)
 {
     while (sub != super && sub != NO_SUPER)
-        sub = types.ids[sub].super;
+        sub = type_rows[sub].super;
     return sub == super;
 }

@@ -12,10 +12,10 @@ struct host_type {
     u32 id;
 };
 
+static struct lock hosts_lock = LOCK_INIT(HOSTS);
 static struct {
-    struct lock lock;
     struct host_type *first;
-} hosts = {.lock = LOCK_INIT(HOSTS)};
+} hosts GUARDED_BY(hosts_lock);
 
 enum { HOST_VALUES = 32 };
 
@@ -45,7 +45,7 @@ intern_host(const char *sig)
 }
 
 static struct host_type *
-find_host(const char *sig)
+find_host(const char *sig) REQUIRES(hosts_lock)
 {
     struct host_type *h = hosts.first;
 
@@ -58,9 +58,9 @@ find_host(const char *sig)
 u32
 types_host(const char *sig)
 {
-    lock(&hosts.lock);
+    lock(&hosts_lock);
     struct host_type *known = find_host(sig);
-    unlock(&hosts.lock);
+    unlock(&hosts_lock);
     if (known != NULL)
         return known->id;
 
@@ -71,13 +71,13 @@ types_host(const char *sig)
         return 0;
     }
     *h = (struct host_type){.sig = sig, .id = id};
-    lock(&hosts.lock);
+    lock(&hosts_lock);
     known = find_host(sig);
     if (known == NULL) {
         h->next = hosts.first;
         hosts.first = h;
     }
-    unlock(&hosts.lock);
+    unlock(&hosts_lock);
     if (known != NULL) { // by somebody else, meanwhile
         types_release(&id, 1);
         kernel_free(h);

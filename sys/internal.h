@@ -19,11 +19,12 @@ struct process {
     struct store *store;
 
     struct lock lock;
-    struct list threads; // struct program_thread
-    u32 last_thread_id;
-    u64 thread_ids[THREAD_IDS / 64]; // bits of ids in use, modulo THREAD_IDS
-    bool ending;                     // set once
-    u32 exit_status;                 // of the first that ended it
+    struct list threads MEMBER_GUARDED_BY(lock); // struct program_thread
+    u32 last_thread_id MEMBER_GUARDED_BY(lock);
+    // Bits of ids in use, modulo THREAD_IDS.
+    u64 thread_ids[THREAD_IDS / 64] MEMBER_GUARDED_BY(lock);
+    bool ending;     // set once
+    u32 exit_status; // of the first that ended it
 
     bool ended; // under done.lock: no thread is left
     struct wait_queue done;

@@ -110,7 +110,7 @@ process_personality(struct process *p)
 // live differ modulo THREAD_IDS, which are more than LIMIT_THREADS, so that a
 // bit says whether one is free; p->lock is held.
 static u32
-take_thread_id(struct process *p)
+take_thread_id(struct process *p) REQUIRES(p->lock)
 {
     u64 *word, bit;
 
@@ -247,7 +247,7 @@ process_exit(u32 exit_status)
     thread_exit();
 }
 
-status_t
+status_t LOCKS_BY_HAND
 process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
 {
     bool on;

@@ -146,6 +146,12 @@ unlock(struct lock *l)
     l->held = 0;
 }
 
+bool
+lock_held(const struct lock *l)
+{
+    return l->held != 0;
+}
+
 void
 mutex_init(struct mutex *m, enum lock_rank rank)
 {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGES = 2, SIZE = PAGES * 65536, CODE_MAX = 48, PLACES_MAX = 64 };
+enum { PAGES = 2, SIZE = PAGES * 65536, CODE_MAX = 48, WAYS_MAX = 64 };
 
 static u32
 rotate_left(u32 n, u32 count)

@@ -25,11 +25,11 @@ rights_of_type(u8 type)
 
 // w->lock is held.
 static u32
-free_descriptor(const struct wasi *w)
+free_descriptor(const struct wasi *w) REQUIRES(w->lock)
 {
     u32 at = 0;
 
-    assert(w->lock.held);
+    assert_held(&w->lock);
     while (at < FILES_MAX && w->files[at] != NULL)
         at++;
     return at;
@@ -71,7 +71,7 @@ file_install(struct wasi *w, const struct file *init, u32 *fd)
 errno_t
 file_find(struct wasi *w, u32 fd, u64 rights, struct file **out)
 {
-    assert(w->lock.held);
+    assert_held(&w->lock);
     if (fd >= FILES_MAX)
         return WASI_BADF;
     fd = (u32)index_masked(fd, FILES_MAX);

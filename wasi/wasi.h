@@ -214,7 +214,7 @@ struct file {
     // Held over a whole read or write at the offset, so that they are atomic to
     // each other (not for streams, which have none).
     struct mutex lock;
-    u64 offset;            // under `lock`
+    u64 offset MEMBER_GUARDED_BY(lock);
     struct string preopen; // the name of a directory open from the start
 };
 
@@ -225,8 +225,9 @@ struct wasi {
 
     // The table of descriptors.  Not held over an operation on a node.
     struct lock lock;
-    struct list open; // every struct file, to free them at the end
-    struct file *files[FILES_MAX];
+    // Every struct file, to free them at the end.
+    struct list open MEMBER_GUARDED_BY(lock);
+    struct file *files[FILES_MAX] MEMBER_GUARDED_BY(lock);
 
     // One call on names at a time.
     struct mutex walking;
@@ -247,7 +248,7 @@ MUST_USE errno_t file_install(struct wasi *w, const struct file *init, u32 *fd);
 
 // The open file behind a descriptor that carries `rights`, under w->lock.
 MUST_USE errno_t file_find(struct wasi *w, u32 fd, u64 rights,
-                           struct file **out);
+                           struct file **out) REQUIRES(w->lock);
 
 // The same with a reference, for use without the lock.
 MUST_USE errno_t file_hold(struct wasi *w, u32 fd, u64 rights,

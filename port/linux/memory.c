@@ -48,13 +48,13 @@ static struct {
 
 static u64 commits_left = UINT64_MAX; // linux_fail_commits
 
+static struct lock account_lock = LOCK_INIT(FRAMES);
+
 // The one count of memory, in pages; used + promised <= limit.
 static struct {
     u64 *committed; // a bit for each page of the addresses
     u64 limit, used, promised;
-} account;
-
-static struct lock account_lock = LOCK_INIT(FRAMES);
+} account GUARDED_BY(account_lock);
 
 void
 linux_fail_commits(u64 after)
@@ -179,7 +179,7 @@ protect(void *ptr, u64 size, int protection)
 }
 
 static void
-note_committed(u64 page, u64 end)
+note_committed(u64 page, u64 end) REQUIRES(account_lock)
 {
     for (; page < end; page++)
         account.committed[page / 64] |= 1ull << page % 64;
@@ -188,7 +188,7 @@ note_committed(u64 page, u64 end)
 // Note that the pages are not committed; how many were.  Words of 64 at once,
 // where it can: most of a slot was never used.
 static u64
-note_decommitted(u64 page, u64 end)
+note_decommitted(u64 page, u64 end) REQUIRES(account_lock)
 {
     u64 gone = 0;
 
@@ -211,7 +211,7 @@ note_decommitted(u64 page, u64 end)
 }
 
 static u64
-uncommitted(u64 page, u64 end)
+uncommitted(u64 page, u64 end) REQUIRES(account_lock)
 {
     u64 count = 0;
 
@@ -372,7 +372,7 @@ port_memory_info(u64 *available, u64 *total)
     unlock_irq(&account_lock, on);
 }
 
-void
+void LOCKS_BY_HAND
 linux_memory_limit(u64 size)
 {
     account.limit = size / PAGE_SIZE;
@@ -433,7 +433,7 @@ reserve_slots(void)
 }
 
 // What there is, is what the host has; the kernel's count is of its own use.
-static void
+static void LOCKS_BY_HAND
 init_account(void)
 {
     struct sysinfo info;

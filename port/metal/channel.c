@@ -28,17 +28,20 @@ struct answer {
 };
 
 static struct lock channel_lock = LOCK_INIT(CHANNEL);
-static bool up;     // in use
-static bool failed; // the host or the device does not keep the rules
-static u32 streams; // bit set of those that the host has announced
-static struct answer greeting;
+static bool up; // in use
+// The host or the device does not keep the rules.
+static bool failed GUARDED_BY(channel_lock);
+// Bit set of those that the host has announced.
+static u32 streams GUARDED_BY(channel_lock);
+static struct answer greeting GUARDED_BY(channel_lock);
 static i64 start_ns; // of the user's command, on our clock
 
-static struct output outputs[PORT_STREAMS];
+static struct output outputs[PORT_STREAMS] GUARDED_BY(channel_lock);
 
 // Bit sets of streams: those that console_interrupt() is to name, and those
 // that the device had no room for.
-static u32 changed, refused;
+static u32 changed GUARDED_BY(channel_lock);
+static u32 refused GUARDED_BY(channel_lock);
 
 static struct {
     struct answer read;    // its answer is also the end, or an error
@@ -46,14 +49,14 @@ static struct {
     u32 read_size;
     u32 from, to;
     u8 bytes[CHANNEL_SIZE_MAX];
-} input;
+} input GUARDED_BY(channel_lock);
 
 // What arrives: a head, then its bytes.
 static struct {
     struct channel_head head;
     u32 head_size; // bytes of it that are here
     u32 left;      // bytes after it that are not
-} arriving;
+} arriving GUARDED_BY(channel_lock);
 
 // --- from the host -----------------------------------------------------------
 
@@ -64,7 +67,7 @@ answer(struct answer *a, const struct channel_head *h)
 }
 
 static bool
-take_stream(const struct channel_head *h)
+take_stream(const struct channel_head *h) REQUIRES(channel_lock)
 {
     if (h->stream == PORT_STDIN || h->stream >= PORT_STREAMS)
         return false;
@@ -75,7 +78,7 @@ take_stream(const struct channel_head *h)
 }
 
 static bool
-take_done(const struct channel_head *h)
+take_done(const struct channel_head *h) REQUIRES(channel_lock)
 {
     struct output *o = &outputs[h->stream % PORT_STREAMS];
 
@@ -91,7 +94,7 @@ take_done(const struct channel_head *h)
 
 // The bytes follow; the buffer is empty because we have asked.
 static bool
-take_data(const struct channel_head *h)
+take_data(const struct channel_head *h) REQUIRES(channel_lock)
 {
     if (input.read.question != ASKED || h->size > input.read_size ||
         h->status > 0)
@@ -108,7 +111,7 @@ take_data(const struct channel_head *h)
 }
 
 static bool
-take_state(const struct channel_head *h)
+take_state(const struct channel_head *h) REQUIRES(channel_lock)
 {
     struct answer *a = &input.look[h->now != 0];
 
@@ -120,7 +123,7 @@ take_state(const struct channel_head *h)
 }
 
 static bool
-take_hello(const struct channel_head *h)
+take_hello(const struct channel_head *h) REQUIRES(channel_lock)
 {
     start_ns = (i64)(port_monotonic_ns() - MIN(h->at, (u64)INT64_MAX));
     answer(&greeting, h);
@@ -129,7 +132,7 @@ take_hello(const struct channel_head *h)
 
 // False: that is not what the host may say.
 static bool
-take_head(const struct channel_head *h)
+take_head(const struct channel_head *h) REQUIRES(channel_lock)
 {
     switch (h->kind) {
     case CHANNEL_STREAM:
@@ -147,7 +150,7 @@ take_head(const struct channel_head *h)
 }
 
 static u64
-take(const u8 *bytes, u64 size)
+take(const u8 *bytes, u64 size) REQUIRES(channel_lock)
 {
     while (size > 0) {
         u32 room = sizeof(arriving.head) - arriving.head_size;
@@ -186,7 +189,7 @@ ask(struct answer *a, struct channel_head head)
 
 // Send what could not be sent yet.
 static void
-ask_wanted(void)
+ask_wanted(void) REQUIRES(channel_lock)
 {
     struct channel_head start = {.kind = CHANNEL_START};
     struct channel_head read = {.kind = CHANNEL_READ, .size = input.read_size};
@@ -201,7 +204,7 @@ ask_wanted(void)
 }
 
 static void
-want(struct answer *a)
+want(struct answer *a) REQUIRES(channel_lock)
 {
     if (a->question == NOT_ASKED)
         a->question = WANTED;
@@ -292,7 +295,7 @@ channel_settle(enum port_stream stream, u64 *lost)
 // --- input -------------------------------------------------------------------
 
 static void
-want_read(u64 size)
+want_read(u64 size) REQUIRES(channel_lock)
 {
     if (input.read.question == NOT_ASKED)
         input.read_size = (u32)MIN(size, (u64)CHANNEL_SIZE_MAX);
@@ -352,9 +355,9 @@ channel_look(bool now, struct port_input *out)
 bool
 channel_log(const void *bytes, u64 size)
 {
-    struct output *o = &outputs[PORT_LOG];
-    bool on = lock_irq(&channel_lock);
     u64 count = 0;
+    bool on = lock_irq(&channel_lock);
+    const struct output *o = &outputs[PORT_LOG];
 
     bool taken = o->sent - o->done + size <= CHANNEL_SIZE_MAX &&
                  put(PORT_LOG, bytes, size, &count) == OK;
@@ -375,7 +378,7 @@ channel_has_failed(void)
 }
 
 static bool
-is_settled(void)
+is_settled(void) REQUIRES(channel_lock)
 {
     u64 flight = 0;
 
@@ -386,7 +389,7 @@ is_settled(void)
 }
 
 static bool
-is_greeted(void)
+is_greeted(void) REQUIRES(channel_lock)
 {
     return greeting.known;
 }
@@ -395,20 +398,30 @@ is_greeted(void)
 static bool
 wait_until(bool (*what)(void))
 {
-    bool on = port_interrupts_off();
+    bool on = lock_irq(&channel_lock), broken = failed;
 
-    while (!failed && !what())
+    while (!broken && !what()) {
+        unlock_irq_nested(&channel_lock);
         port_idle();
-    port_interrupts_restore(on);
-    return !failed;
+        lock_irq_nested(&channel_lock);
+        broken = failed;
+    }
+    unlock_irq(&channel_lock, on);
+    return !broken;
 }
 
 bool
 channel_start(const struct boot_info *info)
 {
+    bool on = lock_irq(&channel_lock);
+
     greeting.question = WANTED;
-    up = vconsole_start(CHANNEL_PORT, info) && wait_until(is_greeted) &&
-         streams == (1u << PORT_STREAMS) - 1 - (1u << PORT_STDIN);
+    unlock_irq(&channel_lock, on);
+    if (!vconsole_start(CHANNEL_PORT, info) || !wait_until(is_greeted))
+        return false;
+    on = lock_irq(&channel_lock);
+    up = streams == (1u << PORT_STREAMS) - 1 - (1u << PORT_STDIN);
+    unlock_irq(&channel_lock, on);
     return up;
 }
 

@@ -15,12 +15,13 @@ enum {
 
 static struct lock frames_lock = LOCK_INIT(FRAMES);
 
-// Under the lock.
-static struct ranges uncarved;
-static u8 *state; // by frame: 1 + order at the head of a free block, else 0
-static struct list lists[ORDER_COUNT];
-static u64 free_frames, total_frames, end_frame;
-static u64 promised; // of the free ones
+static struct ranges uncarved GUARDED_BY(frames_lock);
+// By frame: 1 + order at the head of a free block, else 0.
+static u8 *state GUARDED_BY(frames_lock);
+static struct list lists[ORDER_COUNT] GUARDED_BY(frames_lock);
+static u64 free_frames GUARDED_BY(frames_lock);
+static u64 promised GUARDED_BY(frames_lock); // of the free ones
+static u64 total_frames, end_frame;          // known when it starts
 
 static u64
 frame_of(const struct list *block)
@@ -35,14 +36,14 @@ block_of(u64 frame)
 }
 
 static void
-push_block(u64 frame, u32 order)
+push_block(u64 frame, u32 order) REQUIRES(frames_lock)
 {
     state[frame] = (u8)(1 + order);
     list_push(&lists[order], block_of(frame));
 }
 
 static void
-take_block(u64 frame)
+take_block(u64 frame) REQUIRES(frames_lock)
 {
     state[frame] = 0;
     list_remove(block_of(frame));
@@ -50,7 +51,7 @@ take_block(u64 frame)
 
 // Buddies are always within one block of 2 MiB, whose state is known.
 static void
-release(u64 frame, u32 order)
+release(u64 frame, u32 order) REQUIRES(frames_lock)
 {
     assert(state[frame] == 0);
     free_frames += 1ull << order;
@@ -69,7 +70,7 @@ release(u64 frame, u32 order)
 // Move the free part of one 2 MiB block from `uncarved` to the lists, from
 // low to high addresses: the boot code's tables map only the low ones.
 static bool
-carve(void)
+carve(void) REQUIRES(frames_lock)
 {
     struct range *next;
     u64 start, end;
@@ -96,7 +97,7 @@ carve(void)
 }
 
 static u64
-take(u32 order)
+take(u32 order) REQUIRES(frames_lock)
 {
     u32 have = order;
     u64 frame;
@@ -222,7 +223,7 @@ frames_end(void)
 
 // The state array goes at the first place with room, which the tables of the
 // boot code must already map.
-static void
+static void LOCKS_BY_HAND
 place_state(struct ranges *free)
 {
     u64 size = ALIGN_UP(ALIGN_UP(end_frame, FRAMES_2M), PAGE_SIZE);
@@ -241,7 +242,7 @@ place_state(struct ranges *free)
 
 // Blocks that are not free as a whole are cleared here, the others when they
 // are carved.
-static void
+static void LOCKS_BY_HAND
 clear_edges(const struct range *r)
 {
     u64 first = r->start / PAGE_SIZE & ~(u64)(FRAMES_2M - 1);
@@ -251,7 +252,7 @@ clear_edges(const struct range *r)
     memset(state + last, 0, FRAMES_2M);
 }
 
-void
+void LOCKS_BY_HAND
 frames_init(struct ranges *free)
 {
     assert(free->count > 0);

@@ -48,7 +48,7 @@ count_sealed(entry_t *entry, u32 change)
 // Frames of one page of this level can no longer be written through the direct
 // map, once the TLB was flushed.  False: no memory.
 static bool
-direct_seal(u64 frame, u32 level)
+direct_seal(u64 frame, u32 level) REQUIRES(tables_lock)
 {
     u64 address = DIRECT_BASE + frame;
     u32 at = LEVEL_2M;
@@ -94,7 +94,7 @@ direct_restore(u64 frame, u32 level, struct chain *chain)
 // Take the write permission from the page at `at`, and from its alias.  *size:
 // of the page.
 static bool
-seal_page(u64 at, u64 end, u64 *size)
+seal_page(u64 at, u64 end, u64 *size) REQUIRES(tables_lock)
 {
     u32 level = LEVEL_PAGE;
     entry_t *entry = find_entry(at, &level);

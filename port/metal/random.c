@@ -8,7 +8,7 @@
 enum { WORDS = 16, KEY_WORDS = 8, ROUNDS = 20, JITTER_READS = 512 };
 
 static struct lock key_lock = LOCK_INIT(RANDOM);
-static u32 key[KEY_WORDS]; // under the lock
+static u32 key[KEY_WORDS] GUARDED_BY(key_lock);
 
 static u32
 rotate(u32 word, u32 by)

@@ -41,15 +41,15 @@ static bool has_com1, has_com2, has_debug_port;
 
 static struct lock input_lock = LOCK_INIT(RECEIVED);
 
-// Under input_lock.
-static u8 ring[RING_SIZE];
-static u32 ring_from, ring_to; // count up forever
-static bool ended;             // no more input, ever
-static bool in_line;           // not at the start of a line
-static bool receiver_stopped;  // the ring was full
+static u8 ring[RING_SIZE] GUARDED_BY(input_lock);
+static u32 ring_from GUARDED_BY(input_lock); // counts up forever
+static u32 ring_to GUARDED_BY(input_lock);   // so does this
+static bool ended GUARDED_BY(input_lock);    // no more input, ever
+static bool in_line GUARDED_BY(input_lock);  // not at the start of a line
+static bool receiver_stopped GUARDED_BY(input_lock); // the ring was full
 
 static bool
-ring_full(void)
+ring_full(void) REQUIRES(input_lock)
 {
     return ring_to - ring_from == RING_SIZE;
 }
@@ -157,7 +157,7 @@ serial_end(u8 status)
 // Move what the port has received to the ring; stop listening when that is
 // full.
 static void
-receive(void)
+receive(void) REQUIRES(input_lock)
 {
     while (in8(COM1 + UART_LINE_STATUS) & STATUS_RECEIVED) {
         if (ring_full()) {
@@ -181,7 +181,7 @@ serial_interrupt(void)
 
 // Whether the next byte is data; notices the end.
 static bool
-has_byte(void)
+has_byte(void) REQUIRES(input_lock)
 {
     if (!ended && !in_line && ring_from != ring_to &&
         ring[ring_from % RING_SIZE] == CONTROL_D)
@@ -226,7 +226,7 @@ serial_look(bool now, struct port_input *out)
 
 // --- start -------------------------------------------------------------------
 
-void
+void LOCKS_BY_HAND
 serial_init(void)
 {
     has_com1 = port_init(COM1);
@@ -234,7 +234,7 @@ serial_init(void)
     has_debug_port = in8(DEBUG_PORT) == DEBUG_PORT;
 }
 
-void
+void LOCKS_BY_HAND
 serial_start(void)
 {
     ended = !has_com1;

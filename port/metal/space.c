@@ -34,6 +34,7 @@ find_entry(u64 address, u32 *level)
 {
     entry_t *table = tables_top;
 
+    assert_held(&tables_lock);
     for (u32 at = LEVEL_TOP;; at--) {
         entry_t *entry = &table[level_index(address, at)];
 
@@ -48,6 +49,7 @@ find_entry(u64 address, u32 *level)
 // As find_entry, making the tables on the way.  NULL: no memory.
 static entry_t *
 make_entry(u64 address, u32 *level, struct port_promise *p)
+    REQUIRES(tables_lock)
 {
     u32 want = *level;
 
@@ -128,6 +130,7 @@ all_empty(const entry_t *entry, u32 count)
 // The tables' lock is held.
 static enum outcome
 enter(u64 at, u32 order, u64 frame, struct port_promise *p)
+    REQUIRES(tables_lock)
 {
     u32 level = level_of(order);
     entry_t *entry = make_entry(at, &level, p);
@@ -143,7 +146,7 @@ enter(u64 at, u32 order, u64 frame, struct port_promise *p)
 }
 
 static bool
-is_empty(u64 at, u32 order)
+is_empty(u64 at, u32 order) REQUIRES(tables_lock)
 {
     u32 level = level_of(order);
     entry_t *entry = find_entry(at, &level);
@@ -154,7 +157,7 @@ is_empty(u64 at, u32 order)
 // Take frames, clear and enter them.  Under one lock, so that whoever finds the
 // block empty also finds its frames in the promise.  2 MiB take too long to
 // clear for that: they are never of a promise, and cleared without the lock.
-static enum outcome
+static enum outcome LOCKS_BY_HAND
 commit_block(u64 at, u32 order, struct port_promise *p)
 {
     bool on = lock_irq(&tables_lock);
@@ -280,7 +283,7 @@ split_2m(entry_t *entry, u64 unused)
 
 // Empty an entry that maps a page of this level.
 static void
-unlink(entry_t *entry, u32 level, struct chain *chain)
+unlink(entry_t *entry, u32 level, struct chain *chain) REQUIRES(tables_lock)
 {
     u64 frame = *entry & ENTRY_ADDR;
 
@@ -294,6 +297,7 @@ unlink(entry_t *entry, u32 level, struct chain *chain)
 // if [from, end) covers all of it.
 static void
 unmap_in_table(entry_t *entry, u64 from, u64 at, u64 end, struct chain *chain)
+    REQUIRES(tables_lock)
 {
     entry_t *table = table_of(*entry);
     u64 base = at & ~(SIZE_2M - 1);
@@ -312,7 +316,7 @@ unmap_in_table(entry_t *entry, u64 from, u64 at, u64 end, struct chain *chain)
 // Unlink what [at, end) has in the 2 MiB at `at`, or more if there is nothing;
 // returns where to go on.
 static u64
-unmap_step(u64 from, u64 at, u64 end, struct chain *chain)
+unmap_step(u64 from, u64 at, u64 end, struct chain *chain) REQUIRES(tables_lock)
 {
     u32 level = LEVEL_2M;
     entry_t *entry = find_entry(at, &level);
@@ -335,7 +339,7 @@ unmap_step(u64 from, u64 at, u64 end, struct chain *chain)
 // The page directory of the GiB that ends at `at` is empty now if [from, at)
 // covers it.
 static void
-unmap_directory(u64 from, u64 at, struct chain *chain)
+unmap_directory(u64 from, u64 at, struct chain *chain) REQUIRES(tables_lock)
 {
     u32 level = LEVEL_1G;
     u64 base = at - level_size(LEVEL_1G);
@@ -457,7 +461,7 @@ map_data(void)
 
 // The kernel's text is nowhere writable: the direct map leaves the image out;
 // and the initrd is only read.
-void
+void LOCKS_BY_HAND
 space_init(const struct boot_info *info)
 {
     struct ranges ram = info->ram;

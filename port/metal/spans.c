@@ -31,7 +31,7 @@ struct span_space code_space = {
     .base = CODE_BASE, .start = CODE_BASE, .end = CODE_END, .min_log2 = 12};
 
 static struct lock spans_lock = LOCK_INIT(ADDRESSES); // of everything here
-static struct list unused;
+static struct list unused GUARDED_BY(spans_lock);
 
 // Orders below this have a size that fits the address space.
 static u32
@@ -55,7 +55,7 @@ bucket(struct span_space *s, u64 start)
 }
 
 static struct node *
-new_node(void)
+new_node(void) REQUIRES(spans_lock)
 {
     if (list_empty(&unused)) {
         u64 page = frames_new(ORDER_PAGE);
@@ -73,7 +73,7 @@ new_node(void)
 }
 
 static void
-add_free(struct span_space *s, u64 start, u32 order)
+add_free(struct span_space *s, u64 start, u32 order) REQUIRES(spans_lock)
 {
     struct node *node = new_node();
     struct node **head = bucket(s, start);
@@ -88,7 +88,7 @@ add_free(struct span_space *s, u64 start, u32 order)
 }
 
 static void
-remove_free(struct span_space *s, struct node *node)
+remove_free(struct span_space *s, struct node *node) REQUIRES(spans_lock)
 {
     struct node **at = bucket(s, node->start);
 
@@ -100,7 +100,7 @@ remove_free(struct span_space *s, struct node *node)
 }
 
 static struct node *
-find_free(struct span_space *s, u64 start, u32 order)
+find_free(struct span_space *s, u64 start, u32 order) REQUIRES(spans_lock)
 {
     struct node *node = *bucket(s, start);
 
@@ -120,7 +120,7 @@ order_of(const struct span_space *s, u64 size)
 }
 
 static void
-release(struct span_space *s, u64 start, u32 order)
+release(struct span_space *s, u64 start, u32 order) REQUIRES(spans_lock)
 {
     for (; order + 1 < order_limit(s); order++) {
         u64 buddy = ((start - s->base) ^ block_size(s, order)) + s->base;
@@ -137,7 +137,7 @@ release(struct span_space *s, u64 start, u32 order)
 // A block of `order`, cut from the start of a free one at least as large as
 // `from`.
 static u64
-take(struct span_space *s, u32 order, u32 from)
+take(struct span_space *s, u32 order, u32 from) REQUIRES(spans_lock)
 {
     struct node *node;
     u64 start;
@@ -194,7 +194,7 @@ span_space_of(u64 address)
 }
 
 // The largest aligned blocks that make up the space.
-static void
+static void LOCKS_BY_HAND
 init_space(struct span_space *s)
 {
     u64 at = s->start;
@@ -212,7 +212,7 @@ init_space(struct span_space *s)
     }
 }
 
-void
+void LOCKS_BY_HAND
 spans_init(void)
 {
     list_init(&unused);

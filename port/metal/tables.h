@@ -51,14 +51,14 @@ flush_page(u64 address)
 // --- space.c -----------------------------------------------------------------
 
 extern struct lock tables_lock;
-extern entry_t *tables_top;
+extern entry_t *tables_top GUARDED_BY(tables_lock);
 
 // A page of zeros for a table, by its direct address; NULL: no memory.
 MUST_USE entry_t *page_table_new(struct port_promise *p); // or NULL: no promise
 
 // The entry for `address` at `level`, or the one above it that ends the walk:
 // not present, or a huge page.  *level tells which.  tables_lock is held.
-entry_t *find_entry(u64 address, u32 *level);
+entry_t *find_entry(u64 address, u32 *level) REQUIRES(tables_lock);
 
 // What unmapping leaves to be done.
 struct chain {
@@ -78,4 +78,5 @@ void flush_all(void); // the whole TLB of this CPU, global pages too
 // The frames of a sealed page of this level (LEVEL_PAGE or LEVEL_2M), which is
 // mapped no more, may be written again through the direct map.  tables_lock is
 // held.
-void direct_restore(u64 frame, u32 level, struct chain *chain);
+void direct_restore(u64 frame, u32 level, struct chain *chain)
+    REQUIRES(tables_lock);

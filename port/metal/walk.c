@@ -85,7 +85,7 @@ check_leaf(struct walk *w, u64 at, entry_t entry, u64 size)
 // All present entries of the tree, without recursion: `at` goes through the
 // addresses, and an entry that is not present is skipped as a whole.
 static void
-walk(struct walk *w)
+walk(struct walk *w) REQUIRES(tables_lock)
 {
     u64 at = 0;
 
