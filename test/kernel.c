@@ -89,10 +89,12 @@ bool
 test_may_write(const void *at)
 {
     u32 level = LEVEL_PAGE, alias_level = LEVEL_PAGE;
+    bool on = lock_irq(&tables_lock);
     entry_t entry = *find_entry((u64)at, &level);
     u64 frame = (entry & ENTRY_ADDR) + ((u64)at & (level_size(level) - 1));
     entry_t alias = *find_entry(DIRECT_BASE + frame, &alias_level);
 
+    unlock_irq(&tables_lock, on);
     return ((entry | alias) & PAGE_WRITE) != 0;
 }
 

@@ -333,8 +333,10 @@ static u8 *
 alias(const u8 *at)
 {
     u32 level = LEVEL_PAGE;
+    bool on = lock_irq(&tables_lock);
     entry_t entry = *find_entry((u64)at, &level);
 
+    unlock_irq(&tables_lock, on);
     return direct((entry & ENTRY_ADDR) + ((u64)at & (level_size(level) - 1)));
 }
 
@@ -414,7 +416,9 @@ TEST(metal_walk_sees)
     u32 level = LEVEL_PAGE;
 
     EXPECT(port_commit(data, PAGE_SIZE));
+    bool on = lock_irq(&tables_lock);
     entry_t *entry = find_entry((u64)data, &level), was = *entry;
+    unlock_irq(&tables_lock, on);
     const struct {
         entry_t entry;
         const char *fault;
