@@ -15,8 +15,8 @@ enum {
     LOST_SIZE = 80, // of the line that says how many are missing
 };
 
-// What threads wait for.  Each is one thread's at a time, who asks the port; the
-// others queue for their turn and cost nothing until it comes.
+// What threads wait for.  Each is one thread's at a time, who asks the port;
+// the others queue for their turn and cost nothing until it comes.
 enum turn_of {
     TURN_READ,
     TURN_STDOUT,

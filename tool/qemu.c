@@ -274,8 +274,8 @@ judge(const struct guest *g, enum serve_end end, int qemu_status)
 // --- KVM ---------------------------------------------------------------------
 
 // KVM is worth it only where ring 0 really runs on the CPU: boot the kernel
-// with "probe" (it runs a short loop and exits) and give it little time, of that
-// which there is until `deadline_ms`.
+// with "probe" (it runs a short loop and exits) and give it little time, of
+// that which there is until `deadline_ms`.
 static bool
 kvm_works(const struct qemu_options *o, u64 deadline_ms)
 {

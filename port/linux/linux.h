@@ -11,8 +11,9 @@
 int linux_start(int (*run)(void *arg), void *arg);
 
 // start.c: boot the kernel with an initrd (wasi/wasi.h); the exit status.  The
-// user's command was started at `start_ns` of port_monotonic_ns(); from `end_ns`
-// on (UINT64_MAX: never) nobody is waited for who does not read the log.
+// user's command was started at `start_ns` of port_monotonic_ns(); from
+// `end_ns` on (UINT64_MAX: never) nobody is waited for who does not read the
+// log.
 int linux_run(struct bytes initrd, const char *cmdline, u64 start_ns,
               u64 end_ns);
 
@@ -35,8 +36,8 @@ void linux_timer_look(void);
 
 // --- console.c ---------------------------------------------------------------
 
-// As linux_run(); without it the command is started by linux_streams_init(), and
-// its log waited for.
+// As linux_run(); without it the command is started by linux_streams_init(),
+// and its log waited for.
 void linux_streams_limits(u64 start_ns, u64 end_ns);
 
 void linux_streams_init(void);

@@ -238,9 +238,9 @@ take_error(struct output *o)
     return status;
 }
 
-// The lock is held.
 static status_t
 put(enum port_stream stream, const void *bytes, u64 size, u64 *count)
+    REQUIRES(channel_lock)
 {
     struct output *o = &outputs[stream];
     u64 room = CHANNEL_FLIGHT - (o->sent - o->done);
