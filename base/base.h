@@ -63,7 +63,7 @@ enum { CHECKED = true };
 enum { CHECKED = false };
 #endif
 
-// panic.c: for our own bugs, never for input.
+// For our own bugs, never for input.
 
 // Say where and what, then stop: the kernel halts the machine, a tool aborts.
 // Implemented by each port.
@@ -102,7 +102,7 @@ struct string {
 bool string_equal(struct string a, struct string b);
 struct string string_of(const char *terminated);
 
-// error.c: where and why untrusted input was refused.  The first failure
+// status.c: where and why untrusted input was refused.  The first failure
 // sticks; `what` is a fixed string in the words of the official test suite.
 struct error {
     status_t status;  // OK until something goes wrong
@@ -264,7 +264,7 @@ struct printer {
 
 void print(struct printer *p, const char *text, ...) PRINTF(2, 3);
 
-// bits.c
+// Sets of bits, in words of 64.
 static inline u32
 bits_trailing_zeros(u64 word) // word != 0
 {

@@ -1,4 +1,4 @@
-// Bytes, shifts and table look-ups: base64 there and back.
+// bench/base64.c: bytes, shifts and table look-ups; base64 there and back.
 
 #include "bench/bench.h"
 

@@ -1,4 +1,4 @@
-// Calls: doubly recursive Fibonacci.
+// bench/fib.c: calls; doubly recursive Fibonacci.
 
 #include "bench/bench.h"
 

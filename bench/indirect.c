@@ -1,4 +1,4 @@
-// Calls through a table of functions.
+// bench/indirect.c: calls through a table of functions.
 
 #include "bench/bench.h"
 

@@ -1,4 +1,4 @@
-// Rotations and many live 64-bit values: Keccak-f[1600].
+// bench/keccak.c: rotations and many live 64-bit values; Keccak-f[1600].
 
 #include "bench/bench.h"
 

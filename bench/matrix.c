@@ -1,4 +1,4 @@
-// Doubles and addressing: product of two matrices.
+// bench/matrix.c: doubles and addressing; product of two matrices.
 
 #include "bench/bench.h"
 

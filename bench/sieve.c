@@ -1,4 +1,4 @@
-// Byte stores and strided loops: the sieve of Eratosthenes.
+// bench/sieve.c: byte stores and strided loops; the sieve of Eratosthenes.
 
 #include "bench/bench.h"
 

@@ -1,4 +1,4 @@
-// Unpredictable branches: heap sort of integers.
+// bench/sort.c: unpredictable branches; heap sort of integers.
 
 #include "bench/bench.h"
 

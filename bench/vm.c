@@ -1,4 +1,4 @@
-// A switch in a loop: an interpreter of a toy byte code.
+// bench/vm.c: a switch in a loop; an interpreter of a toy byte code.
 
 #include "bench/bench.h"
 

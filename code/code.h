@@ -95,8 +95,8 @@ struct code {
     u32 catch_count;
 };
 
-// Where the values of a call travel (abi.c; the registers are in mach.h): first
-// the parameters, abi_end(), then the results.
+// Where the values of a call travel (abi.c; the registers are in x64/mach.h):
+// first the parameters, abi_end(), then the results.
 enum abi_kind { ABI_INT, ABI_VECTOR, ABI_STACK };
 enum { ABI_INTS = 6, ABI_VECTORS = 8 };
 

@@ -354,7 +354,7 @@ u32 ir_block_arity(struct builder *b);
 
 // End the block with a branch to a label, to that of the function a return.
 void ir_jump_to(struct builder *b, struct label *label);
-// As jump_to, also to the end of the function.
+// As ir_jump_to, also to the end of the function.
 void ir_jump_waiting(struct builder *b, struct label *label);
 
 // The number of a new label of plain mode.

@@ -169,7 +169,7 @@ struct fn {
 
     struct ins *ins;
     u32 *at;       // byte offset of each instruction's wasm opcode, relative
-                   // to the body's start (ins_at() adds it)
+                   // to the body's start
     u32 ins_count; // ins[0] is unused
     struct block *blocks;
     u32 block_count;

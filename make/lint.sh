@@ -1,7 +1,7 @@
 #!/bin/sh
 # make/lint.sh [STEP...]: what a machine can say about the style that
 # CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, names, ends,
-# tidy (default: all).  Ends with "N passed, N failed, N skipped": one a step.
+# heads, mentions, tidy (default: all).  Ends with "N passed, N failed, N skipped": one a step.
 
 set -u
 passed=0 failed=0
@@ -47,6 +47,23 @@ step_ends() {
         grep -v '^make/lint.sh$' | xargs grep -nwE 'TODO|FIXME|XXX|HACK'
 }
 
+written=$(list '*.c' '*.h' '*.S' '*.s' '*.cc' '*.rs' '*.def' '*.awk' '*.sh' \
+    '*.py' '*.mjs' '*.mk' '*.ld' 'make/*.txt' .ci/run)
+
+# Each file says what it is about, and under which path.
+# shellcheck disable=SC2086
+step_heads() {
+    awk -f make/heads.awk $written
+}
+
+# What is named in comments and docs is there.
+# shellcheck disable=SC2046,SC2086
+step_mentions() {
+    list | awk -f make/mentions.awk make/elsewhere.txt - \
+        pass=code $written $(list '*.wat' Makefile) \
+        pass=text $written $(list '*.md' Makefile)
+}
+
 # All of bugprone-*, but what is a matter of taste or wrong about tables made
 # with macros.  What clang-tidy says about itself is shown, too, but for counts.
 TIDY='-*,bugprone-*'
@@ -71,7 +88,7 @@ step_tidy() {
 
 tidy_log=$(mktemp)
 trap 'rm -f "$tidy_log"' EXIT
-for step in ${*:-format layers lengths rows names ends tidy}; do
+for step in ${*:-format layers lengths rows names ends heads mentions tidy}; do
     echo "$step"
     if "step_$step"; then
         passed=$((passed + 1))

@@ -17,7 +17,7 @@ FILENAME == "x64/ops.def" {
 
 { sub(/\/\/.*/, "") }
 
-# Names: X64_ADD32, and in select.def the bare name.
+# Names: X64_ADD32, and in x64/select/select.def the bare name.
 {
     text = $0
     pattern = FILENAME ~ /\.def$/ ? "[A-Z][A-Z0-9_]+" : "X64_[A-Z0-9_]+"

@@ -14,7 +14,7 @@
 #include "runtime/internal.h"
 
 enum {
-    IDS_MAX = 1 << 24, // heap types above are abstract, see wasm.h
+    IDS_MAX = 1 << 24, // heap types above are abstract, see wasm/wasm.h
     IDS_CHUNK = 4096,  // ids whose memory comes and goes together
     CHUNKS = IDS_MAX / IDS_CHUNK,
     IDS_SLICE = 64, // handed out under one lock

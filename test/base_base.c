@@ -1,4 +1,4 @@
-// base/: arenas, lists, formatting.
+// test/base_base.c: arenas, lists, formatting.
 
 #include "test/test.h"
 

@@ -1,4 +1,4 @@
-// What the test image runs: the scripts of its initrd.
+// test/boot.c: what the test image runs: the scripts of its initrd.
 
 #include "tool/script.h"
 #include "wasi/wasi.h"

@@ -1,5 +1,6 @@
-// test/: what the tests of ir/ share: memory, files, and an interpreter of the
-// IR that runs the modules of the official suite long before machine code does.
+// test/ir_help.h: what the tests of ir/ share: memory, files, and an
+// interpreter of the IR that runs the modules of the official suite long before
+// machine code does.
 
 #pragma once
 

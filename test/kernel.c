@@ -1,7 +1,7 @@
-// The image that runs the kernel's tests, test/kernel_*.c, in QEMU: what is
-// done by Linux in kernel_linux.c is done here between the kernel and the port
-// (the linker leads their calls of port_commit, port_promise and others to
-// __wrap_..., see the Makefile).
+// test/kernel.c: the image that runs the kernel's tests, test/kernel_*.c, in
+// QEMU: what is done by Linux in kernel_linux.c is done here between the kernel
+// and the port (the linker leads their calls of port_commit, port_promise and
+// others to __wrap_..., see the Makefile).
 
 #include "port/metal/tables.h"
 #include "test/kernel_frame.h"

@@ -1,4 +1,4 @@
-// The frame of the kernel's tests, the same on every port.
+// test/kernel_frame.c: the frame of the kernel's tests, the same on every port.
 
 #include "test/kernel_frame.h"
 

@@ -1,5 +1,5 @@
-// A kernel for each test: TEST_KERNEL(name) { ... } runs as the kernel's first
-// thread and then checks that it left nothing behind.
+// test/kernel_frame.h: a kernel for each test: TEST_KERNEL(name) { ... } runs
+// as the kernel's first thread and then checks that it left nothing behind.
 
 #pragma once
 

@@ -1,4 +1,5 @@
-// Handles: what is refused, and that old handles stay dead.
+// test/kernel_handle.c: handles: what is refused, and that old handles stay
+// dead.
 
 #include "test/kernel_frame.h"
 

@@ -1,5 +1,5 @@
-// Modules at the limits of abi/limits.def, from their bytes to their end as
-// programs; and one past them.
+// test/kernel_limits.c: modules at the limits of abi/limits.def, from their
+// bytes to their end as programs; and one past them.
 
 #include "test/kernel_frame.h"
 #include "test/wasm_help.h"

@@ -1,4 +1,4 @@
-// What the kernel's tests need from Linux.
+// test/kernel_linux.c: what the kernel's tests need from Linux.
 
 #include "port/linux/linux.h"
 #include "test/kernel_frame.h"

@@ -1,4 +1,5 @@
-// Kernel memory, linear memories and tables: growth, limits, failing commits.
+// test/kernel_memory.c: kernel memory, linear memories and tables: growth,
+// limits, failing commits.
 
 #include "test/kernel_frame.h"
 

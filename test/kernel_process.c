@@ -1,5 +1,5 @@
-// Programs: threads and locks in wasm, traps and their reports, killing, system
-// calls with bad arguments, imports that do not fit.
+// test/kernel_process.c: programs: threads and locks in wasm, traps and their
+// reports, killing, system calls with bad arguments, imports that do not fit.
 
 #include "test/kernel_frame.h"
 

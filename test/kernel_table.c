@@ -1,6 +1,6 @@
-// Tables: every kind of reference, alone and between instances; what may get
-// into one; growth beyond the first room; entries exchanged while they are
-// called.
+// test/kernel_table.c: tables: every kind of reference, alone and between
+// instances; what may get into one; growth beyond the first room; entries
+// exchanged while they are called.
 
 #include "test/kernel_frame.h"
 

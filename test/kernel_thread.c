@@ -1,4 +1,5 @@
-// Kernel threads: switching, waiting, deadlines, preemption, pfex.
+// test/kernel_thread.c: kernel threads: switching, waiting, deadlines,
+// preemption, pfex.
 
 #include "test/kernel_frame.h"
 

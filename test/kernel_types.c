@@ -1,5 +1,5 @@
-// Type ids: equal types, counts near their ends, hundreds of thousands of
-// types, in as many groups and in one.
+// test/kernel_types.c: type ids: equal types, counts near their ends, hundreds
+// of thousands of types, in as many groups and in one.
 
 #include "test/kernel_frame.h"
 

@@ -1,5 +1,5 @@
-// Frames of two instances that call each other: stacks that grow, throws and
-// backtraces from one end to the other.
+// test/kernel_unwind.c: frames of two instances that call each other: stacks
+// that grow, throws and backtraces from one end to the other.
 
 #include "test/kernel_frame.h"
 

@@ -1,5 +1,5 @@
-// kernel/virtqueue.c against a device that keeps the rules and one that does
-// not; no kernel is needed.
+// test/kernel_virtqueue.c: kernel/virtqueue.c against a device that keeps the
+// rules and one that does not; no kernel is needed.
 
 #include "kernel/virtqueue.h"
 #include "test/test.h"

@@ -41,6 +41,21 @@ plant rows x64/ops.def \
     'X64(PLANTED, "planted", 0x00, 0, 0x90, 0, RM, "dd", 4, NONE, 0)'
 plant lengths wasi/path.c "// $(printf '%080d' 0)"
 plant ends wasi/path.c "// TO""DO"
+plant heads wasi/planted.c '// path.c: paths.'
+plant heads wasi/planted.h '// Paths: where they lead.'
+plant heads wasi/planted.h '// base/: what every folder may use.'
+plant heads test/planted.py '"""planted.py: tests."""'
+plant heads user/sip/planted.rs '//! Threads.'
+plant mentions wasi/path.c "// As path_cl""imb() does."
+plant mentions wasi/path.c '// As in climb.c.'
+plant mentions wasi/path.c '// As in kernel/climb.c and kernel/wait.c.'
+plant mentions wasi/path.c "// At most PATH_CL""IMB."
+plant mentions x64/ops.def "// see mins.climb_co""unt"
+plant mentions make/lint.sh '# see make/climb.awk'
+plant mentions make/elsewhere.txt 'climb.c   a folder far away'
+plant mentions docs/security.md 'See `wasi/climb.c`.'
+plant mentions docs/security.md 'See [that](climb.md).'
+plant mentions docs/security.md "It calls path_cl""imb."
 plant format wasi/path.c 'int   a;'
 plant tidy wasi/path.c 'int f(int a); int f(int a) { if (a); { return 1; } }'
 

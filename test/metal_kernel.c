@@ -1,6 +1,6 @@
-// The smallest kernel that port/metal can run on: it counts interrupts, lets
-// a test say what happens on a fault, and runs the registered tests instead of
-// programs.
+// test/metal_kernel.c: the smallest kernel that port/metal can run on: it
+// counts interrupts, lets a test say what happens on a fault, and runs the
+// registered tests instead of programs.
 
 #include "port/metal/metal.h"
 #include "test/metal_test.h"

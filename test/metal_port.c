@@ -1,4 +1,4 @@
-// port/metal: memory functions, time, interrupts and randomness.
+// test/metal_port.c: memory functions, time, interrupts and randomness.
 
 #include "port/metal/metal.h"
 #include "port/metal/vconsole.h"

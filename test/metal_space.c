@@ -1,4 +1,4 @@
-// port/metal: physical memory, address ranges, page tables, protection.
+// test/metal_space.c: physical memory, address ranges, page tables, protection.
 
 #include "port/metal/tables.h"
 #include "port/x64/port_x64.h"
@@ -456,7 +456,7 @@ TEST(metal_control)
     EXPECT_EQ(cr4 >> 21 & 1, more.ebx >> 20 & 1); // SMAP
 }
 
-// Addresses are as map.h says, and the regions as its head says.
+// Addresses are as port/metal/map.h says, and the regions as its head says.
 TEST(metal_regions)
 {
     static const struct {

@@ -1,4 +1,5 @@
-// Tests of port/metal, run by itself in QEMU (out/nebulet-test.elf).
+// test/metal_test.h: tests of port/metal, run by itself in QEMU
+// (out/nebulet-test.elf).
 
 #pragma once
 

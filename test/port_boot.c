@@ -1,4 +1,4 @@
-// port/metal: what boot loaders say, in both formats, and sets of ranges.
+// test/port_boot.c: what boot loaders say, in both formats, and sets of ranges.
 
 #include "port/metal/bootinfo.c"
 #include "test/test.h"

@@ -1,4 +1,4 @@
-// port/x64: the divisor of a division that faulted.
+// test/port_divide.c: the divisor of a division that faulted.
 
 #include "port/x64/port_x64.h"
 #include "test/test.h"

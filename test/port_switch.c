@@ -1,4 +1,5 @@
-// port/x64: stack switches, barriers, and the stub in front of C functions.
+// test/port_switch.c: stack switches, barriers, and the stub in front of C
+// functions.
 
 #include "abi/abi.h"
 #include "port/x64/port_x64.h"

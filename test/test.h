@@ -1,5 +1,5 @@
-// test/: the unit test frame.  TEST(name) { ... } registers itself; each test
-// runs in its own process with a time limit.
+// test/test.h: the unit test frame.  TEST(name) { ... } registers itself; each
+// test runs in its own process with a time limit.
 
 #pragma once
 

@@ -1,4 +1,5 @@
-// The initrd: which programs start when, and what is said about bad ones.
+// test/wasi_boot.c: the initrd: which programs start when, and what is said
+// about bad ones.
 
 #include "test/wasi_fake.h"
 

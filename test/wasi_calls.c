@@ -1,5 +1,5 @@
-// The calls, as a program makes them: results, error numbers, and what happens
-// with pointers that are not the program's.
+// test/wasi_calls.c: the calls, as a program makes them: results, error
+// numbers, and what happens with pointers that are not the program's.
 
 #include "test/wasi_fake.h"
 

@@ -1,4 +1,4 @@
-// The fake kernel under the tests of wasi/ (see wasi_fake.h).
+// test/wasi_fake.c: the fake kernel under the tests of wasi/ (see wasi_fake.h).
 
 #include "test/wasi_fake.h"
 

@@ -1,6 +1,6 @@
-// A kernel of one process that does nothing, for the tests of wasi/: it has
-// 64 KiB of user memory, 1 MiB for files, a console of two buffers and a clock
-// that only moves when somebody sleeps.
+// test/wasi_fake.h: a kernel of one process that does nothing, for the tests of
+// wasi/: it has 64 KiB of user memory, 1 MiB for files, a console of two
+// buffers and a clock that only moves when somebody sleeps.
 
 #pragma once
 

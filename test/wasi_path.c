@@ -1,4 +1,4 @@
-// Walking paths: where they lead, and that none leads out.
+// test/wasi_path.c: walking paths: where they lead, and that none leads out.
 
 #include "test/wasi_fake.h"
 

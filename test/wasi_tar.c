@@ -1,4 +1,5 @@
-// tar archives: what is read from them, and what damage is noticed where.
+// test/wasi_tar.c: tar archives: what is read from them, and what damage is
+// noticed where.
 
 #include "test/wasi_fake.h"
 

@@ -1,5 +1,6 @@
-// Changing files and names: what the calls do, what they refuse, and that
-// nothing is lost or used after it is gone (the sanitizer watches).
+// test/wasi_write.c: changing files and names: what the calls do, what they
+// refuse, and that nothing is lost or used after it is gone (the sanitizer
+// watches).
 
 #include "test/wasi_fake.h"
 

@@ -1,5 +1,5 @@
-// Lines of programs: what clang wrote for this function at -O1, linked alone,
-// and damaged versions of it.
+// test/wasm_dwarf.c: lines of programs: what clang wrote for this function at
+// -O1, linked alone, and damaged versions of it.
 //
 //     int f(volatile int *p)      // line 1
 //     {

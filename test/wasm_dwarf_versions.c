@@ -1,4 +1,5 @@
-// Lines of source from .debug_line: tables of each version, made by hand.
+// test/wasm_dwarf_versions.c: lines of source from .debug_line: tables of each
+// version, made by hand.
 
 #include "test/wasm_help.h"
 

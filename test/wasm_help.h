@@ -1,4 +1,5 @@
-// test/: what the tests of wasm/ share: memory, and modules made in memory.
+// test/wasm_help.h: what the tests of wasm/ share: memory, and modules made in
+// memory.
 
 #pragma once
 

@@ -21,7 +21,7 @@ enum {
 
 struct state {
     bool reached;
-    u64 *sets; // place_count sets of `words` words
+    u64 *sets; // `places` sets of `words` words
     u8 *width; // by place: bytes that were written
 };
 

@@ -1,5 +1,5 @@
-// The compiler as a whole, on a module of two functions: the same bytes every
-// time, errors, dumps, and what happens when memory ends.
+// test/x64_compile.c: the compiler as a whole, on a module of two functions:
+// the same bytes every time, errors, dumps, and what happens when memory ends.
 
 #include "test/test.h"
 #include "compile/compile.h"

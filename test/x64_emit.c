@@ -1,5 +1,5 @@
-// Functions in machine code, built by hand as allocate would leave them, are
-// emitted and run on this machine.
+// test/x64_emit.c: functions in machine code, built by hand as allocate would
+// leave them, are emitted and run on this machine.
 
 #include "test/test.h"
 #include "test/x64_fault.h"
@@ -741,7 +741,7 @@ TEST(x64_emit_enter)
 }
 
 // A tail call with stack arguments from a function that has none: called by
-// type LL_L with sum of two, it passes them on.
+// TYPE_LL_L with sum of two, it passes them on.
 TEST(x64_emit_tail)
 {
     struct body from = {

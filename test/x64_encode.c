@@ -1,6 +1,6 @@
-// Every row of x64/ops.def: the bytes that encode() writes, disassembled by
-// llvm-mc, are the text that mins_print() writes, over all registers and
-// shapes of address.
+// test/x64_encode.c: every row of x64/ops.def: the bytes that encode() writes,
+// disassembled by llvm-mc, are the text that mins_print() writes, over all
+// registers and shapes of address.
 
 #include "test/test.h"
 #include "x64/emit/emit.h"

@@ -1,7 +1,7 @@
-// Addresses: however an i32 is made, an access with it is at its value as an
-// unsigned number, plus the offset, without wrapping; and it traps exactly when
-// that is out of bounds.  (CVE-2021-32629, CVE-2023-26489, CVE-2026-34987 and
-// their kin.)
+// test/x64_exec_address.c: addresses: however an i32 is made, an access with it
+// is at its value as an unsigned number, plus the offset, without wrapping; and
+// it traps exactly when that is out of bounds.  (CVE-2021-32629,
+// CVE-2023-26489, CVE-2026-34987 and their kin.)
 
 #include "test/x64_exec.h"
 #include "test/test.h"

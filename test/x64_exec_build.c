@@ -1,4 +1,5 @@
-// Modules with one memory and functions of one's own, made in memory.
+// test/x64_exec_build.c: modules with one memory and functions of one's own,
+// made in memory.
 
 #include "test/x64_exec.h"
 

@@ -1,4 +1,5 @@
-// The kernel's builtins, in the simplest form that is right.
+// test/x64_exec_builtin.c: the kernel's builtins, in the simplest form that is
+// right.
 
 #include "test/x64_exec.h"
 

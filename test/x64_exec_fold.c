@@ -1,4 +1,5 @@
-// Folding: what moves into its user must still see the memory of its place.
+// test/x64_exec_fold.c: folding: what moves into its user must still see the
+// memory of its place.
 
 #include "test/x64_exec.h"
 #include "test/test.h"

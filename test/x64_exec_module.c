@@ -1,4 +1,4 @@
-// Instantiate and call a module, without the kernel.
+// test/x64_exec_module.c: instantiate and call a module, without the kernel.
 
 #include "test/x64_exec.h"
 #include "runtime/internal.h"

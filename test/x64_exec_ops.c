@@ -1,8 +1,9 @@
-// Every instruction without immediates, on corner values, with each operand in
-// a register, as a constant and loaded from the last bytes of the memory, and
-// its result as a value and as a condition: all forms must agree with that of
-// two registers, which the official suite judges.  Finds wrong folding, wrong
-// widths of folded loads, and constants that are not cut to their type.
+// test/x64_exec_ops.c: every instruction without immediates, on corner values,
+// with each operand in a register, as a constant and loaded from the last bytes
+// of the memory, and its result as a value and as a condition: all forms must
+// agree with that of two registers, which the official suite judges.  Finds
+// wrong folding, wrong widths of folded loads, and constants that are not cut
+// to their type.
 
 #include "test/x64_exec.h"
 #include "test/test.h"

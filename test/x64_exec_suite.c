@@ -1,7 +1,7 @@
-// The acceptance test of the back end: every assert_return and assert_trap of
-// the official suite whose modules import nothing but spectest, run directly.
-// Each script runs in a process of its own.  NEBULET_SUITE names the unpacked
-// suite (default out/suite).
+// test/x64_exec_suite.c: the acceptance test of the back end: every
+// assert_return and assert_trap of the official suite whose modules import
+// nothing but spectest, run directly.  Each script runs in a process of its
+// own.  NEBULET_SUITE names the unpacked suite (default out/suite).
 
 #include "test/x64_exec.h"
 #include "test/test.h"

@@ -1,4 +1,5 @@
-// A file of its own because the C library has names for registers, too.
+// test/x64_fault.c: run code that may fault; a file of its own, as the C
+// library has names for registers, too.
 
 #include "test/x64_fault.h"
 

@@ -1,4 +1,4 @@
-// test/x64_fault.c: run code that may fault.
+// test/x64_fault.h: run code that may fault.
 
 #pragma once
 

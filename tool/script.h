@@ -50,7 +50,7 @@ enum script_command {
     SCRIPT_TEXT,
 };
 
-// Arguments are of the kinds up to NULL_REF.
+// Arguments are of the kinds up to SCRIPT_NULL_REF.
 enum script_kind {
     SCRIPT_NUMBER,   // in bits
     SCRIPT_HOST_REF, // made by the host of the number in bits

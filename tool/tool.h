@@ -15,7 +15,7 @@
 // --- host.c -----------------------------------------------------------------
 
 // One line to stderr: "nebulet: ...", or to stdout.  Paths and names in it may
-// hold anything (format_safe in base.h).
+// hold anything (format_safe in base/base.h).
 void complain(const char *text, ...) PRINTF(1, 2);
 void tell(const char *text, ...) PRINTF(1, 2);
 

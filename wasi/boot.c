@@ -1,4 +1,4 @@
-// boot.c: run the programs of an initrd (its form is described in wasi.h).
+// wasi/boot.c: run the programs of an initrd (its form is described in wasi.h).
 // Whatever is wrong with one program is one line on the log and exit status 1
 // for that program; the others run all the same.
 

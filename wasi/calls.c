@@ -1,5 +1,5 @@
-// calls.c: the host modules, expanded from calls.def, and the calls about the
-// process itself: arguments, environment, clocks, random numbers, exit.
+// wasi/calls.c: the host modules, expanded from calls.def, and the calls about
+// the process itself: arguments, environment, clocks, random numbers, exit.
 
 #include "wasi/wasi.h"
 

@@ -1,4 +1,4 @@
-// console.c: the standard streams, and the device that is always empty.
+// wasi/console.c: the standard streams, and the device that is always empty.
 
 #include "wasi/wasi.h"
 

@@ -1,4 +1,4 @@
-// fd_calls.c: the calls on open files.  Each checks the descriptor and its
+// wasi/fd_calls.c: the calls on open files.  Each checks the descriptor and its
 // rights, then the program's memory, then acts, and writes results last.
 
 #include "wasi/wasi.h"

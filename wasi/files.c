@@ -1,4 +1,5 @@
-// files.c: the table of open files of a process, and the state it is part of.
+// wasi/files.c: the table of open files of a process, and the state it is part
+// of.
 
 #include "wasi/wasi.h"
 

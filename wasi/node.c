@@ -1,4 +1,4 @@
-// node.c: calls of node_ops where the back end may have nothing to do.
+// wasi/node.c: calls of node_ops where the back end may have nothing to do.
 
 #include "wasi/wasi.h"
 

@@ -1,6 +1,6 @@
-// path.c: from a directory and a path to a node, as openat does it, but never
-// out of that directory: an absolute path, an absolute symlink and a ".." that
-// would climb above the start are refused.
+// wasi/path.c: from a directory and a path to a node, as openat does it, but
+// never out of that directory: an absolute path, an absolute symlink and a ".."
+// that would climb above the start are refused.
 
 #include "wasi/wasi.h"
 

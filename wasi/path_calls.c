@@ -1,5 +1,5 @@
-// path_calls.c: the calls that name a node by an open directory and a path.
-// Each finds the directory, locks its file system, walks and acts.
+// wasi/path_calls.c: the calls that name a node by an open directory and a
+// path.  Each finds the directory, locks its file system, walks and acts.
 
 #include "wasi/wasi.h"
 

@@ -1,4 +1,5 @@
-// poll.c: wait until a clock reaches a time or a file can be read or written.
+// wasi/poll.c: wait until a clock reaches a time or a file can be read or
+// written.
 //
 // The subscriptions stay in the program's memory, however many there are: they
 // are read once to know what to wait for, and once more to write the events.

@@ -1,5 +1,5 @@
-// tar.c: read ustar archives, with the two ways of long names: GNU's 'L' and
-// 'K' members and the pax records of POSIX.  Everything points into the
+// wasi/tar.c: read ustar archives, with the two ways of long names: GNU's 'L'
+// and 'K' members and the pax records of POSIX.  Everything points into the
 // archive; nothing is copied.  Damage is reported with its offset.
 
 #include "wasi/wasi.h"

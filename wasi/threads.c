@@ -1,4 +1,4 @@
-// threads.c: the module "wasi" of the wasi-threads proposal: one function.
+// wasi/threads.c: the module "wasi" of the wasi-threads proposal: one function.
 
 #include "wasi/wasi.h"
 

@@ -1,8 +1,8 @@
-// tree.c: a file system in memory, made from a tar archive.  What is in the
-// archive stays there until it is written to: the first write to a file copies
-// it.  Names of all directories are found through one hash table that grows
-// with them; a directory also keeps its names in the order they came, so that
-// a listing goes on where it stopped.
+// wasi/tree.c: a file system in memory, made from a tar archive.  What is in
+// the archive stays there until it is written to: the first write to a file
+// copies it.  Names of all directories are found through one hash table that
+// grows with them; a directory also keeps its names in the order they came, so
+// that a listing goes on where it stopped.
 //
 // One lock for all of it, taken by whoever calls (node_ops.lock).  A tree in
 // which nothing is writable never changes and is not locked.

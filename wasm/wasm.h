@@ -158,7 +158,7 @@ struct export
 };
 
 // A constant expression, validated: its bytes without the final `end`.  See
-// const_next() for reading it.
+// const_eval() for its value.
 struct const_expr {
     u64 at, end; // byte offsets in the module
     valtype_t type;

@@ -210,7 +210,7 @@ struct mcall {
 
 // A function in machine code.
 struct mach {
-    struct printer *dump_live; // allocate shows what live.c found; or NULL
+    struct printer *dump_live; // allocate shows what is live; or NULL
     const struct fn *fn;       // edges, arguments of edges and loops stay there
     u32 features;              // enum cpu_feature
     struct mins *ins;

@@ -1,4 +1,4 @@
-// port/linux: the kernel as a Linux process.  One pthread is one CPU; signals
+// port/linux/: the kernel as a Linux process.  One pthread is one CPU; signals
 // are its interrupts and faults; addresses come from mmap.
 
 #pragma once

@@ -1,4 +1,5 @@
-// From the boot loader to metal_main(magic, info) in long mode.
+// port/metal/boot.S: from the boot loader to metal_main(magic, info) in long
+// mode.
 //
 // PVH (QEMU -kernel, Firecracker, Cloud Hypervisor) and Multiboot2 (GRUB) both
 // enter here in 32-bit protected mode without paging, ebx = physical address

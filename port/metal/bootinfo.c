@@ -1,7 +1,7 @@
-// What the boot loader left: memory map, command line, initrd.  Two formats,
-// PVH (xen/include/public/arch-x86/hvm/start_info.h) and Multiboot2 (its
-// specification, 3.6), become one struct.  Both are trusted: who loads the
-// kernel could as well replace it.
+// port/metal/bootinfo.c: what the boot loader left: memory map, command line,
+// initrd.  Two formats, PVH (xen/include/public/arch-x86/hvm/start_info.h) and
+// Multiboot2 (its specification, 3.6), become one struct.  Both are trusted:
+// who loads the kernel could as well replace it.
 
 #include "port/metal/metal.h"
 

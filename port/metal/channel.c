@@ -1,5 +1,5 @@
-// The standard streams and the log over the channel to the host command
-// (abi/channel.h), on a port of a virtio-console.
+// port/metal/channel.c: the standard streams and the log over the channel to
+// the host command (abi/channel.h), on a port of a virtio-console.
 //
 // `channel_lock` protects all of it.  The kernel is told of what has changed
 // (console_interrupt) after the lock was released.

@@ -1,5 +1,6 @@
-// Time: the TSC is the clock, the local APIC's timer rings.  Both are measured
-// against the PIT when the machine starts, unless CPUID tells their rates.
+// port/metal/clock.c: the TSC is the clock, the local APIC's timer rings.  Both
+// are measured against the PIT when the machine starts, unless CPUID tells
+// their rates.
 
 #include "port/metal/metal.h"
 

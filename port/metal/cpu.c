@@ -1,4 +1,5 @@
-// One CPU: control registers, segments, interrupt vectors and their stacks.
+// port/metal/cpu.c: one CPU: control registers, segments, interrupt vectors and
+// their stacks.
 //
 // Every vector has a stack of its own kind (IST), because an interrupt must
 // not need memory of the interrupted thread's stack, which is committed on

@@ -1,5 +1,6 @@
-// Physical memory: a buddy allocator of blocks of 4 KiB to 2 MiB, and the one
-// count of what is promised (port_promise): promised <= free_frames, always.
+// port/metal/frames.c: physical memory: a buddy allocator of blocks of 4 KiB to
+// 2 MiB, and the one count of what is promised (port_promise): promised <=
+// free_frames, always.
 //
 // Booting touches no RAM but one byte of state per frame of the first block:
 // free RAM is carved into blocks of 2 MiB only when the lists run dry.  A free

@@ -1,5 +1,6 @@
-// Interrupt controllers: the local APIC of each CPU and one I/O APIC for the
-// ISA lines, at their standard addresses.  The old PICs are silenced.
+// port/metal/irq.c: interrupt controllers: the local APIC of each CPU and one
+// I/O APIC for the ISA lines, at their standard addresses.  The old PICs are
+// silenced.
 
 #include "port/metal/metal.h"
 

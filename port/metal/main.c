@@ -1,6 +1,7 @@
-// The kernel on the bare machine: from the boot loader to the programs of the
-// initrd and the exit status.  How to start it in QEMU by hand (TCG), with the
-// programs on a serial port (tool/qemu.c adds the channel, abi/channel.h):
+// port/metal/main.c: the kernel on the bare machine: from the boot loader to
+// the programs of the initrd and the exit status.  How to start it in QEMU by
+// hand (TCG), with the programs on a serial port (tool/qemu.c adds the channel,
+// abi/channel.h):
 //
 //     qemu-system-x86_64 -accel tcg,thread=multi -cpu max -m 512M
 //         -M microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=off

@@ -1,4 +1,4 @@
-// The four functions that the compiler itself calls.
+// port/metal/memory.c: the four functions that the compiler itself calls.
 //
 // Loops of plain moves: QEMU's TCG translates these well, while it takes every
 // single step of a string instruction by itself (five times slower).  The

@@ -1,4 +1,4 @@
-// port/metal: the kernel on the bare machine.  kernel/port.h is what it offers
+// port/metal/: the kernel on the bare machine.  kernel/port.h is what it offers
 // upwards; this header is what its files offer each other.
 
 #pragma once

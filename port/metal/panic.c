@@ -1,4 +1,4 @@
-// The end: panic, lines on the log, and how the machine stops.
+// port/metal/panic.c: panic, lines on the log, and how the machine stops.
 
 #include "port/metal/metal.h"
 

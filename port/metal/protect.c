@@ -1,4 +1,5 @@
-// What nobody may write: sealed memory and the code arena.
+// port/metal/protect.c: what nobody may write: sealed memory and the code
+// arena.
 //
 // A frame has two addresses, its own mapping's and the direct map's.  Sealing
 // takes the write permission from both, and code becomes executable only after

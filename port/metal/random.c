@@ -1,7 +1,7 @@
-// Random numbers: ChaCha20 (RFC 8439, 2.3) as a generator that replaces its
-// key after every request, so that the past cannot be computed from the
-// present.  Seeded by RDSEED or RDRAND; without these by the jitter between
-// the TSC and device reads, which suits tests but not keys.
+// port/metal/random.c: random numbers: ChaCha20 (RFC 8439, 2.3) as a generator
+// that replaces its key after every request, so that the past cannot be
+// computed from the present.  Seeded by RDSEED or RDRAND; without these by the
+// jitter between the TSC and device reads, which suits tests but not keys.
 
 #include "port/metal/metal.h"
 

@@ -1,6 +1,6 @@
-// Serial ports: standard input and output on the first serial port, standard
-// error on the second, the kernel's log on QEMU's debug port (0xe9); what is
-// missing falls back to the first.
+// port/metal/serial.c: standard input and output on the first serial port,
+// standard error on the second, the kernel's log on QEMU's debug port (0xe9);
+// what is missing falls back to the first.
 //
 // This is for boot, panics, and machines without a channel (streams.c).  Input
 // arrives by interrupt into a ring.  It ends at ^D at the start of a line.

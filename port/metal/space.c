@@ -1,5 +1,6 @@
-// Page tables, and the part of kernel/port.h that works on them: reserve,
-// commit, decommit and release (protect.c has what nobody may write).
+// port/metal/space.c: page tables, and the part of kernel/port.h that works on
+// them: reserve, commit, decommit and release (protect.c has what nobody may
+// write).
 //
 // Memory that is given back is
 // collected in a chain while it is unlinked, and reaches the frame allocator

@@ -1,4 +1,5 @@
-// Address ranges: buddy allocators over addresses, without memory behind them.
+// port/metal/spans.c: buddy allocators over addresses, without memory behind
+// them.
 //
 // A free block is a node in the list of its order and in a hash table by its
 // start, so that taking, splitting and merging take constant time.  Nodes come

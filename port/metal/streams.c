@@ -1,8 +1,8 @@
-// The standard streams and the log: over the channel where the host command has
-// started us (channel.c), else on serial ports.  What is said at boot and in a
-// panic goes to the serial side in any case, which needs nothing to work.  All
-// else does not while the channel is up: the host may stop reading there, and
-// the whole machine with it.
+// port/metal/streams.c: the standard streams and the log, over the channel
+// where the host command has started us (channel.c), else on serial ports.
+// What is said at boot and in a panic goes to the serial side in any case,
+// which needs nothing to work.  All else does not while the channel is up: the
+// host may stop reading there, and the whole machine with it.
 
 #include "abi/channel.h"
 #include "port/metal/channel.h"

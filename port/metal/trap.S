@@ -1,5 +1,5 @@
-// Exceptions and interrupts: from the vector to trap_handle(frame) and back,
-// and the way out of a thread that is preempted.
+// port/metal/trap.S: exceptions and interrupts: from the vector to
+// trap_handle(frame) and back, and the way out of a thread that is preempted.
 
 #include "port/metal/map.h"
 

@@ -1,4 +1,4 @@
-// What exceptions and interrupts mean.
+// port/metal/trap.c: what exceptions and interrupts mean.
 //
 // Faults go to the kernel's fault_handle, which knows memories and generated
 // code; what it does not know is a bug of ours and ends the machine with the

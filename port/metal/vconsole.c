@@ -1,4 +1,5 @@
-// One port of a virtio-console as two flows of bytes (vconsole.h).
+// port/metal/vconsole.c: one port of a virtio-console as two flows of bytes
+// (vconsole.h).
 //
 // Buffers are frames of our own, made once: what is sent is copied, because a
 // program may change or lose its memory while the device reads.  Receiving

@@ -1,5 +1,6 @@
-// What both transports of virtio share: the order of the first steps (virtio
-// 1.2, 3.1.1), rings, and devices named on the command line.
+// port/metal/virtio.c: what both transports of virtio share: the order of the
+// first steps (virtio 1.2, 3.1.1), rings, and devices named on the command
+// line.
 
 #include "port/metal/virtio.h"
 

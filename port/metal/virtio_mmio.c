@@ -1,4 +1,4 @@
-// Virtio over MMIO, version 2 (virtio 1.2, 4.2).
+// port/metal/virtio_mmio.c: virtio over MMIO, version 2 (virtio 1.2, 4.2).
 
 #include "port/metal/virtio.h"
 

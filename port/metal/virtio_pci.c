@@ -1,5 +1,6 @@
-// Virtio over PCI, version 1 (virtio 1.2, 4.1), on bus 0 with addresses that
-// the firmware has given out, and MSI-X for its interrupt.
+// port/metal/virtio_pci.c: virtio over PCI, version 1 (virtio 1.2, 4.1), on bus
+// 0 with addresses that the firmware has given out, and MSI-X for its
+// interrupt.
 
 #include "port/metal/virtio.h"
 

@@ -1,4 +1,4 @@
-// What the page tables permit, read back from them.
+// port/metal/walk.c: what the page tables permit, read back from them.
 //
 // The kernel keeps the rules of regions.def and protect.c by construction; this
 // walk over every entry trusts none of that.  It notes each frame that some

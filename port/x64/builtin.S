@@ -1,4 +1,5 @@
-// The stubs of builtins: from generated code into C and back, or out of it.
+// port/x64/builtin.S: the stubs of builtins: from generated code into C and
+// back, or out of it.
 
 #include "port/x64/port_x64.h"
 

@@ -1,5 +1,5 @@
-// From C into generated code, and from one instance into another: the same code
-// for all types, which are told by numbers.
+// port/x64/call.S: from C into generated code, and from one instance into
+// another: the same code for all types, which are told by numbers.
 //
 // Arguments: integers in rdi rsi rdx rcx r8 r9, vectors in xmm0-7, then on the
 // stack; results: rax rdx rcx rsi rdi r8, xmm0-7, then on the stack above the

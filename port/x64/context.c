@@ -1,4 +1,5 @@
-// The first frame of a new stack, in the layout that switch.S pops.
+// port/x64/context.c: the first frame of a new stack, in the layout that
+// switch.S pops.
 
 #include "abi/abi.h"
 #include "port/x64/port_x64.h"

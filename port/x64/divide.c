@@ -1,5 +1,5 @@
-// Decodes just enough of a div or idiv that faulted to find its divisor
-// (SDM 2A, 2.1.5 and 2.2.1).  32 and 64 bits, no segment prefix.
+// port/x64/divide.c: decodes just enough of a div or idiv that faulted to find
+// its divisor (SDM 2A, 2.1.5 and 2.2.1).  32 and 64 bits, no segment prefix.
 
 #include "port/x64/port_x64.h"
 

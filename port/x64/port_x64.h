@@ -1,5 +1,5 @@
-// port/x64: what every port on x86-64 shares: stacks and how to leave them.
-// The flows of control between C and generated code are all here.
+// port/x64/port_x64.h: what every port on x86-64 shares: stacks and how to
+// leave them.  The flows of control between C and generated code are all here.
 //
 // The first part is also read by the assembler.
 

@@ -1,4 +1,5 @@
-// Stack switches, barriers and the way from generated code into C.
+// port/x64/switch.S: stack switches, barriers and the way from generated code
+// into C.
 //
 // No function here touches caller-saved vector registers: whoever calls has
 // saved them (a C call) or restores them later (preemption).  Only the start

@@ -1,5 +1,5 @@
-// The builtins THROW and THROW_REF: note what the frame that throws has in
-// registers, let the kernel look for a handler, and go on there.
+// port/x64/throw.S: the builtins THROW and THROW_REF: note what the frame that
+// throws has in registers, let the kernel look for a handler, and go on there.
 
 #include "port/x64/port_x64.h"
 

@@ -1,7 +1,7 @@
-// Lists what it is given and what it sees: its arguments, the directories that
-// it has open, and all files below them with size, time and text.  Before that,
-// when the first argument is "do", it does what the others say: write PATH,
-// append PATH, make PATH, remove PATH, rename FROM TO.
+// test/command/ls.c: lists what it is given and what it sees: its arguments,
+// the directories that it has open, and all files below them with size, time
+// and text.  Before that, when the first argument is "do", it does what the
+// others say: write PATH, append PATH, make PATH, remove PATH, rename FROM TO.
 
 #include <dirent.h>
 #include <errno.h>

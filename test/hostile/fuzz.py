@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""fuzz.py SEED ROUNDS [quiet]: print a module (text) that calls every import of
-nebulet and WASI with edge arguments, from four threads, while a fifth grows the
+"""test/hostile/fuzz.py SEED ROUNDS [quiet]: print a module (text) that calls
+every import of nebulet and WASI with edge arguments, from four threads, while a fifth grows the
 memory and changes the table.  What ends the process or waits for good is left
 out of the main thread; the process ends with status 0 after ROUNDS calls, or
 after LIMIT_S seconds: the threads spawn more of themselves, and the main thread

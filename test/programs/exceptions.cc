@@ -1,5 +1,5 @@
-// C++ exceptions: prints what it catches.  The argument "uncaught" throws one
-// that nobody catches, "loop" throws many.
+// test/programs/exceptions.cc: C++ exceptions: prints what it catches.  The
+// argument "uncaught" throws one that nobody catches, "loop" throws many.
 
 #include <cstdio>
 #include <cstdlib>

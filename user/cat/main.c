@@ -1,4 +1,4 @@
-// cat: standard input to standard output.
+// user/cat/main.c: standard input to standard output.
 
 #include <unistd.h>
 

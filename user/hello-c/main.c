@@ -1,5 +1,5 @@
-// hello-c: greet, show the arguments and the environment, exit with the status
-// given as `--exit N`.
+// user/hello-c/main.c: greet, show the arguments and the environment, exit with
+// the status given as `--exit N`.
 
 #include <stdio.h>
 #include <stdlib.h>

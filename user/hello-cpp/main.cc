@@ -1,5 +1,5 @@
-// hello-cpp: greet, show the arguments and the environment, exit with the
-// status given as `--exit N`.
+// user/hello-cpp/main.cc: greet, show the arguments and the environment, exit
+// with the status given as `--exit N`.
 
 #include <cstdlib>
 #include <iostream>

@@ -1,5 +1,5 @@
-// hello-rust: greet, show the arguments and the environment, exit with the
-// status given as `--exit N`.
+// user/hello-rust/main.rs: greet, show the arguments and the environment, exit
+// with the status given as `--exit N`.
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();

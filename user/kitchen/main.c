@@ -1,6 +1,6 @@
-// kitchen: a bit of everything that C programs do: sorting, printing of
-// floats, the heap, strings, files and directories.  Its output is the same
-// wherever it runs with user/kitchen/root as "/".
+// user/kitchen/main.c: a bit of everything that C programs do: sorting,
+// printing of floats, the heap, strings, files and directories.  Its output is
+// the same wherever it runs with user/kitchen/root as "/".
 
 #include <ctype.h>
 #include <dirent.h>

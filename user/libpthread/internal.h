@@ -1,4 +1,5 @@
-// internal.h: waiting on a word of memory, for the files of libpthread.
+// user/libpthread/internal.h: waiting on a word of memory, for the files of
+// libpthread.
 
 #pragma once
 

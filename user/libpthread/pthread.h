@@ -1,5 +1,6 @@
-// pthread.h: POSIX threads on wasi-threads, for Debian's wasi-libc, which has
-// none.  Compile with -matomics -mbulk-memory -ftls-model=local-exec, link with
+// user/libpthread/pthread.h: POSIX threads on wasi-threads, for Debian's
+// wasi-libc, which has none.  Compile with -matomics -mbulk-memory
+// -ftls-model=local-exec, link with
 //
 //     -nostartfiles -Wl,--shared-memory,--import-memory,--max-memory=BYTES
 //     -Wl,--no-check-features

@@ -1,6 +1,6 @@
-# start.s: where a new thread begins, without a stack: take the one of the
-# struct pthread and run it.  Then, off that stack, turn its state from RUNNING
-# (0) to ENDED (2) and wake whoever joins.
+# user/libpthread/start.s: where a new thread begins, without a stack: take the
+# one of the struct pthread and run it.  Then, off that stack, turn its state
+# from RUNNING (0) to ENDED (2) and wake whoever joins.
 
     .globaltype __stack_pointer, i32
     .functype   thread_main (i32, i32) -> (i32)

@@ -1,5 +1,5 @@
-// sync.c: mutexes, condition variables and once, on words of memory that
-// threads wait on.
+// user/libpthread/sync.c: mutexes, condition variables and once, on words of
+// memory that threads wait on.
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
-// thread.c: threads: one block of the heap holds the thread, its thread-local
-// variables and its stack.
+// user/libpthread/thread.c: threads: one block of the heap holds the thread,
+// its thread-local variables and its stack.
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,4 +1,5 @@
-// setjmp.c: what clang's calls of setjmp and longjmp come down to.
+// user/libsetjmp/setjmp.c: what clang's calls of setjmp and longjmp come down
+// to.
 //
 // A function that calls setjmp has a table of its calls, which it starts with
 // room for four and frees in the end: the id that a call gave its jmp_buf, and

@@ -1,5 +1,6 @@
-// setjmp.h: setjmp and longjmp on exceptions, for Debian's wasi-libc, which has
-// none.  Compile everything that calls setjmp or longjmp, and this folder, with
+// user/libsetjmp/setjmp.h: setjmp and longjmp on exceptions, for Debian's
+// wasi-libc, which has none.  Compile everything that calls setjmp or longjmp,
+// and this folder, with
 //
 //     -mllvm -wasm-enable-sjlj -mexception-handling
 //

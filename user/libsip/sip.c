@@ -1,4 +1,4 @@
-// sip.c: the C library over the import module "nebulet".
+// user/libsip/sip.c: the C library over the import module "nebulet".
 
 #include <nebulet.h>
 #include <sip.h>

@@ -1,4 +1,4 @@
-// sip: Nebulet's threads and locks for C programs.
+// user/libsip/sip.h: Nebulet's threads and locks for C programs.
 //
 // Programs are built for one thread: what libc keeps in memory (malloc, stdio)
 // is not protected.  Allocate before threads start or under a lock of your own,

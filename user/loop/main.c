@@ -1,4 +1,4 @@
-// loop: never end and never call the kernel.
+// user/loop/main.c: never end and never call the kernel.
 
 int
 main(void)

@@ -1,6 +1,6 @@
-// philosophers-rust: five philosophers at a table with five forks.  Each needs
-// the two forks beside the plate to eat; the last one takes them in the other
-// order, so that they cannot all wait for each other.
+// user/philosophers-rust/main.rs: five philosophers at a table with five forks.
+// Each needs the two forks beside the plate to eat; the last one takes them in
+// the other order, so that they cannot all wait for each other.
 
 use sip::{println, thread, Arc, Mutex};
 

@@ -1,4 +1,5 @@
-// pthreads: POSIX threads over wasi-threads.  The argument says what happens:
+// user/pthreads/main.c: POSIX threads over wasi-threads.  The argument says
+// what happens:
 //
 //     check        counting under a mutex, a queue with two conditions, once,
 //                  thread-local variables, malloc in threads

@@ -1,6 +1,6 @@
-// setjmp: jumps out of deep frames, in loops, past nested calls of setjmp, out
-// of qsort and of calls through pointers.  Prints what it sees; argument
-// "stray" jumps to a function that has returned.
+// user/setjmp/main.c: jumps out of deep frames, in loops, past nested calls of
+// setjmp, out of qsort and of calls through pointers.  Prints what it sees;
+// argument "stray" jumps to a function that has returned.
 
 #include <setjmp.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-//! The program's allocator, for several threads: the system's behind a lock.
+//! user/sip/heap.rs: the program's allocator, for several threads: the system's
+//! behind a lock.
 
 use crate::mutex::Pfex;
 use std::alloc::{GlobalAlloc, Layout, System};

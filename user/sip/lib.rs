@@ -1,4 +1,4 @@
-//! sip: Nebulet's threads and locks for Rust programs.
+//! user/sip/lib.rs: Nebulet's threads and locks for Rust programs.
 //!
 //! The standard library is built for one thread on this target: its `Mutex`,
 //! `Arc`, `thread` and `println!` do not know of others.  Use the ones of this

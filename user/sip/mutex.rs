@@ -1,4 +1,5 @@
-//! Mutual exclusion over the kernel's pfex: a lock word in linear memory.
+//! user/sip/mutex.rs: mutual exclusion over the kernel's pfex: a lock word in
+//! linear memory.
 
 use crate::kernel;
 use std::cell::UnsafeCell;

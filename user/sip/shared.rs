@@ -1,5 +1,5 @@
-//! A value with several owners in several threads.  The standard library's Arc
-//! counts without atomic instructions on this target.
+//! user/sip/shared.rs: a value with several owners in several threads.  The
+//! standard library's Arc counts without atomic instructions on this target.
 
 use crate::mutex::Mutex;
 use std::ops::Deref;

@@ -1,4 +1,4 @@
-//! Threads of the kernel that share this program's memory.
+//! user/sip/thread.rs: threads of the kernel that share this program's memory.
 
 use crate::kernel;
 use std::alloc::{alloc, dealloc, Layout};

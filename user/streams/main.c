@@ -1,4 +1,4 @@
-// user/streams: what a program finds on its standard streams; a mode per
+// user/streams/main.c: what a program finds on its standard streams; a mode per
 // question.  What it finds is in its exit status or stdout (test/streams.py).
 //
 //     write            two lines to stdout and stderr in turn

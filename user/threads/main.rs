@@ -1,5 +1,6 @@
-// threads: sixteen threads share the heap, a counter and a map, and each starts
-// and joins one more.  The numbers it prints are the same every time.
+// user/threads/main.rs: sixteen threads share the heap, a counter and a map,
+// and each starts and joins one more.  The numbers it prints are the same every
+// time.
 
 use sip::{println, thread, Arc, Mutex};
 use std::collections::HashMap;

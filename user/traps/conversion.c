@@ -1,4 +1,4 @@
-// conversion: a number that is no integer.
+// user/traps/conversion.c: a number that is no integer.
 
 __attribute__((noinline)) int
 convert_not_a_number(volatile float *zero)

@@ -1,4 +1,4 @@
-// divide: integer divide by zero.
+// user/traps/divide.c: integer divide by zero.
 
 __attribute__((noinline)) int
 divide_by(volatile int *divisor)

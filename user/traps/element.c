@@ -1,4 +1,4 @@
-// element: call a function pointer beyond the end of the table.
+// user/traps/element.c: call a function pointer beyond the end of the table.
 
 #include <stdint.h>
 

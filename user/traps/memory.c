@@ -1,4 +1,4 @@
-// memory: read far outside of the linear memory.
+// user/traps/memory.c: read far outside of the linear memory.
 
 #include <stdint.h>
 

@@ -1,4 +1,4 @@
-// null: call the null pointer, an uninitialized element of the table.
+// user/traps/null.c: call the null pointer, an element of the table nobody set.
 
 #include <stddef.h>
 

@@ -1,4 +1,4 @@
-// overflow: the one quotient that does not fit.
+// user/traps/overflow.c: the one quotient that does not fit.
 
 #include <limits.h>
 

@@ -1,4 +1,4 @@
-// signature: call a function as if it had another type.
+// user/traps/signature.c: call a function as if it had another type.
 
 __attribute__((noinline)) double
 half(double number)

@@ -1,4 +1,4 @@
-// stack: recursion without end.
+// user/traps/stack.c: recursion without end.
 
 static volatile int depth, deepest = -1; // never reached
 

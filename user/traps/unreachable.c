@@ -1,4 +1,4 @@
-// unreachable: run the instruction that says "never here".
+// user/traps/unreachable.c: run the instruction that says "never here".
 
 __attribute__((noinline)) void
 reach_the_unreachable(void)

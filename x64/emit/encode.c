@@ -4,8 +4,8 @@
 //                     VEX
 //
 // Every byte of generated code is written here.  Everything an instruction
-// needs is in its row of ops.def; the shape says which operand goes into which
-// field (shapes.def).  Where there is no room bytes are dropped, and
+// needs is in its row of x64/ops.def; the shape says which operand goes into
+// which field (x64/shapes.def).  Where there is no room bytes are dropped, and
 // encoder.full says so.  Red zone: no displacement from rsp is negative.
 
 #include "x64/emit/emit.h"
