@@ -193,6 +193,12 @@ extern const u8 builtin_stubs[];
 // The code of the null reference: one undefined instruction.
 extern const u8 null_call_stub[];
 
+// Where a thread goes on after a fault that is a trap, rsp 16-byte aligned and
+// below all that the generated code has on its stack: calls the kernel's
+// trap_found() and leaves generated code for the barrier that it returns.
+extern const u8 trap_stub[];
+u64 trap_found(void);
+
 // How a thread leaves generated code early: it traps, or its process or itself
 // is to end.  thread_entry.leave is the first two or none.
 enum leave { LEAVE_NONE, LEAVE_TRAP, LEAVE_EXIT, LEAVE_KILLED };
@@ -285,7 +291,7 @@ void sched_preempt(void);
 
 // The last question before an interrupt returns to `pc`: true when the thread
 // is to die instead, because it was killed while it ran in generated code; the
-// port then continues at *barrier_rsp as for FAULT_UNWIND.
+// port then continues at barrier_unwound with rsp = *barrier_rsp.
 bool sched_unwind(u64 pc, u64 *barrier_rsp);
 
 // Something has changed that a function of kernel/port.h on streams answered
@@ -309,9 +315,9 @@ struct fault {
 
 // What the port should do about it.
 enum fault_action {
-    FAULT_RETRY,  // go on at fault->pc, which may have changed
-    FAULT_UNWIND, // a trap: continue at *barrier as barrier_call's false
-    FAULT_PANIC   // none of ours
+    FAULT_CONTINUE, // go on at fault->pc with fault->rsp, both may have changed
+    FAULT_PANIC     // none of ours
 };
 
-enum fault_action fault_handle(struct fault *fault, u64 *barrier_rsp);
+// Called with interrupts off, and does little: a trap goes on at trap_stub.
+enum fault_action fault_handle(struct fault *fault);

@@ -96,8 +96,10 @@ struct trace_frame {
 
 struct trap_info {
     enum trap kind;
-    u32 depth; // frames in `frames`
-    bool more; // ... and others below them
+    u32 depth;   // frames in `frames`
+    bool more;   // ... and others below them
+    bool killed; // before all were found
+    u64 pc, rsp; // of a fault, where the frames begin
     struct trace_frame frames[TRACE_DEPTH];
 };
 

@@ -1,5 +1,9 @@
 // runtime/trap.c: faults of generated code become traps; traps are reported.
 //
+// The fault handler only notes what happened and lets the thread go on in
+// trap_stub.  From there it walks its stack as any C does: it may be preempted
+// and killed.
+//
 // A fault is a trap only at a pc that the running store's code lists as a
 // trap site, and, for memory, only at an address inside the slots of its own
 // memories: those of the instance that runs, whose vmctx is in r14.  Everything
@@ -17,7 +21,7 @@ trap_begin(struct thread *t, enum trap kind)
     thread_entry(t)->leave = LEAVE_TRAP;
     trap->kind = kind;
     trap->depth = 0;
-    trap->more = false;
+    trap->more = trap->killed = false;
 }
 
 static bool
@@ -49,8 +53,13 @@ trace_callers(struct thread *t, u64 at, u32 popped)
     struct call_frame f;
     bool found = frame_find(&f, t, at, popped);
 
-    for (; found && !trap->more; found = frame_next(&f))
+    for (; found && !trap->more; found = frame_next(&f)) {
+        if (thread_is_killed()) {
+            trap->killed = true;
+            return;
+        }
         add_frame(trap, f.module, f.func->func, f.call->at);
+    }
 }
 
 // From a fault at a trap site outwards.
@@ -84,6 +93,23 @@ thread_trap(enum trap kind)
 
     trap_begin(t, kind);
     trace_callers(t, thread_entry(t)->rsp, 0);
+}
+
+u64
+trap_found(void)
+{
+    struct thread *t = thread_current();
+    const struct execution *x = execution_of(t);
+    const struct trap_info *trap = &x->trap;
+    const struct code_module *m = code_module_at(x->store, trap->pc);
+    const struct trap_site *site =
+        m != NULL ? code_trap(&m->code, trap->pc - (u64)m->text) : NULL;
+
+    if (site != NULL)
+        trace(t, m, site, trap->rsp);
+    else if (trap->pc == (u64)adapt_overflow)
+        trace_adapter(t);
+    return thread_entry(t)->barrier;
 }
 
 // --- faults ------------------------------------------------------------------
@@ -162,8 +188,21 @@ grow_stack(struct thread *t, const struct code_module *m, struct fault *f)
     return TRAP_NONE;
 }
 
+// Let the thread go on in trap_stub.
+static void
+start_trap(struct thread *t, enum trap kind, struct fault *fault)
+{
+    struct trap_info *trap = &execution_of(t)->trap;
+
+    trap_begin(t, kind);
+    trap->pc = fault->pc;
+    trap->rsp = fault->rsp;
+    fault->pc = (u64)trap_stub;
+    fault->rsp &= ~15ull;
+}
+
 enum fault_action
-fault_handle(struct fault *fault, u64 *barrier_rsp)
+fault_handle(struct fault *fault)
 {
     struct thread *t = sched_current();
     bool retry = false;
@@ -177,17 +216,11 @@ fault_handle(struct fault *fault, u64 *barrier_rsp)
     enum trap trap = classify(t, m, fault, site, &retry);
     if (trap == TRAP_STACK_OVERFLOW)
         retry = (trap = grow_stack(t, m, fault)) == TRAP_NONE;
-    if (retry)
-        return FAULT_RETRY;
-    if (trap == TRAP_NONE)
+    if (trap == TRAP_NONE && !retry)
         return FAULT_PANIC;
-    trap_begin(t, trap);
-    if (site != NULL)
-        trace(t, m, site, fault->rsp);
-    else if (fault->pc == (u64)adapt_overflow)
-        trace_adapter(t);
-    *barrier_rsp = thread_entry(t)->barrier;
-    return FAULT_UNWIND;
+    if (trap != TRAP_NONE)
+        start_trap(t, trap, fault);
+    return FAULT_CONTINUE;
 }
 
 // --- reports -----------------------------------------------------------------
@@ -209,8 +242,8 @@ describe(const struct trap_info *trap, u32 first, struct code_place *out)
                 .func = trap->frames[k].func,
                 .at = trap->frames[k].at,
             };
-    module_names(m, places, count);
-    module_lines(m, places, count);
+    module_names(m, places, count, thread_is_killed);
+    module_lines(m, places, count, thread_is_killed);
     count = 0;
     for (u32 k = first; k < trap->depth; k++)
         if (trap->frames[k].module == m)
@@ -256,6 +289,8 @@ trap_report(const char *name, const struct trap_info *trap)
             describe(trap, k, places);
     for (u32 k = 0; k < trap->depth; k++)
         report_frame(&trap->frames[k], &places[k]);
-    if (trap->more)
+    if (trap->killed || thread_is_killed())
+        klog("    ... killed, so that frames, names or lines may be missing");
+    else if (trap->more)
         klog("    ...");
 }

@@ -45,7 +45,8 @@ struct program_thread {
 // A process without instances.
 MUST_USE status_t process_new_empty(struct process **out, const char *name);
 
-// End `p`; the first status wins.  True for the one that did it.
+// End `p`; the first status wins.  True for the one that did it.  All threads
+// but the calling one are killed: that leaves by itself, and may still be.
 bool process_end(struct process *p, u32 exit_status);
 
 // Count a new thread in; ERR_EXITED when p ends, ERR_FULL.

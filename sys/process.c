@@ -191,25 +191,37 @@ leave_process(struct program_thread *t)
     kernel_free(t);
 }
 
-// Kill the first `count` threads or fewer, which become the last.
+// Kill the first `count` threads or fewer, which become the last; not `but`.
 static void
-kill_some(struct process *p, u32 count)
+kill_some(struct process *p, u32 count, const struct thread *but)
 {
     lock(&p->lock);
     for (u32 k = 0; k < count && !list_empty(&p->threads); k++) {
         struct list *item = p->threads.next;
+        struct thread *t = CONTAINER(item, struct program_thread, link)->thread;
         list_remove(item);
         list_append(&p->threads, item);
-        thread_kill(CONTAINER(item, struct program_thread, link)->thread);
+        if (t != but)
+            thread_kill(t);
     }
     unlock(&p->lock);
 }
 
-bool
-process_end(struct process *p, u32 exit_status)
+static void
+kill_all(struct process *p, u32 count, const struct thread *but)
 {
     enum { BATCH = 64 };
-    u32 left = 0;
+
+    for (u32 left = count; left > 0; left -= MIN(left, BATCH))
+        kill_some(p, MIN(left, BATCH), but);
+}
+
+// No thread begins in p any more.  *threads: those that are there, which from
+// now on only leave.  False: somebody said so before.
+static bool
+start_end(struct process *p, u32 exit_status, u32 *threads)
+{
+    u32 count = 0;
 
     lock(&p->lock);
     bool first = !p->ending;
@@ -218,20 +230,33 @@ process_end(struct process *p, u32 exit_status)
         p->exit_status = exit_status;
     }
     list_each (item, &p->threads) {
-        left++; // from now on they only leave
+        count++;
     }
     unlock(&p->lock);
-    if (first && left == 0)
+    if (first && count == 0)
         announce_end(p);
-    for (; first && left > 0; left -= MIN(left, BATCH))
-        kill_some(p, MIN(left, BATCH));
+    *threads = count;
+    return first;
+}
+
+bool
+process_end(struct process *p, u32 exit_status)
+{
+    u32 threads;
+    bool first = start_end(p, exit_status, &threads);
+
+    if (first)
+        kill_all(p, threads, thread_current());
     return first;
 }
 
 void
 process_kill(struct process *p, u32 exit_status)
 {
-    process_end(p, exit_status);
+    u32 threads;
+
+    start_end(p, exit_status, &threads);
+    kill_all(p, threads, NULL);
 }
 
 struct process *

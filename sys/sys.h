@@ -54,7 +54,8 @@ MUST_USE status_t process_start(struct process *p);
 MUST_USE status_t process_wait(struct process *p, u64 deadline_ns,
                                u32 *exit_status);
 
-// End a process from outside.  All its threads stop; returns at once.
+// End a process from outside.  All its threads stop, also one that reports a
+// trap; returns at once.
 void process_kill(struct process *p, u32 exit_status);
 void process_release(struct process *p);
 

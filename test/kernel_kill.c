@@ -164,6 +164,15 @@ host_trap(void)
     return 0;
 }
 
+// Killed at the moment of a trap.
+static u32
+host_die(void)
+{
+    thread_kill(thread_current());
+    thread_trap(TRAP_UNREACHABLE);
+    return 0;
+}
+
 static u32
 host_nothing(void)
 {
@@ -176,6 +185,7 @@ static const struct host_func host_funcs[] = {
     {"exit",            ":i",        (const void *)host_exit           },
     {"trap",            ":i",        (const void *)host_trap           },
     {"nothing",         ":i",        (const void *)host_nothing        },
+    {"die",             ":i",        (const void *)host_die            },
 };
 
 static bool
@@ -293,6 +303,43 @@ TEST_KERNEL(kill_finds_threads_in_c)
         kill_and_join(t);
         EXPECT_EQ(v.status, ERR_KILLED);
     }
+    store_free(s);
+}
+
+// --- reports -----------------------------------------------------------------
+
+struct fall {
+    struct visit visit;
+    struct execution execution;
+};
+
+static void
+fall(void *arg)
+{
+    struct fall *f = arg;
+
+    execution_init(&f->execution, f->visit.instance->store);
+    struct execution *before = execution_enter(&f->execution);
+    visit(&f->visit);
+    execution_leave(before);
+}
+
+// Who is killed looks at no more frames.
+TEST_KERNEL(kill_ends_backtraces)
+{
+    struct fall f = {.visit = {.func = "fall"}};
+    struct store *s = make_instance(&f.visit);
+    const struct trap_info *trap = &f.execution.trap;
+    struct thread *t;
+
+    EXPECT_EQ(thread_new(&t, fall, &f), OK);
+    sched_start(t);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+    EXPECT_EQ(f.visit.status, ERR_TRAP);
+    EXPECT_EQ(trap->kind, TRAP_UNREACHABLE);
+    EXPECT(trap->killed);
+    EXPECT(trap->depth == 0 || trap->frames[0].times < 100);
     store_free(s);
 }
 

@@ -252,7 +252,7 @@ fault_in(const struct instance *running, u64 address)
     struct thread *t = thread_current();
     struct store *s = running->store;
     struct execution x;
-    u64 stack[16] = {0}, barrier;
+    u64 stack[16] = {0};
     struct fault fault = {
         .kind = FAULT_MEMORY,
         .rsp = (u64)stack,
@@ -268,7 +268,7 @@ fault_in(const struct instance *running, u64 address)
     execution_init(&x, s);
     struct execution *before = execution_enter(&x);
     t->entry.barrier = 1;
-    enum fault_action action = fault_handle(&fault, &barrier);
+    enum fault_action action = fault_handle(&fault);
     execution_leave(before);
     t->entry.barrier = 0;
     t->entry.leave = LEAVE_NONE;
@@ -289,9 +289,9 @@ TEST_KERNEL(faults_are_traps_in_own_slots_only)
     EXPECT_EQ(instance_new(&other, s, code, &host_resolver, &error, &trap), OK);
     u64 base = (u64)one->memories[0]->base;
     u64 other_base = (u64)other->memories[0]->base;
-    EXPECT_EQ(fault_in(one, base + PAST), FAULT_UNWIND);
+    EXPECT_EQ(fault_in(one, base + PAST), FAULT_CONTINUE);
     EXPECT_EQ(fault_in(one, other_base + PAST), FAULT_PANIC);
-    EXPECT_EQ(fault_in(other, other_base + PAST), FAULT_UNWIND);
+    EXPECT_EQ(fault_in(other, other_base + PAST), FAULT_CONTINUE);
     EXPECT_EQ(fault_in(other, base + PAST), FAULT_PANIC);
     code_module_release(code);
     store_free(s);

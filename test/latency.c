@@ -23,8 +23,8 @@ void __wrap_port_interrupts_restore(bool on);
 void __wrap_port_idle(void);
 void __real_context_switch(struct context *from, struct context *to);
 void __wrap_context_switch(struct context *from, struct context *to);
-enum fault_action __real_fault_handle(struct fault *fault, u64 *barrier_rsp);
-enum fault_action __wrap_fault_handle(struct fault *fault, u64 *barrier_rsp);
+enum fault_action __real_fault_handle(struct fault *fault);
+enum fault_action __wrap_fault_handle(struct fault *fault);
 
 static bool watching;
 static u64 preempt_since, irq_since; // 0: on
@@ -129,13 +129,13 @@ __wrap_context_switch(struct context *from, struct context *to)
 
 // Faults are handled with interrupts off.
 enum fault_action
-__wrap_fault_handle(struct fault *fault, u64 *barrier_rsp)
+__wrap_fault_handle(struct fault *fault)
 {
-    u64 since = 0;
+    u64 since = 0, pc = fault->pc;
 
     start(&since);
-    enum fault_action action = __real_fault_handle(fault, barrier_rsp);
-    stop(&since, (const void *)fault->pc);
+    enum fault_action action = __real_fault_handle(fault);
+    stop(&since, (const void *)pc);
     return action;
 }
 

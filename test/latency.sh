@@ -75,6 +75,10 @@ awk 'BEGIN {
 wat2wasm --enable-all "$work/large.txt" -o "$work/large.wasm" || exit 1
 watch "large function" 0 "$work/large.wasm"
 
+# Many frames of a backtrace.
+assembled deep 134 '(module
+    (func $deep (call $deep)) (func (export "_start") (call $deep)))'
+
 # Killed by its timeout.
 assembled endless 124 '(module (func (export "_start") (loop $l (br $l))))' 1s
 

@@ -76,11 +76,14 @@ klog_end(void)
 {
 }
 
-enum fault_action
-fault_handle(struct fault *fault, u64 *barrier_rsp)
+u64
+trap_found(void)
 {
-    if (metal_hooks.fault == NULL)
-        return FAULT_PANIC;
-    *barrier_rsp = metal_hooks.barrier;
-    return metal_hooks.fault(fault);
+    return 0;
+}
+
+enum fault_action
+fault_handle(struct fault *fault)
+{
+    return metal_hooks.fault != NULL ? metal_hooks.fault(fault) : FAULT_PANIC;
 }

@@ -12,10 +12,18 @@ extern const u8 text_start[], text_end[];
 static struct fault seen;
 
 static enum fault_action
-note_fault(const struct fault *fault)
+unwind(struct fault *fault)
+{
+    fault->pc = (u64)barrier_unwound;
+    fault->rsp = metal_hooks.barrier;
+    return FAULT_CONTINUE;
+}
+
+static enum fault_action
+note_fault(struct fault *fault)
 {
     seen = *fault;
-    return FAULT_UNWIND;
+    return unwind(fault);
 }
 
 static bool
@@ -199,9 +207,11 @@ TEST(metal_commit_in_fault)
 }
 
 static enum fault_action
-commit_fault(const struct fault *fault)
+commit_fault(struct fault *fault)
 {
-    return port_commit((void *)fault->address, 1) ? FAULT_RETRY : FAULT_PANIC;
+    bool done = port_commit((void *)fault->address, 1);
+
+    return done ? FAULT_CONTINUE : FAULT_PANIC;
 }
 
 TEST(metal_fault_retry)
@@ -518,7 +528,7 @@ TEST(metal_faults)
 
 // A fault while a fault is handled.
 static enum fault_action
-fault_in_fault(const struct fault *fault)
+fault_in_fault(struct fault *fault)
 {
     u8 *other = port_reserve(PAGE_SIZE, PAGE_SIZE);
 
@@ -526,7 +536,7 @@ fault_in_fault(const struct fault *fault)
     metal_hooks.fault = commit_fault;
     EXPECT_EQ(*other, 0);
     port_release(other, PAGE_SIZE);
-    return FAULT_UNWIND;
+    return unwind(fault);
 }
 
 TEST(metal_nested_fault)

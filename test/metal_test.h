@@ -12,7 +12,7 @@ extern struct metal_hooks {
     void (*preempt)(void); // preempt the interrupted flow once, to do this
     bool kill;             // unwind interrupted generated code once
     u64 barrier;           // the barrier of faults and kills
-    enum fault_action (*fault)(const struct fault *fault); // NULL: panic
+    enum fault_action (*fault)(struct fault *fault); // NULL: panic
     struct bytes initrd;
     const char *cmdline;
 } metal_hooks;

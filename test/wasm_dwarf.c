@@ -190,7 +190,7 @@ TEST(dwarf_places_at_once)
         struct code_place places[16];
         for (u32 k = 0; k < COUNT(places); k++)
             places[k] = (struct code_place){.at = code_at + k * 7 % 16};
-        module_lines(&m, places, COUNT(places));
+        module_lines(&m, places, COUNT(places), NULL);
         for (u32 k = 0; k < COUNT(places); k++) {
             struct source_line line = {STRING(""), 0};
             bool found = line_of(&m, places[k].at, &line);
@@ -221,30 +221,86 @@ TEST(dwarf_bounded)
     }
 }
 
-// Nor once for each frame: bytes are read as often for many places as for one.
-// Measured by CPU time, of which many places need 64 times as much if each of
-// them reads the section.
-TEST(dwarf_one_walk)
+static u32 asked, asked_most;
+
+static bool
+is_stopped(void)
+{
+    return ++asked >= asked_most;
+}
+
+// A unit of 8 MiB that says nothing but its first bytes.
+static struct module
+long_module(void)
 {
     const u64 size = 8 * MIB, unit = sizeof(line_4);
-    struct code_place places[PLACES_MAX];
     struct module m = {.code_at = code_at};
     u32 length = (u32)size - 4;
-    u64 spent[2];
 
     m.debug_line = (struct bytes){malloc(size), size};
     memset(m.debug_line.ptr, 6, size); // DW_LNS_negate_stmt
     memcpy(m.debug_line.ptr, line_4, unit);
     memset(m.debug_line.ptr + 42, 6, unit - 42);
     memcpy(m.debug_line.ptr, &length, sizeof(length));
+    return m;
+}
+
+// Nor once for each frame: bytes are read as often for many places as for one,
+// counted by how often the walk asks whether to go on.
+TEST(dwarf_one_walk)
+{
+    struct code_place places[PLACES_MAX];
+    struct module m = long_module();
+    u32 spent[2];
+
+    asked_most = UINT32_MAX;
     for (u32 many = 0; many < 2; many++) {
         u32 count = many ? PLACES_MAX : 1;
         for (u32 k = 0; k < count; k++)
             places[k] = (struct code_place){.at = code_at + k};
-        u64 from = cpu_ns();
-        module_lines(&m, places, count);
-        spent[many] = cpu_ns() - from;
+        asked = 0;
+        module_lines(&m, places, count, is_stopped);
+        spent[many] = asked;
     }
-    EXPECT(spent[1] < 16 * spent[0]);
+    EXPECT(spent[0] > 1000);
+    EXPECT(spent[1] <= spent[0] + 1);
     free(m.debug_line.ptr);
+}
+
+// Whoever is told to stop does.
+TEST(dwarf_stops)
+{
+    struct code_place place = {.at = code_at + 9};
+    struct module m = long_module();
+
+    asked = 0;
+    asked_most = 5;
+    module_lines(&m, &place, 1, is_stopped);
+    EXPECT_EQ(asked, 5);
+    free(m.debug_line.ptr);
+}
+
+TEST(names_stop)
+{
+    enum { COUNT_OF_NAMES = 1000000 };
+    const u64 size = 16 + 4 * COUNT_OF_NAMES;
+    struct code_place place = {.func = 0};
+    struct module m = {
+        .names = {calloc(size, 1), size}
+    };
+    u8 head[] = {1, 0, 0, 0, 0, 0, 0xc0, 0x84, 0x3d}; // a million of no letters
+    u32 part = (u32)size - 6;
+
+    for (u32 k = 0; k < 5; k++)
+        head[1 + k] = (u8)((part >> 7 * k & 0x7f) | (k < 4 ? 0x80 : 0));
+    memcpy(m.names.ptr, head, sizeof(head));
+    asked_most = UINT32_MAX;
+    asked = 0;
+    module_names(&m, &place, 1, is_stopped);
+    EXPECT(asked > 100);
+    asked = 0;
+    asked_most = 5;
+    module_names(&m, &place, 1, is_stopped);
+    EXPECT(asked >= 5 && asked <= 8);
+    free(m.names.ptr);
 }

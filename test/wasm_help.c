@@ -184,7 +184,7 @@ line_of(const struct module *m, u64 at, struct source_line *out)
 {
     struct code_place place = {.at = at};
 
-    module_lines(m, &place, 1);
+    module_lines(m, &place, 1, NULL);
     if (place.file.len > 0)
         *out = (struct source_line){place.file, place.line};
     return place.file.len > 0;

@@ -33,7 +33,7 @@ enum { // forms of the entries of version 5
     DW_PATH = 1, // content type
 };
 
-enum { LENGTH_64 = 0xffffffff, FORMATS_MAX = 8, TEXT_MAX = 4096 };
+enum { LENGTH_64 = 0xffffffff, FORMATS_MAX = 8, TEXT_MAX = 4096, STEPS = 4096 };
 
 // The header of one unit.
 struct unit {
@@ -62,7 +62,19 @@ struct search {
     u64 low, high;         // of the addresses that are not found yet
     u64 found, here;       // sets of places; in this unit
     u64 files[PLACES_MAX]; // of the found ones, numbers in the unit's tables
+    bool (*stopped)(void); // NULL: never
+    u32 steps;             // done; it is asked after some
+    bool given_up;
 };
+
+// Before each step of what may be long.
+static bool
+goes_on(struct search *s)
+{
+    if (s->steps++ % STEPS == 0 && s->stopped != NULL && s->stopped())
+        s->given_up = true;
+    return !s->given_up;
+}
 
 static u64
 read_offset(struct reader *r, bool is64)
@@ -147,10 +159,11 @@ next_unit(struct reader *r, struct unit *u)
 // Step the machine to its next row.  False at the end of the program.
 // *ended: the row ends its sequence.
 static bool
-next_row(struct reader *r, const struct unit *u, struct row *row, bool *ended)
+next_row(struct search *s, struct reader *r, const struct unit *u,
+         struct row *row, bool *ended)
 {
     *ended = false;
-    while (reader_left(r) > 0) {
+    while (reader_left(r) > 0 && goes_on(s)) {
         u8 op = read_u8(r);
         if (op >= u->opcode_base) {
             u32 n = op - u->opcode_base;
@@ -249,7 +262,7 @@ find_rows(struct search *s, const struct reader *section, const struct unit *u)
     struct row row = first, before = first;
     bool ended;
 
-    while (!all_found(s) && next_row(&r, u, &row, &ended)) {
+    while (!all_found(s) && next_row(s, &r, u, &row, &ended)) {
         if (before.valid)
             note_row(s, &before, row.address);
         row.valid = true;
@@ -298,9 +311,9 @@ name_files_4(struct search *s, struct reader *r)
 {
     u64 wanted = next_file(s, 1);
 
-    while (read_text(r).len > 0)
+    while (read_text(r).len > 0 && goes_on(s))
         ;
-    for (u64 i = 1; wanted != UINT64_MAX; i++) {
+    for (u64 i = 1; wanted != UINT64_MAX && goes_on(s); i++) {
         struct string name = read_text(r);
         if (name.len == 0)
             return;
@@ -396,7 +409,9 @@ read_list(struct search *s, struct reader *r, bool is64, u64 wanted)
 
     if (count > reader_left(r))
         reader_fail(r, r->at, ERR_MALFORMED, "unexpected end");
-    for (u64 i = 0; i < count && f.count > 0 && r->error->status == OK; i++) {
+    for (u64 i = 0; i < count && f.count > 0; i++) {
+        if (r->error->status != OK || !goes_on(s))
+            return;
         struct string path = read_entry(r, s->m, &f, is64, i == wanted);
         if (i != wanted)
             continue;
@@ -421,9 +436,11 @@ name_files(struct search *s, const struct reader *section, const struct unit *u)
 }
 
 void
-module_lines(const struct module *m, struct code_place *places, u32 count)
+module_lines(const struct module *m, struct code_place *places, u32 count,
+             bool (*stopped)(void))
 {
-    struct search s = {.m = m, .places = places, .count = count};
+    struct search s = {
+        .m = m, .places = places, .count = count, .stopped = stopped};
     struct error error = {OK, 0, NULL};
     u64 size = MIN(m->debug_line.size, DESCRIBE_MAX);
     struct reader r = reader_range(m->debug_line.ptr, size, 0, size, &error);
@@ -431,7 +448,7 @@ module_lines(const struct module *m, struct code_place *places, u32 count)
 
     assert(count <= PLACES_MAX);
     set_bounds(&s);
-    while (!all_found(&s) && next_unit(&r, &u)) {
+    while (!all_found(&s) && goes_on(&s) && next_unit(&r, &u)) {
         struct reader unit = reader_part(&r, u.start, u.end);
         if (read_header(&unit, &u))
             find_rows(&s, &r, &u);

@@ -5,39 +5,53 @@
 
 #include "wasm/internal.h"
 
-enum { NAMES_FUNCTIONS = 1 };
+enum { NAMES_FUNCTIONS = 1, STEPS = 4096 };
+
+// What names are looked for.
+struct wanted {
+    struct code_place *places;
+    u32 count;
+    bool (*stopped)(void); // NULL: never
+};
+
+// Before step `step` of what may be long.
+static bool
+goes_on(const struct wanted *w, u32 step)
+{
+    return step % STEPS != 0 || w->stopped == NULL || !w->stopped();
+}
 
 // The first name that a function gets is its own.
 static void
-name_places(struct code_place *places, u32 count, u32 func, struct string name)
+name_places(const struct wanted *w, u32 func, struct string name)
 {
-    for (u32 k = 0; k < count; k++)
-        if (places[k].func == func && places[k].name.len == 0)
-            places[k].name = name;
+    for (u32 k = 0; k < w->count; k++)
+        if (w->places[k].func == func && w->places[k].name.len == 0)
+            w->places[k].name = name;
 }
 
 // A name map (spec appendix, "Name Section").
 static void
-read_map(struct reader *r, struct code_place *places, u32 count)
+read_map(struct reader *r, const struct wanted *w)
 {
     u32 names = read_u32(r);
 
-    for (u32 i = 0; i < names && reader_left(r) > 0; i++) {
+    for (u32 i = 0; i < names && reader_left(r) > 0 && goes_on(w, i); i++) {
         u32 func = read_u32(r);
         struct string name = read_name(r);
         if (r->error->status == OK)
-            name_places(places, count, func, name);
+            name_places(w, func, name);
     }
 }
 
 static void
-read_names(const struct module *m, struct code_place *places, u32 count)
+read_names(const struct module *m, const struct wanted *w)
 {
     struct error error = {0};
     u64 size = MIN(m->names.size, DESCRIBE_MAX);
     struct reader r = reader_range(m->names.ptr, size, 0, size, &error);
 
-    while (reader_left(&r) > 0) {
+    for (u32 i = 0; reader_left(&r) > 0 && goes_on(w, i); i++) {
         u8 id = read_u8(&r);
         u32 part = read_u32(&r);
         if (part > m->names.size - r.at)
@@ -45,23 +59,26 @@ read_names(const struct module *m, struct code_place *places, u32 count)
         u64 end = r.at + MIN(part, reader_left(&r));
         struct reader map = reader_part(&r, r.at, end);
         if (id == NAMES_FUNCTIONS)
-            read_map(&map, places, count);
+            read_map(&map, w);
         if (!reader_skip(&r, part))
             return;
     }
 }
 
 void
-module_names(const struct module *m, struct code_place *places, u32 count)
+module_names(const struct module *m, struct code_place *places, u32 count,
+             bool (*stopped)(void))
 {
+    const struct wanted w = {places, count, stopped};
+
     assert(count <= PLACES_MAX);
-    read_names(m, places, count);
-    for (u32 i = 0; i < m->export_count; i++)
+    read_names(m, &w);
+    for (u32 i = 0; i < m->export_count && goes_on(&w, i); i++)
         if (m->exports[i].kind == EXTERN_FUNC)
-            name_places(places, count, m->exports[i].index, m->exports[i].name);
-    for (u32 i = 0; i < m->import_count; i++)
+            name_places(&w, m->exports[i].index, m->exports[i].name);
+    for (u32 i = 0; i < m->import_count && goes_on(&w, i); i++)
         if (m->imports[i].kind == EXTERN_FUNC)
-            name_places(places, count, m->imports[i].index, m->imports[i].name);
+            name_places(&w, m->imports[i].index, m->imports[i].name);
 }
 
 struct string
@@ -69,7 +86,7 @@ module_func_name(const struct module *m, u32 func)
 {
     struct code_place place = {.func = func, .name = STRING("")};
 
-    module_names(m, &place, 1);
+    module_names(m, &place, 1, NULL);
     return place.name;
 }
 

@@ -560,11 +560,14 @@ struct code_place {
 enum { PLACES_MAX = 64, DESCRIBE_MAX = 32 * 1024 * 1024 };
 
 // Fill in the names: from the name section, else of an export, else of the
-// import.  One walk over the section.
-void module_names(const struct module *m, struct code_place *places, u32 count);
+// import.  One walk over the section, which ends when stopped() (NULL: never),
+// asked now and then, says so.
+void module_names(const struct module *m, struct code_place *places, u32 count,
+                  bool (*stopped)(void));
 
-// Fill in files and lines by .debug_line (dwarf.c).  One walk over it.
-void module_lines(const struct module *m, struct code_place *places, u32 count);
+// Fill in files and lines by .debug_line (dwarf.c).  One walk as above.
+void module_lines(const struct module *m, struct code_place *places, u32 count,
+                  bool (*stopped)(void));
 
 // The name of one function.
 struct string module_func_name(const struct module *m, u32 func);

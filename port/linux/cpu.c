@@ -284,19 +284,11 @@ on_fault(int number, siginfo_t *info, void *argument)
     int saved_errno = errno;
     bool on = port_interrupts_off();
     struct fault fault = describe(number, info, context->uc_mcontext.gregs);
-    u64 barrier_rsp = 0;
 
-    switch (fault_handle(&fault, &barrier_rsp)) {
-    case FAULT_RETRY:
-        context->uc_mcontext.gregs[REG_RIP] = (greg_t)fault.pc;
-        break;
-    case FAULT_UNWIND:
-        unwind(context, barrier_rsp);
-        break;
-    case FAULT_PANIC:
+    if (fault_handle(&fault) == FAULT_PANIC)
         signal(number, SIG_DFL); // faults again, this time for Linux to see
-        break;
-    }
+    context->uc_mcontext.gregs[REG_RIP] = (greg_t)fault.pc;
+    context->uc_mcontext.gregs[REG_RSP] = (greg_t)fault.rsp;
     errno = saved_errno;
     port_interrupts_restore(on);
 }

@@ -11,7 +11,6 @@
 
 enum {
     RFLAGS_INTERRUPTS = 1 << 9,
-    RFLAGS_DIRECTION = 1 << 10,
     ERROR_PRESENT = 1 << 0, // of a page fault: its rights forbid it
     ERROR_FETCH = 1 << 4,   // it was an instruction
 };
@@ -107,23 +106,14 @@ handle_fault(struct trap_frame *f)
 {
     struct cpu *cpu = this_cpu();
     struct fault fault;
-    u64 barrier = 0;
 
     if (++cpu->fault_depth == FAULT_DEPTH || !describe_fault(&fault, f))
         give_up(f);
     cpu->tss.ist[IST_FAULT - 1] -= sizeof(struct trap_stack);
-    switch (fault_handle(&fault, &barrier)) {
-    case FAULT_RETRY:
-        f->rip = fault.pc;
-        break;
-    case FAULT_UNWIND:
-        f->rip = (u64)barrier_unwound;
-        f->rsp = barrier;
-        f->rflags &= ~(u64)RFLAGS_DIRECTION;
-        break;
-    case FAULT_PANIC:
+    if (fault_handle(&fault) == FAULT_PANIC)
         give_up(f);
-    }
+    f->rip = fault.pc;
+    f->rsp = fault.rsp;
     cpu->tss.ist[IST_FAULT - 1] += sizeof(struct trap_stack);
     cpu->fault_depth--;
 }

@@ -97,6 +97,14 @@ FUNCTION(leave_generated)
     jmp     barrier_unwound
 END(leave_generated)
 
+// A fault in generated code was a trap.
+FUNCTION(trap_stub)
+    cld
+    call    trap_found
+    mov     %rax, %rdi
+    jmp     barrier_unwind
+END(trap_stub)
+
 // r10 and r11 carry no argument in SysV, and rax only for variadic functions.
 // Generated code expects the callee to remove stack arguments and C does not,
 // so C gets copies of them.  The upper half of what C returns is anything; in

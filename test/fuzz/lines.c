@@ -36,8 +36,8 @@ check(const struct module *m)
 
     for (u32 i = 0; i < PLACES_MAX; i++)
         places[i] = (struct code_place){.func = i, .at = CODE_AT - 2 + i};
-    module_names(m, places, PLACES_MAX);
-    module_lines(m, places, PLACES_MAX);
+    module_names(m, places, PLACES_MAX, NULL);
+    module_lines(m, places, PLACES_MAX, NULL);
     for (u32 i = 0; i < PLACES_MAX; i++) {
         const struct code_place *p = &places[i];
         assert(p->name.len == 0 || is_inside(m->names, p->name));
