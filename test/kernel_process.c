@@ -242,6 +242,16 @@ TEST_KERNEL(exceptions_stay_with_their_thread)
                          "    at child (offset 0x", NULL});
 }
 
+TEST_KERNEL(exceptions_in_globals_and_of_others_are_kept)
+{
+    EXPECT_EQ(test_run_module("roots"), 42);
+}
+
+TEST_KERNEL(exceptions_in_tables_are_kept_for_other_threads)
+{
+    EXPECT_EQ(test_run_module("shelf"), 42);
+}
+
 // --- faults ------------------------------------------------------------------
 
 // What a fault at `address` is, while `running` runs.
