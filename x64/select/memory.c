@@ -53,9 +53,20 @@ is_guarded(const struct select *s, u32 memory)
     return memory == 0 && memory_is_guarded(&s->module->memories[memory]);
 }
 
+// What a mispredicted branch would let through is forced to another value.
+static vreg_t
+put_mask(struct select *s, u8 cc, vreg_t a, vreg_t harmless)
+{
+    vreg_t safe = select_temp(s, IR_I64);
+
+    select_put_cmov(s, X64_CMOV64, cc, safe, a, harmless);
+    return safe;
+}
+
 // [r15 + address + offset].  The displacement of an instruction is below 2^31;
 // for larger ones the sum is made first, and one of 2^32 or more is outside of
-// any memory.
+// any memory: also where a mispredicted branch goes on, as the last ones and
+// the size of an access lead to the next slot.
 static struct rm
 rm_guarded(struct select *s, val_t address, u64 offset)
 {
@@ -73,21 +84,12 @@ rm_guarded(struct select *s, val_t address, u64 offset)
     vreg_t sum = select_temp_r_rm(s, IR_I64, X64_ADD64,
                                   select_temp_const(s, IR_I64, offset),
                                   select_rm_reg(rm.index));
+    vreg_t zero = select_temp_const(s, IR_I64, 0);
     select_temp_r_i(s, IR_I64, X64_SHR64_I, sum, 32);
     select_put_trap_cc(s, CC_NE, TRAP_MEMORY_BOUNDS);
-    rm.index = sum;
+    rm.index = put_mask(s, CC_NE, sum, zero);
     rm.disp = 0;
     return rm;
-}
-
-// What a mispredicted branch would let through is forced to another value.
-static vreg_t
-put_mask(struct select *s, u8 cc, vreg_t a, vreg_t harmless)
-{
-    vreg_t safe = select_temp(s, IR_I64);
-
-    select_put_cmov(s, X64_CMOV64, cc, safe, a, harmless);
-    return safe;
 }
 
 // a + offset; traps when that overflows, which only addresses of 64 bits can
