@@ -162,7 +162,8 @@ void call_unpack(struct call_state *state, void *results);
 
 // The code of a func_entry in a process of several instances: goes to
 // vmctx.targets[entry->id].code.  When that is another instance's it calls it,
-// with a struct adapter on the stack, and the return address is adapt_return.
+// with a struct adapter on the stack, and the return address is adapt_return; a
+// tail call of what returns there needs no other one.
 extern const u8 adapt_stub[], adapt_return[];
 
 // Here adapt_stub finds that the stack is too small: an undefined instruction

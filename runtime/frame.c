@@ -7,7 +7,8 @@
 // address, over what the callee pops, and back over what the call pushed.
 //
 // A call into another instance has the frame of adapt_stub in between, whose
-// size nobody knows beforehand: it is in the list of adapters.
+// size nobody knows beforehand: it is in the list of adapters.  Tail calls may
+// have led to a third one; the adapter is still that of the first call.
 
 #include "runtime/internal.h"
 

@@ -1,31 +1,79 @@
 // test/kernel_unwind.c: frames of two instances that call each other: stacks
-// that grow, throws and backtraces from one end to the other.
+// that grow, throws and backtraces from one end to the other; tail calls, which
+// take no stack.
 
 #include "test/kernel_frame.h"
 
 enum { THERE_SUM = 39, RESULT_SUM = 46, DEEP = 300, MANY = 1000000 };
 
-static struct instance *here, *there;
+static struct instance *first, *second;
 
 static bool
-find_here(void *self, struct string module, struct string name,
-          struct extern_ref *out)
+find_first(void *self, struct string module, struct string name,
+           struct extern_ref *out)
 {
     (void)self;
     (void)module;
-    return instance_export(here, name, out);
+    return instance_export(first, name, out);
 }
 
 static status_t
-invoke(const char *name, u64 depth, union value *values, enum trap *trap)
+invoke(const char *name, u64 depth, u64 more, union value *values,
+       enum trap *trap)
 {
     struct extern_ref func;
     u32 count;
 
-    EXPECT(instance_export(there, string_of(name), &func));
+    EXPECT(instance_export(second, string_of(name), &func));
+    const struct module *m = instance_info(second);
+    u32 args = m->types[m->funcs[func.index].type].param_count;
     values[0].i64 = depth;
-    return instance_invoke(&func, values, 1, 2, &count, trap);
+    values[1].i64 = more;
+    return instance_invoke(&func, values, args, 2, &count, trap);
 }
+
+struct check {
+    void (*run)(void);
+    bool done;
+};
+
+static void
+run_check(void *arg)
+{
+    struct check *check = arg;
+
+    check->run();
+    EXPECT(thread_current()->entry.adapter == NULL);
+    check->done = true;
+}
+
+// Run it with instances of these modules, on a stack that starts small and
+// grows.
+static void
+with_instances(const char *one, const char *other, void (*run)(void))
+{
+    const struct resolver resolver = {NULL, find_first, false};
+    struct code_module *code[] = {test_compile(one), test_compile(other)};
+    struct check check = {run, false};
+    struct store *s = NULL;
+    struct thread *t;
+    struct error error;
+    enum trap trap;
+
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_new(&first, s, code[0], &resolver, &error, &trap), OK);
+    EXPECT_EQ(instance_new(&second, s, code[1], &resolver, &error, &trap), OK);
+    EXPECT_EQ(thread_new(&t, run_check, &check), OK);
+    sched_start(t);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    EXPECT(check.done);
+    thread_release(t);
+    store_free(s);
+    code_module_release(code[0]);
+    code_module_release(code[1]);
+}
+
+// --- calls -------------------------------------------------------------------
 
 // The trace goes from one instance to the other and back.
 static void
@@ -47,52 +95,105 @@ check_calls(void)
     enum trap trap;
 
     for (u64 k = 0; k < DEEP; k += 7) {
-        EXPECT_EQ(invoke("start", 2 * k, values, &trap), OK);
+        EXPECT_EQ(invoke("start", 2 * k, 0, values, &trap), OK);
         EXPECT_EQ(values[0].i64, RESULT_SUM);
-        EXPECT_EQ(invoke("catch", 2 * k + 1, values, &trap), OK);
+        EXPECT_EQ(invoke("catch", 2 * k + 1, 0, values, &trap), OK);
         EXPECT_EQ(values[0].i64, 7);
         EXPECT_EQ(values[1].i64, (k + 1) * THERE_SUM);
         EXPECT(thread_current()->entry.adapter == NULL);
     }
-    execution_init(&x, here->store);
+    execution_init(&x, first->store);
     struct execution *before = execution_enter(&x);
-    EXPECT_EQ(invoke("start", 2 * DEEP + 1, values, &trap), ERR_TRAP);
+    EXPECT_EQ(invoke("start", 2 * DEEP + 1, 0, values, &trap), ERR_TRAP);
     EXPECT_EQ(trap, TRAP_UNCAUGHT_EXCEPTION);
     check_trace(&x.trap);
-    EXPECT_EQ(invoke("start", 2 * MANY, values, &trap), ERR_TRAP);
+    EXPECT_EQ(invoke("start", 2 * MANY, 0, values, &trap), ERR_TRAP);
     EXPECT_EQ(trap, TRAP_STACK_OVERFLOW);
     check_trace(&x.trap);
     execution_leave(before);
-    EXPECT(thread_current()->entry.adapter == NULL);
-}
-
-// On a stack that starts small and grows.
-static void
-run(void *arg)
-{
-    check_calls();
-    *(bool *)arg = true;
 }
 
 TEST_KERNEL(unwind_across_instances)
 {
-    const struct resolver resolver = {NULL, find_here, false};
-    struct code_module *code[] = {test_compile("here"), test_compile("there")};
-    struct store *s = NULL;
-    struct thread *t;
-    struct error error;
-    bool done = false;
+    with_instances("here", "there", check_calls);
+}
+
+// --- tail calls --------------------------------------------------------------
+
+enum { PING = 1, PONG = 1000, RESULTS = 5 + 6 };
+enum end { RETURN, THROW, TRAP };
+
+// The sums of test/kernel/ping.wat and test/kernel/pong.wat, from $few on.
+static i64
+sum_of(i64 left, bool pong)
+{
+    bool many = false;
+    i64 sum = 0, extra = 0;
+
+    for (;; left--) {
+        if (!many && left <= 0)
+            return sum + PING;
+        sum += pong ? PONG : PING;
+        if (!many) {
+            many = true;
+            extra = pong ? 20 : 10;
+            pong = !pong;
+            continue;
+        }
+        sum += extra;
+        if (!pong) {
+            many = ((left - 1) & 8) == 0;
+            extra = 30;
+            pong = true;
+        } else {
+            many = false;
+            pong = ((left - 1) & 4) != 0;
+        }
+    }
+}
+
+static void
+check_ends(const char *from, u64 calls, bool pong)
+{
+    i64 sum = sum_of((i64)calls, pong);
+    union value values[2];
+    struct execution x;
     enum trap trap;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
-    EXPECT_EQ(instance_new(&here, s, code[0], &resolver, &error, &trap), OK);
-    EXPECT_EQ(instance_new(&there, s, code[1], &resolver, &error, &trap), OK);
-    EXPECT_EQ(thread_new(&t, run, &done), OK);
-    sched_start(t);
-    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
-    EXPECT(done);
-    thread_release(t);
-    store_free(s);
-    code_module_release(code[0]);
-    code_module_release(code[1]);
+    EXPECT_EQ(invoke(from, calls, RETURN, values, &trap), OK);
+    EXPECT_EQ(values[0].i64, sum + RESULTS);
+    execution_init(&x, first->store);
+    struct execution *before = execution_enter(&x);
+    EXPECT_EQ(invoke(from, calls, THROW, values, &trap), ERR_TRAP);
+    EXPECT_EQ(trap, TRAP_UNCAUGHT_EXCEPTION);
+    EXPECT_EQ(x.trap.depth, 2);
+    EXPECT_EQ(invoke(from, calls, TRAP, values, &trap), ERR_TRAP);
+    EXPECT_EQ(trap, TRAP_UNREACHABLE);
+    EXPECT_EQ(x.trap.depth, 2);
+    EXPECT(x.trap.frames[0].module == instance_info(first));
+    EXPECT(x.trap.frames[1].module == instance_info(second));
+    execution_leave(before);
+}
+
+static void
+check_tail_calls(void)
+{
+    union value values[2];
+    enum trap trap;
+
+    for (u64 calls = 0; calls < 40; calls++) {
+        check_ends("start", calls, false);
+        check_ends("home", calls, true);
+        EXPECT_EQ(invoke("catch", calls, THROW, values, &trap), OK);
+        EXPECT_EQ(values[0].i64, sum_of((i64)calls, false));
+    }
+    EXPECT_EQ(invoke("catch", MANY, THROW, values, &trap), OK);
+    EXPECT_EQ(values[0].i64, sum_of(MANY, false));
+    EXPECT_EQ(invoke("home", MANY, RETURN, values, &trap), OK);
+    EXPECT_EQ(values[0].i64, sum_of(MANY, true) + RESULTS);
+}
+
+TEST_KERNEL(tail_calls_between_instances_take_no_stack)
+{
+    with_instances("ping", "pong", check_tail_calls);
 }

@@ -65,7 +65,10 @@ END(enter_stub)
 
 // The code of a func_entry (rax) in a process of several instances.  Where the
 // target is in another instance than the caller, that is called with copies of
-// the stack arguments, under a struct adapter.
+// the stack arguments, under a struct adapter.  What returns to an adapter, the
+// innermost then, was called by it and now makes a tail call: that adapter has
+// the arguments right above it, restores r14 and r15, and serves the new callee
+// as well.
 FUNCTION(adapt_stub)
     mov     FUNC_ENTRY_ID(%rax), %r11d
     shl     $TARGET_SHIFT, %r11
@@ -74,9 +77,15 @@ FUNCTION(adapt_stub)
     add     VMCTX_CONTEXTS(%r14), %r10
     mov     (%r10), %r10
     cmp     %r14, %r10
-    jne     1f
-    jmp     *TARGET_CODE(%r11)
+    je      1f
+    lea     adapt_return(%rip), %rax
+    cmp     %rax, (%rsp)
+    jne     2f
+    mov     %r10, %r14
+    mov     VMCTX_MEMORY(%r14), %r15
 1:
+    jmp     *TARGET_CODE(%r11)
+2:
     push    %r15
     push    %r14
     movzwl  TARGET_ARGS(%r11), %eax
@@ -92,21 +101,21 @@ FUNCTION(adapt_stub)
     sub     ADAPTER_ARGS(%rsp), %rax
     sub     ADAPTER_RESULTS(%rsp), %rax
     cmp     VMCTX_STACK_LIMIT(%r14), %rax
-    ja      2f
+    ja      3f
 FUNCTION_HERE(adapt_overflow)
     ud2
-2:
+3:
     mov     ADAPTER_ARGS(%rsp), %r15
     mov     %rsp, %r14
     mov     %rax, %rsp
     test    %r15, %r15
-    jz      4f
-3:
+    jz      5f
+4:
     sub     $16, %r15
     movups  ADAPTER_SIZE(%r14, %r15), %xmm15
     movups  %xmm15, (%rsp, %r15)
-    jnz     3b
-4:
+    jnz     4b
+5:
     mov     %r10, %r14
     mov     VMCTX_MEMORY(%r14), %r15
     call    *TARGET_CODE(%r11)
@@ -122,13 +131,13 @@ FUNCTION_HERE(adapt_return)
     mov     ADAPTER_RESULTS(%r11), %r9
     mov     ADAPTER_PC(%r11), %r11
     test    %r9, %r9
-    jz      6f
-5:
+    jz      7f
+6:
     sub     $16, %r9
     movups  (%rsp, %r9), %xmm15
     movups  %xmm15, (%r10, %r9)
-    jnz     5b
-6:
+    jnz     6b
+7:
     mov     %r10, %rsp
     push    %r11
     ret
