@@ -179,6 +179,68 @@ TEST(metal_commit_leaks_nothing)
     }
 }
 
+// Page tables and directories go with what is unmapped, and only with that: in
+// 3 GiB, some pages near the ends of tables and directories.
+static const u64 spots[] = {
+    0,
+    PAGE_SIZE,
+    SIZE_2M - PAGE_SIZE,
+    SIZE_2M,
+    GIB - SIZE_2M - PAGE_SIZE,
+    GIB - SIZE_2M,
+    GIB - PAGE_SIZE,
+    GIB,
+    GIB + PAGE_SIZE,
+    2 * GIB - PAGE_SIZE,
+    2 * GIB,
+    3 * GIB - SIZE_2M,
+    3 * GIB - PAGE_SIZE,
+};
+
+static void
+decommit_between(u8 *base, u64 from, u64 end)
+{
+    u64 before = available();
+    u8 *large = base + GIB + GIB / 2; // mapped by one entry
+
+    for (u32 i = 0; i < COUNT(spots); i++) {
+        EXPECT(port_commit(base + spots[i], PAGE_SIZE));
+        EXPECT_EQ(base[spots[i]], 0);
+        base[spots[i]] = (u8)(i + 1);
+    }
+    EXPECT(port_commit(large, SIZE_2M));
+    port_decommit(base + from, end - from);
+    for (u32 i = 0; i < COUNT(spots); i++) {
+        bool gone = inside(spots[i], from, end - from);
+        EXPECT_EQ(can_read(base + spots[i]), !gone);
+        EXPECT(gone || base[spots[i]] == i + 1);
+    }
+    port_decommit(base, 3 * GIB);
+    EXPECT_EQ(available(), before);
+}
+
+TEST(metal_decommit_ends_anywhere)
+{
+    static const u64 from[] = {0,   PAGE_SIZE,      SIZE_2M, GIB - PAGE_SIZE,
+                               GIB, GIB + PAGE_SIZE};
+    static const u64 end[] = {
+        GIB - SIZE_2M,       GIB - PAGE_SIZE,     GIB,
+        GIB + PAGE_SIZE,     2 * GIB - SIZE_2M,   2 * GIB - PAGE_SIZE,
+        2 * GIB + PAGE_SIZE, 3 * GIB - PAGE_SIZE, 3 * GIB};
+
+    for (u32 round = 0; round < 2; round++) {
+        u64 before = available();
+        u8 *base = port_reserve(3 * GIB, PAGE_SIZE);
+        for (u32 i = 0; i < COUNT(from) * COUNT(end); i++)
+            if (from[i % COUNT(from)] < end[i / COUNT(from)])
+                decommit_between(base, from[i % COUNT(from)],
+                                 end[i / COUNT(from)]);
+        EXPECT(port_commit(base + 2 * GIB - PAGE_SIZE, 2 * PAGE_SIZE));
+        port_release(base, 3 * GIB);
+        EXPECT(round == 0 || available() == before);
+    }
+}
+
 TEST(metal_out_of_memory)
 {
     u64 before = available();

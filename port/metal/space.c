@@ -337,16 +337,17 @@ unmap_step(u64 from, u64 at, u64 end, struct chain *chain) REQUIRES(tables_lock)
     return next;
 }
 
-// The page directory of the GiB that ends at `at` is empty now if [from, at)
-// covers it.
+// The page directory of the GiB that ends at `at` is empty now if [from, end)
+// covers it: unmap_step() may have come from an `end` inside of the last table.
 static void
-unmap_directory(u64 from, u64 at, struct chain *chain) REQUIRES(tables_lock)
+unmap_directory(u64 from, u64 at, u64 end, struct chain *chain)
+    REQUIRES(tables_lock)
 {
     u32 level = LEVEL_1G;
     u64 base = at - level_size(LEVEL_1G);
     entry_t *entry;
 
-    if (at % level_size(LEVEL_1G) != 0 || base < from || at < base)
+    if (at % level_size(LEVEL_1G) != 0 || base < from || at < base || at > end)
         return;
     entry = find_entry(base, &level);
     if (level != LEVEL_1G || !(*entry & PAGE_PRESENT))
@@ -367,7 +368,7 @@ unmap(u64 from, u64 end)
 
         while (at < stop) {
             at = unmap_step(from, at, end, &chain);
-            unmap_directory(from, at, &chain);
+            unmap_directory(from, at, end, &chain);
         }
         chain.end = MIN(at, end);
         if (chain.flush)
