@@ -41,7 +41,7 @@ static const struct {
     [KIND_OUT_U64] = {"uint64_t *",   "*mut u64",  "u64, out",      false},
 };
 
-enum { ARGS_MAX = 6 };
+enum { ARGS_MAX = 16 };
 
 struct arg {
     enum kind kind;
@@ -52,18 +52,21 @@ struct arg {
 static const struct call {
     u32 number;
     const char *name, *help;
+    bool in_memory;                // the arguments are the fields of a struct
     struct arg args[ARGS_MAX + 1]; // ends with KIND_NONE
 } calls[] = {
-#define SYSCALL(number, name, help, args) {number, #name, help, {args}},
-#define NONE                              {0},
-#define HANDLE(n, type, right)            {KIND_HANDLE, #n, #type, #right},
-#define U32(n)                            {KIND_U32, #n, NULL, NULL},
-#define U64(n)                            {KIND_U64, #n, NULL, NULL},
-#define BYTES(n)                          {KIND_BYTES, #n, NULL, NULL},
-#define BUFFER(n)                         {KIND_BUFFER, #n, NULL, NULL},
-#define WORD(n)                           {KIND_WORD, #n, NULL, NULL},
-#define OUT_U32(n)                        {KIND_OUT_U32, #n, NULL, NULL},
-#define OUT_U64(n)                        {KIND_OUT_U64, #n, NULL, NULL},
+#define SYSCALL(number, name, help, args) {number, #name, help, false, {args}},
+#define SYSCALL_IN_MEMORY(number, name, help, args) \
+    {number, #name, help, true, {args}},
+#define NONE                   {0},
+#define HANDLE(n, type, right) {KIND_HANDLE, #n, #type, #right},
+#define U32(n)                 {KIND_U32, #n, NULL, NULL},
+#define U64(n)                 {KIND_U64, #n, NULL, NULL},
+#define BYTES(n)               {KIND_BYTES, #n, NULL, NULL},
+#define BUFFER(n)              {KIND_BUFFER, #n, NULL, NULL},
+#define WORD(n)                {KIND_WORD, #n, NULL, NULL},
+#define OUT_U32(n)             {KIND_OUT_U32, #n, NULL, NULL},
+#define OUT_U64(n)             {KIND_OUT_U64, #n, NULL, NULL},
 #include "abi/syscalls.def"
 };
 
@@ -107,13 +110,32 @@ static const char *const traps[] = {
 // --- C -----------------------------------------------------------------------
 
 static void
+c_struct(const struct call *call)
+{
+    printf("struct nebulet_%s {\n", call->name);
+    for (const struct arg *arg = call->args; arg->kind != KIND_NONE; arg++) {
+        printf("    %s%s;\n", kinds[arg->kind].c, arg->name);
+        if (kinds[arg->kind].sized)
+            printf("    uint32_t %s_size;\n", arg->name);
+    }
+    printf("};\n");
+}
+
+static void
 c_call(const struct call *call)
 {
     const struct arg *arg = call->args;
 
-    printf("\n// %s\n__attribute__((import_module(\"nebulet\"), "
+    printf("\n// %s\n", call->help);
+    if (call->in_memory)
+        c_struct(call);
+    printf("__attribute__((import_module(\"nebulet\"), "
            "import_name(\"%s\")))\nint32_t nebulet_%s(",
-           call->help, call->name, call->name);
+           call->name, call->name);
+    if (call->in_memory) {
+        printf("const struct nebulet_%s *call);\n", call->name);
+        return;
+    }
     if (arg->kind == KIND_NONE)
         printf("void");
     for (const char *comma = ""; arg->kind != KIND_NONE; arg++, comma = ", ") {
@@ -148,10 +170,43 @@ print_c(void)
 
 // --- Rust --------------------------------------------------------------------
 
+// thread_create: ThreadCreate.
+static void
+rust_struct_name(const struct call *call)
+{
+    bool capital = true;
+
+    for (const char *at = call->name; *at != 0; at++) {
+        if (*at != '_')
+            putchar(capital ? *at - 'a' + 'A' : *at);
+        capital = *at == '_';
+    }
+}
+
+static void
+rust_struct(const struct call *call)
+{
+    printf("\n/// %s\n#[repr(C)]\npub struct ", call->help);
+    rust_struct_name(call);
+    printf(" {\n");
+    for (const struct arg *arg = call->args; arg->kind != KIND_NONE; arg++) {
+        printf("    pub %s: %s,\n", arg->name, kinds[arg->kind].rust);
+        if (kinds[arg->kind].sized)
+            printf("    pub %s_size: u32,\n", arg->name);
+    }
+    printf("}\n");
+}
+
 static void
 rust_call(const struct call *call)
 {
     printf("    /// %s\n    pub fn %s(", call->help, call->name);
+    if (call->in_memory) {
+        printf("call: *const ");
+        rust_struct_name(call);
+        printf(") -> i32;\n");
+        return;
+    }
     const char *comma = "";
     for (const struct arg *arg = call->args; arg->kind != KIND_NONE; arg++) {
         printf("%s%s: %s", comma, arg->name, kinds[arg->kind].rust);
@@ -177,6 +232,9 @@ print_rust(void)
            "abi/*.def by\n// make/abi.c.\n\n");
     rust_constants("i32", statuses, COUNT(statuses));
     rust_constants("u32", rights, COUNT(rights));
+    for (u64 i = 0; i < COUNT(calls); i++)
+        if (calls[i].in_memory)
+            rust_struct(&calls[i]);
     printf("\n#[link(wasm_import_module = \"nebulet\")]\nextern \"C\" {\n");
     for (u64 i = 0; i < COUNT(calls); i++)
         rust_call(&calls[i]);
@@ -199,7 +257,7 @@ static void
 doc_call(const struct call *call)
 {
     printf("| %u | `%s` | ", call->number, call->name);
-    const char *comma = "";
+    const char *comma = call->in_memory ? "in memory: " : "";
     for (const struct arg *arg = call->args; arg->kind != KIND_NONE; arg++) {
         printf("%s", comma);
         doc_arg(arg);
@@ -240,9 +298,12 @@ print_doc(void)
            "(i32). An\n"
            "argument is one i32, a u64 one i64; bytes are an address and a "
            "size, two\n"
-           "i32. C programs include `nebulet.h` (`out/user/include`), Rust "
-           "programs\n"
-           "use the crate `sip`.\n\n"
+           "i32. A call of more than six such words takes one, the address "
+           "of a struct in\n"
+           "memory with the arguments as its fields, laid out as in C. C "
+           "programs include\n"
+           "`nebulet.h` (`out/user/include`), Rust programs use the crate "
+           "`sip`.\n\n"
            "| number | call | arguments | what it does |\n|---|---|---|---|\n");
     for (u64 i = 0; i < COUNT(calls); i++)
         doc_call(&calls[i]);

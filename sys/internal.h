@@ -6,6 +6,7 @@
 
 enum {
     PROCESS_NAME = 64,
+    THREAD_NAME = 32,              // LIMIT_THREAD_NAME
     THREAD_IDS = 8192,             // bits for ids in use
     THREAD_ID_MAX = (1 << 29) - 1, // wasi-threads
 };
@@ -37,6 +38,8 @@ struct program_thread {
     struct thread *thread;
     struct list link; // process->threads, under process->lock
 
+    char name[THREAD_NAME]; // of the program's choice, any bytes
+    u32 name_len;
     struct instance *instance; // where it begins
     u32 func;
     u32 args[2];
@@ -54,9 +57,10 @@ MUST_USE status_t process_add_thread(struct process *p,
                                      struct program_thread *t);
 
 // A thread of the calling process that runs function table 0 [index] of the
-// caller with arg, its stack pointer global set to stack_top.
-// process_start_thread() or process_unspawn() come next.
+// caller with arg, its stack pointer global set to stack_top, with a copy of
+// this name in reports.  process_start_thread() or process_unspawn() come next.
+// ERR_BAD_ARGUMENT: no such function, or the name is too long.
 MUST_USE status_t process_spawn(u32 index, u32 arg, u32 stack_top,
-                                struct program_thread **out);
+                                struct bytes name, struct program_thread **out);
 void process_start_thread(struct program_thread *t);
 void process_unspawn(struct program_thread *t);

@@ -319,8 +319,14 @@ has_wrong_entry(const struct module *m)
 static void
 function_left(const struct program_thread *t, enum leave leave)
 {
-    if (leave == LEAVE_TRAP && process_end(t->process, STATUS_TRAP))
-        trap_report(t->process->name, &t->execution.trap);
+    char who[PROCESS_NAME + THREAD_NAME + 16], of[THREAD_NAME + 16];
+
+    if (leave != LEAVE_TRAP || !process_end(t->process, STATUS_TRAP))
+        return;
+    format(of, sizeof(of), ", thread %.*s", (int)t->name_len, t->name);
+    format(who, sizeof(who), "%s%s", t->process->name,
+           t->name_len > 0 ? of : "");
+    trap_report(who, &t->execution.trap);
 }
 
 static void
@@ -448,16 +454,23 @@ spawn(struct instance *i, u32 func, struct program_thread **out)
 }
 
 status_t
-process_spawn(u32 index, u32 arg, u32 stack_top, struct program_thread **out)
+process_spawn(u32 index, u32 arg, u32 stack_top, struct bytes name,
+              struct program_thread **out)
 {
     struct instance *from = execution_caller();
     struct extern_ref func;
     status_t status = instance_table_func(from, index, "i:", &func);
 
+    if (name.size > LIMIT_THREAD_NAME)
+        return ERR_BAD_ARGUMENT;
     if (status == OK)
         status = spawn(func.instance, func.index, out);
     if (status == OK) {
         (*out)->args[0] = arg;
+        assert(name.size <= sizeof((*out)->name));
+        (*out)->name_len = (u32)name.size;
+        if (name.size > 0)
+            memcpy((*out)->name, name.ptr, name.size);
         execution_set_stack_pointer(&(*out)->execution, from, stack_top);
     }
     return status;

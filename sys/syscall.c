@@ -59,11 +59,15 @@ sys_process_exit(const struct process_exit_args *a)
 }
 
 static status_t
-sys_thread_spawn(const struct thread_spawn_args *a)
+sys_thread_create(const struct thread_create_args *a)
 {
     struct program_thread *t;
     handle_t handle;
-    status_t status = process_spawn(a->function, a->argument, a->stack_top, &t);
+
+    if (a->flags != 0)
+        return ERR_BAD_ARGUMENT;
+    status_t status =
+        process_spawn(a->function, a->argument, a->stack_top, a->name, &t);
 
     if (status != OK)
         return status;
@@ -76,6 +80,17 @@ sys_thread_spawn(const struct thread_spawn_args *a)
         process_unspawn(t);
     }
     return status;
+}
+
+static status_t
+sys_thread_spawn(const struct thread_spawn_args *a)
+{
+    return sys_thread_create(&(struct thread_create_args){
+        .function = a->function,
+        .argument = a->argument,
+        .stack_top = a->stack_top,
+        .thread = a->thread,
+    });
 }
 
 static status_t
@@ -175,10 +190,17 @@ sys_log_write(const struct log_write_args *a)
 
 // --- from raw to checked -----------------------------------------------------
 
-enum { RAW_MAX = 6 }; // those that travel in registers
+enum {
+    RAW_MAX = 6,    // words that travel in registers
+    WORDS_MAX = 16, // in memory
+};
 
 #define SYSCALL(number, name, help, args) \
     _Static_assert(0 args <= RAW_MAX, #name ": too many words for registers");
+#define SYSCALL_IN_MEMORY(number, name, help, args)           \
+    _Static_assert(0 args > RAW_MAX,                          \
+                   #name ": few enough words for registers"); \
+    _Static_assert(0 args <= WORDS_MAX, #name ": too many words");
 #define NONE
 #define HANDLE(n, type, right) +1
 #define U32(n)                 +1
@@ -191,25 +213,24 @@ enum { RAW_MAX = 6 }; // those that travel in registers
 #include "abi/syscalls.def"
 
 struct marshal {
-    u64 raw[RAW_MAX];
+    u64 raw[WORDS_MAX];
     u32 next;
     status_t status; // of the first bad argument
     u32 held_count;
-    struct object *held[RAW_MAX]; // until the call returns
+    struct object *held[WORDS_MAX]; // until the call returns
 };
 
 static void
 begin(struct marshal *m, const u64 raw[RAW_MAX])
 {
-    memcpy(m->raw, raw, sizeof(m->raw));
-    m->next = m->held_count = 0;
-    m->status = OK;
+    *m = (struct marshal){.status = OK};
+    memcpy(m->raw, raw, RAW_MAX * sizeof(u64));
 }
 
 static u64
 next(struct marshal *m)
 {
-    assert(m->next < RAW_MAX);
+    assert(m->next < COUNT(m->raw));
     return m->raw[m->next++];
 }
 
@@ -218,6 +239,42 @@ check(struct marshal *m, status_t status)
 {
     if (m->status == OK)
         m->status = status;
+}
+
+// Where a field of this letter is in a struct whose last one ends at *end.
+static u32
+place_field(u32 *end, char letter)
+{
+    u32 size = letter == 'l' ? sizeof(u64) : sizeof(u32);
+    u32 at = (u32)ALIGN_UP(*end, size);
+
+    *end = at + size;
+    return at;
+}
+
+// The same for a struct of the program, a letter for each of its fields.  It is
+// copied once, before anything in it is looked at: other threads may write to
+// it meanwhile.
+static void
+begin_in_memory(struct marshal *m, const char *letters, u32 address)
+{
+    u8 copy[WORDS_MAX * sizeof(u64)];
+    u32 size = 0, end = 0, align = sizeof(u32);
+
+    *m = (struct marshal){.status = OK};
+    for (u32 k = 0; letters[k] != 0; k++) {
+        place_field(&size, letters[k]);
+        if (letters[k] == 'l')
+            align = sizeof(u64);
+    }
+    size = (u32)ALIGN_UP(size, align);
+    assert(size <= sizeof(copy));
+    check(m, user_read(copy, address, size) ? OK : ERR_BAD_ADDRESS);
+    check(m, address % align == 0 ? OK : ERR_BAD_ARGUMENT);
+    for (u32 k = 0; m->status == OK && letters[k] != 0; k++) {
+        u32 at = place_field(&end, letters[k]);
+        memcpy(&m->raw[k], copy + at, end - at);
+    }
 }
 
 static struct object *
@@ -287,6 +344,22 @@ next_word(struct marshal *m)
 #define OUT_U64(n) a->n = next_out(m, sizeof(u64));
 #include "abi/syscalls.def"
 
+// A letter for each word, as in the signatures of functions.
+#define NONE                   ""
+#define HANDLE(n, type, right) "i"
+#define U32(n)                 "i"
+#define U64(n)                 "l"
+#define BYTES(n)               "ii"
+#define BUFFER(n)              "ii"
+#define WORD(n)                "i"
+#define OUT_U32(n)             "i"
+#define OUT_U64(n)             "i"
+#define SYSCALL(number, name, help, args) \
+    static const char signature_##name[] = args ":i";
+#define SYSCALL_IN_MEMORY(number, name, help, args) \
+    static const char fields_##name[] = args;
+#include "abi/syscalls.def"
+
 #define SYSCALL(number, name, help, args)                                  \
     static u32 call_##name(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5) \
     {                                                                      \
@@ -298,22 +371,27 @@ next_word(struct marshal *m)
         release(&m);                                                       \
         return (u32)status;                                                \
     }
+#define SYSCALL_IN_MEMORY(number, name, help, args)                   \
+    static u32 call_##name(u64 address)                               \
+    {                                                                 \
+        struct marshal m;                                             \
+        struct name##_args a = {0};                                   \
+        begin_in_memory(&m, fields_##name, (u32)address);             \
+        if (m.status == OK)                                           \
+            fetch_##name(&m, &a);                                     \
+        status_t status = m.status == OK ? sys_##name(&a) : m.status; \
+        release(&m);                                                  \
+        return (u32)status;                                           \
+    }
 #include "abi/syscalls.def"
 
 // --- the module --------------------------------------------------------------
 
 static const struct host_func funcs[] = {
 #define SYSCALL(number, name, help, args) \
-    {#name, args ":i", (const void *)call_##name},
-#define NONE                   ""
-#define HANDLE(n, type, right) "i"
-#define U32(n)                 "i"
-#define U64(n)                 "l"
-#define BYTES(n)               "ii"
-#define BUFFER(n)              "ii"
-#define WORD(n)                "i"
-#define OUT_U32(n)             "i"
-#define OUT_U64(n)             "i"
+    {#name, signature_##name, (const void *)call_##name},
+#define SYSCALL_IN_MEMORY(number, name, help, args) \
+    {#name, "i:i", (const void *)call_##name},
 #include "abi/syscalls.def"
 };
 

@@ -44,13 +44,22 @@ for language in c rust; do
     verdict "$language: links" "$([ $? = 0 ] || echo "no")"
 done
 
+# refused TITLE TEXT ROW: a table with this row does not compile and says TEXT.
 mkdir -p "$work/abi"
-sed '/^#undef SYSCALL/i\
-SYSCALL(99, handle_close_many, "Too much.",\
-        BYTES(a) BYTES(b) BUFFER(c) U32(d))' abi/syscalls.def \
-    >"$work/abi/syscalls.def"
-gcc -fsyntax-only -std=c11 -I"$work" -I. sys/syscall.c 2>"$work/stderr"
-says "seven words do not compile" stderr "handle_close_many: too many words"
+refused() {
+    awk -v row="$3" '/^#undef SYSCALL$/ { print row } { print }' \
+        abi/syscalls.def >"$work/abi/syscalls.def"
+    gcc -fsyntax-only -std=c11 -I"$work" -I. sys/syscall.c 2>"$work/stderr"
+    says "$1" stderr "$2"
+}
+
+refused "seven words in registers" "handle_close_many: too many words" \
+    'SYSCALL(99, handle_close_many, "", BYTES(a) BYTES(b) BUFFER(c) U32(d))'
+refused "six words in memory" "handle_move: few enough words for registers" \
+    'SYSCALL_IN_MEMORY(99, handle_move, "", BYTES(a) BYTES(b) U64(c) U32(d))'
+refused "seventeen words in memory" "handle_move: too many words" \
+    'SYSCALL_IN_MEMORY(99, handle_move, "", BYTES(a) BYTES(b) BYTES(c) BYTES(d)
+        BYTES(e) BYTES(f) BYTES(g) BYTES(h) U32(i))'
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

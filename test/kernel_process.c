@@ -77,6 +77,23 @@ TEST_KERNEL(process_bad_arguments_are_refused)
     EXPECT_EQ(test_run_module("misuse"), 42);
 }
 
+// A number in its place is the line of test/kernel/create.wat that went wrong.
+static void
+run_create(void)
+{
+    EXPECT_EQ(test_run_module("create"), STATUS_TRAP);
+}
+
+TEST_KERNEL(process_call_in_memory)
+{
+    char log[1024], *found;
+
+    test_log(log, sizeof(log), run_create);
+    found = strstr(log, "nebulet: create, thread 123456789\\x1b1234567890123456"
+                        "789012: trap: unreachable");
+    EXPECT(found != NULL);
+}
+
 // --- traps -------------------------------------------------------------------
 
 static const char *trapping;

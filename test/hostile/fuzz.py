@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """test/hostile/fuzz.py SEED ROUNDS [quiet]: print a module (text) that calls
-every import of nebulet and WASI with edge arguments, from four threads, while a fifth grows the
-memory and changes the table.  What ends the process or waits for good is left
-out of the main thread; the process ends with status 0 after ROUNDS calls, or
-after LIMIT_S seconds: the threads spawn more of themselves, and the main thread
-gets only its share.  With "quiet" nothing is written to the streams.
+every import of nebulet and WASI with edge arguments, from four threads, while a
+fifth grows the memory and changes the table.  What ends the process or waits
+for good is left out of the main thread; the process ends with status 0 after
+ROUNDS calls, or after LIMIT_S seconds: the threads spawn more of themselves,
+and the main thread gets only its share.  With "quiet" nothing is written to the
+streams.
 
 The calls come from abi/syscalls.def and wasi/calls.def."""
 
@@ -32,10 +33,11 @@ def letters_of(args):
 
 def nebulet_calls():
     text = without_comments("abi/syscalls.def")
-    for name, args in re.findall(
-            r'SYSCALL\(\s*\d+,\s*(\w+),\s*"[^"]*",\s*((?:\w+(?:\([^)]*\))?\s*)*)\)',
-            text):
-        yield "nebulet", name, letters_of(args) + ":i"
+    for form, name, args in re.findall(
+            r'(SYSCALL\w*)\(\s*\d+,\s*(\w+),\s*"[^"]*",'
+            r'\s*((?:\w+(?:\([^)]*\))?\s*)*)\)', text):
+        letters = "i" if form == "SYSCALL_IN_MEMORY" else letters_of(args)
+        yield "nebulet", name, letters + ":i"
 
 
 def wasi_calls():

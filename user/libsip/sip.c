@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { STACK_SIZE = 64 * 1024, TEXT_SIZE = 1024 };
@@ -37,14 +38,28 @@ start(void *arg)
 bool
 sip_spawn(struct sip_thread *t, void (*run)(void *arg), void *arg)
 {
+    return sip_spawn_named(t, "", run, arg);
+}
+
+bool
+sip_spawn_named(struct sip_thread *t, const char *name, void (*run)(void *arg),
+                void *arg)
+{
     sip_lock(&heap);
     char *stack = aligned_alloc(16, STACK_SIZE);
     sip_unlock(&heap);
     if (stack == NULL)
         return false;
     *t = (struct sip_thread){.run = run, .arg = arg, .stack = stack};
-    if (nebulet_thread_spawn((uintptr_t)start, (uintptr_t)t,
-                             (uintptr_t)(stack + STACK_SIZE), &t->handle) == 0)
+    struct nebulet_thread_create call = {
+        .function = (uintptr_t)start,
+        .argument = (uintptr_t)t,
+        .stack_top = (uintptr_t)(stack + STACK_SIZE),
+        .name = name,
+        .name_size = strlen(name),
+        .thread = &t->handle,
+    };
+    if (nebulet_thread_create(&call) == 0)
         return true;
     sip_lock(&heap);
     free(stack);

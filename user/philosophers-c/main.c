@@ -43,7 +43,8 @@ int
 main(void)
 {
     for (int i = 0; i < SEATS; i++)
-        if (!sip_spawn(&philosophers[i].thread, eat, &philosophers[i]))
+        if (!sip_spawn_named(&philosophers[i].thread, philosophers[i].name, eat,
+                             &philosophers[i]))
             abort();
     for (int i = 0; i < SEATS; i++)
         sip_join(&philosophers[i].thread);

@@ -61,6 +61,15 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    spawn_named("", function)
+}
+
+/// The same with a name of at most 32 bytes, which reports of traps show.
+pub fn spawn_named<F, T>(name: &str, function: F) -> io::Result<JoinHandle<T>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+{
     let stack = unsafe { alloc(stack_layout()) };
     if stack.is_null() {
         return Err(io::ErrorKind::OutOfMemory.into());
@@ -71,18 +80,21 @@ where
     })) as usize;
     let mut handle = 0;
     let status = unsafe {
-        kernel::thread_spawn(
-            start::<F, T> as usize as u32,
-            packet as u32,
-            stack as u32 + STACK_SIZE as u32,
-            &mut handle,
-        )
+        kernel::thread_create(&kernel::ThreadCreate {
+            function: start::<F, T> as usize as u32,
+            argument: packet as u32,
+            stack_top: stack as u32 + STACK_SIZE as u32,
+            flags: 0,
+            name: name.as_ptr(),
+            name_size: name.len() as u32,
+            thread: &mut handle,
+        })
     };
     let finish = |packet: usize| unsafe { Box::from_raw(packet as *mut Packet<F, T>) }.result;
     if status != 0 {
         finish(packet);
         unsafe { dealloc(stack, stack_layout()) };
-        return Err(error("thread_spawn", status));
+        return Err(error("thread_create", status));
     }
     Ok(JoinHandle {
         handle,
