@@ -146,7 +146,9 @@ $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
                 -Wl,--wrap=unlock,--wrap=port_interrupts_off \
                 -Wl,--wrap=port_interrupts_restore,--wrap=port_idle \
-                -Wl,--wrap=context_switch,--wrap=fault_handle
+                -Wl,--wrap=context_switch,--wrap=fault_handle \
+                -Wl,--wrap=mutex_lock,--wrap=mutex_lock_always \
+                -Wl,--wrap=mutex_unlock
 # What test/kernel_console.c stands for.
 CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look
 $(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP) $(CONSOLE_WRAP)

@@ -3,6 +3,9 @@
 // the functions here (LATENCY_WRAP in the Makefile), which note the longest
 // stretch and where it ended.
 //
+// What is done under a mutex that everybody needs does not keep the CPU, but
+// all who want the mutex: it is measured as well.
+//
 // A stretch is measured by the work done in it, not by the time gone by.
 
 #include "test/latency.h"
@@ -25,9 +28,16 @@ void __real_context_switch(struct context *from, struct context *to);
 void __wrap_context_switch(struct context *from, struct context *to);
 enum fault_action __real_fault_handle(struct fault *fault);
 enum fault_action __wrap_fault_handle(struct fault *fault);
+status_t __real_mutex_lock(struct mutex *m);
+status_t __wrap_mutex_lock(struct mutex *m);
+void __real_mutex_lock_always(struct mutex *m);
+void __wrap_mutex_lock_always(struct mutex *m);
+void __real_mutex_unlock(struct mutex *m);
+void __wrap_mutex_unlock(struct mutex *m);
 
 static bool watching;
 static u64 preempt_since, irq_since; // 0: on
+static u64 mutex_since;              // of the one mutex of all files; 0: free
 static u64 longest;
 static const void *longest_at;
 
@@ -139,10 +149,42 @@ __wrap_fault_handle(struct fault *fault)
     return action;
 }
 
+static void
+note_mutex(const struct mutex *m)
+{
+    if (m->rank == LOCK_TREE)
+        start(&mutex_since);
+}
+
+status_t
+__wrap_mutex_lock(struct mutex *m)
+{
+    status_t status = __real_mutex_lock(m);
+
+    if (status == OK)
+        note_mutex(m);
+    return status;
+}
+
+void
+__wrap_mutex_lock_always(struct mutex *m)
+{
+    __real_mutex_lock_always(m);
+    note_mutex(m);
+}
+
+void
+__wrap_mutex_unlock(struct mutex *m)
+{
+    if (m->rank == LOCK_TREE)
+        stop(&mutex_since, __builtin_return_address(0));
+    __real_mutex_unlock(m);
+}
+
 void
 latency_watch(void)
 {
-    preempt_since = irq_since = longest = 0;
+    preempt_since = irq_since = mutex_since = longest = 0;
     longest_at = NULL;
     watching = true;
 }

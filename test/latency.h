@@ -1,5 +1,5 @@
-// test/latency.h: the longest stretch without preemption, in images and tests
-// that are linked with LATENCY_WRAP.
+// test/latency.h: the longest stretch without preemption, or with the mutex of
+// all files, in images and tests that are linked with LATENCY_WRAP.
 
 #pragma once
 

@@ -8,12 +8,12 @@ set -u
 out=$1
 work=$out/latency
 . test/verdict.sh
-mkdir -p "$work"
+mkdir -p "$work/files"
 
 # watch NAME STATUS MODULE: run it; neither it nor its loading is too long.
 watch() {
     timeout 1000 "$out/nebulet" run --latency --memory 512 \
-        --timeout "${4:-500s}" "$3" >"$work/stdout" 2>"$work/stderr" </dev/null
+        --dir-copy "$work/files" --timeout "${4:-500s}" "$3" >"$work/stdout" 2>"$work/stderr" </dev/null
     got=$?
     line=$(grep -a "latency: [0-9]* instructions" "$work/stderr")
     at=${line##* until }
@@ -45,6 +45,11 @@ assembled memory 0 '(module (memory 0 65536) (data $d "abc")
         (then unreachable))
       (memory.fill (i32.const 0) (i32.const 1) (i32.const 209715200))
       (memory.copy (i32.const 1) (i32.const 0) (i32.const 100000000))))'
+
+for name in files names; do
+    wat2wasm "test/latency/$name.wat" -o "$work/$name.wasm" || exit 1
+    watch "$name" 0 "$work/$name.wasm"
+done
 
 # Distinct types, each of a function that is used.
 awk 'BEGIN {

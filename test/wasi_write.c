@@ -167,23 +167,69 @@ TEST(wasi_write_open_without_descriptor)
     stop();
 }
 
-// The fake machine has 1 MiB for files.
+// What is left of the fake machine's 1 MiB for files, as blocks of fd 5.
+static u32
+blocks_left(u32 fd)
+{
+    u32 count = 0;
+
+    while (CALL_WASI("fd_allocate", fd, count * 65536ull, 65536) ==
+           WASI_SUCCESS)
+        count++;
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", fd, 0), WASI_SUCCESS);
+    return count;
+}
+
+// A size takes no memory; what is written or allocated does, and it is given
+// back.  A call that fails leaves nothing behind.
 TEST(wasi_write_no_space)
 {
     start();
     EXPECT_EQ(open_path("big", OPEN_CREATE, 0), WASI_SUCCESS);
-    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, FAKE_FILES + 1), WASI_NOSPC);
-    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, UINT64_MAX), WASI_FBIG);
-    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, FAKE_FILES / 2),
-              WASI_SUCCESS);
     EXPECT_EQ(open_path("other", OPEN_CREATE, 0), WASI_SUCCESS);
-    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 5, FAKE_FILES / 2), WASI_NOSPC);
+    u32 all = blocks_left(5);
+    EXPECT(all > 8 && all <= FAKE_FILES / 65536);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, UINT64_MAX), WASI_FBIG);
+    EXPECT_EQ(CALL_WASI("fd_allocate", 4, 0, FAKE_FILES + 1), WASI_NOSPC);
+    EXPECT_EQ(blocks_left(5), all);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, INT64_MAX), WASI_SUCCESS);
+    EXPECT_EQ(blocks_left(5), all);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 7), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_allocate", 4, 0, 8 * 65536), WASI_SUCCESS);
+    EXPECT_EQ(blocks_left(5), all - 8);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 4 * 65536 + 1),
+              WASI_SUCCESS);
+    EXPECT_EQ(blocks_left(5), all - 5);
     EXPECT_EQ(call1("path_unlink_file", "big"), WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_SUCCESS);
-    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 5, FAKE_FILES / 2),
-              WASI_SUCCESS);
+    EXPECT_EQ(blocks_left(5), all);
     EXPECT_EQ(CALL_WASI("fd_seek", 5, INT64_MAX, 0, OUT), WASI_SUCCESS);
     EXPECT_EQ(write_text(5, "x"), WASI_FBIG);
+    EXPECT_EQ(CALL_WASI("fd_seek", 5, INT64_MAX - 1, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(write_text(5, "x"), WASI_SUCCESS);
+    EXPECT(blocks_left(5) < all);
+    EXPECT_EQ(blocks_left(5), all);
+    stop();
+}
+
+// What was written before the memory ran out stays, and is told.
+TEST(wasi_write_short)
+{
+    u32 iov[2] = {DATA, 50000};
+    u64 total = 0;
+    errno_t error;
+
+    start();
+    EXPECT_EQ(open_path("big", OPEN_CREATE, 0), WASI_SUCCESS);
+    memcpy(fake.memory + IOV, iov, sizeof(iov));
+    do {
+        error = CALL_WASI("fd_write", 4, IOV, 1, OUT);
+        total += error == WASI_SUCCESS ? fake_u32(OUT) : 0;
+    } while (error == WASI_SUCCESS);
+    EXPECT_EQ(error, WASI_NOSPC);
+    EXPECT(total > FAKE_FILES / 2 && total % 65536 == 0); // to a block's end
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 32), total);
     stop();
 }
 
@@ -337,6 +383,50 @@ TEST(wasi_write_many_names)
         cookie = fake_u64(DATA);
     }
     EXPECT_EQ(count, 1003); // with ".", ".." and "g"
+    stop();
+}
+
+// A listing that goes on while names come and go meets each name that stays
+// once; one that is renamed in its place is no new one.
+TEST(wasi_write_list_while_changing)
+{
+    static u32 met[1000];
+    char name[16], new_name[16];
+    u64 cookie = 0;
+
+    start();
+    for (u32 i = 0; i < 1000; i++) {
+        format(name, sizeof(name), "d/n%u", i);
+        EXPECT_EQ(call1("path_create_directory", name), WASI_SUCCESS);
+    }
+    EXPECT_EQ(open_directory(3, "d"), WASI_SUCCESS);
+    u32 fd = fake_u32(OUT), number;
+    for (u32 i = 0;; i++) {
+        EXPECT_EQ(CALL_WASI("fd_readdir", fd, DATA, 64, cookie, OUT),
+                  WASI_SUCCESS);
+        if (fake_u32(OUT) < 24)
+            break;
+        cookie = fake_u64(DATA);
+        number = 0;
+        for (u32 k = 1; k < fake_u32(DATA + 16); k++)
+            number = number * 10 + fake.memory[DATA + 24 + k] - '0';
+        if (fake.memory[DATA + 24] != 'n')
+            continue;
+        EXPECT(number < 1000 && i < 2000);
+        met[number]++;
+        format(name, sizeof(name), "d/n%u", number);
+        format(new_name, sizeof(new_name), "d/n%u+", number);
+        if (number % 4 != 0)
+            EXPECT_EQ(call1("path_remove_directory", name), WASI_SUCCESS);
+        else
+            EXPECT_EQ(call2("path_rename", name, new_name), WASI_SUCCESS);
+        if (number % 8 == 3) {
+            format(name, sizeof(name), "d/x%u", number);
+            EXPECT_EQ(call1("path_create_directory", name), WASI_SUCCESS);
+        }
+    }
+    for (u32 i = 0; i < 1000; i++)
+        EXPECT_EQ(met[i], 1);
     stop();
 }
 

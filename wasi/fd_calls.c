@@ -6,7 +6,7 @@
 enum {
     IOV_MAX = 1 << 20, // so that no call looks at more than some milliseconds
     GATHER = 512,
-    PIECE = MIB,
+    PIECE = 64 * KIB,
 };
 
 struct iovec {
@@ -534,38 +534,86 @@ hold_to_change(struct wasi *w, u32 fd, u64 rights, struct file **f)
 
 // Let the size be `size`, or at least that when only to `grow`.
 static errno_t
-set_size(u32 fd, u64 rights, u64 size, bool grow)
+set_size(struct node *n, u64 size, bool grow)
 {
-    struct wasi *w = wasi_current();
+    errno_t error = WASI_SUCCESS;
     struct filestat stat;
-    struct file *f;
-    errno_t error = hold_to_change(w, fd, rights, &f);
 
-    if (error != WASI_SUCCESS)
-        return error;
-    node_lock(f->node);
-    f->node->ops->stat(f->node, &stat);
-    if (f->node->type != FILETYPE_REGULAR_FILE)
-        error = WASI_INVAL;
-    else if (!grow || stat.size < size)
-        error = f->node->ops->set_size(f->node, size);
-    node_unlock(f->node);
-    file_drop(w, f);
+    node_lock(n);
+    n->ops->stat(n, &stat);
+    if (!grow || stat.size < size)
+        error = n->ops->set_size(n, size);
+    node_unlock(n);
     return error;
+}
+
+// Memory for the bytes [at, end), some at a time.
+static errno_t
+reserve(struct node *n, u64 at, u64 end)
+{
+    errno_t error = WASI_SUCCESS;
+    u64 count = 0;
+
+    for (; error == WASI_SUCCESS && at < end; at += count) {
+        if (thread_is_killed())
+            return WASI_INTR;
+        node_lock(n);
+        error = n->ops->reserve(n, at, end, &count);
+        node_unlock(n);
+    }
+    return error;
+}
+
+// Give back what was reserved behind the end of a file.
+static void
+unreserve(struct node *n)
+{
+    struct filestat stat;
+    errno_t error;
+
+    node_lock(n);
+    n->ops->stat(n, &stat);
+    error = n->ops->set_size(n, stat.size);
+    node_unlock(n);
+    assert(error == WASI_SUCCESS);
 }
 
 errno_t
 wasi_fd_allocate(u32 fd, u64 at, u64 size)
 {
+    struct wasi *w = wasi_current();
+    struct file *f;
+
     if (size == 0 || size > INT64_MAX || at > INT64_MAX - size)
         return WASI_INVAL;
-    return set_size(fd, CAN_FD_ALLOCATE, at + size, true);
+    errno_t error = hold_to_change(w, fd, CAN_FD_ALLOCATE, &f);
+    if (error != WASI_SUCCESS)
+        return error;
+    error = f->node->type == FILETYPE_REGULAR_FILE ?
+                reserve(f->node, at, at + size) :
+                WASI_INVAL;
+    if (error == WASI_SUCCESS)
+        error = set_size(f->node, at + size, true);
+    else if (error != WASI_INVAL)
+        unreserve(f->node);
+    file_drop(w, f);
+    return error;
 }
 
 errno_t
 wasi_fd_filestat_set_size(u32 fd, u64 size)
 {
-    return set_size(fd, CAN_FD_FILESTAT_SET_SIZE, size, false);
+    struct wasi *w = wasi_current();
+    struct file *f;
+    errno_t error = hold_to_change(w, fd, CAN_FD_FILESTAT_SET_SIZE, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = f->node->type == FILETYPE_REGULAR_FILE ?
+                set_size(f->node, size, false) :
+                WASI_INVAL;
+    file_drop(w, f);
+    return error;
 }
 
 errno_t
@@ -638,6 +686,8 @@ struct dirent_head {
 
 _Static_assert(sizeof(struct dirent_head) == 24, "layout of preview 1");
 
+enum { LIST_STEP = 64 }; // entries under one lock
+
 // Append what fits.
 static void
 fill(struct bytes to, u64 *used, const void *from, u64 size)
@@ -649,12 +699,47 @@ fill(struct bytes to, u64 *used, const void *from, u64 size)
     *used += part;
 }
 
+// Some entries from *cookie on, which moves on; false when there are no more or
+// there is no room.  The file system is locked.
+static bool
+list_some(struct node *dir, struct bytes to, u64 *used, u64 *cookie)
+{
+    struct dirent entry;
+
+    for (u32 i = 0; i < LIST_STEP; i++) {
+        if (*used == to.size || !dir->ops->next(dir, *cookie, &entry))
+            return false;
+        struct dirent_head head = {
+            .next = entry.next,
+            .inode = entry.inode,
+            .name_size = entry.name.len,
+            .type = entry.type,
+        };
+        fill(to, used, &head, sizeof(head));
+        fill(to, used, entry.name.ptr, entry.name.len);
+        *cookie = entry.next;
+    }
+    return true;
+}
+
+static errno_t
+list_entries(struct node *dir, struct bytes to, u64 cookie, u64 *used)
+{
+    for (bool more = true; more;) {
+        if (thread_is_killed())
+            return WASI_INTR;
+        node_lock(dir);
+        more = list_some(dir, to, used, &cookie);
+        node_unlock(dir);
+    }
+    return WASI_SUCCESS;
+}
+
 errno_t
 wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out)
 {
     struct wasi *w = wasi_current();
     struct bytes buffer = user_bytes(to, size);
-    struct dirent entry;
     struct file *f;
     u64 used = 0;
     errno_t error = file_hold(w, fd, 0, &f);
@@ -667,20 +752,8 @@ wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out)
         error = WASI_NOTCAPABLE;
     else if (buffer.ptr == NULL || user_bytes(out, sizeof(u32)).ptr == NULL)
         error = WASI_FAULT;
-    node_lock(f->node);
-    while (error == WASI_SUCCESS && used < buffer.size &&
-           f->node->ops->next(f->node, cookie, &entry)) {
-        struct dirent_head head = {
-            .next = entry.next,
-            .inode = entry.inode,
-            .name_size = entry.name.len,
-            .type = entry.type,
-        };
-        fill(buffer, &used, &head, sizeof(head));
-        fill(buffer, &used, entry.name.ptr, entry.name.len);
-        cookie = entry.next;
-    }
-    node_unlock(f->node);
+    if (error == WASI_SUCCESS)
+        error = list_entries(f->node, buffer, cookie, &used);
     return finish_io(w, f, error, used, out);
 }
 

@@ -107,7 +107,8 @@ struct node_ops {
     bool (*writable)(struct node *n); // NULL: no
 
     // Directories.  `lookup` sees no ".", ".." or empty names; `next` gives the
-    // entry at a cookie (0 = first), false past the end.
+    // first entry from a cookie on (0 = first of all), false past the end.
+    // Between calls names may come and go: one that stays is met once.
     errno_t (*lookup)(struct node *dir, struct string name, struct node **out);
     struct node *(*parent)(struct node *dir);
     bool (*next)(struct node *dir, u64 cookie, struct dirent *out);
@@ -131,6 +132,8 @@ struct node_ops {
                     u64 *count);
     errno_t (*write)(struct node *n, u64 at, struct bytes from, u64 *count);
     errno_t (*set_size)(struct node *n, u64 size);
+    // Take memory for some of the bytes [at, end), at < end: *count of them.
+    errno_t (*reserve)(struct node *n, u64 at, u64 end, u64 *count);
     // NULL: leave it as it is.
     errno_t (*set_times)(struct node *n, const u64 *atime, const u64 *mtime);
 
@@ -152,7 +155,7 @@ void node_stat(struct node *n, struct filestat *out); // locks
 struct tree;
 
 // Index an archive in time linear in its size.  File contents stay where they
-// are.  NULL and *error on damage or lack of memory.
+// are.  NULL and *error on damage, lack of memory or when the thread is killed.
 MUST_USE struct tree *tree_new(struct bytes archive, struct error *error);
 void tree_free(struct tree *tree);
 struct node *tree_root(struct tree *tree);
@@ -160,10 +163,10 @@ struct node *tree_root(struct tree *tree);
 // Let programs change this node and what is below it, or not (as at first); to
 // be called before any runs.  What may not be changed also keeps its place: its
 // name and those on the way to it are not removed or renamed.  Takes time
-// linear in all names of the tree for each directory on the way.
+// linear in the names below it and on the way to it.
 void tree_set_writable(struct node *n, bool writable);
 
-// The contents of a regular file or the target of a symlink.
+// The contents of a regular file that nobody has written to.
 struct bytes tree_data(struct node *n);
 
 // --- console.c: standard streams ---------------------------------------------
