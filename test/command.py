@@ -601,6 +601,25 @@ def deep_directories(t):
 
 
 @case
+def files_beyond_the_machine(t):
+    """Files that a machine has no room for: how much it takes; that is true."""
+    a = tree(t, "large", {"zeros": ""})
+    os.truncate(t.work / "large/zeros", 80 << 20)
+    ls = t.cc("ls")
+    if t.port == "linux":
+        t.run("--dir", a, ls).ends(0).quiet()
+        return
+    end = t.run("--memory", 64, "--dir", a, ls).ends(1).lines(1)
+    end.says("^nebulet: the programs and their files have 81 MiB, too much for "
+             "a machine of 64 MiB: run with --memory [0-9]+ or more$")
+    enough = int(re.search("--memory ([0-9]+)", end.err)[1])
+    t.run("--memory", enough - 1, "--dir", a, ls).ends(1).lines(1)
+    for machine in "microvm", "q35":
+        end = t.run("--machine", machine, "--memory", enough, "--dir", a, ls)
+        end.ends(0).quiet().shows(f"^/zeros .* {80 << 20} ")
+
+
+@case
 def names_and_times(t):
     ls = t.cc("ls")
     long = "/".join("d" * 90 + str(i) for i in range(20))

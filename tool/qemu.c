@@ -296,6 +296,32 @@ kvm_works(const struct qemu_options *o, u64 deadline_ms)
     return works;
 }
 
+// --- memory ------------------------------------------------------------------
+
+enum {
+    KERNEL_MIB = 64, // at least, for the kernel and programs beside the files
+    INITRD_MIB_MAX = 1984, // QEMU puts it below 2 GiB
+};
+
+// Is there room for the initrd?  QEMU would say so in its own words, or start a
+// machine that has no memory left.
+static bool
+check_memory(const struct qemu_options *o, struct bytes initrd)
+{
+    u64 mib = (initrd.size + MIB - 1) / MIB, want = mib + mib / 16 + KERNEL_MIB;
+
+    if (mib > INITRD_MIB_MAX)
+        complain("the programs and their files have %llu MiB, a machine takes "
+                 "%d: run with --on linux, or with fewer files",
+                 (unsigned long long)mib, INITRD_MIB_MAX);
+    else if (want > o->memory_mib)
+        complain("the programs and their files have %llu MiB, too much for a "
+                 "machine of %u MiB: run with --memory %llu or more",
+                 (unsigned long long)mib, o->memory_mib,
+                 (unsigned long long)want);
+    return mib <= INITRD_MIB_MAX && want <= o->memory_mib;
+}
+
 int
 qemu_run(const struct qemu_options *options, struct bytes initrd)
 {
@@ -308,6 +334,8 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
                  strerror(errno));
         return 1;
     }
+    if (!check_memory(options, initrd))
+        return 1;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     catch_stop();
