@@ -63,7 +63,7 @@ BY_HAND = """-accel tcg,thread=multi -cpu max -m 512M -nodefaults
     -device isa-debugcon,chardev=log,iobase=0xe9
     -kernel OUT/nebulet.elf -initrd WORK/initrd"""
 MICROVM = "microvm,x-option-roms=off,pit=on,pic=on,rtc=on,isa-serial=off"
-NO_CHANNEL = b"no channel to the host on a virtio-console: using serial ports\n"
+NO_CHANNEL = b"nebulet: no channel to the host on a virtio-console: using serial ports\n"
 CONSOLE = ["-append", "channel", "-global", "virtio-mmio.force-legacy=false",
            "-device", "virtio-serial-device,max_ports=2",
            "-device", "virtserialport,nr=1,chardev=channel"]

@@ -64,7 +64,8 @@ streams_start(const struct boot_info *info)
     if (asked && channel_start(info))
         return;
     if (asked)
-        say("no channel to the host on a virtio-console: using serial ports");
+        say("nebulet: no channel to the host on a virtio-console: using serial "
+            "ports");
     serial_start();
 }
 
