@@ -142,6 +142,10 @@ $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
 $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 
+# What is archived while it changes: test/tool_tar.c reads for it.
+$(OUT)/san/test-tool: $(OUT)/san/tool/tar.c.o
+$(OUT)/san/test-tool: WRAP := -Wl,--wrap=read
+
 # What test/latency.c watches.
 LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
                 -Wl,--wrap=unlock,--wrap=port_interrupts_off \

@@ -3,11 +3,15 @@
 // What has no room in a field of the header is in a pax record before it: long
 // names, sizes from 8 GiB up, and times before 1970, after 2242 or with a
 // fraction of a second.
+//
+// Others may change files while they are read: what is archived is then some of
+// each state, in a sound archive, and said to be so.
 
 #include "tool/tool.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -175,19 +179,57 @@ leave_out(const char *path, const char *why)
 }
 
 static bool
+has_changed(const struct stat *a, const struct stat *b)
+{
+    return a->st_size != b->st_size || a->st_mtim.tv_sec != b->st_mtim.tv_sec ||
+           a->st_mtim.tv_nsec != b->st_mtim.tv_nsec;
+}
+
+// Read to the end, but no further than that was at first: a log may grow as
+// fast as it is read.  Files that have no size (in /proc) are read whole.
+static int
+read_some(int fd, struct buffer *b, bool *changed)
+{
+    struct stat before, after;
+    u8 chunk[65536];
+    ssize_t got = 1;
+
+    if (fstat(fd, &before) != 0)
+        return errno;
+    if (!S_ISREG(before.st_mode))
+        return ESTALE; // it was one
+    u64 most = before.st_size > 0 ? (u64)before.st_size : UINT64_MAX;
+    while (b->size < most && got > 0) {
+        got = read(fd, chunk, MIN(sizeof(chunk), most - b->size));
+        if (got > 0)
+            buffer_put(b, chunk, (u64)got);
+    }
+    if (got < 0 || fstat(fd, &after) != 0)
+        return errno;
+    *changed = has_changed(&before, &after);
+    return 0;
+}
+
+static bool
 add_file(struct buffer *tar, struct entry *e, const char *path)
 {
-    struct bytes contents;
-    int error = file_load(path, UINT64_MAX, &contents);
+    struct buffer contents = {0};
+    bool changed = false;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    int error = fd < 0 ? errno : read_some(fd, &contents, &changed);
 
-    if (error != 0)
-        return leave_out(path, strerror(error));
-    e->type = '0';
-    e->bytes = contents.ptr;
-    e->size = contents.size;
-    add(tar, e);
-    free(contents.ptr);
-    return true;
+    if (fd >= 0)
+        close(fd);
+    if (changed)
+        complain("%s: changed while it was copied", path);
+    if (error == 0) {
+        e->type = '0';
+        e->bytes = contents.ptr;
+        e->size = contents.size;
+        add(tar, e);
+    }
+    buffer_free(&contents);
+    return error == 0 || leave_out(path, strerror(error));
 }
 
 static bool
