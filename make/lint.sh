@@ -1,7 +1,7 @@
 #!/bin/sh
 # make/lint.sh [STEP...]: what a machine can say about the style that
 # CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, names, ends,
-# heads, mentions, tidy (default: all).  Ends with "N passed, N failed, N skipped": one a step.
+# heads, mentions, chains, tidy (default: all).  Ends with "N passed, N failed, N skipped": one a step.
 
 set -u
 passed=0 failed=0
@@ -64,6 +64,24 @@ step_mentions() {
         pass=text $written $(list '*.md' Makefile)
 }
 
+# What runs code does not know how it was made: touching ir/ir.h rebuilds ir/,
+# the back end, the driver and their tests, no more.
+step_chains() {
+    folders=$(awk '!/^#/ && $2 != "test" && $2 != "compiler" { print $1 "/*.c" }' \
+        make/layers.txt)
+    # shellcheck disable=SC2086
+    list base/*.c abi/*.c wasm/*.c code/*.c $folders 'test/*.c' |
+        grep -v '^test/\(ir_\|x64_\|.*/\)' | xargs gcc -MM -I. -D_GNU_SOURCE | awk '
+        / [^ ]*\.c( |$)/ { file = $2 }
+        { for (i = 1; i <= NF; i++)
+              if ($i == "ir/ir.h" || $i ~ /^x64\/.*\.h$/ && file !~ /^test/) {
+                  print file ": depends on " $i
+                  failed = 1
+              }
+        }
+        END { exit failed || file == "" }'
+}
+
 # All of bugprone-*, but what is a matter of taste or wrong about tables made
 # with macros.  What clang-tidy says about itself is shown, too, but for counts.
 TIDY='-*,bugprone-*'
@@ -88,7 +106,7 @@ step_tidy() {
 
 tidy_log=$(mktemp)
 trap 'rm -f "$tidy_log"' EXIT
-for step in ${*:-format layers lengths rows names ends heads mentions tidy}; do
+for step in ${*:-format layers lengths rows names ends heads mentions chains tidy}; do
     echo "$step"
     if "step_$step"; then
         passed=$((passed + 1))

@@ -16,7 +16,9 @@ find_catch(const struct call_frame *f, u64 tag)
 
     for (u32 try = f->call->try; try != 0; try = code->tries[try].parent) {
         const struct code_try *t = &code->tries[try];
-        if (i == NULL && t->count > 0)
+        if (t->count == 0)
+            continue;
+        if (i == NULL)
             i = frame_instance(f);
         for (u32 k = t->catches; k < t->catches + t->count; k++) {
             const struct code_catch *c = &code->catches[k];

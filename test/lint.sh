@@ -13,8 +13,8 @@ cd "$work" || exit 1
 : >stderr
 git init -q . && git add -A
 
-# plant STEP FILE LINE: append this line to a file; the step fails, names the
-# file, and passes without.
+# plant STEP FILE LINE [NAME]: append this line to a file; the step fails, names
+# that file or NAME, and passes without.
 plant() {
     mkdir -p "$(dirname "$2")"
     before=$(mktemp)
@@ -22,7 +22,7 @@ plant() {
     printf '%s\n' "$3" >>"$2"
     git add -A
     make/lint.sh "$1" >stderr 2>&1 && verdict "$1: $3" "passes"
-    verdict "$1: $3 in $2" "$(grep -q "$2" stderr || echo "is not named")"
+    verdict "$1: $3 in $2" "$(grep -q "${4-$2}" stderr || echo "is not named")"
     if [ -s "$before" ]; then cat "$before" >"$2"; else rm "$2"; fi
     rm "$before"
     git add -A
@@ -31,15 +31,46 @@ plant() {
 
 plant layers wasi/path.c '#include "x64/select/select.h"'
 plant layers tool/run.c '#include "port/metal/metal.h"'
+# Each private header, from where all that is public may be included.
+private=$(git ls-files '*.h' | grep -vE '^(test|user|bench)/' |
+    awk 'NR == FNR { if (!/^#/) for (i = 3; i <= NF; i++) public[$1 "/" $i] = 1; next }
+        !($1 in public)' make/layers.txt - | grep -v '^tool/')
+verdict "private headers" "$([ "$(echo "$private" | wc -l)" -ge 10 ] ||
+    echo "are few")"
+for from in wasi/files.c port/linux/cpu.c port/metal/cpu.c tool/run.c; do
+    cp "$from" stash
+    for header in $private; do
+        [ "${header%/*}" = "${from%/*}" ] || echo "#include \"$header\"" >>"$from"
+    done
+    make/lint.sh layers >stderr 2>&1
+    for header in $private; do
+        [ "${header%/*}" = "${from%/*}" ] && continue
+        verdict "layers: $from includes $header" "$(grep -qE \
+            "^$from:[0-9]+: (private header of|.* what is below it).*: $header\$" stderr || echo "passes")"
+    done
+    mv stash "$from"
+done
 plant layers wasm/reader.c '#include "kernel/kernel.h"'
 plant layers x64/alloc/live.c '#include "x64/select/select.h"'
+plant layers kernel/heap.c '#include "runtime/runtime.h"'
+plant layers base/list.c '#include "abi/abi.h"'
 plant layers extra/extra.c '#include "base/base.h"'
 plant layers make/layers.txt 'verify compiler verify.h'
 plant rows x64/emit/layout.c 'const unsigned char planted = 0x90;'
 plant rows x64/select/int.c 'u32 planted(const struct x64_info *i) { return i->opcode; }'
 plant rows x64/ops.def \
     'X64(PLANTED, "planted", 0x00, 0, 0x90, 0, RM, "dd", 4, NONE, 0)'
+plant rows x64/emit/layout.c 'void planted(u8 *at) { *at++ = 144; }'
+plant rows compile/compile.c 'void planted(u8 *text) { text[0] = 144; }'
+plant names x64/alloc/alloc.h 'void spend(struct allocator *a);'
+plant names ir/ir.h 'u32 room_of(const struct fn *fn);'
+plant chains compile/compile.h '#include "ir/ir.h"' runtime/code_module.c
+plant chains code/code.h '#include "x64/mach.h"' runtime/code_module.c
 plant lengths wasi/path.c "// $(printf '%080d' 0)"
+plant lengths wasi/calls.def "// $(printf '%0100d' 0)"
+plant lengths wasi/path.c "$(printf 'void\nplanted(void)\n{\n'
+    yes '    ;' | head -70; echo '}')"
+plant lengths wasi/path.c "$(yes '// a line' | head -1000)"
 plant ends wasi/path.c "// TO""DO"
 plant heads wasi/planted.c '// path.c: paths.'
 plant heads wasi/planted.h '// Paths: where they lead.'
@@ -58,6 +89,34 @@ plant mentions docs/security.md 'See [that](climb.md).'
 plant mentions docs/security.md "It calls path_cl""imb."
 plant format wasi/path.c 'int   a;'
 plant tidy wasi/path.c 'int f(int a); int f(int a) { if (a); { return 1; } }'
+
+# by_clang FILE LINE: with this line at its end the file does not compile in the
+# build by clang, which checks what locks guard.
+by_clang() {
+    cp "$1" stash
+    echo "$2" >>"$1"
+    make --no-print-directory CC=clang OUT=clang "clang/host/$1.o" >stderr 2>&1 &&
+        verdict "clang: $2" "compiles"
+    verdict "clang: $2 in $1" "$(grep -q "^$1:.*-Wthread-safety" stderr ||
+        echo "is not named")"
+    mv stash "$1"
+}
+
+by_clang kernel/heap.c \
+    'const void *planted(void); const void *planted(void) { return heap.ready; }'
+by_clang kernel/handle.c \
+    'bool planted(struct handle_table *t); bool planted(struct handle_table *t) { return find(t, 1) != NULL; }'
+by_clang runtime/types.c \
+    'u32 planted(void); u32 planted(void) { lock(&types_lock); return 1; }'
+by_clang port/linux/memory.c \
+    'void planted(void); void planted(void) { note_committed(0, 1); }'
+by_clang kernel/thread.c \
+    'void planted(void); void planted(void) { unlock(&pool_lock); }'
+
+echo 'wasi/path.c -Wanalyzer-malloc-leak nothing leaks' >>make/analyze.txt
+make/analyze.sh wasi/path.c >stderr 2>&1 && verdict "analyze: old row" "passes"
+verdict "analyze: old row" "$(grep -q "wasi/path.c: nobody needs" stderr ||
+    echo "is not named")"
 
 cat >>tool/host.c <<'END'
 char *planted(void);
