@@ -92,6 +92,18 @@ TEST(wasi_boot_timeout)
     EXPECT(strstr(fake.log, "nebulet: timeout") == fake.log);
 }
 
+// The time may be over before the archive has been looked through.
+TEST(wasi_boot_late_index)
+{
+    add_program("0", "");
+    archive_add(&a, "run/timeout", '0', "250", 3, "");
+    archive_add(&a, "root/x", '0', "", 0, "");
+    fake.now_ns = 250000000;
+    EXPECT_EQ(boot(), 124);
+    EXPECT_EQ(fake.started, 0);
+    EXPECT(strstr(fake.log, "nebulet: timeout") == fake.log);
+}
+
 TEST(wasi_boot_bad_module)
 {
     add_program("0", "");

@@ -119,9 +119,12 @@ thread_is_killed(void)
 status_t
 thread_run_until(void (*run)(void *arg), void *arg, u64 deadline_ns)
 {
-    (void)deadline_ns;
+    bool late = fake.now_ns >= deadline_ns;
+
+    fake.killed_at = late ? 1 : fake.killed_at;
     run(arg);
-    return OK;
+    fake.killed_at = late ? 0 : fake.killed_at;
+    return late ? ERR_TIMED_OUT : OK;
 }
 
 // --- locks: there is one thread ----------------------------------------------

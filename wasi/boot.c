@@ -72,10 +72,11 @@ text_of(struct bytes bytes)
     return text;
 }
 
+// From the contents of run/timeout.
 static bool
-read_timeout(struct node *run, u64 *deadline_ns)
+read_timeout(struct bytes contents, u64 *deadline_ns)
 {
-    struct string text = text_of(contents(run, STRING("timeout")));
+    struct string text = text_of(contents);
     u64 ms = 0;
 
     *deadline_ns = UINT64_MAX;
@@ -426,7 +427,8 @@ run_tree(struct tree *tree)
     };
     if (count == 0)
         klog("nebulet: the initrd has no program run/0");
-    else if (!read_timeout(run, &boot->deadline_ns))
+    else if (!read_timeout(contents(run, STRING("timeout")),
+                           &boot->deadline_ns))
         klog("nebulet: run/timeout is not a number of milliseconds");
     else if (set_modes(boot, root) && set_preopens(boot, root))
         status = run_programs(boot);
@@ -442,19 +444,62 @@ host_status(u32 status)
     return status != 0 && (u8)status == 0 ? STATUS_BAD : (u8)status;
 }
 
+// The deadline has to be known before the archive is indexed, which takes its
+// time: it is among the first members, which are below run/.
+static u64
+early_deadline(struct bytes initrd)
+{
+    struct error error = {OK, 0, NULL};
+    struct tar tar = {.archive = initrd, .error = &error};
+    u64 deadline_ns = UINT64_MAX;
+    struct tar_entry e;
+
+    while (tar_next(&tar, &e)) {
+        struct string path = e.path[1], top = path_component(&path);
+        if (e.path[0].len > 0 || !string_equal(top, STRING("run")))
+            break;
+        if (string_equal(path, STRING("/timeout")) &&
+            read_timeout(e.data, &deadline_ns))
+            break;
+    }
+    return deadline_ns;
+}
+
+// In a thread of its own, as loading.
+struct indexing {
+    struct bytes initrd;
+    struct tree *tree;
+    struct error error;
+};
+
+static void
+index_initrd(void *arg)
+{
+    struct indexing *x = arg;
+
+    x->tree = tree_new(x->initrd, &x->error);
+}
+
 u32
 boot_run(struct bytes initrd, const char *cmdline)
 {
-    struct error error = {OK, 0, NULL};
-    struct tree *tree = tree_new(initrd, &error);
+    struct indexing x = {.initrd = initrd};
+    status_t status =
+        thread_run_until(index_initrd, &x, early_deadline(initrd));
+    u32 result = STATUS_BAD;
 
     (void)cmdline; // nothing in it concerns programs yet
-    if (tree == NULL) {
-        klog("nebulet: initrd: offset 0x%llx: %s", (unsigned long long)error.at,
-             error.what);
-        return STATUS_BAD;
+    if (status == ERR_TIMED_OUT) {
+        klog("nebulet: timeout, the initrd is not read yet");
+        result = STATUS_TIMEOUT;
+    } else if (status != OK) {
+        klog("nebulet: initrd: %s", status_text(status));
+    } else if (x.tree == NULL) {
+        klog("nebulet: initrd: offset 0x%llx: %s",
+             (unsigned long long)x.error.at, x.error.what);
+    } else {
+        result = host_status(run_tree(x.tree));
     }
-    u32 status = run_tree(tree);
-    tree_free(tree);
-    return host_status(status);
+    tree_free(x.tree);
+    return result;
 }

@@ -181,7 +181,11 @@ bool node_is_stream(const struct node *n);
 
 // --- path.c: names to nodes --------------------------------------------------
 
-enum { PATH_SIZE = 4096, SYMLINKS_MAX = 40 };
+enum {
+    PATH_SIZE = 4096,
+    SYMLINKS_MAX = 40,
+    STEPS_MAX = PATH_SIZE / 2 + SYMLINKS_MAX, // names, in symlinks too
+};
 
 // The place a walk arrives at.
 struct place {
@@ -195,8 +199,8 @@ struct place {
 enum follow { FOLLOW_NEVER, FOLLOW_BEFORE_SLASH, FOLLOW_ALWAYS };
 
 // Walk `path` from `dir` without leaving it.  `buffer` has PATH_SIZE bytes.
-// WASI_NOENT when a directory on the way is missing.  The file system has to be
-// locked.
+// WASI_NOENT when a directory on the way is missing, WASI_LOOP when symlinks make
+// the way too long.  The file system has to be locked.
 MUST_USE errno_t path_walk(struct node *dir, struct string path,
                            enum follow follow, char *buffer, struct place *out);
 
@@ -343,7 +347,8 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 //     run/terminals    those of 0, 1 and 2 that are terminals, as text "012"
 //                      (default: all)
 //     run/timeout      milliseconds from the start of the user's command until
-//                      all is killed, as text
+//                      all is killed, as text; looking through what is in front
+//                      of it in the archive is not covered
 //     run/dirs         the directories that every program has open, as their
 //                      names there: "/" is root, "/NAME" is root/NAME (default:
 //                      "/" when there is a root); NUL-terminated
