@@ -392,12 +392,26 @@ TEST(wasi_calls_rights_given_up)
     EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, 0, 0), WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 1, OUT), WASI_BADF);
 
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3, all, 1ull << 40),
+              WASI_NOTCAPABLE); // as much as the others, below it
     EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3, all, below & ~CAN_FD_READ),
               WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3, all, below),
+              WASI_NOTCAPABLE); // what was given up does not come back
+    EXPECT_EQ(CALL_WASI("fd_fdstat_get", 3, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 8), all);
+    EXPECT_EQ(fake_u64(OUT + 16), below & ~CAN_FD_READ);
     EXPECT_EQ(open_at(3, "d", 0, 0), WASI_SUCCESS);
     EXPECT_EQ(open_at(5, "g", CAN_FD_READ, 0), WASI_NOTCAPABLE);
     EXPECT_EQ(open_at(5, "g", 0, 0), WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_read", 6, IOV, 1, OUT), WASI_BADF);
+    EXPECT_EQ(CALL_WASI("fd_readdir", 5, DATA, 100, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 5, all & ~CAN_FD_READDIR, 0),
+              WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_readdir", 5, DATA, 100, 0, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(open_at(5, "g", 0, 0), WASI_SUCCESS); // with nothing to inherit
+    EXPECT_EQ(CALL_WASI("fd_fdstat_get", fake_u32(OUT), OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT + 8), 0);
     EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3, 0, 0), WASI_SUCCESS);
     EXPECT_EQ(open_path("f", 0, 2), WASI_NOTCAPABLE);
 }

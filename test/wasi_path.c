@@ -246,3 +246,44 @@ TEST(wasi_tree_later_member_wins)
     tree_free(tree);
     EXPECT_EQ(fake.blocks, 0);
 }
+
+// As many names as a path of full length has are walked; symlinks that make
+// more of them are refused like those that never end.
+TEST(wasi_path_long_ways)
+{
+    static char path[PATH_SIZE], target[PATH_SIZE];
+    struct error error = {OK, 0, NULL};
+    struct place place;
+    char name[] = "l0";
+
+    for (u32 i = 0; i < PATH_SIZE; i += 2)
+        memcpy(path + i, "./", 2);
+    for (u32 i = 0; i + 5 < 1000; i += 5)
+        memcpy(target + i, "d/../", 5);
+    archive_add(&a, "d/", '5', "", 0, "");
+    archive_add(&a, "many", '5', "", 0, "");
+    archive_end(&a);
+    tree = tree_new(archive_bytes(&a), &error);
+    struct node *root = tree_root(tree), *made;
+    tree_set_writable(root, true);
+    EXPECT_EQ(path_walk(root, (struct string){path, PATH_SIZE}, FOLLOW_ALWAYS,
+                        buffer, &place),
+              WASI_SUCCESS);
+    // Each link has 398 names, and then the next link.
+    for (u32 i = 0; i < 10; i++) {
+        struct string text = string_of(target);
+        name[1] = (char)('0' + i + 1);
+        memcpy(target + text.len, i == 9 ? "." : name, i == 9 ? 2 : 3);
+        name[1] = (char)('0' + i);
+        EXPECT_EQ(root->ops->create(root, string_of(name),
+                                    FILETYPE_SYMBOLIC_LINK, string_of(target),
+                                    &made),
+                  WASI_SUCCESS);
+        target[text.len] = 0;
+    }
+    EXPECT_EQ(path_walk(root, STRING("l5"), FOLLOW_ALWAYS, buffer, &place),
+              WASI_SUCCESS);
+    EXPECT_EQ(path_walk(root, STRING("l0"), FOLLOW_ALWAYS, buffer, &place),
+              WASI_LOOP);
+    tree_free(tree);
+}

@@ -278,6 +278,52 @@ static const struct {
     {"path_remove_directory", "new/",       NULL,        WASI_SUCCESS },
 };
 
+// A path with a zero byte is none, in each place where one is taken; "f" and
+// "d" before it are names that are there.
+TEST(wasi_write_zero_byte)
+{
+    static const char *const ones[] = {
+        "path_create_directory", "path_remove_directory", "path_unlink_file"};
+    static const char *const twos[] = {"path_link", "path_symlink",
+                                       "path_rename"};
+    const u32 two = PATH + 64, zero = PATH2 + 64;
+
+    start();
+    fake_put(PATH, "f");
+    fake_put(two, "new");
+    memcpy(fake.memory + PATH2, "f\0x", 3);
+    memcpy(fake.memory + zero, "new\0", 4);
+    for (u32 i = 0; i < COUNT(ones); i++)
+        EXPECT_EQ(CALL_WASI(ones[i], 3, zero, 4), WASI_INVAL);
+    for (u32 i = 0; i < COUNT(twos); i++) {
+        bool link = i == 0, symlink = i == 1;
+        for (u32 bad = 0; bad < 2; bad++) {
+            u64 from = bad == 0 ? PATH2 : PATH, from_size = bad == 0 ? 3 : 1;
+            u64 to = bad == 0 ? two : zero, to_size = bad == 0 ? 3 : 4;
+            errno_t error = link ? CALL_WASI("path_link", 3, 0, from, from_size,
+                                             3, to, to_size) :
+                            symlink ? CALL_WASI("path_symlink", from, from_size,
+                                                3, to, to_size) :
+                                      CALL_WASI("path_rename", 3, from,
+                                                from_size, 3, to, to_size);
+            EXPECT_EQ(error, WASI_INVAL);
+        }
+    }
+    EXPECT_EQ(CALL_WASI("path_open", 3, 0, PATH2, 3, 0, 0, 0, 0, OUT),
+              WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_open", 3, 0, zero, 4, OPEN_CREATE, 0, 0, 0, OUT),
+              WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_readlink", 3, PATH2, 3, DATA, 10, OUT),
+              WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_filestat_get", 3, 0, PATH2, 3, OUT), WASI_INVAL);
+    EXPECT_EQ(
+        CALL_WASI("path_filestat_set_times", 3, 0, PATH2, 3, 1, 2, 0, OUT),
+        WASI_INVAL);
+    expect_text("f", "0123456789");
+    expect_text("new", "(none)");
+    stop();
+}
+
 TEST(wasi_write_names)
 {
     start();

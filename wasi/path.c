@@ -27,6 +27,7 @@ struct walk {
     struct node *at;
     u32 depth; // directories below the start
     u32 links; // symlinks followed
+    u32 steps; // names looked at: they bound the time under the lock
     char *buffer;
     struct string rest;
 };
@@ -100,6 +101,8 @@ walk_step(struct walk *w, enum follow follow, struct place *out, bool *done)
 
     *out = (struct place){w->at, w->at, name, slash};
     *done = name.len == 0;
+    if (++w->steps > STEPS_MAX)
+        return WASI_LOOP;
     if (*done || walk_dots(w, name, &error))
         return error;
     if (name.len > NAME_MAX)
