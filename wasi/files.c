@@ -113,6 +113,17 @@ file_drop(struct wasi *w, struct file *f)
 }
 
 errno_t
+file_finish(struct wasi *w, struct file *f, errno_t error, u64 total, u32 out)
+{
+    u32 count = (u32)total;
+
+    file_drop(w, f);
+    if (error == WASI_SUCCESS && !user_write(out, &count, sizeof(count)))
+        error = WASI_FAULT;
+    return error;
+}
+
+errno_t
 file_lock(struct file *f)
 {
     if (node_is_stream(f->node))

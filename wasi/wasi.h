@@ -199,8 +199,8 @@ struct place {
 enum follow { FOLLOW_NEVER, FOLLOW_BEFORE_SLASH, FOLLOW_ALWAYS };
 
 // Walk `path` from `dir` without leaving it.  `buffer` has PATH_SIZE bytes.
-// WASI_NOENT when a directory on the way is missing, WASI_LOOP when symlinks make
-// the way too long.  The file system has to be locked.
+// WASI_NOENT when a directory on the way is missing, WASI_LOOP when symlinks
+// make the way too long.  The file system has to be locked.
 MUST_USE errno_t path_walk(struct node *dir, struct string path,
                            enum follow follow, char *buffer, struct place *out);
 
@@ -262,6 +262,11 @@ MUST_USE errno_t file_hold(struct wasi *w, u32 fd, u64 rights,
                            struct file **out);
 void file_drop(struct wasi *w, struct file *f);
 
+// The end of a call: drop the file and, on success, write `total`, which is a
+// u32, to address `out` of the program's memory.
+MUST_USE errno_t file_finish(struct wasi *w, struct file *f, errno_t error,
+                             u64 total, u32 out);
+
 // Have the offset for oneself; nothing to do for streams.  WASI_INTR: killed.
 MUST_USE errno_t file_lock(struct file *f);
 void file_unlock(struct file *f);
@@ -303,7 +308,7 @@ extern const struct host_module wasi_threads; // threads.c
 // modules.c: all modules that programs can import, for sys_init().
 extern const struct host_module *const program_modules[];
 
-// --- fd_calls.c: calls on open files -----------------------------------------
+// --- stat_calls.c: what is known about files ---------------------------------
 
 // A struct filestat in the layout of preview 1, or of preview 0.
 MUST_USE errno_t filestat_write(u32 ptr, const struct filestat *stat, bool old);
@@ -319,7 +324,7 @@ struct new_times {
 MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
                             u32 flags);
 
-// --- the calls: calls.c, fd_calls.c, path_calls.c, poll.c --------------------
+// --- the calls: *calls.c, poll.c ---------------------------------------------
 
 // Arguments are as the program gave them: numbers, and addresses in its memory.
 #define PARAMETERS(zero, ...) (__VA_ARGS__)

@@ -1,0 +1,367 @@
+// wasi/io_calls.c: reading, writing, and the offset.  Each call checks the
+// descriptor and its rights, then the program's memory, then acts, and writes
+// results last; long ones go by pieces, between which the file system is free
+// and a kill is seen.
+
+#include "wasi/wasi.h"
+
+enum {
+    IOV_MAX = 1 << 20, // so that no call looks at more than some milliseconds
+    GATHER = 512,
+    PIECE = 64 * KIB,
+};
+
+struct iovec {
+    u32 ptr, size;
+};
+
+// --- reading and writing -----------------------------------------------------
+
+// The part of the program's memory that the next vector names.  Advances past
+// empty ones; false when there are no more, *error when one is bad.
+static bool
+next_buffer(u64 *vector, u32 *count, struct bytes *buffer, errno_t *error)
+{
+    struct iovec iov;
+
+    while (*count > 0) {
+        if (thread_is_killed()) {
+            *error = WASI_INTR;
+            return false;
+        }
+        if (!user_read(&iov, *vector, sizeof(iov))) {
+            *error = WASI_FAULT;
+            return false;
+        }
+        *vector += sizeof(iov);
+        *count -= 1;
+        if (iov.size == 0)
+            continue;
+        *buffer = user_bytes(iov.ptr, iov.size);
+        *error = buffer->ptr == NULL ? WASI_FAULT : WASI_SUCCESS;
+        return buffer->ptr != NULL;
+    }
+    return false;
+}
+
+// Are all vectors inside the program's memory, and is their sum a size?  Only
+// then is anything moved.  (What another thread writes to them after this is
+// looked at again by next_buffer.)
+static errno_t
+check_vectors(u64 vectors, u32 count)
+{
+    errno_t error = WASI_SUCCESS;
+    struct bytes buffer;
+    u64 total = 0;
+
+    if (count > IOV_MAX)
+        return WASI_INVAL;
+    if (user_bytes(vectors, (u64)count * sizeof(struct iovec)).ptr == NULL)
+        return WASI_FAULT;
+    while (next_buffer(&vectors, &count, &buffer, &error)) {
+        total += buffer.size;
+        if (total > UINT32_MAX)
+            return WASI_INVAL;
+    }
+    return error;
+}
+
+// An error after some bytes went through is for the next call to report.
+static errno_t
+partial(errno_t error, u64 total)
+{
+    return total > 0 ? WASI_SUCCESS : error;
+}
+
+// The file system is locked for a piece at a time, and a killed thread stops
+// there.  A stream is asked once.
+static errno_t
+read_pieces(struct file *f, u64 at, struct bytes to, u64 *total)
+{
+    bool stream = node_is_stream(f->node);
+    u64 deadline = f->flags & FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
+    u64 got = 0, size;
+
+    *total = 0;
+    do {
+        size = stream ? to.size : MIN(to.size - *total, PIECE);
+        struct bytes part = {to.ptr + *total, size};
+        if (thread_is_killed())
+            return WASI_INTR;
+        node_lock(f->node);
+        errno_t error =
+            f->node->ops->read(f->node, at + *total, part, deadline, &got);
+        node_unlock(f->node);
+        if (error != WASI_SUCCESS)
+            return error;
+        *total += got;
+    } while (!stream && got == size && *total < to.size);
+    return WASI_SUCCESS;
+}
+
+// `*at` moves on; so in write_vectors.
+static errno_t
+read_vectors(struct file *f, u64 *at, u64 iovs, u32 count, u64 *total)
+{
+    errno_t error = WASI_SUCCESS;
+    struct bytes to;
+    u64 got;
+
+    *total = 0;
+    while (next_buffer(&iovs, &count, &to, &error)) {
+        error = read_pieces(f, *at, to, &got);
+        *at += got;
+        *total += got;
+        if (error != WASI_SUCCESS || got < to.size || node_is_stream(f->node))
+            break;
+    }
+    return partial(error, *total);
+}
+
+// Small pieces on their way to a node, sent as one.
+struct gather {
+    struct file *file;
+    u64 at;    // where the next goes
+    u64 total; // sent so far
+    u32 size;
+    u8 bytes[GATHER];
+};
+
+static errno_t
+send_piece(struct gather *g, struct bytes from, u64 *done)
+{
+    struct node *n = g->file->node;
+    struct filestat stat;
+    u64 at = g->at;
+
+    node_lock(n);
+    if (g->file->flags & FDFLAG_APPEND) {
+        n->ops->stat(n, &stat);
+        at = stat.size;
+    }
+    errno_t error = n->ops->write(n, at, from, done);
+    node_unlock(n);
+    if (*done > 0) // what was refused moves nothing
+        g->at = at + *done;
+    g->total += *done;
+    return error == WASI_SUCCESS && *done < from.size ? WASI_NOSPC : error;
+}
+
+static errno_t
+send(struct gather *g, struct bytes from)
+{
+    errno_t error = WASI_SUCCESS;
+
+    for (u64 at = 0, done = 0; error == WASI_SUCCESS && at < from.size;
+         at += done) {
+        struct bytes part = {from.ptr + at, MIN(from.size - at, PIECE)};
+        done = 0;
+        error = thread_is_killed() ? WASI_INTR : send_piece(g, part, &done);
+    }
+    return error;
+}
+
+static errno_t
+send_gathered(struct gather *g)
+{
+    u32 size = g->size;
+
+    g->size = 0;
+    return size > 0 ? send(g, (struct bytes){g->bytes, size}) : WASI_SUCCESS;
+}
+
+static errno_t
+write_vectors(struct file *f, u64 *at, u64 iovs, u32 count, u64 *total)
+{
+    struct gather g = {.file = f, .at = *at};
+    errno_t error = WASI_SUCCESS;
+    struct bytes from;
+
+    while (error == WASI_SUCCESS && next_buffer(&iovs, &count, &from, &error)) {
+        if (from.size > GATHER - g.size)
+            error = send_gathered(&g);
+        if (error != WASI_SUCCESS)
+            break;
+        if (from.size > GATHER) {
+            error = send(&g, from);
+        } else {
+            memcpy(g.bytes + g.size, from.ptr, from.size);
+            g.size += (u32)from.size;
+        }
+    }
+    errno_t last = send_gathered(&g);
+    *at = g.at;
+    *total = g.total;
+    return partial(error != WASI_SUCCESS ? error : last, g.total);
+}
+
+// What the arguments of a call say: which way, where the vectors are, where the
+// count of bytes goes, and for pread and pwrite where in the file.
+struct io {
+    bool writes;
+    u32 iovs, count, out;
+    const u64 *at; // NULL: the file's offset
+};
+
+static errno_t
+check_io(const struct file *f, const struct io *io)
+{
+    const struct node_ops *ops = f->node->ops;
+
+    if (f->node->type == FILETYPE_DIRECTORY)
+        return WASI_ISDIR;
+    if (io->writes ? ops->write == NULL : ops->read == NULL)
+        return WASI_NOTSUP;
+    if (user_bytes(io->out, sizeof(u32)).ptr == NULL)
+        return WASI_FAULT;
+    errno_t error = check_vectors(io->iovs, io->count);
+    if (error != WASI_SUCCESS || io->at == NULL)
+        return error;
+    if (node_is_stream(f->node))
+        return WASI_SPIPE;
+    if (!(f->rights & CAN_FD_SEEK))
+        return WASI_NOTCAPABLE;
+    return (i64)*io->at < 0 ? WASI_INVAL : WASI_SUCCESS;
+}
+
+static errno_t
+move_bytes(struct file *f, const struct io *io, u64 *at, u64 *total)
+{
+    return io->writes ? write_vectors(f, at, io->iovs, io->count, total) :
+                        read_vectors(f, at, io->iovs, io->count, total);
+}
+
+// Moves the offset by what went through, which is one step to other threads.
+static errno_t
+move_at_offset(struct file *f, const struct io *io, u64 *total)
+{
+    errno_t error = file_lock(f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = move_bytes(f, io, &f->offset, total);
+    file_unlock(f);
+    return error;
+}
+
+static errno_t
+transfer(u32 fd, const struct io *io)
+{
+    struct wasi *w = wasi_current();
+    u64 total = 0, at = io->at != NULL ? *io->at : 0;
+    struct file *f;
+    errno_t error =
+        file_hold(w, fd, io->writes ? CAN_FD_WRITE : CAN_FD_READ, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = check_io(f, io);
+    if (error == WASI_SUCCESS)
+        error = io->at != NULL ? move_bytes(f, io, &at, &total) :
+                                 move_at_offset(f, io, &total);
+    return file_finish(w, f, error, total, io->out);
+}
+
+errno_t
+wasi_fd_read(u32 fd, u32 iovs, u32 count, u32 out)
+{
+    return transfer(fd, &(struct io){false, iovs, count, out, NULL});
+}
+
+errno_t
+wasi_fd_write(u32 fd, u32 iovs, u32 count, u32 out)
+{
+    return transfer(fd, &(struct io){true, iovs, count, out, NULL});
+}
+
+errno_t
+wasi_fd_pread(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
+{
+    return transfer(fd, &(struct io){false, iovs, count, out, &at});
+}
+
+errno_t
+wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
+{
+    return transfer(fd, &(struct io){true, iovs, count, out, &at});
+}
+
+// --- the offset --------------------------------------------------------------
+
+enum whence { WHENCE_SET, WHENCE_CUR, WHENCE_END, WHENCE_BAD };
+
+static u64
+file_size(const struct file *f)
+{
+    struct filestat stat;
+
+    node_stat(f->node, &stat);
+    return stat.size;
+}
+
+static errno_t
+move_offset(struct file *f, u64 delta, enum whence whence)
+{
+    u64 base = whence == WHENCE_SET ? 0 :
+               whence == WHENCE_CUR ? f->offset :
+                                      file_size(f);
+    u64 at = base + delta;
+
+    if (whence >= WHENCE_BAD || (i64)at < 0)
+        return WASI_INVAL;
+    f->offset = at;
+    return WASI_SUCCESS;
+}
+
+static errno_t
+seek(u32 fd, u64 delta, enum whence whence, u32 out)
+{
+    struct wasi *w = wasi_current();
+    u64 offset = 0;
+    struct file *f;
+
+    if (user_bytes(out, sizeof(offset)).ptr == NULL)
+        return WASI_FAULT;
+    // Asking where one is takes less than going somewhere else.
+    bool asks = whence == WHENCE_CUR && delta == 0;
+    errno_t error = file_hold(w, fd, 0, &f);
+    if (error != WASI_SUCCESS)
+        return error;
+    if (node_is_stream(f->node))
+        error = WASI_SPIPE;
+    else if (f->node->type == FILETYPE_DIRECTORY)
+        error = WASI_BADF;
+    else if (!(f->rights & (asks ? CAN_FD_TELL : CAN_FD_SEEK)))
+        error = WASI_NOTCAPABLE;
+    else
+        error = file_lock(f);
+    if (error == WASI_SUCCESS) {
+        error = move_offset(f, delta, whence);
+        offset = f->offset;
+        file_unlock(f);
+    }
+    file_drop(w, f);
+    if (error == WASI_SUCCESS && !user_write(out, &offset, sizeof(offset)))
+        error = WASI_FAULT;
+    return error;
+}
+
+errno_t
+wasi_fd_seek(u32 fd, u64 delta, u32 whence, u32 out)
+{
+    return seek(fd, delta, MIN(whence, WHENCE_BAD), out);
+}
+
+errno_t
+wasi_fd_seek_old(u32 fd, u64 delta, u32 whence, u32 out)
+{
+    static const u8 order[] = {WHENCE_CUR, WHENCE_END, WHENCE_SET, WHENCE_BAD};
+
+    return seek(fd, delta, order[MIN(whence, WHENCE_BAD)], out);
+}
+
+errno_t
+wasi_fd_tell(u32 fd, u32 out)
+{
+    return seek(fd, 0, WHENCE_CUR, out);
+}
