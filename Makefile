@@ -275,7 +275,7 @@ $(OUT)/port-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(PORT_TEST)) $(OUT)/check
 
 # The whole kernel with the boot_run of test/boot.c: test scripts instead of
 # programs.
-SCRIPT_BOOT := test/boot.c tool/script.c tool/script_boot.c $(call sources,port/metal)
+SCRIPT_BOOT := test/boot.c $(filter-out %_json.c,$(wildcard tool/script*.c)) $(call sources,port/metal)
 
 $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL)
