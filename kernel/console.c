@@ -27,10 +27,10 @@ enum turn_of {
 };
 
 static struct turn {
-    struct wait_queue others; // its lock guards `taken`
-    bool taken;
-    struct wait_queue event; // whose turn it is; its lock guards `events`
-    u64 events;
+    struct wait_queue others;
+    bool taken MEMBER_GUARDED_BY(others.lock);
+    struct wait_queue event; // whose turn it is
+    u64 events MEMBER_GUARDED_BY(event.lock);
 } turns[TURNS];
 
 // What a thread asked for and, being killed, did not take.

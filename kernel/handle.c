@@ -31,6 +31,7 @@ find(struct handle_table *t, handle_t h) REQUIRES(t->lock)
 {
     u32 index = (h & INDEX_MASK) - 1;
 
+    assert_held(&t->lock);
     if (index >= t->slots)
         return NULL;
     struct handle_slot *slot = slot_at(t, (u32)index_masked(index, t->slots));
@@ -53,6 +54,7 @@ take_slot(struct handle_table *t, u32 *out) REQUIRES(t->lock)
 {
     u32 chunk = t->slots / HANDLE_CHUNK;
 
+    assert_held(&t->lock);
     if (t->free != 0) {
         *out = pop(t, &t->free);
         return OK;

@@ -112,6 +112,7 @@ slab_cut(struct slab *s, u32 size) REQUIRES(heap_lock)
                    (u32)ALIGN_UP(s->at + size - s->committed, SLAB_STEP) :
                    0;
 
+    assert_held(&heap_lock);
     if (more > 0 && !port_commit((u8 *)s + s->committed, more))
         return NULL;
     s->committed += more;
@@ -132,6 +133,7 @@ slab_take(struct slab *s, u32 size) REQUIRES(heap_lock)
 {
     struct free_block *block = s->free;
 
+    assert_held(&heap_lock);
     if (block != NULL)
         s->free = block->next;
     else
@@ -169,6 +171,7 @@ take_small(u32 class, u32 size) REQUIRES(heap_lock)
     struct list *slabs = &heap.with_room[class];
     struct header *header = NULL;
 
+    assert_held(&heap_lock);
     for (struct list *at = slabs->next; at != slabs && header == NULL;) {
         struct slab *s = CONTAINER(at, struct slab, link);
 
@@ -182,12 +185,14 @@ take_small(u32 class, u32 size) REQUIRES(heap_lock)
 static void
 add_slab(struct slab *s) REQUIRES(heap_lock)
 {
+    assert_held(&heap_lock);
     list_append(&heap.with_room[s->class], &s->link);
 }
 
 static void
 make_ready(void) REQUIRES(heap_lock)
 {
+    assert_held(&heap_lock);
     for (u32 class = 0; class < CLASSES && !heap.ready; class ++)
         list_init(&heap.with_room[class]);
     heap.ready = true;

@@ -100,7 +100,7 @@ struct thread {
     void (*run)(void *arg); // first function
     void *arg;
     struct wait_queue ended; // those that join
-    bool done;               // under ended.lock
+    bool done MEMBER_GUARDED_BY(ended.lock);
 };
 
 void thread_init_first(struct thread *t);

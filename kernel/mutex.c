@@ -21,6 +21,7 @@ wait_turn(struct mutex *m, bool always, bool *on) REQUIRES(m->queue.lock)
 {
     status_t status = OK;
 
+    assert_held(&m->queue.lock);
     if (m->owner == NULL && !m->passed)
         return OK;
     if (always)

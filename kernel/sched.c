@@ -17,11 +17,16 @@ u64 sched_slice_ns = 4000000;
 
 static struct run_queue {
     struct lock lock;
-    struct list ready;
-    struct list woken; // ready too, within the slice that is running
-    struct thread *current, *idle;
-    struct thread *dead; // switched away from for good, not yet reaped
-    u64 slice_end;       // when the current thread has to give way
+    struct list ready MEMBER_GUARDED_BY(lock);
+    // Ready too, within the slice that is running.
+    struct list woken MEMBER_GUARDED_BY(lock);
+    // Changes by its CPU, which reads it without.
+    struct thread *current MEMBER_GUARDED_BY(lock);
+    struct thread *idle;
+    // Switched away from for good, not yet reaped.
+    struct thread *dead MEMBER_GUARDED_BY(lock);
+    // When the current thread has to give way.
+    u64 slice_end MEMBER_GUARDED_BY(lock);
 } run_queues[CPU_MAX];
 
 static struct run_queue *
@@ -36,7 +41,7 @@ sched_current(void)
     return this_queue()->current;
 }
 
-// --- switching: q->lock is held, interrupts are off ------------------------
+// --- switching: interrupts are off -------------------------------------------
 
 static void
 make_ready(struct thread *t, struct list *queue)
@@ -46,14 +51,16 @@ make_ready(struct thread *t, struct list *queue)
 }
 
 static bool
-none_ready(const struct run_queue *q)
+none_ready(const struct run_queue *q) REQUIRES(q->lock)
 {
+    assert_held(&q->lock);
     return list_empty(&q->woken) && list_empty(&q->ready);
 }
 
 static void
-end_slice(struct run_queue *q)
+end_slice(struct run_queue *q) REQUIRES(q->lock)
 {
+    assert_held(&q->lock);
     while (!list_empty(&q->woken)) {
         struct list *item = q->woken.next;
         list_remove(item);
@@ -63,10 +70,11 @@ end_slice(struct run_queue *q)
 }
 
 static struct thread *
-take_ready(struct run_queue *q)
+take_ready(struct run_queue *q) REQUIRES(q->lock)
 {
     struct list *item = q->woken.next;
 
+    assert_held(&q->lock);
     if (none_ready(q))
         return q->idle;
     if (list_empty(&q->woken)) {
@@ -80,19 +88,21 @@ take_ready(struct run_queue *q)
 // When the port is to interrupt us: for the next timer, and for the end of the
 // time slice if somebody waits for it.
 static void
-set_timer(struct run_queue *q)
+set_timer(struct run_queue *q) REQUIRES(q->lock)
 {
     u64 when = timer_next();
     struct thread *t = q->current;
 
+    assert_held(&q->lock);
     if (t != q->idle && (!none_ready(q) || t->entry.killed))
         when = MIN(when, q->slice_end);
     port_timer_set(when);
 }
 
 static void
-start_slice(struct run_queue *q)
+start_slice(struct run_queue *q) REQUIRES(q->lock)
 {
+    assert_held(&q->lock);
     if (q->slice_end == 0)
         q->slice_end = port_monotonic_ns() + sched_slice_ns;
     set_timer(q);
@@ -197,8 +207,9 @@ lock_queue_of(struct thread *t)
 
 // cpu has something new to do.
 static void
-nudge(struct run_queue *q)
+nudge(struct run_queue *q) REQUIRES(q->lock)
 {
+    assert_held(&q->lock);
     if (q == this_queue())
         set_timer(q);
     else

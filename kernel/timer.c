@@ -8,16 +8,16 @@
 
 static struct timer_heap {
     struct lock lock;
-    struct timer *root;
+    struct timer *root MEMBER_GUARDED_BY(lock);
     u64 next; // atomic: the deadline of the root, read without the lock
 } heaps[CPU_MAX] = {[0 ... CPU_MAX - 1] = {.lock = LOCK_INIT(TIMERS)}};
 
-// heap->lock is held.
 static void
 set_root(struct timer_heap *heap, struct timer *root) REQUIRES(heap->lock)
 {
     u64 next = root != NULL ? root->deadline : UINT64_MAX;
 
+    assert_held(&heap->lock);
     heap->root = root;
     __atomic_store_n(&heap->next, next, __ATOMIC_RELEASE);
 }
@@ -68,10 +68,10 @@ merge_chain(struct timer *first)
     return all;
 }
 
-// heap->lock is held.
 static void
 take_out(struct timer_heap *heap, struct timer *t) REQUIRES(heap->lock)
 {
+    assert_held(&heap->lock);
     if (heap->root == t) {
         set_root(heap, merge_chain(t->child));
     } else {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # make/lint.sh [STEP...]: what a machine can say about the style that
 # CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, names, ends,
-# heads, mentions, chains, tidy (default: all).  Ends with "N passed, N failed, N skipped": one a step.
+# heads, mentions, chains, locks, tidy (default: all).  Ends with "N passed, N failed, N skipped": one a step.
 
 set -u
 passed=0 failed=0
@@ -56,6 +56,12 @@ step_heads() {
     awk -f make/heads.awk $written
 }
 
+# Locks say what they guard, and functions check that they are held.
+step_locks() {
+    # shellcheck disable=SC2046
+    awk -f make/locks.awk $(list '*.c' '*.h' | grep -v '^test/')
+}
+
 # What is named in comments and docs is there.
 # shellcheck disable=SC2046,SC2086
 step_mentions() {
@@ -106,7 +112,7 @@ step_tidy() {
 
 tidy_log=$(mktemp)
 trap 'rm -f "$tidy_log"' EXIT
-for step in ${*:-format layers lengths rows names ends heads mentions chains tidy}; do
+for step in ${*:-format layers lengths rows names ends heads mentions chains locks tidy}; do
     echo "$step"
     if "step_$step"; then
         passed=$((passed + 1))

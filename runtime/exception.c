@@ -54,6 +54,7 @@ grow(struct store *s)
     u32 capacity = MAX(2 * s->exn_count, FIRST_SWEEP);
     struct exception **old = s->exns, **exns = NULL;
 
+    assert(mutex_held(&s->exn_mutex));
     if (capacity <= EXNS_MAX)
         exns = kernel_alloc(capacity * sizeof(*exns));
     if (exns == NULL)
@@ -193,6 +194,7 @@ sweep(const struct execution *x, const void *from)
     struct store *s = x->store;
     struct sweep w = {.store = s, .number = ++s->exn_sweeps};
 
+    assert(mutex_held(&s->exn_mutex));
     lock(&s->lock);
     bool alone = s->thread_count <= 1;
     bool shared = !alone && !list_empty(&s->exn_tables);

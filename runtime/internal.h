@@ -64,10 +64,10 @@ struct live_table {
     u64 room;               // entries there are addresses for, and
     u64 committed;          // memory for
     bool budgeted;          // its room is counted in store->table_room
-    bool growing;           // under idle.lock: by one thread at a time
     struct wait_queue idle; // those that want to grow it, too
-    struct store *store;    // whose references it holds
-    struct list link;       // store->tables, under store->lock
+    bool growing MEMBER_GUARDED_BY(idle.lock); // by one thread at a time
+    struct store *store;                       // whose references it holds
+    struct list link MEMBER_GUARDED_BY(store->lock); // in store->exn_tables
 };
 
 // ERR_BAD_ARGUMENT: such a table cannot hold `init`.
@@ -141,20 +141,24 @@ struct store {
     u64 next_tag;
 
     struct lock lock;
-    u32 thread_count;       // that can run in it
-    struct list exn_tables; // tables of exnrefs
-    u64 table_room;         // bytes of addresses that tables have beyond need
+    u32 thread_count MEMBER_GUARDED_BY(lock);       // that can run in it
+    struct list exn_tables MEMBER_GUARDED_BY(lock); // tables of exnrefs
+    // Bytes of addresses that tables have beyond need.
+    u64 table_room MEMBER_GUARDED_BY(lock);
+
+    // Of whoever links, before there are threads.
     struct instance **instances;
     u32 instance_count, instance_capacity;
     bool adapted; // entries lead to adapt_stub
 
-    // Exceptions by number; changed under exn_mutex, see exception.c.
+    // Exceptions by number; see exception.c.
     struct mutex exn_mutex;
-    struct exception **exns; // replaced under the lock, too, with exn_count
-    u32 exn_count;           // capacity
-    u32 exn_free;            // none below is free
-    u32 exn_cookie;
-    u64 exn_sweeps;
+    // Replaced under the lock, too, with exn_count, its capacity.
+    struct exception **exns MEMBER_GUARDED_BY(exn_mutex);
+    u32 exn_count MEMBER_GUARDED_BY(exn_mutex);
+    u32 exn_free MEMBER_GUARDED_BY(exn_mutex); // none below is free
+    u32 exn_cookie MEMBER_GUARDED_BY(exn_mutex);
+    u64 exn_sweeps MEMBER_GUARDED_BY(exn_mutex);
 
     struct vmctx **vms; // of the main thread, or of whoever invokes
 };

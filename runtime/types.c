@@ -182,6 +182,7 @@ find_link(const struct group *like, struct group *last) REQUIRES(types_lock)
             &last->next :
             &types.buckets[bucket_of(like->hash, types.bucket_count)];
 
+    assert_held(&types_lock);
     while (*at != NULL &&
            ((*at)->hash != like->hash || (*at)->count != like->count ||
             (*at)->word_count != like->word_count))
@@ -198,6 +199,7 @@ split_bucket(void) REQUIRES(types_lock)
     struct group **from = &types.buckets[n - bit_below(n)];
     struct group **to = &types.buckets[n];
 
+    assert_held(&types_lock);
     if (n == BUCKETS_MAX ||
         (n % BUCKETS_STEP == 0 && !port_commit(to, PAGE_SIZE)))
         return;
@@ -222,6 +224,7 @@ merge_bucket(void) REQUIRES(types_lock)
     u32 n = types.bucket_count - 1;
     struct group **end = &types.buckets[n - bit_below(n)];
 
+    assert_held(&types_lock);
     while (*end != NULL)
         end = &(*end)->next;
     *end = types.buckets[n];
@@ -233,6 +236,7 @@ merge_bucket(void) REQUIRES(types_lock)
 static void
 link_group(struct group *g, struct group **end) REQUIRES(types_lock)
 {
+    assert_held(&types_lock);
     *end = g;
     if (++types.group_count > types.bucket_count)
         split_bucket();
@@ -243,6 +247,7 @@ unlink_group(struct group *g) REQUIRES(types_lock)
 {
     struct group **at = &types.buckets[bucket_of(g->hash, types.bucket_count)];
 
+    assert_held(&types_lock);
     while (*at != g)
         at = &(*at)->next;
     *at = g->next;
@@ -256,6 +261,7 @@ unlink_group(struct group *g) REQUIRES(types_lock)
 static struct canonical *
 chunk_ids(const struct chunk *c) REQUIRES(types_lock)
 {
+    assert_held(&types_lock);
     return &type_rows[(c - types.chunks) * IDS_CHUNK];
 }
 
@@ -265,6 +271,7 @@ open_chunk(void) REQUIRES(types_lock)
 {
     struct chunk *c;
 
+    assert_held(&types_lock);
     if (!list_empty(&types.open))
         return CONTAINER(types.open.next, struct chunk, link);
     if (!list_empty(&types.bare))
@@ -290,6 +297,7 @@ take_id(void) REQUIRES(types_lock)
 {
     struct chunk *c = open_chunk();
 
+    assert_held(&types_lock);
     if (c == NULL)
         return 0;
     u32 first = (u32)(c - types.chunks) * IDS_CHUNK, id = c->free;
@@ -308,6 +316,7 @@ free_id(u32 id) REQUIRES(types_lock)
 {
     struct chunk *c = &types.chunks[id / IDS_CHUNK];
 
+    assert_held(&types_lock);
     type_rows[id] = (struct canonical){.super = c->free};
     if (list_empty(&c->link))
         list_push(&types.open, &c->link);

@@ -49,6 +49,7 @@ find_host(const char *sig) REQUIRES(hosts_lock)
 {
     struct host_type *h = hosts.first;
 
+    assert_held(&hosts_lock);
     while (h != NULL && !string_equal(string_of(h->sig), string_of(sig)))
         h = h->next;
     return h;

@@ -24,11 +24,11 @@ struct process {
     u32 last_thread_id MEMBER_GUARDED_BY(lock);
     // Bits of ids in use, modulo THREAD_IDS.
     u64 thread_ids[THREAD_IDS / 64] MEMBER_GUARDED_BY(lock);
-    bool ending;     // set once
-    u32 exit_status; // of the first that ended it
+    bool ending MEMBER_GUARDED_BY(lock);     // set once
+    u32 exit_status MEMBER_GUARDED_BY(lock); // of the first that ended it
 
-    bool ended; // under done.lock: no thread is left
     struct wait_queue done;
+    bool ended MEMBER_GUARDED_BY(done.lock); // no thread is left
 };
 
 // A thread of a process, until it has left that.
@@ -36,7 +36,7 @@ struct program_thread {
     struct execution execution; // its id is the process's, from 1
     struct process *process;
     struct thread *thread;
-    struct list link; // process->threads, under process->lock
+    struct list link MEMBER_GUARDED_BY(process->lock); // in process->threads
 
     char name[THREAD_NAME]; // of the program's choice, any bytes
     u32 name_len;

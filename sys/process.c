@@ -108,12 +108,13 @@ process_personality(struct process *p)
 
 // Ids count up, and begin again after THREAD_ID_MAX.  Those of threads that
 // live differ modulo THREAD_IDS, which are more than LIMIT_THREADS, so that a
-// bit says whether one is free; p->lock is held.
+// bit says whether one is free.
 static u32
 take_thread_id(struct process *p) REQUIRES(p->lock)
 {
     u64 *word, bit;
 
+    assert_held(&p->lock);
     do {
         p->last_thread_id = p->last_thread_id % THREAD_ID_MAX + 1;
         word = &p->thread_ids[p->last_thread_id % THREAD_IDS / 64];
@@ -124,8 +125,9 @@ take_thread_id(struct process *p) REQUIRES(p->lock)
 }
 
 static void
-free_thread_id(struct process *p, u32 id)
+free_thread_id(struct process *p, u32 id) REQUIRES(p->lock)
 {
+    assert_held(&p->lock);
     p->thread_ids[id % THREAD_IDS / 64] &= ~(1ull << id % 64);
 }
 

@@ -66,6 +66,16 @@ plant names x64/alloc/alloc.h 'void spend(struct allocator *a);'
 plant names ir/ir.h 'u32 room_of(const struct fn *fn);'
 plant chains compile/compile.h '#include "ir/ir.h"' runtime/code_module.c
 plant chains code/code.h '#include "x64/mach.h"' runtime/code_module.c
+plant locks kernel/heap.c 'static struct lock planted = LOCK_INIT(HEAP);'
+plant locks sys/internal.h 'struct planted {
+    struct lock lock;
+    u32 count;
+};'
+plant locks wasi/files.c 'void
+planted(struct wasi *w) REQUIRES(w->lock)
+{
+    w->files[0] = NULL;
+}'
 plant lengths wasi/path.c "// $(printf '%080d' 0)"
 plant lengths wasi/calls.def "// $(printf '%0100d' 0)"
 plant lengths wasi/path.c "$(printf 'void\nplanted(void)\n{\n'

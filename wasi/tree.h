@@ -148,13 +148,15 @@ struct tree_name {
 // bucket at a time (linear hashing).
 struct tree {
     struct mutex lock;
-    bool writable;        // something in it is
-    struct hash_key key;  // random
-    struct index buckets; // struct tree_name, chained
-    u64 bucket_count, name_count;
-    struct pool pool;
-    u64 next_inode;
-    struct list nodes;
+    bool writable;       // something in it is
+    struct hash_key key; // random
+    // Of struct tree_name, chained.
+    struct index buckets MEMBER_GUARDED_BY(lock);
+    u64 bucket_count MEMBER_GUARDED_BY(lock);
+    u64 name_count MEMBER_GUARDED_BY(lock);
+    struct pool pool MEMBER_GUARDED_BY(lock);
+    u64 next_inode MEMBER_GUARDED_BY(lock);
+    struct list nodes MEMBER_GUARDED_BY(lock);
     struct tree_node *root;
 };
 

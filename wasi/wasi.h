@@ -212,11 +212,11 @@ enum { FILES_MAX = 1024 };
 struct file {
     struct node *node;
 
-    // Under wasi.lock.
-    struct list link; // in wasi.open
-    u32 refs;
-    u32 flags; // FDFLAG_
-    u64 rights, inheriting;
+    struct list link MEMBER_GUARDED_BY(wasi.lock); // in wasi.open
+    u32 refs MEMBER_GUARDED_BY(wasi.lock);
+    u32 flags MEMBER_GUARDED_BY(wasi.lock); // FDFLAG_
+    u64 rights MEMBER_GUARDED_BY(wasi.lock);
+    u64 inheriting MEMBER_GUARDED_BY(wasi.lock);
 
     // Held over a whole read or write at the offset, so that they are atomic to
     // each other (not for streams, which have none).
@@ -238,7 +238,8 @@ struct wasi {
 
     // One call on names at a time.
     struct mutex walking;
-    char path[4][PATH_SIZE]; // two as given, two while walking
+    // Two as given, two while walking.
+    char path[4][PATH_SIZE] MEMBER_GUARDED_BY(walking);
 };
 
 // The state of the calling process.

@@ -28,9 +28,9 @@ enum {
 // Which units of a region of addresses are taken.
 struct units {
     struct lock lock;
-    u64 *used; // bit set
+    u64 *used MEMBER_GUARDED_BY(lock); // bit set
     u32 count;
-    u32 next; // where to look first
+    u32 next MEMBER_GUARDED_BY(lock); // where to look first
 };
 
 static u64 arena_used[ARENA_WORDS], slots_used[GRANULES / 64];
@@ -66,10 +66,11 @@ linux_fail_commits(u64 after)
 
 // The first free run of `count` units at or after `from`, or u->count.
 static u32
-find_run(const struct units *u, u32 from, u32 count)
+find_run(const struct units *u, u32 from, u32 count) REQUIRES(u->lock)
 {
     u32 run = 0;
 
+    assert_held(&u->lock);
     for (u32 unit = from; unit < u->count; unit++) {
         run = bit_get(u->used, unit) ? 0 : run + 1;
         if (run == count)
@@ -181,6 +182,7 @@ protect(void *ptr, u64 size, int protection)
 static void
 note_committed(u64 page, u64 end) REQUIRES(account_lock)
 {
+    assert_held(&account_lock);
     for (; page < end; page++)
         account.committed[page / 64] |= 1ull << page % 64;
 }
@@ -192,6 +194,7 @@ note_decommitted(u64 page, u64 end) REQUIRES(account_lock)
 {
     u64 gone = 0;
 
+    assert_held(&account_lock);
     while (page < end) {
         u64 *word = &account.committed[page / 64];
 
@@ -215,6 +218,7 @@ uncommitted(u64 page, u64 end) REQUIRES(account_lock)
 {
     u64 count = 0;
 
+    assert_held(&account_lock);
     for (; page < end; page++)
         count += !(account.committed[page / 64] >> page % 64 & 1);
     return count;

@@ -36,7 +36,7 @@ enum {
     CONTROL_D = 4,
 };
 
-static struct lock output_lock = LOCK_INIT(SERIAL);
+static struct lock output_lock = LOCK_INIT(SERIAL); // the devices
 static bool has_com1, has_com2, has_debug_port;
 
 static struct lock input_lock = LOCK_INIT(RECEIVED);

@@ -1,0 +1,61 @@
+# make/locks.awk: every lock says what it guards: a variable is named in a
+# GUARDED_BY() of its folder (clang checks these) or has a comment, a member in
+# a MEMBER_GUARDED_BY() of its structure.  A function that REQUIRES() a lock
+# asserts that it is held: builds for tests check what clang cannot follow.  Not
+# in port/metal, where memory is set up before there is a CPU to hold one.
+#
+#     awk -f make/locks.awk FILE...
+
+function complain(where, text) {
+    print where ": " text
+    failed = 1
+}
+
+function end_function() {
+    if (required != "")
+        complain(required, "requires a lock and does not assert it")
+    required = ""
+}
+
+FNR == 1 {
+    folder = FILENAME
+    sub(/\/[^\/]*$/, "", folder)
+    member = ""
+    required = ""
+}
+
+# Variables.
+/^(static )?struct lock [a-z_]+ = LOCK_INIT/ {
+    name = $0
+    sub(/ = .*/, "", name)
+    sub(/.* /, "", name)
+    if (!/\/\/ /)
+        lock[folder "/" name] = FILENAME ":" FNR
+}
+match($0, /[^_]GUARDED_BY\([a-z_]+\)/) {
+    guards[folder "/" substr($0, RSTART + 12, RLENGTH - 13)] = 1
+}
+
+# Members.
+/^    struct (lock|mutex) [a-z_]+;/ {
+    member = $3
+    sub(/;.*/, "", member)
+    member_at = FILENAME ":" FNR
+}
+member != "" && index($0, "MEMBER_GUARDED_BY(" member ")") { member = "" }
+/^}/ && member != "" {
+    complain(member_at, "nobody says what " member " guards")
+    member = ""
+}
+
+# Functions.
+/^}/ { end_function() }
+/REQUIRES\([^)]*\)$/ && FILENAME !~ /^port\/metal\// { required = FILENAME ":" FNR }
+/assert_held\(/ { required = "" }
+
+END {
+    for (name in lock)
+        if (!(name in guards))
+            complain(lock[name], "nobody says what " name " guards")
+    exit failed
+}
