@@ -18,6 +18,9 @@ names=$(sed -n 's/^ *pub fn \([a-z0-9_]*\)(.*/\1/p' "$out/user/include/nebulet.r
 verdict "calls" "$([ "$(echo "$names" | wc -l)" = \
     "$(grep -c '^SYSCALL' abi/syscalls.def)" ] || echo "not all are declared")"
 
+verdict "WASI calls" "$(grep -q "all $(grep -c '^CALL' wasi/calls.def) calls" \
+    README.md || echo "README says another number than wasi/calls.def")"
+
 {
     echo "#include <nebulet.h>"
     echo "const void *volatile const all[] = {"
