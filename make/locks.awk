@@ -1,8 +1,9 @@
 # make/locks.awk: every lock says what it guards: a variable is named in a
 # GUARDED_BY() of its folder (clang checks these) or has a comment, a member in
-# a MEMBER_GUARDED_BY() of its structure.  A function that REQUIRES() a lock
-# asserts that it is held: builds for tests check what clang cannot follow.  Not
-# in port/metal, where memory is set up before there is a CPU to hold one.
+# a MEMBER_GUARDED_BY() of its structure, or its comment says that it "guards no
+# field".  A function that REQUIRES() a lock asserts that it is held: builds for
+# tests check what clang cannot follow.  Not in port/metal, where memory is set
+# up before there is a CPU to hold one.
 #
 #     awk -f make/locks.awk FILE...
 
@@ -37,7 +38,7 @@ match($0, /[^_]GUARDED_BY\([a-z_]+\)/) {
 }
 
 # Members.
-/^    struct (lock|mutex) [a-z_]+;/ {
+/^    struct (lock|mutex) [a-z_]+;/ && !/guards no field/ {
     member = $3
     sub(/;.*/, "", member)
     member_at = FILENAME ":" FNR

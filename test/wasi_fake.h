@@ -17,13 +17,14 @@ struct fake {
     u32 terminals;                       // for fake_attach
     const char *in;                      // what is to be read, or NULL
     u64 now_ns;
-    u32 killed_at;    // from this question on, whether it is; 0: never
-    u32 asked;        // so many times
-    u64 blocks;       // of kernel memory in use
-    u64 memory_limit; // blocks that kernel_alloc gives, 0 = any
-    u32 exit_status;  // of the programs that "run"
-    u64 run_ns;       // how long they run; UINT64_MAX = for ever
-    status_t compile; // what code_module_new answers
+    void (*other)(void); // what another thread does once files are unlocked
+    u32 killed_at;       // from this question on, whether it is; 0: never
+    u32 asked;           // so many times
+    u64 blocks;          // of kernel memory in use
+    u64 memory_limit;    // blocks that kernel_alloc gives, 0 = any
+    u32 exit_status;     // of the programs that "run"
+    u64 run_ns;          // how long they run; UINT64_MAX = for ever
+    status_t compile;    // what code_module_new answers
     u32 started, running, most_running;
 };
 

@@ -153,6 +153,39 @@ TEST(wasi_write_append_and_truncate)
     stop();
 }
 
+static u32 others, refused; // writes of another thread
+
+static void
+append_other(void)
+{
+    u32 iov[2] = {DATA + 40000, 3};
+
+    memcpy(fake.memory + DATA + 40000, "xyz", 3);
+    memcpy(fake.memory + IOV + 64, iov, sizeof(iov));
+    others++;
+    refused += CALL_WASI("fd_write", 5, IOV + 64, 1, OUT + 64) == WASI_INTR;
+}
+
+// What is appended by one call stays together, whoever else appends.
+TEST(wasi_write_append_is_one)
+{
+    u32 iovs[4] = {DATA, 20000, DATA + 20000, 1000};
+
+    start();
+    EXPECT_EQ(open_path("f", OPEN_TRUNCATE, FDFLAG_APPEND), WASI_SUCCESS);
+    EXPECT_EQ(open_path("f", 0, FDFLAG_APPEND), WASI_SUCCESS);
+    memcpy(fake.memory + IOV, iovs, sizeof(iovs));
+    fake.other = append_other;
+    EXPECT_EQ(CALL_WASI("fd_write", 4, IOV, 2, OUT), WASI_SUCCESS);
+    fake.other = NULL;
+    EXPECT_EQ(fake_u32(OUT), 21000);
+    EXPECT_EQ(others, 2);
+    EXPECT_EQ(refused, 2);
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ((fake_u64(OUT + 32) - 21000) % 3, 0);
+    stop();
+}
+
 // When there is no descriptor left nothing is made or changed.
 TEST(wasi_write_open_without_descriptor)
 {

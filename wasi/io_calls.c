@@ -121,6 +121,7 @@ read_vectors(struct file *f, u64 *at, u64 iovs, u32 count, u64 *total)
 // Small pieces on their way to a node, sent as one.
 struct gather {
     struct file *file;
+    bool appends;
     u64 at;    // where the next goes
     u64 total; // sent so far
     u32 size;
@@ -135,7 +136,7 @@ send_piece(struct gather *g, struct bytes from, u64 *done)
     u64 at = g->at;
 
     node_lock(n);
-    if (g->file->flags & FDFLAG_APPEND) {
+    if (g->appends) {
         n->ops->stat(n, &stat);
         at = stat.size;
     }
@@ -171,9 +172,10 @@ send_gathered(struct gather *g)
 }
 
 static errno_t
-write_vectors(struct file *f, u64 *at, u64 iovs, u32 count, u64 *total)
+write_vectors(struct file *f, bool appends, u64 *at, u64 iovs, u32 count,
+              u64 *total)
 {
-    struct gather g = {.file = f, .at = *at};
+    struct gather g = {.file = f, .appends = appends, .at = *at};
     errno_t error = WASI_SUCCESS;
     struct bytes from;
 
@@ -227,8 +229,16 @@ check_io(const struct file *f, const struct io *io)
 static errno_t
 move_bytes(struct file *f, const struct io *io, u64 *at, u64 *total)
 {
-    return io->writes ? write_vectors(f, at, io->iovs, io->count, total) :
-                        read_vectors(f, at, io->iovs, io->count, total);
+    if (!io->writes)
+        return read_vectors(f, at, io->iovs, io->count, total);
+    bool appends = f->flags & FDFLAG_APPEND;
+    errno_t error = appends ? node_lock_end(f->node) : WASI_SUCCESS;
+    if (error != WASI_SUCCESS)
+        return error;
+    error = write_vectors(f, appends, at, io->iovs, io->count, total);
+    if (appends)
+        node_unlock_end(f->node);
+    return error;
 }
 
 // Moves the offset by what went through, which is one step to other threads.

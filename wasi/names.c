@@ -24,6 +24,7 @@ node_new(struct tree *tree, u8 type, u64 now, struct string target, bool own)
         target.ptr = memcpy(n->text, target.ptr, target.len);
     n->target = target;
     list_init(&n->names);
+    mutex_init(&n->end, LOCK_END);
     list_append(&tree->nodes, &n->link);
     return n;
 }

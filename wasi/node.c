@@ -16,6 +16,19 @@ node_unlock(struct node *n)
         n->ops->unlock(n);
 }
 
+errno_t
+node_lock_end(struct node *n)
+{
+    return n->ops->lock_end != NULL ? n->ops->lock_end(n) : WASI_SUCCESS;
+}
+
+void
+node_unlock_end(struct node *n)
+{
+    if (n->ops->unlock_end != NULL)
+        n->ops->unlock_end(n);
+}
+
 void
 node_hold(struct node *n)
 {

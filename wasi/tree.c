@@ -164,6 +164,18 @@ tree_read(struct node *node, u64 at, struct bytes to, u64 deadline_ns,
 // --- changes to files --------------------------------------------------------
 
 static errno_t
+tree_lock_end(struct node *n)
+{
+    return mutex_lock(&tree_node(n)->end) == OK ? WASI_SUCCESS : WASI_INTR;
+}
+
+static void
+tree_unlock_end(struct node *n)
+{
+    mutex_unlock(&tree_node(n)->end);
+}
+
+static errno_t
 tree_set_size(struct node *node, u64 size)
 {
     struct tree_node *n = tree_node(node);
@@ -329,6 +341,8 @@ const struct node_ops tree_ops = {
     .target = tree_target,
     .read = tree_read,
     .write = tree_write,
+    .lock_end = tree_lock_end,
+    .unlock_end = tree_unlock_end,
     .set_size = tree_set_size,
     .reserve = tree_reserve,
     .set_times = tree_set_times,

@@ -121,6 +121,7 @@ struct tree_node {
     u64 memory; // bytes of this structure
 
     struct contents contents; // of a file
+    struct mutex end;         // over a whole append; guards no field
     struct string target;     // of a symlink
 
     // Of a directory: names by number, in the order they came.

@@ -131,6 +131,10 @@ struct node_ops {
     errno_t (*read)(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
                     u64 *count);
     errno_t (*write)(struct node *n, u64 at, struct bytes from, u64 *count);
+    // Over all of an append, so that none comes between its pieces; the file
+    // system is not locked.  WASI_INTR: killed, and it is not had.
+    errno_t (*lock_end)(struct node *n);
+    void (*unlock_end)(struct node *n);
     errno_t (*set_size)(struct node *n, u64 size);
     // Take memory for some of the bytes [at, end), at < end: *count of them.
     errno_t (*reserve)(struct node *n, u64 at, u64 end, u64 *count);
@@ -147,6 +151,8 @@ void node_lock(struct node *n);
 void node_unlock(struct node *n);
 void node_hold(struct node *n);
 void node_drop(struct node *n);
+MUST_USE errno_t node_lock_end(struct node *n);
+void node_unlock_end(struct node *n);
 bool node_writable(struct node *n);
 void node_stat(struct node *n, struct filestat *out); // locks
 
