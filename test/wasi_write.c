@@ -3,6 +3,7 @@
 // watches).
 
 #include "test/wasi_fake.h"
+#include "wasi/tree.h"
 
 #include <string.h>
 
@@ -396,6 +397,44 @@ TEST(wasi_write_removed_but_open)
     fake_put(PATH, "f");
     EXPECT_EQ(CALL_WASI("path_rename", 3, PATH, 1, dir, PATH, 1), WASI_NOENT);
     EXPECT_EQ(CALL_WASI("path_link", 3, 0, PATH, 1, dir, PATH, 1), WASI_NOENT);
+    stop();
+}
+
+// A new directory "n" in `dir`, which is closed; its descriptor.
+static u32
+descend(u32 dir)
+{
+    fake_put(PATH, "n");
+    EXPECT_EQ(CALL_WASI("path_create_directory", dir, PATH, 1), WASI_SUCCESS);
+    EXPECT_EQ(open_directory(dir, "n"), WASI_SUCCESS);
+    if (dir != 3)
+        EXPECT_EQ(CALL_WASI("fd_close", dir), WASI_SUCCESS);
+    return fake_u32(OUT);
+}
+
+// rename(from, to) of a name of one letter.
+static errno_t
+move(const char *name, u32 from, u32 to)
+{
+    fake_put(PATH, name);
+    return CALL_WASI("path_rename", from, PATH, 1, to, PATH, 1);
+}
+
+// A directory may go no deeper than there is time to look for it there.
+TEST(wasi_write_deep_rename)
+{
+    u32 at = 3;
+
+    start();
+    tree->pool.left = UINT64_MAX;
+    for (u32 depth = 1; depth < DEPTH_MAX; depth++)
+        at = descend(at);
+    EXPECT_EQ(move("d", 3, at), WASI_SUCCESS);
+    EXPECT_EQ(move("n", 3, at), WASI_INVAL);
+    EXPECT_EQ(move("d", at, 3), WASI_SUCCESS);
+    at = descend(at);
+    EXPECT_EQ(move("d", 3, at), WASI_NAMETOOLONG);
+    EXPECT_EQ(move("f", 3, at), WASI_SUCCESS);
     stop();
 }
 

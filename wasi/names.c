@@ -70,12 +70,17 @@ node_above(struct tree_node *dir)
     return name != NULL ? name->dir : dir;
 }
 
-bool
-node_is_below(struct tree_node *dir, const struct tree_node *above)
+errno_t
+node_check_outside(struct tree_node *dir, const struct tree_node *above)
 {
-    while (dir != above && dir != node_above(dir))
+    for (u32 depth = 0; depth < DEPTH_MAX; depth++) {
+        if (dir == above)
+            return WASI_INVAL;
+        if (dir == node_above(dir))
+            return WASI_SUCCESS;
         dir = node_above(dir);
-    return dir == above;
+    }
+    return WASI_NAMETOOLONG;
 }
 
 // --- the hash table ----------------------------------------------------------

@@ -306,9 +306,8 @@ tree_rename(struct node *from_dir, struct string from, struct node *to_dir,
     struct tree_node *node = old_name->node;
     if (error == WASI_SUCCESS && old_name->kept)
         error = WASI_ROFS;
-    if (error == WASI_SUCCESS && node->node.type == FILETYPE_DIRECTORY &&
-        node_is_below(tree_node(to_dir), node))
-        error = WASI_INVAL;
+    if (error == WASI_SUCCESS && node->node.type == FILETYPE_DIRECTORY)
+        error = node_check_outside(tree_node(to_dir), node);
     if (error == WASI_SUCCESS && replaced != NULL) {
         if (replaced->node == node)
             return WASI_SUCCESS;

@@ -179,7 +179,12 @@ void node_touch(struct tree_node *n); // its contents have changed
 
 // The directory that a directory is in; itself when that is none.
 struct tree_node *node_above(struct tree_node *dir);
-bool node_is_below(struct tree_node *dir, const struct tree_node *above);
+
+// May a directory `above` move into `dir`?  WASI_INVAL: that is it, or is below
+// it; WASI_NAMETOOLONG: so deep that looking takes too long under the lock.
+enum { DEPTH_MAX = 10000 };
+MUST_USE errno_t node_check_outside(struct tree_node *dir,
+                                    const struct tree_node *above);
 
 struct tree_name *name_find(struct tree_node *dir, struct string name);
 
