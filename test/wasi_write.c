@@ -167,6 +167,39 @@ append_other(void)
     refused += CALL_WASI("fd_write", 5, IOV + 64, 1, OUT + 64) == WASI_INTR;
 }
 
+// What takes long is ended by a kill, with nothing kept or half done: on the
+// n-th question for it.
+TEST(wasi_write_long_work_can_be_killed)
+{
+    u32 iovs[4] = {DATA, 40000, DATA, 20000};
+    char name[16];
+
+    start();
+    for (u32 i = 0; i < 500; i++) {
+        format(name, sizeof(name), "d/n%u", i);
+        EXPECT_EQ(call1("path_create_directory", name), WASI_SUCCESS);
+    }
+    EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(open_directory(3, "d"), WASI_SUCCESS);
+    memcpy(fake.memory + IOV, iovs, sizeof(iovs));
+    for (u32 n = 1; n <= 4; n++) {
+        u64 left = tree->pool.left;
+        fake.killed_at = n;
+        fake.asked = 0;
+        EXPECT_EQ(CALL_WASI("fd_readdir", 5, DATA, 60000, 0, OUT), WASI_INTR);
+        EXPECT_EQ(fake.asked, n);
+        fake.asked = 0;
+        EXPECT_EQ(CALL_WASI("fd_allocate", 4, 0, 10 * 65536), WASI_INTR);
+        EXPECT_EQ(fake.asked, n);
+        EXPECT(left - tree->pool.left <= 65536);
+        fake.asked = 0;
+        EXPECT_EQ(CALL_WASI("fd_write", 4, IOV, 2, OUT), WASI_INTR);
+    }
+    fake.killed_at = 0;
+    expect_text("f", "0123456789");
+    stop();
+}
+
 // What is appended by one call stays together, whoever else appends.
 TEST(wasi_write_append_is_one)
 {
