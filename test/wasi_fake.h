@@ -1,5 +1,5 @@
 // test/wasi_fake.h: a kernel of one process that does nothing, for the tests of
-// wasi/: it has 64 KiB of user memory, 1 MiB for files, a console of two
+// wasi/: it has 256 KiB of user memory, 1 MiB for files, a console of two
 // buffers and a clock that only moves when somebody sleeps.
 
 #pragma once
@@ -7,7 +7,7 @@
 #include "test/test.h"
 #include "wasi/wasi.h"
 
-enum { FAKE_MEMORY = 65536, FAKE_TEXT = 4096, FAKE_FILES = 1 << 20 };
+enum { FAKE_MEMORY = 4 * 65536, FAKE_TEXT = 4096, FAKE_FILES = 1 << 20 };
 
 struct fake {
     u8 memory[FAKE_MEMORY];

@@ -8,7 +8,8 @@
 enum {
     IOV_MAX = 1 << 20, // so that no call looks at more than some milliseconds
     GATHER = 512,
-    PIECE = 64 * KIB,
+    PIECE = 64 * KIB,   // of a file, under the lock of its file system
+    STREAM_PIECE = MIB, // the host may be asked about each
 };
 
 struct iovec {
@@ -151,11 +152,12 @@ send_piece(struct gather *g, struct bytes from, u64 *done)
 static errno_t
 send(struct gather *g, struct bytes from)
 {
+    u64 piece = node_is_stream(g->file->node) ? STREAM_PIECE : PIECE;
     errno_t error = WASI_SUCCESS;
 
     for (u64 at = 0, done = 0; error == WASI_SUCCESS && at < from.size;
          at += done) {
-        struct bytes part = {from.ptr + at, MIN(from.size - at, PIECE)};
+        struct bytes part = {from.ptr + at, MIN(from.size - at, piece)};
         done = 0;
         error = thread_is_killed() ? WASI_INTR : send_piece(g, part, &done);
     }
