@@ -5,8 +5,9 @@
 
 #include "base/base.h"
 
-// Commit in large steps: a step costs a page-table walk or a system call.
-enum { COMMIT_STEP = 256 * 1024 };
+// Commit in large steps: a step costs a page-table walk or a system call; but
+// not in larger ones than what a killed thread may still finish.
+enum { COMMIT_STEP = 256 * 1024, COMMIT_MOST = 16 * COMMIT_STEP };
 
 void
 arena_init_fixed(struct arena *arena, void *buffer, u64 size)
@@ -24,10 +25,13 @@ reserve(struct arena *arena, u64 top)
         return true;
     if (arena->commit == NULL)
         return false;
-    u64 to = MIN(ALIGN_UP(top, COMMIT_STEP), arena->reserved);
-    if (!arena->commit(arena, arena->committed, to))
-        return false;
-    arena->committed = to;
+    u64 end = MIN(ALIGN_UP(top, COMMIT_STEP), arena->reserved);
+    while (arena->committed < end) {
+        u64 to = MIN(end, arena->committed + COMMIT_MOST);
+        if (!arena->commit(arena, arena->committed, to))
+            return false;
+        arena->committed = to;
+    }
     return true;
 }
 
@@ -59,10 +63,16 @@ arena_alloc(struct arena *arena, u64 size, u64 align)
 void *
 arena_zalloc(struct arena *arena, u64 size, u64 align)
 {
-    void *block = arena_alloc(arena, size, align);
+    u8 *block = arena_alloc(arena, 0, align);
 
-    if (block != NULL)
-        memset(block, 0, size);
+    if (block == NULL || size > arena->reserved)
+        return NULL;
+    for (u64 done = 0, to; done < size; done = to) {
+        to = MIN(size, done + COMMIT_MOST);
+        if (!arena_resize(arena, block, to))
+            return NULL;
+        memset(block + done, 0, to - done);
+    }
     return block;
 }
 

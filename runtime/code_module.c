@@ -35,14 +35,24 @@ arena_free(struct arena *arena)
     arena->base = NULL;
 }
 
+enum { PIECE = 2 * MIB }; // bytes between two looks at whether we were killed
+
 static status_t
 copy_bytes(struct code_module *m, struct bytes bytes)
 {
     m->reserved = ALIGN_UP(MAX(bytes.size, 1), PAGE_SIZE);
     m->bytes.ptr = port_reserve(m->reserved, PAGE_SIZE);
-    if (m->bytes.ptr == NULL || !port_commit(m->bytes.ptr, m->reserved))
+    if (m->bytes.ptr == NULL)
         return ERR_NO_MEMORY;
-    memcpy(m->bytes.ptr, bytes.ptr, bytes.size);
+    for (u64 at = 0; at < m->reserved; at += PIECE) {
+        u8 *to = m->bytes.ptr + at;
+        if (thread_is_killed())
+            return ERR_KILLED;
+        if (!port_commit(to, MIN(m->reserved - at, PIECE)))
+            return ERR_NO_MEMORY;
+        if (at < bytes.size)
+            memcpy(to, bytes.ptr + at, MIN(bytes.size - at, PIECE));
+    }
     m->bytes.size = bytes.size;
     return OK;
 }

@@ -2,6 +2,8 @@
 
 #include "runtime/internal.h"
 
+enum { PIECE = 1024 }; // imports between two looks at whether we were killed
+
 static const struct host_module *const *host_modules;
 
 u32 cpu_features;
@@ -34,6 +36,8 @@ host_missing_import(const struct code_module *m, u32 *from, struct error *error,
     struct extern_ref ref;
 
     while (*from < info->import_count) {
+        if (*from % PIECE == 0 && thread_is_killed())
+            return false;
         const struct import *i = &info->imports[(*from)++];
         bool given = i->kind == EXTERN_MEMORY && host_resolver.gives_memory;
         if (given || find_host(NULL, i->module, i->name, &ref))

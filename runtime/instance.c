@@ -67,8 +67,7 @@ instance_free(struct instance *i)
     for (u32 k = 0; k < m->table_count; k++)
         if (i->tables[k] != NULL)
             object_release(&i->tables[k]->object);
-    for (u32 k = 0; k < m->elem_count; k++)
-        kernel_free(i->elems[k]);
+    kernel_free(i->elem_items);
     object_release(&i->code->object);
     kernel_free(i);
 }

@@ -185,7 +185,8 @@ struct instance {
     struct live_table **tables; // a reference each
     struct global_ref *globals; // every global's owner
     struct tag *tags;
-    u64 **elems;                      // contents of passive segments, else NULL
+    u64 *elem_items;                  // contents of passive segments, and
+    u64 **elems;                      // where each begins, else NULL
     u64 *elem_dropped, *data_dropped; // bit sets, atomic
 };
 

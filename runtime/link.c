@@ -9,6 +9,8 @@
 
 #include "runtime/internal.h"
 
+enum { PIECE = 1024 }; // imports between two looks at whether we were killed
+
 // --- matching types ----------------------------------------------------------
 
 struct link {
@@ -168,8 +170,11 @@ link_imports(struct instance *i, const struct resolver *resolver,
     const struct module *m = &i->code->module;
     status_t status = OK;
 
-    for (u32 k = 0; k < m->import_count && status == OK; k++)
+    for (u32 k = 0; k < m->import_count && status == OK; k++) {
+        if (k % PIECE == 0 && thread_is_killed())
+            return ERR_KILLED;
         status = link_import(i, &m->imports[k], resolver, error);
+    }
     return status;
 }
 

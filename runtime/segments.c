@@ -89,19 +89,44 @@ segment_drop_elem(struct instance *i, u32 segment)
 
 // Passive: keep the values, so that table.init need not walk the bytes again.
 static status_t
-keep_elem(struct instance *i, u32 number)
+keep_elem(struct instance *i, u32 number, u64 *items)
 {
     const struct elem_segment *s = &i->code->module.elems[number];
     struct const_env env = env_of(i);
     u64 at = s->at;
-    u64 *items = kernel_alloc(MAX(s->count, 1) * sizeof(u64));
 
-    if (items == NULL)
-        return ERR_NO_MEMORY;
-    for (u32 k = 0; k < s->count; k++)
+    for (u32 k = 0; k < s->count; k++) {
+        if (thread_is_killed())
+            return ERR_KILLED;
         items[k] = elem_next(&i->code->module, s, &at, &env);
+    }
     i->elems[number] = items;
     return OK;
+}
+
+// The values of all passive segments, in one block.
+static status_t
+keep_elems(struct instance *i)
+{
+    const struct module *m = &i->code->module;
+    u64 count = 0, used = 0;
+    status_t status = OK;
+
+    for (u32 k = 0; k < m->elem_count; k++)
+        if (m->elems[k].mode == SEGMENT_PASSIVE)
+            count += m->elems[k].count;
+    i->elem_items = kernel_alloc(MAX(count, 1) * sizeof(u64));
+    if (i->elem_items == NULL)
+        return ERR_NO_MEMORY;
+    for (u32 k = 0; k < m->elem_count && status == OK; k++) {
+        if (thread_is_killed())
+            return ERR_KILLED;
+        if (m->elems[k].mode != SEGMENT_PASSIVE)
+            continue;
+        status = keep_elem(i, k, i->elem_items + used);
+        used += m->elems[k].count;
+    }
+    return status;
 }
 
 static enum trap
@@ -115,7 +140,7 @@ apply_elem(struct instance *i, const struct elem_segment *s)
 
     if (!table_contains(t, to, s->count))
         return TRAP_TABLE_BOUNDS;
-    for (u32 k = 0; k < s->count; k++) {
+    for (u32 k = 0; k < s->count && !thread_is_killed(); k++) {
         u64 value = elem_next(m, s, &at, &env);
         if (table_write(t, to + k, &value, 1) == ERR_BAD_ARGUMENT)
             return TRAP_BAD_REFERENCE;
@@ -184,6 +209,8 @@ instance_init_globals(struct instance *i, struct vmctx **vms)
     struct const_env env = env_of(i);
 
     for (u32 k = m->global_imports; k < m->global_count; k++) {
+        if (thread_is_killed())
+            return;
         union value value = const_eval(m, m->globals[k].init, &env);
         memcpy(vmctx_global(i, k, vms), &value, sizeof(value));
     }
@@ -200,6 +227,8 @@ make_tables(struct instance *i)
 
     for (u32 k = 0; k < m->table_count && status == OK; k++) {
         const struct table *have = &m->tables[k];
+        if (thread_is_killed())
+            return ERR_KILLED;
         if (k >= m->table_imports) {
             struct table_type type = have->type;
             u64 init = have->has_init ? const_eval(m, have->init, &env).i64 : 0;
@@ -224,18 +253,19 @@ static status_t
 apply_segments(struct instance *i, struct error *error, enum trap *trap)
 {
     const struct module *m = &i->code->module;
-    status_t status = OK;
+    status_t status = keep_elems(i);
 
-    for (u32 k = 0; k < m->elem_count && status == OK; k++)
-        if (m->elems[k].mode == SEGMENT_PASSIVE)
-            status = keep_elem(i, k);
     for (u32 k = 0; k < m->elem_count && *trap == TRAP_NONE; k++) {
+        if (thread_is_killed())
+            return ERR_KILLED;
         if (m->elems[k].mode != SEGMENT_ACTIVE)
             continue;
         *trap = apply_elem(i, &m->elems[k]);
         blame(error, m->elems[k].at, *trap);
     }
     for (u32 k = 0; k < m->data_count && *trap == TRAP_NONE; k++) {
+        if (thread_is_killed())
+            return ERR_KILLED;
         if (m->datas[k].mode != SEGMENT_ACTIVE)
             continue;
         *trap = apply_data(i, &m->datas[k]);

@@ -79,6 +79,29 @@ TEST(base_arena_commits_on_demand)
     free(a.base);
 }
 
+static u64 most_committed;
+
+static bool
+commit_once(struct arena *arena, u64 from, u64 to)
+{
+    (void)arena;
+    most_committed = MAX(most_committed, to - from);
+    return from == 0;
+}
+
+// A large block comes in pieces, between which its owner can say no.
+TEST(base_arena_commits_in_pieces)
+{
+    const u64 size = 64 * MIB;
+    struct arena a = {
+        .base = malloc(size), .reserved = size, .commit = commit_once};
+
+    EXPECT(arena_zalloc(&a, 50 * MIB, 8) == NULL);
+    EXPECT(a.committed > 0 && a.committed == most_committed);
+    EXPECT(most_committed <= 4 * MIB);
+    free(a.base);
+}
+
 TEST(base_list)
 {
     struct list head, a, b, c;

@@ -145,6 +145,7 @@ part_programs() {
 part_command() {
     part "command linux" test/command.py "$out" linux
     part "command metal" test/command.py "$out" metal
+    part "timeout linux" test/timeout.py "$out" linux
 }
 
 wasi_present() {

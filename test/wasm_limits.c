@@ -246,6 +246,21 @@ const_operands(struct build *b, u32 n)
     build_close(b);
 }
 
+// 1 + 1 + 1 ..., n bytes with the end.
+static void
+const_size(struct build *b, u32 n)
+{
+    build_section(b, GLOBAL);
+    build_list(b, 1, 0x7f, 0, 0x41, n % 3 > 0 ? 0x81 : 1);
+    if (n % 3 > 1)
+        build_u8(b, 0x80);
+    if (n % 3 > 0)
+        build_u8(b, 0);
+    TIMES(b, n / 3 - 1, 0x41, 1, 0x6a);
+    build_u8(b, 0x0b);
+    build_close(b);
+}
+
 static const struct {
     const char *name;
     u64 limit;
@@ -273,6 +288,7 @@ static const struct {
     {"subtype depth",            LIMIT_SUBTYPE_DEPTH,  subtypes          },
     {"name size",                LIMIT_NAME_SIZE,      name_size         },
     {"constant operands",        LIMIT_CONST_OPERANDS, const_operands    },
+    {"constant size",            LIMIT_CONST_SIZE,     const_size        },
 };
 
 static status_t

@@ -22,12 +22,19 @@ is_ok(const struct checker *c)
     return c->d->error->status == OK;
 }
 
+static bool
+goes_on(const struct checker *c, u64 at)
+{
+    return decoder_goes_on(c->d, at);
+}
+
 // --- globals and tables -----------------------------------------------------
 
 static void
 check_globals(struct checker *c)
 {
-    for (u32 i = c->m->global_imports; i < c->m->global_count && is_ok(c); i++)
+    for (u32 i = c->m->global_imports;
+         i < c->m->global_count && goes_on(c, c->m->globals[i].init.at); i++)
         const_check(&c->consts, c->m->globals[i].init, i);
 }
 
@@ -142,7 +149,8 @@ check_exports(struct checker *c)
         error_set(c->d->error, ERR_NO_MEMORY, 0, "out of memory");
     for (u32 i = 0; i < MIN(AHEAD, m->export_count) && is_ok(c); i++)
         hashes[i] = name_hash(&set, i);
-    for (u32 i = 0; i < m->export_count && is_ok(c); i++) {
+    for (u32 i = 0;
+         i < m->export_count && goes_on(c, export_at(c, &m->exports[i])); i++) {
         u64 hash = hashes[i % AHEAD];
         if (i + AHEAD < m->export_count)
             hashes[i % AHEAD] = name_hash(&set, i + AHEAD);
@@ -187,7 +195,7 @@ check_items(struct checker *c, const struct elem_segment *s)
     struct reader r =
         reader_range(m->bytes, m->size, s->at, m->size, c->d->error);
 
-    for (u32 i = 0; i < s->count && is_ok(c); i++) {
+    for (u32 i = 0; i < s->count && goes_on(c, r.at); i++) {
         u64 at = r.at;
         if (!s->is_funcs) {
             struct const_expr expr = read_const_expr(&r);
@@ -224,7 +232,7 @@ check_elem(struct checker *c, struct elem_segment *s)
 static void
 check_elems(struct checker *c)
 {
-    for (u32 i = 0; i < c->m->elem_count && is_ok(c); i++)
+    for (u32 i = 0; i < c->m->elem_count && goes_on(c, c->m->elems[i].at); i++)
         check_elem(c, &c->m->elems[i]);
 }
 
@@ -233,7 +241,7 @@ check_datas(struct checker *c)
 {
     const struct module *m = c->m;
 
-    for (u32 i = 0; i < m->data_count && is_ok(c); i++) {
+    for (u32 i = 0; i < m->data_count && goes_on(c, m->datas[i].at); i++) {
         struct data_segment *s = &m->datas[i];
         if (s->mode != SEGMENT_ACTIVE)
             continue;

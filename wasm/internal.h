@@ -23,9 +23,9 @@ struct const_expr read_const_expr(struct reader *r);
 // --- types.c ----------------------------------------------------------------
 
 // The type section, with canonical indexes.  The first broken rule goes to
-// *invalid, and decoding goes on.
-void types_decode(struct module *m, struct reader *r, struct arena *keep,
-                  struct error *invalid);
+// d->invalid, and decoding goes on.
+struct decoder;
+void types_decode(struct decoder *d, struct reader *r);
 
 // Does the type name only defined types below `type_count`?
 bool valtype_is_known(valtype_t t, u32 type_count);
@@ -65,11 +65,16 @@ struct decoder {
     struct section sections[SECTION_COUNT];
     u32 imports[EXTERN_TAG + 1]; // how many of each kind
     u64 data_count_at;
+    u64 asked_at;         // where in the module we asked last whether to go on
     struct error scan;    // what is wrong behind the sections that were found
     struct error invalid; // the first broken rule, told if nothing is malformed
 };
 
 // --- sections.c -------------------------------------------------------------
+
+// Before each item, which is at `at`: false after an error, or when a killed
+// thread is not to go on (arena_may_go_on).
+bool decoder_goes_on(struct decoder *d, u64 at);
 
 struct reader section_reader(const struct decoder *d, enum section_id id);
 

@@ -316,6 +316,8 @@ read_const_expr(struct reader *r)
             depth--;
         else if (op.info->imm == IMM_BLOCK || op.info->imm == IMM_TRY_TABLE)
             depth++;
+        if (op.at - expr.at >= LIMIT_CONST_SIZE)
+            reader_fail(r, expr.at, ERR_LIMIT, "constant expression too large");
     }
     return expr;
 }

@@ -19,6 +19,19 @@ invalid(struct decoder *d, u64 at, const char *what)
     error_set(&d->invalid, ERR_INVALID, at, what);
 }
 
+enum { BYTES_TO_ASK = 64 * 1024 };
+
+bool
+decoder_goes_on(struct decoder *d, u64 at)
+{
+    if (at - d->asked_at >= BYTES_TO_ASK) {
+        d->asked_at = at;
+        if (!arena_may_go_on(d->keep))
+            error_set(d->error, ERR_NO_MEMORY, 0, "out of memory");
+    }
+    return is_ok(d);
+}
+
 // --- sections ---------------------------------------------------------------
 
 // Sections disagree; the reason may be that the header of one was not found.
@@ -78,7 +91,7 @@ decode_types(struct decoder *d)
 
     if (r.end == 0)
         return;
-    types_decode(d->m, &r, d->keep, &d->invalid);
+    types_decode(d, &r);
     section_end(d, &r, SECTION_TYPE);
 }
 
@@ -265,7 +278,7 @@ decode_imports(struct decoder *d, bool store)
         section_count(d, &r, SECTION_IMPORT, LIMIT_IMPORTS, "too many imports");
 
     memset(d->imports, 0, sizeof(d->imports));
-    for (u32 i = 0; i < count && is_ok(d); i++) {
+    for (u32 i = 0; i < count && decoder_goes_on(d, r.at); i++) {
         struct import import = {.at = r.at};
         import.module = read_name(&r);
         import.name = read_name(&r);
@@ -288,7 +301,7 @@ decode_items(struct decoder *d, enum section_id id, u32 first, u32 end,
     struct reader r = section_reader(d, id);
 
     section_count(d, &r, id, NO_INDEX, NULL);
-    for (u32 i = first; i < end && is_ok(d); i++)
+    for (u32 i = first; i < end && decoder_goes_on(d, r.at); i++)
         read(d, &r, i);
     section_end(d, &r, id);
 }
@@ -387,7 +400,7 @@ decode_exports(struct decoder *d)
     m->export_count =
         section_count(d, &r, SECTION_EXPORT, LIMIT_EXPORTS, "too many exports");
     m->exports = decoder_alloc(d, m->export_count, sizeof(struct export));
-    for (u32 i = 0; i < m->export_count && is_ok(d); i++) {
+    for (u32 i = 0; i < m->export_count && decoder_goes_on(d, r.at); i++) {
         struct export *e = &m->exports[i];
         e->name = read_name(&r);
         u64 at = r.at;
@@ -457,7 +470,7 @@ read_elem(struct decoder *d, struct reader *r, struct elem_segment *s)
     read_elem_type(d, r, s, flags);
     s->count = read_count(r, LIMIT_TABLE_ENTRIES, "too many elements");
     s->at = r->at;
-    for (u32 i = 0; i < s->count && is_ok(d); i++) {
+    for (u32 i = 0; i < s->count && decoder_goes_on(d, r->at); i++) {
         if (s->is_funcs)
             read_u32(r);
         else
@@ -474,7 +487,7 @@ decode_elems(struct decoder *d)
     m->elem_count = section_count(d, &r, SECTION_ELEMENT, LIMIT_ELEM_SEGMENTS,
                                   "too many element segments");
     m->elems = decoder_alloc(d, m->elem_count, sizeof(struct elem_segment));
-    for (u32 i = 0; i < m->elem_count && is_ok(d); i++)
+    for (u32 i = 0; i < m->elem_count && decoder_goes_on(d, r.at); i++)
         read_elem(d, &r, &m->elems[i]);
     section_end(d, &r, SECTION_ELEMENT);
 }
@@ -500,7 +513,7 @@ scan_body(struct decoder *d, u64 at)
         reader_range(d->m->bytes, d->m->size, at, d->m->size, d->error);
     u32 count = read_count(&r, NO_INDEX, NULL);
 
-    for (u32 i = 0; i < count; i++) {
+    for (u32 i = 0; i < count && is_ok(d); i++) {
         read_u32(&r);
         read_valtype(&r);
     }
@@ -519,7 +532,7 @@ decode_code(struct decoder *d)
     if (is_ok(d) && count != m->func_count - m->func_imports)
         fail_lengths(d, m->code_at,
                      "function and code section have inconsistent lengths");
-    for (u32 i = 0; i < count && is_ok(d); i++) {
+    for (u32 i = 0; i < count && decoder_goes_on(d, r.at); i++) {
         u64 at = r.at;
         u32 size = read_u32(&r);
         if (size > reader_left(&r))
@@ -571,7 +584,7 @@ decode_datas(struct decoder *d)
                      "data count and data section have inconsistent lengths");
     m->data_count = count;
     m->datas = decoder_alloc(d, count, sizeof(struct data_segment));
-    for (u32 i = 0; i < count && is_ok(d); i++)
+    for (u32 i = 0; i < count && decoder_goes_on(d, r.at); i++)
         read_data(&r, &m->datas[i]);
     section_end(d, &r, SECTION_DATA);
 }

@@ -20,6 +20,7 @@ enum {
 
 // Decoding is done twice: first to count, then to fill.
 struct type_decoder {
+    struct decoder *decoder;
     struct module *m;
     struct reader *r;
     bool fill;
@@ -130,7 +131,7 @@ read_group(struct type_decoder *d)
 
     if (form == FORM_REC)
         count = read_count(d->r, LIMIT_TYPES, "too many types");
-    for (u32 i = 0; i < count && d->r->error->status == OK; i++) {
+    for (u32 i = 0; i < count && decoder_goes_on(d->decoder, d->r->at); i++) {
         struct type scratch = {0};
         struct type *t = d->fill ? &d->m->types[first + i] : &scratch;
         if (form == FORM_REC || i > 0)
@@ -546,7 +547,7 @@ read_groups(struct type_decoder *d, struct type_table *table)
 {
     u32 count = read_count(d->r, LIMIT_TYPES, "too many types");
 
-    for (u32 i = 0; i < count && d->r->error->status == OK; i++) {
+    for (u32 i = 0; i < count && decoder_goes_on(d->decoder, d->r->at); i++) {
         u64 at = d->r->at;
         u32 first = d->type_count;
         read_group(d);
@@ -557,10 +558,11 @@ read_groups(struct type_decoder *d, struct type_table *table)
 }
 
 void
-types_decode(struct module *m, struct reader *r, struct arena *keep,
-             struct error *invalid)
+types_decode(struct decoder *decoder, struct reader *r)
 {
-    struct type_decoder d = {.m = m, .r = r};
+    struct module *m = decoder->m;
+    struct arena *keep = decoder->keep;
+    struct type_decoder d = {.decoder = decoder, .m = m, .r = r};
     struct type_table table;
     u64 at = r->at;
 
@@ -573,7 +575,7 @@ types_decode(struct module *m, struct reader *r, struct arena *keep,
     d.fields = ARENA_NEW(keep, struct field, d.field_count);
     u64 mark = arena_mark(keep);
     if (m->types == NULL || d.vals == NULL || d.fields == NULL ||
-        !table_init(&table, m, keep, invalid)) {
+        !table_init(&table, m, keep, &decoder->invalid)) {
         reader_fail(r, at, ERR_NO_MEMORY, "out of memory");
         return;
     }

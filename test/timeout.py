@@ -1,0 +1,243 @@
+#!/usr/bin/env python3
+"""test/timeout.py OUT PORT [full]: `--timeout T` ends a program within T + 0.2
+s, whatever it or its loading is doing.
+
+Not judged by the time that goes by: on Linux by the CPU time that the command
+takes after the deadline, on metal by instructions, one a nanosecond (nebulet
+run --latency), where modules are smaller and programs fewer but for `full`.
+Ends with "N passed, N failed, N skipped"."""
+
+import glob
+import os
+import re
+import subprocess
+import sys
+import time
+
+BOUND_S = 0.2
+WASI = "wasi_snapshot_preview1"
+
+# Families of test/big.py with the most there may be, or that is reasonable.
+MODULES = [
+    ("types", 1000000), ("rec_types", 1000000), ("imports", 1000000 - 1),
+    ("missing", 1000000 - 1), ("exports", 1000000), ("functions", 1000000),
+    ("globals", 1000000), ("tables", 50000), ("data", 300000000),
+    ("elems", 10000000), ("passive", 10000000), ("elem", 10000000),
+    ("elem_exprs", 10000000), ("elem_passive", 10000000), ("thunks", 8000),
+    ("code", 60000000), ("small_code", 30000000), ("lines", 32000000),
+    ("names", 5000000),
+]
+
+ENDLESS = '(module (func (export "_start") (loop $l (br $l))))'
+
+# What nobody reads any more.
+SPAM = '''(module
+  (import "%s" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 0) "\\10\\00\\00\\00\\00\\00\\01\\00")
+  (func (export "_start")
+    (loop $l
+      (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1)
+        (i32.const 8)))
+      (br $l))))''' % WASI
+
+THROW = '''(module (tag $t)
+  (func $down (param i32)
+    (if (i32.eqz (local.get 0)) (then (throw $t)))
+    (call $down (i32.sub (local.get 0) (i32.const 1))))
+  (func (export "_start")
+    (loop $l
+      (try (do (call $down (i32.const 55000))) (catch_all))
+      (br $l))))'''
+
+DEEP = '''(module (func $f (call $f)) (func (export "_start") (call $f)))'''
+
+# The first preopened directory, read over and over.
+READDIR = '''(module
+  (import "%s" "fd_readdir"
+    (func $read (param i32 i32 i32 i64 i32) (result i32)))
+  (memory (export "memory") 200)
+  (func (export "_start")
+    (loop $l
+      (drop (call $read (i32.const 3) (i32.const 16) (i32.const 12000000)
+        (i64.const 0) (i32.const 0)))
+      (br $l))))''' % WASI
+
+# A path of 65,000 bytes that goes down and up.
+OPEN = '''(module
+  (import "%s" "path_open" (func $open
+    (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (memory (export "memory") 2)
+  (data (i32.const 16) "d/../")
+  (func (export "_start") (local $at i32)
+    (loop $fill
+      (i64.store offset=21 (local.get $at)
+        (i64.load offset=16 (local.get $at)))
+      (local.set $at (i32.add (local.get $at) (i32.const 5)))
+      (br_if $fill (i32.lt_u (local.get $at) (i32.const 65000))))
+    (loop $l
+      (drop (call $open (i32.const 3) (i32.const 0) (i32.const 16)
+        (i32.const 65000) (i32.const 0) (i64.const 0) (i64.const 0)
+        (i32.const 0) (i32.const 0)))
+      (br $l))))''' % WASI
+
+# 10,000 clocks that are far away, one of them in the past at first.
+POLL = '''(module
+  (import "%s" "poll_oneoff"
+    (func $poll (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 20)
+  (func (export "_start") (local $at i32)
+    (loop $fill
+      (i32.store offset=16 (local.get $at) (i32.const 1))
+      (i64.store offset=24 (local.get $at) (i64.const %%s))
+      (local.set $at (i32.add (local.get $at) (i32.const 48)))
+      (br_if $fill (i32.lt_u (local.get $at) (i32.const 480000))))
+    (loop $l
+      (drop (call $poll (i32.const 0) (i32.const 600000) (i32.const 10000)
+        (i32.const 480000)))
+      (br $l))))''' % WASI
+
+FILL = '''(module (memory 60000)
+  (func (export "_start")
+    (loop $l
+      (memory.fill (i32.const 0) (i32.const 1) (i32.const %d))
+      (memory.copy (i32.const 1) (i32.const 0) (i32.const %d))
+      (br $l))))'''
+
+
+def cpu_s(pid):
+    """CPU time of a process, all its threads; None when it has ended."""
+    total = 0
+    for file in glob.glob("/proc/%d/task/*/schedstat" % pid):
+        try:
+            with open(file) as f:
+                total += int(f.read().split()[0])
+        except (OSError, IndexError, ValueError):
+            return None
+    return total / 1e9 if total > 0 else None
+
+
+class Port:
+    def __init__(self, out, full):
+        self.out, self.full = out, full
+        self.work = os.path.join(out, "timeout-" + self.name)
+        os.makedirs(self.work, exist_ok=True)
+
+    def path(self, name):
+        return os.path.join(self.work, name)
+
+
+class Linux(Port):
+    name = "linux"
+    deadlines = (0.5, 2.0)
+    smaller = 1
+
+    def run(self, module, options, deadline):
+        """The time it took too long, and what was wrong."""
+        command = [self.out + "/nebulet", "run", "--on", "linux", "--timeout",
+                   "%dms" % (deadline * 1000)] + options + [module]
+        read, write = os.pipe()  # nobody reads
+        start = time.monotonic()
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL,
+                                 stdout=write, stderr=subprocess.DEVNULL)
+        os.close(write)
+        time.sleep(max(0, start + deadline - time.monotonic()))
+        before = cpu_s(child.pid)
+        _, status, usage = os.wait4(child.pid, 0)
+        os.close(read)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        used = usage.ru_utime + usage.ru_stime
+        over = max(0, used - before) if before is not None else 0
+        return over, child.returncode
+
+
+class Metal(Port):
+    name = "metal"
+    deadlines = (0.3,)
+
+    @property
+    def smaller(self):
+        return 1 if self.full else 50
+
+    def run(self, module, options, deadline):
+        command = [self.out + "/nebulet", "run", "--latency", "--memory",
+                   "4096", "--timeout", "%dms" % (deadline * 1000)]
+        read, write = os.pipe()
+        child = subprocess.run(command + options + [module], stdout=write,
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        os.close(write)
+        os.close(read)
+        found = re.search(rb"ended (\d+) ns after the start", child.stderr)
+        if not found:
+            return None, child.returncode
+        return max(0, int(found[1]) / 1e9 - deadline), child.returncode
+
+
+class Tests:
+    def __init__(self, port):
+        self.port = port
+        self.passed = self.failed = 0
+
+    def check(self, name, module, options=(), deadlines=None):
+        worst, words = 0, ""
+        for deadline in deadlines or self.port.deadlines:
+            over, status = self.port.run(module, list(options), deadline)
+            if over is None or status not in (0, 1, 124, 134):
+                words = "exit status %d" % status
+            elif over > BOUND_S:
+                words = "%.3f s after %.1f s" % (over, deadline)
+            worst = max(worst, over or 0)
+        print("%s: at most %.3f s after the deadline" % (name, worst),
+              flush=True)
+        if words:
+            print("FAILED: %s: %s" % (name, words), flush=True)
+        self.failed += words != ""
+        self.passed += words == ""
+
+    def text(self, name, wat, options=(), deadlines=None):
+        source, module = self.port.path("x.wat"), self.port.path("x.wasm")
+        with open(source, "w") as f:
+            f.write(wat)
+        subprocess.run(["wat2wasm", "--enable-all", source, "-o", module],
+                       check=True)
+        self.check(name, module, options, deadlines)
+
+    def modules(self):
+        module = self.port.path("big.wasm")
+        for family, count in MODULES:
+            count //= self.port.smaller
+            subprocess.run([sys.executable, "test/big.py", family, str(count),
+                            module], check=True)
+            self.check("%s, %d" % (family, count), module)
+        os.remove(module)
+
+    def programs(self):
+        files = 200000 if self.port.full else 2000
+        place = self.port.path("files-%d" % files)
+        if not os.path.isdir(place):
+            os.makedirs(place + "/d")
+            for k in range(files):
+                open("%s/%d" % (place, k), "w").close()
+        late = self.port.deadlines[-1:]
+        self.text("endless loop", ENDLESS)
+        self.text("write that nobody reads", SPAM)
+        self.text("throw through 55,000 frames", THROW)
+        self.text("report of a deep stack", DEEP)
+        self.text("poll of 10,000, far", POLL % "1000000000000000", (), late)
+        self.text("poll of 10,000, past", POLL % "0", (), late)
+        self.text("fill and copy", FILL % (3900000000, 3900000000), (), late)
+        self.text("readdir of %d" % files, READDIR, ["--dir", place], late)
+        self.text("path of 65,000 bytes", OPEN, ["--dir", place], late)
+
+
+def main():
+    out, name = sys.argv[1:3]
+    port = {"linux": Linux, "metal": Metal}[name](out, "full" in sys.argv[3:])
+    tests = Tests(port)
+    tests.programs()
+    tests.modules()
+    print("%d passed, %d failed, 0 skipped" % (tests.passed, tests.failed))
+    return tests.failed > 0
+
+
+sys.exit(main())
