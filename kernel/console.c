@@ -29,6 +29,8 @@ enum turn_of {
 static struct turn {
     struct wait_queue others;
     bool taken MEMBER_GUARDED_BY(others.lock);
+    bool stale; // one whose turn it was did not wait for the answer; read and
+                // changed by whose turn it is
     struct wait_queue event; // whose turn it is
     u64 events MEMBER_GUARDED_BY(event.lock);
 } turns[TURNS];
@@ -44,7 +46,7 @@ void
 console_init(void)
 {
     for (u32 i = 0; i < TURNS; i++) {
-        turns[i].taken = false;
+        turns[i].taken = turns[i].stale = false;
         wait_queue_init(&turns[i].others);
         wait_queue_init(&turns[i].event);
     }
@@ -261,14 +263,23 @@ refill(u64 size)
     return status;
 }
 
+// "Nothing now" is the answer to a question that was asked before, perhaps: by
+// one who was killed.
 static status_t
-look(bool now, struct port_input *out)
+look(struct turn *t, bool now, struct port_input *out)
 {
     lock(&input_lock);
     u64 ready = input.end - input.at;
     unlock(&input_lock);
     *out = (struct port_input){.ready = ready};
-    return ready > 0 ? OK : port_look(now, out);
+    if (ready > 0)
+        return OK;
+    status_t status = port_look(now, out);
+    if (status == ERR_TIMED_OUT && t->stale) {
+        t->stale = false;
+        status = port_look(now, out);
+    }
+    return status;
 }
 
 // With `now` the host's answer comes soon, whatever the deadline.
@@ -282,10 +293,11 @@ look_in_turn(bool now, u64 deadline_ns, struct port_input *out)
         return status;
     do {
         u64 seen = events_seen(t);
-        status = look(now, out);
+        status = look(t, now, out);
         if (status != ERR_SHOULD_WAIT)
             break;
         status = wait_event(t, seen, deadline_ns);
+        t->stale |= status != OK;
     } while (status == OK);
     turn_end(t);
     return status;

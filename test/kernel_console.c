@@ -1,6 +1,6 @@
 // test/kernel_console.c: many threads wait for one stream, and cost no more
-// than one.  The port's input is led to __wrap_... (see the Makefile), which
-// counts the questions while `port.on`.
+// than one; answers to those that were killed.  The port's input is led to
+// __wrap_... (see the Makefile), which counts the questions while `port.on`.
 
 #include "test/kernel_frame.h"
 
@@ -15,6 +15,11 @@ static struct {
     bool on;
     u32 asked; // questions
     u64 ready; // bytes
+
+    // The host answers what there is now a while after it was asked.
+    bool slow;
+    bool is_asked, is_answered;
+    u64 answer;
 } port;
 
 static u32 served, wrong; // threads
@@ -31,12 +36,26 @@ __wrap_port_read(void *to, u64 size, u64 *count)
     return *count > 0 ? OK : ERR_SHOULD_WAIT;
 }
 
+// The answer of a slow host, once.
+static status_t
+take_answer(struct port_input *out)
+{
+    bool known = port.is_answered;
+
+    port.is_asked = !known;
+    port.is_answered = false;
+    *out = (struct port_input){.ready = port.answer};
+    return !known ? ERR_SHOULD_WAIT : port.answer > 0 ? OK : ERR_TIMED_OUT;
+}
+
 status_t
 __wrap_port_look(bool now, struct port_input *out)
 {
     if (!port.on)
         return __real_port_look(now, out);
     port.asked++;
+    if (port.slow && now)
+        return take_answer(out);
     *out = (struct port_input){.ready = port.ready};
     return port.ready > 0 ? OK : now ? ERR_TIMED_OUT : ERR_SHOULD_WAIT;
 }
@@ -154,4 +173,74 @@ TEST_KERNEL(console_turn_of_the_killed)
     EXPECT_EQ(served, THREADS - 2);
     EXPECT_EQ(wrong, 0);
     port.on = false;
+}
+
+static void
+answer(void)
+{
+    EXPECT(port.is_asked);
+    port.answer = port.ready;
+    port.is_asked = false;
+    port.is_answered = true;
+    interrupt(1u << PORT_STDIN);
+}
+
+static struct thread *
+start_one(void (*run)(void *arg), void *arg)
+{
+    struct thread *t;
+
+    EXPECT_EQ(thread_new(&t, run, arg), OK);
+    sched_start(t);
+    while (t->state != THREAD_BLOCKED && t->state != THREAD_DEAD)
+        thread_yield();
+    return t;
+}
+
+static void
+look_now(void *arg)
+{
+    struct port_input state;
+
+    *(status_t *)arg = console_wait(0, &state);
+}
+
+// The host said that there was nothing, to a thread that has gone; or is about
+// to say so.
+static void
+look_after_killed(bool answered)
+{
+    status_t first = OK, second = OK;
+
+    port.on = port.slow = true;
+    port.is_asked = port.is_answered = false;
+    port.ready = 0;
+    struct thread *t = start_one(look_now, &first);
+    thread_kill(t);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+    EXPECT_EQ(first, ERR_KILLED);
+    if (answered) {
+        answer();
+        port.ready = 1;
+    }
+    t = start_one(look_now, &second);
+    if (!answered) {
+        answer();
+        port.ready = 1;
+        while (!port.is_asked && t->state != THREAD_DEAD)
+            thread_yield();
+    }
+    if (port.is_asked)
+        answer();
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+    EXPECT_EQ(second, OK);
+    port.on = port.slow = false;
+}
+
+TEST_KERNEL(console_answer_to_the_killed)
+{
+    look_after_killed(true);
+    look_after_killed(false);
 }
