@@ -112,4 +112,5 @@ void stacks_reclaim(void);
 // --- pfex.c, console.c -------------------------------------------------------
 
 void pfex_init(void);
+u32 pfex_bucket(const void *address); // that its waiters are in, for tests
 void console_init(void);

@@ -7,7 +7,8 @@
 // writes nonsense to the word hurts only itself.
 //
 // Waiters sit in buckets by the address of the word, which is unique in the
-// system.
+// system, hashed under a random key: a program cannot choose words that share a
+// bucket with each other or with those of others.
 
 #include "kernel/internal.h"
 
@@ -15,20 +16,24 @@ enum { BUCKETS = 512 };
 enum { PFEX_FREE, PFEX_HELD, PFEX_CONTENDED };
 
 static struct wait_queue buckets[BUCKETS];
+static struct hash_key key; // random, from pfex_init() on
+
+u32
+pfex_bucket(const void *address)
+{
+    return hash_bytes(&key, &address, sizeof(address)) % BUCKETS;
+}
 
 static struct wait_queue *
 bucket_of(const void *address)
 {
-    u64 hash = (u64)address * 0x9e3779b97f4a7c15;
-
-    return &buckets[hash >> 55];
+    return &buckets[pfex_bucket(address)];
 }
-
-_Static_assert(BUCKETS == 1 << (64 - 55), "bucket_of");
 
 void
 pfex_init(void)
 {
+    port_random(&key, sizeof(key));
     for (u32 i = 0; i < BUCKETS; i++)
         wait_queue_init(&buckets[i]);
 }

@@ -270,6 +270,27 @@ TEST_KERNEL(atomic_wait_checks_the_value)
     EXPECT_EQ(atomic_notify(&word, 1), 0);
 }
 
+// Words whose addresses a product puts into one bucket are in many.  More than
+// 12 of 512 in one of 512 by chance: three runs in 10^8.
+TEST_KERNEL(atomic_wait_buckets_cannot_be_chosen)
+{
+    enum { WORDS = 512, BUCKETS = 512, MOST = 12 };
+    static u8 load[BUCKETS];
+    u32 most = 0, found = 0;
+
+    memset(load, 0, sizeof(load));
+    for (u64 at = 0x200000000; found < WORDS; at += 4) {
+        if (at * 0x9e3779b97f4a7c15 >> 55 != 0)
+            continue;
+        u32 bucket = pfex_bucket((const void *)at);
+        EXPECT(bucket < BUCKETS);
+        load[bucket]++;
+        most = MAX(most, load[bucket]);
+        found++;
+    }
+    EXPECT(most <= MOST);
+}
+
 TEST_KERNEL(atomic_notify_wakes_as_many)
 {
     struct parked p = {.word = 7, .timeout_ns = -1};
