@@ -290,6 +290,15 @@ exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2], const void *from)
     return exnref;
 }
 
+bool
+exception_exists(struct store *s, u64 exnref)
+{
+    lock(&s->lock);
+    const struct exception *e = find_exception(s, exnref);
+    unlock(&s->lock);
+    return e != NULL;
+}
+
 struct exception *
 exception_get(struct store *s, u64 exnref)
 {

@@ -295,6 +295,40 @@ func_find(struct store *s, u32 id, struct instance **i, u32 *func)
 
 // --- calling -----------------------------------------------------------------
 
+// The type of a reference that is not null, as far as it has one.
+static valtype_t
+type_of(const struct store *s, enum ref_kind kind, u64 value)
+{
+    switch (kind) {
+    case REF_FUNC:
+        return REF_BIT | s->funcs[value].sig;
+    case REF_EXTERN:
+        return REF_BIT | HEAP_EXTERN;
+    case REF_EXN:
+        return REF_BIT | HEAP_EXN;
+    case REF_ANY:
+        return REF_BIT | HEAP_ANY; // the host's
+    }
+    return VAL_NONE;
+}
+
+// Generated code takes its arguments for what their types say.
+static bool
+is_argument(struct instance *i, valtype_t type, u64 value)
+{
+    struct store *s = i->store;
+
+    if (!valtype_is_ref(type))
+        return true;
+    if (value == 0)
+        return valtype_is_nullable(type);
+    enum ref_kind kind = valtype_ref_kind(&i->code->module, type);
+    return reference_is_valid(s, kind, value) &&
+           (kind != REF_EXN || exception_exists(s, value)) &&
+           valtype_is_subtype(type_of(s, kind, value),
+                              valtype_canonical(type, i->code->ids));
+}
+
 static status_t
 status_of(enum leave leave)
 {
@@ -318,6 +352,9 @@ instance_invoke(const struct extern_ref *func, union value *values,
     const struct type *type = &m->types[m->funcs[func->index].type];
     if (arg_count != type->param_count || type->result_count > capacity)
         return ERR_BAD_ARGUMENT;
+    for (u32 k = 0; k < arg_count; k++)
+        if (!is_argument(i, type->vals[k], values[k].i64))
+            return ERR_BAD_ARGUMENT;
 
     // The current thread visits the store, unless it is there.
     struct execution *x = execution_current(), visit, *before = NULL;

@@ -300,6 +300,9 @@ struct exception {
 u64 exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
                   const void *from);
 
+// Is there such an exception?  For references that come from elsewhere.
+MUST_USE bool exception_exists(struct store *s, u64 exnref);
+
 // The exception of an exnref that generated code passed, not null.
 struct exception *exception_get(struct store *s, u64 exnref);
 

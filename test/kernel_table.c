@@ -39,6 +39,7 @@ enum {
     EXPORT = 7,
     ELEMENT = 9,
     CODE,
+    TAG = 13,
     I32_CONST = 0x41,
     I64_CONST,
 };
@@ -293,6 +294,110 @@ TEST_KERNEL(table_refuses_what_is_no_reference)
     EXPECT_EQ(table_fill(t, 0, 0x123400000007, 1), OK);
     object_release(&t->object);
     s->exn_cookie = 0;
+    store_free(s);
+}
+
+// What an embedder passes to a function of one parameter.  The values, in this
+// order: null, a function of type 2 and one of another type, one that there is
+// not, an exception that lives and one that there is not.
+enum { NULL_REF, SAME_FUNC, OTHER_FUNC, NO_FUNC, AN_EXN, NO_EXN, VALUES };
+
+static const struct param {
+    u8 type[2], size;
+    const char *taken; // for each of these values: y or n
+} params[] = {
+    {{0x70},       1, "yyynnn"}, // funcref
+    {{0x64, 0x70}, 2, "nyynnn"}, // (ref func)
+    {{0x63, 2},    2, "yynnnn"}, // (ref null 2)
+    {{0x64, 2},    2, "nynnnn"}, // (ref 2)
+    {{0x73},       1, "ynnnnn"}, // nullfuncref
+    {{0x69},       1, "ynnnyn"}, // exnref
+    {{0x64, 0x69}, 2, "nnnnyn"}, // (ref exn)
+    {{0x74},       1, "ynnnnn"}, // nullexnref
+    {{0x6f},       1, "yyyyyy"}, // externref
+    {{0x64, 0x6f}, 2, "nyyyyy"}, // (ref extern)
+    {{0x72},       1, "ynnnnn"}, // nullexternref
+    {{0x6e},       1, "yyyyyy"}, // anyref
+    {{0x6b},       1, "ynnnnn"}, // structref
+    {{0x63, 0},    2, "ynnnnn"}, // (ref null $struct)
+};
+
+// Functions: "a" of type 2, "b" that makes an exnref, those with parameters.
+static struct bytes
+make_params(void)
+{
+    made.size = 0;
+    put(0, 'a', 's', 'm', 1, 0, 0, 0);
+    start_section(TYPE);
+    put(4 + COUNT(params), 0x5f, 1, 0x7f, 0); // struct (i32)
+    put(0x60, 0, 1, 0x69);                    // func (result exnref)
+    put(0x60, 0, 0);                          // func
+    put(0x60, 1, 0x7f, 0);                    // func (param i32)
+    for (u32 i = 0; i < COUNT(params); i++) {
+        put(0x60, 1);
+        put_bytes(params[i].type, params[i].size);
+        put(0);
+    }
+    end_section();
+    start_section(FUNCTION);
+    put(2 + COUNT(params), 2, 1);
+    for (u8 i = 0; i < COUNT(params); i++)
+        put(4 + i);
+    end_section();
+    start_section(TAG);
+    put(1, 0, 2);
+    end_section();
+    start_section(EXPORT);
+    put(2 + COUNT(params));
+    for (u8 i = 0; i < 2 + COUNT(params); i++)
+        put(1, 'a' + i, 0, i);
+    end_section();
+    start_section(CODE);
+    put(2 + COUNT(params), 2, 0, 0x0b);
+    put(14, 0, 0x02, 0x69, 0x1f, 0x40, 1, 3, 0, 0x08, 0, 0x0b, 0, 0x0b,
+        0x0b); // block, try_table (catch_all_ref), throw, unreachable
+    for (u32 i = 0; i < COUNT(params); i++)
+        put(2, 0, 0x0b);
+    end_section();
+    return (struct bytes){made.bytes, made.size};
+}
+
+static status_t
+call_with(struct instance *i, u32 func, u64 *value, u32 args)
+{
+    char name[] = {(char)('a' + func), 0};
+    union value values[1] = {{.i64 = *value}};
+    struct extern_ref f;
+    enum trap trap;
+    u32 count;
+
+    EXPECT(instance_export(i, string_of(name), &f));
+    status_t status = instance_invoke(&f, values, args, 1, &count, &trap);
+    *value = values[0].i64;
+    return status;
+}
+
+TEST_KERNEL(references_that_an_embedder_passes)
+{
+    struct store *s;
+    u64 exn = 0;
+
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    struct instance *i = load(s, make_params());
+    EXPECT_EQ(call_with(i, 1, &exn, 0), OK);
+    EXPECT(exn != 0);
+    const u64 values[VALUES] = {
+        [SAME_FUNC] = i->func_base,        [OTHER_FUNC] = i->func_base + 1,
+        [NO_FUNC] = s->func_count,         [AN_EXN] = exn,
+        [NO_EXN] = exn + s->exn_count / 2,
+    };
+    for (u32 k = 0; k < COUNT(params) * VALUES; k++) {
+        const struct param *p = &params[k / VALUES];
+        u64 value = values[k % VALUES];
+        bool taken = p->taken[k % VALUES] == 'y';
+        EXPECT_EQ(call_with(i, 2 + k / VALUES, &value, 1),
+                  taken ? OK : ERR_BAD_ARGUMENT);
+    }
     store_free(s);
 }
 
