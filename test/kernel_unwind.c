@@ -118,6 +118,35 @@ TEST_KERNEL(unwind_across_instances)
     with_instances("here", "there", check_calls);
 }
 
+// --- whose stack it is -------------------------------------------------------
+
+// The blocks of a store may still name a thread that had this one's address,
+// with another stack.
+TEST_KERNEL(entering_binds_to_the_stack_of_this_thread)
+{
+    struct code_module *code = test_compile("recurse");
+    struct thread *t = thread_current();
+    struct store *s = NULL;
+    struct instance *i;
+    struct extern_ref func;
+    struct error error;
+    enum trap trap;
+    u32 count;
+
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_new(&i, s, code, &host_resolver, &error, &trap), OK);
+    EXPECT(instance_export(i, string_of("_start"), &func));
+    for (u32 k = 0; k < 2; k++) {
+        s->vms[0]->thread = t;
+        s->vms[0]->stack_limit = k == 0 ? 0 : UINT64_MAX;
+        EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), ERR_TRAP);
+        EXPECT_EQ(trap, TRAP_STACK_OVERFLOW);
+        EXPECT(s->vms[0]->stack_limit - (u64)thread_stack_low(t) < STACK_SIZE);
+    }
+    store_free(s);
+    code_module_release(code);
+}
+
 // --- tail calls --------------------------------------------------------------
 
 enum { PING = 1, PONG = 1000, RESULTS = 5 + 6 };
