@@ -33,12 +33,24 @@ lock_order_allows(u64 taken, enum lock_rank rank)
 }
 
 void
-lock_order_check(u64 taken, u32 rank, bool spin)
+lock_rank_check(u32 rank, bool spin)
 {
     if (rank == LOCK_NONE || rank >= LOCK_COUNT || ranks[rank].spin != spin)
         panic(__FILE__, __LINE__, "a lock without a rank");
+}
+
+void
+lock_order_check(u64 taken, u32 rank, bool spin)
+{
+    lock_rank_check(rank, spin);
     if (!lock_order_allows(taken, (enum lock_rank)rank))
         panic(__FILE__, __LINE__, ranks[rank].out_of_order);
+}
+
+u64
+locks_held(void)
+{
+    return held[port_cpu_id()];
 }
 
 // Interrupts or preemption are off.
@@ -74,6 +86,8 @@ lock_held(const struct lock *l)
 void
 lock_init(struct lock *l, enum lock_rank rank)
 {
+    if (CHECKED)
+        lock_rank_check(rank, true);
     *l = (struct lock){.rank = rank};
 }
 

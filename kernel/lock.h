@@ -58,9 +58,15 @@ MUST_USE bool lock_held(const struct lock *l);
 // May a lock of this rank be taken while those in the bit set are held?
 MUST_USE bool lock_order_allows(u64 held, enum lock_rank rank);
 
-// For those who take one (spin or sleeping) of this rank: stop when they must
-// not.
+// Stop when no lock of this kind (spin or sleeping) has this rank.
+void lock_rank_check(u32 rank, bool spin);
+
+// For those who take one of this rank: stop when they must not.
 void lock_order_check(u64 held, u32 rank, bool spin);
+
+// A bit set of the ranks that are held on this CPU, as far as builds for tests
+// know; interrupts are off.
+u64 locks_held(void);
 
 struct wait_queue {
     struct lock lock; // taken with interrupts off

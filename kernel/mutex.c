@@ -11,6 +11,8 @@
 void
 mutex_init(struct mutex *m, enum lock_rank rank)
 {
+    if (CHECKED)
+        lock_rank_check(rank, false);
     *m = (struct mutex){.rank = rank};
     wait_queue_init(&m->queue);
 }
@@ -32,6 +34,16 @@ wait_turn(struct mutex *m, bool always, bool *on) REQUIRES(m->queue.lock)
     return status;
 }
 
+// Also when it is free: a spin lock cannot be held over the wait for a mutex.
+static void
+check_order(const struct thread *t, const struct mutex *m)
+{
+    bool on = port_interrupts_off();
+
+    lock_order_check(t->mutexes | locks_held(), m->rank, false);
+    port_interrupts_restore(on);
+}
+
 static status_t
 take(struct mutex *m, bool always)
 {
@@ -39,7 +51,7 @@ take(struct mutex *m, bool always)
 
     assert(m->owner != t && t->preempt_count == 0);
     if (CHECKED)
-        lock_order_check(t->mutexes, m->rank, false);
+        check_order(t, m);
     bool on = lock_irq(&m->queue.lock);
     status_t status = wait_turn(m, always, &on);
 

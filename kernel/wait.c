@@ -77,6 +77,7 @@ wait_as(enum wake waiting, struct wait_queue *q, u64 key, u64 deadline, bool on)
     __atomic_store_n(&w->outcome, (u32)waiting, __ATOMIC_SEQ_CST);
     list_append(&q->waiters, &w->link);
     unlock_irq(&q->lock, false);
+    assert(!CHECKED || locks_held() == 0);
 
     if (deadline != UINT64_MAX)
         timer_start(&w->timer, deadline);

@@ -40,6 +40,15 @@ bool test_may_write(const void *at);
 u64 test_work_bound(void);
 bool test_work_is_exact(void); // instructions are counted
 
+// --- planted faults (kernel_plants.c) ----------------------------------------
+
+extern const struct test_plant {
+    const char *name;
+    void (*run)(void);
+    const char *message; // part of the panic's
+} test_plants[];
+extern const u32 test_plant_count;
+
 // --- modules (kernel_wasm.c) -------------------------------------------------
 
 struct test_module {

@@ -185,6 +185,7 @@ part_metal() {
         part "kernel $machine" "$out/nebulet" selftest $machine "" \
             kernel-test.elf
     done
+    part "kernel plants" test/plants.sh "$out"
     part "kernel by instructions" "$out/nebulet" selftest --icount microvm "" \
         kernel-test.elf
     part latency test/latency.sh "$out"

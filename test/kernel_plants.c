@@ -1,0 +1,129 @@
+// test/kernel_plants.c: faults in the use of locks, on purpose
+// (test/kernel_plants.def).  On Linux each is committed in a process of its own
+// (test/kernel_linux.c), in QEMU in a machine of its own (test/plants.sh).
+
+#include "test/kernel_frame.h"
+
+static struct lock outer = LOCK_INIT(PROCESS);
+static struct lock inner = LOCK_INIT(HEAP);
+
+static void
+plant_out_of_order(void)
+{
+    lock(&inner);
+    lock(&outer);
+}
+
+static void
+plant_two_of_one_rank(void)
+{
+    struct lock other = LOCK_INIT(HEAP);
+
+    lock(&inner);
+    lock(&other);
+}
+
+static void
+take_mutex(enum lock_rank rank)
+{
+    static struct mutex mutexes[LOCK_COUNT];
+
+    mutex_init(&mutexes[rank], rank);
+    EXPECT_EQ(mutex_lock(&mutexes[rank]), OK);
+}
+
+static void
+plant_mutexes_out_of_order(void)
+{
+    take_mutex(LOCK_TREE);
+    take_mutex(LOCK_FILE);
+}
+
+static void
+plant_sleep_unpreempted(void)
+{
+    lock(&outer);
+    take_mutex(LOCK_TREE);
+}
+
+static void
+plant_mutex_in_spin_lock(void)
+{
+    bool on = lock_irq(&outer);
+
+    take_mutex(LOCK_TREE);
+    unlock_irq(&outer, on);
+}
+
+static void
+plant_wait_in_spin_lock(void)
+{
+    bool on = lock_irq(&outer);
+
+    EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000), OK);
+    unlock_irq(&outer, on);
+}
+
+static void
+plant_no_rank(void)
+{
+    struct lock l = {0};
+
+    lock(&l);
+}
+
+static void
+plant_made_without_rank(void)
+{
+    struct lock l;
+
+    lock_init(&l, LOCK_NONE);
+}
+
+static void
+plant_mutex_without_rank(void)
+{
+    struct mutex m;
+
+    mutex_init(&m, LOCK_NONE);
+}
+
+static void
+plant_rank_of_a_mutex(void)
+{
+    struct lock l;
+
+    lock_init(&l, LOCK_FILE);
+}
+
+static void
+plant_mutex_of_a_spin_rank(void)
+{
+    struct mutex m;
+
+    mutex_init(&m, LOCK_HEAP);
+}
+
+static void
+plant_not_held(void)
+{
+    assert_held(&outer);
+}
+
+const struct test_plant test_plants[] = {
+#define PLANT(id, message) {#id, plant_##id, message},
+#include "test/kernel_plants.def"
+};
+
+const u32 test_plant_count = COUNT(test_plants);
+
+TEST_KERNEL(lock_order_allows_the_table)
+{
+    EXPECT(CHECKED);
+    lock(&outer);
+    lock(&inner);
+    EXPECT(lock_held(&outer) && lock_held(&inner));
+    unlock(&inner);
+    unlock(&outer);
+    EXPECT(!lock_held(&outer) && !lock_held(&inner));
+}
