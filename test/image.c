@@ -16,12 +16,38 @@ test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
     say("%s:%u: %s: got %ld, want %ld", file, line, text, got, want);
 }
 
-bool
-tests_pass(void)
+// What follows `word` in the kernel's line, up to a space.
+static struct string
+value_of(const char *line, const char *word)
 {
+    u32 size = string_of(word).len;
+
+    for (; *line != '\0'; line++)
+        if (string_of(line).len >= size && memcmp(line, word, size) == 0) {
+            struct string value = {line + size, 0};
+            while (value.ptr[value.len] != '\0' && value.ptr[value.len] != ' ')
+                value.len++;
+            return value;
+        }
+    return (struct string){NULL, 0};
+}
+
+static bool
+starts_with(const char *name, struct string start)
+{
+    return string_of(name).len >= start.len &&
+           memcmp(name, start.ptr, start.len) == 0;
+}
+
+bool
+tests_pass(const char *line)
+{
+    struct string only = value_of(line, "only=");
     u32 passed = 0, bad = 0;
 
     for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
+        if (only.len > 0 && !starts_with((*t)->name, only))
+            continue;
         failed = false;
         (*t)->run();
         if (failed)
@@ -30,5 +56,5 @@ tests_pass(void)
         bad += failed;
     }
     say("%u passed, %u failed, 0 skipped", passed, bad);
-    return bad == 0;
+    return passed > 0 && bad == 0;
 }

@@ -191,5 +191,5 @@ boot_run(struct bytes initrd, const char *cmdline)
         return 0;
     }
     counts_instructions = strstr(cmdline, "icount") != NULL;
-    return !tests_pass();
+    return !tests_pass(cmdline);
 }

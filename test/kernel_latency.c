@@ -119,36 +119,82 @@ TEST_KERNEL(latency_of_sweeps)
 
 // --- threads -----------------------------------------------------------------
 
-static u32 word;
+// Those of key 0 are in front of those of key 1 in the same queue, as in a
+// bucket of words that are waited on.
+static struct wait_queue shared;
+enum { IN_FRONT = 1000 };
 
-// All sleep on one word.
 static void
-sleep_on_word(void *arg)
+sleep_in_queue(void *arg)
 {
-    u32 result;
+    bool on = lock_irq(&shared.lock);
 
-    (void)arg;
-    EXPECT_EQ(atomic_wait(&word, false, 0, -1, &result), OK);
+    EXPECT_EQ(wait_queue_wait(&shared, (u64)arg >= IN_FRONT, UINT64_MAX, on),
+              OK);
 }
 
-TEST_KERNEL(latency_of_waking_all)
+// As many as there is memory for, all blocked.
+static u32
+start_crowd(struct thread **threads)
 {
-    struct thread **threads = kernel_alloc(LIMIT_THREADS * sizeof(*threads));
     u32 count = 0;
 
-    while (count < LIMIT_THREADS &&
-           thread_new(&threads[count], sleep_on_word, NULL) == OK)
+    while (count < LIMIT_THREADS && thread_new(&threads[count], sleep_in_queue,
+                                               (void *)(u64)count) == OK)
         sched_start(threads[count++]);
-    EXPECT(count > LIMIT_THREADS / 2); // what memory there is for
+    EXPECT(count > LIMIT_THREADS / 2);
     for (u32 k = 0; k < count; k++)
         while (threads[k]->state != THREAD_BLOCKED)
             thread_yield();
+    return count;
+}
+
+TEST_KERNEL(latency_of_waking_many)
+{
+    struct thread **threads = kernel_alloc(LIMIT_THREADS * sizeof(*threads));
+
+    wait_queue_init(&shared);
+    u32 count = start_crowd(threads);
     latency_watch();
-    EXPECT_EQ(atomic_notify(&word, UINT32_MAX), count);
-    expect_half("notify of all");
+    EXPECT_EQ(wait_queue_wake_many(&shared, 1, UINT32_MAX), count - IN_FRONT);
+    EXPECT_EQ(wait_queue_wake_many(&shared, 0, UINT32_MAX), IN_FRONT);
+    expect_half("waking of all, and of those behind others");
     for (u32 k = 0; k < count; k++) {
         EXPECT_EQ(thread_join(threads[k], UINT64_MAX), OK);
         thread_release(threads[k]);
     }
     kernel_free(threads);
+}
+
+// The threads of p that wait.
+static u32
+sleepers(struct process *p)
+{
+    u32 count = 0;
+
+    lock(&p->lock);
+    list_each (item, &p->threads)
+        count += CONTAINER(item, struct program_thread, link)->thread->state ==
+                 THREAD_BLOCKED;
+    unlock(&p->lock);
+    return count;
+}
+
+TEST_KERNEL(latency_of_ending_a_crowd)
+{
+    struct process *p = test_process("crowd");
+    u32 before = 0, now = 0;
+
+    test_start(p);
+    do {
+        before = now;
+        for (u32 i = 0; i < 100; i++)
+            thread_yield();
+        now = sleepers(p);
+    } while (now != before || now != p->store->thread_count);
+    EXPECT(now > LIMIT_THREADS / 2);
+    latency_watch();
+    process_kill(p, 3);
+    EXPECT_EQ(test_wait(p), 3);
+    expect_half("the end of a process of many threads");
 }

@@ -23,7 +23,7 @@ boot_run(struct bytes initrd, const char *cmdline)
 {
     metal_hooks.initrd = initrd;
     metal_hooks.cmdline = cmdline;
-    return !tests_pass();
+    return !tests_pass(cmdline);
 }
 
 bool

@@ -34,8 +34,10 @@ _Noreturn void test_skip(const char *why);
 // suite at all.
 bool test_suite(const char *folder, char *path, u64 size);
 
-// image.c, in a kernel: run all tests and say how many passed; did all?
-bool tests_pass(void);
+// image.c, in a kernel: run all tests, or those whose name starts with what
+// follows the word "only=" of the kernel's line, and say how many passed; did
+// all?
+bool tests_pass(const char *line);
 
 #define EXPECT(condition)                                      \
     do {                                                       \
