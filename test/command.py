@@ -831,21 +831,42 @@ def scripts_without_tests(t):
 
 @case
 def features_of_scripts(t):
-    """Only a folder's whole name or --without leaves features out."""
-    module = "(module (memory 1) (memory 1))"
-    for folder, words, good in (
-            ("", [], True), ("oldthreads", [], True), ("threads", [], False),
-            ("threads/x", [], True), ("threads", ["--without", "none"], True),
-            ("core", [], True), ("", ["--without=multi-memory"], False),
-            ("core", ["--without=multi-table"], True),
-            ("", ["--without=page-sizes", "--without=multi-memory"], False)):
-        (t.work / folder).mkdir(parents=True, exist_ok=True)
-        wasm = t.text("script", module)
-        name = (t.work / folder / "f.json").relative_to(t.work)
-        shutil.copy(t.work / wasm, t.work / folder / "f.wasm")
-        (t.work / name).write_text(json.dumps({"commands": [
-            {"type": "module", "line": 1, "filename": "f.wasm"}]}))
-        t.call("wast", "--on", t.port, *words, name).ends(0 if good else 1)
+    """Features are left out by --without; a module may be refused for want of
+    one that no valid module of its script uses.  The folder does not matter."""
+    for name, module in (("one", "(module (memory 1))"),
+                         ("two", "(module (memory 1) (memory 1))"),
+                         ("none", "(module)")):
+        shutil.copy(t.work / t.text("script", module), t.work / f"{name}.wasm")
+
+    def valid(name, kind="module", text=""):
+        return {"type": kind, "line": 1, "filename": f"{name}.wasm",
+                "text": text}
+
+    refused = valid("two", "assert_invalid", "multiple memories")
+    late = valid("two", "assert_unlinkable", "unknown import")
+    for commands, words, good in (
+            ([valid("two")], [], True),
+            ([valid("two")], ["--without=none"], True),
+            ([valid("two")], ["--without=multi-memory"], False),
+            ([valid("two")], ["--without=multi-table"], True),
+            ([valid("two")], ["--without=page-sizes",
+                              "--without=multi-memory"], False),
+            ([valid("one"), refused], [], True),
+            ([refused, valid("none")], [], True),
+            ([valid("one"), refused], ["--without=none"], False),
+            ([valid("one"), refused], ["--without=multi-memory"], True),
+            ([refused, valid("two")], [], False),
+            ([valid("one"), valid("two", "assert_invalid", "else")], [], False),
+            ([refused, late], [], False)):
+        for folder in ("", "core", "threads") if t.port == "linux" else ("",):
+            (t.work / folder).mkdir(exist_ok=True)
+            for command in commands:
+                if folder:
+                    shutil.copy(t.work / command["filename"], t.work / folder)
+            path = t.work / folder / "f.json"
+            path.write_text(json.dumps({"commands": commands}))
+            t.call("wast", "--on", t.port, *words,
+                   path.relative_to(t.work)).ends(0 if good else 1)
     t.call("wast", "--without", "gc", "x").ends(2).lines(1).says(
         "--without gc: not none, page-sizes")
 

@@ -299,34 +299,56 @@ is_refusal(u8 command, status_t status)
     }
 }
 
+static bool
+is_expected(u8 command, struct string want, struct outcome o)
+{
+    return o.status != OK && is_refusal(command, o.status) &&
+           script_message_matches(want, o.what);
+}
+
+// What becomes of the module, without these features.
+static struct outcome
+try_module(struct script *s, u8 command, struct bytes bytes, u8 without)
+{
+    struct instance *instance = NULL;
+    struct code_module *code = NULL;
+    bool at_link =
+        command == SCRIPT_UNLINKABLE || command == SCRIPT_UNINSTANTIABLE;
+
+    struct outcome o = script_compile(bytes, without, &code);
+    if (o.status == OK && at_link)
+        o = script_load(s, code, &instance);
+    if (code != NULL)
+        code_module_release(code);
+    return o;
+}
+
 // A module that must be refused, with this status and this message.
 static void
 run_refused(struct script *s, u8 command)
 {
     struct string want = take_text(s), file = take_text(s);
     struct bytes bytes = take_blob(s);
-    struct instance *instance = NULL;
-    struct code_module *code = NULL;
-    bool at_link =
-        command == SCRIPT_UNLINKABLE || command == SCRIPT_UNINSTANTIABLE;
+    bool by_bytes = command == SCRIPT_MALFORMED || command == SCRIPT_INVALID;
 
-    struct outcome o = script_compile(bytes, s->without, &code);
-    if (o.status == OK && at_link)
-        o = script_load(s, code, &instance);
+    struct outcome o = try_module(s, command, bytes, s->without);
+    if (by_bytes && s->may_lack != 0 && !is_expected(command, want, o)) {
+        struct outcome other =
+            try_module(s, command, bytes, s->without | s->may_lack);
+        if (is_expected(command, want, other))
+            o = other;
+    }
     if (o.status == ERR_UNSUPPORTED)
         skipped(s);
     else if (o.status == OK)
         failed(s, "%.*s: expected \"%.*s\", but it was accepted", (i32)file.len,
                file.ptr, (i32)want.len, want.ptr);
-    else if (!script_message_matches(want, o.what) ||
-             !is_refusal(command, o.status))
+    else if (!is_expected(command, want, o))
         failed(s, "%.*s: expected \"%.*s\", got \"%s\" (%s)", (i32)file.len,
                file.ptr, (i32)want.len, want.ptr, o.what,
                status_text(o.status));
     else
         passed(s);
-    if (code != NULL)
-        code_module_release(code);
 }
 
 // What is about a module in the text format tests a text parser, not us.
@@ -420,6 +442,7 @@ script_run(struct bytes script, const char *name, void (*say)(const char *text))
     if (store_new(&s->store, NULL, NULL) != OK)
         panic(__FILE__, __LINE__, "no memory for a store");
     s->without = take_u8(s);
+    s->may_lack = take_u8(s);
     for (;;) {
         s->line = take_u32(s);
         u8 command = take_u8(s);

@@ -3,8 +3,9 @@
 // translates JSON into it (script_json.c).
 //
 // A script is u8 `without`, the features that its modules may not use (enum
-// wasm_feature: what is valid differs between the official suites), and then a
-// sequence of records, little endian:
+// wasm_feature: what is valid differs between the official suites), u8
+// `may_lack`, those whose absence may be why a module is to be refused, and
+// then a sequence of records, little endian:
 //
 //     u32 line, u8 command, then by command:
 //

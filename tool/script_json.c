@@ -17,6 +17,7 @@ struct source {
     const char *path; // of the JSON file
     u32 line;         // of the .wast file, as the command says
     struct buffer *out;
+    u8 needs; // enum wasm_feature: of the modules that have to be valid
     bool failed;
 };
 
@@ -85,9 +86,43 @@ put_text(struct source *s, const char *text)
     memcpy(s->out->ptr + at, &size, sizeof(size));
 }
 
-// The file beside the JSON file.
+// --- the features that a script needs ----------------------------------------
+
+// What is valid differs between the official suites: where one asserts that a
+// second memory is refused, another has modules with two.  What none of a
+// script's own valid modules uses may be missing in the language that it is of.
+
+enum { DECODED_LOG2 = 34 }; // bytes of addresses for a decoded module
+
+static status_t
+decode(struct bytes module, u32 without)
+{
+    struct arena keep;
+    struct module m;
+    struct error error = {0};
+
+    arena_init_host(&keep, 1ull << DECODED_LOG2);
+    status_t status = module_decode_without(&m, module, without, &keep, &error);
+    arena_free_host(&keep);
+    return status;
+}
+
+// The features without which something else is wrong with it than with all.
+static u8
+needs(struct bytes module)
+{
+    status_t with_all = decode(module, 0);
+    u8 needed = 0;
+
+    for (u8 feature = 1; feature <= FEATURES_ALL; feature <<= 1)
+        if (decode(module, feature) != with_all)
+            needed |= feature;
+    return needed;
+}
+
+// The file beside the JSON file: a module that is valid or not.
 static void
-put_file(struct source *s, const char *name)
+put_file(struct source *s, const char *name, bool valid)
 {
     char path[PATH_SIZE];
     const char *slash = strrchr(s->path, '/');
@@ -98,6 +133,8 @@ put_file(struct source *s, const char *name)
     s->failed |= file.ptr == NULL;
     put_text(s, name);
     put_blob(s, file.ptr, file.size);
+    if (valid && file.ptr != NULL)
+        s->needs |= needs(file);
     free(file.ptr);
 }
 
@@ -314,7 +351,7 @@ static void
 put_module(struct source *s, const cJSON *command)
 {
     put_text(s, text_of(command, "name"));
-    put_file(s, text_of(command, "filename"));
+    put_file(s, text_of(command, "filename"), true);
 }
 
 static void
@@ -349,7 +386,15 @@ static void
 put_refused(struct source *s, const cJSON *command)
 {
     put_text(s, text_of(command, "text"));
-    put_file(s, text_of(command, "filename"));
+    put_file(s, text_of(command, "filename"), false);
+}
+
+// One that is refused later than by its bytes.
+static void
+put_valid(struct source *s, const cJSON *command)
+{
+    put_text(s, text_of(command, "text"));
+    put_file(s, text_of(command, "filename"), true);
 }
 
 // A module in the text format, or an assertion on one (script.h).
@@ -379,8 +424,8 @@ static const struct {
     {"assert_exception",      SCRIPT_EXCEPTION,      put_action  },
     {"assert_malformed",      SCRIPT_MALFORMED,      put_refused },
     {"assert_invalid",        SCRIPT_INVALID,        put_refused },
-    {"assert_unlinkable",     SCRIPT_UNLINKABLE,     put_refused },
-    {"assert_uninstantiable", SCRIPT_UNINSTANTIABLE, put_refused },
+    {"assert_unlinkable",     SCRIPT_UNLINKABLE,     put_valid   },
+    {"assert_uninstantiable", SCRIPT_UNINSTANTIABLE, put_valid   },
 };
 
 static void
@@ -407,34 +452,8 @@ put_command(struct source *s, const cJSON *command)
     refuse(s, "unknown command", type);
 }
 
-// What the official suites do not know of, by their folder: core is WebAssembly
-// 3.0 without custom page sizes, threads and memory64 are from before several
-// memories.
-static const struct {
-    const char *folder;
-    u8 without;
-} suites[] = {
-    {"core",     FEATURE_PAGE_SIZES                        },
-    {"threads",  FEATURE_MULTI_MEMORY | FEATURE_MULTI_TABLE},
-    {"memory64", FEATURE_MULTI_MEMORY                      },
-};
-
-u8
-script_folder_without(const char *path)
-{
-    const char *end = strrchr(path, '/'), *from = end;
-
-    while (from != NULL && from > path && from[-1] != '/')
-        from--;
-    for (u32 i = 0; i < COUNT(suites) && from != NULL; i++)
-        if (strlen(suites[i].folder) == (size_t)(end - from) &&
-            strncmp(from, suites[i].folder, (size_t)(end - from)) == 0)
-            return suites[i].without;
-    return 0;
-}
-
 bool
-script_from_json(struct buffer *out, const char *path, u8 without)
+script_from_json(struct buffer *out, const char *path, const u8 *without)
 {
     struct source s = {.path = path, .out = out};
     const cJSON *command;
@@ -450,10 +469,14 @@ script_from_json(struct buffer *out, const char *path, u8 without)
                  "wast2json (Debian package wabt) makes one of a .wast file",
                  path);
     s.failed = !cJSON_IsArray(commands);
-    put_u8(&s, without);
+    u64 at = out->size;
+    put_u8(&s, without != NULL ? *without : 0);
+    put_u8(&s, 0);
     cJSON_ArrayForEach(command, commands) put_command(&s, command);
     buffer_put_u32(out, 0);
     put_u8(&s, SCRIPT_END);
+    if (without == NULL)
+        out->ptr[at + 1] = FEATURES_ALL & ~s.needs;
     cJSON_Delete(json);
     buffer_free(&text);
     free(file.ptr);

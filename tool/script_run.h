@@ -25,8 +25,8 @@ struct script {
     void (*say)(const char *text);
     struct script_result result;
 
-    const u8 *at, *end; // the next byte
-    u8 without;         // enum wasm_feature
+    const u8 *at, *end;   // the next byte
+    u8 without, may_lack; // sets of enum wasm_feature, see script.h
     u32 line;
 
     struct store *store;

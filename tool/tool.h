@@ -176,13 +176,11 @@ MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
 // --- script_json.c ----------------------------------------------------------
 
 // Append a test script (script.h) whose modules may not use the features
-// `without` (enum wasm_feature); false after a complaint.
+// *without (enum wasm_feature); with NULL they may use all, and to be refused
+// may be for want of those that no valid module of the script uses.  False
+// after a complaint.
 MUST_USE bool script_from_json(struct buffer *out, const char *path,
-                               u8 without);
-
-// What the official suite does not know of, by the name of the folder that a
-// script lies in.
-u8 script_folder_without(const char *path);
+                               const u8 *without);
 
 // --- commands ----------------------------------------------------------------
 

@@ -20,15 +20,14 @@ enum { JOBS = 2, SCRIPT_TIMEOUT_S = 300 };
 
 struct wast {
     bool metal;
-    bool told; // --without was given; else the folder says it
+    bool told; // --without was given; else the script's modules say it
     u8 without;
 };
 
 static bool
 read_script(const struct wast *wast, struct buffer *out, const char *path)
 {
-    return script_from_json(
-        out, path, wast->told ? wast->without : script_folder_without(path));
+    return script_from_json(out, path, wast->told ? &wast->without : NULL);
 }
 
 static const struct host_module *const modules[] = {NULL};
@@ -240,10 +239,10 @@ static const char help_of_on[] = "in QEMU or as a Linux process (the default)";
 static const char help_of_without[] =
     "modules may not use page-sizes, multi-memory,\n"
     "multi-table, or none of them; may be repeated.\n"
-    "Without this option a script in a folder named\n"
-    "core is without page-sizes, in memory64 without\n"
-    "multi-memory, in threads without multi-memory\n"
-    "and multi-table (the official suites)";
+    "Without this option they may use all; one that is\n"
+    "to be refused may be so for want of those that no\n"
+    "valid module of its script uses, as the official\n"
+    "suites differ in what is valid";
 
 static const struct option options_of_wast[] = {
     {"--on",      "metal|linux", help_of_on,      set_on     },

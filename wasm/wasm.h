@@ -273,6 +273,7 @@ enum wasm_feature {
     FEATURE_MULTI_MEMORY = 1 << 0,
     FEATURE_MULTI_TABLE = 1 << 1,
     FEATURE_PAGE_SIZES = 1 << 2, // custom page sizes
+    FEATURES_ALL = (1 << 3) - 1,
 };
 
 MUST_USE status_t module_decode_without(struct module *m, struct bytes bytes,
