@@ -114,9 +114,9 @@ needs(struct bytes module)
     status_t with_all = decode(module, 0);
     u8 needed = 0;
 
-    for (u8 feature = 1; feature <= FEATURES_ALL; feature <<= 1)
-        if (decode(module, feature) != with_all)
-            needed |= feature;
+    for (u32 feature = 1; feature <= FEATURES_ALL; feature <<= 1)
+        if (decode(module, (u8)feature) != with_all)
+            needed |= (u8)feature;
     return needed;
 }
 
