@@ -23,7 +23,7 @@ status=$?
 # A row of analyze.txt explains one kind of warning in one file.
 found=$(sed -n 's/^\([^:]*\):[0-9:]* warning: .*\[\(-W[a-z0-9-]*\)\]$/\1 \2/p' \
     "$log" | sort -u)
-new=$(echo "$found" | while read -r file kind; do
+new=$(echo "$found" | grep . | while read -r file kind; do
     grep -q "^$file *$kind " make/analyze.txt || echo "$file $kind"
 done)
 old=$(grep -v '^#' make/analyze.txt | while read -r file kind rest; do

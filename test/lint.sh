@@ -124,6 +124,8 @@ by_clang kernel/thread.c \
     'void planted(void); void planted(void) { unlock(&pool_lock); }'
 
 echo 'wasi/path.c -Wanalyzer-malloc-leak nothing leaks' >>make/analyze.txt
+make/analyze.sh wasi/node.c >stderr 2>&1
+verdict "analyze: nothing to say" "$(grep FAILED stderr)"
 make/analyze.sh wasi/path.c >stderr 2>&1 && verdict "analyze: old row" "passes"
 verdict "analyze: old row" "$(grep -q "wasi/path.c: nobody needs" stderr ||
     echo "is not named")"
