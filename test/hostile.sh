@@ -69,14 +69,23 @@ wat2wasm --debug-names "$work/wide.txt" -o "$work/wide.wasm" || exit 1
 small=
 [ "$port" = linux ] || small="--memory 128"
 
+# ate NAME: the philosophers beside it did; or, where it may hold all memory when
+# they come, they were refused for that (groups will see to it that they are not).
+ate() {
+    [ "$(grep -c "is done eating" "$work/stdout")" = 5 ] && return
+    [ "$1" = spawn ] &&
+        grep -q "philosophers.*\(out of memory\|no thread\)" "$work/stderr" &&
+        return
+    echo "the philosophers did not eat"
+}
+
 # others NAME STATUS REASON: it ends so, and those beside and after it run.
 others() {
     check "$1" "$2" $small --timeout 500s \
         --beside "$out/user/philosophers-c.wasm" --then "$work/spawn.wasm" \
         --then "$out/user/hello-c.wasm" "$work/$1.wasm"
     [ -z "$3" ] || says "$1: reason" stderr "$3"
-    verdict "$1: beside" "$([ "$(grep -c "is done eating" "$work/stdout")" = 5 ] ||
-        echo "the philosophers did not eat")"
+    verdict "$1: beside" "$(ate "$1")"
     says "$1: after" stdout "^Hello from C!$"
 }
 

@@ -4,7 +4,7 @@
 
 #include <sip.h>
 
-#include <stdlib.h>
+#include <stdio.h>
 
 enum { SEATS = 5, MEAL_YIELDS = 100 };
 
@@ -44,8 +44,11 @@ main(void)
 {
     for (int i = 0; i < SEATS; i++)
         if (!sip_spawn_named(&philosophers[i].thread, philosophers[i].name, eat,
-                             &philosophers[i]))
-            abort();
+                             &philosophers[i])) {
+            fprintf(stderr, "philosophers: no thread for %s\n",
+                    philosophers[i].name);
+            return 1;
+        }
     for (int i = 0; i < SEATS; i++)
         sip_join(&philosophers[i].thread);
     return 0;
