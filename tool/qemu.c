@@ -148,6 +148,8 @@ exec_qemu(const struct qemu_options *o, bool kvm, pid_t parent, int initrd,
     setpgid(0, 0); // ^C is for us
     dup2(null, STDIN_FILENO);
     dup2(null, STDOUT_FILENO);
+    if (o->quiet)
+        dup2(null, STDERR_FILENO);
     machine_args(&a, o, kvm);
     console_args(&a, o, channel, log);
     if (initrd >= 0) {
@@ -226,6 +228,7 @@ guest_start(struct guest *g, const struct qemu_options *o, bool kvm,
         close(image);
     stops_with_us = MAX(g->pid, 0);
     serve_init(&g->server, channel[0], log[0]);
+    g->server.quiet = o->quiet;
     if (g->pid < 0)
         complain("fork: %s", strerror(errno));
     return g->pid > 0;
@@ -283,6 +286,7 @@ kvm_works(const struct qemu_options *o, u64 deadline_ms)
     struct guest g;
 
     probe.append = "probe";
+    probe.quiet = true;
     if (access("/dev/kvm", R_OK | W_OK) != 0 ||
         access("/sys/module/kvm_pvm", F_OK) == 0)
         return false;

@@ -316,13 +316,13 @@ read_log(struct server *s)
     if (got <= 0) {
         s->log_open = false;
         buffer_put(&o->pending, s->tail,
-                   s->tail_count == 2 ? 0 : s->tail_count);
+                   s->tail_count == 2 || s->quiet ? 0 : s->tail_count);
         return;
     }
     u64 size = s->tail_count + (u64)got;
     s->tail_count = status_size(bytes, size);
     size -= s->tail_count;
-    buffer_put(&o->pending, bytes, size);
+    buffer_put(&o->pending, bytes, s->quiet ? 0 : size);
     memcpy(s->tail, bytes + size, s->tail_count);
 }
 

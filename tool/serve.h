@@ -39,7 +39,8 @@ struct server {
     u32 left;                 // bytes after it that are not
     bool dropped;             // they are to be
 
-    u8 tail[2]; // the last two bytes of the debug port
+    bool quiet; // what the debug port says is not passed on
+    u8 tail[2]; // its last two bytes
     u32 tail_count;
 };
 

@@ -197,6 +197,7 @@ struct qemu_options {
     const char *append;  // kernel command line
     u32 memory_mib;
     bool icount;    // time is the number of instructions, one a nanosecond
+    bool quiet;     // neither the kernel's log nor QEMU's messages are shown
     u64 timeout_ms; // of the command's age, 0: none
 };
 
