@@ -132,7 +132,7 @@ $(OUT)/san/libnebulet.a: $(call objects,san,$(LINUX))
 
 # test/NAME_*.c and test/main.c make out/san/test-NAME.
 # (test/metal_*.c and test/latency_boot.c are linked into kernels, see below.)
-UNITS := $(filter-out metal latency,$(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f)))))))
+UNITS := $(filter-out metal latency steps,$(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f)))))))
 
 define unit
 $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test/main.c) $(OUT)/san/libnebulet.a
@@ -145,6 +145,19 @@ $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 # What is archived while it changes: test/tool_tar.c reads for it.
 $(OUT)/san/test-tool: $(OUT)/san/tool/tar.c.o
 $(OUT)/san/test-tool: WRAP := -Wl,--wrap=read
+
+# How many steps wasm/ takes: a call for each basic block, see
+# test/steps_linear.c.
+COUNTED := $(HOST) -fsanitize-coverage=trace-pc -fno-builtin
+COUNT_WRAP := -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset,--wrap=memcmp
+
+$(OUT)/counted/%.o: % Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $< (counted)"; $(CC) $(COUNTED) -c $< -o $@
+
+$(OUT)/san/test-steps: $(call objects,counted,base abi wasm) $(patsubst %,$(OUT)/host/%.o,test/steps_linear.c test/wasm_help.c test/main.c port/linux/panic.c)
+	@mkdir -p $(@D)
+	@echo "  LD $@"; $(CC) $^ $(COUNT_WRAP) -o $@
 
 # What test/latency.c watches.
 LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
@@ -177,12 +190,12 @@ FUZZ   := decode validate compile tar lines
 REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 
 .PHONY: tests
-tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS)) $(OUT)/san/nebulet $(REPLAY) \
+tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(REPLAY) \
        $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
        $(OUT)/latency.elf
 
 .PHONY: unit
-unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS)) ## run the unit tests under sanitizers
+unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) ## run the unit tests under sanitizers
 	@for t in $^; do $$t || exit 1; done
 
 # How time and memory of the compiler grow, without sanitizers.

@@ -1,19 +1,22 @@
 #!/bin/sh
-# test/latency.sh OUT: nothing that a program can ask for keeps the CPU from
-# others for more than 1,000,000 instructions (nebulet run --latency).  Prints
-# the longest stretch of each and where it ended.  Ends with
-# "N passed, N failed, N skipped".
+# test/latency.sh OUT [FAMILY COUNT MIB]: nothing that a program can ask for
+# keeps the CPU from others for more than 1,000,000 instructions (nebulet run
+# --latency).  Prints the longest stretch of each and where it ended.  With a
+# family only that module of test/big.py, on a machine of so many MiB.  Ends
+# with "N passed, N failed, N skipped".
 
 set -u
 out=$1
 work=$out/latency
+limit_s=1000 memory=512
 . test/verdict.sh
 mkdir -p "$work/files"
 
 # watch NAME STATUS MODULE: run it; neither it nor its loading is too long.
 watch() {
-    timeout 1000 "$out/nebulet" run --latency --memory 512 \
-        --dir-copy "$work/files" --timeout "${4:-500s}" "$3" >"$work/stdout" 2>"$work/stderr" </dev/null
+    timeout "$limit_s" "$out/nebulet" run --latency --memory "$memory" \
+        --dir-copy "$work/files" --timeout "${4:-500s}" "$3" \
+        >"$work/stdout" 2>"$work/stderr" </dev/null
     got=$?
     line=$(grep -a "latency: [0-9]* instructions" "$work/stderr")
     at=${line##* until }
@@ -29,6 +32,29 @@ assembled() {
     wat2wasm --enable-all "$work/$1.wat" -o "$work/$1.wasm" || exit 1
     watch "$1" "$2" "$work/$1.wasm" "${4:-}"
 }
+
+# big FAMILY COUNT: a module with much of one thing.
+big() {
+    status=0
+    case $1 in
+    missing) status=1 ;;
+    lines | names) status=134 ;;
+    esac
+    python3 test/big.py "$1" "$2" "$work/big.wasm" || exit 1
+    watch "$1, $2" $status "$work/big.wasm" 50000s
+}
+
+finish() {
+    echo "$passed passed, $failed failed, 0 skipped"
+    [ $failed = 0 ]
+    exit
+}
+
+if [ $# = 4 ]; then
+    limit_s=20000 memory=$4
+    big "$2" "$3"
+    finish
+fi
 
 assembled tables 0 '(module
     (table $t 0 funcref) (table $u 0 externref)
@@ -87,5 +113,17 @@ assembled deep 134 '(module
 # Killed by its timeout.
 assembled endless 124 '(module (func (export "_start") (loop $l (br $l))))' 1s
 
-echo "$passed passed, $failed failed, 0 skipped"
-[ $failed = 0 ]
+# A fiftieth of what `make soak` tries.
+big imports 20000
+big exports 20000
+big functions 5000
+big globals 20000
+big tables 2000
+big data 2000000
+big elems 100000
+big passive 100000
+big elem_exprs 100000
+big thunks 160
+big code 300000
+big lines 1200000
+finish

@@ -189,6 +189,7 @@ part_metal() {
     part "kernel by instructions" "$out/nebulet" selftest --icount microvm "" \
         kernel-test.elf
     part latency test/latency.sh "$out"
+    part "timeout metal" test/timeout.py "$out" metal
     part "kernel input" test/input.sh "$out"
     part "channel" test/channel.py "$out"
     suite_present || return

@@ -130,6 +130,7 @@ class Port:
 class Linux(Port):
     name = "linux"
     deadlines = (0.5, 2.0)
+    waits_for_readers = True
     smaller = 1
 
     def run(self, module, options, deadline):
@@ -154,6 +155,9 @@ class Linux(Port):
 class Metal(Port):
     name = "metal"
     deadlines = (0.3,)
+    # --latency has no limit of its own on the host, which keeps what was written
+    # for whoever may read it later; see test/programs/kill.sh.
+    waits_for_readers = False
 
     @property
     def smaller(self):
@@ -167,10 +171,13 @@ class Metal(Port):
                                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         os.close(write)
         os.close(read)
-        found = re.search(rb"ended (\d+) ns after the start", child.stderr)
+        found = re.search(rb"from (\d+) to (\d+) ns after", child.stderr)
         if not found:
             return None, child.returncode
-        return max(0, int(found[1]) / 1e9 - deadline), child.returncode
+        began, ended = int(found[1]) / 1e9, int(found[2]) / 1e9
+        if began >= deadline:  # a busy host: it had no time at all
+            return self.run(module, options, 2 * began)
+        return max(0, ended - deadline), child.returncode
 
 
 class Tests:
@@ -220,7 +227,8 @@ class Tests:
                 open("%s/%d" % (place, k), "w").close()
         late = self.port.deadlines[-1:]
         self.text("endless loop", ENDLESS)
-        self.text("write that nobody reads", SPAM)
+        if self.port.waits_for_readers:
+            self.text("write that nobody reads", SPAM)
         self.text("throw through 55,000 frames", THROW)
         self.text("report of a deep stack", DEEP)
         self.text("poll of 10,000, far", POLL % "1000000000000000", (), late)

@@ -2,7 +2,7 @@
 # test/fuzz/soak.sh OUT: full counts of what `make test` runs a hundredth of.
 # Goes on where it was stopped: OUT/soak/NAME.next is the next seed of a job,
 # OUT/soak/NAME.log what it has done.  Remove OUT/soak to begin again.  Ends
-# with "N passed, N failed, N skipped", of chunks of seeds.
+# with "N passed, N failed, N skipped", of chunks of seeds and modules.
 
 set -u
 out=$1
@@ -29,6 +29,33 @@ job() {
 }
 
 job calls-linux calls 20000 500 "$out/nebulet" "$out/nebulet-plain"
+# Modules near the limits: how many instructions run without preemption.
+stretch() {
+    grep -qs "^$1, " "$out/soak/latency.log" && return
+    test/latency.sh "$out" "$@" >"$out/soak/latency.last"
+    tail -1 "$out/soak/latency.last" | grep -q ", 0 failed," &&
+        passed=$((passed + 1)) || failed=$((failed + 1))
+    echo "$1, $2: $(tr '\n' ' ' <"$out/soak/latency.last")" |
+        tee -a "$out/soak/latency.log"
+}
+
+stretch types 1000000 4096
+stretch rec_types 1000000 4096
+stretch imports 999999 2048
+stretch exports 1000000 1024
+stretch functions 1000000 4096
+stretch globals 1000000 2048
+stretch tables 50000 4096
+stretch data 500000000 4096
+stretch elems 10000000 4096
+stretch passive 10000000 4096
+stretch elem 10000000 2048
+stretch elem_exprs 10000000 2048
+stretch thunks 8000 2048
+stretch small_code 50000000 4096
+stretch code 98000000 6144
+stretch lines 64000000 2048
+
 ON=metal
 export ON
 job calls-metal calls 500 100 "$out/nebulet"
