@@ -90,6 +90,20 @@ _Static_assert(sizeof(struct vmctx) == 64, "generated code relies on it");
 _Static_assert(sizeof(struct func_entry) == 16, "generated code shifts by 4");
 _Static_assert(sizeof(struct func_target) == 16, "generated code shifts by 4");
 
+// --- what system calls read and write ----------------------------------------
+
+#define FIELD(bits, name) u##bits name;
+#define STRUCT(id, help, fields) \
+    struct id {                  \
+        fields                   \
+    };
+#include "abi/structs.def"
+
+#define FIELD(bits, name) +bits / 8
+#define STRUCT(id, help, fields) \
+    _Static_assert(sizeof(struct id) == 0 fields, "nothing is left free");
+#include "abi/structs.def"
+
 // --- the parts of a module --------------------------------------------------
 
 // How many elements each part has.

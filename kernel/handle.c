@@ -81,21 +81,42 @@ handle_table_init(struct handle_table *t)
     lock_init(&t->lock, LOCK_HANDLES);
 }
 
-status_t
-handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
+// One more handle of o.
+static status_t
+fill_slot(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
+    REQUIRES(t->lock)
 {
     u32 index = 0;
-
-    lock(&t->lock);
     status_t status = take_slot(t, &index);
+
     if (status == OK) {
         struct handle_slot *slot = slot_at(t, index);
-        object_hold(o);
+        object_hold_handle(o);
         slot->object = o;
         slot->rights = rights & o->type->rights;
         t->used++;
         *out = name_of(index, slot->generation);
     }
+    return status;
+}
+
+// What is wrong with a handle, of which find() said this.
+static status_t
+check(const struct handle_slot *slot, const struct object_type *type,
+      u32 rights)
+{
+    if (slot == NULL)
+        return ERR_BAD_HANDLE;
+    if (type != NULL && slot->object->type != type)
+        return ERR_WRONG_TYPE;
+    return (slot->rights & rights) == rights ? OK : ERR_ACCESS;
+}
+
+status_t
+handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
+{
+    lock(&t->lock);
+    status_t status = fill_slot(t, o, rights, out);
     unlock(&t->lock);
     return status;
 }
@@ -104,22 +125,32 @@ status_t
 handle_get(struct handle_table *t, handle_t h, const struct object_type *type,
            u32 rights, struct object **out)
 {
-    status_t status = OK;
-
     lock(&t->lock);
     struct handle_slot *slot = find(t, h);
-    if (slot == NULL) {
-        status = ERR_BAD_HANDLE;
-    } else if (type != NULL && slot->object->type != type) {
-        status = ERR_WRONG_TYPE;
-    } else if ((slot->rights & rights) != rights) {
-        status = ERR_ACCESS;
-    } else {
+    status_t status = check(slot, type, rights);
+    if (status == OK) {
         object_hold(slot->object);
         *out = slot->object;
     }
     unlock(&t->lock);
     return status;
+}
+
+// Its handle names nothing any more; the object that it named, with the
+// references of a handle.
+static struct object *
+empty_slot(struct handle_table *t, struct handle_slot *slot, u32 number)
+    REQUIRES(t->lock)
+{
+    struct object *object = slot->object;
+
+    slot->object = NULL;
+    slot->generation = (slot->generation + 1) % GENERATIONS;
+    u32 *list = slot->generation != 0 ? &t->free : &t->rested;
+    slot->next = *list;
+    *list = number;
+    t->used--;
+    return object;
 }
 
 status_t
@@ -129,30 +160,22 @@ handle_close(struct handle_table *t, handle_t h)
 
     lock(&t->lock);
     struct handle_slot *slot = find(t, h);
-    if (slot != NULL) {
-        object = slot->object;
-        slot->object = NULL;
-        slot->generation = (slot->generation + 1) % GENERATIONS;
-        u32 *list = slot->generation != 0 ? &t->free : &t->rested;
-        slot->next = *list;
-        *list = h & INDEX_MASK;
-        t->used--;
-    }
+    if (slot != NULL)
+        object = empty_slot(t, slot, h & INDEX_MASK);
     unlock(&t->lock);
-    object_release(object);
+    object_release_handle(object);
     return object != NULL ? OK : ERR_BAD_HANDLE;
 }
 
 status_t
 handle_duplicate(struct handle_table *t, handle_t h, u32 rights, handle_t *out)
 {
-    struct object *object;
-    status_t status = handle_get(t, h, NULL, rights | RIGHT_DUPLICATE, &object);
-
-    if (status == OK) {
-        status = handle_new(t, object, rights, out);
-        object_release(object);
-    }
+    lock(&t->lock);
+    struct handle_slot *slot = find(t, h);
+    status_t status = check(slot, NULL, rights | RIGHT_DUPLICATE);
+    if (status == OK)
+        status = fill_slot(t, slot->object, rights, out);
+    unlock(&t->lock);
     return status;
 }
 
@@ -160,7 +183,7 @@ void
 handle_table_free(struct handle_table *t)
 {
     for (u32 i = 0; i < t->slots; i++)
-        object_release(slot_at(t, i)->object);
+        object_release_handle(slot_at(t, i)->object);
     for (u32 i = 0; i < HANDLE_CHUNKS; i++)
         kernel_free(t->chunks[i]);
     *t = (struct handle_table){.slots = 0};

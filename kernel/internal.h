@@ -19,16 +19,25 @@ u64 object_count(void); // objects alive, for tests
 
 // --- timer.c -----------------------------------------------------------------
 
-// Deadlines of waiting threads, a heap per CPU.
-struct timer {
+// Deadlines of waiting threads and of timers, a heap per CPU.
+struct deadline;
+
+// It has come: true when somebody was woken.  Under the heap's lock, with
+// interrupts off.
+typedef bool deadline_expire_t(struct deadline *d);
+
+struct deadline {
     u64 deadline;
-    u32 cpu;                                // whose heap
-    bool active;                            // in the heap
-    struct timer *child, *sibling, *before; // pairing heap
+    deadline_expire_t *expire;
+    u32 cpu;                                   // whose heap
+    bool active;                               // in the heap
+    struct deadline *child, *sibling, *before; // pairing heap
 };
 
-void timer_start(struct timer *t, u64 deadline); // interrupts off
-void timer_cancel(struct timer *t);
+// Not preemptible.
+void deadline_start(struct deadline *t, u64 deadline,
+                    deadline_expire_t *expire);
+void deadline_cancel(struct deadline *t);
 u64 timer_next(void);       // of this CPU
 bool timer_expire(u64 now); // true when it woke somebody
 
@@ -49,12 +58,21 @@ struct waiter {
     u32 outcome;      // enum wake
     u64 key;          // what it waits for, where a queue serves several things
     u64 turn;         // its number in the queue
-    struct timer timer;
+    struct deadline timer;
 };
 
-// For timers and killers: end the wait, if nobody else has.
-bool waiter_expire(struct waiter *w); // interrupts off
+// For killers and wakers: end the wait, if nobody else has.
 void waiter_kill(struct waiter *w);
+bool waiter_wake(struct waiter *w); // interrupts off
+
+// A wait without a queue: the running thread's waiter may be woken from
+// waiter_begin() on, and waiter_wait() is when it sleeps, until it was.
+// Nothing else may wait between them.  Who may call waiter_wake() has to be
+// kept from it by a lock before the thread goes on.
+struct waiter *waiter_begin(void);
+struct waiter *waiter_begin_always(void); // a kill does not end it
+// OK, ERR_TIMED_OUT or ERR_KILLED.
+MUST_USE status_t waiter_wait(struct waiter *w, u64 deadline);
 
 // --- sched.c -----------------------------------------------------------------
 
@@ -65,6 +83,7 @@ enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 void sched_init(struct thread *first);
 void sched_block(void);            // unless sched_wake came first; irq off
 void sched_wake(struct thread *t); // interrupts off
+void sched_deadline_changed(void); // one of this CPU: look when the next is
 void sched_poke(struct thread *t); // have it look at `killed` soon
 NORETURN void sched_exit(void);    // the current thread is dead
 void sched_first_switch(void);     // a new thread's first step
@@ -99,8 +118,6 @@ struct thread {
 
     void (*run)(void *arg); // first function
     void *arg;
-    struct wait_queue ended; // those that join
-    bool done MEMBER_GUARDED_BY(ended.lock);
 };
 
 void thread_init_first(struct thread *t);

@@ -39,7 +39,7 @@ MUST_USE bool thread_promise_stack(struct thread *t);
 void sched_start(struct thread *t);    // make a new thread ready
 void thread_discard(struct thread *t); // one that was never started
 void thread_release(struct thread *t);
-// OK, ERR_TIMED_OUT or ERR_KILLED (the one who waits).
+// As object_wait_one().
 MUST_USE status_t thread_join(struct thread *t, u64 deadline);
 void thread_kill(struct thread *t);
 
@@ -131,32 +131,134 @@ enum right {
 #include "abi/rights.def"
 };
 
+enum signal {
+#define SIGNAL(bit, id, text) SIGNAL_##id = (int)(1u << bit),
+#include "abi/signals.def"
+    SIGNALS_USER = (int)0xff000000, // USER_0 to USER_7
+};
+
 struct object;
 
 struct object_type {
     const char *name;
-    u32 rights;                    // those that a first handle carries
-    void (*free)(struct object *); // the last reference is gone
+    u32 rights;                      // those that a first handle carries
+    u32 user_signals;                // those that programs may set and clear
+    void (*free)(struct object *);   // the last reference is gone
+    void (*closed)(struct object *); // the last handle is gone, or NULL
 };
 
 // What every object starts with.
 struct object {
     const struct object_type *type;
-    u32 references; // atomic
+    u32 references;       // atomic
+    u32 handles;          // atomic: those of programs and messages
+    struct budget *payer; // of `charge` bytes, or NULL
+    u64 charge;
+
+    struct lock lock;                    // taken with interrupts off
+    u32 signals MEMBER_GUARDED_BY(lock); // read without it, too
+    u32 observer_count MEMBER_GUARDED_BY(lock);
+    struct list observers MEMBER_GUARDED_BY(lock);
 };
 
-void object_init(struct object *o, const struct object_type *type); // 1 ref
+// 1 reference, no handle; nobody pays.
+void object_init(struct object *o, const struct object_type *type);
+// A new one of `size` bytes, which begins with its struct object; *out, of any
+// pointer type, gets its address.  ERR_LIMIT: the payer cannot; ERR_NO_MEMORY.
+MUST_USE status_t object_new(void *out, const struct object_type *type,
+                             u64 size, struct budget *payer);
 void object_hold(struct object *o);
 void object_release(struct object *o); // NULL is allowed
+// The same for a handle, which has a reference.
+void object_hold_handle(struct object *o);
+void object_release_handle(struct object *o);
 
-#define OBJECT(number, id, granted, help)      \
-    extern const struct object_type id##_type; \
+#define OBJECT(number, id, granted, user, closed, help) \
+    extern const struct object_type id##_type;          \
     void id##_free(struct object *o);
 #include "abi/objects.def"
 
 // A thread as an object, and back.
 struct object *thread_object(struct thread *t);
 struct thread *thread_from_object(struct object *o);
+
+// --- signals (signal.c) ------------------------------------------------------
+
+u32 object_signals(const struct object *o);
+
+// Clear some, then set some, in one step; not under the lock of a wait queue.
+void object_signal(struct object *o, u32 clear, u32 set);
+
+// Who wants to know when one of the signals `awaited` comes.
+struct observer {
+    struct list link; // in object.observers, under its lock
+    u32 awaited;
+    u32 observed; // all that were set at those times
+    // Under the object's lock, with interrupts off.
+    void (*notify)(struct observer *ob);
+};
+
+// From now on, and at once where one is set already, until object_forget(),
+// which says what is set then.  ERR_FULL: o has LIMIT_OBSERVERS.
+MUST_USE status_t object_observe(struct object *o, struct observer *ob);
+u32 object_forget(struct object *o, struct observer *ob);
+
+// What a thread waits for: observer.awaited on an object that the caller holds;
+// afterwards observer.observed is what was set when the wait ended, and that
+// ended it.
+struct object_wait {
+    struct observer observer;
+    struct object *object;
+    struct waiter *waiter;
+};
+
+// Wait for any of them.  OK, ERR_TIMED_OUT, ERR_KILLED or ERR_FULL (see above).
+MUST_USE status_t object_wait_many(struct object_wait *waits, u32 count,
+                                   u64 deadline);
+// The same for one; `observed` may be NULL.
+MUST_USE status_t object_wait_one(struct object *o, u32 awaited, u64 deadline,
+                                  u32 *observed);
+// Also when the thread is killed: only for what is soon to come, and few wait
+// for.
+void object_wait_always(struct object *o, u32 awaited);
+
+// --- events and timers (event.c, timer_object.c) -----------------------------
+
+// Events have no functions: object_signal() is all.
+MUST_USE status_t event_new(struct object **out, struct budget *payer);
+
+struct timer;
+
+struct timer *timer_from_object(struct object *o);
+struct object *timer_object(struct timer *t);
+
+// Not set.
+MUST_USE status_t timer_new(struct timer **out, struct budget *payer);
+// SIGNALED at the monotonic time `at`, and with a period > 0 again after each,
+// but not before timer_read() was called.
+void timer_set(struct timer *t, u64 at, u64 period);
+void timer_stop(struct timer *t); // to no time; not SIGNALED then
+// How often it has fired since it was set or read, and not SIGNALED then;
+// ERR_SHOULD_WAIT: not once.
+MUST_USE status_t timer_read(struct timer *t, u64 *count);
+
+// --- who pays for what the kernel holds (budget.c) ---------------------------
+
+struct budget {
+    u32 references; // atomic
+    u64 limit;      // bytes
+    u64 used;       // atomic
+};
+
+MUST_USE status_t budget_new(struct budget **out, u64 limit); // 1 reference
+void budget_release(struct budget *b);                        // NULL is allowed
+// Charge `size` bytes, which hold a reference, until they are given back.
+// False: that is more than the limit.
+MUST_USE bool budget_take(struct budget *b, u64 size);
+void budget_give(struct budget *b, u64 size);
+// Kernel memory that b pays for; NULL with *status ERR_LIMIT or ERR_NO_MEMORY.
+MUST_USE void *budget_alloc(struct budget *b, u64 size, status_t *status);
+void budget_free(struct budget *b, void *block, u64 size);
 
 // --- a process's names for objects (handle.c) --------------------------------
 

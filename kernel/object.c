@@ -1,18 +1,43 @@
-// kernel/object.c: what all objects share: a type and a reference count.
+// kernel/object.c: what all objects share: a type, a reference count, a count
+// of handles, and who pays.
+//
+// References keep the object; handles are those of them by which programs can
+// use it, in a table or on the way in a message.  When the last handle is gone
+// the object closes (its type's `closed`): nobody will use it any more, though
+// calls and waits that began before may still have references.
 
 #include "kernel/internal.h"
 
 static u64 alive;
 
-#define OBJECT(number, id, granted, help) \
-    const struct object_type id##_type = {#id, granted, id##_free};
+#define OBJECT(number, id, granted, settable, close, help)                   \
+    const struct object_type id##_type = {#id, granted, settable, id##_free, \
+                                          close};
 #include "abi/objects.def"
 
 void
 object_init(struct object *o, const struct object_type *type)
 {
     *o = (struct object){.type = type, .references = 1};
+    lock_init(&o->lock, LOCK_SIGNALS);
+    list_init(&o->observers);
     __atomic_fetch_add(&alive, 1, __ATOMIC_RELAXED);
+}
+
+status_t
+object_new(void *out, const struct object_type *type, u64 size,
+           struct budget *payer)
+{
+    status_t status;
+    struct object *o = budget_alloc(payer, size, &status);
+
+    if (status != OK)
+        return status;
+    object_init(o, type);
+    o->payer = payer;
+    o->charge = size;
+    *(void **)out = o;
+    return OK;
 }
 
 void
@@ -25,10 +50,33 @@ object_hold(struct object *o)
 void
 object_release(struct object *o)
 {
-    if (o != NULL && count_down(&o->references)) {
-        __atomic_fetch_sub(&alive, 1, __ATOMIC_RELAXED);
-        o->type->free(o);
-    }
+    if (o == NULL || !count_down(&o->references))
+        return;
+    struct budget *payer = o->payer;
+    u64 charge = o->charge;
+
+    assert(list_empty(&o->observers));
+    __atomic_fetch_sub(&alive, 1, __ATOMIC_RELAXED);
+    o->type->free(o);
+    if (payer != NULL)
+        budget_give(payer, charge);
+}
+
+void
+object_hold_handle(struct object *o)
+{
+    object_hold(o);
+    count_up(&o->handles);
+}
+
+void
+object_release_handle(struct object *o)
+{
+    if (o == NULL)
+        return;
+    if (count_down(&o->handles) && o->type->closed != NULL)
+        o->type->closed(o);
+    object_release(o);
 }
 
 u64

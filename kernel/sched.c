@@ -190,6 +190,17 @@ sched_block(void)
     switch_next(q);
 }
 
+void
+sched_deadline_changed(void)
+{
+    bool on = port_interrupts_off();
+    struct run_queue *q = this_queue();
+
+    lock_irq_nested(&q->lock);
+    set_timer(q);
+    unlock_irq(&q->lock, on);
+}
+
 // The CPU of t, locked; it cannot change until the lock is released.
 static struct run_queue *LOCKS_BY_HAND
 lock_queue_of(struct thread *t)

@@ -206,10 +206,7 @@ thread_main(void *arg)
 
     sched_first_switch();
     t->run(t->arg);
-    bool on = lock_irq(&t->ended.lock);
-    t->done = true;
-    unlock_irq(&t->ended.lock, on);
-    wait_queue_wake_many(&t->ended, 0, UINT32_MAX);
+    object_signal(&t->object, 0, SIGNAL_ENDED);
     sched_exit();
 }
 
@@ -219,7 +216,6 @@ thread_init(struct thread *t)
     object_init(&t->object, &thread_type);
     list_init(&t->ready);
     list_init(&t->waiter.link);
-    wait_queue_init(&t->ended);
 }
 
 void
@@ -278,29 +274,10 @@ thread_release(struct thread *t)
     object_release(&t->object);
 }
 
-status_t LOCKS_BY_HAND
+status_t
 thread_join(struct thread *t, u64 deadline)
 {
-    bool on;
-    status_t status =
-        wait_queue_until(&t->ended, &t->done, true, deadline, &on);
-
-    if (status == OK)
-        unlock_irq(&t->ended.lock, on);
-    return status;
-}
-
-// We may be killed, too, but something of ours is still in use.
-static void
-join_always(struct thread *t)
-{
-    bool on = lock_irq(&t->ended.lock);
-
-    while (!t->done) {
-        wait_queue_wait_always(&t->ended, 0, on);
-        on = lock_irq(&t->ended.lock);
-    }
-    unlock_irq(&t->ended.lock, on);
+    return object_wait_one(&t->object, SIGNAL_ENDED, deadline, NULL);
 }
 
 void
@@ -334,7 +311,8 @@ thread_run_until(void (*run)(void *arg), void *arg, u64 deadline_ns)
     status = thread_join(t, deadline_ns);
     if (status != OK) {
         thread_kill(t);
-        join_always(t);
+        // We may be killed, too, but something of ours is still in use.
+        object_wait_always(&t->object, SIGNAL_ENDED);
     }
     thread_release(t);
     return status;

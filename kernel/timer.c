@@ -1,4 +1,4 @@
-// kernel/timer.c: deadlines of waiting threads.
+// kernel/timer.c: deadlines, of waiting threads and of timers (timer_object.c).
 //
 // Each CPU has a pairing heap, earliest deadline at the root; cancelling works
 // in the middle.  No memory is taken, nothing recurses.  A heap's lock is taken
@@ -8,12 +8,12 @@
 
 static struct timer_heap {
     struct lock lock;
-    struct timer *root MEMBER_GUARDED_BY(lock);
+    struct deadline *root MEMBER_GUARDED_BY(lock);
     u64 next; // atomic: the deadline of the root, read without the lock
 } heaps[CPU_MAX] = {[0 ... CPU_MAX - 1] = {.lock = LOCK_INIT(TIMERS)}};
 
 static void
-set_root(struct timer_heap *heap, struct timer *root) REQUIRES(heap->lock)
+set_root(struct timer_heap *heap, struct deadline *root) REQUIRES(heap->lock)
 {
     u64 next = root != NULL ? root->deadline : UINT64_MAX;
 
@@ -23,13 +23,13 @@ set_root(struct timer_heap *heap, struct timer *root) REQUIRES(heap->lock)
 }
 
 // The earlier of two trees becomes the root.  Both are whole: no siblings.
-static struct timer *
-merge(struct timer *a, struct timer *b)
+static struct deadline *
+merge(struct deadline *a, struct deadline *b)
 {
     if (a == NULL || b == NULL)
         return a != NULL ? a : b;
     if (b->deadline < a->deadline) {
-        struct timer *c = a;
+        struct deadline *c = a;
         a = b;
         b = c;
     }
@@ -42,13 +42,13 @@ merge(struct timer *a, struct timer *b)
 }
 
 // Merge a chain of siblings: in pairs from the left, then all from the right.
-static struct timer *
-merge_chain(struct timer *first)
+static struct deadline *
+merge_chain(struct deadline *first)
 {
-    struct timer *pairs = NULL, *all = NULL;
+    struct deadline *pairs = NULL, *all = NULL;
 
     while (first != NULL) {
-        struct timer *a = first, *b = a->sibling;
+        struct deadline *a = first, *b = a->sibling;
         first = b != NULL ? b->sibling : NULL;
         a->sibling = NULL;
         if (b != NULL)
@@ -58,7 +58,7 @@ merge_chain(struct timer *first)
         pairs = a;
     }
     while (pairs != NULL) {
-        struct timer *next = pairs->sibling;
+        struct deadline *next = pairs->sibling;
         pairs->sibling = NULL;
         all = merge(all, pairs);
         pairs = next;
@@ -69,7 +69,7 @@ merge_chain(struct timer *first)
 }
 
 static void
-take_out(struct timer_heap *heap, struct timer *t) REQUIRES(heap->lock)
+take_out(struct timer_heap *heap, struct deadline *t) REQUIRES(heap->lock)
 {
     assert_held(&heap->lock);
     if (heap->root == t) {
@@ -88,21 +88,25 @@ take_out(struct timer_heap *heap, struct timer *t) REQUIRES(heap->lock)
 }
 
 void
-timer_start(struct timer *t, u64 deadline)
+deadline_start(struct deadline *t, u64 deadline, deadline_expire_t *expire)
 {
     u32 cpu = port_cpu_id();
     struct timer_heap *heap = &heaps[cpu];
     bool on = lock_irq(&heap->lock);
 
     assert(!t->active);
-    *t = (struct timer){
-        .deadline = MAX(deadline, 1), .cpu = cpu, .active = true};
+    *t = (struct deadline){
+        .deadline = MAX(deadline, 1),
+        .expire = expire,
+        .cpu = cpu,
+        .active = true,
+    };
     set_root(heap, merge(heap->root, t));
     unlock_irq(&heap->lock, on);
 }
 
 void
-timer_cancel(struct timer *t)
+deadline_cancel(struct deadline *t)
 {
     struct timer_heap *heap = &heaps[t->cpu];
     bool on = lock_irq(&heap->lock);
@@ -129,10 +133,10 @@ timer_expire(u64 now)
     bool on = lock_irq(&heap->lock);
 
     while (heap->root != NULL && heap->root->deadline <= now) {
-        struct timer *t = heap->root;
+        struct deadline *t = heap->root;
         take_out(heap, t);
-        // Under the lock: timer_cancel() waits for it before t can go away.
-        woke |= waiter_expire(CONTAINER(t, struct waiter, timer));
+        // Under the lock: deadline_cancel() waits for it before t can go away.
+        woke |= t->expire(t);
     }
     unlock_irq(&heap->lock, on);
     return woke;

@@ -1,11 +1,12 @@
 // kernel/wait.c: the one way to wait.
 //
-// A thread waits in one queue at a time, with the waiter in its struct thread.
-// A waker, a timer and a killer may want to end the wait at once; whoever
-// changes outcome from WAITING wins.  Each of them acts under a lock that the
-// waiter takes before it goes on (of the queue, the timer heap, the process),
-// so the waiter is there as long as they use it.  A wait that a kill does not
-// end says so in outcome, too, so that no killer takes one wait for the next.
+// A thread waits in one queue at a time (or in none, for signals of objects:
+// signal.c), with the waiter in its struct thread.  A waker, a timer and a
+// killer may want to end the wait at once; whoever changes outcome from WAITING
+// wins.  Each of them acts under a lock that the waiter takes before it goes on
+// (of queue or object, timer heap, process), so the waiter is there as long as
+// they use it.  A wait that a kill does not end says so in outcome, too, so
+// that no killer takes one wait for the next.
 
 #include "kernel/internal.h"
 
@@ -48,10 +49,16 @@ is_waiting(const struct waiter *w)
     return outcome == WAKE_WAITING || outcome == WAKE_WAITING_ALWAYS;
 }
 
-bool
-waiter_expire(struct waiter *w)
+static bool
+expire(struct deadline *d)
 {
-    return decide(w, WAKE_TIMED_OUT);
+    return decide(CONTAINER(d, struct waiter, timer), WAKE_TIMED_OUT);
+}
+
+bool
+waiter_wake(struct waiter *w)
+{
+    return decide(w, WAKE_WOKEN);
 }
 
 void
@@ -63,37 +70,75 @@ waiter_kill(struct waiter *w)
     port_interrupts_restore(on);
 }
 
+// Sleep until the outcome is known; interrupts are off.
+static status_t
+sleep_until_decided(struct waiter *w, u64 deadline)
+{
+    if (deadline != UINT64_MAX)
+        deadline_start(&w->timer, deadline, expire);
+    if (thread_is_killed())
+        decide(w, WAKE_KILLED);
+    while (is_waiting(w))
+        sched_block();
+    deadline_cancel(&w->timer);
+    return w->outcome == WAKE_KILLED    ? ERR_KILLED :
+           w->outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
+                                          OK;
+}
+
+static struct waiter *
+begin(enum wake waiting)
+{
+    struct waiter *w = &thread_current()->waiter;
+
+    __atomic_store_n(&w->outcome, (u32)waiting, __ATOMIC_SEQ_CST);
+    return w;
+}
+
+struct waiter *
+waiter_begin(void)
+{
+    return begin(WAKE_WAITING);
+}
+
+struct waiter *
+waiter_begin_always(void)
+{
+    return begin(WAKE_WAITING_ALWAYS);
+}
+
+status_t
+waiter_wait(struct waiter *w, u64 deadline)
+{
+    bool on = port_interrupts_off();
+
+    assert(thread_current()->preempt_count == 0);
+    status_t status = sleep_until_decided(w, deadline);
+    port_interrupts_restore(on);
+    return status;
+}
+
 // Wait until the outcome is another one than `waiting`.
 static status_t
 wait_as(enum wake waiting, struct wait_queue *q, u64 key, u64 deadline, bool on)
     RELEASE(q->lock)
 {
-    struct thread *t = thread_current();
-    struct waiter *w = &t->waiter;
+    struct waiter *w = begin(waiting);
 
-    assert(t->preempt_count == 0);
+    assert(thread_current()->preempt_count == 0);
     w->key = key;
     w->turn = ++q->turns;
-    __atomic_store_n(&w->outcome, (u32)waiting, __ATOMIC_SEQ_CST);
     list_append(&q->waiters, &w->link);
     unlock_irq(&q->lock, false);
     assert(!CHECKED || locks_held() == 0);
 
-    if (deadline != UINT64_MAX)
-        timer_start(&w->timer, deadline);
-    if (thread_is_killed())
-        decide(w, WAKE_KILLED);
-    while (is_waiting(w))
-        sched_block();
-    timer_cancel(&w->timer);
+    status_t status = sleep_until_decided(w, deadline);
 
     lock_irq_nested(&q->lock);
     if (!list_empty(&w->link))
         list_remove(&w->link);
     unlock_irq(&q->lock, on);
-    return w->outcome == WAKE_KILLED    ? ERR_KILLED :
-           w->outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
-                                          OK;
+    return status;
 }
 
 status_t

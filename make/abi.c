@@ -16,29 +16,33 @@
 enum kind {
     KIND_NONE,
     KIND_HANDLE,
+    KIND_ANY,
     KIND_U32,
     KIND_U64,
     KIND_BYTES,
     KIND_BUFFER,
+    KIND_ITEMS,
     KIND_WORD,
     KIND_OUT_U32,
     KIND_OUT_U64,
 };
 
 static const struct {
-    const char *c, *rust; // the type of the argument
+    const char *c, *rust; // the type of the argument, or of its own
     const char *text;     // what a person reads
-    bool sized;           // its size is the next argument, NAME_size
+    const char *sized;    // the next argument says how much: NAME_size
 } kinds[] = {
-    [KIND_NONE] = {"",             "",          "",              false},
-    [KIND_HANDLE] = {"uint32_t ",    "u32",       "handle",        false},
-    [KIND_U32] = {"uint32_t ",    "u32",       "u32",           false},
-    [KIND_U64] = {"uint64_t ",    "u64",       "u64",           false},
-    [KIND_BYTES] = {"const void *", "*const u8", "bytes, read",   true },
-    [KIND_BUFFER] = {"void *",       "*mut u8",   "bytes, filled", true },
-    [KIND_WORD] = {"uint32_t *",   "*mut u32",  "u32, shared",   false},
-    [KIND_OUT_U32] = {"uint32_t *",   "*mut u32",  "u32, out",      false},
-    [KIND_OUT_U64] = {"uint64_t *",   "*mut u64",  "u64, out",      false},
+    [KIND_NONE] = {"",             "",          "",                NULL   },
+    [KIND_HANDLE] = {"uint32_t ",    "u32",       "handle",          NULL   },
+    [KIND_ANY] = {"uint32_t ",    "u32",       "handle",          NULL   },
+    [KIND_U32] = {"uint32_t ",    "u32",       "u32",             NULL   },
+    [KIND_U64] = {"uint64_t ",    "u64",       "u64",             NULL   },
+    [KIND_BYTES] = {"const void *", "*const u8", "bytes, read",     "size" },
+    [KIND_BUFFER] = {"void *",       "*mut u8",   "bytes, filled",   "size" },
+    [KIND_ITEMS] = {NULL,           NULL,        "read and filled", "count"},
+    [KIND_WORD] = {"uint32_t *",   "*mut u32",  "u32, shared",     NULL   },
+    [KIND_OUT_U32] = {"uint32_t *",   "*mut u32",  "u32, out",        false  },
+    [KIND_OUT_U64] = {"uint64_t *",   "*mut u64",  "u64, out",        false  },
 };
 
 enum { ARGS_MAX = 16 };
@@ -46,7 +50,7 @@ enum { ARGS_MAX = 16 };
 struct arg {
     enum kind kind;
     const char *name;
-    const char *type, *right; // of a handle
+    const char *type, *right; // of a handle or of structs
 };
 
 static const struct call {
@@ -60,6 +64,8 @@ static const struct call {
     {number, #name, help, true, {args}},
 #define NONE                   {0},
 #define HANDLE(n, type, right) {KIND_HANDLE, #n, #type, #right},
+#define ANY(n, right)          {KIND_ANY, #n, NULL, #right},
+#define ITEMS(n, type)         {KIND_ITEMS, #n, #type, NULL},
 #define U32(n)                 {KIND_U32, #n, NULL, NULL},
 #define U64(n)                 {KIND_U64, #n, NULL, NULL},
 #define BYTES(n)               {KIND_BYTES, #n, NULL, NULL},
@@ -68,6 +74,20 @@ static const struct call {
 #define OUT_U32(n)             {KIND_OUT_U32, #n, NULL, NULL},
 #define OUT_U64(n)             {KIND_OUT_U64, #n, NULL, NULL},
 #include "abi/syscalls.def"
+};
+
+enum { FIELDS_MAX = 8 };
+
+static const struct layout {
+    const char *name, *help;
+    struct {
+        u32 bits;
+        const char *name;
+    } fields[FIELDS_MAX + 1]; // ends with 0 bits
+} structs[] = {
+#define STRUCT(id, help, fields) {#id, help, {fields}},
+#define FIELD(bits, name)        {bits, #name},
+#include "abi/structs.def"
 };
 
 // A number, or what a limit is, with its name and sentence.
@@ -87,13 +107,19 @@ static const struct row rights[] = {
 #include "abi/rights.def"
 };
 
+static const struct row signals[] = {
+#define SIGNAL(bit, id, text) {1ll << bit, "SIGNAL_" #id, text, 0},
+#include "abi/signals.def"
+};
+
 enum {
 #define RIGHT(bit, id, text) RIGHT_##id = 1 << bit,
 #include "abi/rights.def"
 };
 
 static const struct row objects[] = {
-#define OBJECT(number, id, rights, help) {number, #id, help, rights},
+#define OBJECT(number, id, rights, user, closed, help) \
+    {number, #id, help, rights},
 #include "abi/objects.def"
 };
 
@@ -109,14 +135,37 @@ static const char *const traps[] = {
 
 // --- C -----------------------------------------------------------------------
 
+// An argument or a field, and, after `next`, how much of it there is.
+static void
+c_arg(const struct arg *arg, const char *next)
+{
+    const char *type = kinds[arg->kind].c;
+
+    if (type != NULL)
+        printf("%s%s", type, arg->name);
+    else
+        printf("struct nebulet_%s *%s", arg->type, arg->name);
+    if (kinds[arg->kind].sized != NULL)
+        printf("%suint32_t %s_%s", next, arg->name, kinds[arg->kind].sized);
+}
+
+static void
+c_layout(const struct layout *s)
+{
+    printf("\n// %s\nstruct nebulet_%s {\n", s->help, s->name);
+    for (u32 i = 0; s->fields[i].bits > 0; i++)
+        printf("    uint%u_t %s;\n", s->fields[i].bits, s->fields[i].name);
+    printf("};\n");
+}
+
 static void
 c_struct(const struct call *call)
 {
     printf("struct nebulet_%s {\n", call->name);
     for (const struct arg *arg = call->args; arg->kind != KIND_NONE; arg++) {
-        printf("    %s%s;\n", kinds[arg->kind].c, arg->name);
-        if (kinds[arg->kind].sized)
-            printf("    uint32_t %s_size;\n", arg->name);
+        printf("    ");
+        c_arg(arg, ";\n    ");
+        printf(";\n");
     }
     printf("};\n");
 }
@@ -139,9 +188,8 @@ c_call(const struct call *call)
     if (arg->kind == KIND_NONE)
         printf("void");
     for (const char *comma = ""; arg->kind != KIND_NONE; arg++, comma = ", ") {
-        printf("%s%s%s", comma, kinds[arg->kind].c, arg->name);
-        if (kinds[arg->kind].sized)
-            printf(", uint32_t %s_size", arg->name);
+        printf("%s", comma);
+        c_arg(arg, ", ");
     }
     printf(");\n");
 }
@@ -164,6 +212,11 @@ print_c(void)
            "by make/abi.c.\n\n#pragma once\n\n#include <stdint.h>\n");
     c_enum("status", statuses, COUNT(statuses));
     c_enum("right", rights, COUNT(rights));
+    for (u64 i = 0; i < COUNT(signals); i++)
+        printf("%s#define NEBULET_%s %#xu // %s\n", i == 0 ? "\n" : "",
+               signals[i].name, (u32)signals[i].number, signals[i].text);
+    for (u64 i = 0; i < COUNT(structs); i++)
+        c_layout(&structs[i]);
     for (u64 i = 0; i < COUNT(calls); i++)
         c_call(&calls[i]);
 }
@@ -172,11 +225,11 @@ print_c(void)
 
 // thread_create: ThreadCreate.
 static void
-rust_struct_name(const struct call *call)
+rust_struct_name(const char *name)
 {
     bool capital = true;
 
-    for (const char *at = call->name; *at != 0; at++) {
+    for (const char *at = name; *at != 0; at++) {
         if (*at != '_')
             putchar(capital ? *at - 'a' + 'A' : *at);
         capital = *at == '_';
@@ -184,15 +237,43 @@ rust_struct_name(const struct call *call)
 }
 
 static void
+rust_arg(const struct arg *arg, const char *before, const char *next)
+{
+    const char *type = kinds[arg->kind].rust;
+
+    printf("%s%s: ", before, arg->name);
+    if (type != NULL)
+        printf("%s", type);
+    else
+        printf("*mut ");
+    if (type == NULL)
+        rust_struct_name(arg->type);
+    if (kinds[arg->kind].sized != NULL)
+        printf("%s%s%s_%s: u32", next, before, arg->name,
+               kinds[arg->kind].sized);
+}
+
+static void
+rust_layout(const struct layout *s)
+{
+    printf("\n/// %s\n#[repr(C)]\n#[derive(Clone, Copy, Default)]\npub struct ",
+           s->help);
+    rust_struct_name(s->name);
+    printf(" {\n");
+    for (u32 i = 0; s->fields[i].bits > 0; i++)
+        printf("    pub %s: u%u,\n", s->fields[i].name, s->fields[i].bits);
+    printf("}\n");
+}
+
+static void
 rust_struct(const struct call *call)
 {
     printf("\n/// %s\n#[repr(C)]\npub struct ", call->help);
-    rust_struct_name(call);
+    rust_struct_name(call->name);
     printf(" {\n");
     for (const struct arg *arg = call->args; arg->kind != KIND_NONE; arg++) {
-        printf("    pub %s: %s,\n", arg->name, kinds[arg->kind].rust);
-        if (kinds[arg->kind].sized)
-            printf("    pub %s_size: u32,\n", arg->name);
+        rust_arg(arg, "    pub ", ",\n");
+        printf(",\n");
     }
     printf("}\n");
 }
@@ -203,15 +284,14 @@ rust_call(const struct call *call)
     printf("    /// %s\n    pub fn %s(", call->help, call->name);
     if (call->in_memory) {
         printf("call: *const ");
-        rust_struct_name(call);
+        rust_struct_name(call->name);
         printf(") -> i32;\n");
         return;
     }
     const char *comma = "";
     for (const struct arg *arg = call->args; arg->kind != KIND_NONE; arg++) {
-        printf("%s%s: %s", comma, arg->name, kinds[arg->kind].rust);
-        if (kinds[arg->kind].sized)
-            printf(", %s_size: u32", arg->name);
+        printf("%s", comma);
+        rust_arg(arg, "", ", ");
         comma = ", ";
     }
     printf(") -> i32;\n");
@@ -232,6 +312,9 @@ print_rust(void)
            "abi/*.def by\n// make/abi.c.\n\n");
     rust_constants("i32", statuses, COUNT(statuses));
     rust_constants("u32", rights, COUNT(rights));
+    rust_constants("u32", signals, COUNT(signals));
+    for (u64 i = 0; i < COUNT(structs); i++)
+        rust_layout(&structs[i]);
     for (u64 i = 0; i < COUNT(calls); i++)
         if (calls[i].in_memory)
             rust_struct(&calls[i]);
@@ -249,6 +332,10 @@ doc_arg(const struct arg *arg)
     printf("`%s`: ", arg->name);
     if (arg->kind == KIND_HANDLE)
         printf("handle of a %s, %s", arg->type, arg->right);
+    else if (arg->kind == KIND_ANY)
+        printf("any handle, %s", arg->right);
+    else if (arg->kind == KIND_ITEMS)
+        printf("`%s`s, %s", arg->type, kinds[arg->kind].text);
     else
         printf("%s", kinds[arg->kind].text);
 }
@@ -289,6 +376,21 @@ doc_rights(u32 set)
 }
 
 static void
+doc_structs(void)
+{
+    printf("\n## Structs\n\nArguments of several of them are an address and a "
+           "count.\n\n| struct | fields | what it is |\n|---|---|---|\n");
+    for (u64 i = 0; i < COUNT(structs); i++) {
+        const struct layout *s = &structs[i];
+        printf("| `%s` | ", s->name);
+        for (u32 k = 0; s->fields[k].bits > 0; k++)
+            printf("%s`%s`: u%u", k > 0 ? "; " : "", s->fields[k].name,
+                   s->fields[k].bits);
+        printf(" | %s |\n", s->help);
+    }
+}
+
+static void
 print_doc(void)
 {
     printf("# The interface of the kernel\n\n"
@@ -307,11 +409,14 @@ print_doc(void)
            "| number | call | arguments | what it does |\n|---|---|---|---|\n");
     for (u64 i = 0; i < COUNT(calls); i++)
         doc_call(&calls[i]);
+    doc_structs();
     doc_rows(
         "## Status numbers\n\n| number | name | meaning |\n|---|---|---|\n",
         statuses, COUNT(statuses));
     doc_rows("## Rights\n\n| bit | name | allows to |\n|---|---|---|\n", rights,
              COUNT(rights));
+    doc_rows("## Signals\n\n| bits | name | while it is set |\n|---|---|---|\n",
+             signals, COUNT(signals));
     printf("\n## Objects\n\n| number | type | rights of the first handle |\n"
            "|---|---|---|\n");
     for (u64 i = 0; i < COUNT(objects); i++) {

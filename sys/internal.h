@@ -15,6 +15,7 @@ struct process {
     struct object object;
     char name[PROCESS_NAME];
     struct handle_table handles;
+    struct budget *budget; // what the kernel holds for it
     const struct personality *personality;
     void *personality_state;
     struct store *store;
@@ -24,11 +25,9 @@ struct process {
     u32 last_thread_id MEMBER_GUARDED_BY(lock);
     // Bits of ids in use, modulo THREAD_IDS.
     u64 thread_ids[THREAD_IDS / 64] MEMBER_GUARDED_BY(lock);
-    bool ending MEMBER_GUARDED_BY(lock);     // set once
-    u32 exit_status MEMBER_GUARDED_BY(lock); // of the first that ended it
-
-    struct wait_queue done;
-    bool ended MEMBER_GUARDED_BY(done.lock); // no thread is left
+    bool ending MEMBER_GUARDED_BY(lock); // set once
+    // Of the first that ended it; there for all once it is SIGNAL_ENDED.
+    u32 exit_status MEMBER_GUARDED_BY(lock);
 };
 
 // A thread of a process, until it has left that.
@@ -44,6 +43,43 @@ struct program_thread {
     u32 func;
     u32 args[2];
 };
+
+// --- system calls ------------------------------------------------------------
+
+// For each row of abi/syscalls.def its arguments, checked, and the function.
+// Numbers that come out and bytes lie in the caller's memory, where nothing is
+// aligned, and others may write at any time.
+#define SYSCALL(number, name, help, args) \
+    struct name##_args {                  \
+        args                              \
+    };                                    \
+    MUST_USE status_t sys_##name(const struct name##_args *a);
+#define NONE                   u8 none;
+#define HANDLE(n, type, right) struct type *n;
+#define ANY(n, right)          struct object *n;
+#define U32(n)                 u32 n;
+#define U64(n)                 u64 n;
+#define BYTES(n)               struct bytes n;
+#define BUFFER(n)              struct bytes n;
+#define ITEMS(n, type)         struct bytes n;
+#define WORD(n)                u32 *n;
+#define OUT_U32(n)             u8 *n;
+#define OUT_U64(n)             u8 *n;
+#include "abi/syscalls.def"
+
+static inline void
+put_u32(u8 *to, u32 value)
+{
+    memcpy(to, &value, sizeof(value));
+}
+
+static inline void
+put_u64(u8 *to, u64 value)
+{
+    memcpy(to, &value, sizeof(value));
+}
+
+// --- processes and their threads ---------------------------------------------
 
 // A process without instances.
 MUST_USE status_t process_new_empty(struct process **out, const char *name);

@@ -25,8 +25,9 @@ new_with(struct process **out, const char *name,
     lock_init(&p->lock, LOCK_PROCESS);
     handle_table_init(&p->handles);
     list_init(&p->threads);
-    wait_queue_init(&p->done);
-    status_t status = store_new(&p->store, program, p);
+    status_t status = budget_new(&p->budget, LIMIT_KERNEL_MEMORY);
+    if (status == OK)
+        status = store_new(&p->store, program, p);
     if (status == OK)
         *out = p;
     else
@@ -81,6 +82,7 @@ process_free(struct object *o)
 
     take_apart(p);
     store_free(p->store);
+    budget_release(p->budget);
     kernel_free(p);
 }
 
@@ -151,16 +153,6 @@ process_add_thread(struct process *p, struct program_thread *t)
     return status;
 }
 
-static void
-announce_end(struct process *p)
-{
-    bool on = lock_irq(&p->done.lock);
-
-    p->ended = true;
-    unlock_irq(&p->done.lock, on);
-    wait_queue_wake_many(&p->done, 0, UINT32_MAX);
-}
-
 // t is no thread of its process any more; the last one takes that apart.
 static void
 remove_thread(struct program_thread *t)
@@ -176,7 +168,7 @@ remove_thread(struct program_thread *t)
     unlock(&p->lock);
     if (last) {
         take_apart(p);
-        announce_end(p);
+        object_signal(&p->object, 0, SIGNAL_ENDED);
     }
 }
 
@@ -236,7 +228,7 @@ start_end(struct process *p, u32 exit_status, u32 *threads)
     }
     unlock(&p->lock);
     if (first && count == 0)
-        announce_end(p);
+        object_signal(&p->object, 0, SIGNAL_ENDED);
     *threads = count;
     return first;
 }
@@ -274,18 +266,15 @@ process_exit(u32 exit_status)
     thread_exit();
 }
 
-status_t LOCKS_BY_HAND
+status_t
 process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
 {
-    bool on;
     status_t status =
-        wait_queue_until(&p->done, &p->ended, true, deadline_ns, &on);
+        object_wait_one(&p->object, SIGNAL_ENDED, deadline_ns, NULL);
 
-    if (status != OK)
-        return status;
-    *exit_status = p->exit_status;
-    unlock_irq(&p->done.lock, on);
-    return OK;
+    if (status == OK)
+        *exit_status = p->exit_status;
+    return status;
 }
 
 // --- running programs --------------------------------------------------------

@@ -2,44 +2,22 @@
 // generated code calls directly.
 //
 // For each row of abi/syscalls.def there is call_<name>, which turns raw
-// arguments into struct <name>_args and calls sys_<name>.  Nothing past that
-// point sees a raw handle or a raw address.  Objects that came from handles are
-// held until the call returns, as every call does.
+// arguments into struct <name>_args and calls sys_<name>, here or in
+// sys/object_calls.c.  Nothing past that point sees a raw handle or a raw
+// address.  Objects that came from handles are held until the call returns, as
+// every call does.
 
 #include "sys/internal.h"
 
-// --- arguments ---------------------------------------------------------------
-
-#define SYSCALL(number, name, help, args) \
-    struct name##_args {                  \
-        args                              \
-    };
-#define NONE                   u8 none;
-#define HANDLE(n, type, right) struct type *n;
-#define U32(n)                 u32 n;
-#define U64(n)                 u64 n;
-#define BYTES(n)               struct bytes n;
-#define BUFFER(n)              struct bytes n;
-#define WORD(n)                u32 *n;
-#define OUT_U32(n)             u8 *n;
-#define OUT_U64(n)             u8 *n;
-#include "abi/syscalls.def"
-
 // --- the calls ---------------------------------------------------------------
 
-static void
-put_u32(u8 *to, u32 value)
-{
-    memcpy(to, &value, sizeof(value));
-}
-
-static status_t
+status_t
 sys_handle_close(const struct handle_close_args *a)
 {
     return handle_close(&process_current()->handles, a->handle);
 }
 
-static status_t
+status_t
 sys_handle_duplicate(const struct handle_duplicate_args *a)
 {
     handle_t copy;
@@ -51,14 +29,14 @@ sys_handle_duplicate(const struct handle_duplicate_args *a)
     return status;
 }
 
-static status_t
+status_t
 sys_process_exit(const struct process_exit_args *a)
 {
     process_exit(a->exit_status);
     return OK;
 }
 
-static status_t
+status_t
 sys_thread_create(const struct thread_create_args *a)
 {
     struct program_thread *t;
@@ -82,7 +60,7 @@ sys_thread_create(const struct thread_create_args *a)
     return status;
 }
 
-static status_t
+status_t
 sys_thread_spawn(const struct thread_spawn_args *a)
 {
     return sys_thread_create(&(struct thread_create_args){
@@ -93,7 +71,7 @@ sys_thread_spawn(const struct thread_spawn_args *a)
     });
 }
 
-static status_t
+status_t
 sys_thread_join(const struct thread_join_args *a)
 {
     if (a->thread == thread_current())
@@ -101,7 +79,7 @@ sys_thread_join(const struct thread_join_args *a)
     return thread_join(a->thread, UINT64_MAX);
 }
 
-static status_t
+status_t
 sys_thread_exit(const struct thread_exit_args *a)
 {
     (void)a;
@@ -109,7 +87,7 @@ sys_thread_exit(const struct thread_exit_args *a)
     return OK;
 }
 
-static status_t
+status_t
 sys_thread_yield(const struct thread_yield_args *a)
 {
     (void)a;
@@ -117,14 +95,14 @@ sys_thread_yield(const struct thread_yield_args *a)
     return OK;
 }
 
-static status_t
+status_t
 sys_thread_id(const struct thread_id_args *a)
 {
     put_u32(a->id, execution_current()->id);
     return OK;
 }
 
-static status_t
+status_t
 sys_thread_sleep(const struct thread_sleep_args *a)
 {
     u64 now = port_monotonic_ns();
@@ -133,19 +111,19 @@ sys_thread_sleep(const struct thread_sleep_args *a)
         a->duration_ns < UINT64_MAX - now ? now + a->duration_ns : UINT64_MAX);
 }
 
-static status_t
+status_t
 sys_pfex_acquire(const struct pfex_acquire_args *a)
 {
     return pfex_acquire(a->word);
 }
 
-static status_t
+status_t
 sys_pfex_release(const struct pfex_release_args *a)
 {
     return pfex_release(a->word);
 }
 
-static status_t
+status_t
 sys_clock_get(const struct clock_get_args *a)
 {
     u64 now;
@@ -160,7 +138,7 @@ sys_clock_get(const struct clock_get_args *a)
 enum { RANDOM_STEP = 4096 };
 
 // Ports work with interrupts off: by steps, so that others run meanwhile.
-static status_t
+status_t
 sys_random_get(const struct random_get_args *a)
 {
     for (u64 at = 0; at < a->bytes.size; at += RANDOM_STEP) {
@@ -173,7 +151,7 @@ sys_random_get(const struct random_get_args *a)
 
 enum { LOG_MAX = 512 };
 
-static status_t
+status_t
 sys_log_write(const struct log_write_args *a)
 {
     char text[LOG_MAX];
@@ -208,6 +186,8 @@ enum {
 #define BYTES(n)               +2
 #define BUFFER(n)              +2
 #define WORD(n)                +1
+#define ITEMS(n, type)         +2
+#define ANY(n, right)          +1
 #define OUT_U32(n)             +1
 #define OUT_U64(n)             +1
 #include "abi/syscalls.def"
@@ -308,6 +288,16 @@ next_bytes(struct marshal *m)
     return bytes;
 }
 
+static struct bytes
+next_items(struct marshal *m, u64 size)
+{
+    u32 ptr = (u32)next(m), count = (u32)next(m);
+    struct bytes bytes = user_bytes(ptr, count * size);
+
+    check(m, bytes.ptr != NULL ? OK : ERR_BAD_ADDRESS);
+    return bytes;
+}
+
 static u8 *
 next_out(struct marshal *m, u32 size)
 {
@@ -335,13 +325,15 @@ next_word(struct marshal *m)
 #define HANDLE(n, type, right)                                               \
     struct object *n##_object = next_object(m, &type##_type, RIGHT_##right); \
     a->n = n##_object ? type##_from_object(n##_object) : NULL;
-#define U32(n)     a->n = (u32)next(m);
-#define U64(n)     a->n = next(m);
-#define BYTES(n)   a->n = next_bytes(m);
-#define BUFFER(n)  a->n = next_bytes(m);
-#define WORD(n)    a->n = next_word(m);
-#define OUT_U32(n) a->n = next_out(m, sizeof(u32));
-#define OUT_U64(n) a->n = next_out(m, sizeof(u64));
+#define U32(n)         a->n = (u32)next(m);
+#define U64(n)         a->n = next(m);
+#define BYTES(n)       a->n = next_bytes(m);
+#define BUFFER(n)      a->n = next_bytes(m);
+#define WORD(n)        a->n = next_word(m);
+#define ITEMS(n, type) a->n = next_items(m, sizeof(struct type));
+#define ANY(n, right)  a->n = next_object(m, NULL, RIGHT_##right);
+#define OUT_U32(n)     a->n = next_out(m, sizeof(u32));
+#define OUT_U64(n)     a->n = next_out(m, sizeof(u64));
 #include "abi/syscalls.def"
 
 // A letter for each word, as in the signatures of functions.
@@ -352,6 +344,8 @@ next_word(struct marshal *m)
 #define BYTES(n)               "ii"
 #define BUFFER(n)              "ii"
 #define WORD(n)                "i"
+#define ITEMS(n, type)         "ii"
+#define ANY(n, right)          "i"
 #define OUT_U32(n)             "i"
 #define OUT_U64(n)             "i"
 #define SYSCALL(number, name, help, args) \

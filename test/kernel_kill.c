@@ -69,9 +69,29 @@ wait_for_memory(void)
     return atomic_wait(&nothing.word, false, 1, -1, &result);
 }
 
+static status_t
+wait_for_signal(void)
+{
+    return object_wait_one(thread_object(nothing.sleeper), SIGNAL_ENDED,
+                           UINT64_MAX, NULL);
+}
+
+static status_t
+wait_for_signals(void)
+{
+    struct object_wait waits[] = {
+        {.observer.awaited = SIGNAL_ENDED,
+         .object = thread_object(nothing.sleeper)                            },
+        {.observer.awaited = SIGNAL_ENDED, .object = &nothing.process->object},
+    };
+
+    return object_wait_many(waits, 2, UINT64_MAX);
+}
+
 static status_t (*const waits[])(void) = {
-    wait_in_queue,    wait_asleep,   wait_with_deadline, wait_for_thread,
-    wait_for_process, wait_for_pfex, wait_for_memory,
+    wait_in_queue,   wait_asleep,      wait_with_deadline,
+    wait_for_thread, wait_for_process, wait_for_pfex,
+    wait_for_memory, wait_for_signal,  wait_for_signals,
 };
 
 struct victim {

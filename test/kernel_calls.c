@@ -1,0 +1,466 @@
+// test/kernel_calls.c: the system calls, row by row: what is wrong with an
+// argument is said, whichever call it is; and nothing else happens.
+
+#include "test/kernel_calls.h"
+
+#include <string.h>
+
+// --- a process that calls back -----------------------------------------------
+
+static void (*body)(void);
+
+static void
+run_body(void)
+{
+    body();
+}
+
+static const struct host_func run_func = {"run", ":", (const void *)run_body};
+
+static bool
+find_run(void *self, struct string module, struct string name,
+         struct extern_ref *out)
+{
+    (void)self, (void)module, (void)name;
+    *out = (struct extern_ref){EXTERN_FUNC, NULL, 0, &run_func};
+    return true;
+}
+
+static const struct resolver run_resolver = {NULL, find_run, false};
+
+struct process *
+test_new_process(void (*run)(void))
+{
+    struct code_module *code = test_compile("host");
+    struct process *p = NULL;
+    struct instance *i;
+    struct error error;
+    enum trap trap;
+
+    body = run;
+    EXPECT_EQ(process_new_empty(&p, "host"), OK);
+    EXPECT_EQ(instance_load(&i, p->store, code, &run_resolver, &error, &trap),
+              OK);
+    code_module_release(code);
+    return p;
+}
+
+u32
+test_in_process(void (*run)(void))
+{
+    struct process *p = test_new_process(run);
+
+    test_start(p);
+    return test_wait(p);
+}
+
+u8 *
+test_memory(u32 address)
+{
+    struct bytes all = user_bytes(0, TEST_MEMORY);
+
+    assert(all.ptr != NULL && address < TEST_MEMORY);
+    return all.ptr + address;
+}
+
+u32
+test_load32(u32 address)
+{
+    u32 value;
+
+    memcpy(&value, test_memory(address), sizeof(value));
+    return value;
+}
+
+u64
+test_load64(u32 address)
+{
+    u64 value;
+
+    memcpy(&value, test_memory(address), sizeof(value));
+    return value;
+}
+
+void
+test_store32(u32 address, u32 value)
+{
+    memcpy(test_memory(address), &value, sizeof(value));
+}
+
+// --- calls -------------------------------------------------------------------
+
+#define NONE                {ARG_NONE, NULL, 0},
+#define HANDLE(n, t, right) {ARG_HANDLE, &t##_type, RIGHT_##right},
+#define ANY(n, right)       {ARG_ANY, NULL, RIGHT_##right},
+#define U32(n)              {ARG_U32, NULL, 0},
+#define U64(n)              {ARG_U64, NULL, 0},
+#define BYTES(n)            {ARG_BYTES, NULL, 0},
+#define BUFFER(n)           {ARG_BUFFER, NULL, 0},
+#define ITEMS(n, t)         {ARG_ITEMS, NULL, 0},
+#define WORD(n)             {ARG_WORD, NULL, 0},
+#define OUT_U32(n)          {ARG_OUT_U32, NULL, 0},
+#define OUT_U64(n)          {ARG_OUT_U64, NULL, 0},
+// A row of each kind.
+#define SYSCALL(number, name, help, args)           {#name, false, {args}},
+#define SYSCALL_IN_MEMORY(number, name, help, args) {#name, true, {args}},
+
+const struct test_call test_calls[] = {
+#include "abi/syscalls.def"
+};
+
+const u32 test_call_count = COUNT(test_calls);
+
+static const struct test_call *
+find_call(const char *name)
+{
+    for (u32 i = 0; i < COUNT(test_calls); i++)
+        if (strcmp(test_calls[i].name, name) == 0)
+            return &test_calls[i];
+    panic(__FILE__, __LINE__, name);
+}
+
+static u32
+words_of(enum call_kind kind)
+{
+    return kind == ARG_BYTES || kind == ARG_BUFFER || kind == ARG_ITEMS ? 2 : 1;
+}
+
+// Where calls that take a struct in memory find it.
+enum { STRUCT_AT = TEST_MEMORY - 256 };
+
+static void
+put_struct(const struct test_call *call, const u64 *words)
+{
+    u64 at = STRUCT_AT;
+
+    for (u32 i = 0; call->args[i].kind != ARG_NONE; i++)
+        for (u32 k = words_of(call->args[i].kind); k > 0; k--, words++) {
+            u64 size = call->args[i].kind == ARG_U64 ? 8 : 4;
+            at = ALIGN_UP(at, size);
+            memcpy(test_memory((u32)at), words, size);
+            at += size;
+        }
+}
+
+status_t
+test_call(const char *name, const u64 *words)
+{
+    typedef u32 call_t(u64, u64, u64, u64, u64, u64);
+    const struct test_call *call = find_call(name);
+    u64 in_memory[6] = {STRUCT_AT};
+    call_t *code = NULL;
+
+    for (u32 i = 0; i < nebulet_module.count; i++)
+        if (strcmp(nebulet_module.funcs[i].name, name) == 0)
+            code = (call_t *)(u64)nebulet_module.funcs[i].code;
+    assert(code != NULL);
+    if (call->in_memory) {
+        put_struct(call, words);
+        words = in_memory;
+    }
+    return (status_t)code(words[0], words[1], words[2], words[3], words[4],
+                          words[5]);
+}
+
+// --- objects of all types ----------------------------------------------------
+
+static struct object *
+new_thread_object(void)
+{
+    struct thread *t;
+
+    EXPECT_EQ(thread_new(&t, (void (*)(void *))(u64)run_body, NULL), OK);
+    thread_reap(t); // it never runs
+    return thread_object(t);
+}
+
+static struct object *
+new_object(const struct object_type *type)
+{
+    struct budget *payer = process_current()->budget;
+    struct object *o = NULL;
+    struct timer *timer;
+    struct process *p;
+
+    if (type == &event_type) {
+        EXPECT_EQ(event_new(&o, payer), OK);
+    } else if (type == &timer_type) {
+        EXPECT_EQ(timer_new(&timer, payer), OK);
+        o = timer_object(timer);
+    } else if (type == &thread_type) {
+        o = new_thread_object();
+    } else if (type == &process_type) {
+        EXPECT_EQ(process_new_empty(&p, "nothing"), OK);
+        o = &p->object;
+    }
+    return o;
+}
+
+handle_t
+test_handle(const struct object_type *type, u32 rights)
+{
+    struct object *o = new_object(type);
+    handle_t handle = 0;
+
+    if (o != NULL)
+        EXPECT_EQ(handle_new(&process_current()->handles, o, rights, &handle),
+                  OK);
+    object_release(o);
+    return handle;
+}
+
+static handle_t
+closed_handle(void)
+{
+    handle_t handle = test_handle(&event_type, UINT32_MAX);
+
+    EXPECT_EQ(handle_close(&process_current()->handles, handle), OK);
+    return handle;
+}
+
+// --- what is wrong with a handle ---------------------------------------------
+
+enum { FREE_AT = 4096, FREE_SIZE = 64 }; // for what calls read and write
+
+// Arguments that are right, but for the handles, which are 0.
+static void
+fill_words(const struct test_call *call, u64 *words, u32 *handles)
+{
+    for (u32 i = 0; call->args[i].kind != ARG_NONE; i++) {
+        enum call_kind kind = call->args[i].kind;
+        if (kind == ARG_HANDLE || kind == ARG_ANY)
+            *handles |= 1u << i;
+        if (kind >= ARG_BYTES)
+            *words = FREE_AT;
+        words += words_of(kind);
+    }
+}
+
+static u32
+word_at(const struct test_call *call, u32 arg)
+{
+    u32 at = 0;
+
+    for (u32 i = 0; i < arg; i++)
+        at += words_of(call->args[i].kind);
+    return at;
+}
+
+static const struct object_type *
+type_for(const struct test_call *call, u32 arg)
+{
+    return call->args[arg].type != NULL ? call->args[arg].type : &event_type;
+}
+
+// Whatever is in memory stays as it is.
+static void
+expect_refused(const struct test_call *call, const u64 *words, status_t want)
+{
+    memset(test_memory(FREE_AT), 0x5a, FREE_SIZE);
+    u32 used = process_current()->handles.used;
+    status_t got = test_call(call->name, words);
+
+    if (got != want)
+        test_failed(__FILE__, __LINE__, call->name, got, want);
+    EXPECT_EQ(process_current()->handles.used, used);
+    for (u32 i = 0; i < FREE_SIZE; i++)
+        EXPECT_EQ(*test_memory(FREE_AT + i), 0x5a);
+}
+
+// All that can be wrong with handle argument `arg`, with the others right.
+static void
+misuse_handle(const struct test_call *call, u64 *words, u32 arg)
+{
+    const struct object_type *type = type_for(call, arg);
+    const struct object_type *wrong =
+        type == &event_type ? &timer_type : &event_type;
+    u64 *word = &words[word_at(call, arg)], right = *word;
+    u32 need = call->args[arg].right;
+
+    *word = 0;
+    expect_refused(call, words, ERR_BAD_HANDLE);
+    *word = UINT32_MAX;
+    expect_refused(call, words, ERR_BAD_HANDLE);
+    *word = closed_handle();
+    expect_refused(call, words, ERR_BAD_HANDLE);
+    if (call->args[arg].type != NULL) {
+        *word = test_handle(wrong, UINT32_MAX);
+        expect_refused(call, words, ERR_WRONG_TYPE);
+    }
+    *word = test_handle(type, ~need);
+    if (*word != 0)
+        expect_refused(call, words, ERR_ACCESS);
+    *word = right;
+}
+
+static u32 calls_misused;
+
+static void
+misuse_all(void)
+{
+    for (u32 i = 0; i < test_call_count; i++) {
+        const struct test_call *call = &test_calls[i];
+        u64 words[CALL_ARGS + 2] = {0};
+        u32 handles = 0;
+        fill_words(call, words, &handles);
+        for (u32 arg = 0; arg < CALL_ARGS; arg++) {
+            if ((handles >> arg & 1) == 0)
+                continue;
+            calls_misused++;
+            misuse_handle(call, words, arg);
+            words[word_at(call, arg)] =
+                test_handle(type_for(call, arg), UINT32_MAX);
+        }
+    }
+}
+
+TEST_KERNEL(calls_refuse_bad_handles)
+{
+    calls_misused = 0;
+    EXPECT_EQ(test_in_process(misuse_all), 0);
+    EXPECT(calls_misused >= 6);
+}
+
+// With an empty table there is nothing that a number would name.
+static void
+call_with_nothing(void)
+{
+    for (u32 i = 0; i < test_call_count; i++) {
+        const struct test_call *call = &test_calls[i];
+        u64 words[CALL_ARGS + 2] = {0};
+        u32 handles = 0;
+        fill_words(call, words, &handles);
+        for (u32 number = 0; handles != 0 && number < 20; number++) {
+            u32 first = bits_trailing_zeros(handles);
+            words[word_at(call, first)] = number;
+            expect_refused(call, words, ERR_BAD_HANDLE);
+        }
+    }
+}
+
+TEST_KERNEL(calls_with_an_empty_table)
+{
+    EXPECT_EQ(test_in_process(call_with_nothing), 0);
+}
+
+// --- what is wrong with an address -------------------------------------------
+
+static bool
+has_address(enum call_kind kind)
+{
+    return kind >= ARG_BYTES;
+}
+
+static void
+misuse_addresses(void)
+{
+    for (u32 i = 0; i < test_call_count; i++) {
+        const struct test_call *call = &test_calls[i];
+        for (u32 arg = 0; arg < CALL_ARGS; arg++) {
+            u64 words[CALL_ARGS + 2] = {0};
+            u32 handles = 0, at = word_at(call, arg);
+            if (!has_address(call->args[arg].kind))
+                continue;
+            fill_words(call, words, &handles);
+            for (u32 k = 0; k < CALL_ARGS; k++)
+                if (handles >> k & 1)
+                    words[word_at(call, k)] =
+                        test_handle(type_for(call, k), UINT32_MAX);
+            words[at] = TEST_MEMORY - 3; // 4 bytes and more
+            words[at + 1] += words_of(call->args[arg].kind) == 2 ? 4 : 0;
+            expect_refused(call, words, ERR_BAD_ADDRESS);
+            words[at] = 0xfffffffc;
+            expect_refused(call, words, ERR_BAD_ADDRESS);
+        }
+    }
+}
+
+TEST_KERNEL(calls_refuse_bad_addresses)
+{
+    EXPECT_EQ(test_in_process(misuse_addresses), 0);
+}
+
+// --- signals and waits -------------------------------------------------------
+
+enum { OUT = 64, ITEMS_AT = 1024 };
+
+static void
+put_item(u32 index, handle_t handle, u32 signals)
+{
+    u32 at = ITEMS_AT + index * (u32)sizeof(struct wait_item);
+
+    test_store32(at, handle);
+    test_store32(at + 4, signals);
+    test_store32(at + 8, 0x77);
+}
+
+static u32
+observed(u32 index)
+{
+    return test_load32(ITEMS_AT + index * (u32)sizeof(struct wait_item) + 8);
+}
+
+static void
+use_signals(void)
+{
+    EXPECT_EQ(CALL(event_create, OUT), OK);
+    handle_t event = test_load32(OUT), timer;
+
+    EXPECT_EQ(CALL(timer_create, OUT), OK);
+    timer = test_load32(OUT);
+    EXPECT_EQ(CALL(object_signal, event, 0, SIGNAL_READABLE), ERR_BAD_ARGUMENT);
+    EXPECT_EQ(CALL(object_signal, event, SIGNAL_ENDED, 0), ERR_BAD_ARGUMENT);
+    EXPECT_EQ(CALL(object_signal, timer, 0, SIGNAL_SIGNALED), ERR_BAD_ARGUMENT);
+    EXPECT_EQ(CALL(object_wait_one, event, SIGNAL_SIGNALED, 0, OUT),
+              ERR_TIMED_OUT);
+    EXPECT_EQ(test_load32(OUT), 0);
+    EXPECT_EQ(CALL(object_signal, event, 0, (u32)SIGNALS_USER), OK);
+    EXPECT_EQ(CALL(object_wait_one, event, (u32)SIGNAL_USER_3, 0, OUT), OK);
+    EXPECT_EQ(test_load32(OUT), (u32)SIGNALS_USER);
+
+    put_item(0, event, SIGNAL_SIGNALED);
+    put_item(1, timer, SIGNAL_SIGNALED);
+    EXPECT_EQ(CALL(object_wait_many, ITEMS_AT, 2, 0), ERR_TIMED_OUT);
+    EXPECT_EQ(observed(0), (u32)SIGNALS_USER);
+    EXPECT_EQ(observed(1), 0);
+    EXPECT_EQ(CALL(timer_set, timer, 0, 0), OK);
+    EXPECT_EQ(CALL(object_wait_many, ITEMS_AT, 2, UINT64_MAX), OK);
+    EXPECT_EQ(observed(1), SIGNAL_SIGNALED);
+    EXPECT_EQ(CALL(timer_read, timer, OUT), OK);
+    EXPECT_EQ(test_load64(OUT), 1);
+    EXPECT_EQ(CALL(timer_read, timer, OUT), ERR_SHOULD_WAIT);
+    EXPECT_EQ(CALL(timer_cancel, timer), OK);
+    EXPECT_EQ(CALL(object_wait_many, 0, 0, 0), ERR_TIMED_OUT);
+}
+
+static void
+misuse_waits(void)
+{
+    handle_t event = test_handle(&event_type, UINT32_MAX);
+    u32 references;
+    struct object *o;
+
+    EXPECT_EQ(handle_get(&process_current()->handles, event, NULL, 0, &o), OK);
+    references = o->references;
+    for (u32 i = 0; i <= LIMIT_WAIT_ITEMS; i++)
+        put_item(i, event, SIGNAL_SIGNALED);
+    EXPECT_EQ(CALL(object_wait_many, ITEMS_AT, LIMIT_WAIT_ITEMS + 1, 0),
+              ERR_BAD_ARGUMENT);
+    EXPECT_EQ(CALL(object_wait_many, ITEMS_AT, UINT32_MAX, 0), ERR_BAD_ADDRESS);
+    EXPECT_EQ(CALL(object_wait_many, ITEMS_AT, LIMIT_WAIT_ITEMS, 0),
+              ERR_TIMED_OUT);
+    put_item(LIMIT_WAIT_ITEMS - 1, 0, SIGNAL_SIGNALED);
+    EXPECT_EQ(CALL(object_wait_many, ITEMS_AT, LIMIT_WAIT_ITEMS, 0),
+              ERR_BAD_HANDLE);
+    EXPECT_EQ(observed(LIMIT_WAIT_ITEMS - 1), 0x77);
+    put_item(0, test_handle(&event_type, ~RIGHT_WAIT), SIGNAL_SIGNALED);
+    EXPECT_EQ(CALL(object_wait_many, ITEMS_AT, 1, 0), ERR_ACCESS);
+    EXPECT_EQ(o->references, references);
+    object_release(o);
+}
+
+TEST_KERNEL(calls_on_signals)
+{
+    EXPECT_EQ(test_in_process(use_signals), 0);
+    EXPECT_EQ(test_in_process(misuse_waits), 0);
+}

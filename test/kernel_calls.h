@@ -1,0 +1,57 @@
+// System calls from C, as a program makes them: a process whose program calls
+// back, so that there are handles and a memory.
+
+#pragma once
+
+#include "test/kernel_frame.h"
+
+// Run `run` in a new process; its exit status.
+u32 test_in_process(void (*run)(void));
+// The same in steps, for several at once.
+struct process *test_new_process(void (*run)(void));
+
+// The calling process's memory: the byte at `address`, below TEST_MEMORY.
+enum { TEST_MEMORY = 4 * 65536 };
+u8 *test_memory(u32 address);
+u32 test_load32(u32 address);
+u64 test_load64(u32 address);
+void test_store32(u32 address, u32 value);
+
+// A row of abi/syscalls.def.
+enum call_kind {
+    ARG_NONE,
+    ARG_HANDLE,
+    ARG_ANY,
+    ARG_U32,
+    ARG_U64,
+    ARG_BYTES,
+    ARG_BUFFER,
+    ARG_ITEMS,
+    ARG_WORD,
+    ARG_OUT_U32,
+    ARG_OUT_U64,
+};
+
+enum { CALL_ARGS = 16 };
+
+struct test_call {
+    const char *name;
+    bool in_memory;
+    struct {
+        enum call_kind kind;
+        const struct object_type *type; // of a handle; NULL: any
+        u32 right;                      // that it needs
+    } args[CALL_ARGS];                  // ends with ARG_NONE
+};
+
+extern const struct test_call test_calls[];
+extern const u32 test_call_count;
+
+// Make a call with these words, of which BYTES, BUFFER and ITEMS take two.
+status_t test_call(const char *name, const u64 *words);
+#define CALL(name, ...) \
+    test_call(#name, (const u64[CALL_ARGS + 2]){__VA_ARGS__})
+
+// A new object of a type and a handle of it, for programs, with these rights;
+// 0: there is none that can be made alone.
+handle_t test_handle(const struct object_type *type, u32 rights);
