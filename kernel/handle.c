@@ -89,6 +89,7 @@ fill_slot(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
     u32 index = 0;
     status_t status = take_slot(t, &index);
 
+    assert_held(&t->lock);
     if (status == OK) {
         struct handle_slot *slot = slot_at(t, index);
         object_hold_handle(o);
@@ -144,6 +145,7 @@ empty_slot(struct handle_table *t, struct handle_slot *slot, u32 number)
 {
     struct object *object = slot->object;
 
+    assert_held(&t->lock);
     slot->object = NULL;
     slot->generation = (slot->generation + 1) % GENERATIONS;
     u32 *list = slot->generation != 0 ? &t->free : &t->rested;
@@ -175,6 +177,77 @@ handle_duplicate(struct handle_table *t, handle_t h, u32 rights, handle_t *out)
     status_t status = check(slot, NULL, rights | RIGHT_DUPLICATE);
     if (status == OK)
         status = fill_slot(t, slot->object, rights, out);
+    unlock(&t->lock);
+    return status;
+}
+
+// --- several, which move -----------------------------------------------------
+
+// Are these all there, may be moved, and name what they are expected to?
+static status_t
+check_all(struct handle_table *t, const handle_t *handles,
+          const struct carried *expected, u32 count) REQUIRES(t->lock)
+{
+    assert_held(&t->lock);
+    for (u32 i = 0; i < count; i++) {
+        struct handle_slot *slot = find(t, handles[i]);
+        status_t status = check(slot, NULL, RIGHT_TRANSFER);
+        if (status != OK)
+            return status;
+        if (slot->object != expected[i].object)
+            return ERR_BAD_HANDLE;
+        for (u32 k = 0; k < i; k++)
+            if (handles[k] == handles[i])
+                return ERR_BAD_ARGUMENT;
+    }
+    return OK;
+}
+
+status_t
+handle_take(struct handle_table *t, const handle_t *handles,
+            struct carried *carried, u32 count)
+{
+    lock(&t->lock);
+    status_t status = check_all(t, handles, carried, count);
+    for (u32 i = 0; i < count && status == OK; i++) {
+        struct handle_slot *slot = find(t, handles[i]);
+        carried[i].rights = slot->rights;
+        carried[i].object = empty_slot(t, slot, handles[i] & INDEX_MASK);
+    }
+    unlock(&t->lock);
+    return status;
+}
+
+// A slot that was taken and not filled.
+static void
+give_slot(struct handle_table *t, u32 index) REQUIRES(t->lock)
+{
+    assert_held(&t->lock);
+    slot_at(t, index)->next = t->free;
+    t->free = index + 1;
+}
+
+status_t
+handle_put(struct handle_table *t, const struct carried *carried,
+           handle_t *handles, u32 count)
+{
+    status_t status = OK;
+    u32 taken = 0;
+
+    lock(&t->lock);
+    while (taken < count && status == OK) {
+        status = take_slot(t, &handles[taken]);
+        taken += status == OK;
+    }
+    for (; status != OK && taken > 0; taken--)
+        give_slot(t, handles[taken - 1]);
+    for (u32 i = 0; i < count && status == OK; i++) {
+        struct handle_slot *slot = slot_at(t, handles[i]);
+        slot->object = carried[i].object;
+        slot->rights = carried[i].rights;
+        t->used++;
+        handles[i] = name_of(handles[i], slot->generation);
+    }
     unlock(&t->lock);
     return status;
 }

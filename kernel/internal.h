@@ -114,7 +114,8 @@ struct thread {
     struct list ready;
 
     struct waiter waiter;
-    u64 mutexes; // ranks of those it holds, in builds for tests
+    struct list *disposing; // see channel_message.c, or NULL
+    u64 mutexes;            // ranks of those it holds, in builds for tests
 
     void (*run)(void *arg); // first function
     void *arg;
@@ -126,8 +127,9 @@ void thread_reap(struct thread *t); // after its last switch
 // Give the memory of pooled stacks back.
 void stacks_reclaim(void);
 
-// --- pfex.c, console.c -------------------------------------------------------
+// --- pfex.c, console.c, channel_message.c ------------------------------------
 
 void pfex_init(void);
 u32 pfex_bucket(const void *address); // that its waiters are in, for tests
+void channels_init(void);
 void console_init(void);

@@ -8,6 +8,7 @@ void
 kernel_init(void)
 {
     pfex_init();
+    channels_init();
     console_init();
     thread_init_first(&first_thread);
     sched_init(&first_thread);

@@ -129,6 +129,7 @@ u32 atomic_notify(const void *address, u32 count);
 enum right {
 #define RIGHT(bit, id, text) RIGHT_##id = 1 << bit,
 #include "abi/rights.def"
+    RIGHT_READ_WRITE = RIGHT_READ | RIGHT_WRITE,
 };
 
 enum signal {
@@ -296,6 +297,124 @@ MUST_USE status_t handle_close(struct handle_table *t, handle_t h);
 MUST_USE status_t handle_duplicate(struct handle_table *t, handle_t h,
                                    u32 rights, handle_t *out);
 void handle_table_free(struct handle_table *t);
+
+// What a handle is on its way from one table to another.
+struct carried {
+    struct object *object; // with the references of a handle
+    u32 rights;
+};
+
+// Take these handles out of the table, all or none; carried[].object says what
+// they named when the caller looked.  ERR_BAD_HANDLE, ERR_ACCESS (without
+// RIGHT_TRANSFER), ERR_BAD_ARGUMENT (one of them twice).
+MUST_USE status_t handle_take(struct handle_table *t, const handle_t *handles,
+                              struct carried *carried, u32 count);
+// Make handles of them, all or none.
+MUST_USE status_t handle_put(struct handle_table *t,
+                             const struct carried *carried, handle_t *handles,
+                             u32 count);
+
+// --- channels (channel.c) ----------------------------------------------------
+
+struct channel;
+
+struct channel *channel_from_object(struct object *o);
+struct object *channel_object(struct channel *c);
+void channel_closed(struct object *o);
+
+MUST_USE status_t channel_new(struct channel *ends[2], struct budget *payer);
+
+// Who writes, and the handles that are to move.
+struct channel_side {
+    struct budget *payer;
+    struct handle_table *table;
+    const handle_t *handles;
+    u32 handle_count;
+};
+
+// A copy of at most LIMIT_MESSAGE_SIZE bytes, and at most LIMIT_MESSAGE_HANDLES
+// handles: after an error all of them are still the writer's.  ERR_LIMIT: too
+// many, or the payer cannot; ERR_SHOULD_WAIT: the queue is full;
+// ERR_PEER_CLOSED; ERR_LOOP: the message would be in itself; handle_take()'s.
+// Never waits for a reader; ERR_KILLED.
+MUST_USE status_t message_write(struct channel *c, struct bytes bytes,
+                                const struct channel_side *side);
+
+// Who reads, and what he got.
+struct channel_read {
+    struct handle_table *table;
+    struct bytes room;
+    handle_t *handles;
+    u32 handle_room;
+    u32 size, handle_count; // of the message, also where it does not fit
+};
+
+// ERR_TOO_SMALL: the next message does not fit, and stays; ERR_SHOULD_WAIT:
+// there is none, and `deadline` is 0; ERR_PEER_CLOSED: there is none and will
+// be none; ERR_BAD_HANDLE: the last handle of c was closed meanwhile;
+// ERR_TIMED_OUT, ERR_KILLED, ERR_FULL (LIMIT_OBSERVERS wait), handle_put()'s.
+MUST_USE status_t message_read(struct channel *c, struct channel_read *r,
+                               u64 deadline);
+
+// Write a request, whose first four bytes become the number of the call, and
+// wait for the message that begins with it: errors of both.  After an error
+// past the write, the reply, when it comes, is a message like others.
+MUST_USE status_t message_call(struct channel *c, struct bytes request,
+                               const struct channel_side *side,
+                               struct channel_read *reply, u64 deadline);
+
+// --- streams (stream.c) ------------------------------------------------------
+
+struct stream;
+
+struct stream *stream_from_object(struct object *o);
+struct object *stream_object(struct stream *s);
+void stream_closed(struct object *o);
+
+// sizes[i] bytes that end i has written may wait to be read; 0: it cannot
+// write.
+MUST_USE status_t stream_new(struct stream *ends[2], const u64 sizes[2],
+                             struct budget *payer);
+
+// Some of the bytes (with size > 0 at least one), *count of them.
+// ERR_SHOULD_WAIT: none yet, and `deadline` is 0; ERR_PEER_CLOSED: none any
+// more; ERR_BAD_HANDLE: the last handle of s was closed; else as
+// object_wait_one().
+MUST_USE status_t stream_read(struct stream *s, struct bytes to, u64 deadline,
+                              u64 *count);
+MUST_USE status_t stream_write(struct stream *s, struct bytes from,
+                               u64 deadline, u64 *count);
+// s writes no more; what it has written can still be read.
+void stream_finish(struct stream *s);
+
+// --- ports of programs (packets.c) -------------------------------------------
+
+struct port;
+
+struct port *port_from_object(struct object *o);
+struct object *port_object(struct port *p);
+void port_closed(struct object *o);
+
+MUST_USE status_t port_new(struct port **out, struct budget *payer);
+
+// A packet with this key when one of `signals` comes, or is there: once, or
+// each time one comes.  Ends with the port, or port_cancel().  ERR_LIMIT,
+// ERR_NO_MEMORY, ERR_FULL (LIMIT_PORT_WATCHES, LIMIT_OBSERVERS),
+// ERR_BAD_HANDLE: the last handle of p was closed.
+MUST_USE status_t port_watch(struct port *p, struct object *o, u64 key,
+                             u32 signals, bool repeat, struct budget *payer);
+// End all watches with this key, and drop their packets; ERR_NOT_FOUND.
+MUST_USE status_t port_cancel(struct port *p, u64 key);
+
+// A packet of one's own; ERR_SHOULD_WAIT: LIMIT_PORT_PACKETS are there.
+MUST_USE status_t port_post(struct port *p, u64 key, u64 value,
+                            struct budget *payer);
+
+// Take packets, oldest first, as many as there are and fit (LIMIT_PORT_BATCH at
+// most); wait for the first.  ERR_SHOULD_WAIT: none, and `deadline` is 0;
+// ERR_BAD_HANDLE as above; ERR_TIMED_OUT, ERR_KILLED.
+MUST_USE status_t port_wait(struct port *p, struct bytes packets, u64 deadline,
+                            u32 *count);
 
 // --- heap (heap.c) -----------------------------------------------------------
 

@@ -62,6 +62,7 @@ fire(struct deadline *d)
 static void
 arm(struct timer *t, u64 at) REQUIRES(t->lock)
 {
+    assert_held(&t->lock);
     t->at = at;
     t->set = true;
     deadline_start(&t->deadline, at, fire);
@@ -71,6 +72,7 @@ arm(struct timer *t, u64 at) REQUIRES(t->lock)
 static void
 disarm(struct timer *t) REQUIRES(t->lock)
 {
+    assert_held(&t->lock);
     deadline_cancel(&t->deadline);
     t->set = false;
     object_signal(&t->object, SIGNAL_SIGNALED, 0);

@@ -79,6 +79,15 @@ put_u64(u8 *to, u64 value)
     memcpy(to, &value, sizeof(value));
 }
 
+// --- object_calls.c ----------------------------------------------------------
+
+// A program's first handle of an object that was just made, and is the
+// program's from now on; *to is written when nothing can fail any more.
+MUST_USE status_t give_handle(struct object *o, u8 *to);
+// The same for two, both or none.
+MUST_USE status_t give_handles(struct object *first, u8 *to_first,
+                               struct object *second, u8 *to_second);
+
 // --- processes and their threads ---------------------------------------------
 
 // A process without instances.

@@ -2,10 +2,10 @@
 
 #include "sys/internal.h"
 
-// A program's first handle of an object that was just made, which it keeps from
-// now on: *to is written when nothing can fail any more.
-static status_t
-give(struct object *o, u8 *to)
+// --- first handles -----------------------------------------------------------
+
+status_t
+give_handle(struct object *o, u8 *to)
 {
     handle_t handle;
     status_t status =
@@ -14,6 +14,28 @@ give(struct object *o, u8 *to)
     if (status == OK)
         put_u32(to, handle);
     object_release(o);
+    return status;
+}
+
+status_t
+give_handles(struct object *first, u8 *to_first, struct object *second,
+             u8 *to_second)
+{
+    struct handle_table *t = &process_current()->handles;
+    handle_t handles[2];
+    status_t status = handle_new(t, first, first->type->rights, &handles[0]);
+
+    if (status == OK) {
+        status = handle_new(t, second, second->type->rights, &handles[1]);
+        if (status != OK) // or another thread has closed it, by chance
+            (void)!handle_close(t, handles[0]);
+    }
+    if (status == OK) {
+        put_u32(to_first, handles[0]);
+        put_u32(to_second, handles[1]);
+    }
+    object_release(first);
+    object_release(second);
     return status;
 }
 
@@ -94,7 +116,7 @@ sys_event_create(const struct event_create_args *a)
     struct object *event;
     status_t status = event_new(&event, process_current()->budget);
 
-    return status == OK ? give(event, a->event) : status;
+    return status == OK ? give_handle(event, a->event) : status;
 }
 
 status_t
@@ -103,7 +125,7 @@ sys_timer_create(const struct timer_create_args *a)
     struct timer *timer;
     status_t status = timer_new(&timer, process_current()->budget);
 
-    return status == OK ? give(timer_object(timer), a->timer) : status;
+    return status == OK ? give_handle(timer_object(timer), a->timer) : status;
 }
 
 status_t

@@ -3,7 +3,7 @@
 //
 // For each row of abi/syscalls.def there is call_<name>, which turns raw
 // arguments into struct <name>_args and calls sys_<name>, here or in
-// sys/object_calls.c.  Nothing past that point sees a raw handle or a raw
+// sys/*_calls.c.  Nothing past that point sees a raw handle or a raw
 // address.  Objects that came from handles are held until the call returns, as
 // every call does.
 

@@ -1,5 +1,5 @@
-// System calls from C, as a program makes them: a process whose program calls
-// back, so that there are handles and a memory.
+// test/kernel_calls.h: system calls from C, as a program makes them: a process
+// whose program calls back, so that there are handles and a memory.
 
 #pragma once
 

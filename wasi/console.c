@@ -43,8 +43,7 @@ errno_of(status_t status)
 }
 
 static errno_t
-stream_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
-            u64 *count)
+input_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
 {
     (void)n, (void)at;
     *count = 0;
@@ -54,14 +53,14 @@ stream_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
 }
 
 static errno_t
-stream_wait(struct node *n, u64 deadline_ns, struct port_input *out)
+input_wait(struct node *n, u64 deadline_ns, struct port_input *out)
 {
     (void)n;
     return errno_of(console_wait(deadline_ns, out));
 }
 
 static errno_t
-stream_write(struct node *n, u64 at, struct bytes from, u64 *count)
+output_write(struct node *n, u64 at, struct bytes from, u64 *count)
 {
     (void)at;
     return errno_of(console_write(stream_of(n), from.ptr, from.size, count));
@@ -85,13 +84,13 @@ null_write(struct node *n, u64 at, struct bytes from, u64 *count)
 
 static const struct node_ops in_ops = {
     .stat = device_stat,
-    .read = stream_read,
-    .wait = stream_wait,
+    .read = input_read,
+    .wait = input_wait,
 };
 
 static const struct node_ops out_ops = {
     .stat = device_stat,
-    .write = stream_write,
+    .write = output_write,
 };
 
 static const struct node_ops null_ops = {

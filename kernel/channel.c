@@ -1,0 +1,227 @@
+// kernel/channel.c: channels: two ends, and for each a queue of messages, of
+// bytes and handles, that the other end wrote.
+//
+// Writers never wait: a queue is bounded, and the writer's process pays for a
+// message until somebody reads it.  Handles move, all of a message or none:
+// they leave the writer's table in one step, when nothing can fail any more,
+// and get into the reader's before the message leaves its queue.  Bytes for a
+// reader that waits and has room are copied at once into its memory.
+//
+// A call waits for the message that begins with its number (CALL_ID and up).
+// A reply that finds its caller waiting and cannot be copied stays in the
+// queue, claimed: nobody else reads it, and the caller may still find that it
+// does not fit.
+//
+// A message may carry channel ends, and a queue that is reachable only through
+// messages in itself would never be freed: a write that closes such a circle is
+// refused (channel_message.c).  Only writes of ends can close one, so they are
+// made one at a time (channel_carrying).
+
+#include "kernel/channel.h"
+
+struct channel *
+channel_from_object(struct object *o)
+{
+    return CONTAINER(o, struct channel, object);
+}
+
+struct object *
+channel_object(struct channel *c)
+{
+    return &c->object;
+}
+
+// --- signals -----------------------------------------------------------------
+
+struct channel *
+channel_peer(const struct channel *c)
+{
+    struct channel *peer = c->pair->ends[1 - c->side];
+
+    return peer != NULL && !peer->closed ? peer : NULL;
+}
+
+static void
+show(struct channel *c, u32 signal, bool set)
+{
+    if (((object_signals(&c->object) & signal) != 0) != set)
+        object_signal(&c->object, set ? 0 : signal, set ? signal : 0);
+}
+
+void
+channel_show(struct channel *c)
+{
+    struct channel *peer = channel_peer(c);
+    bool room = c->count < LIMIT_CHANNEL_MESSAGES &&
+                c->bytes + LIMIT_MESSAGE_SIZE <= LIMIT_CHANNEL_SIZE;
+
+    show(c, SIGNAL_READABLE, c->unclaimed > 0);
+    if (peer != NULL && !c->closed)
+        show(peer, SIGNAL_WRITABLE, room);
+}
+
+void
+channel_count(struct channel *c, const struct message *m, bool more)
+{
+    c->count += more ? 1 : -1;
+    c->bytes += more ? m->size : -(u64)m->size;
+}
+
+// --- who waits ---------------------------------------------------------------
+
+bool
+receiver_wake(struct receiver *r, enum got got)
+{
+    bool on = port_interrupts_off();
+    bool woken = waiter_wake(r->waiter);
+
+    port_interrupts_restore(on);
+    if (woken)
+        r->got = got;
+    return woken;
+}
+
+void
+channel_wake_all(struct channel *c, enum got got)
+{
+    list_each (item, &c->receivers) {
+        struct receiver *r = CONTAINER(item, struct receiver, link);
+        if (r->got == GOT_NOTHING)
+            (void)!receiver_wake(r, got);
+        else if (got == GOT_CLOSED && r->got == GOT_CLAIM)
+            r->got = got;
+    }
+}
+
+struct receiver *
+channel_find_receiver(struct channel *c, u32 id)
+{
+    struct receiver *reader = NULL;
+
+    list_each (item, &c->receivers) {
+        struct receiver *r = CONTAINER(item, struct receiver, link);
+        if (r->got != GOT_NOTHING)
+            continue;
+        if (r->id == id && id >= CALL_ID)
+            return r;
+        if (r->id == 0 && reader == NULL)
+            reader = r;
+    }
+    return reader;
+}
+
+u32
+channel_new_call_id(struct channel *c)
+{
+    bool taken;
+
+    do {
+        taken = false;
+        c->call_id = (c->call_id + 1) | CALL_ID;
+        list_each (item, &c->receivers)
+            taken |= CONTAINER(item, struct receiver, link)->id == c->call_id;
+    } while (taken);
+    return c->call_id;
+}
+
+void
+channel_line_up(struct channel *c, struct receiver *r)
+{
+    r->got = GOT_NOTHING;
+    r->waiter = waiter_begin();
+    list_append(&c->receivers, &r->link);
+    c->receiver_count++;
+}
+
+// --- life --------------------------------------------------------------------
+
+void
+channel_closed(struct object *o)
+{
+    struct channel *c = channel_from_object(o);
+    struct list unread;
+
+    list_init(&unread);
+    lock(&c->pair->lock);
+    c->closed = true;
+    while (!list_empty(&c->messages)) {
+        struct list *item = c->messages.next;
+        list_remove(item);
+        list_append(&unread, item);
+    }
+    c->count = c->unclaimed = 0;
+    c->bytes = 0;
+    channel_wake_all(c, GOT_CLOSED);
+    // Who waits for signals here looks again.
+    object_signal(o, 0, SIGNAL_PEER_CLOSED);
+    struct channel *peer = channel_peer(c);
+    if (peer != NULL) {
+        channel_wake_all(peer, GOT_CHANGE);
+        object_signal(&peer->object, SIGNAL_WRITABLE, SIGNAL_PEER_CLOSED);
+    }
+    unlock(&c->pair->lock);
+    messages_dispose(&unread);
+}
+
+void
+channel_free(struct object *o)
+{
+    struct channel *c = channel_from_object(o);
+    struct pair *pair = c->pair;
+
+    if (pair != NULL && !c->closed)
+        channel_closed(o); // it never had a handle
+    if (pair != NULL) {
+        lock(&pair->lock);
+        pair->ends[c->side] = NULL;
+        bool last = --pair->references == 0;
+        unlock(&pair->lock);
+        if (last)
+            budget_free(pair->payer, pair, sizeof(*pair));
+    }
+    kernel_free(c);
+}
+
+static status_t
+end_new(struct channel **out, struct pair *pair, u32 side)
+{
+    status_t status =
+        object_new(out, &channel_type, sizeof(**out), pair->payer);
+
+    if (status != OK)
+        return status;
+    struct channel *c = *out;
+    c->pair = pair;
+    c->side = side;
+    list_init(&c->messages);
+    list_init(&c->receivers);
+    list_init(&c->visited);
+    pair->ends[side] = c;
+    pair->references++;
+    return OK;
+}
+
+status_t
+channel_new(struct channel *ends[2], struct budget *payer)
+{
+    status_t status;
+    struct pair *pair = budget_alloc(payer, sizeof(*pair), &status);
+
+    if (pair == NULL)
+        return status;
+    lock_init(&pair->lock, LOCK_MESSAGES);
+    pair->payer = payer;
+    status = end_new(&ends[0], pair, 0);
+    if (status != OK) {
+        budget_free(payer, pair, sizeof(*pair));
+        return status;
+    }
+    status = end_new(&ends[1], pair, 1);
+    if (status != OK) {
+        object_release(&ends[0]->object);
+        return status;
+    }
+    for (u32 side = 0; side < 2; side++)
+        object_signal(&ends[side]->object, 0, SIGNAL_WRITABLE);
+    return OK;
+}

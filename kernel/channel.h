@@ -1,0 +1,115 @@
+// kernel/channel.h: what the files of channels (kernel/channel*.c) share.
+//
+// All of a struct channel but `object`, and all that waits at it, is under the
+// lock of its pair.
+
+#pragma once
+
+#include "kernel/internal.h"
+
+enum {
+    CALL_ID = 1u << 31,
+    HANDLE_CHARGE = 1024, // for what a handle in a message keeps
+    NESTED_MAX = 256,     // ends that one write looks into
+};
+
+struct message {
+    struct list link; // in channel.messages
+    u64 charge;
+    struct budget *payer;
+    struct receiver *claimer; // NULL: for whoever reads
+    u32 size, handle_count;
+    u32 ends; // of channels, among the handles
+    u8 *bytes;
+    struct carried handles[];
+};
+
+struct pair {
+    struct lock lock;
+    u32 references MEMBER_GUARDED_BY(lock); // of ends, which exist
+    struct budget *payer;
+    struct channel *ends[2] MEMBER_GUARDED_BY(lock); // NULL: freed
+};
+
+struct channel {
+    struct object object;
+    struct pair *pair;
+    u32 side;
+    u32 call_id; // of the last call
+
+    // Under pair->lock.
+    bool closed;
+    struct list messages;  // to be read here
+    u32 count;             // of them, and of those that are being written
+    u32 unclaimed;         // that anybody may read
+    u64 bytes;             // in all of them
+    struct list receivers; // struct receiver
+    u32 receiver_count;
+
+    struct list visited; // by check_loop(), under `carrying`
+};
+
+// What became of one that waits.
+enum got {
+    GOT_NOTHING, // and it was not woken
+    GOT_BYTES,   // `size` of them are in `room`
+    GOT_CLAIM,   // `message` is for it
+    GOT_CHANGE,  // something: it looks again
+    GOT_CLOSED,  // its end was closed
+};
+
+// A thread that waits at an end, under pair->lock.
+struct receiver {
+    struct list link;
+    struct waiter *waiter;
+    u32 id; // of a call, or 0
+    struct bytes room;
+    enum got got;
+    u32 size;
+    struct message *message;
+};
+
+// --- channel.c: pair->lock is held -------------------------------------------
+
+// The other end; NULL: it is closed.
+struct channel *channel_peer(const struct channel *c);
+// What is in the queue of c has changed: set the signals.
+void channel_show(struct channel *c);
+// m is in c's queue, or there is room kept for it, or not any more.
+void channel_count(struct channel *c, const struct message *m, bool more);
+
+// End the wait of r, if nobody else has.
+MUST_USE bool receiver_wake(struct receiver *r, enum got got);
+void channel_wake_all(struct channel *c, enum got got);
+// Who waits for a message that begins with this number: its caller, else the
+// first reader, else NULL.
+struct receiver *channel_find_receiver(struct channel *c, u32 id);
+// A number that no call at c has.
+u32 channel_new_call_id(struct channel *c);
+// The running thread's wait begins; there are less than LIMIT_OBSERVERS.
+void channel_line_up(struct channel *c, struct receiver *r);
+
+// --- channel_write.c ---------------------------------------------------------
+
+// Write `bytes` with the handles of `side`; for a call, `caller` is lined up at
+// c when that has succeeded, and the message has its number.
+MUST_USE status_t channel_send(struct channel *c, struct bytes bytes,
+                               const struct channel_side *side,
+                               struct receiver *caller);
+
+// --- channel_message.c -------------------------------------------------------
+
+// A message with a copy of these bytes and room for handles; NULL, and *status.
+struct message *message_new(struct budget *payer, struct bytes bytes,
+                            u32 handles, status_t *status);
+void message_free(struct message *m); // without its handles
+
+// Close the handles of messages that nobody will read.
+void messages_dispose(struct list *messages);
+
+// One write of channel ends at a time.
+extern struct mutex channel_carrying;
+
+// ERR_LOOP when m, written at `from`, would close a circle of queues; ERR_LIMIT
+// when finding out takes too long.  channel_carrying is held.
+MUST_USE status_t channel_check_loops(struct channel *from, struct message *m);

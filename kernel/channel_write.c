@@ -1,0 +1,230 @@
+// kernel/channel_write.c: how messages are written to channels.
+//
+// Bytes for one who waits and has room are copied into its memory.  All else is
+// a message: room for it is kept in the other end's queue, then the handles
+// leave the writer's table, and then nothing can fail any more.
+
+#include "kernel/channel.h"
+
+static u32
+id_of(struct bytes bytes)
+{
+    u32 id = 0;
+
+    if (bytes.size >= sizeof(id))
+        memcpy(&id, bytes.ptr, sizeof(id));
+    return id;
+}
+
+struct write {
+    struct channel *from;
+    struct channel *to; // under pair->lock
+    struct bytes bytes;
+    struct receiver *caller; // NULL: no call
+};
+
+// Whether the other end takes it now, and a call may wait.
+static status_t
+begin_write(struct write *w, u64 size)
+{
+    struct channel *to = w->to = channel_peer(w->from);
+
+    if (to == NULL)
+        return ERR_PEER_CLOSED;
+    if (to->count >= LIMIT_CHANNEL_MESSAGES ||
+        to->bytes + size > LIMIT_CHANNEL_SIZE)
+        return ERR_SHOULD_WAIT;
+    if (w->caller != NULL && w->from->receiver_count >= LIMIT_OBSERVERS)
+        return ERR_FULL;
+    return OK;
+}
+
+static void
+begin_call(struct write *w)
+{
+    if (w->caller == NULL)
+        return;
+    w->caller->id = channel_new_call_id(w->from);
+    channel_line_up(w->from, w->caller);
+}
+
+// Into the memory of one who waits, if that is possible; *done says whether.
+static status_t
+write_directly(struct write *w, bool *done)
+{
+    lock(&w->from->pair->lock);
+    status_t status = begin_write(w, w->bytes.size);
+    u32 id = w->caller == NULL ? id_of(w->bytes) : 0;
+    struct receiver *r = status == OK ? channel_find_receiver(w->to, id) : NULL;
+    *done = r != NULL && w->bytes.size <= r->room.size &&
+            receiver_wake(r, GOT_BYTES);
+    if (*done) {
+        begin_call(w);
+        r->size = (u32)w->bytes.size;
+        if (r->size > 0)
+            memcpy(r->room.ptr, w->bytes.ptr, r->size);
+        // What was decided on, whatever other threads write meanwhile.
+        id = w->caller != NULL ? w->caller->id : id;
+        if (r->size >= sizeof(id))
+            memcpy(r->room.ptr, &id, sizeof(id));
+    }
+    unlock(&w->from->pair->lock);
+    return status;
+}
+
+// There will be room for m.
+static status_t
+reserve(struct write *w, const struct message *m)
+{
+    lock(&w->from->pair->lock);
+    status_t status = begin_write(w, m->size);
+    if (status == OK) {
+        begin_call(w);
+        object_hold(&w->to->object);
+        channel_count(w->to, m, true);
+        channel_show(w->to);
+    }
+    unlock(&w->from->pair->lock);
+    return status;
+}
+
+static void
+unreserve(struct write *w, const struct message *m)
+{
+    lock(&w->from->pair->lock);
+    if (!w->to->closed)
+        channel_count(w->to, m, false);
+    channel_show(w->to);
+    if (w->caller != NULL) {
+        list_remove(&w->caller->link);
+        w->from->receiver_count--;
+    }
+    unlock(&w->from->pair->lock);
+    object_release(&w->to->object);
+}
+
+// m is the other end's now, or nobody's when that was closed meanwhile.
+static void
+deliver(struct write *w, struct message *m)
+{
+    struct list unread;
+    struct bytes bytes = {m->bytes, m->size};
+
+    list_init(&unread);
+    lock(&w->from->pair->lock);
+    if (w->caller != NULL)
+        memcpy(m->bytes, &w->caller->id, sizeof(w->caller->id));
+    if (w->to->closed) {
+        list_append(&unread, &m->link);
+    } else {
+        u32 id = w->caller == NULL ? id_of(bytes) : 0;
+        struct receiver *r = channel_find_receiver(w->to, id);
+        bool call = r != NULL && r->id != 0;
+        list_append(&w->to->messages, &m->link);
+        if (r != NULL && receiver_wake(r, call ? GOT_CLAIM : GOT_CHANGE) &&
+            call)
+            (m->claimer = r)->message = m;
+        w->to->unclaimed += m->claimer == NULL;
+        channel_show(w->to);
+    }
+    unlock(&w->from->pair->lock);
+    object_release(&w->to->object);
+    messages_dispose(&unread);
+}
+
+// --- with handles ------------------------------------------------------------
+
+// From the table into the message, when nothing else can fail.
+static status_t
+move_and_deliver(struct write *w, struct message *m,
+                 const struct channel_side *side)
+{
+    status_t status = reserve(w, m);
+
+    if (status != OK)
+        return status;
+    status =
+        handle_take(side->table, side->handles, m->handles, m->handle_count);
+    if (status != OK)
+        unreserve(w, m);
+    else
+        deliver(w, m);
+    return status;
+}
+
+static status_t
+write_message(struct write *w, struct message *m,
+              const struct channel_side *side)
+{
+    if (m->ends == 0)
+        return move_and_deliver(w, m, side);
+    status_t status = mutex_lock(&channel_carrying);
+    if (status != OK)
+        return status;
+    status = channel_check_loops(w->from, m);
+    if (status == OK)
+        status = move_and_deliver(w, m, side);
+    mutex_unlock(&channel_carrying);
+    return status;
+}
+
+// Look at the handles, which stay where they are.
+static status_t
+look_up(struct message *m, const struct channel_side *side)
+{
+    status_t status = OK;
+
+    for (u32 i = 0; i < m->handle_count && status == OK; i++) {
+        status = handle_get(side->table, side->handles[i], NULL, RIGHT_TRANSFER,
+                            &m->handles[i].object);
+        m->ends += status == OK && m->handles[i].object->type == &channel_type;
+    }
+    return status;
+}
+
+static status_t
+write_with_message(struct write *w, const struct channel_side *side)
+{
+    struct object *looked_up[LIMIT_MESSAGE_HANDLES];
+    status_t status;
+    struct message *m =
+        message_new(side->payer, w->bytes, side->handle_count, &status);
+
+    if (m == NULL)
+        return status;
+    status = look_up(m, side);
+    for (u32 i = 0; i < side->handle_count; i++)
+        looked_up[i] = m->handles[i].object;
+    if (status == OK)
+        status = write_message(w, m, side);
+    for (u32 i = 0; i < side->handle_count; i++)
+        object_release(looked_up[i]);
+    if (status != OK)
+        message_free(m);
+    return status;
+}
+
+status_t
+channel_send(struct channel *c, struct bytes bytes,
+             const struct channel_side *side, struct receiver *caller)
+{
+    struct write w = {.from = c, .bytes = bytes, .caller = caller};
+    bool done = false;
+    status_t status = OK;
+
+    if (bytes.size > LIMIT_MESSAGE_SIZE ||
+        side->handle_count > LIMIT_MESSAGE_HANDLES)
+        return ERR_LIMIT;
+    if (side->handle_count == 0)
+        status = write_directly(&w, &done);
+    if (status == OK && !done)
+        status = write_with_message(&w, side);
+    return status;
+}
+
+status_t
+message_write(struct channel *c, struct bytes bytes,
+              const struct channel_side *side)
+{
+    return channel_send(c, bytes, side, NULL);
+}
