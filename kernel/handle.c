@@ -204,6 +204,21 @@ check_all(struct handle_table *t, const handle_t *handles,
 }
 
 status_t
+handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
+            u32 rights, struct carried *out)
+{
+    lock(&t->lock);
+    struct handle_slot *slot = find(t, h);
+    status_t status = check(slot, type, rights);
+    if (status == OK) {
+        object_hold(slot->object);
+        *out = (struct carried){slot->object, slot->rights};
+    }
+    unlock(&t->lock);
+    return status;
+}
+
+status_t
 handle_take(struct handle_table *t, const handle_t *handles,
             struct carried *carried, u32 count)
 {
@@ -248,6 +263,21 @@ handle_put(struct handle_table *t, const struct carried *carried,
         t->used++;
         handles[i] = name_of(handles[i], slot->generation);
     }
+    unlock(&t->lock);
+    return status;
+}
+
+status_t
+handle_table_reserve(struct handle_table *t)
+{
+    status_t status = OK;
+
+    lock(&t->lock);
+    assert(t->slots == 0);
+    if (t->chunks[0] == NULL)
+        t->chunks[0] = kernel_alloc(sizeof(struct handle_slot) * HANDLE_CHUNK);
+    if (t->chunks[0] == NULL)
+        status = ERR_NO_MEMORY;
     unlock(&t->lock);
     return status;
 }

@@ -304,6 +304,13 @@ struct carried {
     u32 rights;
 };
 
+// As handle_get(), and what rights the handle has.
+MUST_USE status_t handle_peek(struct handle_table *t, handle_t h,
+                              const struct object_type *type, u32 rights,
+                              struct carried *out);
+// Let HANDLE_CHUNK handles fit into a table that has had none.
+MUST_USE status_t handle_table_reserve(struct handle_table *t);
+
 // Take these handles out of the table, all or none; carried[].object says what
 // they named when the caller looked.  ERR_BAD_HANDLE, ERR_ACCESS (without
 // RIGHT_TRANSFER), ERR_BAD_ARGUMENT (one of them twice).

@@ -52,6 +52,8 @@ MUST_USE status_t code_module_new_without(struct code_module **out,
                                           struct bytes bytes, u32 without,
                                           struct error *error);
 void code_module_release(struct code_module *m);
+struct object *code_module_object(struct code_module *m);
+struct code_module *code_module_from_object(struct object *o);
 const struct module *code_module_info(const struct code_module *m);
 const struct code *code_module_code(const struct code_module *m);
 

@@ -6,6 +6,8 @@
 
 enum {
     PROCESS_NAME = 64,
+    SPAWN_HANDLES = 64,
+    SPAWN_DESCRIPTORS = 64,
     THREAD_NAME = 32,              // LIMIT_THREAD_NAME
     THREAD_IDS = 8192,             // bits for ids in use
     THREAD_ID_MAX = (1 << 29) - 1, // wasi-threads
@@ -18,6 +20,9 @@ struct process {
     struct budget *budget; // what the kernel holds for it
     const struct personality *personality;
     void *personality_state;
+    // What its parent gave it, in that order.
+    handle_t given[SPAWN_HANDLES];
+    u32 given_count;
     struct store *store;
 
     struct lock lock;
@@ -109,3 +114,35 @@ MUST_USE status_t process_spawn(u32 index, u32 arg, u32 stack_top,
                                 struct bytes name, struct program_thread **out);
 void process_start_thread(struct program_thread *t);
 void process_unspawn(struct program_thread *t);
+
+struct process *process_from_object(struct object *o);
+
+// All of process_start() but the start, which process_start_thread() is;
+// process_abandon() is instead of that.
+MUST_USE status_t process_prepare(struct process *p,
+                                  struct program_thread **out);
+void process_abandon(struct program_thread *t);
+
+// --- spawn.c -----------------------------------------------------------------
+
+// code_module_new() in a thread of its own.  `text`, if it has room, gets words
+// for what was wrong with the bytes.
+MUST_USE status_t module_compile_apart(struct bytes bytes, struct bytes text,
+                                       struct code_module **out);
+
+// A process to be spawned.
+struct spawn {
+    struct code_module *module;
+    const char *name;
+    struct spawn_setup setup;
+    // Those of the child, and then those that descriptors are made from.
+    handle_t *handles;
+    struct carried *carried; // what they name, held by the caller
+    u32 handle_count, stream_count;
+    struct process *child;
+};
+
+// Spawn it; *out is the caller's handle of it.  After an error all is as it
+// was, and `text` has words where the module does not fit.
+MUST_USE status_t process_spawn_child(struct spawn *s, struct bytes text,
+                                      handle_t *out);

@@ -377,8 +377,14 @@ program_thread_free(struct program_thread *t)
     kernel_free(t);
 }
 
+struct process *
+process_from_object(struct object *o)
+{
+    return CONTAINER(o, struct process, object);
+}
+
 status_t
-process_start(struct process *p)
+process_prepare(struct process *p, struct program_thread **out)
 {
     struct instance *i = store_first_instance(p->store);
 
@@ -396,10 +402,31 @@ process_start(struct process *p)
     if (status == OK)
         status = process_add_thread(p, t);
     if (status == OK)
-        process_start_thread(t);
+        *out = t;
     else
         program_thread_free(t);
     return status;
+}
+
+status_t
+process_start(struct process *p)
+{
+    struct program_thread *t;
+    status_t status = process_prepare(p, &t);
+
+    if (status == OK)
+        process_start_thread(t);
+    return status;
+}
+
+void
+process_abandon(struct program_thread *t)
+{
+    struct process *p = t->process;
+
+    remove_thread(t); // the last
+    object_release(&p->object);
+    program_thread_free(t);
 }
 
 // --- threads that programs spawn ---------------------------------------------

@@ -8,6 +8,7 @@
 #include "runtime/runtime.h"
 
 struct process;
+struct spawn_setup;
 
 // The system calls, "nebulet" (syscall.c).
 extern const struct host_module nebulet_module;
@@ -25,6 +26,26 @@ void sys_init(const struct host_module *const *modules);
 // What the personality of a process (WASI) hangs on it.
 struct personality {
     void (*exit)(struct process *p); // the process ends: free `state`
+    // The calling process spawns `child`: give it this, and nothing else.  What
+    // went before an error is undone by the child's `exit`.
+    status_t (*spawn)(struct process *child, const struct spawn_setup *setup);
+    // A descriptor of the calling process for a stream that it has.
+    status_t (*adopt)(const struct carried *stream, u32 *descriptor);
+};
+
+// What a descriptor of a spawned process is made from.
+enum {
+    SPAWN_DESCRIPTOR, // one of the parent's
+    SPAWN_STREAM,     // a handle of a stream, which moves
+};
+
+// What a process is given by the one that spawns it, besides handles.
+struct spawn_setup {
+    struct bytes args, env; // in the parent's memory
+    const struct spawn_descriptor *descriptors;
+    u32 descriptor_count;
+    // For those of SPAWN_STREAM, in their order; to be held by `spawn`.
+    const struct carried *streams;
 };
 
 // A process with one instance of `m`, its imports resolved against the host

@@ -196,6 +196,8 @@ new_object(const struct object_type *type)
     } else if (type == &process_type) {
         EXPECT_EQ(process_new_empty(&p, "nothing"), OK);
         o = &p->object;
+    } else if (type == &code_module_type) {
+        o = code_module_object(test_compile("host"));
     } else if (type == &channel_type) {
         EXPECT_EQ(channel_new(ends, payer), OK);
         object_release(channel_object(ends[1]));
@@ -333,7 +335,7 @@ TEST_KERNEL(calls_refuse_bad_handles)
 {
     calls_misused = 0;
     EXPECT_EQ(test_in_process(misuse_all), 0);
-    EXPECT(calls_misused >= 17);
+    EXPECT(calls_misused >= 20);
 }
 
 // With an empty table there is nothing that a number would name.
@@ -393,6 +395,23 @@ misuse_addresses(void)
 TEST_KERNEL(calls_refuse_bad_addresses)
 {
     EXPECT_EQ(test_in_process(misuse_addresses), 0);
+}
+
+// --- rights ------------------------------------------------------------------
+
+// Those that no argument of a call needs: for what the calls are about.
+enum { ELSEWHERE = RIGHT_DUPLICATE | RIGHT_TRANSFER };
+
+TEST_KERNEL(calls_need_every_right)
+{
+    u32 needed = ELSEWHERE, all = 0;
+
+    for (u32 i = 0; i < test_call_count; i++)
+        for (u32 k = 0; k < CALL_ARGS; k++)
+            needed |= test_calls[i].args[k].right;
+#define RIGHT(bit, id, text) all |= RIGHT_##id;
+#include "abi/rights.def"
+    EXPECT_EQ(needed, all);
 }
 
 // --- signals and waits -------------------------------------------------------

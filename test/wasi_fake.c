@@ -192,6 +192,69 @@ mutex_unlock(struct mutex *m)
     other_runs = false;
 }
 
+// --- objects: nothing here has any -------------------------------------------
+
+#define NO_OBJECTS panic(__FILE__, __LINE__, "there are no objects")
+
+void
+object_hold(struct object *o)
+{
+    if (o != NULL)
+        NO_OBJECTS;
+}
+
+void
+object_release(struct object *o)
+{
+    object_hold(o);
+}
+
+void
+object_hold_handle(struct object *o)
+{
+    object_hold(o);
+}
+
+void
+object_release_handle(struct object *o)
+{
+    object_hold(o);
+}
+
+u32
+object_signals(const struct object *o)
+{
+    (void)o;
+    NO_OBJECTS;
+}
+
+status_t
+object_wait_many(struct object_wait *waits, u32 count, u64 deadline)
+{
+    (void)waits, (void)count, (void)deadline;
+    NO_OBJECTS;
+}
+
+struct stream *
+stream_from_object(struct object *o)
+{
+    (void)o;
+    NO_OBJECTS;
+}
+
+status_t
+stream_read(struct stream *s, struct bytes to, u64 deadline, u64 *count)
+{
+    (void)s, (void)to, (void)deadline, (void)count;
+    NO_OBJECTS;
+}
+
+status_t
+stream_write(struct stream *s, struct bytes from, u64 deadline, u64 *count)
+{
+    return stream_read(s, from, deadline, count);
+}
+
 // --- console, clock, numbers -------------------------------------------------
 
 status_t

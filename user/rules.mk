@@ -16,6 +16,8 @@ LIB   := libsip
 SJLJ  := -mllvm -wasm-enable-sjlj -mexception-handling
 SHARE := -matomics -mbulk-memory -ftls-model=local-exec
 
+LIB_spawn        := libposix
+LIB_libposix     := libposix
 LIB_setjmp       := libsetjmp
 LIB_libsetjmp    := libsetjmp
 FLAGS_setjmp     := $(SJLJ)

@@ -26,10 +26,8 @@ rights_of_type(u8 type)
 
 // w->lock is held.
 static u32
-free_descriptor(const struct wasi *w) REQUIRES(w->lock)
+free_descriptor(const struct wasi *w, u32 at) REQUIRES(w->lock)
 {
-    u32 at = 0;
-
     assert_held(&w->lock);
     while (at < FILES_MAX && w->files[at] != NULL)
         at++;
@@ -40,13 +38,13 @@ bool
 file_fits(struct wasi *w)
 {
     lock(&w->lock);
-    bool fits = free_descriptor(w) < FILES_MAX;
+    bool fits = free_descriptor(w, 0) < FILES_MAX;
     unlock(&w->lock);
     return fits;
 }
 
 errno_t
-file_install(struct wasi *w, const struct file *init, u32 *fd)
+file_install_from(struct wasi *w, const struct file *init, u32 first, u32 *fd)
 {
     struct file *f = kernel_alloc(sizeof(*f));
 
@@ -56,7 +54,7 @@ file_install(struct wasi *w, const struct file *init, u32 *fd)
     f->refs = 1;
     mutex_init(&f->lock, LOCK_FILE);
     lock(&w->lock);
-    *fd = free_descriptor(w);
+    *fd = free_descriptor(w, first);
     bool found = *fd < FILES_MAX;
     if (found) {
         node_hold(f->node);
@@ -67,6 +65,12 @@ file_install(struct wasi *w, const struct file *init, u32 *fd)
     if (!found)
         kernel_free(f);
     return found ? WASI_SUCCESS : WASI_MFILE;
+}
+
+errno_t
+file_install(struct wasi *w, const struct file *init, u32 *fd)
+{
+    return file_install_from(w, init, 0, fd);
 }
 
 errno_t
@@ -149,10 +153,15 @@ wasi_detach(struct process *p)
         f->refs = 1;
         file_drop(w, f);
     }
+    kernel_free(w->strings);
     kernel_free(w);
 }
 
-static const struct personality wasi_personality = {wasi_detach};
+static const struct personality wasi_personality = {
+    .exit = wasi_detach,
+    .spawn = wasi_spawn,
+    .adopt = wasi_adopt,
+};
 
 static errno_t
 install_streams(struct wasi *w, u32 terminals)
@@ -193,7 +202,7 @@ terminated(struct bytes strings)
 }
 
 status_t
-wasi_attach(struct process *p, const struct wasi_setup *setup)
+wasi_attach_bare(struct process *p, const struct wasi_setup *setup)
 {
     struct bytes args = setup->args, env = setup->env;
 
@@ -210,6 +219,17 @@ wasi_attach(struct process *p, const struct wasi_setup *setup)
     mutex_init(&w->walking, LOCK_WALKING);
     lock_init(&w->lock, LOCK_FILES);
     process_set_personality(p, &wasi_personality, w);
+    return OK;
+}
+
+status_t
+wasi_attach(struct process *p, const struct wasi_setup *setup)
+{
+    status_t status = wasi_attach_bare(p, setup);
+
+    if (status != OK)
+        return status;
+    struct wasi *w = process_personality(p);
     errno_t error = install_streams(w, setup->terminals);
     for (u32 i = 0; i < setup->preopen_count && error == WASI_SUCCESS; i++)
         error = install_preopen(w, &setup->preopens[i]);

@@ -1,12 +1,17 @@
 // wasi/poll.c: wait until a clock reaches a time or a file can be read or
 // written.
 //
+// Objects of the kernel (pipes) are waited for by their signals, all at once;
+// standard input is none, and is looked at now and then where both are wanted.
+//
 // The subscriptions stay in the program's memory, however many there are: they
 // are read once to know what to wait for, and once more to write the events.
 
 #include "wasi/wasi.h"
 
-enum { POLL_MAX = 1 << 20 }; // looking at them takes seconds at most
+enum { POLL_MAX = 1 << 20 };  // looking at them takes seconds at most
+enum { OBJECTS_MAX = 64 };    // that one call waits for
+enum { SLICE_NS = 10000000 }; // between looks at standard input and objects
 enum { EVENT_CLOCK, EVENT_READ, EVENT_WRITE };
 enum { CLOCK_ABSOLUTE = 1 };
 enum { EVENT_HANGUP = 1 };
@@ -45,16 +50,21 @@ struct watch {
         u64 deadline_ns; // EVENT_CLOCK, monotonic
         u64 size;        // what can be read
     };
-    struct node *device; // has to be asked
+    struct node *device;   // has to be asked
+    struct object *object; // has a reference, and the rest:
+    u32 signals;           // what is waited for
+    bool ended;
     errno_t error;
     bool ready;
 };
 
 struct poll {
-    u64 started_ns;          // monotonic
-    u64 clocks[CLOCK_COUNT]; // what they said then
-    u64 deadline_ns;         // the earliest
-    struct node *device;     // to be waited for
+    u64 started_ns;              // monotonic
+    u64 clocks[CLOCK_COUNT];     // what they said then
+    u64 deadline_ns;             // the earliest
+    struct node *device;         // to be waited for
+    struct object_wait *objects; // to be waited for, OBJECTS_MAX; NULL: none
+    u32 object_count;
     bool ready;              // something is, do not wait
     errno_t answer;          // the device's: WASI_AGAIN when it is not ready
     struct port_input input; // what it has
@@ -73,6 +83,22 @@ watch_clock(const struct poll *p, struct watch *watch,
     watch->deadline_ns =
         wait > UINT64_MAX - p->started_ns ? UINT64_MAX : p->started_ns + wait;
     return WASI_SUCCESS;
+}
+
+// An object says by its signals how it is; `watch` gets a reference.
+static void
+watch_object(struct watch *watch, struct node *n, u8 type)
+{
+    struct node_signals signals;
+    struct object *o = n->ops->object(n, &signals);
+    u32 now = object_signals(o);
+
+    watch->signals = type == EVENT_READ ? signals.read : signals.write;
+    watch->ready = (now & watch->signals) != 0;
+    watch->ended = type == EVENT_READ && (now & signals.end) != 0;
+    watch->size = watch->ready;
+    watch->object = o;
+    object_hold(o);
 }
 
 // A regular file is always ready; a device that can be waited for is looked at
@@ -94,7 +120,9 @@ watch_file(struct watch *watch, const struct subscription *s)
         watch->size = stat.size > f->offset ? stat.size - f->offset : 0;
         file_unlock(f);
     }
-    if (s->type == EVENT_READ && f->node->ops->wait != NULL)
+    if (f->node->ops->object != NULL)
+        watch_object(watch, f->node, s->type);
+    else if (s->type == EVENT_READ && f->node->ops->wait != NULL)
         watch->device = f->node;
     else
         watch->ready = true;
@@ -130,6 +158,33 @@ read_subscription(struct subscription *s, u64 in, u32 index, bool old)
     return true;
 }
 
+// Wait for the object of `watch`, too, whose reference it takes.
+static errno_t
+add_object(struct poll *p, const struct watch *watch)
+{
+    if (!watch->ready && p->objects == NULL)
+        p->objects = kernel_alloc(OBJECTS_MAX * sizeof(*p->objects));
+    bool fits = p->objects != NULL && p->object_count < OBJECTS_MAX;
+    if (watch->ready || !fits) {
+        object_release(watch->object);
+        return watch->ready ? WASI_SUCCESS : WASI_NOMEM;
+    }
+    p->objects[p->object_count++] = (struct object_wait){
+        .observer.awaited = watch->signals,
+        .object = watch->object,
+    };
+    return WASI_SUCCESS;
+}
+
+static void
+drop_objects(struct poll *p)
+{
+    while (p->object_count > 0)
+        object_release(p->objects[--p->object_count].object);
+    kernel_free(p->objects);
+    p->objects = NULL;
+}
+
 // Find out what to wait for.
 static errno_t
 look(struct poll *p, u32 in, u32 count, bool old)
@@ -143,6 +198,8 @@ look(struct poll *p, u32 in, u32 count, bool old)
             return WASI_FAULT;
         struct watch watch = watch_of(p, &s);
         p->ready |= watch.ready;
+        if (watch.object != NULL && add_object(p, &watch) != WASI_SUCCESS)
+            return WASI_NOMEM;
         if (watch.device != NULL)
             p->device = watch.device;
         else if (s.type == EVENT_CLOCK && !watch.ready)
@@ -151,11 +208,43 @@ look(struct poll *p, u32 in, u32 count, bool old)
     return WASI_SUCCESS;
 }
 
+// For standard input and objects in turn: it is no object.
+static errno_t
+wait_for_both(struct poll *p, u64 deadline)
+{
+    status_t status = ERR_TIMED_OUT;
+    u64 now;
+
+    do {
+        now = port_monotonic_ns();
+        u64 slice = MIN(deadline, now + SLICE_NS);
+        p->answer = p->device->ops->wait(p->device, 0, &p->input);
+        if (p->answer == WASI_AGAIN)
+            status = object_wait_many(p->objects, p->object_count, slice);
+    } while (p->answer == WASI_AGAIN && status == ERR_TIMED_OUT &&
+             now < deadline);
+    return status == ERR_KILLED || p->answer == WASI_INTR ? WASI_INTR :
+                                                            WASI_SUCCESS;
+}
+
+static errno_t
+wait_for_objects(struct poll *p, u64 deadline)
+{
+    status_t status = object_wait_many(p->objects, p->object_count, deadline);
+
+    return status == OK || status == ERR_TIMED_OUT ? WASI_SUCCESS :
+           status == ERR_KILLED                    ? WASI_INTR :
+                                                     WASI_NOMEM;
+}
+
 static errno_t
 wait(struct poll *p)
 {
     u64 deadline = p->ready ? 0 : p->deadline_ns;
 
+    if (p->object_count > 0)
+        return p->device != NULL ? wait_for_both(p, deadline) :
+                                   wait_for_objects(p, deadline);
     if (p->device != NULL)
         p->answer = p->device->ops->wait(p->device, deadline, &p->input);
     else if (!p->ready && thread_sleep_until(deadline) != OK)
@@ -179,6 +268,10 @@ event_of(const struct poll *p, const struct subscription *s, u64 now,
     };
     if (clock && !watch.ready)
         return watch.deadline_ns <= now;
+    if (watch.object != NULL) {
+        event->flags = watch.ended ? EVENT_HANGUP : 0;
+        object_release(watch.object);
+    }
     if (watch.device == NULL)
         return watch.ready;
     event->error = (u16)p->answer;
@@ -231,10 +324,14 @@ poll_all(u32 in, u32 out, u32 count, u32 ready_ptr, bool old)
         if (!clock_now(clock, &p.clocks[clock]))
             return WASI_INVAL;
     errno_t error = look(&p, in, count, old);
-    if (error == WASI_SUCCESS)
+    // What an object had another thread may have taken.
+    while (error == WASI_SUCCESS && ready == 0) {
         error = wait(&p);
-    if (error == WASI_SUCCESS)
-        error = write_events(&p, in, out, count, old, &ready);
+        p.ready = false;
+        if (error == WASI_SUCCESS)
+            error = write_events(&p, in, out, count, old, &ready);
+    }
+    drop_objects(&p);
     if (error == WASI_SUCCESS && !user_write(ready_ptr, &ready, sizeof(ready)))
         error = WASI_FAULT;
     return error;

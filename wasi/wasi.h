@@ -91,6 +91,10 @@ struct node {
     u8 type; // enum filetype
 };
 
+struct node_signals {
+    u32 read, write, end;
+};
+
 // What a back end does.  A function that makes no sense for its nodes is NULL;
 // node_*() below give the answer then.  All but lock, hold, drop and what is
 // for devices want the file system to be locked.
@@ -144,6 +148,11 @@ struct node_ops {
     // Devices: wait until a read would not, and say what it would find;
     // WASI_AGAIN after the deadline, other errors are the read's.
     errno_t (*wait)(struct node *n, u64 deadline_ns, struct port_input *out);
+
+    // Instead of `wait`, devices that are an object of the kernel: which, and
+    // its signals that say that a read or a write would not wait, and those of
+    // them that say that the input has ended.
+    struct object *(*object)(struct node *n, struct node_signals *out);
 };
 
 // node.c: calls of node_ops where they may be NULL.
@@ -234,6 +243,7 @@ struct file {
 // The personality's state of a process.
 struct wasi {
     struct bytes args, env; // NUL-terminated strings, end to end
+    u8 *strings;            // where they are, if that is ours; or NULL
     u64 started_ns;
 
     // The table of descriptors.  Not held over an operation on a node.
@@ -257,7 +267,10 @@ u64 rights_of_type(u8 type);
 // Whether a descriptor is free; stays so for the holder of w->walking.
 MUST_USE bool file_fits(struct wasi *w);
 
-// A new descriptor of what `init` says, the lowest that is free.
+// A new descriptor of what `init` says, the lowest that is free (from `first`
+// on); holds the node by itself.
+MUST_USE errno_t file_install_from(struct wasi *w, const struct file *init,
+                                   u32 first, u32 *fd);
 MUST_USE errno_t file_install(struct wasi *w, const struct file *init, u32 *fd);
 
 // The open file behind a descriptor that carries `rights`, under w->lock.
@@ -295,6 +308,20 @@ struct wasi_setup {
 // Make p a WASI process, with the standard streams as 0 to 2.
 MUST_USE status_t wasi_attach(struct process *p,
                               const struct wasi_setup *setup);
+// The same without any descriptors.
+MUST_USE status_t wasi_attach_bare(struct process *p,
+                                   const struct wasi_setup *setup);
+
+// --- spawn.c, pipe.c: programs that programs start ---------------------------
+
+// What struct personality says, of the calling process.
+MUST_USE status_t wasi_spawn(struct process *child,
+                             const struct spawn_setup *setup);
+MUST_USE status_t wasi_adopt(const struct carried *stream, u32 *fd);
+
+// A new node of a stream, with one reference and a handle of the stream; NULL:
+// no memory.
+struct node *pipe_node(struct object *stream);
 
 // --- calls.c: the calls about the process itself, and the table of all -------
 

@@ -10,6 +10,14 @@ check "setjmp: stray" 134 $run "$user/setjmp.wasm" stray
 says "setjmp: stray: reason" stderr "trap: unhandled exception"
 says "setjmp: stray: function" stderr "at main "
 
+# --- programs that start programs, by POSIX's calls --------------------------
+
+rm -rf "$work/spawn" && mkdir "$work/spawn"
+cp "$user/spawn.wasm" "$work/spawn"
+printf 'hello world\nSHOUT\nall well\n' >"$work/want"
+check spawn 0 $run --dir-copy "$work/spawn" "$user/spawn.wasm"
+says "spawn: a trap of a child" stderr "/spawn.wasm: trap: unreachable"
+
 # --- POSIX threads over wasi-threads -----------------------------------------
 
 {

@@ -1,0 +1,112 @@
+// wasi/pipe.c: descriptors of streams of the kernel: pipes.
+
+#include "wasi/wasi.h"
+
+struct pipe {
+    struct node node;
+    u32 references;        // atomic: of open files
+    struct object *stream; // with the references of a handle
+};
+
+static struct pipe *
+pipe_of(struct node *n)
+{
+    return CONTAINER(n, struct pipe, node);
+}
+
+static void
+pipe_hold(struct node *n)
+{
+    count_up(&pipe_of(n)->references);
+}
+
+static void
+pipe_drop(struct node *n)
+{
+    struct pipe *p = pipe_of(n);
+
+    if (!count_down(&p->references))
+        return;
+    object_release_handle(p->stream);
+    kernel_free(p);
+}
+
+static void
+pipe_stat(struct node *n, struct filestat *out)
+{
+    *out = (struct filestat){.device = 3, .links = 1, .type = n->type};
+    out->inode = (u64)pipe_of(n)->stream >> 4;
+}
+
+static errno_t
+errno_of(status_t status)
+{
+    return status == OK              ? WASI_SUCCESS :
+           status == ERR_SHOULD_WAIT ? WASI_AGAIN :
+           status == ERR_TIMED_OUT   ? WASI_AGAIN :
+           status == ERR_KILLED      ? WASI_INTR :
+           status == ERR_PEER_CLOSED ? WASI_PIPE :
+                                       WASI_IO;
+}
+
+static errno_t
+pipe_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
+{
+    (void)at;
+    *count = 0;
+    status_t status = stream_read(stream_from_object(pipe_of(n)->stream), to,
+                                  deadline_ns, count);
+    return status == ERR_PEER_CLOSED ? WASI_SUCCESS : errno_of(status);
+}
+
+// All of it, as far as somebody may read it.
+static errno_t
+pipe_write(struct node *n, u64 at, struct bytes from, u64 *count)
+{
+    struct stream *s = stream_from_object(pipe_of(n)->stream);
+    status_t status = OK;
+    u64 part;
+
+    (void)at;
+    *count = 0;
+    while (status == OK && *count < from.size) {
+        struct bytes rest = {from.ptr + *count, from.size - *count};
+        status = stream_write(s, rest, UINT64_MAX, &part);
+        *count += status == OK ? part : 0;
+    }
+    return *count > 0 ? WASI_SUCCESS : errno_of(status);
+}
+
+static struct object *
+pipe_object(struct node *n, struct node_signals *out)
+{
+    *out = (struct node_signals){
+        .read = SIGNAL_READABLE | SIGNAL_PEER_DONE | SIGNAL_PEER_CLOSED,
+        .write = SIGNAL_WRITABLE | SIGNAL_PEER_CLOSED,
+        .end = SIGNAL_PEER_DONE | SIGNAL_PEER_CLOSED,
+    };
+    return pipe_of(n)->stream;
+}
+
+static const struct node_ops pipe_ops = {
+    .hold = pipe_hold,
+    .drop = pipe_drop,
+    .stat = pipe_stat,
+    .read = pipe_read,
+    .write = pipe_write,
+    .object = pipe_object,
+};
+
+struct node *
+pipe_node(struct object *stream)
+{
+    struct pipe *p = kernel_alloc(sizeof(*p));
+
+    if (p == NULL)
+        return NULL;
+    p->node = (struct node){&pipe_ops, FILETYPE_UNKNOWN};
+    p->references = 1;
+    p->stream = stream;
+    object_hold_handle(stream);
+    return &p->node;
+}
