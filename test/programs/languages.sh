@@ -18,6 +18,18 @@ printf 'hello world\nSHOUT\nall well\n' >"$work/want"
 check spawn 0 $run --dir-copy "$work/spawn" "$user/spawn.wasm"
 says "spawn: a trap of a child" stderr "/spawn.wasm: trap: unreachable"
 
+# --- a server that a Rust program starts and calls ---------------------------
+
+rm -rf "$work/channels" && mkdir "$work/channels"
+cp "$user/channels.wasm" "$work/channels"
+{
+    echo "sum of answers: 159600"
+    echo "by another way"
+    echo "server: 3"
+    echo "offset 0x0: magic header not detected"
+} >"$work/want"
+check channels 0 $run --dir-copy "$work/channels" "$user/channels.wasm"
+
 # --- POSIX threads over wasi-threads -----------------------------------------
 
 {

@@ -1,11 +1,15 @@
-//! user/sip/lib.rs: Nebulet's threads and locks for Rust programs.
+//! user/sip/lib.rs: Nebulet's threads, locks, channels and processes for
+//! Rust programs.
 //!
 //! The standard library is built for one thread on this target: its `Mutex`,
 //! `Arc`, `thread` and `println!` do not know of others.  Use the ones of this
 //! crate.  Memory allocation is safe: this crate brings a locked allocator.
 
+pub mod channel;
+pub mod handle;
 mod heap;
 mod mutex;
+pub mod process;
 mod shared;
 pub mod thread;
 
