@@ -108,12 +108,6 @@ test_work(void)
     return port_monotonic_ns();
 }
 
-bool
-test_work_is_exact(void)
-{
-    return counts_instructions;
-}
-
 u64
 test_work_bound(void)
 {

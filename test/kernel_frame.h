@@ -34,11 +34,9 @@ const char *test_space_fault(u64 *address);
 // May anybody write to this byte, by any address?
 bool test_may_write(const void *at);
 
-// As much of test_work() (latency.h) as about 1,000,000 instructions with all
-// checks that are compiled in; 0: there is no telling (in QEMU without -icount,
-// where time goes by for others).
+// As much of test_work() (latency.h) as 1,000,000 instructions; 0: there is no
+// telling (but in QEMU with -icount).
 u64 test_work_bound(void);
-bool test_work_is_exact(void); // instructions are counted
 
 // --- planted faults (kernel_plants.c) ----------------------------------------
 

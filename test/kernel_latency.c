@@ -23,11 +23,11 @@ expect_short(const char *what)
     expect_at_most(test_work_bound(), what);
 }
 
-// Half of that, but only where it is exact.
+// Half of that.
 static void
 expect_half(const char *what)
 {
-    expect_at_most(test_work_is_exact() ? test_work_bound() / 2 : 0, what);
+    expect_at_most(test_work_bound() / 2, what);
 }
 
 // --- types -------------------------------------------------------------------

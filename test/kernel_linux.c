@@ -80,17 +80,11 @@ test_work(void)
     return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
 }
 
-// 20 times of what they take, for the sanitizers and for page faults.
-bool
-test_work_is_exact(void)
-{
-    return false;
-}
-
+// The time of a thread depends on the machine and on who else runs there.
 u64
 test_work_bound(void)
 {
-    return 10 * 1000000;
+    return 0;
 }
 
 void
