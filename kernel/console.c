@@ -175,8 +175,11 @@ console_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
     status_t status = turn_begin(t, UINT64_MAX);
     if (status == OK) {
         status = write_all(stream, bytes, size, count);
-        if (status == OK)
-            status = write_settle(stream, count);
+        status_t end = OK;
+        if (status != ERR_KILLED)
+            end = write_settle(stream, count);
+        if (end != OK)
+            status = end;
         turn_end(t);
     }
     return *count > 0 ? OK : status;

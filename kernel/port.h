@@ -232,14 +232,14 @@ enum port_stream {
 // ERR_IO.
 
 // Write to PORT_STDOUT or PORT_STDERR: *count is what was taken, with OK at
-// least one byte of `size` > 0.  An error is one of earlier bytes, and is
-// reported once.
+// least one byte of `size` > 0.  An error may be one of bytes taken before:
+// port_settle() tells how many are lost; until it is asked nothing is taken.
 MUST_USE status_t port_write(enum port_stream stream, const void *bytes,
                              u64 size, u64 *count);
 
 // What became of the bytes taken: OK when they were written (or have gone as
-// far as the host can tell: into a pipe).  With an error the last *lost of
-// them were not.
+// far as the host can tell: into a pipe).  With an error, which is told once,
+// the last *lost of them were not.
 MUST_USE status_t port_settle(enum port_stream stream, u64 *lost);
 
 // Read standard input: at most `size` > 0 bytes, and of the host's input no

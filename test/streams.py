@@ -377,6 +377,44 @@ def test_disk_full():
                   (9, b"write: File too large\n", limit))
 
 
+# Around what the channel of metal takes at once, and more.
+WHOLE = (131072, 131073, 200000, 1 << 20)
+
+
+def whole(size, stdout, limit=resource.RLIM_INFINITY):
+    """What the program says of ten writes of this size."""
+    def before():
+        resource.setrlimit(resource.RLIMIT_FSIZE,
+                           (limit, resource.RLIM_INFINITY))
+
+    reader, writer = os.pipe()
+    process = start([program, "whole", str(size)], subprocess.DEVNULL, stdout,
+                    writer, before)
+    os.close(writer)
+    with open(reader, "rb") as text:
+        said = text.read()
+    return process.wait(LIMIT_S), said
+
+
+def test_whole(kind, size):
+    """Each write fails, however much it is."""
+    output = Output(kind, "stdout")
+    found = whole(size, output.fd)
+    output.close()
+    return expect(found, (0, b"10 failed, 0 taken\n"))
+
+
+def test_whole_limited(size):
+    """What was taken is in the file, and the others failed."""
+    limit = 1000000
+    file = Output("file", "stdout")
+    found = whole(size, file.fd, limit)
+    failed_calls = 10 - -(-limit // size)
+    return expect((found, len(file.close())),
+                  ((0, f"{failed_calls} failed, {limit} taken\n".encode()),
+                   limit))
+
+
 def test_reader_leaves():
     """EPIPE at the next write after the reader has left."""
     reader, writer = os.pipe()
@@ -608,6 +646,11 @@ def all_ends():
              ("timeout, no module", test_timeout_module, ([], False)),
              ("timeout, no module, full stderr", test_timeout_module,
               (["--env"], True))]
+    table += [(f"whole {kind} {size}", test_whole, (kind, size))
+              for kind in ("full", "unread", "readonly", "closed")
+              for size in WHOLE]
+    table += [(f"whole file {size}", test_whole_limited, (size,))
+              for size in WHOLE]
     table += [(f"insist {kind}", test_insist, (kind,)) for kind in OUTPUTS]
     table += [(f"status {number}", test_status, (number, want))
               for number, want in (("0", 0), ("7", 7), ("255", 255),

@@ -252,7 +252,7 @@ put(enum port_stream stream, const void *bytes, u64 size, u64 *count)
     };
 
     *count = 0;
-    status_t status = failed ? ERR_IO : take_error(o);
+    status_t status = failed ? ERR_IO : o->status; // which channel_settle takes
     if (status == OK && head.size == 0)
         status = ERR_SHOULD_WAIT;
     else if (status == OK)
@@ -357,9 +357,10 @@ channel_log(const void *bytes, u64 size)
 {
     u64 count = 0;
     bool on = lock_irq(&channel_lock);
-    const struct output *o = &outputs[PORT_LOG];
+    struct output *o = &outputs[PORT_LOG];
 
-    bool taken = o->sent - o->done + size <= CHANNEL_SIZE_MAX &&
+    bool taken = take_error(o) == OK &&
+                 o->sent - o->done + size <= CHANNEL_SIZE_MAX &&
                  put(PORT_LOG, bytes, size, &count) == OK;
     unlock_irq(&channel_lock, on);
     return taken;

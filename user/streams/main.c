@@ -5,6 +5,8 @@
 //     spam N           N bytes to stdout, 64 KiB at a time
 //     insist N         write a byte N times; how often that failed
 //     small N          N bytes to stdout, 1 KiB at a time
+//     whole N          N bytes ten times, each in one call; how many calls
+//                      failed, and the bytes that the others took, to stderr
 //     count            read all in pieces of 64 KiB; their number and a sum
 //     copy             stdin to stdout
 //     take N           read N bytes and print them
@@ -96,6 +98,25 @@ insist(long long times)
     for (; times > 0; times--)
         failures += write(1, "x", 1) < 0;
     return failures;
+}
+
+static int
+whole(long size)
+{
+    char *bytes = malloc((size_t)size);
+    long long taken = 0;
+    int failures = 0;
+
+    if (bytes == NULL)
+        return 9;
+    memset(bytes, 'x', (size_t)size);
+    for (int i = 0; i < 10; i++) {
+        ssize_t n = write(1, bytes, (size_t)size);
+        failures += n < 0;
+        taken += n < 0 ? 0 : n;
+    }
+    fprintf(stderr, "%d failed, %lld taken\n", failures, taken);
+    return 0;
 }
 
 static int
@@ -217,6 +238,8 @@ main(int argc, char **argv)
         return insist(number);
     if (strcmp(mode, "small") == 0)
         return spam(number, 1024);
+    if (strcmp(mode, "whole") == 0)
+        return whole((long)number);
     if (strcmp(mode, "count") == 0)
         return count();
     if (strcmp(mode, "copy") == 0)
