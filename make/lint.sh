@@ -19,9 +19,9 @@ step_format() {
     clang-format --dry-run --Werror $sources
 }
 
-# shellcheck disable=SC2086
+# shellcheck disable=SC2046,SC2086
 step_layers() {
-    awk -f make/layers.awk make/layers.txt $sources
+    awk -f make/layers.awk make/layers.txt $sources $tables $(list '*.S')
 }
 
 # shellcheck disable=SC2086
@@ -33,7 +33,7 @@ step_lengths() {
 step_rows() {
     # shellcheck disable=SC2046
     awk -f make/rows.awk x64/ops.def x64/select/select.def \
-        $(list 'x64/*.c' 'x64/*.h' 'compile/*.c')
+        $(list 'x64/*.c' 'x64/*.h' 'compile/*.c' 'code/*.c')
 }
 
 step_names() {

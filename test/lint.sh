@@ -50,6 +50,25 @@ for from in wasi/files.c port/linux/cpu.c port/metal/cpu.c tool/run.c; do
     done
     mv stash "$from"
 done
+# Each other way to have what another file has.
+for line in '#include <kernel/internal.h>' '# include "kernel/kernel.h"' \
+    '#include  "kernel/kernel.h"' '#include "kernel/../kernel/kernel.h"' \
+    '#include "./kernel/kernel.h"' '#include "kernel/pfex.c"' \
+    '#include PLANTED' '%:include "kernel/kernel.h"' \
+    '/**/ #include "kernel/kernel.h"' '#import "kernel/kernel.h"' \
+    '#include_next <stdint.h>' '#include <stdio.h>' \
+    'extern struct planted *planted_secret(void);' \
+    'struct planted *planted_secret(void);' 'extern u32 planted_secret;'; do
+    plant layers wasi/poll.c "$line"
+done
+plant layers wasi/poll.c '#include \
+"kernel/kernel.h"'
+plant layers wasi/poll.c '#inc\
+lude "kernel/kernel.h"'
+plant layers kernel/pfex.c '#include "kernel/wait.c"'
+plant layers kernel/pfex.c '#include "kernel/../wasi/resolve.h"'
+plant layers wasi/calls.def '#include "kernel/internal.h"'
+plant layers port/x64/call.S '#include "kernel/internal.h"'
 plant layers wasm/reader.c '#include "kernel/kernel.h"'
 plant layers x64/alloc/live.c '#include "x64/select/select.h"'
 plant layers kernel/heap.c '#include "runtime/runtime.h"'
