@@ -131,7 +131,7 @@ $(OUT)/san/libnebulet.a: $(call objects,san,$(LINUX))
 	@ar rcs $@ $^
 
 # test/NAME_*.c and test/main.c make out/san/test-NAME.
-# (test/metal_*.c and test/latency_boot.c are linked into kernels, see below.)
+# (test/metal_*.c and test/latency_*.c are linked into kernels, see below.)
 UNITS := $(filter-out metal latency steps,$(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f)))))))
 
 define unit
@@ -166,9 +166,12 @@ LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
                 -Wl,--wrap=context_switch,--wrap=fault_handle \
                 -Wl,--wrap=mutex_lock,--wrap=mutex_lock_always \
                 -Wl,--wrap=mutex_unlock
+# ... and of interrupts, by the port.
+LATENCY_METAL := $(LATENCY_WRAP) -Wl,--wrap=trap_handle
+LATENCY_LINUX := $(LATENCY_WRAP) -Wl,--wrap=sched_interrupt
 # What test/kernel_console.c stands for.
 CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look
-$(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP) $(CONSOLE_WRAP)
+$(OUT)/san/test-kernel: WRAP := $(LATENCY_LINUX) $(CONSOLE_WRAP)
 
 # Programs that test/kernel_wasm.c includes as bytes.
 KERNEL_WASM := $(patsubst %.wat,$(OUT)/%.wasm,$(wildcard test/kernel/*.wat))
@@ -295,20 +298,20 @@ $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/me
 
 # The whole kernel with a boot_run that runs test/kernel_*.c, but for what needs
 # a C library.
-KERNEL_TEST := test/image.c test/kernel.c test/latency.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
+KERNEL_TEST := test/image.c test/kernel.c test/latency.c test/latency_trap.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
                $(call sources,port/metal)
 KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_commit_promised \
                -Wl,--wrap=port_promise,--wrap=port_memory_info,--wrap=port_log \
-               $(LATENCY_WRAP) $(CONSOLE_WRAP)
+               $(LATENCY_METAL) $(CONSOLE_WRAP)
 
 $(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(KERNEL_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL) $(KERNEL_WRAP)
 
 # The kernel as it is, which counts what keeps others from the CPU.
-LATENCY := test/latency.c test/latency_boot.c
+LATENCY := test/latency.c test/latency_trap.c test/latency_boot.c
 
 $(OUT)/latency.elf: $(call objects,metal,$(METAL)) $(patsubst %,$(OUT)/metal/%.o,$(LATENCY)) port/metal/kernel.ld
-	$(LINK_METAL) $(LATENCY_WRAP) -Wl,--wrap=boot_run
+	$(LINK_METAL) $(LATENCY_METAL) -Wl,--wrap=boot_run
 
 # --- programs ------------------------------------------------------------------
 

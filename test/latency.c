@@ -1,7 +1,11 @@
 // test/latency.c: how long work in the kernel keeps the CPU from others.  The
 // linker leads the calls of what turns preemption and interrupts off and on to
 // the functions here (LATENCY_WRAP in the Makefile), which note the longest
-// stretch and where it ended.
+// stretch and where it ended.  That interrupts turn them off, too, the port's
+// part says (latency_trap.c, kernel_linux.c).
+//
+// A preempted thread goes on where interrupts are turned on by no function: the
+// stretch is forgotten when the next one begins.
 //
 // What is done under a mutex that everybody needs does not keep the CPU, but
 // all who want the mutex: it is measured as well.
@@ -135,6 +139,18 @@ __wrap_context_switch(struct context *from, struct context *to)
     start(&irq_since);
     __real_context_switch(from, to);
     start(&irq_since);
+}
+
+void
+latency_interrupt(void)
+{
+    start(&irq_since);
+}
+
+void
+latency_interrupt_over(const void *at)
+{
+    stop(&irq_since, at);
 }
 
 // Faults are handled with interrupts off.

@@ -9,6 +9,11 @@
 // the image's.
 u64 test_work(void);
 
+// An interrupt has come, which turned interrupts off; they are on again, or go
+// on with the switch to another thread.
+void latency_interrupt(void);
+void latency_interrupt_over(const void *at);
+
 // Watch from now on.
 void latency_watch(void);
 // Stop watching: the longest stretch, in units of test_work(), and where in the

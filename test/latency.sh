@@ -77,6 +77,20 @@ for name in files names; do
     watch "$name" 0 "$work/$name.wasm"
 done
 
+# Two that only compute: each is preempted and comes back.
+assembled busy 0 '(module
+    (import "nebulet" "thread_spawn"
+      (func $spawn (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (table funcref (elem $busy))
+    (func $busy (param i32) (loop $l (br $l)))
+    (func (export "_start") (local $n i32)
+      (if (call $spawn (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 8))
+        (then unreachable))
+      (loop $l
+        (local.set $n (i32.add (local.get $n) (i32.const 1)))
+        (br_if $l (i32.lt_u (local.get $n) (i32.const 50000000))))))'
+
 # Distinct types, each of a function that is used.
 awk 'BEGIN {
     n = 3000
