@@ -22,24 +22,29 @@ u64 object_count(void); // objects alive, for tests
 // Deadlines of waiting threads and of timers, a heap per CPU.
 struct deadline;
 
-// It has come: true when somebody was woken.  Under the heap's lock, with
-// interrupts off.
-typedef bool deadline_expire_t(struct deadline *d);
+// It has come; returns how many were told, or may have been.  Under the heap's
+// lock, with interrupts off.
+typedef u32 deadline_expire_t(struct deadline *d);
 
 struct deadline {
     u64 deadline;
     deadline_expire_t *expire;
-    u32 cpu;                                   // whose heap
-    bool active;                               // in the heap
-    struct deadline *child, *sibling, *before; // pairing heap
+    u32 cpu;     // whose heap
+    bool active; // in the heap
+    struct deadline *parent, *child[2];
 };
+
+enum { TIMER_BATCH = 64 }; // that one interrupt deals with
 
 // Not preemptible.
 void deadline_start(struct deadline *t, u64 deadline,
                     deadline_expire_t *expire);
 void deadline_cancel(struct deadline *t);
-u64 timer_next(void);       // of this CPU
-bool timer_expire(u64 now); // true when it woke somebody
+u64 timer_next(void); // of this CPU
+// Wake those that are due by `now`, until TIMER_BATCH of them or of those who
+// wait for them are done; when there are more, timer_next() says so.  True when
+// it woke somebody.
+bool timer_expire(u64 now);
 
 // --- wait.c ------------------------------------------------------------------
 

@@ -188,7 +188,8 @@ struct thread *thread_from_object(struct object *o);
 u32 object_signals(const struct object *o);
 
 // Clear some, then set some, in one step; not under the lock of a wait queue.
-void object_signal(struct object *o, u32 clear, u32 set);
+// Returns how many observers it looked at.
+u32 object_signal(struct object *o, u32 clear, u32 set);
 
 // Who wants to know when one of the signals `awaited` comes.
 struct observer {

@@ -24,11 +24,12 @@ notify(struct observer *ob, u32 signals)
     ob->notify(ob);
 }
 
-void
+u32
 object_signal(struct object *o, u32 clear, u32 set)
 {
     bool on = lock_irq(&o->lock);
     u32 before = o->signals, now = (before & ~clear) | set;
+    u32 count = o->observer_count;
 
     __atomic_store_n(&o->signals, now, __ATOMIC_RELEASE);
     list_each (item, &o->observers) {
@@ -37,6 +38,7 @@ object_signal(struct object *o, u32 clear, u32 set)
             notify(ob, now);
     }
     unlock_irq(&o->lock, on);
+    return count;
 }
 
 status_t

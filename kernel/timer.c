@@ -1,89 +1,134 @@
 // kernel/timer.c: deadlines, of waiting threads and of timers (timer_object.c).
 //
-// Each CPU has a pairing heap, earliest deadline at the root; cancelling works
-// in the middle.  No memory is taken, nothing recurses.  A heap's lock is taken
-// before a run queue's.
+// Each CPU has a binary heap of them, earliest deadline at the root, filled
+// level by level: the bits of a deadline's number, below the first, are the way
+// to it.  So each operation takes as many steps as there are levels, whatever
+// was done before: all of this runs with interrupts off.  No memory is taken.
+// A heap's lock is taken before a run queue's.
+//
+// Any number may be due at once.  An interrupt deals with a batch; the others
+// are still the next to ring, which the port's timer then does at once.
 
 #include "kernel/internal.h"
 
 static struct timer_heap {
     struct lock lock;
     struct deadline *root MEMBER_GUARDED_BY(lock);
+    u64 count MEMBER_GUARDED_BY(lock);
     u64 next; // atomic: the deadline of the root, read without the lock
 } heaps[CPU_MAX] = {[0 ... CPU_MAX - 1] = {.lock = LOCK_INIT(TIMERS)}};
 
 static void
-set_root(struct timer_heap *heap, struct deadline *root) REQUIRES(heap->lock)
+note_next(struct timer_heap *heap) REQUIRES(heap->lock)
 {
+    struct deadline *root = heap->root;
     u64 next = root != NULL ? root->deadline : UINT64_MAX;
 
     assert_held(&heap->lock);
-    heap->root = root;
     __atomic_store_n(&heap->next, next, __ATOMIC_RELEASE);
 }
 
-// The earlier of two trees becomes the root.  Both are whole: no siblings.
-static struct deadline *
-merge(struct deadline *a, struct deadline *b)
+static void
+set_child(struct deadline *t, u32 side, struct deadline *child)
 {
-    if (a == NULL || b == NULL)
-        return a != NULL ? a : b;
-    if (b->deadline < a->deadline) {
-        struct deadline *c = a;
-        a = b;
-        b = c;
-    }
-    b->sibling = a->child;
-    if (a->child != NULL)
-        a->child->before = b;
-    b->before = a;
-    a->child = b;
-    return a;
+    t->child[side] = child;
+    if (child != NULL)
+        child->parent = t;
 }
 
-// Merge a chain of siblings: in pairs from the left, then all from the right.
-static struct deadline *
-merge_chain(struct deadline *first)
+// What points to t.
+static struct deadline **
+link_to(struct timer_heap *heap, struct deadline *t) REQUIRES(heap->lock)
 {
-    struct deadline *pairs = NULL, *all = NULL;
+    struct deadline *parent = t->parent;
 
-    while (first != NULL) {
-        struct deadline *a = first, *b = a->sibling;
-        first = b != NULL ? b->sibling : NULL;
-        a->sibling = NULL;
-        if (b != NULL)
-            b->sibling = NULL;
-        a = merge(a, b);
-        a->sibling = pairs;
-        pairs = a;
+    assert_held(&heap->lock);
+    if (parent == NULL)
+        return &heap->root;
+    return &parent->child[parent->child[1] == t];
+}
+
+// What points to the last one, or will; *parent: of that.
+static struct deadline **
+link_to_last(struct timer_heap *heap, struct deadline **parent)
+    REQUIRES(heap->lock)
+{
+    struct deadline **link = &heap->root;
+
+    assert_held(&heap->lock);
+    *parent = NULL;
+    for (u32 bit = 63 - (u32)__builtin_clzll(heap->count); bit-- > 0;) {
+        *parent = *link;
+        link = &(*parent)->child[heap->count >> bit & 1];
     }
-    while (pairs != NULL) {
-        struct deadline *next = pairs->sibling;
-        pairs->sibling = NULL;
-        all = merge(all, pairs);
-        pairs = next;
+    return link;
+}
+
+// Exchange t and its parent.
+static void
+move_up(struct timer_heap *heap, struct deadline *t) REQUIRES(heap->lock)
+{
+    struct deadline *parent = t->parent;
+    u32 side = parent->child[1] == t;
+    struct deadline *other = parent->child[!side];
+
+    assert_held(&heap->lock);
+    *link_to(heap, parent) = t;
+    t->parent = parent->parent;
+    set_child(parent, 0, t->child[0]);
+    set_child(parent, 1, t->child[1]);
+    set_child(t, side, parent);
+    set_child(t, !side, other);
+}
+
+// t is too late where it is, or too early.
+static void
+settle(struct timer_heap *heap, struct deadline *t) REQUIRES(heap->lock)
+{
+    assert_held(&heap->lock);
+    while (t->parent != NULL && t->deadline < t->parent->deadline)
+        move_up(heap, t);
+    for (;;) {
+        struct deadline *first = t->child[0], *second = t->child[1];
+        if (second != NULL && second->deadline < first->deadline)
+            first = second;
+        if (first == NULL || first->deadline >= t->deadline)
+            break;
+        move_up(heap, first);
     }
-    if (all != NULL)
-        all->before = NULL;
-    return all;
+    note_next(heap);
+}
+
+static void
+put_in(struct timer_heap *heap, struct deadline *t) REQUIRES(heap->lock)
+{
+    struct deadline *parent;
+
+    assert_held(&heap->lock);
+    heap->count++;
+    *link_to_last(heap, &parent) = t;
+    t->parent = parent;
+    settle(heap, t);
 }
 
 static void
 take_out(struct timer_heap *heap, struct deadline *t) REQUIRES(heap->lock)
 {
+    struct deadline *parent, **link = link_to_last(heap, &parent),
+                             *last = *link;
+
     assert_held(&heap->lock);
-    if (heap->root == t) {
-        set_root(heap, merge_chain(t->child));
+    *link = NULL;
+    heap->count--;
+    if (last != t) { // takes its place
+        *link_to(heap, t) = last;
+        last->parent = t->parent;
+        set_child(last, 0, t->child[0]);
+        set_child(last, 1, t->child[1]);
+        settle(heap, last);
     } else {
-        if (t->before->child == t)
-            t->before->child = t->sibling;
-        else
-            t->before->sibling = t->sibling;
-        if (t->sibling != NULL)
-            t->sibling->before = t->before;
-        set_root(heap, merge(heap->root, merge_chain(t->child)));
+        note_next(heap);
     }
-    t->child = t->sibling = t->before = NULL;
     t->active = false;
 }
 
@@ -101,7 +146,7 @@ deadline_start(struct deadline *t, u64 deadline, deadline_expire_t *expire)
         .cpu = cpu,
         .active = true,
     };
-    set_root(heap, merge(heap->root, t));
+    put_in(heap, t);
     unlock_irq(&heap->lock, on);
 }
 
@@ -129,15 +174,17 @@ bool
 timer_expire(u64 now)
 {
     struct timer_heap *heap = &heaps[port_cpu_id()];
-    bool woke = false;
+    u32 told = 0;
     bool on = lock_irq(&heap->lock);
 
-    while (heap->root != NULL && heap->root->deadline <= now) {
+    for (u32 i = 0; i < TIMER_BATCH && told < TIMER_BATCH; i++) {
         struct deadline *t = heap->root;
+        if (t == NULL || t->deadline > now)
+            break;
         take_out(heap, t);
         // Under the lock: deadline_cancel() waits for it before t can go away.
-        woke |= t->expire(t);
+        told += t->expire(t);
     }
     unlock_irq(&heap->lock, on);
-    return woke;
+    return told > 0;
 }

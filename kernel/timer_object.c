@@ -50,13 +50,12 @@ timer_free(struct object *o)
     kernel_free(t);
 }
 
-static bool
+static u32
 fire(struct deadline *d)
 {
     struct timer *t = CONTAINER(d, struct timer, deadline);
 
-    object_signal(&t->object, 0, SIGNAL_SIGNALED);
-    return true;
+    return object_signal(&t->object, 0, SIGNAL_SIGNALED);
 }
 
 static void

@@ -49,7 +49,7 @@ is_waiting(const struct waiter *w)
     return outcome == WAKE_WAITING || outcome == WAKE_WAITING_ALWAYS;
 }
 
-static bool
+static u32
 expire(struct deadline *d)
 {
     return decide(CONTAINER(d, struct waiter, timer), WAKE_TIMED_OUT);

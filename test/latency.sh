@@ -91,6 +91,10 @@ assembled busy 0 '(module
         (local.set $n (i32.add (local.get $n) (i32.const 1)))
         (br_if $l (i32.lt_u (local.get $n) (i32.const 50000000))))))'
 
+# As many as there is memory for sleep until the same moment.
+wat2wasm --enable-all test/latency/sleepers.wat -o "$work/sleepers.wasm" || exit 1
+watch sleepers 0 "$work/sleepers.wasm"
+
 # Distinct types, each of a function that is used.
 awk 'BEGIN {
     n = 3000
