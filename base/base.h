@@ -151,6 +151,13 @@ bool arena_is_newest(const struct arena *arena, const void *block, u64 size);
 // refused to a thread that was killed.
 MUST_USE bool arena_may_go_on(struct arena *arena);
 
+// The same for step `step` of a loop: asked before each, it looks at some.
+static inline bool
+arena_may_step(struct arena *arena, u64 step)
+{
+    return step % 8192 != 0 || arena_may_go_on(arena);
+}
+
 u64 arena_mark(const struct arena *arena);
 void arena_reset(struct arena *arena, u64 mark);
 

@@ -7,7 +7,6 @@
 
 // Normal mode may spend this much on edges and joins.
 enum { BUDGET_PER_BYTE = 4, BUDGET_MIN = 4096 };
-enum { OPS_TO_ASK = 8192 }; // between two looks whether the thread was killed
 
 // --- constants, variables  -------------------------------------------------
 
@@ -487,7 +486,7 @@ build_begin(struct builder *b)
 static void
 go_on(struct builder *b, u32 *ops)
 {
-    if (++*ops % OPS_TO_ASK == 0 && !arena_may_go_on(b->temp))
+    if (!arena_may_step(b->temp, ++*ops))
         ir_stop(b, ERR_KILLED, NULL);
 }
 

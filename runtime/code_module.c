@@ -9,11 +9,13 @@
 
 #include "compile/compile.h"
 
-// Whatever takes long takes memory: a killed thread gets none.
+// Whatever takes long takes memory: a killed thread gets none.  An empty range
+// is only the question.
 static bool
 commit(struct arena *arena, u64 from, u64 to)
 {
-    return !thread_is_killed() && port_commit(arena->base + from, to - from);
+    return !thread_is_killed() &&
+           (from == to || port_commit(arena->base + from, to - from));
 }
 
 // An arena of at most `size` bytes.

@@ -207,13 +207,13 @@ padded(u8 *to, u32 number) // LEB128 of three bytes
     return to + 3;
 }
 
-// A function of `local.get 0, drop`, which take no memory; its size.
+// A function of so many equal pieces; its size.
 static u64
-long_function(u8 *to, u32 times)
+long_function(u8 *to, u32 times, struct string piece)
 {
     static const u8 head[] = {0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 5,
                               1, 0x60, 1,    0x7f, 0, 3, 2, 1, 0, 10};
-    u32 size = 1 + 3 * times + 1; // no locals, ..., end
+    u32 size = 1 + piece.len * times + 1; // no locals, ..., end
     u8 *at = to;
 
     memcpy(at, head, sizeof(head));
@@ -222,36 +222,73 @@ long_function(u8 *to, u32 times)
     at = padded(at, size);
     *at++ = 0;
     for (u32 i = 0; i < times; i++) {
-        memcpy(at, "\x20\x00\x1a", 3);
-        at += 3;
+        memcpy(at, piece.ptr, piece.len);
+        at += piece.len;
     }
     *at++ = 0x0b;
     return (u64)(at - to);
 }
 
-// A killed thread gets no memory; where none is taken it is to stop as well.
-TEST(compile_stops_where_it_takes_no_memory)
+static status_t
+compile_long(u32 times, struct string piece,
+             bool (*commit)(struct arena *, u64, u64))
 {
-    enum { TIMES = 20000 };
-    static u8 bytes[3 * TIMES + 64];
+    enum { MOST = 20000, PIECE_MOST = 8 };
+    static u8 bytes[PIECE_MOST * MOST + 64];
     struct compile_options options = {.features = 0};
     struct job job = {.steps = 0};
     struct arena decoded;
 
+    EXPECT(times <= MOST && piece.len <= PIECE_MOST);
+    u64 size = long_function(bytes, times, piece);
     arena_init_fixed(&decoded, memory[0], ARENA_SIZE);
     arena_init_fixed(&job.text, memory[1], ARENA_SIZE);
     arena_init_fixed(&job.temp, memory[2], ARENA_SIZE);
     arena_init_fixed(&job.keep, memory[3], ARENA_SIZE);
-    EXPECT_EQ(module_decode(&job.module,
-                            (struct bytes){bytes, long_function(bytes, TIMES)},
-                            &decoded, &job.error),
+    EXPECT_EQ(module_decode(&job.module, (struct bytes){bytes, size}, &decoded,
+                            &job.error),
               OK);
-    EXPECT_EQ(module_compile(&job.code, &job.module, &options, &job.text,
-                             &job.keep, &job.temp, &job.error),
-              OK);
-    arena_reset(&job.temp, 0);
-    job.temp.commit = refuse;
-    EXPECT_EQ(module_compile(&job.code, &job.module, &options, &job.text,
-                             &job.keep, &job.temp, &job.error),
-              ERR_KILLED);
+    job.temp.commit = commit;
+    return module_compile(&job.code, &job.module, &options, &job.text,
+                          &job.keep, &job.temp, &job.error);
+}
+
+// A killed thread gets no memory; where none is taken it is to stop as well.
+TEST(compile_stops_where_it_takes_no_memory)
+{
+    const struct string drop = STRING("\x20\x00\x1a"); // local.get 0, drop
+
+    EXPECT_EQ(compile_long(20000, drop, NULL), OK);
+    EXPECT_EQ(compile_long(20000, drop, refuse), ERR_KILLED);
+}
+
+static u32 asked, asked_most; // how often; from when on the answer is no
+
+static bool
+count_asks(struct arena *arena, u64 from, u64 to)
+{
+    (void)arena;
+    return from < to || ++asked < asked_most;
+}
+
+// Each step of a large function asks while it is at it, and ends when it hears
+// no.
+TEST(compile_asks_in_each_step)
+{
+    enum {
+        CALLS = 9000,
+        STEPS = 6
+    }; // build, mark, lower, live, allocate, emit
+    const struct string call = STRING("\x20\x00\x10\x00");
+
+    asked = 0;
+    asked_most = UINT32_MAX;
+    EXPECT_EQ(compile_long(CALLS, call, count_asks), OK);
+    EXPECT(asked >= STEPS * (CALLS / 8192));
+    u32 all = asked;
+    for (asked_most = 1; asked_most <= all; asked_most++) {
+        asked = 0;
+        EXPECT_EQ(compile_long(CALLS, call, count_asks), ERR_KILLED);
+        EXPECT(asked <= asked_most + 1);
+    }
 }

@@ -87,6 +87,8 @@ alloc_block(struct allocator *a, blk_t b)
     for (u32 i = block->first; i < block->end && a->status == OK; i++) {
         const struct mins *ins = &a->m->ins[i];
 
+        if (!arena_may_step(a->temp, i))
+            alloc_fail(a, ERR_KILLED);
         alloc_region_extend(a, i);
         a->position = i;
         a->from = ins->from;

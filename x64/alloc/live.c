@@ -290,8 +290,10 @@ visit_block(struct allocator *a, blk_t b)
     for (u32 i = 0; i < edges && a->status == OK; i++)
         visit_edge(a, b, mach_edge_out(a->m, b, i), block->end - block->first);
     memcpy(most, a->pressure, sizeof(most));
-    for (u32 i = block->end; i-- > block->first;) {
+    for (u32 i = block->end; i-- > block->first && a->status == OK;) {
         struct mins *ins = &a->m->ins[i];
+        if (!arena_may_step(a->temp, i))
+            alloc_fail(a, ERR_KILLED);
         u8 flags = x64_traits[ins->op].flags;
 
         flags_live = (flags & RFLAGS) || (flags_live && !(flags & WFLAGS));

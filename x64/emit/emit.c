@@ -760,7 +760,9 @@ emit_block(struct emission *em, u32 block, u32 next)
         add_site(em, SITE_BIND, position(em), m->fn->blocks[block].label, 0);
     if (em->pads[block])
         emit_pad(em);
-    for (u32 i = b->first; i < b->end; i++) {
+    for (u32 i = b->first; i < b->end && em->status == OK; i++) {
+        if (!arena_may_step(em->temp, i))
+            em->status = ERR_KILLED;
         if (em->listing)
             add_site(em, SITE_INS, position(em), i, 0);
         emit_any(em, &m->ins[i], next);

@@ -293,7 +293,12 @@ select_mark(struct select *s)
         use_edge(s, fn->catches[i].edge);
     for (s->block = fn->block_count; s->block-- > 0;) {
         const struct block *block = &fn->blocks[s->block];
-        for (val_t v = block->end; v-- > block->first;)
+        for (val_t v = block->end; v-- > block->first;) {
+            if (!arena_may_step(s->temp, v))
+                s->status = ERR_KILLED;
+            if (s->status != OK)
+                return;
             mark_value(s, v);
+        }
     }
 }

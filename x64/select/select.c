@@ -86,6 +86,10 @@ lower_block(struct select *s)
         u8 state = s->facts[v].state;
         if (state == FACT_DEAD || state == FACT_FOLDED)
             continue;
+        if (!arena_may_step(s->temp, v))
+            s->status = ERR_KILLED;
+        if (s->status != OK)
+            return;
         s->now = v;
         rule->lower(s, v, rule);
     }
