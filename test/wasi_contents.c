@@ -266,3 +266,76 @@ TEST(wasi_contents_takes_what_was_left)
     EXPECT_EQ(pool.left, 8 * BLOCK);
     EXPECT_EQ(fake.blocks, 0);
 }
+
+// What is left has to do, to the last byte: here a node with all that is below
+// it, the only block under as many nodes as there can be.
+TEST(wasi_contents_takes_from_far_below)
+{
+    struct pool pool = {.left = MIB};
+    struct index x = {NULL, 0};
+
+    void *block = pool_alloc(&pool, BLOCK);
+    EXPECT(index_set(&x, 0, block, &pool));
+    EXPECT(index_take(&x, 0, &pool) == block);
+    EXPECT(index_set(&x, UINT64_MAX, block, &pool));
+    u64 nodes = MIB - BLOCK - pool.left;
+    EXPECT_EQ(nodes, INDEX_HEIGHT * sizeof(struct index_node));
+    pool.left = 0;
+    index_cut(&x, 0, &pool);
+    block = pool_alloc(&pool, nodes + BLOCK);
+    EXPECT(block != NULL);
+    EXPECT_EQ(pool.left, 0);
+    EXPECT_EQ(fake.blocks, 1);
+    pool_free(&pool, block, nodes + BLOCK);
+    EXPECT_EQ(fake.blocks, 0);
+}
+
+// Where there is no memory to grow by twice, as much as was there has to do.
+TEST(wasi_contents_short_of_memory)
+{
+    static u8 byte[] = {7};
+    struct pool pool = {.left = 1500};
+    struct contents c = {
+        .size = 1000, .base = {base, 1000}
+    };
+
+    memset(base, 1, 1000);
+    EXPECT_EQ(contents_write(&c, 0, (struct bytes){byte, 1}, &pool), 1);
+    EXPECT_EQ(c.room, 1000);
+    EXPECT_EQ(pool.left, 500);
+    EXPECT_EQ(contents_read(&c, 0, (struct bytes){bytes, MODEL}), 1000);
+    EXPECT(bytes[0] == 7 && memcmp(bytes + 1, base + 1, 999) == 0);
+    contents_set_size(&c, 0, &pool);
+    sweep(&pool);
+    EXPECT_EQ(pool.left, 1500);
+    EXPECT_EQ(fake.blocks, 0);
+}
+
+// A cut takes the nodes, too, that have nothing in front of it.
+TEST(wasi_contents_cut_leaves_no_nodes)
+{
+    static const u64 numbers_far[] = {64, 4096 + 5, 1ull << 30};
+    static u8 byte[] = {7};
+    const struct bytes one = {byte, 1};
+    struct pool pool = {.left = 64 * MIB};
+    struct contents c = {0};
+
+    EXPECT_EQ(contents_write(&c, 40 * (1ull << 46), one, &pool), 1);
+    EXPECT_EQ(contents_write(&c, 0, one, &pool), 1);
+    u64 size = c.size, left = pool.left;
+    for (u32 i = 0; i < COUNT(numbers_far); i++) {
+        u64 far = (40ull << 30) + numbers_far[i];
+
+        EXPECT_EQ(contents_write(&c, far * BLOCK, one, &pool), 1);
+        EXPECT(left - pool.left > BLOCK);
+        contents_set_size(&c, far * BLOCK, &pool);
+        sweep(&pool);
+        EXPECT_EQ(pool.left, left);
+        EXPECT_EQ(contents_read(&c, size - 1, (struct bytes){bytes, 1}), 1);
+        EXPECT_EQ(bytes[0], 7);
+    }
+    contents_set_size(&c, 0, &pool);
+    sweep(&pool);
+    EXPECT_EQ(pool.left, 64 * MIB);
+    EXPECT_EQ(fake.blocks, 0);
+}

@@ -220,6 +220,41 @@ TEST(wasi_write_append_is_one)
     stop();
 }
 
+// An append that is refused is over: the next one need not wait for it.
+TEST(wasi_write_refused_append)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, FDFLAG_APPEND), WASI_SUCCESS);
+    EXPECT_EQ(open_path("f", 0, FDFLAG_APPEND), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, INT64_MAX), WASI_SUCCESS);
+    EXPECT_EQ(write_text(4, "x"), WASI_FBIG);
+    EXPECT_EQ(write_text(4, "x"), WASI_FBIG);
+    EXPECT_EQ(write_text(5, "x"), WASI_FBIG);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 3), WASI_SUCCESS);
+    tree->pool.left = 0;
+    EXPECT_EQ(write_text(4, "x"), WASI_NOSPC);
+    tree->pool.left = FAKE_FILES;
+    EXPECT_EQ(write_text(5, "y"), WASI_SUCCESS);
+    EXPECT_EQ(write_text(4, "z"), WASI_SUCCESS);
+    expect_text("f", "012yz");
+    stop();
+}
+
+// A call that leaves much has given it all back when it returns.
+TEST(wasi_write_sweeps_to_the_end)
+{
+    start();
+    tree->pool.left = 256 * MIB;
+    EXPECT_EQ(open_path("f", OPEN_TRUNCATE, 0), WASI_SUCCESS);
+    u64 left = tree->pool.left, blocks = fake.blocks;
+    EXPECT_EQ(CALL_WASI("fd_allocate", 4, 0, 100 * 65536), WASI_SUCCESS);
+    EXPECT(left - tree->pool.left >= 100 * 65536);
+    EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 0), WASI_SUCCESS);
+    EXPECT_EQ(tree->pool.left, left);
+    EXPECT_EQ(fake.blocks, blocks);
+    stop();
+}
+
 // When there is no descriptor left nothing is made or changed.
 TEST(wasi_write_open_without_descriptor)
 {
@@ -498,6 +533,39 @@ TEST(wasi_write_times)
         EXPECT_EQ(CALL_WASI("fd_filestat_set_times", 4, 5, 6, flags),
                   bad ? WASI_INVAL : WASI_SUCCESS);
     }
+    stop();
+}
+
+// The steps of one look-up for each name, from a bucket along its chain.
+static u64
+look_up_steps(void)
+{
+    u64 sum = 0;
+
+    for (u64 i = 0; i < tree->bucket_count; i++) {
+        const struct tree_name *n = index_get(&tree->buckets, i);
+
+        for (u64 length = 1; n != NULL; n = n->chain)
+            sum += length++;
+    }
+    return sum;
+}
+
+// However many names there are, one is found in a few steps.
+TEST(wasi_write_few_steps_to_a_name)
+{
+    char name[16];
+
+    start();
+    tree->pool.left = 64 * MIB;
+    for (u32 i = 0; i < 4000; i++) {
+        format(name, sizeof(name), "d/n%u", i);
+        EXPECT_EQ(call1("path_create_directory", name), WASI_SUCCESS);
+        if (i % 500 == 0)
+            EXPECT(look_up_steps() <= 2 * tree->name_count + 10);
+    }
+    EXPECT(tree->name_count >= 4000);
+    EXPECT(look_up_steps() <= 2 * tree->name_count);
     stop();
 }
 
