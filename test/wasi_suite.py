@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """test/wasi_suite.py OUT PORT SUITE: run the official WASI preview 1 tests
 (programs with an optional .json beside them: args, env, root, exit_code,
-stdout, stderr) on one port.  Ends with "N passed, N failed, N skipped"."""
+stdout, stderr) on one port; linux with the sanitizers and the order of locks
+checked.  Ends with "N passed, N failed, N skipped"."""
 
 import json
 import pathlib
@@ -18,7 +19,8 @@ def expectations(wasm):
 
 def command(out, port, wasm, want):
     """The command that runs one test.  The program gets a copy of `root`."""
-    argv = [f"{out}/nebulet", "run", "--on", port]
+    nebulet = "san/nebulet" if port == "linux" else "nebulet"
+    argv = [f"{out}/{nebulet}", "run", "--on", port]
     for key, value in want.get("env", {}).items():
         argv += ["--env", f"{key}={value}"]
     if "root" in want:
