@@ -255,6 +255,44 @@ TEST(wasi_write_sweeps_to_the_end)
     stop();
 }
 
+static u32 cuts_at, unlocks; // cut at the n-th time the file is unlocked
+
+static void
+cut_other(void)
+{
+    if (++unlocks == cuts_at)
+        EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 5, 3), WASI_SUCCESS);
+}
+
+// A file that is cut off while memory is taken for it has all of it after the
+// call, or was cut off after that.
+TEST(wasi_write_cut_while_allocating)
+{
+    u32 kept = 0;
+
+    start();
+    EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    u64 left = tree->pool.left;
+    for (cuts_at = 1; cuts_at <= 8; cuts_at++) {
+        unlocks = 0;
+        fake.other = cut_other;
+        EXPECT_EQ(CALL_WASI("fd_allocate", 4, 0, 4 * 65536), WASI_SUCCESS);
+        fake.other = NULL;
+        EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+        if (fake_u64(OUT + 32) != 3) {
+            EXPECT_EQ(fake_u64(OUT + 32), 4 * 65536);
+            EXPECT(left - tree->pool.left >= 4 * 65536);
+            kept++;
+        }
+        EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 0), WASI_SUCCESS);
+        EXPECT_EQ(tree->pool.left, left);
+        EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 10), WASI_SUCCESS);
+    }
+    EXPECT(kept >= 6);
+    stop();
+}
+
 // When there is no descriptor left nothing is made or changed.
 TEST(wasi_write_open_without_descriptor)
 {

@@ -166,6 +166,7 @@ contents_set_size(struct contents *c, u64 size, struct pool *p)
     struct part end = part_at(size, 0);
 
     if (size <= c->size) { // what was reserved goes, too
+        c->cuts++;
         c->base.size = MIN(c->base.size, size);
         cut_blocks(c, end.number + (end.at > 0), p);
         u8 *last = index_get(&c->blocks, end.number);

@@ -159,33 +159,27 @@ hold_to_change(struct wasi *w, u32 fd, u64 rights, struct file **f)
     return WASI_ROFS;
 }
 
-// Let the size be `size`, or at least that when only to `grow`.
 static errno_t
-set_size(struct node *n, u64 size, bool grow)
+set_size(struct node *n, u64 size)
 {
-    errno_t error = WASI_SUCCESS;
-    struct filestat stat;
-
     node_lock(n);
-    n->ops->stat(n, &stat);
-    if (!grow || stat.size < size)
-        error = n->ops->set_size(n, size);
+    errno_t error = n->ops->set_size(n, size);
     node_unlock(n);
     return error;
 }
 
-// Memory for the bytes [at, end), some at a time.
+// Memory for the bytes [at, end), and a size that has them.
 static errno_t
 reserve(struct node *n, u64 at, u64 end)
 {
+    struct reservation r = {.at = at, .end = end};
     errno_t error = WASI_SUCCESS;
-    u64 count = 0;
 
-    for (; error == WASI_SUCCESS && at < end; at += count) {
+    while (error == WASI_SUCCESS && r.done < end - at) {
         if (thread_is_killed())
             return WASI_INTR;
         node_lock(n);
-        error = n->ops->reserve(n, at, end, &count);
+        error = n->ops->reserve(n, &r);
         node_unlock(n);
     }
     return error;
@@ -219,9 +213,7 @@ wasi_fd_allocate(u32 fd, u64 at, u64 size)
     error = f->node->type == FILETYPE_REGULAR_FILE ?
                 reserve(f->node, at, at + size) :
                 WASI_INVAL;
-    if (error == WASI_SUCCESS)
-        error = set_size(f->node, at + size, true);
-    else if (error != WASI_INVAL)
+    if (error != WASI_SUCCESS && error != WASI_INVAL)
         unreserve(f->node);
     file_drop(w, f);
     return error;
@@ -236,9 +228,8 @@ wasi_fd_filestat_set_size(u32 fd, u64 size)
 
     if (error != WASI_SUCCESS)
         return error;
-    error = f->node->type == FILETYPE_REGULAR_FILE ?
-                set_size(f->node, size, false) :
-                WASI_INVAL;
+    error = f->node->type == FILETYPE_REGULAR_FILE ? set_size(f->node, size) :
+                                                     WASI_INVAL;
     file_drop(w, f);
     return error;
 }

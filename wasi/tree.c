@@ -188,12 +188,23 @@ tree_set_size(struct node *node, u64 size)
 }
 
 static errno_t
-tree_reserve(struct node *node, u64 at, u64 end, u64 *count)
+tree_reserve(struct node *node, struct reservation *r)
 {
     struct tree_node *n = tree_node(node);
+    struct contents *c = &n->contents;
 
-    *count = contents_reserve(&n->contents, at, end, &n->tree->pool);
-    return *count > 0 ? WASI_SUCCESS : WASI_NOSPC;
+    if (r->cuts != c->cuts)
+        r->done = 0;
+    r->cuts = c->cuts;
+    u64 at = r->at + r->done;
+    u64 count = contents_reserve(c, at, r->end, &n->tree->pool);
+    if (count == 0)
+        return WASI_NOSPC;
+    r->done += count;
+    // The size in the same step: nothing is cut off in between.
+    return at + count == r->end && c->size < r->end ?
+               tree_set_size(node, r->end) :
+               WASI_SUCCESS;
 }
 
 static errno_t

@@ -89,6 +89,7 @@ struct contents {
     struct bytes base; // part of the archive, never written to
     struct index blocks;
     u32 room; // bytes in block 0, when it is there; all others have BLOCK
+    u64 cuts; // how many times memory behind the size was let go
 };
 
 // Copy out what there is, from `at` on.
@@ -103,7 +104,8 @@ u64 contents_write(struct contents *c, u64 at, struct bytes from,
 // how many were done, 0 when there is no memory.
 u64 contents_reserve(struct contents *c, u64 at, u64 end, struct pool *p);
 
-// Cut off, or add zeros that take no memory.
+// Cut off, also what is reserved behind the size, or add zeros that take no
+// memory.
 void contents_set_size(struct contents *c, u64 size, struct pool *p);
 
 // --- names.c: nodes and their names ------------------------------------------

@@ -91,6 +91,14 @@ struct node {
     u8 type; // enum filetype
 };
 
+// Memory for the bytes [at, end) of a file, taken some at a time; all zero but
+// these at first.
+struct reservation {
+    u64 at, end;
+    u64 done; // bytes from `at` on that have it
+    u64 cuts; // of the file, when they got it (struct contents)
+};
+
 struct node_signals {
     u32 read, write, end;
 };
@@ -140,8 +148,9 @@ struct node_ops {
     errno_t (*lock_end)(struct node *n);
     void (*unlock_end)(struct node *n);
     errno_t (*set_size)(struct node *n, u64 size);
-    // Take memory for some of the bytes [at, end), at < end: *count of them.
-    errno_t (*reserve)(struct node *n, u64 at, u64 end, u64 *count);
+    // Take memory for more of a reservation, at < end; with the last of it the
+    // size is at least `end`.  What was cut off since is taken again.
+    errno_t (*reserve)(struct node *n, struct reservation *r);
     // NULL: leave it as it is.
     errno_t (*set_times)(struct node *n, const u64 *atime, const u64 *mtime);
 
