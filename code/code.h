@@ -78,7 +78,7 @@ struct abi_size {
 // The machine code of a module.  Position-independent: `text` may be placed at
 // any multiple of 64; nothing in it is written afterwards.
 struct code {
-    u8 *text;
+    const u8 *text; // written by the encoder alone
     u64 size;
     u32 *entries;           // by function index: offset of the code; imports
                             // have a stub here too (calls through vmctx)

@@ -29,6 +29,11 @@ FILENAME == "x64/ops.def" {
     }
 }
 
+# Machine code is `const u8 *` (x64/emit/emit.h): nobody takes the const away.
+FILENAME ~ /^(x64\/emit|x64\/select|compile|code)\// && FILENAME != "x64/emit/encode.c" && /\((void|char|signed char|unsigned char|[ui](8|16|32|64)) \*\)/ {
+    complain("takes the const away: only encode.c writes machine code")
+}
+
 FILENAME == "x64/emit/encode.c" || FILENAME !~ /^(x64|compile)\// { next }
 
 # One or two bytes in hex; larger numbers are marks and limits.

@@ -80,6 +80,11 @@ plant rows x64/select/int.c 'u32 planted(const struct x64_info *i) { return i->o
 plant rows x64/ops.def \
     'X64(PLANTED, "planted", 0x00, 0, 0x90, 0, RM, "dd", 4, NONE, 0)'
 plant rows x64/emit/layout.c 'void planted(u8 *at) { *at++ = 144; }'
+for file in x64/emit/stubs.c x64/emit/image.c x64/select/int.c \
+    compile/compile.c code/code.c; do
+    plant rows "$file" 'void planted(const u8 *p) { *(u8 *)p = 144; }'
+    plant rows "$file" 'void planted(struct encoder *e) { *(char *)e->at = 0; }'
+done
 plant rows compile/compile.c 'void planted(u8 *text) { text[0] = 144; }'
 plant names x64/alloc/alloc.h 'void spend(struct allocator *a);'
 plant names ir/ir.h 'u32 room_of(const struct fn *fn);'
@@ -118,6 +123,28 @@ plant mentions docs/security.md 'See [that](climb.md).'
 plant mentions docs/security.md "It calls path_cl""imb."
 plant format wasi/path.c 'int   a;'
 plant tidy wasi/path.c 'int f(int a); int f(int a) { if (a); { return 1; } }'
+
+# Machine code is const: who is not the encoder does not write it.
+by_gcc() {
+    cp "$1" stash
+    echo "$2" >>"$1"
+    make --no-print-directory CC=gcc OUT=gcc "gcc/host/$1.o" >stderr 2>&1 &&
+        verdict "gcc: $2" "compiles"
+    verdict "gcc: $2 in $1" "$(grep -qE "^$1:.*(discarded-qualifiers|read-only)" \
+        stderr || echo "is not named")"
+    mv stash "$1"
+}
+
+for body in '*e->at = 144;' '*e->at++ = 144;' 'e->at[0] = 144;' \
+    'u8 *p = e->at; *p = 144;' 'memset(e->at, 144, 1);' \
+    'memcpy(e->at, "\x90", 1);'; do
+    by_gcc x64/emit/stubs.c \
+        "void planted(struct encoder *e); void planted(struct encoder *e) { $body }"
+done
+by_gcc x64/emit/image.c \
+    'void planted(struct image *i); void planted(struct image *i) { *image_grow(i, 1) = 144; }'
+by_gcc compile/compile.c \
+    'void planted(struct code *c); void planted(struct code *c) { c->text[0] = 144; }'
 
 # by_clang FILE LINE: with this line at its end the file does not compile in the
 # build by clang, which checks what locks guard.

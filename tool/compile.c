@@ -135,11 +135,11 @@ write_file(const char *path, const void *bytes, u64 size)
 // A checksum of bytes after those that gave `sum`: FNV-1a, whose values may be
 // compared between versions of the command.
 static u64
-checksum(u64 sum, struct bytes bytes)
+checksum(u64 sum, const u8 *bytes, u64 size)
 {
     sum ^= 0xcbf29ce484222325;
-    for (u64 i = 0; i < bytes.size; i++)
-        sum = (sum ^ bytes.ptr[i]) * 0x100000001b3;
+    for (u64 i = 0; i < size; i++)
+        sum = (sum ^ bytes[i]) * 0x100000001b3;
     sum ^= sum >> 32;
     sum *= 0xd6e8feb86659fd93;
     return sum ^ sum >> 32;
@@ -150,20 +150,23 @@ checksum(u64 sum, struct bytes bytes)
 static u64
 hash_code(const struct module *m, const struct code *code)
 {
-    const struct bytes parts[] = {
-        {code->text,          code->size                                },
-        {(u8 *)code->entries, m->func_count * sizeof(*code->entries)    },
-        {(u8 *)code->sizes,   m->type_count * sizeof(*code->sizes)      },
-        {(u8 *)code->funcs,   code->func_count * sizeof(*code->funcs)   },
-        {(u8 *)code->traps,   code->trap_count * sizeof(*code->traps)   },
-        {(u8 *)code->calls,   code->call_count * sizeof(*code->calls)   },
-        {(u8 *)code->tries,   code->try_count * sizeof(*code->tries)    },
-        {(u8 *)code->catches, code->catch_count * sizeof(*code->catches)},
+    const struct {
+        const void *ptr;
+        u64 size;
+    } parts[] = {
+        {code->text,    code->size                                },
+        {code->entries, m->func_count * sizeof(*code->entries)    },
+        {code->sizes,   m->type_count * sizeof(*code->sizes)      },
+        {code->funcs,   code->func_count * sizeof(*code->funcs)   },
+        {code->traps,   code->trap_count * sizeof(*code->traps)   },
+        {code->calls,   code->call_count * sizeof(*code->calls)   },
+        {code->tries,   code->try_count * sizeof(*code->tries)    },
+        {code->catches, code->catch_count * sizeof(*code->catches)},
     };
     u64 hash = 0;
 
     for (u32 i = 0; i < COUNT(parts); i++)
-        hash = checksum(hash + parts[i].size, parts[i]);
+        hash = checksum(hash + parts[i].size, parts[i].ptr, parts[i].size);
     return hash;
 }
 

@@ -21,18 +21,19 @@ _Static_assert(STACK_UNCHECKED + LEAF_UNCHECKED + 16 <= STACK_SLACK,
 
 // --- encode.c --------------------------------------------------------------
 
-// The only writer of instructions.
+// The only writer of instructions: to all others machine code is `const u8 *`.
 struct encoder {
-    u8 *at, *end;    // next byte, and the end of the room
-    bool full;       // there was no room: bytes are missing
-    u32 features;    // enum cpu_feature
-    u32 slots_at;    // from rsp to frame slot 0, for MINS_FRAME
+    const u8 *at, *end; // next byte, and the end of the room
+    bool full;          // there was no room: bytes are missing
+    u32 features;       // enum cpu_feature
+    u32 slots_at;       // from rsp to frame slot 0, for MINS_FRAME
     u32 args_at;     // from rsp to the incoming stack arguments, for MINS_ARGS
     const u64 *wide; // for MINS_CONST64
     // About the instruction just written:
-    u8 *fault_at;  // the part of it that may fault
-    u8 *rodata_at; // MINS_RODATA: its displacement, still relative to the pool;
-                   // to become relative to `at`
+    const u8 *fault_at; // the part of it that may fault
+    // MINS_RODATA: its displacement, still relative to the pool; to become
+    // relative to `at`.
+    const u8 *rodata_at;
 };
 
 // With so much room encode() does not come to its end.
@@ -56,7 +57,13 @@ void encode_jump_back(struct encoder *e, u32 cc, const u8 *to);
 u32 encode_rel_size(u32 op);
 
 // Fill memory between pieces of code with instructions that trap.
-void encode_fill(u8 *at, u64 size);
+void encode_fill(const u8 *at, u64 size);
+
+// Move what was encoded, or constants, to their place.
+void encode_copy(const u8 *to, const void *from, u64 size);
+
+// Write a displacement, or an entry of a jump table.
+void encode_word(const u8 *at, u32 word);
 
 // --- image.c ---------------------------------------------------------------
 
@@ -93,7 +100,7 @@ MUST_USE status_t image_init(struct image *image, struct code *code,
 
 // Bytes at the end of the code, whose offset is a multiple of FUNC_ALIGN;
 // NULL: out of memory, or of the 2 GiB that displacements reach.
-MUST_USE u8 *image_grow(struct image *image, u32 size);
+MUST_USE const u8 *image_grow(struct image *image, u32 size);
 
 // The code ends here after all.
 void image_trim(struct image *image, const u8 *end);
@@ -180,7 +187,7 @@ struct emission {
     const struct mach *m;
     struct arena *temp;
     status_t status; // first failure
-    u8 *bytes;
+    const u8 *bytes;
     u32 byte_capacity;
     struct encoder encoder;
     struct piece *pieces; // the one after the last is being written

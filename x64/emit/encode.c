@@ -52,7 +52,7 @@ put(struct encoder *e, u32 byte)
     if (e->at == e->end)
         e->full = true;
     else
-        *e->at++ = (u8)byte;
+        *(u8 *)e->at++ = (u8)byte;
 }
 
 static void
@@ -358,9 +358,21 @@ encode_ret(struct encoder *e, u32 pop)
 }
 
 void
-encode_fill(u8 *at, u64 size)
+encode_fill(const u8 *at, u64 size)
 {
-    memset(at, (int)x64_info(X64_INT3)->opcode, size);
+    memset((u8 *)at, (int)x64_info(X64_INT3)->opcode, size);
+}
+
+void
+encode_copy(const u8 *to, const void *from, u64 size)
+{
+    memcpy((u8 *)to, from, size);
+}
+
+void
+encode_word(const u8 *at, u32 word)
+{
+    encode_copy(at, &word, sizeof(word));
 }
 
 static void
@@ -382,7 +394,7 @@ encode_set(struct encoder *e, const struct mins *ins)
 }
 
 // A short jump to a place that land() gives.
-static u8 *
+static const u8 *
 jump(struct encoder *e, u32 cc)
 {
     if (cc == CC_ALWAYS)
@@ -393,13 +405,13 @@ jump(struct encoder *e, u32 cc)
 }
 
 static void
-land(struct encoder *e, u8 *from)
+land(struct encoder *e, const u8 *from)
 {
     i64 distance = e->at - from;
 
     assert(distance == (i8)distance);
     if (!e->full)
-        from[-1] = (u8)distance;
+        ((u8 *)from)[-1] = (u8)distance;
 }
 
 void
@@ -419,7 +431,7 @@ encode_cmov(struct encoder *e, const struct mins *ins)
         encode_modrm(e, ins, CC_NE);
         encode_modrm(e, ins, CC_P);
     } else if (ins->cc == CC_FEQ) {
-        u8 *skip = jump(e, CC_P);
+        const u8 *skip = jump(e, CC_P);
         encode_modrm(e, ins, CC_E);
         land(e, skip);
     } else {
@@ -432,7 +444,7 @@ static void
 encode_select_x(struct encoder *e, const struct mins *ins)
 {
     struct mins move = {.op = X64_MOVAPS, .def = ins->def, .b = ins->b};
-    u8 *skip, *other = NULL;
+    const u8 *skip, *other = NULL;
 
     assert(ins->def == ins->a);
     if (ins->cc == CC_FNE) {
@@ -474,15 +486,15 @@ encode_fmin(struct encoder *e, const struct mins *ins)
     assert(ins->def == ins->a);
     step.op = ops->compare;
     encode_modrm(e, &step, 0);
-    u8 *differ = jump(e, CC_NE);
-    u8 *unordered = jump(e, CC_P);
+    const u8 *differ = jump(e, CC_NE);
+    const u8 *unordered = jump(e, CC_P);
     step.op = ops->equal;
     encode_modrm(e, &step, 0);
-    u8 *end = jump(e, CC_ALWAYS);
+    const u8 *end = jump(e, CC_ALWAYS);
     land(e, unordered);
     step.op = ops->unordered;
     encode_modrm(e, &step, 0);
-    u8 *end2 = jump(e, CC_ALWAYS);
+    const u8 *end2 = jump(e, CC_ALWAYS);
     land(e, differ);
     step.op = ops->differ;
     encode_modrm(e, &step, 0);
@@ -544,7 +556,7 @@ encode_rmw_loop(struct encoder *e, const struct mins *ins)
     assert(ins->def == REG_RAX && ins->def2 != REG_RAX && ins->a != REG_RAX);
 
     encode_modrm(e, &load, 0);
-    u8 *again = e->at;
+    const u8 *again = e->at;
     encode_modrm(e, &copy, 0);
     encode_modrm(e, &op, 0);
     encode_modrm(e, &swap, 0);

@@ -52,14 +52,15 @@ image_init(struct image *image, struct code *code, const struct module *m,
     return image_try(image, (struct code_try){0}); // number 0: no handler
 }
 
-u8 *
+const u8 *
 image_grow(struct image *image, u32 size)
 {
     struct code *code = image->code;
     u64 start = ALIGN_UP(code->size, FUNC_ALIGN);
+    u64 before = (u64)(code->text - image->text->base);
 
     if (start + size > MAX_CODE ||
-        !arena_resize(image->text, code->text, start + size))
+        !arena_resize(image->text, image->text->base, before + start + size))
         return NULL;
     encode_fill(code->text + code->size, start - code->size);
     code->size = start + size;
@@ -84,20 +85,14 @@ read_word(const struct code *code, u32 at)
     return word;
 }
 
-static void
-write_word(struct code *code, u32 at, u32 word)
-{
-    memcpy(code->text + at, &word, sizeof(word));
-}
-
 // Let the displacements of such a list lead to `target`.
 static void
-complete(struct code *code, u32 waiting, u32 target)
+complete(const struct code *code, u32 waiting, u32 target)
 {
     while (waiting != 0) {
         u32 at = waiting - 1;
         waiting = read_word(code, at);
-        write_word(code, at, target - (at + 4));
+        encode_word(code->text + at, target - (at + 4));
     }
 }
 
@@ -113,12 +108,12 @@ image_define(struct image *image, u32 func, u32 start)
 void
 image_link(struct image *image, u32 at, u32 func)
 {
-    struct code *code = image->code;
+    const struct code *code = image->code;
 
     if (func < image->defined) {
-        write_word(code, at, code->entries[func] - (at + 4));
+        encode_word(code->text + at, code->entries[func] - (at + 4));
     } else {
-        write_word(code, at, image->waiting[func]);
+        encode_word(code->text + at, image->waiting[func]);
         image->waiting[func] = at + 1;
     }
 }
@@ -143,11 +138,12 @@ void
 image_goto(struct image *image, u32 at, u32 label)
 {
     u32 now = image->labels[label];
+    const u8 *text = image->code->text;
 
     if (now & LABEL_BOUND) {
-        write_word(image->code, at, (now & ~(u32)LABEL_BOUND) - (at + 4));
+        encode_word(text + at, (now & ~(u32)LABEL_BOUND) - (at + 4));
     } else {
-        write_word(image->code, at, now);
+        encode_word(text + at, now);
         image->labels[label] = at + 1;
     }
 }
@@ -162,7 +158,7 @@ move_rows(struct image *image, struct row *to)
         memmove(to, image->fresh, image->fresh_count * sizeof(*to));
     image->fresh = NULL;
     image->fresh_count = 0;
-    return (u64)((u8 *)end - image->temp->base);
+    return (u64)((const u8 *)end - image->temp->base);
 }
 
 void
@@ -177,7 +173,7 @@ image_keep(struct image *image, u64 mark)
     if (image->kept_count == 0)
         image->kept = (struct row *)(image->temp->base + start);
     struct row *end = image->kept + image->kept_count;
-    assert((u8 *)end <= image->temp->base + start);
+    assert((const u8 *)end <= image->temp->base + start);
     image->kept_count += image->fresh_count;
     arena_reset(image->temp, move_rows(image, end));
 }

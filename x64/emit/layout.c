@@ -71,7 +71,7 @@ label_at(const struct emission *em, u32 label)
 }
 
 static void
-put_branch(u8 *to, const struct piece *p, u32 at, u32 target)
+put_branch(const u8 *to, const struct piece *p, u32 at, u32 target)
 {
     u32 size = branch_size(p);
     struct encoder e = {.at = to, .end = to + size};
@@ -82,12 +82,12 @@ put_branch(u8 *to, const struct piece *p, u32 at, u32 target)
 }
 
 static void
-copy_pieces(const struct emission *em, u8 *to)
+copy_pieces(const struct emission *em, const u8 *to)
 {
     for (u32 i = 0; i < em->piece_count; i++) {
         const struct piece *p = &em->pieces[i];
         u32 size = p->end - p->start;
-        memcpy(to + p->at, em->bytes + p->start, size);
+        encode_copy(to + p->at, em->bytes + p->start, size);
         if (p->branch != BRANCH_NONE)
             put_branch(to + p->at + size, p, p->at + size,
                        label_at(em, p->label));
@@ -96,20 +96,19 @@ copy_pieces(const struct emission *em, u8 *to)
 
 // Constants, then jump tables, whose entries count from their table.
 static void
-copy_pool(const struct emission *em, u8 *to, u32 pool_at)
+copy_pool(const struct emission *em, const u8 *to, u32 pool_at)
 {
     const struct mach *m = em->m;
 
     if (m->rodata_count > 0)
-        memcpy(to + pool_at, m->rodata, m->rodata_count * 16);
+        encode_copy(to + pool_at, m->rodata, m->rodata_count * 16);
     for (u32 i = 0; i < em->table_count; i++) {
         const struct cases *cases = em->tables[i].cases;
         u32 at = pool_at + em->tables[i].at;
         for (u32 n = 0; n < cases->count; n++) {
             edge_t edge = m->fn->pool[cases->targets + n];
             u32 block = em->jumps[m->edge_block[edge]];
-            u32 entry = label_at(em, block) - at;
-            memcpy(to + at + 4 * n, &entry, sizeof(entry));
+            encode_word(to + at + 4 * n, label_at(em, block) - at);
         }
     }
 }
@@ -140,7 +139,7 @@ static status_t
 place_site(const struct emission *em, struct image *image, u32 start,
            u32 pool_at, u32 first_try, const struct site *s)
 {
-    u8 *bytes = image->code->text + start;
+    const u8 *bytes = image->code->text + start;
     u32 at = site_at(em, s), word;
 
     switch (s->kind) {
@@ -162,8 +161,7 @@ place_site(const struct emission *em, struct image *image, u32 start,
         break;
     case SITE_RODATA:
         memcpy(&word, bytes + at, sizeof(word));
-        word += pool_at - (at + (s->a - s->at));
-        memcpy(bytes + at, &word, sizeof(word));
+        encode_word(bytes + at, word + pool_at - (at + (s->a - s->at)));
         break;
     }
     return OK;
@@ -301,7 +299,7 @@ emission_place(struct emission *em, struct image *image,
     for (u32 i = 0; i < SWEEPS; i++)
         end = sweep(em, true);
     u32 pool_at = (u32)ALIGN_UP(end, m->rodata_count > 0 ? 16 : 4);
-    u8 *to = image_grow(image, pool_at + em->pool_size);
+    const u8 *to = image_grow(image, pool_at + em->pool_size);
     if (to == NULL)
         return ERR_NO_MEMORY;
     u32 start = (u32)(to - image->code->text);
