@@ -223,7 +223,9 @@ void list_init(struct list *head);
 bool list_empty(const struct list *head);
 void list_append(struct list *head, struct list *item);
 void list_push(struct list *head, struct list *item); // at the front
-void list_remove(struct list *item);                  // item becomes empty
+// All items of `from`, in their order, which becomes empty; one step.
+void list_append_all(struct list *head, struct list *from);
+void list_remove(struct list *item); // item becomes empty
 #define list_each(item, head) \
     for (struct list *item = (head)->next; item != (head); item = item->next)
 

@@ -36,6 +36,18 @@ list_push(struct list *head, struct list *item)
 }
 
 void
+list_append_all(struct list *head, struct list *from)
+{
+    if (list_empty(from))
+        return;
+    from->next->prev = head->prev;
+    head->prev->next = from->next;
+    from->prev->next = head;
+    head->prev = from->prev;
+    list_init(from);
+}
+
+void
 list_remove(struct list *item)
 {
     item->prev->next = item->next;

@@ -144,11 +144,7 @@ channel_closed(struct object *o)
     list_init(&unread);
     lock(&c->pair->lock);
     c->closed = true;
-    while (!list_empty(&c->messages)) {
-        struct list *item = c->messages.next;
-        list_remove(item);
-        list_append(&unread, item);
-    }
+    list_append_all(&unread, &c->messages);
     c->count = c->unclaimed = 0;
     c->bytes = 0;
     channel_wake_all(c, GOT_CLOSED);

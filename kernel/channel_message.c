@@ -48,11 +48,7 @@ messages_dispose(struct list *messages)
     struct thread *t = thread_current();
 
     if (t->disposing != NULL) {
-        while (!list_empty(messages)) {
-            struct list *item = messages->next;
-            list_remove(item);
-            list_append(t->disposing, item);
-        }
+        list_append_all(t->disposing, messages);
         return;
     }
     t->disposing = messages;

@@ -61,11 +61,7 @@ static void
 end_slice(struct run_queue *q) REQUIRES(q->lock)
 {
     assert_held(&q->lock);
-    while (!list_empty(&q->woken)) {
-        struct list *item = q->woken.next;
-        list_remove(item);
-        list_append(&q->ready, item);
-    }
+    list_append_all(&q->ready, &q->woken);
     q->slice_end = 0;
 }
 

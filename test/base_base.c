@@ -104,7 +104,7 @@ TEST(base_arena_commits_in_pieces)
 
 TEST(base_list)
 {
-    struct list head, a, b, c;
+    struct list head, other, a, b, c;
 
     list_init(&head);
     EXPECT(list_empty(&head));
@@ -114,6 +114,14 @@ TEST(base_list)
     EXPECT(head.next == &a && a.next == &b && b.next == &c && c.next == &head);
     list_remove(&b);
     EXPECT(a.next == &c && c.prev == &a && b.next == &b);
+    list_init(&other);
+    list_append_all(&other, &head);
+    list_append_all(&other, &head); // nothing
+    EXPECT(list_empty(&head) && other.next == &a && other.prev == &c);
+    list_append(&head, &b);
+    list_append_all(&head, &other);
+    EXPECT(list_empty(&other) && head.next == &b && b.next == &a);
+    EXPECT(a.prev == &b && c.next == &head && head.prev == &c);
 }
 
 static const struct {
