@@ -133,6 +133,13 @@ channel_line_up(struct channel *c, struct receiver *r)
     c->receiver_count++;
 }
 
+void
+channel_leave_line(struct channel *c, struct receiver *r)
+{
+    list_remove(&r->link);
+    c->receiver_count--;
+}
+
 // --- life --------------------------------------------------------------------
 
 void

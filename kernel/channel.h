@@ -88,6 +88,7 @@ struct receiver *channel_find_receiver(struct channel *c, u32 id);
 u32 channel_new_call_id(struct channel *c);
 // The running thread's wait begins; there are less than LIMIT_OBSERVERS.
 void channel_line_up(struct channel *c, struct receiver *r);
+void channel_leave_line(struct channel *c, struct receiver *r);
 
 // --- channel_write.c ---------------------------------------------------------
 

@@ -90,8 +90,7 @@ leave_line(struct channel *c, struct receiver *w, struct channel_read *r,
     struct message *taken = NULL;
 
     lock(&c->pair->lock);
-    list_remove(&w->link);
-    c->receiver_count--;
+    channel_leave_line(c, w);
     if (w->got == GOT_BYTES) {
         r->size = w->size;
         r->handle_count = 0;

@@ -95,10 +95,8 @@ unreserve(struct write *w, const struct message *m)
     if (!w->to->closed)
         channel_count(w->to, m, false);
     channel_show(w->to);
-    if (w->caller != NULL) {
-        list_remove(&w->caller->link);
-        w->from->receiver_count--;
-    }
+    if (w->caller != NULL)
+        channel_leave_line(w->from, w->caller);
     unlock(&w->from->pair->lock);
     object_release(&w->to->object);
 }
