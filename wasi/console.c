@@ -19,29 +19,6 @@ device_stat(struct node *n, struct filestat *out)
     out->inode = n == &null_node ? STREAMS + 1 : (u64)stream_of(n) + 1;
 }
 
-// What the host said, in the program's terms.
-static errno_t
-errno_of(status_t status)
-{
-    static const struct {
-        status_t status;
-        errno_t error;
-    } table[] = {
-        {OK,              WASI_SUCCESS},
-        {ERR_TIMED_OUT,   WASI_AGAIN  },
-        {ERR_KILLED,      WASI_INTR   },
-        {ERR_NO_SPACE,    WASI_NOSPC  },
-        {ERR_LIMIT,       WASI_FBIG   },
-        {ERR_PEER_CLOSED, WASI_PIPE   },
-        {ERR_NOT_OPEN,    WASI_BADF   },
-    };
-
-    for (u32 i = 0; i < COUNT(table); i++)
-        if (table[i].status == status)
-            return table[i].error;
-    return WASI_IO;
-}
-
 static errno_t
 input_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
 {
@@ -49,21 +26,22 @@ input_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
     *count = 0;
     if (to.size == 0)
         return WASI_SUCCESS;
-    return errno_of(console_read(to.ptr, to.size, deadline_ns, count));
+    return stream_errno(console_read(to.ptr, to.size, deadline_ns, count));
 }
 
 static errno_t
 input_wait(struct node *n, u64 deadline_ns, struct port_input *out)
 {
     (void)n;
-    return errno_of(console_wait(deadline_ns, out));
+    return stream_errno(console_wait(deadline_ns, out));
 }
 
 static errno_t
 output_write(struct node *n, u64 at, struct bytes from, u64 *count)
 {
     (void)at;
-    return errno_of(console_write(stream_of(n), from.ptr, from.size, count));
+    return stream_errno(
+        console_write(stream_of(n), from.ptr, from.size, count));
 }
 
 static errno_t

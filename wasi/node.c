@@ -1,4 +1,5 @@
-// wasi/node.c: calls of node_ops where the back end may have nothing to do.
+// wasi/node.c: calls of node_ops where the back end may have nothing to do, and
+// the errors of those that are streams.
 
 #include "wasi/wasi.h"
 
@@ -55,4 +56,27 @@ node_stat(struct node *n, struct filestat *out)
     node_lock(n);
     n->ops->stat(n, out);
     node_unlock(n);
+}
+
+errno_t
+stream_errno(status_t status)
+{
+    static const struct {
+        status_t status;
+        errno_t error;
+    } table[] = {
+        {OK,              WASI_SUCCESS},
+        {ERR_SHOULD_WAIT, WASI_AGAIN  },
+        {ERR_TIMED_OUT,   WASI_AGAIN  },
+        {ERR_KILLED,      WASI_INTR   },
+        {ERR_NO_SPACE,    WASI_NOSPC  },
+        {ERR_LIMIT,       WASI_FBIG   },
+        {ERR_PEER_CLOSED, WASI_PIPE   },
+        {ERR_NOT_OPEN,    WASI_BADF   },
+    };
+
+    for (u32 i = 0; i < COUNT(table); i++)
+        if (table[i].status == status)
+            return table[i].error;
+    return WASI_IO;
 }

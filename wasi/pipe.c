@@ -39,24 +39,13 @@ pipe_stat(struct node *n, struct filestat *out)
 }
 
 static errno_t
-errno_of(status_t status)
-{
-    return status == OK              ? WASI_SUCCESS :
-           status == ERR_SHOULD_WAIT ? WASI_AGAIN :
-           status == ERR_TIMED_OUT   ? WASI_AGAIN :
-           status == ERR_KILLED      ? WASI_INTR :
-           status == ERR_PEER_CLOSED ? WASI_PIPE :
-                                       WASI_IO;
-}
-
-static errno_t
 pipe_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
 {
     (void)at;
     *count = 0;
     status_t status = stream_read(stream_from_object(pipe_of(n)->stream), to,
                                   deadline_ns, count);
-    return status == ERR_PEER_CLOSED ? WASI_SUCCESS : errno_of(status);
+    return status == ERR_PEER_CLOSED ? WASI_SUCCESS : stream_errno(status);
 }
 
 // All of it, as far as somebody may read it.
@@ -74,7 +63,7 @@ pipe_write(struct node *n, u64 at, struct bytes from, u64 *count)
         status = stream_write(s, rest, UINT64_MAX, &part);
         *count += status == OK ? part : 0;
     }
-    return *count > 0 ? WASI_SUCCESS : errno_of(status);
+    return *count > 0 ? WASI_SUCCESS : stream_errno(status);
 }
 
 static struct object *

@@ -203,6 +203,10 @@ extern struct node null_node; // reads nothing, takes everything
 // Whether a node has no size and no place to seek to.
 bool node_is_stream(const struct node *n);
 
+// What the kernel says of a stream, in the program's terms; ERR_TIMED_OUT is
+// that there is nothing now (node.c).
+errno_t stream_errno(status_t status);
+
 // --- path.c: names to nodes --------------------------------------------------
 
 enum {
