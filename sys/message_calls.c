@@ -2,16 +2,13 @@
 
 #include "sys/internal.h"
 
-enum { HANDLES_MAX = 64 };
-
 _Static_assert(sizeof(struct message_handle) == sizeof(handle_t), "the same");
 
 // The handles of a message, copied once.
 static status_t
 take_handles(struct bytes items, handle_t *handles, u32 *count)
 {
-    assert(HANDLES_MAX == LIMIT_MESSAGE_HANDLES);
-    if (items.size > HANDLES_MAX * sizeof(handle_t))
+    if (items.size > LIMIT_MESSAGE_HANDLES * sizeof(handle_t))
         return ERR_LIMIT;
     if (items.size > 0)
         memcpy(handles, items.ptr, items.size);
@@ -30,7 +27,7 @@ side_of(const handle_t *handles, u32 count)
 static struct channel_read
 read_to(struct bytes room, handle_t *handles, struct bytes items)
 {
-    u64 count = MIN(items.size / sizeof(handle_t), HANDLES_MAX);
+    u64 count = MIN(items.size / sizeof(handle_t), LIMIT_MESSAGE_HANDLES);
 
     return (struct channel_read){
         .table = &process_current()->handles,
@@ -70,7 +67,7 @@ sys_channel_create(const struct channel_create_args *a)
 status_t
 sys_channel_write(const struct channel_write_args *a)
 {
-    handle_t handles[HANDLES_MAX];
+    handle_t handles[LIMIT_MESSAGE_HANDLES];
     u32 count;
     status_t status = take_handles(a->handles, handles, &count);
 
@@ -83,7 +80,7 @@ sys_channel_write(const struct channel_write_args *a)
 status_t
 sys_channel_read(const struct channel_read_args *a)
 {
-    handle_t handles[HANDLES_MAX];
+    handle_t handles[LIMIT_MESSAGE_HANDLES];
     struct channel_read r = read_to(a->bytes, handles, a->handles);
     status_t status = message_read(a->channel, &r, a->deadline_ns);
 
@@ -94,7 +91,7 @@ sys_channel_read(const struct channel_read_args *a)
 status_t
 sys_channel_call(const struct channel_call_args *a)
 {
-    handle_t sent[HANDLES_MAX], handles[HANDLES_MAX];
+    handle_t sent[LIMIT_MESSAGE_HANDLES], handles[LIMIT_MESSAGE_HANDLES];
     u32 count;
     struct channel_read r = read_to(a->reply, handles, a->reply_handles);
     status_t status = take_handles(a->request_handles, sent, &count);

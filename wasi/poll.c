@@ -10,7 +10,6 @@
 #include "wasi/wasi.h"
 
 enum { POLL_MAX = 1 << 20 };  // looking at them takes seconds at most
-enum { OBJECTS_MAX = 64 };    // that one call waits for
 enum { SLICE_NS = 10000000 }; // between looks at standard input and objects
 enum { EVENT_CLOCK, EVENT_READ, EVENT_WRITE };
 enum { CLOCK_ABSOLUTE = 1 };
@@ -59,11 +58,12 @@ struct watch {
 };
 
 struct poll {
-    u64 started_ns;              // monotonic
-    u64 clocks[CLOCK_COUNT];     // what they said then
-    u64 deadline_ns;             // the earliest
-    struct node *device;         // to be waited for
-    struct object_wait *objects; // to be waited for, OBJECTS_MAX; NULL: none
+    u64 started_ns;          // monotonic
+    u64 clocks[CLOCK_COUNT]; // what they said then
+    u64 deadline_ns;         // the earliest
+    struct node *device;     // to be waited for
+    // To be waited for, room for LIMIT_WAIT_ITEMS; NULL: none.
+    struct object_wait *objects;
     u32 object_count;
     bool ready;              // something is, do not wait
     errno_t answer;          // the device's: WASI_AGAIN when it is not ready
@@ -163,8 +163,8 @@ static errno_t
 add_object(struct poll *p, const struct watch *watch)
 {
     if (!watch->ready && p->objects == NULL)
-        p->objects = kernel_alloc(OBJECTS_MAX * sizeof(*p->objects));
-    bool fits = p->objects != NULL && p->object_count < OBJECTS_MAX;
+        p->objects = kernel_alloc(LIMIT_WAIT_ITEMS * sizeof(*p->objects));
+    bool fits = p->objects != NULL && p->object_count < LIMIT_WAIT_ITEMS;
     if (watch->ready || !fits) {
         object_release(watch->object);
         return watch->ready ? WASI_SUCCESS : WASI_NOMEM;
