@@ -168,10 +168,9 @@ LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
                 -Wl,--wrap=mutex_unlock
 # ... and of interrupts, by the port.
 LATENCY_METAL := $(LATENCY_WRAP) -Wl,--wrap=trap_handle
-LATENCY_LINUX := $(LATENCY_WRAP) -Wl,--wrap=sched_interrupt
 # What test/kernel_console.c stands for.
 CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look
-$(OUT)/san/test-kernel: WRAP := $(LATENCY_LINUX) $(CONSOLE_WRAP)
+$(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP) $(CONSOLE_WRAP)
 
 # Programs that test/kernel_wasm.c includes as bytes.
 KERNEL_WASM := $(patsubst %.wat,$(OUT)/%.wasm,$(wildcard test/kernel/*.wat))

@@ -73,9 +73,6 @@ test_may_write(const void *at)
 
 // --- work --------------------------------------------------------------------
 
-bool __real_sched_interrupt(void);
-bool __wrap_sched_interrupt(void);
-
 u64
 test_work(void)
 {
@@ -90,17 +87,6 @@ u64
 test_work_bound(void)
 {
     return 0;
-}
-
-// An interrupt has come, as test/latency_trap.c says it on the metal.
-bool
-__wrap_sched_interrupt(void)
-{
-    latency_interrupt();
-    bool give_way = __real_sched_interrupt();
-    if (!give_way)
-        latency_interrupt_over(__builtin_return_address(0));
-    return give_way;
 }
 
 // --- the log -----------------------------------------------------------------
