@@ -40,9 +40,7 @@ head(struct build *b)
     build_section(b, TYPE);
     build_list(b, 3, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 0, 0, 0x60, 1, 0x7f, 0);
     build_close(b);
-    build_section(b, FUNCTION);
-    build_list(b, 1, 0);
-    build_close(b);
+    REPEAT(b, FUNCTION, 1, "\0");
     build_section(b, TABLE);
     build_list(b, 1, 0x70, 0, 10);
     build_close(b);
@@ -472,10 +470,7 @@ wide_calls(struct build *b, u32 n)
         TIMES(b, 1000, 0x7f);
     }
     build_close(b);
-    build_section(b, FUNCTION);
-    build_u32(b, n);
-    TIMES(b, n, 0);
-    build_close(b);
+    REPEAT(b, FUNCTION, n, "\0");
     build_section(b, CODE);
     build_u32(b, n);
     for (u32 k = 0; k < n; k++) {
@@ -497,14 +492,8 @@ functions(struct build *b, u32 n)
     build_section(b, TYPE);
     build_list(b, 1, 0x60, 0, 0);
     build_close(b);
-    build_section(b, FUNCTION);
-    build_u32(b, n);
-    TIMES(b, n, 0);
-    build_close(b);
-    build_section(b, CODE);
-    build_u32(b, n);
-    TIMES(b, n, 2, 0, 0x0b);
-    build_close(b);
+    REPEAT(b, FUNCTION, n, "\0");
+    REPEAT(b, CODE, n, "\x02\x00\x0b");
 }
 
 static void

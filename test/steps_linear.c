@@ -67,9 +67,7 @@ body_start(struct build *b)
     build_section(b, TYPE);
     build_list(b, 2, 0x60, 1, 0x7f, 1, 0x7f, 0x60, 0, 0);
     build_close(b);
-    build_section(b, FUNCTION);
-    build_list(b, 1, 0);
-    build_close(b);
+    REPEAT(b, FUNCTION, 1, "\0");
     build_section(b, CODE);
     build_u8(b, 1);
     build_open(b);
@@ -225,9 +223,7 @@ wide_calls(struct build *b, u32 n)
     build_u32(b, 1000);
     TIMES(b, 1000, 0x7f);
     build_close(b);
-    build_section(b, FUNCTION);
-    build_list(b, 1, 0);
-    build_close(b);
+    REPEAT(b, FUNCTION, 1, "\0");
     build_section(b, CODE);
     build_u8(b, 1);
     build_open(b);
@@ -277,10 +273,7 @@ functions(struct build *b, u32 n)
     build_section(b, TYPE);
     build_list(b, 1, 0x60, 0, 0);
     build_close(b);
-    build_section(b, FUNCTION);
-    build_u32(b, n);
-    TIMES(b, n, 0);
-    build_close(b);
+    REPEAT(b, FUNCTION, n, "\0");
     build_section(b, CODE);
     build_u32(b, n);
     TIMES(b, n, 9, 1, 0xa8, 0xc3, 0x01, 0x7f, 0x20, 0, 0x1a, 0x0b);
