@@ -19,33 +19,16 @@
 
 #include "kernel/channel.h"
 
-struct channel *
-channel_from_object(struct object *o)
-{
-    return CONTAINER(o, struct channel, object);
-}
-
-struct object *
-channel_object(struct channel *c)
-{
-    return &c->object;
-}
+OBJECT_FUNCTIONS(channel, end.object)
 
 // --- signals -----------------------------------------------------------------
 
 struct channel *
 channel_peer(const struct channel *c)
 {
-    struct channel *peer = c->pair->ends[1 - c->side];
+    struct end *peer = pair_peer(&c->end);
 
-    return peer != NULL && !peer->closed ? peer : NULL;
-}
-
-static void
-show(struct channel *c, u32 signal, bool set)
-{
-    if (((object_signals(&c->object) & signal) != 0) != set)
-        object_signal(&c->object, set ? 0 : signal, set ? signal : 0);
+    return peer != NULL ? CONTAINER(peer, struct channel, end) : NULL;
 }
 
 void
@@ -55,9 +38,9 @@ channel_show(struct channel *c)
     bool room = c->count < LIMIT_CHANNEL_MESSAGES &&
                 c->bytes + LIMIT_MESSAGE_SIZE <= LIMIT_CHANNEL_SIZE;
 
-    show(c, SIGNAL_READABLE, c->unclaimed > 0);
-    if (peer != NULL && !c->closed)
-        show(peer, SIGNAL_WRITABLE, room);
+    pair_show(&c->end, SIGNAL_READABLE, c->unclaimed > 0 ? SIGNAL_READABLE : 0);
+    if (peer != NULL && !c->end.closed)
+        pair_show(&peer->end, SIGNAL_WRITABLE, room ? SIGNAL_WRITABLE : 0);
 }
 
 void
@@ -149,8 +132,8 @@ channel_closed(struct object *o)
     struct list unread;
 
     list_init(&unread);
-    lock(&c->pair->lock);
-    c->closed = true;
+    lock(&c->end.pair->lock);
+    c->end.closed = true;
     list_append_all(&unread, &c->messages);
     c->count = c->unclaimed = 0;
     c->bytes = 0;
@@ -160,71 +143,36 @@ channel_closed(struct object *o)
     struct channel *peer = channel_peer(c);
     if (peer != NULL) {
         channel_wake_all(peer, GOT_CHANGE);
-        object_signal(&peer->object, SIGNAL_WRITABLE, SIGNAL_PEER_CLOSED);
+        object_signal(&peer->end.object, SIGNAL_WRITABLE, SIGNAL_PEER_CLOSED);
     }
-    unlock(&c->pair->lock);
+    unlock(&c->end.pair->lock);
     messages_dispose(&unread);
 }
 
 void
 channel_free(struct object *o)
 {
-    struct channel *c = channel_from_object(o);
-    struct pair *pair = c->pair;
-
-    if (pair != NULL && !c->closed)
-        channel_closed(o); // it never had a handle
-    if (pair != NULL) {
-        lock(&pair->lock);
-        pair->ends[c->side] = NULL;
-        bool last = --pair->references == 0;
-        unlock(&pair->lock);
-        if (last)
-            budget_free(pair->payer, pair, sizeof(*pair));
-    }
-    kernel_free(c);
-}
-
-static status_t
-end_new(struct channel **out, struct pair *pair, u32 side)
-{
-    status_t status =
-        object_new(out, &channel_type, sizeof(**out), pair->payer);
-
-    if (status != OK)
-        return status;
-    struct channel *c = *out;
-    c->pair = pair;
-    c->side = side;
-    list_init(&c->messages);
-    list_init(&c->receivers);
-    list_init(&c->visited);
-    pair->ends[side] = c;
-    pair->references++;
-    return OK;
+    pair_free_end(o);
 }
 
 status_t
 channel_new(struct channel *ends[2], struct budget *payer)
 {
-    status_t status;
-    struct pair *pair = budget_alloc(payer, sizeof(*pair), &status);
+    static const struct pair_type type = {
+        .ends = &channel_type,
+        .size = sizeof(struct pair),
+        .end_size = sizeof(struct channel),
+    };
+    struct end *both[2];
+    status_t status = pair_new(both, &type, payer);
 
-    if (pair == NULL)
-        return status;
-    lock_init(&pair->lock, LOCK_MESSAGES);
-    pair->payer = payer;
-    status = end_new(&ends[0], pair, 0);
-    if (status != OK) {
-        budget_free(payer, pair, sizeof(*pair));
-        return status;
+    for (u32 side = 0; side < 2 && status == OK; side++) {
+        struct channel *c = CONTAINER(both[side], struct channel, end);
+        list_init(&c->messages);
+        list_init(&c->receivers);
+        list_init(&c->visited);
+        object_signal(&c->end.object, 0, SIGNAL_WRITABLE);
+        ends[side] = c;
     }
-    status = end_new(&ends[1], pair, 1);
-    if (status != OK) {
-        object_release(&ends[0]->object);
-        return status;
-    }
-    for (u32 side = 0; side < 2; side++)
-        object_signal(&ends[side]->object, 0, SIGNAL_WRITABLE);
-    return OK;
+    return status;
 }

@@ -1,11 +1,11 @@
 // kernel/channel.h: what the files of channels (kernel/channel*.c) share.
 //
-// All of a struct channel but `object`, and all that waits at it, is under the
-// lock of its pair.
+// All of a struct channel, and all that waits at it, is under the lock of its
+// pair (kernel/pair.h).
 
 #pragma once
 
-#include "kernel/internal.h"
+#include "kernel/pair.h"
 
 enum {
     CALL_ID = 1u << 31,
@@ -24,21 +24,9 @@ struct message {
     struct carried handles[];
 };
 
-struct pair {
-    struct lock lock;
-    u32 references MEMBER_GUARDED_BY(lock); // of ends, which exist
-    struct budget *payer;
-    struct channel *ends[2] MEMBER_GUARDED_BY(lock); // NULL: freed
-};
-
 struct channel {
-    struct object object;
-    struct pair *pair;
-    u32 side;
-    u32 call_id; // of the last call
-
-    // Under pair->lock.
-    bool closed;
+    struct end end;
+    u32 call_id;           // of the last call
     struct list messages;  // to be read here
     u32 count;             // of them, and of those that are being written
     u32 unclaimed;         // that anybody may read
@@ -58,7 +46,7 @@ enum got {
     GOT_CLOSED,  // its end was closed
 };
 
-// A thread that waits at an end, under pair->lock.
+// A thread that waits at an end, under the lock of the pair.
 struct receiver {
     struct list link;
     struct waiter *waiter;
@@ -69,7 +57,7 @@ struct receiver {
     struct message *message;
 };
 
-// --- channel.c: pair->lock is held -------------------------------------------
+// --- channel.c: the pair is locked -------------------------------------------
 
 // The other end; NULL: it is closed.
 struct channel *channel_peer(const struct channel *c);

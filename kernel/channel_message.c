@@ -79,7 +79,7 @@ visit(struct list *found, u32 *count, struct channel *c)
         return true;
     if (++*count > NESTED_MAX)
         return false;
-    object_hold(&c->object);
+    object_hold(&c->end.object);
     list_append(found, &c->visited);
     return true;
 }
@@ -90,7 +90,7 @@ visit_queue(struct list *found, u32 *count, struct channel *c)
 {
     status_t status = OK;
 
-    lock(&c->pair->lock);
+    lock(&c->end.pair->lock);
     list_each (item, &c->messages) {
         struct message *m = CONTAINER(item, struct message, link);
         for (u32 i = 0; m->ends > 0 && i < m->handle_count; i++) {
@@ -100,7 +100,7 @@ visit_queue(struct list *found, u32 *count, struct channel *c)
                 status = ERR_LIMIT;
         }
     }
-    unlock(&c->pair->lock);
+    unlock(&c->end.pair->lock);
     return status;
 }
 
@@ -122,7 +122,7 @@ check_loop(struct channel *moved, const struct channel *to)
     while (!list_empty(&found)) {
         struct channel *c = CONTAINER(found.next, struct channel, visited);
         list_remove(&c->visited);
-        object_release(&c->object);
+        object_release(&c->end.object);
     }
     return status;
 }
@@ -133,14 +133,14 @@ channel_check_loops(struct channel *from, struct message *m)
 {
     status_t status = OK;
 
-    lock(&from->pair->lock);
+    lock(&from->end.pair->lock);
     struct channel *to = channel_peer(from);
     if (to != NULL)
-        object_hold(&to->object);
-    unlock(&from->pair->lock);
+        object_hold(&to->end.object);
+    unlock(&from->end.pair->lock);
     for (u32 i = 0; to != NULL && i < m->handle_count && status == OK; i++)
         if (m->handles[i].object->type == &channel_type)
             status = check_loop(channel_from_object(m->handles[i].object), to);
-    object_release(to != NULL ? &to->object : NULL);
+    object_release(to != NULL ? &to->end.object : NULL);
     return status;
 }

@@ -59,12 +59,12 @@ read_now(struct channel *c, struct channel_read *r, struct receiver *waits)
     struct message *m = NULL;
     status_t status = ERR_SHOULD_WAIT;
 
-    lock(&c->pair->lock);
+    lock(&c->end.pair->lock);
     if (c->unclaimed > 0)
         m = first_unclaimed(c);
     if (m != NULL)
         status = take_out(c, m, r);
-    else if (c->closed)
+    else if (c->end.closed)
         status = ERR_BAD_HANDLE;
     else if (channel_peer(c) == NULL)
         status = ERR_PEER_CLOSED;
@@ -75,7 +75,7 @@ read_now(struct channel *c, struct channel_read *r, struct receiver *waits)
     if (m != NULL && status != OK)
         pass_on(c);
     channel_show(c);
-    unlock(&c->pair->lock);
+    unlock(&c->end.pair->lock);
     if (m != NULL && status == OK)
         copy_out(m, r);
     return status;
@@ -89,7 +89,7 @@ leave_line(struct channel *c, struct receiver *w, struct channel_read *r,
 {
     struct message *taken = NULL;
 
-    lock(&c->pair->lock);
+    lock(&c->end.pair->lock);
     channel_leave_line(c, w);
     if (w->got == GOT_BYTES) {
         r->size = w->size;
@@ -106,7 +106,7 @@ leave_line(struct channel *c, struct receiver *w, struct channel_read *r,
     } else if (w->got == GOT_CLOSED) {
         status = ERR_BAD_HANDLE;
     }
-    unlock(&c->pair->lock);
+    unlock(&c->end.pair->lock);
     if (taken != NULL)
         copy_out(taken, r);
     return status;

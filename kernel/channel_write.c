@@ -18,7 +18,7 @@ id_of(struct bytes bytes)
 
 struct write {
     struct channel *from;
-    struct channel *to; // under pair->lock
+    struct channel *to; // while the pair is locked
     struct bytes bytes;
     struct receiver *caller; // NULL: no call
 };
@@ -52,7 +52,7 @@ begin_call(struct write *w)
 static status_t
 write_directly(struct write *w, bool *done)
 {
-    lock(&w->from->pair->lock);
+    lock(&w->from->end.pair->lock);
     status_t status = begin_write(w, w->bytes.size);
     u32 id = w->caller == NULL ? id_of(w->bytes) : 0;
     struct receiver *r = status == OK ? channel_find_receiver(w->to, id) : NULL;
@@ -68,7 +68,7 @@ write_directly(struct write *w, bool *done)
         if (r->size >= sizeof(id))
             memcpy(r->room.ptr, &id, sizeof(id));
     }
-    unlock(&w->from->pair->lock);
+    unlock(&w->from->end.pair->lock);
     return status;
 }
 
@@ -76,29 +76,29 @@ write_directly(struct write *w, bool *done)
 static status_t
 reserve(struct write *w, const struct message *m)
 {
-    lock(&w->from->pair->lock);
+    lock(&w->from->end.pair->lock);
     status_t status = begin_write(w, m->size);
     if (status == OK) {
         begin_call(w);
-        object_hold(&w->to->object);
+        object_hold(&w->to->end.object);
         channel_count(w->to, m, true);
         channel_show(w->to);
     }
-    unlock(&w->from->pair->lock);
+    unlock(&w->from->end.pair->lock);
     return status;
 }
 
 static void
 unreserve(struct write *w, const struct message *m)
 {
-    lock(&w->from->pair->lock);
-    if (!w->to->closed)
+    lock(&w->from->end.pair->lock);
+    if (!w->to->end.closed)
         channel_count(w->to, m, false);
     channel_show(w->to);
     if (w->caller != NULL)
         channel_leave_line(w->from, w->caller);
-    unlock(&w->from->pair->lock);
-    object_release(&w->to->object);
+    unlock(&w->from->end.pair->lock);
+    object_release(&w->to->end.object);
 }
 
 // m is the other end's now, or nobody's when that was closed meanwhile.
@@ -109,10 +109,10 @@ deliver(struct write *w, struct message *m)
     struct bytes bytes = {m->bytes, m->size};
 
     list_init(&unread);
-    lock(&w->from->pair->lock);
+    lock(&w->from->end.pair->lock);
     if (w->caller != NULL)
         memcpy(m->bytes, &w->caller->id, sizeof(w->caller->id));
-    if (w->to->closed) {
+    if (w->to->end.closed) {
         list_append(&unread, &m->link);
     } else {
         u32 id = w->caller == NULL ? id_of(bytes) : 0;
@@ -125,8 +125,8 @@ deliver(struct write *w, struct message *m)
         w->to->unclaimed += m->claimer == NULL;
         channel_show(w->to);
     }
-    unlock(&w->from->pair->lock);
-    object_release(&w->to->object);
+    unlock(&w->from->end.pair->lock);
+    object_release(&w->to->end.object);
     messages_dispose(&unread);
 }
 

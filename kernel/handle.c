@@ -123,17 +123,29 @@ handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
 }
 
 status_t
-handle_get(struct handle_table *t, handle_t h, const struct object_type *type,
-           u32 rights, struct object **out)
+handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
+            u32 rights, struct carried *out)
 {
     lock(&t->lock);
     struct handle_slot *slot = find(t, h);
     status_t status = check(slot, type, rights);
     if (status == OK) {
         object_hold(slot->object);
-        *out = slot->object;
+        *out = (struct carried){slot->object, slot->rights};
     }
     unlock(&t->lock);
+    return status;
+}
+
+status_t
+handle_get(struct handle_table *t, handle_t h, const struct object_type *type,
+           u32 rights, struct object **out)
+{
+    struct carried carried;
+    status_t status = handle_peek(t, h, type, rights, &carried);
+
+    if (status == OK)
+        *out = carried.object;
     return status;
 }
 
@@ -201,21 +213,6 @@ check_all(struct handle_table *t, const handle_t *handles,
                 return ERR_BAD_ARGUMENT;
     }
     return OK;
-}
-
-status_t
-handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
-            u32 rights, struct carried *out)
-{
-    lock(&t->lock);
-    struct handle_slot *slot = find(t, h);
-    status_t status = check(slot, type, rights);
-    if (status == OK) {
-        object_hold(slot->object);
-        *out = (struct carried){slot->object, slot->rights};
-    }
-    unlock(&t->lock);
-    return status;
 }
 
 status_t

@@ -77,18 +77,27 @@ count(u64 *total, u64 change)
 
 // --- slabs -------------------------------------------------------------------
 
+// Address space of which the first `committed` bytes are memory, or NULL.
+static void *
+reserve(u64 size, u64 align, u64 committed)
+{
+    void *space = port_reserve(size, align);
+
+    if (space != NULL && !port_commit(space, committed)) {
+        port_release(space, size);
+        return NULL;
+    }
+    return space;
+}
+
 // A slab without blocks, in no list.
 static struct slab *
 slab_new(u32 class)
 {
-    struct slab *s = port_reserve(SLAB, SLAB);
+    struct slab *s = reserve(SLAB, SLAB, SLAB_STEP);
 
     if (s == NULL)
         return NULL;
-    if (!port_commit(s, SLAB_STEP)) {
-        port_release(s, SLAB);
-        return NULL;
-    }
     list_init(&s->link);
     s->class = class;
     s->at = FIRST;
@@ -261,14 +270,10 @@ free_small(struct header *header)
 static struct header *
 alloc_large(u64 size)
 {
-    struct header *header = port_reserve(size, PAGE_SIZE);
+    struct header *header = reserve(size, PAGE_SIZE, size);
 
     if (header == NULL)
         return NULL;
-    if (!port_commit(header, size)) {
-        port_release(header, size);
-        return NULL;
-    }
     *header = (struct header){MAGIC, LARGE, size};
     count(&heap.in_use, size);
     count(&heap.held, size);

@@ -179,6 +179,19 @@ void object_release_handle(struct object *o);
     void id##_free(struct object *o);
 #include "abi/objects.def"
 
+// The functions from struct <id>, whose `member` the object is, to the object
+// and back.
+#define OBJECT_FUNCTIONS(id, member)              \
+    struct object *id##_object(struct id *x)      \
+    {                                             \
+        return &x->member;                        \
+    }                                             \
+                                                  \
+    struct id *id##_from_object(struct object *o) \
+    {                                             \
+        return CONTAINER(o, struct id, member);   \
+    }
+
 // A thread as an object, and back.
 struct object *thread_object(struct thread *t);
 struct thread *thread_from_object(struct object *o);

@@ -40,17 +40,7 @@ struct entry {
     bool repeat, begins, ended;
 };
 
-struct port *
-port_from_object(struct object *o)
-{
-    return CONTAINER(o, struct port, object);
-}
-
-struct object *
-port_object(struct port *p)
-{
-    return &p->object;
-}
+OBJECT_FUNCTIONS(port, object)
 
 status_t
 port_new(struct port **out, struct budget *payer)

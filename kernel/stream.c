@@ -5,7 +5,7 @@
 // wait does so for the signals of his end, which say at any time whether a read
 // or a write would get anywhere, and then looks again.
 
-#include "kernel/internal.h"
+#include "kernel/pair.h"
 
 enum { STEP = 64 * 1024 }; // bytes copied in one go
 
@@ -15,32 +15,16 @@ struct ring {
     bool done;          // nothing more will be written
 };
 
-struct stream_pair {
-    struct lock lock;
-    u32 references MEMBER_GUARDED_BY(lock); // of ends, which exist
-    struct budget *payer;
-    struct stream *ends[2] MEMBER_GUARDED_BY(lock); // NULL: freed
-    struct ring rings[2] MEMBER_GUARDED_BY(lock);   // what each end writes
+struct flow {
+    struct pair pair;
+    struct ring rings[2]; // what each end writes; under pair.lock
 };
 
 struct stream {
-    struct object object;
-    struct stream_pair *pair;
-    u32 side;
-    bool closed MEMBER_GUARDED_BY(pair->lock);
+    struct end end;
 };
 
-struct stream *
-stream_from_object(struct object *o)
-{
-    return CONTAINER(o, struct stream, object);
-}
-
-struct object *
-stream_object(struct stream *s)
-{
-    return &s->object;
-}
+OBJECT_FUNCTIONS(stream, end.object)
 
 // --- rings -------------------------------------------------------------------
 
@@ -73,48 +57,54 @@ ring_take(struct ring *r, struct bytes to)
     return count;
 }
 
-// --- signals: pair->lock is held ---------------------------------------------
-
-static struct stream *
-peer_of(const struct stream *s)
+static struct ring *
+ring_in(const struct stream *s)
 {
-    struct stream *peer = s->pair->ends[1 - s->side];
+    struct flow *f = CONTAINER(s->end.pair, struct flow, pair);
 
-    assert_held(&s->pair->lock);
-    return peer != NULL && !peer->closed ? peer : NULL;
+    return &f->rings[1 - s->end.side];
 }
+
+static struct ring *
+ring_out(const struct stream *s)
+{
+    struct flow *f = CONTAINER(s->end.pair, struct flow, pair);
+
+    return &f->rings[s->end.side];
+}
+
+// --- signals: the pair is locked ---------------------------------------------
 
 static bool
 may_write(const struct stream *s)
 {
-    return !s->pair->rings[s->side].done && peer_of(s) != NULL;
+    return !ring_out(s)->done && pair_peer(&s->end) != NULL;
 }
 
 static void
 show_end(struct stream *s)
 {
-    const struct ring *in = &s->pair->rings[1 - s->side];
-    const struct ring *out = &s->pair->rings[s->side];
-    u32 all = SIGNAL_READABLE | SIGNAL_WRITABLE | SIGNAL_PEER_DONE |
-              SIGNAL_PEER_CLOSED;
-    u32 set = (in->used > 0 ? SIGNAL_READABLE : 0) |
-              (may_write(s) && out->used < out->size ? SIGNAL_WRITABLE : 0) |
-              (in->done ? SIGNAL_PEER_DONE : 0) |
-              (peer_of(s) == NULL ? SIGNAL_PEER_CLOSED : 0);
+    const struct ring *in = ring_in(s), *out = ring_out(s);
+    u32 mask = SIGNAL_READABLE | SIGNAL_WRITABLE | SIGNAL_PEER_DONE |
+               SIGNAL_PEER_CLOSED;
 
-    if ((object_signals(&s->object) & all) != set)
-        object_signal(&s->object, all & ~set, set);
+    pair_show(
+        &s->end, mask,
+        (in->used > 0 ? SIGNAL_READABLE : 0) |
+            (may_write(s) && out->used < out->size ? SIGNAL_WRITABLE : 0) |
+            (in->done ? SIGNAL_PEER_DONE : 0) |
+            (pair_peer(&s->end) == NULL ? SIGNAL_PEER_CLOSED : 0));
 }
 
 static void
 show(struct stream *s)
 {
-    struct stream *peer = peer_of(s);
+    struct end *peer = pair_peer(&s->end);
 
-    if (!s->closed)
+    if (!s->end.closed)
         show_end(s);
     if (peer != NULL)
-        show_end(peer);
+        show_end(CONTAINER(peer, struct stream, end));
 }
 
 // --- reading and writing -----------------------------------------------------
@@ -123,19 +113,19 @@ show(struct stream *s)
 static status_t
 read_now(struct stream *s, struct bytes to, u64 *count)
 {
-    struct ring *r = &s->pair->rings[1 - s->side];
+    struct ring *r = ring_in(s);
     status_t status = OK;
 
-    lock(&s->pair->lock);
-    *count = s->closed ? 0 : ring_take(r, to);
-    if (s->closed)
+    lock(&s->end.pair->lock);
+    *count = s->end.closed ? 0 : ring_take(r, to);
+    if (s->end.closed)
         status = ERR_BAD_HANDLE;
     else if (*count == 0 && to.size > 0)
-        status =
-            r->done || peer_of(s) == NULL ? ERR_PEER_CLOSED : ERR_SHOULD_WAIT;
+        status = r->done || pair_peer(&s->end) == NULL ? ERR_PEER_CLOSED :
+                                                         ERR_SHOULD_WAIT;
     else
         show(s);
-    unlock(&s->pair->lock);
+    unlock(&s->end.pair->lock);
     return status;
 }
 
@@ -144,18 +134,18 @@ write_now(struct stream *s, struct bytes from, u64 *count)
 {
     status_t status = OK;
 
-    lock(&s->pair->lock);
-    if (s->closed)
+    lock(&s->end.pair->lock);
+    if (s->end.closed)
         status = ERR_BAD_HANDLE;
     else if (!may_write(s))
         status = ERR_PEER_CLOSED;
     else
-        *count = ring_put(&s->pair->rings[s->side], from);
+        *count = ring_put(ring_out(s), from);
     if (status == OK && *count == 0 && from.size > 0)
         status = ERR_SHOULD_WAIT;
     else if (status == OK)
         show(s);
-    unlock(&s->pair->lock);
+    unlock(&s->end.pair->lock);
     return status;
 }
 
@@ -169,7 +159,7 @@ move(struct stream *s, move_t *now, u32 signals, struct bytes bytes,
         status_t status = now(s, bytes, count);
         if (status != ERR_SHOULD_WAIT || deadline == 0)
             return status;
-        status = object_wait_one(&s->object, signals, deadline, NULL);
+        status = object_wait_one(&s->end.object, signals, deadline, NULL);
         if (status != OK)
             return status;
     }
@@ -194,10 +184,10 @@ stream_write(struct stream *s, struct bytes from, u64 deadline, u64 *count)
 void
 stream_finish(struct stream *s)
 {
-    lock(&s->pair->lock);
-    s->pair->rings[s->side].done = true;
+    lock(&s->end.pair->lock);
+    ring_out(s)->done = true;
     show(s);
-    unlock(&s->pair->lock);
+    unlock(&s->end.pair->lock);
 }
 
 // --- life --------------------------------------------------------------------
@@ -207,44 +197,33 @@ stream_closed(struct object *o)
 {
     struct stream *s = stream_from_object(o);
 
-    lock(&s->pair->lock);
-    s->closed = true;
-    s->pair->rings[s->side].done = true;
+    lock(&s->end.pair->lock);
+    s->end.closed = true;
+    ring_out(s)->done = true;
     show(s);
     // Who still waits here looks again.
     object_signal(o, 0, SIGNAL_PEER_CLOSED);
-    unlock(&s->pair->lock);
+    unlock(&s->end.pair->lock);
 }
 
 static void
-pair_free(struct stream_pair *pair)
+clear_flow(struct pair *pair)
 {
+    struct flow *f = CONTAINER(pair, struct flow, pair);
+
     for (u32 side = 0; side < 2; side++)
-        if (pair->rings[side].bytes != NULL)
-            budget_free(pair->payer, pair->rings[side].bytes,
-                        pair->rings[side].size);
-    budget_free(pair->payer, pair, sizeof(*pair));
+        if (f->rings[side].bytes != NULL)
+            budget_free(pair->payer, f->rings[side].bytes, f->rings[side].size);
 }
 
 void
 stream_free(struct object *o)
 {
-    struct stream *s = stream_from_object(o);
-    struct stream_pair *pair = s->pair;
-
-    if (!s->closed)
-        stream_closed(o); // it never had a handle
-    lock(&pair->lock);
-    pair->ends[s->side] = NULL;
-    bool last = --pair->references == 0;
-    unlock(&pair->lock);
-    if (last)
-        pair_free(pair);
-    kernel_free(s);
+    pair_free_end(o);
 }
 
 static status_t
-ring_new(struct ring *r, u64 size, struct budget *payer)
+ring_init(struct ring *r, u64 size, struct budget *payer)
 {
     status_t status = OK;
 
@@ -255,59 +234,29 @@ ring_new(struct ring *r, u64 size, struct budget *payer)
     return status;
 }
 
-static status_t
-end_new(struct stream **out, struct stream_pair *pair, u32 side)
-{
-    status_t status = object_new(out, &stream_type, sizeof(**out), pair->payer);
-
-    if (status == OK) {
-        (*out)->pair = pair;
-        (*out)->side = side;
-        pair->ends[side] = *out;
-        pair->references++;
-    }
-    return status;
-}
-
-static status_t
-pair_new(struct stream_pair **out, const u64 sizes[2], struct budget *payer)
-{
-    status_t status;
-    struct stream_pair *pair = budget_alloc(payer, sizeof(*pair), &status);
-
-    if (pair == NULL)
-        return status;
-    lock_init(&pair->lock, LOCK_MESSAGES);
-    pair->payer = payer;
-    for (u32 side = 0; side < 2 && status == OK; side++)
-        status = ring_new(&pair->rings[side], sizes[side], payer);
-    if (status == OK)
-        *out = pair;
-    else
-        pair_free(pair);
-    return status;
-}
-
 status_t
 stream_new(struct stream *ends[2], const u64 sizes[2], struct budget *payer)
 {
-    struct stream_pair *pair = NULL;
-    status_t status = pair_new(&pair, sizes, payer);
+    static const struct pair_type type = {
+        .ends = &stream_type,
+        .size = sizeof(struct flow),
+        .end_size = sizeof(struct stream),
+        .clear = clear_flow,
+    };
+    struct end *both[2];
+    status_t status = pair_new(both, &type, payer);
 
     if (status != OK)
         return status;
-    status = end_new(&ends[0], pair, 0);
-    if (status != OK) {
-        pair_free(pair);
-        return status;
+    for (u32 side = 0; side < 2; side++) {
+        ends[side] = CONTAINER(both[side], struct stream, end);
+        if (status == OK)
+            status = ring_init(ring_out(ends[side]), sizes[side], payer);
     }
-    status = end_new(&ends[1], pair, 1);
-    if (status != OK) {
-        object_release(&ends[0]->object);
-        return status;
-    }
-    lock(&pair->lock);
+    lock(&both[0]->pair->lock);
     show(ends[0]);
-    unlock(&pair->lock);
-    return OK;
+    unlock(&both[0]->pair->lock);
+    for (u32 side = 0; side < 2 && status != OK; side++)
+        object_release(&both[side]->object);
+    return status;
 }

@@ -169,17 +169,7 @@ thread_stack_low(const struct thread *t)
 
 // --- life --------------------------------------------------------------------
 
-struct object *
-thread_object(struct thread *t)
-{
-    return &t->object;
-}
-
-struct thread *
-thread_from_object(struct object *o)
-{
-    return CONTAINER(o, struct thread, object);
-}
+OBJECT_FUNCTIONS(thread, object)
 
 void *
 thread_guest(const struct thread *t)

@@ -19,17 +19,7 @@ struct timer {
     bool set MEMBER_GUARDED_BY(lock);   // since it was last read
 };
 
-struct timer *
-timer_from_object(struct object *o)
-{
-    return CONTAINER(o, struct timer, object);
-}
-
-struct object *
-timer_object(struct timer *t)
-{
-    return &t->object;
-}
+OBJECT_FUNCTIONS(timer, object)
 
 status_t
 timer_new(struct timer **out, struct budget *payer)

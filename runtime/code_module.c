@@ -262,17 +262,7 @@ code_module_free(struct object *o)
     kernel_free(m);
 }
 
-struct object *
-code_module_object(struct code_module *m)
-{
-    return &m->object;
-}
-
-struct code_module *
-code_module_from_object(struct object *o)
-{
-    return CONTAINER(o, struct code_module, object);
-}
+OBJECT_FUNCTIONS(code_module, object)
 
 void
 code_module_release(struct code_module *m)
