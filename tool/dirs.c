@@ -1,5 +1,6 @@
 // tool/dirs.c: what programs see of the host's files, HOST[::GUEST[::ro]]: each
 // directory or file becomes members root/GUEST/... of the initrd, as a copy.
+// They are measured first: what there is no room for is not read.
 //
 // Directories may lie in each other; like a mount, one hides what the outer
 // one has at its place.  A file outside of all directories is in one of its
@@ -164,14 +165,37 @@ is_hidden(void *self, const char *member, bool is_dir)
     return false;
 }
 
-static bool
-pack_one(struct dirs *dirs, struct dir *dir, struct buffer *tar)
-{
-    char member[sizeof(ROOT) + sizeof(dir->guest)];
-    bool is_root = strcmp(dir->guest, "/") == 0;
+struct member {
+    char name[sizeof(ROOT) + sizeof(((struct dir *)0)->guest)];
+};
 
-    snprintf(member, sizeof(member), "%s%s", ROOT, is_root ? "" : dir->guest);
-    return tar_add_path(tar, member, dir->host, is_hidden, dirs);
+static struct member
+member_of(const struct dir *dir)
+{
+    bool is_root = strcmp(dir->guest, "/") == 0;
+    struct member m;
+
+    snprintf(m.name, sizeof(m.name), "%s%s", ROOT, is_root ? "" : dir->guest);
+    return m;
+}
+
+bool
+dirs_measure(struct dirs *dirs, u64 *size, const struct dir **largest)
+{
+    *size = 0;
+    *largest = NULL;
+    if (!locate_all(dirs))
+        return false;
+    for (u32 i = 0; i < dirs->count; i++) {
+        struct dir *dir = &dirs->list[i];
+        if (!tar_measure(&dir->size, member_of(dir).name, dir->host, is_hidden,
+                         dirs))
+            return false;
+        *size += MIN(dir->size, UINT64_MAX - *size);
+        if (*largest == NULL || dir->size > (*largest)->size)
+            *largest = dir;
+    }
+    return true;
 }
 
 // The directory of a file, in `to`, and whether a --dir has it already.
@@ -245,11 +269,11 @@ dirs_pack(struct dirs *dirs, struct buffer *tar)
 {
     if (dirs->count == 0)
         return true;
-    if (!locate_all(dirs))
-        return false;
-    for (u32 i = 0; i < dirs->count; i++)
-        if (!pack_one(dirs, &dirs->list[i], tar))
+    for (u32 i = 0; i < dirs->count; i++) {
+        const struct dir *dir = &dirs->list[i];
+        if (!tar_add_path(tar, member_of(dir).name, dir->host, is_hidden, dirs))
             return false;
+    }
     pack_preopens(dirs, tar);
     pack_modes(dirs, tar);
     return true;

@@ -270,6 +270,50 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
     return true;
 }
 
+static u32
+memory_of(const struct run *run)
+{
+    return run->memory_mib ? run->memory_mib : 1024;
+}
+
+static u64
+mib_of(u64 size)
+{
+    return size / MIB + (size % MIB > 0);
+}
+
+// Is there memory for an initrd of this size?  False after a complaint.
+static bool
+has_room(const struct run *run, u64 size, const struct dir *largest)
+{
+    char most[128] = "";
+
+    if (largest != NULL)
+        snprintf(most, sizeof(most), ", %llu of them by %s %.80s",
+                 (unsigned long long)mib_of(largest->size), largest->option,
+                 largest->text);
+    if (run->metal)
+        return qemu_has_room(memory_of(run), size, most);
+    u64 there = host_memory();
+    if (size > there)
+        complain("the programs and their files have %llu MiB%s, but only %llu "
+                 "MiB are free here: run with fewer files",
+                 (unsigned long long)mib_of(size), most,
+                 (unsigned long long)there / MIB);
+    return size <= there;
+}
+
+static bool
+pack_dirs(struct buffer *tar, struct run *run)
+{
+    const struct dir *largest;
+    u64 size;
+
+    return dirs_measure(&run->dirs, &size, &largest) &&
+           has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) &&
+           dirs_pack(&run->dirs, tar);
+}
+
 static bool
 pack(struct buffer *tar, struct run *run)
 {
@@ -288,7 +332,7 @@ pack(struct buffer *tar, struct run *run)
         if (isatty(fd))
             text[count++] = (char)('0' + fd);
     tar_add(tar, "run/terminals", text, count);
-    if (!dirs_pack(&run->dirs, tar))
+    if (!pack_dirs(tar, run))
         return false;
     tar_end(tar);
     return true;
@@ -306,7 +350,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .icount = run->latency,
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
-        .memory_mib = run->memory_mib ? run->memory_mib : 1024,
+        .memory_mib = memory_of(run),
         // Instructions are no measure of our time.
         .timeout_ms = run->latency ? 0 : run->timeout_ms};
 
@@ -319,6 +363,7 @@ run_on_linux(const struct run *run, struct bytes initrd)
     u64 start_ms = host_now_ms() - host_age_ms();
     u64 end_ms = start_ms + run->timeout_ms + GRACE_MS;
 
+    host_limit(0);
     return linux_run(initrd, "", start_ms * 1000000,
                      run->timeout_ms ? end_ms * 1000000 : UINT64_MAX);
 }
@@ -337,7 +382,6 @@ run_command(struct words words)
         return 1;
     }
     struct bytes initrd = {tar.ptr, tar.size};
-    host_limit(0);
     status =
         run.metal ? run_on_metal(&run, initrd) : run_on_linux(&run, initrd);
     buffer_free(&tar);
