@@ -36,7 +36,7 @@ dirs_add(struct dirs *dirs, const struct command *c, const struct option *o,
         return false;
     }
     snprintf(dir.host, sizeof(dir.host), "%.*s", (int)len, value);
-    dir.writable = strcmp(o->name, "--dir-copy") == 0 && mode == NULL;
+    dir.writable = strcmp(o->name, "--dir") != 0 && mode == NULL;
     if (guest != NULL) {
         len = mode ? (u64)(mode - guest - 2) : strlen(guest + 2);
         if (len >= sizeof(dir.guest)) {
@@ -84,7 +84,7 @@ normalise(struct dir *dir)
 // A file is in the program's directory GUEST under its own name when GUEST is
 // empty or ends in a slash.
 static bool
-locate(struct dir *dir)
+locate(struct dir *dir, bool named)
 {
     size_t len = strlen(dir->guest);
     struct stat st;
@@ -99,6 +99,12 @@ locate(struct dir *dir)
         if (len + strlen(name) >= sizeof(dir->guest))
             return refuse(dir, "the name is too long");
         strcat(dir->guest, name);
+    }
+    if (!dir->is_file && named && len == 0) {
+        char *real = realpath(dir->host, NULL);
+        if (real != NULL)
+            snprintf(dir->guest, sizeof(dir->guest), "%s", base_name(real));
+        free(real);
     }
     if (!normalise(dir))
         return false;
@@ -138,7 +144,7 @@ static bool
 locate_all(struct dirs *dirs)
 {
     for (u32 i = 0; i < dirs->count; i++) {
-        if (!locate(&dirs->list[i]))
+        if (!locate(&dirs->list[i], dirs->named))
             return false;
         for (u32 k = 0; k < i; k++)
             if (!check_pair(&dirs->list[k], &dirs->list[i]))

@@ -1,6 +1,7 @@
 // tool/: the host command `nebulet`.
 //
 //     run      pack programs into an initrd and run them, on QEMU or in-process
+//     shell    the same with a shell, its tools and files
 //     wast     run official test scripts
 //     compile  compile a module and say what it took
 //     dump     show a step of the compiler
@@ -161,7 +162,7 @@ enum { DIRS_MAX = 64 };
 
 #define ROOT "root" // of the members of an initrd that are the programs' files
 
-// One --dir or --dir-copy.
+// One --dir, --dir-copy or --system.
 struct dir {
     const char *option, *text; // as given
     char host[4096];
@@ -173,6 +174,7 @@ struct dir {
 struct dirs {
     struct dir list[DIRS_MAX];
     u32 count;
+    bool named; // a directory without GUEST is /NAME, too
 };
 
 // Take in HOST[::GUEST[::ro]]; false after misuse().
@@ -202,8 +204,8 @@ MUST_USE bool script_from_json(struct buffer *out, const char *path,
 
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
 
-extern const struct command command_run, command_wast, command_compile,
-    command_dump, command_selftest;
+extern const struct command command_run, command_shell, command_wast,
+    command_compile, command_dump, command_selftest;
 
 // --- qemu.c ------------------------------------------------------------------
 
