@@ -17,6 +17,10 @@ u64 heap_held(void);
 
 u64 object_count(void); // objects alive, for tests
 
+// --- signal.c ----------------------------------------------------------------
+
+void signals_init(void); // a thread can run
+
 // --- timer.c -----------------------------------------------------------------
 
 // Deadlines of waiting threads and of timers, a heap per CPU.

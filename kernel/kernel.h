@@ -160,6 +160,7 @@ struct object {
     u32 signals MEMBER_GUARDED_BY(lock); // read without it, too
     u32 observer_count MEMBER_GUARDED_BY(lock);
     struct list observers MEMBER_GUARDED_BY(lock);
+    u32 late; // atomic: observers that hear later, see signal.c
 };
 
 // 1 reference, no handle; nobody pays.
@@ -169,6 +170,9 @@ void object_init(struct object *o, const struct object_type *type);
 MUST_USE status_t object_new(void *out, const struct object_type *type,
                              u64 size, struct budget *payer);
 void object_hold(struct object *o);
+// The same for who has no reference, but keeps the memory from being freed;
+// false: the last reference is gone.
+MUST_USE bool object_hold_live(struct object *o);
 void object_release(struct object *o); // NULL is allowed
 // The same for a handle, which has a reference.
 void object_hold_handle(struct object *o);
@@ -201,7 +205,9 @@ struct thread *thread_from_object(struct object *o);
 u32 object_signals(const struct object *o);
 
 // Clear some, then set some, in one step; not under the lock of a wait queue.
-// Returns how many observers it looked at.
+// Returns how many observers it looked at.  Those that it does not tell at once
+// (SIGNAL_BATCH) hear soon, of this signal as it was now.
+enum { SIGNAL_BATCH = 64 };
 u32 object_signal(struct object *o, u32 clear, u32 set);
 
 // Who wants to know when one of the signals `awaited` comes.
@@ -209,8 +215,11 @@ struct observer {
     struct list link; // in object.observers, under its lock
     u32 awaited;
     u32 observed; // all that were set at those times
-    // Under the object's lock, with interrupts off.
+    u32 times;    // how many those are, until notify() says 0
+    // With interrupts off, under the object's lock or that of late observers.
     void (*notify)(struct observer *ob);
+    struct object *object;
+    struct list late; // in the list of late observers, or empty
 };
 
 // From now on, and at once where one is set already, until object_forget(),

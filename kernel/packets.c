@@ -6,10 +6,11 @@
 // lost and no memory is taken when a signal comes.  A watch for once ends when
 // its packet is taken.  It holds a reference of the object, no handle.
 //
-// A signal comes under the lock of an object, which is taken before the lock of
-// a port.  So a watch leaves its port first (`ended`: what comes is ignored),
-// then the object, and then it is freed, by the one who made it leave.  While
-// it is still being hung on its object (`begins`) nobody else touches it.
+// A signal comes under the lock of an object, or of late observers, which is
+// taken before the lock of a port.  So a watch leaves its port first (`ended`:
+// what comes is ignored), then the object, and then it is freed, by the one who
+// made it leave.  While it is still being hung on its object (`begins`) nobody
+// else touches it.
 
 #include "kernel/internal.h"
 
@@ -109,7 +110,7 @@ end_entry(struct entry *e, struct list *to)
     list_append(to, &e->link);
 }
 
-// Under the object's lock.
+// Under the lock of the object, or of late observers.
 static void
 signal_came(struct observer *ob)
 {
@@ -120,11 +121,11 @@ signal_came(struct observer *ob)
     lock_irq_nested(&p->queue.lock);
     if (!e->ended && (e->repeat || e->packet.count == 0)) {
         e->packet.signals |= ob->observed;
-        e->packet.count += e->packet.count < UINT32_MAX;
+        e->packet.count += MIN(ob->times, UINT32_MAX - e->packet.count);
         if (!e->begins && list_empty(&e->ready))
             make_ready(p, e);
     }
-    ob->observed = 0;
+    ob->observed = ob->times = 0;
     unlock_irq_nested(&p->queue.lock);
 }
 

@@ -37,6 +37,40 @@ kernel_test_twice(void (*test)(void))
         test_failed(__FILE__, __LINE__, fault, at, 0);
 }
 
+// --- latency -----------------------------------------------------------------
+
+void
+test_watch(void)
+{
+    latency_watch();
+}
+
+static void
+expect_at_most(u64 bound, const char *what)
+{
+    const void *at;
+    u64 longest = latency_longest(&at);
+
+    EXPECT(longest > 0);
+    if (bound == 0)
+        return;
+    klog("%s: %llu of work without preemption, until %p", what,
+         (unsigned long long)longest, at);
+    EXPECT(longest <= bound);
+}
+
+void
+test_expect_short(const char *what)
+{
+    expect_at_most(test_work_bound(), what);
+}
+
+void
+test_expect_half(const char *what)
+{
+    expect_at_most(test_work_bound() / 2, what);
+}
+
 // --- modules -----------------------------------------------------------------
 
 struct bytes

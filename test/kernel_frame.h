@@ -38,6 +38,12 @@ bool test_may_write(const void *at);
 // telling (but in QEMU with -icount).
 u64 test_work_bound(void);
 
+// What is done from here to the next of these is measured: the longest stretch
+// without preemption is not longer than the bound, or half of it.
+void test_watch(void);
+void test_expect_short(const char *what);
+void test_expect_half(const char *what);
+
 // --- planted faults (kernel_plants.c) ----------------------------------------
 
 extern const struct test_plant {

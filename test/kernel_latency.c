@@ -1,34 +1,6 @@
 // test/kernel_latency.c: long work in the kernel lets others run.
 
-#include "test/latency.h"
 #include "test/kernel_frame.h"
-
-static void
-expect_at_most(u64 bound, const char *what)
-{
-    const void *at;
-    u64 longest = latency_longest(&at);
-
-    EXPECT(longest > 0);
-    if (bound == 0 || longest <= bound)
-        return;
-    klog("%s: %llu of work without preemption, until %p", what,
-         (unsigned long long)longest, at);
-    EXPECT(longest <= bound);
-}
-
-static void
-expect_short(const char *what)
-{
-    expect_at_most(test_work_bound(), what);
-}
-
-// Half of that.
-static void
-expect_half(const char *what)
-{
-    expect_at_most(test_work_bound() / 2, what);
-}
 
 // --- types -------------------------------------------------------------------
 
@@ -54,10 +26,10 @@ register_types(u32 group, const char *what)
                                  .param_count = PARAMS,
                                  .vals = &vals[i * PARAMS]};
     }
-    latency_watch();
+    test_watch();
     EXPECT_EQ(types_register(&m, ids), OK);
     types_release(ids, MANY);
-    expect_short(what);
+    test_expect_short(what);
     kernel_free(types);
     kernel_free(vals);
     kernel_free(ids);
@@ -80,14 +52,14 @@ TEST_KERNEL(latency_of_tables)
 
     EXPECT_EQ(store_new(&s, NULL, NULL), OK);
     EXPECT_EQ(table_new(&t, s, &type, 0), OK);
-    latency_watch();
+    test_watch();
     EXPECT_EQ(table_grow(t, count, 7), 1);
-    expect_short("table.grow");
-    latency_watch();
+    test_expect_short("table.grow");
+    test_watch();
     EXPECT_EQ(table_fill(t, 0, 8, count), OK);
     table_copy(t, 1, t, 0, count);
     object_release(&t->object);
-    expect_short("table.fill, table.copy, release");
+    test_expect_short("table.fill, table.copy, release");
     store_free(s);
 }
 
@@ -109,9 +81,9 @@ TEST_KERNEL(latency_of_sweeps)
     EXPECT_EQ(instance_new(&i, s, code, &host_resolver, &error, &trap), OK);
     EXPECT(instance_export(i, string_of("_start"), &func));
     EXPECT_EQ(table_new(&t, s, &type, 0), OK);
-    latency_watch();
+    test_watch();
     EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), OK);
-    expect_short("a sweep over a table of exnrefs");
+    test_expect_short("a sweep over a table of exnrefs");
     object_release(&t->object);
     code_module_release(code);
     store_free(s);
@@ -155,10 +127,10 @@ TEST_KERNEL(latency_of_waking_many)
 
     wait_queue_init(&shared);
     u32 count = start_crowd(threads);
-    latency_watch();
+    test_watch();
     EXPECT_EQ(wait_queue_wake_many(&shared, 1, UINT32_MAX), count - IN_FRONT);
     EXPECT_EQ(wait_queue_wake_many(&shared, 0, UINT32_MAX), IN_FRONT);
-    expect_half("waking of all, and of those behind others");
+    test_expect_half("waking of all, and of those behind others");
     for (u32 k = 0; k < count; k++) {
         EXPECT_EQ(thread_join(threads[k], UINT64_MAX), OK);
         thread_release(threads[k]);
@@ -193,8 +165,8 @@ TEST_KERNEL(latency_of_ending_a_crowd)
         now = sleepers(p);
     } while (now != before || now != p->store->thread_count);
     EXPECT(now > LIMIT_THREADS / 2);
-    latency_watch();
+    test_watch();
     process_kill(p, 3);
     EXPECT_EQ(test_wait(p), 3);
-    expect_half("the end of a process of many threads");
+    test_expect_half("the end of a process of many threads");
 }

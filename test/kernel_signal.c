@@ -243,6 +243,14 @@ count_calls(struct observer *ob)
     ob->awaited = 0;
 }
 
+// All who are to hear of what came have.
+static void
+wait_until_told(const struct object *o)
+{
+    while (__atomic_load_n(&o->late, __ATOMIC_ACQUIRE) > 0)
+        thread_yield();
+}
+
 TEST_KERNEL(signal_observers_are_bounded)
 {
     struct observer *observers =
@@ -266,6 +274,7 @@ TEST_KERNEL(signal_observers_are_bounded)
     object_signal(full, 0, SIGNAL_SIGNALED); // what is there needs no wait
     EXPECT_EQ(object_wait_many(waits, 2, UINT64_MAX), OK);
     object_signal(full, 0, SIGNAL_USER_0);
+    wait_until_told(full);
     for (u32 i = 0; i < LIMIT_OBSERVERS; i++) {
         EXPECT_EQ(observers[i].awaited, 0); // it was called
         object_forget(full, &observers[i]);
@@ -273,6 +282,69 @@ TEST_KERNEL(signal_observers_are_bounded)
     EXPECT_EQ(full->observer_count, 0);
     object_release(full);
     object_release(other);
+    kernel_free(observers);
+    end();
+}
+
+// --- late observers ----------------------------------------------------------
+
+enum { MANY = 3 * SIGNAL_BATCH };
+
+static u32 heard, heard_of; // how often anybody was told, and of how many
+
+static void
+count_signals(struct observer *ob)
+{
+    EXPECT((ob->observed & SIGNAL_USER_0) != 0);
+    heard++;
+    heard_of += ob->times;
+    ob->times = 0;
+}
+
+static void
+observe(struct object *o, struct observer *ob)
+{
+    *ob = (struct observer){.awaited = SIGNAL_USER_0, .notify = count_signals};
+    EXPECT_EQ(object_observe(o, ob), OK);
+}
+
+// More than are told at once hear of all that came while they were there: also
+// of what has gone again, and of nothing that came before.
+TEST_KERNEL(signal_is_heard_late)
+{
+    struct observer *observers = kernel_alloc(MANY * sizeof(*observers));
+    struct observer newcomer;
+
+    begin();
+    struct object *o = new_event();
+    heard = heard_of = 0;
+    for (u32 i = 0; i < MANY; i++)
+        observe(o, &observers[i]);
+    bool on = port_interrupts_off(); // who tells the late ones cannot run
+    object_signal(o, 0, SIGNAL_USER_0);
+    EXPECT_EQ(heard, SIGNAL_BATCH);
+    object_signal(o, SIGNAL_USER_0, SIGNAL_USER_0); // it is there already
+    EXPECT_EQ(heard, SIGNAL_BATCH);
+    object_signal(o, SIGNAL_USER_0, 0);
+    object_signal(o, 0, SIGNAL_USER_0);
+    object_signal(o, SIGNAL_USER_0, SIGNAL_USER_1);
+    observe(o, &newcomer);
+    EXPECT_EQ(o->late, MANY);
+    object_forget(o, &observers[0]); // one that was told at once
+    object_forget(o, &observers[MANY - 1]);
+    EXPECT_EQ(o->late, MANY - 2);
+    port_interrupts_restore(on);
+    wait_until_told(o);
+    EXPECT_EQ(heard, SIGNAL_BATCH + MANY - 2);
+    EXPECT_EQ(heard_of, SIGNAL_BATCH + (MANY - 2) + (MANY - SIGNAL_BATCH - 1));
+    EXPECT_EQ(newcomer.observed, 0);
+    object_signal(o, 0, SIGNAL_USER_0); // at once again
+    EXPECT(heard >= 2 * SIGNAL_BATCH + MANY - 2);
+    wait_until_told(o);
+    for (u32 i = 1; i < MANY - 1; i++)
+        object_forget(o, &observers[i]);
+    object_forget(o, &newcomer);
+    object_release(o);
     kernel_free(observers);
     end();
 }
