@@ -31,6 +31,15 @@ channel_peer(const struct channel *c)
     return peer != NULL ? CONTAINER(peer, struct channel, end) : NULL;
 }
 
+struct channel *
+channel_hold_peer(const struct channel *c)
+{
+    struct channel *peer = channel_peer(c);
+
+    // An end that never had a handle may be on its way to pair_free_end().
+    return peer != NULL && object_hold_live(&peer->end.object) ? peer : NULL;
+}
+
 void
 channel_show(struct channel *c)
 {
@@ -64,15 +73,43 @@ receiver_wake(struct receiver *r, enum got got)
     return woken;
 }
 
-void
-channel_wake_all(struct channel *c, enum got got)
+// True: there may be more.
+static bool
+wake_some(struct channel *c, enum got got)
+{
+    u32 woken = 0;
+
+    list_each (item, &c->receivers) {
+        struct receiver *r = CONTAINER(item, struct receiver, link);
+        woken += r->got == GOT_NOTHING && receiver_wake(r, got);
+        if (woken == WAKE_BATCH)
+            return true;
+    }
+    return false;
+}
+
+// All who wait at c, where nobody lines up any more; takes pair->lock by
+// itself, for some of them at a time.
+static void
+wake_all(struct channel *c, enum got got)
+{
+    bool more = true;
+
+    while (more) {
+        lock(&c->end.pair->lock);
+        more = wake_some(c, got);
+        unlock(&c->end.pair->lock);
+    }
+}
+
+// The messages of c are gone.
+static void
+drop_claims(struct channel *c)
 {
     list_each (item, &c->receivers) {
         struct receiver *r = CONTAINER(item, struct receiver, link);
-        if (r->got == GOT_NOTHING)
-            (void)!receiver_wake(r, got);
-        else if (got == GOT_CLOSED && r->got == GOT_CLAIM)
-            r->got = got;
+        if (r->got == GOT_CLAIM)
+            r->got = GOT_CLOSED;
     }
 }
 
@@ -96,14 +133,18 @@ channel_find_receiver(struct channel *c, u32 id)
 u32
 channel_new_call_id(struct channel *c)
 {
-    bool taken;
+    u64 taken[CALLS_MAX / 64 + 1] = {0}; // of those that come next
+    u32 next = 0;
 
-    do {
-        taken = false;
-        c->call_id = (c->call_id + 1) | CALL_ID;
-        list_each (item, &c->receivers)
-            taken |= CONTAINER(item, struct receiver, link)->id == c->call_id;
-    } while (taken);
+    list_each (item, &c->receivers) {
+        u32 id = CONTAINER(item, struct receiver, link)->id;
+        u32 after = (id - c->call_id - 1) & ~CALL_ID;
+        if (id >= CALL_ID && after < 64 * COUNT(taken))
+            bit_set(taken, after);
+    }
+    while (bit_get(taken, next))
+        next++;
+    c->call_id = (c->call_id + 1 + next) | CALL_ID;
     return c->call_id;
 }
 
@@ -137,15 +178,18 @@ channel_closed(struct object *o)
     list_append_all(&unread, &c->messages);
     c->count = c->unclaimed = 0;
     c->bytes = 0;
-    channel_wake_all(c, GOT_CLOSED);
+    drop_claims(c);
     // Who waits for signals here looks again.
     object_signal(o, 0, SIGNAL_PEER_CLOSED);
-    struct channel *peer = channel_peer(c);
-    if (peer != NULL) {
-        channel_wake_all(peer, GOT_CHANGE);
+    struct channel *peer = channel_hold_peer(c);
+    if (peer != NULL)
         object_signal(&peer->end.object, SIGNAL_WRITABLE, SIGNAL_PEER_CLOSED);
-    }
     unlock(&c->end.pair->lock);
+    wake_all(c, GOT_CLOSED);
+    if (peer != NULL) {
+        wake_all(peer, GOT_CHANGE);
+        object_release(&peer->end.object);
+    }
     messages_dispose(&unread);
 }
 

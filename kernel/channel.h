@@ -11,6 +11,9 @@ enum {
     CALL_ID = 1u << 31,
     HANDLE_CHARGE = 1024, // for what a handle in a message keeps
     NESTED_MAX = 256,     // ends that one write looks into
+    LOOKS_MAX = 4096,     // and how often it finds one
+    WAKE_BATCH = 64,      // threads woken under one lock
+    CALLS_MAX = 2048,     // LIMIT_OBSERVERS
 };
 
 struct message {
@@ -19,7 +22,7 @@ struct message {
     struct budget *payer;
     struct receiver *claimer; // NULL: for whoever reads
     u32 size, handle_count;
-    u32 ends; // of channels, among the handles
+    u64 ends; // which of the handles are ends of channels, a bit each
     u8 *bytes;
     struct carried handles[];
 };
@@ -61,6 +64,8 @@ struct receiver {
 
 // The other end; NULL: it is closed.
 struct channel *channel_peer(const struct channel *c);
+// The same, with a reference for the caller.
+struct channel *channel_hold_peer(const struct channel *c);
 // What is in the queue of c has changed: set the signals.
 void channel_show(struct channel *c);
 // m is in c's queue, or there is room kept for it, or not any more.
@@ -68,11 +73,10 @@ void channel_count(struct channel *c, const struct message *m, bool more);
 
 // End the wait of r, if nobody else has.
 MUST_USE bool receiver_wake(struct receiver *r, enum got got);
-void channel_wake_all(struct channel *c, enum got got);
 // Who waits for a message that begins with this number: its caller, else the
 // first reader, else NULL.
 struct receiver *channel_find_receiver(struct channel *c, u32 id);
-// A number that no call at c has.
+// A number that no call at c has; there are less than LIMIT_OBSERVERS.
 u32 channel_new_call_id(struct channel *c);
 // The running thread's wait begins; there are less than LIMIT_OBSERVERS.
 void channel_line_up(struct channel *c, struct receiver *r);

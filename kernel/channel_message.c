@@ -72,33 +72,49 @@ channels_init(void)
     mutex_init(&channel_carrying, LOCK_CARRYING);
 }
 
-static bool
-visit(struct list *found, u32 *count, struct channel *c)
+struct search {
+    struct list found; // channel.visited
+    u32 count;         // of them
+    u32 looks;         // how often one was found
+};
+
+static status_t
+visit(struct search *s, struct channel *c)
 {
+    if (++s->looks > LOOKS_MAX)
+        return ERR_LIMIT;
     if (!list_empty(&c->visited))
-        return true;
-    if (++*count > NESTED_MAX)
-        return false;
+        return OK;
+    if (++s->count > NESTED_MAX)
+        return ERR_LIMIT;
     object_hold(&c->end.object);
-    list_append(found, &c->visited);
-    return true;
+    list_append(&s->found, &c->visited);
+    return OK;
+}
+
+static status_t
+visit_message(struct search *s, const struct message *m)
+{
+    status_t status = OK;
+
+    for (u64 ends = m->ends; ends != 0 && status == OK; ends &= ends - 1) {
+        u32 i = bits_trailing_zeros(ends);
+        status = visit(s, channel_from_object(m->handles[i].object));
+    }
+    return status;
 }
 
 // Add the ends in the queue of c.
 static status_t
-visit_queue(struct list *found, u32 *count, struct channel *c)
+visit_queue(struct search *s, struct channel *c)
 {
     status_t status = OK;
 
     lock(&c->end.pair->lock);
     list_each (item, &c->messages) {
-        struct message *m = CONTAINER(item, struct message, link);
-        for (u32 i = 0; m->ends > 0 && i < m->handle_count; i++) {
-            struct object *o = m->handles[i].object;
-            if (o->type == &channel_type &&
-                !visit(found, count, channel_from_object(o)))
-                status = ERR_LIMIT;
-        }
+        status = visit_message(s, CONTAINER(item, struct message, link));
+        if (status != OK)
+            break;
     }
     unlock(&c->end.pair->lock);
     return status;
@@ -108,19 +124,17 @@ visit_queue(struct list *found, u32 *count, struct channel *c)
 static status_t
 check_loop(struct channel *moved, const struct channel *to)
 {
-    struct list found;
-    u32 count = 0;
-    status_t status = OK;
+    struct search s = {.count = 0};
 
-    list_init(&found);
-    visit(&found, &count, moved);
-    for (struct list *at = found.next; at != &found && status == OK;
+    list_init(&s.found);
+    status_t status = visit(&s, moved);
+    for (struct list *at = s.found.next; at != &s.found && status == OK;
          at = at->next) {
         struct channel *c = CONTAINER(at, struct channel, visited);
-        status = c == to ? ERR_LOOP : visit_queue(&found, &count, c);
+        status = c == to ? ERR_LOOP : visit_queue(&s, c);
     }
-    while (!list_empty(&found)) {
-        struct channel *c = CONTAINER(found.next, struct channel, visited);
+    while (!list_empty(&s.found)) {
+        struct channel *c = CONTAINER(s.found.next, struct channel, visited);
         list_remove(&c->visited);
         object_release(&c->end.object);
     }
@@ -134,13 +148,13 @@ channel_check_loops(struct channel *from, struct message *m)
     status_t status = OK;
 
     lock(&from->end.pair->lock);
-    struct channel *to = channel_peer(from);
-    if (to != NULL)
-        object_hold(&to->end.object);
+    struct channel *to = channel_hold_peer(from);
     unlock(&from->end.pair->lock);
-    for (u32 i = 0; to != NULL && i < m->handle_count && status == OK; i++)
-        if (m->handles[i].object->type == &channel_type)
-            status = check_loop(channel_from_object(m->handles[i].object), to);
+    for (u64 ends = m->ends; to != NULL && ends != 0 && status == OK;
+         ends &= ends - 1) {
+        u32 i = bits_trailing_zeros(ends);
+        status = check_loop(channel_from_object(m->handles[i].object), to);
+    }
     object_release(to != NULL ? &to->end.object : NULL);
     return status;
 }

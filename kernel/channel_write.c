@@ -29,6 +29,9 @@ begin_write(struct write *w, u64 size)
 {
     struct channel *to = w->to = channel_peer(w->from);
 
+    // Nobody would end the call's wait any more.
+    if (w->caller != NULL && w->from->end.closed)
+        return ERR_BAD_HANDLE;
     if (to == NULL)
         return ERR_PEER_CLOSED;
     if (to->count >= LIMIT_CHANNEL_MESSAGES ||
@@ -78,9 +81,10 @@ reserve(struct write *w, const struct message *m)
 {
     lock(&w->from->end.pair->lock);
     status_t status = begin_write(w, m->size);
+    if (status == OK && !object_hold_live(&w->to->end.object))
+        status = ERR_PEER_CLOSED;
     if (status == OK) {
         begin_call(w);
-        object_hold(&w->to->end.object);
         channel_count(w->to, m, true);
         channel_show(w->to);
     }
@@ -175,7 +179,8 @@ look_up(struct message *m, const struct channel_side *side)
     for (u32 i = 0; i < m->handle_count && status == OK; i++) {
         status = handle_get(side->table, side->handles[i], NULL, RIGHT_TRANSFER,
                             &m->handles[i].object);
-        m->ends += status == OK && m->handles[i].object->type == &channel_type;
+        if (status == OK && m->handles[i].object->type == &channel_type)
+            m->ends |= 1ull << i;
     }
     return status;
 }

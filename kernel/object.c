@@ -47,6 +47,18 @@ object_hold(struct object *o)
     count_up(&o->references);
 }
 
+bool
+object_hold_live(struct object *o)
+{
+    u32 count = __atomic_load_n(&o->references, __ATOMIC_RELAXED);
+
+    while (count != 0 && count != COUNT_STUCK)
+        if (__atomic_compare_exchange_n(&o->references, &count, count + 1, true,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+            return true;
+    return count != 0;
+}
+
 void
 object_release(struct object *o)
 {

@@ -125,18 +125,14 @@ call_function(struct instance *i, u32 func, u64 (*slots)[2])
     const struct func_entry *entry = &i->store->funcs[i->func_base + func];
     struct call_in call = call_of(x->vms[i->number], entry,
                                   &m->types[m->funcs[func].type], slots);
-    const struct thread_entry outer = *t; // where C was called that calls now
+    struct adapter *adapter = t->adapter;
 
     if (!has_room(x, &call))
         return LEAVE_TRAP;
     t->adapter = NULL;
-    t->popped = 0;
     bool done = barrier_call(&t->barrier, enter, &call);
     enum leave asked = (enum leave)t->leave;
-    t->vm = outer.vm;
-    t->rsp = outer.rsp;
-    t->popped = outer.popped;
-    t->adapter = outer.adapter;
+    t->adapter = adapter;
     t->leave = LEAVE_NONE;
     if (done)
         return LEAVE_NONE;

@@ -540,6 +540,44 @@ TEST_KERNEL(channel_calls_end_early)
     end_pair();
 }
 
+// The caller's handle was closed after its call had looked it up: nobody would
+// wake it any more.
+TEST_KERNEL(channel_call_on_a_closed_end)
+{
+    u32 words[4] = {0}, got;
+
+    begin_pair();
+    struct object *o = channel_object(pair.ends[0]);
+    object_hold(o);
+    object_release_handle(o);
+    EXPECT_EQ(call_u32s(words, 2, 4, port_monotonic_ns() + 10000000),
+              ERR_BAD_HANDLE);
+    EXPECT_EQ(write_u32s(0, words, 2), OK); // begun before: disturbs nobody
+    EXPECT_EQ(read_u32s(1, words, 4, 0, &got), OK);
+    EXPECT_EQ(read_u32s(1, words, 4, 0, &got), ERR_PEER_CLOSED);
+    object_hold_handle(o);
+    object_release(o);
+    end_pair();
+}
+
+// The last reference of the peer is gone, and it is about to be closed.
+TEST_KERNEL(channel_peer_on_its_way_out)
+{
+    u32 words[4] = {0};
+
+    begin_pair();
+    struct object *peer = channel_object(pair.ends[1]);
+    u32 references = peer->references;
+    peer->references = 0;
+    EXPECT(!object_hold_live(peer));
+    EXPECT_EQ(write_u32s(0, words, 2), ERR_PEER_CLOSED);
+    peer->references = COUNT_STUCK;
+    EXPECT(object_hold_live(peer));
+    EXPECT_EQ(peer->references, COUNT_STUCK);
+    peer->references = references;
+    end_pair();
+}
+
 // --- many of all: a small model ----------------------------------------------
 
 enum { WRITERS = 4, MESSAGES = 400 };

@@ -173,6 +173,8 @@ class Metal(Port):
         os.close(write)
         os.close(read)
         found = re.search(rb"from (\d+) to (\d+) ns after", child.stderr)
+        if b"before any program was started" in child.stderr:
+            return self.run(module, options, 2 * deadline)
         if not found:
             return None, child.returncode
         began, ended = int(found[1]) / 1e9, int(found[2]) / 1e9
