@@ -11,7 +11,7 @@ METAL   := $(LAYERS) port/x64 port/metal
 # clang checks the locks (base/base.h), by attributes where gcc takes none.
 LOCKING := -Wthread-safety -Wno-gcc-compat
 WARN    := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
-           -Wmissing-prototypes -Werror $(if $(findstring clang,$(CC)),$(LOCKING))
+           -Wvla -Wmissing-prototypes -Werror $(if $(findstring clang,$(CC)),$(LOCKING))
 COMMON  := $(WARN) -I. -g -fwrapv -fno-strict-aliasing \
            -fno-delete-null-pointer-checks -mno-red-zone -MMD -MP
 HOST    := $(COMMON) -O2 -D_GNU_SOURCE -fno-omit-frame-pointer

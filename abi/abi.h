@@ -155,6 +155,14 @@ enum trap {
 // The sentence of a trap (abi/abi.c).
 const char *trap_text(enum trap trap);
 
-// Limits, as constants of 64 bits.
-#define LIMIT(id, value, why) static const u64 LIMIT_##id UNUSED = value;
+// All fit into an int.
+enum {
+#define LIMIT(id, value, why) LIMIT_##id = value,
 #include "abi/limits.def"
+};
+
+// Numbers of calls, and exit statuses.
+enum {
+#define NUMBER(value, id, help) id = value,
+#include "abi/numbers.def"
+};

@@ -133,7 +133,7 @@ channel_find_receiver(struct channel *c, u32 id)
 u32
 channel_new_call_id(struct channel *c)
 {
-    u64 taken[CALLS_MAX / 64 + 1] = {0}; // of those that come next
+    u64 taken[LIMIT_OBSERVERS / 64 + 1] = {0}; // of those that come next
     u32 next = 0;
 
     list_each (item, &c->receivers) {

@@ -10,10 +10,7 @@
 enum {
     CALL_ID = 1u << 31,
     HANDLE_CHARGE = 1024, // for what a handle in a message keeps
-    NESTED_MAX = 256,     // ends that one write looks into
-    LOOKS_MAX = 4096,     // and how often it finds one
     WAKE_BATCH = 64,      // threads woken under one lock
-    CALLS_MAX = 2048,     // LIMIT_OBSERVERS
 };
 
 struct message {

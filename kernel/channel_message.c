@@ -81,11 +81,11 @@ struct search {
 static status_t
 visit(struct search *s, struct channel *c)
 {
-    if (++s->looks > LOOKS_MAX)
+    if (++s->looks > LIMIT_CHANNEL_LOOKS)
         return ERR_LIMIT;
     if (!list_empty(&c->visited))
         return OK;
-    if (++s->count > NESTED_MAX)
+    if (++s->count > LIMIT_CHANNEL_NESTED)
         return ERR_LIMIT;
     object_hold(&c->end.object);
     list_append(&s->found, &c->visited);

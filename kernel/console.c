@@ -10,7 +10,8 @@
 
 enum {
     INPUT_SIZE = 64 * 1024,
-    LINE_SIZE = 2560, // of the log: what log_write takes, with all escapes
+    // Of the log: what log_write takes, with all escapes, and who wrote it.
+    LINE_SIZE = 4 * LIMIT_LOG_LINE + 512,
     BOUNCE = 1024,
     LOST_SIZE = 80, // of the line that says how many are missing
 };

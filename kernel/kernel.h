@@ -295,7 +295,7 @@ struct handle_slot {
     u32 next;
 };
 
-enum { HANDLE_CHUNK = 256, HANDLE_CHUNKS = 256 };
+enum { HANDLE_CHUNK = 256, HANDLE_CHUNKS = LIMIT_HANDLES / HANDLE_CHUNK };
 
 struct handle_table {
     struct lock lock;

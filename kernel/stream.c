@@ -7,8 +7,6 @@
 
 #include "kernel/pair.h"
 
-enum { STEP = 64 * 1024 }; // bytes copied in one go
-
 struct ring {
     u8 *bytes;
     u64 size, at, used; // `used` bytes from `at` on, round the end
@@ -31,7 +29,7 @@ OBJECT_FUNCTIONS(stream, end.object)
 static u64
 ring_put(struct ring *r, struct bytes from)
 {
-    u64 count = MIN(MIN(from.size, STEP), r->size - r->used);
+    u64 count = MIN(MIN(from.size, LIMIT_STREAM_STEP), r->size - r->used);
 
     if (count == 0)
         return 0;
@@ -45,7 +43,7 @@ ring_put(struct ring *r, struct bytes from)
 static u64
 ring_take(struct ring *r, struct bytes to)
 {
-    u64 count = MIN(MIN(to.size, STEP), r->used);
+    u64 count = MIN(MIN(to.size, LIMIT_STREAM_STEP), r->used);
 
     if (count == 0)
         return 0;

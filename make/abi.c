@@ -128,6 +128,11 @@ static const struct row limits[] = {
 #include "abi/limits.def"
 };
 
+static const struct row numbers[] = {
+#define NUMBER(value, id, help) {value, #id, help, 0},
+#include "abi/numbers.def"
+};
+
 static const char *const traps[] = {
 #define TRAP(id, text) text,
 #include "abi/traps.def"
@@ -195,11 +200,11 @@ c_call(const struct call *call)
 }
 
 static void
-c_enum(const char *name, const struct row *rows, u64 count)
+c_enum(const char *name, const char *prefix, const struct row *rows, u64 count)
 {
     printf("\nenum nebulet_%s {\n", name);
     for (u64 i = 0; i < count; i++)
-        printf("    NEBULET_%s = %lld, // %s\n", rows[i].name,
+        printf("    NEBULET_%s%s = %lld, // %s\n", prefix, rows[i].name,
                (long long)rows[i].number, rows[i].text);
     printf("};\n");
 }
@@ -210,8 +215,10 @@ print_c(void)
     printf("// nebulet.h: the system calls, module \"nebulet\".  Made from "
            "abi/*.def "
            "by make/abi.c.\n\n#pragma once\n\n#include <stdint.h>\n");
-    c_enum("status", statuses, COUNT(statuses));
-    c_enum("right", rights, COUNT(rights));
+    c_enum("status", "", statuses, COUNT(statuses));
+    c_enum("right", "", rights, COUNT(rights));
+    c_enum("number", "", numbers, COUNT(numbers));
+    c_enum("limit", "LIMIT_", limits, COUNT(limits));
     for (u64 i = 0; i < COUNT(signals); i++)
         printf("%s#define NEBULET_%s %#xu // %s\n", i == 0 ? "\n" : "",
                signals[i].name, (u32)signals[i].number, signals[i].text);
@@ -298,11 +305,12 @@ rust_call(const struct call *call)
 }
 
 static void
-rust_constants(const char *type, const struct row *rows, u64 count)
+rust_constants(const char *type, const char *prefix, const struct row *rows,
+               u64 count)
 {
     for (u64 i = 0; i < count; i++)
-        printf("/// %s\npub const %s: %s = %lld;\n", rows[i].text, rows[i].name,
-               type, (long long)rows[i].number);
+        printf("/// %s\npub const %s%s: %s = %lld;\n", rows[i].text, prefix,
+               rows[i].name, type, (long long)rows[i].number);
 }
 
 static void
@@ -310,9 +318,11 @@ print_rust(void)
 {
     printf("// nebulet.rs: the system calls, module \"nebulet\".  Made from "
            "abi/*.def by\n// make/abi.c.\n\n");
-    rust_constants("i32", statuses, COUNT(statuses));
-    rust_constants("u32", rights, COUNT(rights));
-    rust_constants("u32", signals, COUNT(signals));
+    rust_constants("i32", "", statuses, COUNT(statuses));
+    rust_constants("u32", "", rights, COUNT(rights));
+    rust_constants("u32", "", signals, COUNT(signals));
+    rust_constants("u32", "", numbers, COUNT(numbers));
+    rust_constants("usize", "LIMIT_", limits, COUNT(limits));
     for (u64 i = 0; i < COUNT(structs); i++)
         rust_layout(&structs[i]);
     for (u64 i = 0; i < COUNT(calls); i++)
@@ -425,11 +435,14 @@ print_doc(void)
         doc_rights(objects[i].rights);
         printf(" |\n");
     }
+    doc_rows("## Numbers\n\n| number | name | meaning |\n|---|---|---|\n",
+             numbers, COUNT(numbers));
     doc_rows("## Limits\n\n| at most | of | from |\n|---|---|---|\n", limits,
              COUNT(limits));
     printf(
-        "\n## Traps\n\nA trap ends the process with exit status 134 and one of "
-        "these reasons:\n\n");
+        "\n## Traps\n\nA trap ends the process with exit status %d and one of "
+        "these reasons:\n\n",
+        EXIT_TRAP);
     for (u64 i = 0; i < COUNT(traps); i++)
         printf("* %s\n", traps[i]);
 }

@@ -5,23 +5,19 @@
 #include "sys/sys.h"
 
 enum {
-    PROCESS_NAME = 64,
-    SPAWN_HANDLES = 64,
-    SPAWN_DESCRIPTORS = 64,
-    THREAD_NAME = 32,              // LIMIT_THREAD_NAME
     THREAD_IDS = 8192,             // bits for ids in use
     THREAD_ID_MAX = (1 << 29) - 1, // wasi-threads
 };
 
 struct process {
     struct object object;
-    char name[PROCESS_NAME];
+    char name[LIMIT_PROCESS_NAME + 1];
     struct handle_table handles;
     struct budget *budget; // what the kernel holds for it
     const struct personality *personality;
     void *personality_state;
     // What its parent gave it, in that order.
-    handle_t given[SPAWN_HANDLES];
+    handle_t given[LIMIT_SPAWN_HANDLES];
     u32 given_count;
     struct store *store;
 
@@ -42,7 +38,7 @@ struct program_thread {
     struct thread *thread;
     struct list link MEMBER_GUARDED_BY(process->lock); // in process->threads
 
-    char name[THREAD_NAME]; // of the program's choice, any bytes
+    char name[LIMIT_THREAD_NAME]; // of the program's choice, any bytes
     u32 name_len;
     struct instance *instance; // where it begins
     u32 func;

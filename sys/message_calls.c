@@ -165,12 +165,10 @@ sys_port_create(const struct port_create_args *a)
 status_t
 sys_port_watch(const struct port_watch_args *a)
 {
-    enum { REPEAT = 1 };
-
-    if ((a->flags & ~(u32)REPEAT) != 0)
+    if (a->flags > WATCH_REPEAT)
         return ERR_BAD_ARGUMENT;
     return port_watch(a->port, a->object, a->key, a->signals,
-                      a->flags == REPEAT, process_current()->budget);
+                      a->flags == WATCH_REPEAT, process_current()->budget);
 }
 
 status_t

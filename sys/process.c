@@ -8,8 +8,6 @@
 
 #include "sys/internal.h"
 
-enum { STATUS_TRAP = 134 };
-
 // --- life --------------------------------------------------------------------
 
 static status_t
@@ -310,9 +308,10 @@ has_wrong_entry(const struct module *m)
 static void
 function_left(const struct program_thread *t, enum leave leave)
 {
-    char who[PROCESS_NAME + THREAD_NAME + 16], of[THREAD_NAME + 16];
+    char who[LIMIT_PROCESS_NAME + LIMIT_THREAD_NAME + 16],
+        of[LIMIT_THREAD_NAME + 16];
 
-    if (leave != LEAVE_TRAP || !process_end(t->process, STATUS_TRAP))
+    if (leave != LEAVE_TRAP || !process_end(t->process, EXIT_TRAP))
         return;
     format(of, sizeof(of), ", thread %.*s", (int)t->name_len, t->name);
     format(who, sizeof(who), "%s%s", t->process->name,

@@ -5,10 +5,10 @@
 // What a process is spawned with, copied once.
 struct request {
     struct spawn spawn;
-    char name[PROCESS_NAME];
-    handle_t handles[SPAWN_HANDLES + SPAWN_DESCRIPTORS];
-    struct carried carried[SPAWN_HANDLES + SPAWN_DESCRIPTORS];
-    struct spawn_descriptor descriptors[SPAWN_DESCRIPTORS];
+    char name[LIMIT_PROCESS_NAME + 1];
+    handle_t handles[LIMIT_SPAWN_HANDLES + LIMIT_SPAWN_DESCRIPTORS];
+    struct carried carried[LIMIT_SPAWN_HANDLES + LIMIT_SPAWN_DESCRIPTORS];
+    struct spawn_descriptor descriptors[LIMIT_SPAWN_DESCRIPTORS];
 };
 
 status_t
@@ -26,11 +26,11 @@ copy_in(struct request *r, const struct process_spawn_args *a)
 {
     u64 count = a->descriptors.size / sizeof(r->descriptors[0]);
 
-    if (a->name.size >= sizeof(r->name) || a->args.size > LIMIT_ARGUMENTS ||
+    if (a->name.size > LIMIT_PROCESS_NAME || a->args.size > LIMIT_ARGUMENTS ||
         a->env.size > LIMIT_ARGUMENTS)
         return ERR_BAD_ARGUMENT;
-    if (a->handles.size > SPAWN_HANDLES * sizeof(handle_t) ||
-        count > SPAWN_DESCRIPTORS)
+    if (a->handles.size > LIMIT_SPAWN_HANDLES * sizeof(handle_t) ||
+        count > LIMIT_SPAWN_DESCRIPTORS)
         return ERR_LIMIT;
     if (a->name.size > 0)
         memcpy(r->name, a->name.ptr, a->name.size);
@@ -89,7 +89,7 @@ look_up(struct spawn *s, u32 *count)
 static status_t
 spawn(struct request *r, const struct process_spawn_args *a)
 {
-    struct object *held[SPAWN_HANDLES + SPAWN_DESCRIPTORS];
+    struct object *held[LIMIT_SPAWN_HANDLES + LIMIT_SPAWN_DESCRIPTORS];
     u32 count = 0;
     handle_t handle;
     status_t status = copy_in(r, a);
@@ -128,7 +128,7 @@ sys_process_given(const struct process_given_args *a)
 
     if (a->index >= p->given_count)
         return ERR_NOT_FOUND;
-    put_u32(a->handle, p->given[index_masked(a->index, SPAWN_HANDLES)]);
+    put_u32(a->handle, p->given[index_masked(a->index, LIMIT_SPAWN_HANDLES)]);
     return OK;
 }
 

@@ -33,12 +33,6 @@ struct personality {
     status_t (*adopt)(const struct carried *stream, u32 *descriptor);
 };
 
-// What a descriptor of a spawned process is made from.
-enum {
-    SPAWN_DESCRIPTOR, // one of the parent's
-    SPAWN_STREAM,     // a handle of a stream, which moves
-};
-
 // What a process is given by the one that spawns it, besides handles.
 struct spawn_setup {
     struct bytes args, env; // in the parent's memory
@@ -70,8 +64,9 @@ void *process_personality(struct process *p);
 // ERR_WRONG_TYPE when what has its name is no function of type [] -> [].
 MUST_USE status_t process_start(struct process *p);
 
-// Wait until the process has ended; its exit status is the program's, or 134
-// after a trap.  `deadline_ns` as everywhere: monotonic, UINT64_MAX = forever.
+// Wait until the process has ended; its exit status is the program's, or
+// EXIT_TRAP after a trap.  `deadline_ns` as everywhere: monotonic, UINT64_MAX =
+// forever.
 MUST_USE status_t process_wait(struct process *p, u64 deadline_ns,
                                u32 *exit_status);
 

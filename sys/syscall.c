@@ -128,9 +128,10 @@ sys_clock_get(const struct clock_get_args *a)
 {
     u64 now;
 
-    if (a->clock > 1)
+    if (a->clock > CLOCK_SINCE_1970)
         return ERR_BAD_ARGUMENT;
-    now = a->clock == 0 ? port_monotonic_ns() : port_realtime_ns();
+    now =
+        a->clock == CLOCK_SINCE_BOOT ? port_monotonic_ns() : port_realtime_ns();
     memcpy(a->time_ns, &now, sizeof(now));
     return OK;
 }
@@ -149,12 +150,10 @@ sys_random_get(const struct random_get_args *a)
     return OK;
 }
 
-enum { LOG_MAX = 512 };
-
 status_t
 sys_log_write(const struct log_write_args *a)
 {
-    char text[LOG_MAX];
+    char text[LIMIT_LOG_LINE];
 
     if (a->text.size > sizeof(text))
         return ERR_BAD_ARGUMENT;

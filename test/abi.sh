@@ -18,8 +18,17 @@ names=$(sed -n 's/^ *pub fn \([a-z0-9_]*\)(.*/\1/p' "$out/user/include/nebulet.r
 verdict "calls" "$([ "$(echo "$names" | wc -l)" = \
     "$(grep -c '^SYSCALL' abi/syscalls.def)" ] || echo "not all are declared")"
 
-verdict "WASI calls" "$(grep -q "all $(grep -c '^CALL' wasi/calls.def) calls" \
-    README.md || echo "README says another number than wasi/calls.def")"
+# rows TABLE MACRO PREFIX: each row of abi/TABLE.def is declared twice.
+rows() {
+    for name in $(sed -n "s/^$2([^A-Z]*\([A-Z0-9_]*\),.*/\1/p" "abi/$1.def"); do
+        verdict "$1: $name" "$(grep -q "^    NEBULET_$3$name = [0-9]" \
+            "$out/user/include/nebulet.h" && grep -q "^pub const $3$name: u" \
+            "$out/user/include/nebulet.rs" || echo "is not declared")"
+    done
+}
+
+rows limits LIMIT LIMIT_
+rows numbers NUMBER ""
 
 {
     echo "#include <nebulet.h>"

@@ -81,7 +81,7 @@ TEST_KERNEL(handle_table_is_bounded)
 
     while (handle_new(t, o, 0, &h) == OK)
         count++;
-    EXPECT_EQ(count, HANDLE_CHUNK * HANDLE_CHUNKS);
+    EXPECT_EQ(count, LIMIT_HANDLES);
     EXPECT_EQ(handle_new(t, o, 0, &h), ERR_FULL);
     EXPECT_EQ(handle_close(t, h), OK);
     EXPECT_EQ(handle_new(t, o, 0, &h), OK);

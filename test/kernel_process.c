@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { STATUS_TRAP = 134, MS = 1000000 };
+enum { MS = 1000000 };
 
 TEST_KERNEL(process_threads_share_memory_under_a_lock)
 {
@@ -81,7 +81,7 @@ TEST_KERNEL(process_bad_arguments_are_refused)
 static void
 run_create(void)
 {
-    EXPECT_EQ(test_run_module("create"), STATUS_TRAP);
+    EXPECT_EQ(test_run_module("create"), EXIT_TRAP);
 }
 
 TEST_KERNEL(process_call_in_memory)
@@ -101,7 +101,7 @@ static const char *trapping;
 static void
 run_trapping(void)
 {
-    EXPECT_EQ(test_run_module(trapping), STATUS_TRAP);
+    EXPECT_EQ(test_run_module(trapping), EXIT_TRAP);
 }
 
 static void
@@ -159,7 +159,7 @@ TEST_KERNEL(trap_no_memory_ends_the_process_only)
     test_start(p);
     u32 status = test_wait(p);
     test_fail_commits(UINT64_MAX);
-    EXPECT_EQ(status, STATUS_TRAP);
+    EXPECT_EQ(status, EXIT_TRAP);
     EXPECT_EQ(test_run_module("fill"), 0);
 }
 
@@ -172,7 +172,7 @@ TEST_KERNEL(trap_leaves_other_processes_alone)
     test_start(endless);
     test_start(good);
     test_start(bad);
-    EXPECT_EQ(test_wait(bad), STATUS_TRAP);
+    EXPECT_EQ(test_wait(bad), EXIT_TRAP);
     EXPECT_EQ(test_wait(good), 42);
     process_kill(endless, 5);
     EXPECT_EQ(test_wait(endless), 5);

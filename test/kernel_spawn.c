@@ -188,18 +188,22 @@ refuse(void)
         CALL(process_spawn, count, 0, 0, 0, 0, 0, 0, 0, 0, ROOM, 1, 0, 0, OUT),
         ERR_UNSUPPORTED);
     EXPECT_EQ(CALL(descriptor_create, good, OUT), ERR_UNSUPPORTED);
-    EXPECT_EQ(
-        CALL(process_spawn, count, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, OUT),
-        ERR_BAD_ARGUMENT);
-    EXPECT_EQ(CALL(process_spawn, count, 0, 0, 0, 131073, 0, 0, 0, 0, 0, 0, 0,
-                   0, OUT),
+    EXPECT_EQ(CALL(process_spawn, count, 0, LIMIT_PROCESS_NAME + 1, 0, 0, 0, 0,
+                   0, 0, 0, 0, 0, 0, OUT),
               ERR_BAD_ARGUMENT);
-    EXPECT_EQ(CALL(process_spawn, count, 0, 0, 0, 0, 0, 0, HANDLES, 65, 0, 0, 0,
-                   0, OUT),
+    EXPECT_EQ(CALL(process_spawn, count, NAME, LIMIT_PROCESS_NAME, 0, 0, 0, 0,
+                   0, 0, 0, 0, 0, 0, OUT),
+              OK);
+    EXPECT_EQ(wait_for(test_load32(OUT)), 42);
+    EXPECT_EQ(CALL(process_spawn, count, 0, 0, 0, LIMIT_ARGUMENTS + 1, 0, 0, 0,
+                   0, 0, 0, 0, 0, OUT),
+              ERR_BAD_ARGUMENT);
+    EXPECT_EQ(CALL(process_spawn, count, 0, 0, 0, 0, 0, 0, HANDLES,
+                   LIMIT_SPAWN_HANDLES + 1, 0, 0, 0, 0, OUT),
               ERR_LIMIT);
-    EXPECT_EQ(
-        CALL(process_spawn, count, 0, 0, 0, 0, 0, 0, 0, 0, ROOM, 65, 0, 0, OUT),
-        ERR_LIMIT);
+    EXPECT_EQ(CALL(process_spawn, count, 0, 0, 0, 0, 0, 0, 0, 0, ROOM,
+                   LIMIT_SPAWN_DESCRIPTORS + 1, 0, 0, OUT),
+              ERR_LIMIT);
 }
 
 // There is no place for the handle of the child: it never runs.

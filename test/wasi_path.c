@@ -6,7 +6,7 @@
 
 static struct archive a;
 static struct tree *tree; // kept for the leak checker
-static char buffer[PATH_SIZE];
+static char buffer[LIMIT_PATH_SIZE];
 
 static struct node *
 make_root(void)
@@ -137,19 +137,19 @@ TEST(wasi_path_missing_names)
 // Paths of the greatest length, and symlinks that make them too long.
 TEST(wasi_path_long)
 {
-    static char path[PATH_SIZE + 1];
+    static char path[LIMIT_PATH_SIZE + 1];
     struct node *root = make_root();
     struct place place;
 
-    memset(path, '/', PATH_SIZE);
+    memset(path, '/', LIMIT_PATH_SIZE);
     memcpy(path, "d", 1);
-    struct string s = {path, PATH_SIZE};
+    struct string s = {path, LIMIT_PATH_SIZE};
     EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place), WASI_SUCCESS);
     s.len++;
     EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place),
               WASI_NAMETOOLONG);
     s.len--;
-    memset(path, 'x', PATH_SIZE);
+    memset(path, 'x', LIMIT_PATH_SIZE);
     EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place),
               WASI_NAMETOOLONG);
     s.len = 255;
@@ -157,8 +157,8 @@ TEST(wasi_path_long)
     s.len = 256;
     EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place),
               WASI_NAMETOOLONG);
-    s.len = PATH_SIZE;
-    memset(path, '/', PATH_SIZE);
+    s.len = LIMIT_PATH_SIZE;
+    memset(path, '/', LIMIT_PATH_SIZE);
     memcpy(path, "abs", 3);
     EXPECT_EQ(path_walk(root, s, FOLLOW_ALWAYS, buffer, &place), WASI_PERM);
     memcpy(path, "none", 4);
@@ -251,12 +251,12 @@ TEST(wasi_tree_later_member_wins)
 // more of them are refused like those that never end.
 TEST(wasi_path_long_ways)
 {
-    static char path[PATH_SIZE], target[PATH_SIZE];
+    static char path[LIMIT_PATH_SIZE], target[LIMIT_PATH_SIZE];
     struct error error = {OK, 0, NULL};
     struct place place;
     char name[] = "l0";
 
-    for (u32 i = 0; i < PATH_SIZE; i += 2)
+    for (u32 i = 0; i < LIMIT_PATH_SIZE; i += 2)
         memcpy(path + i, "./", 2);
     for (u32 i = 0; i + 5 < 1000; i += 5)
         memcpy(target + i, "d/../", 5);
@@ -266,8 +266,8 @@ TEST(wasi_path_long_ways)
     tree = tree_new(archive_bytes(&a), &error);
     struct node *root = tree_root(tree), *made;
     tree_set_writable(root, true);
-    EXPECT_EQ(path_walk(root, (struct string){path, PATH_SIZE}, FOLLOW_ALWAYS,
-                        buffer, &place),
+    EXPECT_EQ(path_walk(root, (struct string){path, LIMIT_PATH_SIZE},
+                        FOLLOW_ALWAYS, buffer, &place),
               WASI_SUCCESS);
     // Each link has 398 names, and then the next link.
     for (u32 i = 0; i < 10; i++) {

@@ -109,7 +109,7 @@ on_limit(int number)
 
     (void)number;
     put_stderr(said, sizeof(said) - 1);
-    _exit(STATUS_TIMEOUT);
+    _exit(EXIT_TIMEOUT);
 }
 
 void

@@ -263,7 +263,7 @@ judge(const struct guest *g, enum serve_end end, int qemu_status)
 
     if (status < 0 && end == SERVE_LATE) {
         complain("timeout, the machine was stopped");
-        return STATUS_TIMEOUT;
+        return EXIT_TIMEOUT;
     }
     if (end == SERVE_BROKEN)
         complain("the guest does not keep the rules of the channel");

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 512, NAME_SIZE = 100, PATH_SIZE = 4096, DEPTH_MAX = 64 };
+enum { BLOCK = 512, NAME_SIZE = 100, DEPTH_MAX = 64 };
 
 static const u64 FIELD_MAX = 077777777777; // of 11 octal digits
 
@@ -235,7 +235,7 @@ add_file(struct buffer *tar, struct entry *e, const char *path)
 static bool
 add_link(struct buffer *tar, struct entry *e, const char *path)
 {
-    char link[PATH_SIZE] = "";
+    char link[LIMIT_PATH_SIZE] = "";
 
     if (readlink(path, link, sizeof(link) - 1) < 0)
         return leave_out(path, strerror(errno));
@@ -252,12 +252,12 @@ static bool
 add_child(struct walk *w, const char *dir_name, const char *dir,
           const char *child, u32 depth)
 {
-    char name[PATH_SIZE], path[PATH_SIZE];
+    char name[LIMIT_PATH_SIZE], path[LIMIT_PATH_SIZE];
     struct stat st;
 
     if (snprintf(name, sizeof(name), "%s/%s", dir_name, child) >=
-            PATH_SIZE - 2 ||
-        snprintf(path, sizeof(path), "%s/%s", dir, child) >= PATH_SIZE)
+            LIMIT_PATH_SIZE - 2 ||
+        snprintf(path, sizeof(path), "%s/%s", dir, child) >= LIMIT_PATH_SIZE)
         return complain("%s/%s: the path is too long", dir, child), false;
     if (lstat(path, &st) != 0)
         return leave_out(path, strerror(errno));
@@ -269,7 +269,7 @@ add_child(struct walk *w, const char *dir_name, const char *dir,
 static bool
 add_dir(struct walk *w, struct entry *e, const char *path, u32 depth)
 {
-    char slashed[PATH_SIZE + 1];
+    char slashed[LIMIT_PATH_SIZE + 1];
     const char *name = e->name;
     struct dirent **items;
     bool ok = true;

@@ -8,6 +8,7 @@
 
 #pragma once
 
+#include "abi/abi.h"
 #include "base/base.h"
 
 #include <stdio.h>
@@ -21,14 +22,13 @@ void tell(const char *text, ...) PRINTF(1, 2);
 
 enum {
     GRACE_MS = 150, // the programs' own time limit takes to end them
-    STATUS_TIMEOUT = 124,
 };
 
 // From this age of the command on (milliseconds), what stderr does not take at
 // once is dropped; before, complain() waits for its reader.
 void complain_until(u64 age_ms);
 
-// At this age end the command, whatever it waits for, with STATUS_TIMEOUT; 0:
+// At this age end the command, whatever it waits for, with EXIT_TIMEOUT; 0:
 // no more, because somebody else keeps the time.
 void host_limit(u64 age_ms);
 

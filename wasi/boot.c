@@ -4,7 +4,7 @@
 
 #include "wasi/wasi.h"
 
-enum { STATUS_BAD = 1, STATUS_TIMEOUT = 124 };
+enum { STATUS_BAD = 1 };
 enum { TEXT_SIZE = 400, IMPORTS_SHOWN = 20 };
 
 #define TIMEOUT_MAX 1000000000000ull // ms: more is for ever
@@ -174,7 +174,7 @@ new_process(struct process **out, struct node *dir, struct error *error,
 {
     struct code_module *m;
     struct bytes app = contents(dir, STRING("app.wasm"));
-    char name[64];
+    char name[LIMIT_PROCESS_NAME + 1];
 
     if (app.ptr == NULL) {
         format(details, TEXT_SIZE, "there is no such file in the initrd");
@@ -244,7 +244,7 @@ time_out(struct boot *boot)
     klog("nebulet: timeout, killing all programs");
     for (u32 i = 0; i < boot->count; i++)
         if (boot->programs[i].process != NULL && !boot->programs[i].ended)
-            process_kill(boot->programs[i].process, STATUS_TIMEOUT);
+            process_kill(boot->programs[i].process, EXIT_TIMEOUT);
 }
 
 static void
@@ -267,7 +267,7 @@ start_program(struct boot *boot, u32 index)
     }
     if (!boot->timed_out && status != ERR_UNKNOWN_IMPORT)
         report(dir, status, &l.error, l.details);
-    program->status = boot->timed_out ? STATUS_TIMEOUT : STATUS_BAD;
+    program->status = boot->timed_out ? EXIT_TIMEOUT : STATUS_BAD;
     program->ended = true;
     if (l.process != NULL)
         process_release(l.process);
@@ -401,7 +401,7 @@ run_programs(struct boot *boot)
     for (u32 i = 0; i < boot->count; i++)
         if (boot->programs[i].process != NULL)
             wait_program(boot, i);
-    return boot->timed_out ? STATUS_TIMEOUT : boot->programs[0].status;
+    return boot->timed_out ? EXIT_TIMEOUT : boot->programs[0].status;
 }
 
 static u32
@@ -491,7 +491,7 @@ boot_run(struct bytes initrd, const char *cmdline)
     (void)cmdline; // nothing in it concerns programs yet
     if (status == ERR_TIMED_OUT) {
         klog("nebulet: timeout, the initrd is not read yet");
-        result = STATUS_TIMEOUT;
+        result = EXIT_TIMEOUT;
     } else if (status != OK) {
         klog("nebulet: initrd: %s", status_text(status));
     } else if (x.tree == NULL) {

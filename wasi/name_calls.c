@@ -66,7 +66,7 @@ wasi_path_symlink(u32 target, u32 target_size, u32 fd, u32 path, u32 size)
 {
     struct name name = name_of(fd, path, size, CAN_PATH_SYMLINK, FOLLOW_NEVER);
     struct string text;
-    char *buffer = kernel_alloc(PATH_SIZE);
+    char *buffer = kernel_alloc(LIMIT_PATH_SIZE);
 
     if (buffer == NULL)
         return WASI_NOMEM;

@@ -138,7 +138,7 @@ path_walk(struct node *dir, struct string path, enum follow follow,
         return WASI_NOENT;
     if (dir->type != FILETYPE_DIRECTORY)
         return WASI_NOTDIR;
-    w.rest = (struct string){buffer + PATH_SIZE, 0};
+    w.rest = (struct string){buffer + LIMIT_PATH_SIZE, 0};
     errno_t error = prepend(&w, path);
     while (error == WASI_SUCCESS && !done)
         error = walk_step(&w, follow, out, &done);

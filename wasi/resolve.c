@@ -24,7 +24,7 @@ follow_of(u32 flags)
 errno_t
 name_text(u32 ptr, u32 size, char *buffer, struct string *out)
 {
-    if (size > PATH_SIZE)
+    if (size > LIMIT_PATH_SIZE)
         return WASI_NAMETOOLONG;
     if (!user_read(buffer, ptr, size))
         return WASI_FAULT;

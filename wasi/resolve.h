@@ -22,8 +22,8 @@ struct name name_of(u32 fd, u32 ptr, u32 size, u64 rights, enum follow follow);
 // What the lookup flags of a call say.
 enum follow follow_of(u32 flags);
 
-// Copy a string of the program into `buffer`, which has PATH_SIZE bytes; it
-// must have no zero bytes.
+// Copy a string of the program into `buffer`, which has LIMIT_PATH_SIZE bytes;
+// it must have no zero bytes.
 MUST_USE errno_t name_text(u32 ptr, u32 size, char *buffer, struct string *out);
 
 // Take the name, lock its file system, walk, and act where the walk arrives.

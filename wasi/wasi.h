@@ -210,9 +210,8 @@ errno_t stream_errno(status_t status);
 // --- path.c: names to nodes --------------------------------------------------
 
 enum {
-    PATH_SIZE = 4096,
     SYMLINKS_MAX = 40,
-    STEPS_MAX = PATH_SIZE / 2 + SYMLINKS_MAX, // names, in symlinks too
+    STEPS_MAX = LIMIT_PATH_SIZE / 2 + SYMLINKS_MAX, // names, in symlinks too
 };
 
 // The place a walk arrives at.
@@ -226,9 +225,9 @@ struct place {
 // Whether a symlink in the last component is followed.
 enum follow { FOLLOW_NEVER, FOLLOW_BEFORE_SLASH, FOLLOW_ALWAYS };
 
-// Walk `path` from `dir` without leaving it.  `buffer` has PATH_SIZE bytes.
-// WASI_NOENT when a directory on the way is missing, WASI_LOOP when symlinks
-// make the way too long.  The file system has to be locked.
+// Walk `path` from `dir` without leaving it.  `buffer` has LIMIT_PATH_SIZE
+// bytes.  WASI_NOENT when a directory on the way is missing, WASI_LOOP when
+// symlinks make the way too long.  The file system has to be locked.
 MUST_USE errno_t path_walk(struct node *dir, struct string path,
                            enum follow follow, char *buffer, struct place *out);
 
@@ -268,7 +267,7 @@ struct wasi {
     // One call on names at a time.
     struct mutex walking;
     // Two as given, two while walking.
-    char path[4][PATH_SIZE] MEMBER_GUARDED_BY(walking);
+    char path[4][LIMIT_PATH_SIZE] MEMBER_GUARDED_BY(walking);
 };
 
 // The state of the calling process.

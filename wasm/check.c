@@ -136,7 +136,7 @@ check_exports(struct checker *c)
     const struct module *m = c->m;
     u64 mark = arena_mark(c->d->keep), size = 16, hashes[AHEAD];
 
-    assert(LIMIT_EXPORTS <= NUMBER_MASK);
+    assert((u32)LIMIT_EXPORTS <= NUMBER_MASK);
     while (size < m->export_count * 4ull / 3)
         size *= 2;
     struct name_set set = {

@@ -11,7 +11,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { CHILDREN = 64, FDS = 64, PATH_MAX_SIZE = 1024 };
+enum {
+    CHILDREN = NEBULET_LIMIT_WAIT_ITEMS, // waitpid() waits for any of them
+    FDS = NEBULET_LIMIT_SPAWN_DESCRIPTORS,
+};
 
 extern char **environ;
 
@@ -80,7 +83,7 @@ map_descriptors(struct nebulet_spawn_descriptor *out,
     for (int fd = 0; fd < FDS; fd++)
         if (from[fd] >= 0)
             out[count++] = (struct nebulet_spawn_descriptor){
-                .descriptor = fd, .kind = 0, .from = from[fd]};
+                .descriptor = fd, .kind = NEBULET_SPAWN_COPY, .from = from[fd]};
     return count;
 }
 
@@ -156,7 +159,7 @@ spawn(uint32_t module, const char *name, uint32_t *process,
     struct nebulet_process_spawn call = {
         .module = module,
         .name = name,
-        .name_size = strnlen(name, 63),
+        .name_size = strnlen(name, NEBULET_LIMIT_PROCESS_NAME),
         .args = args,
         .args_size = args_size,
         .env = env,
@@ -204,7 +207,7 @@ posix_spawnp(pid_t *pid, const char *name,
              const posix_spawnattr_t *attributes, char *const argv[],
              char *const envp[])
 {
-    char path[PATH_MAX_SIZE];
+    char path[NEBULET_LIMIT_PATH_SIZE];
 
     if (strlen(name) >= sizeof(path) - 1)
         return ENAMETOOLONG;

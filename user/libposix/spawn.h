@@ -1,7 +1,7 @@
 // user/libposix/spawn.h: programs that start programs, as in POSIX.  The path
 // leads to a module; a program gets the descriptors of its parent that are
-// below 64, changed by the actions, and nothing else.  There are no attributes:
-// NULL.
+// below NEBULET_LIMIT_SPAWN_DESCRIPTORS, changed by the actions, and nothing
+// else.  There are no attributes: NULL.
 
 #pragma once
 

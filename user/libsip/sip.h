@@ -29,7 +29,8 @@ struct sip_thread {
 // there is no memory or no thread left.
 bool sip_spawn(struct sip_thread *t, void (*run)(void *arg), void *arg);
 
-// The same with a name of at most 32 bytes, which reports of traps show.
+// The same with a name of at most LIMIT_THREAD_NAME bytes (abi/limits.def),
+// which reports of traps show.
 bool sip_spawn_named(struct sip_thread *t, const char *name,
                      void (*run)(void *arg), void *arg);
 

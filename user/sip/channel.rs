@@ -16,9 +16,6 @@ pub struct Message {
     pub handles: Vec<Handle>,
 }
 
-const MESSAGE_SIZE: usize = 64 * 1024;
-const MESSAGE_HANDLES: usize = 64;
-
 /// Wait for ever.
 pub const FOREVER: u64 = u64::MAX;
 
@@ -50,8 +47,8 @@ struct Room {
 impl Room {
     fn new() -> Room {
         Room {
-            bytes: vec![0; MESSAGE_SIZE],
-            handles: vec![Default::default(); MESSAGE_HANDLES],
+            bytes: vec![0; kernel::LIMIT_MESSAGE_SIZE],
+            handles: vec![Default::default(); kernel::LIMIT_MESSAGE_HANDLES],
             size: 0,
             count: 0,
         }

@@ -59,7 +59,7 @@ impl Module {
             .iter()
             .map(|&fd| kernel::SpawnDescriptor {
                 descriptor: fd,
-                kind: 0,
+                kind: kernel::SPAWN_COPY,
                 from: fd,
             })
             .collect();
