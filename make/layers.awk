@@ -121,6 +121,12 @@ text ~ /(#|%:|\?\?=).*(include|import)/ {
     next
 }
 
+# Assembly has includes of its own.
+/(^|[^A-Za-z0-9_])\.inc(lude|bin)([^A-Za-z0-9_]|$)/ {
+    what = "assembly includes only what # lines name"
+    complain(at)
+}
+
 FILENAME !~ /\.c$/ { next }
 
 # Symbols of assembly and of the linker have no header.

@@ -17,6 +17,15 @@ FILENAME == "x64/ops.def" {
 
 { sub(/\/\/.*/, "") }
 
+# Assembly would be bytes by hand; what asks the CPU what it is emits nothing.
+/(^|[^a-z_])(asm|__asm|__asm__)([^a-z_]|$)/ && FILENAME != "code/cpu.c" {
+    complain("assembly: only encode.c writes instructions")
+}
+
+/(^|[^a-z_])(__builtin_)?(mem|memr|str|strr)chr *\(|#pragma +GCC|_Pragma/ {
+    complain("a way to take the const from machine code")
+}
+
 # Names: X64_ADD32, and in x64/select/select.def the bare name.
 {
     text = $0

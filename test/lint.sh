@@ -69,6 +69,12 @@ plant layers kernel/pfex.c '#include "kernel/wait.c"'
 plant layers kernel/pfex.c '#include "kernel/../wasi/resolve.h"'
 plant layers wasi/calls.def '#include "kernel/internal.h"'
 plant layers port/x64/call.S '#include "kernel/internal.h"'
+plant layers port/x64/call.S '.include "kernel/internal.h"'
+plant layers port/x64/call.S '    .incbin "out/planted.bin"'
+plant layers wasi/poll.c '__asm__(".include \"kernel/internal.h\"");'
+plant layers wasi/poll.c '#include "../kernel/internal.h"'
+plant layers wasi/poll.c '#include "kernel//internal.h"'
+plant heads wasi/planted.h "$(cat kernel/internal.h)"
 plant layers wasm/reader.c '#include "kernel/kernel.h"'
 plant layers x64/alloc/live.c '#include "x64/select/select.h"'
 plant layers kernel/heap.c '#include "runtime/runtime.h"'
@@ -85,6 +91,15 @@ for file in x64/emit/stubs.c x64/emit/image.c x64/select/int.c \
     plant rows "$file" 'void planted(const u8 *p) { *(u8 *)p = 144; }'
     plant rows "$file" 'void planted(struct encoder *e) { *(char *)e->at = 0; }'
 done
+for line in 'void planted(const u8 *p) { *(u8(*)[1])p = 0; }' \
+    'struct b { u8 b; }; void planted(const u8 *p) { ((struct b *)p)->b = 0; }' \
+    'void planted(struct code *c) { *(i8 *)(u64)c->text = 0; }' \
+    'void planted(struct code *c) { *__builtin_memchr(c->text, 0, 1) = 0; }' \
+    '__asm__("planted: .byte 0x90");'; do
+    plant rows compile/compile.c "$line"
+done
+plant rows runtime/code_module.c \
+    'void planted(const u8 *p) { *(struct list *)p = (struct list){0}; }'
 plant rows compile/compile.c 'void planted(u8 *text) { text[0] = 144; }'
 plant names x64/alloc/alloc.h 'void spend(struct allocator *a);'
 plant names ir/ir.h 'u32 room_of(const struct fn *fn);'
