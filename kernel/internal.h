@@ -45,6 +45,10 @@ void deadline_start(struct deadline *t, u64 deadline,
                     deadline_expire_t *expire);
 void deadline_cancel(struct deadline *t);
 u64 timer_next(void); // of this CPU
+// The same while a thread runs, which is not interrupted more often than every
+// TIMER_REST nanoseconds, but for those that one interrupt did not get to.
+enum { TIMER_REST = 50000 };
+u64 timer_next_beside(void);
 // Wake those that are due by `now`, until TIMER_BATCH of them or of those who
 // wait for them are done; when there are more, timer_next() says so.  True when
 // it woke somebody.

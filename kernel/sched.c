@@ -86,8 +86,8 @@ take_ready(struct run_queue *q) REQUIRES(q->lock)
 static void
 set_timer(struct run_queue *q) REQUIRES(q->lock)
 {
-    u64 when = timer_next();
     struct thread *t = q->current;
+    u64 when = t == q->idle ? timer_next() : timer_next_beside();
 
     assert_held(&q->lock);
     if (t != q->idle && (!none_ready(q) || t->entry.killed))

@@ -7,7 +7,10 @@
 // A heap's lock is taken before a run queue's.
 //
 // Any number may be due at once.  An interrupt deals with a batch; the others
-// are still the next to ring, which the port's timer then does at once.
+// are still the next to ring, which the port's timer then does at once.  What
+// becomes due later waits until TIMER_REST has gone by, where it would
+// interrupt somebody: else who sleeps a nanosecond, over and over, leaves
+// others only the moments between going to sleep and waking up.
 
 #include "kernel/internal.h"
 
@@ -16,6 +19,7 @@ static struct timer_heap {
     struct deadline *root MEMBER_GUARDED_BY(lock);
     u64 count MEMBER_GUARDED_BY(lock);
     u64 next; // atomic: the deadline of the root, read without the lock
+    u64 rang; // changes on its CPU in interrupts: when somebody was told last
 } heaps[CPU_MAX] = {[0 ... CPU_MAX - 1] = {.lock = LOCK_INIT(TIMERS)}};
 
 static void
@@ -170,6 +174,14 @@ timer_next(void)
     return next != 0 ? next : UINT64_MAX; // 0: never used
 }
 
+u64
+timer_next_beside(void)
+{
+    u64 next = timer_next(), rang = heaps[port_cpu_id()].rang;
+
+    return next > rang ? MAX(next, rang + TIMER_REST) : next;
+}
+
 bool
 timer_expire(u64 now)
 {
@@ -185,6 +197,8 @@ timer_expire(u64 now)
         // Under the lock: deadline_cancel() waits for it before t can go away.
         told += t->expire(t);
     }
+    if (told > 0)
+        heap->rang = now;
     unlock_irq(&heap->lock, on);
     return told > 0;
 }

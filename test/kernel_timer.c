@@ -123,6 +123,30 @@ TEST_KERNEL(timers_of_many_each)
     kernel_free(d);
 }
 
+// Beside a thread they rest between two interrupts, but for those that one of
+// these did not get to.
+TEST_KERNEL(timers_rest)
+{
+    struct deadline *d = deadlines_new(SOME);
+    bool on = port_interrupts_off();
+    const u64 now = port_monotonic_ns();
+
+    for (u32 i = 0; i < TIMER_BATCH + 1; i++)
+        deadline_start(&d[i], 1, tell_one);
+    EXPECT(timer_expire(now));
+    deadline_start(&d[TIMER_BATCH + 1], now + 1, tell_one);
+    EXPECT_EQ(timer_next_beside(), 1);
+    EXPECT(timer_expire(now));
+    EXPECT_EQ(timer_next(), now + 1);
+    EXPECT_EQ(timer_next_beside(), now + TIMER_REST);
+    deadline_cancel(&d[TIMER_BATCH + 1]);
+    deadline_start(&d[TIMER_BATCH + 1], now + 2 * TIMER_REST, tell_one);
+    EXPECT_EQ(timer_next_beside(), now + 2 * TIMER_REST);
+    deadline_cancel(&d[TIMER_BATCH + 1]);
+    port_interrupts_restore(on);
+    kernel_free(d);
+}
+
 // Started in the order of their deadlines: none is ever below another's child.
 TEST_KERNEL(timers_in_great_number)
 {

@@ -95,6 +95,9 @@ assembled busy 0 '(module
 wat2wasm --enable-all test/latency/sleepers.wat -o "$work/sleepers.wasm" || exit 1
 watch sleepers 0 "$work/sleepers.wasm"
 
+wat2wasm --enable-all test/latency/naps.wat -o "$work/naps.wasm" || exit 1
+watch naps 0 "$work/naps.wasm" 60s
+
 # Distinct types, each of a function that is used.
 awk 'BEGIN {
     n = 3000
