@@ -142,9 +142,9 @@ $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
 $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 
-# What is archived while it changes: test/tool_tar.c reads for it.
+# What is archived while it changes: test/tool_tar.c reads and looks for it.
 $(OUT)/san/test-tool: $(OUT)/san/tool/tar.c.o
-$(OUT)/san/test-tool: WRAP := -Wl,--wrap=read
+$(OUT)/san/test-tool: WRAP := -Wl,--wrap=read,--wrap=lstat
 
 # How many steps wasm/ takes: a call for each basic block, see
 # test/steps_linear.c.

@@ -145,6 +145,9 @@ enum builtin {
     BUILTIN_COUNT
 };
 
+// After the vmctx, all of them in registers: the stubs know no others.
+enum { BUILTIN_ARGS_MAX = 5 };
+
 enum trap {
     TRAP_NONE,
 #define TRAP(id, text) TRAP_##id,

@@ -186,6 +186,7 @@ ir_call_builtin(struct builder *b, enum builtin builtin, u32 count,
         .try = throws ? b->try : 0
     };
 
+    assert(count <= BUILTIN_ARGS_MAX);
     if (b->status != OK)
         return 0;
     memcpy(&b->fn->pool[call.args], values, count * sizeof(val_t));

@@ -211,6 +211,7 @@ struct thread_entry {
     u64 barrier; // of the innermost barrier_call; 0: none
     u8 killed;   // atomic; set once, by others too
     u8 leave;    // enum leave: what C wants when it returns to generated code
+    u32 popped;  // bytes of stack arguments that the stub removes then
     struct adapter *adapter; // the innermost since barrier_call, or NULL
 };
 

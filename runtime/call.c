@@ -125,14 +125,18 @@ call_function(struct instance *i, u32 func, u64 (*slots)[2])
     const struct func_entry *entry = &i->store->funcs[i->func_base + func];
     struct call_in call = call_of(x->vms[i->number], entry,
                                   &m->types[m->funcs[func].type], slots);
-    struct adapter *adapter = t->adapter;
+    const struct thread_entry outer = *t; // where C was called that calls now
 
     if (!has_room(x, &call))
         return LEAVE_TRAP;
     t->adapter = NULL;
+    t->popped = 0;
     bool done = barrier_call(&t->barrier, enter, &call);
     enum leave asked = (enum leave)t->leave;
-    t->adapter = adapter;
+    t->vm = outer.vm;
+    t->rsp = outer.rsp;
+    t->popped = outer.popped;
+    t->adapter = outer.adapter;
     t->leave = LEAVE_NONE;
     if (done)
         return LEAVE_NONE;

@@ -90,9 +90,10 @@ void
 thread_trap(enum trap kind)
 {
     struct thread *t = thread_current();
+    const struct thread_entry *entry = thread_entry(t);
 
     trap_begin(t, kind);
-    trace_callers(t, thread_entry(t)->rsp, 0);
+    trace_callers(t, entry->rsp, entry->popped);
 }
 
 u64

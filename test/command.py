@@ -610,8 +610,9 @@ def files_beyond_the_machine(t):
         t.run("--dir", a, ls).ends(0).quiet()
         return
     end = t.run("--memory", 64, "--dir", a, ls).ends(1).lines(1)
-    end.says("^nebulet: the programs and their files have 81 MiB, too much for "
-             "a machine of 64 MiB: run with --memory [0-9]+ or more$")
+    end.says("^nebulet: the programs and their files have 81 MiB, 81 of them by "
+             "--dir large, too much for a machine of 64 MiB: run with --memory "
+             "[0-9]+ or more$")
     enough = int(re.search("--memory ([0-9]+)", end.err)[1])
     t.run("--memory", enough - 1, "--dir", a, ls).ends(1).lines(1)
     for machine in "microvm", "q35":
@@ -647,11 +648,34 @@ def names_and_times(t):
 
 @case
 def too_large_directories(t):
-    """A message, not a crash, when the host has no memory for all of it."""
-    a = tree(t, "a", {"hole": ""})
-    os.truncate(t.work / "a/hole", 1 << 40)
-    t.run("--dir", a, t.cc("ls"), before=["prlimit", "--data=100000000"]).ends(
-        1).lines(1).says("^nebulet: no memory for [0-9]+ bytes$")
+    """Files that there is no room for are not read: their sizes are enough,
+    alone and in sum, and the largest directory is named."""
+    ls, a = t.cc("ls"), tree(t, "a", {"hole": ""})
+    many = tree(t, "many", {f"d{i}/{i}": "" for i in range(40)})
+    little = ["prlimit", "--data=100000000"]
+    room = {"linux": "but only [0-9]+ MiB are free here: run with fewer files$",
+            "metal": "a machine takes 1984: run with --on linux, or with fewer "
+                     "files$"}[t.port]
+    for size in (8 << 30, 1 << 40):
+        os.truncate(t.work / "a/hole", size)
+        t.run("--dir", a, ls, before=little).ends(1).lines(1).says(
+            f"^nebulet: the programs and their files have {(size >> 20) + 1} "
+            f"MiB, {(size >> 20) + 1} of them by --dir a, {room}")
+    for i in range(40):
+        os.truncate(t.work / f"many/d{i}/{i}", 100 << 20)
+    t.run("--dir", f"{many}::/m", "--dir", "ls.wasm::/ls", ls,
+          before=little).ends(1).lines(1).says(
+        f" have 400[0-9] MiB, 4001 of them by --dir many::/m, {room}")
+    os.truncate(t.work / "a/hole", 0)
+
+
+@case
+def time_limit_of_files(t):
+    """The time limit holds while files are read: 1.5 GiB take longer."""
+    ls, a = t.cc("ls"), tree(t, "a", {"hole": ""})
+    os.truncate(t.work / "a/hole", 1500 << 20)
+    t.run("--memory", 4096, "--timeout", "40ms", "--dir", a, ls).ends(124).says(
+        "^nebulet: timeout, before any program was started$")
     os.truncate(t.work / "a/hole", 0)
 
 

@@ -199,13 +199,24 @@ host_nothing(void)
     return 0;
 }
 
+static u32
+host_trap_with_stack(u32 a, u32 b, u32 c, u32 d, u32 e, u32 f, u32 g, u32 h,
+                     u32 i)
+{
+    return a + b + c + d + e + f + g + h + i == 45 ? host_trap() : 0;
+}
+
+static u32 host_visit_and_trap(u32 a, u32 b, u32 c, u32 d, u32 e, u32 f, u32 g);
+
 static const struct host_func host_funcs[] = {
-    {"wait",            ":i",        (const void *)host_wait           },
-    {"wait_with_stack", "iiiiiii:i", (const void *)host_wait_with_stack},
-    {"exit",            ":i",        (const void *)host_exit           },
-    {"trap",            ":i",        (const void *)host_trap           },
-    {"nothing",         ":i",        (const void *)host_nothing        },
-    {"die",             ":i",        (const void *)host_die            },
+    {"wait",            ":i",          (const void *)host_wait           },
+    {"wait_with_stack", "iiiiiii:i",   (const void *)host_wait_with_stack},
+    {"exit",            ":i",          (const void *)host_exit           },
+    {"trap",            ":i",          (const void *)host_trap           },
+    {"nothing",         ":i",          (const void *)host_nothing        },
+    {"die",             ":i",          (const void *)host_die            },
+    {"trap_with_stack", "iiiiiiiii:i", (const void *)host_trap_with_stack},
+    {"visit_and_trap",  "iiiiiii:i",   (const void *)host_visit_and_trap },
 };
 
 static bool
@@ -342,6 +353,56 @@ fall(void *arg)
     struct execution *before = execution_enter(&f->execution);
     visit(&f->visit);
     execution_leave(before);
+}
+
+static struct instance *inner;
+
+// Visit a function that traps below three frames: it is the last of the three
+// in the module.
+static void
+expect_trap(const char *func, enum trap kind)
+{
+    struct visit v = {.instance = inner, .func = func};
+    const struct trap_info *trap = &execution_current()->trap;
+    struct extern_ref outermost;
+
+    visit(&v);
+    EXPECT_EQ(v.status, ERR_TRAP);
+    EXPECT_EQ(trap->kind, kind);
+    EXPECT(instance_export(inner, string_of(func), &outermost));
+    EXPECT_EQ(trap->depth, 3);
+    for (u32 k = 0; k < trap->depth; k++)
+        EXPECT_EQ(trap->frames[k].func, outermost.index - 2 + k);
+}
+
+// C that calls generated code, where C is called and traps, and then traps.
+static u32
+host_visit_and_trap(u32 a, u32 b, u32 c, u32 d, u32 e, u32 f, u32 g)
+{
+    expect_trap("throw_now", TRAP_UNCAUGHT_EXCEPTION);
+    return a + b + c + d + e + f + g == 28 ? host_trap() : 0;
+}
+
+// C may trap that has arguments on the stack, which its caller's frames are
+// found behind.
+TEST_KERNEL(trap_below_stack_arguments)
+{
+    struct visit v = {.func = NULL};
+    struct store *s = make_instance(&v);
+    struct execution x;
+
+    inner = v.instance;
+    execution_init(&x, s);
+    struct execution *before = execution_enter(&x);
+    expect_trap("throw_now", TRAP_UNCAUGHT_EXCEPTION);
+    expect_trap("trap_9", TRAP_UNREACHABLE);
+    expect_trap("tail_more", TRAP_UNREACHABLE);
+    expect_trap("tail_fewer", TRAP_UNREACHABLE);
+    expect_trap("nest_7", TRAP_UNREACHABLE);
+    expect_trap("throw_then", TRAP_UNCAUGHT_EXCEPTION);
+    execution_leave(before);
+    EXPECT_EQ(inside, 0);
+    store_free(s);
 }
 
 // Who is killed looks at no more frames.

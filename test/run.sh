@@ -140,6 +140,8 @@ part_programs() {
     part "programs metal" test/programs.sh "$out" metal
     part "streams linux" test/streams.py "$out" linux
     part "streams metal" test/streams.py "$out" metal
+    part "shell linux" test/shell.py "$out" linux
+    part "shell metal" test/shell.py "$out" metal
 }
 
 part_command() {

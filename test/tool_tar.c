@@ -100,6 +100,7 @@ TEST(tool_tar_sizes)
 
 static char folder[] = "/tmp/tool_tar.XXXXXX", path[64];
 static void (*change)(void); // before the first read
+static u32 reads;
 
 ssize_t __real_read(int fd, void *to, size_t size);
 ssize_t __wrap_read(int fd, void *to, size_t size);
@@ -107,9 +108,26 @@ ssize_t __wrap_read(int fd, void *to, size_t size);
 ssize_t
 __wrap_read(int fd, void *to, size_t size)
 {
+    reads++;
     if (change != NULL)
         change();
     return __real_read(fd, to, size);
+}
+
+// What every file says that it has, while this is not 0.
+static u64 all_sizes;
+
+int __real_lstat(const char *file, struct stat *st);
+int __wrap_lstat(const char *file, struct stat *st);
+
+int
+__wrap_lstat(const char *file, struct stat *st)
+{
+    int result = __real_lstat(file, st);
+
+    if (all_sizes != 0)
+        st->st_size = (off_t)all_sizes;
+    return result;
 }
 
 static void
@@ -139,6 +157,15 @@ remove_early(void *self, const char *name, bool is_dir)
 {
     (void)self, (void)name, (void)is_dir;
     remove_file();
+    return false;
+}
+
+static bool
+replace_early(void *self, const char *name, bool is_dir)
+{
+    (void)self, (void)name, (void)is_dir;
+    remove_file();
+    EXPECT_EQ(mkfifo(path, 0600), 0);
     return false;
 }
 
@@ -197,4 +224,72 @@ TEST(tool_tar_changing_files)
     archive(remove_file, hide_nothing, "12345678", "");
     archive(NULL, remove_early, NULL,
             "/f: No such file or directory: left out\n");
+    archive(NULL, replace_early, NULL, "/f: Stale file handle: left out\n");
+}
+
+// --- sizes beforehand --------------------------------------------------------
+
+static void
+make(const char *name, u64 size)
+{
+    char file[128];
+
+    snprintf(file, sizeof(file), "%s/%s", folder, name);
+    int fd = open(file, O_WRONLY | O_CREAT, 0600);
+    EXPECT(fd >= 0);
+    EXPECT_EQ(ftruncate(fd, (off_t)size), 0);
+    close(fd);
+}
+
+static bool
+hide_b(void *self, const char *name, bool is_dir)
+{
+    (void)self, (void)is_dir;
+    return strcmp(name, "root/b") == 0;
+}
+
+static u64
+measured(tar_hides *hides)
+{
+    u64 size;
+
+    reads = 0;
+    said[0] = 0;
+    EXPECT(tar_measure(&size, "root", folder, hides, NULL));
+    EXPECT_EQ(reads, 0);
+    EXPECT_EQ(strlen(said), 0);
+    return size;
+}
+
+// What is measured is what is archived then; nothing is read for it, nothing
+// said that the archive's maker will say, and no sum wraps.
+TEST(tool_tar_measure)
+{
+    static const char long_name[] =
+        "0123456789012345678901234567890123456789012345678901234567890123456789"
+        "012345678901234567890123456789012345678901234567890123456789012345678"
+        "9";
+    struct buffer b = {0};
+    char file[300];
+
+    strcpy(folder + strlen(folder) - 6, "XXXXXX");
+    EXPECT(mkdtemp(folder) != NULL);
+    make("a", 1);
+    make("b", 1025);
+    make(long_name, 512);
+    snprintf(file, sizeof(file), "%s/link", folder);
+    EXPECT_EQ(symlink("a", file), 0);
+    snprintf(file, sizeof(file), "%s/fifo", folder);
+    EXPECT_EQ(mkfifo(file, 0600), 0);
+    EXPECT(tar_add_path(&b, "root", folder, hide_nothing, NULL));
+    EXPECT_EQ(measured(hide_nothing), b.size);
+    EXPECT_EQ(measured(hide_nothing) - measured(hide_b), 1536 + 512 + 2 * 512);
+    buffer_free(&b);
+    all_sizes = 1000 * GIB;
+    EXPECT_EQ(measured(hide_nothing) / GIB, 3000);
+    all_sizes = INT64_MAX;
+    EXPECT_EQ(measured(hide_nothing), UINT64_MAX);
+    all_sizes = 0;
+    snprintf(file, sizeof(file), "rm -rf %s", folder);
+    EXPECT_EQ(system(file), 0);
 }

@@ -21,6 +21,21 @@ next_path(struct tar *tar, struct tar_entry *entry)
     return text;
 }
 
+// The checksum of the header at `at`, after something in it was changed.
+static void
+seal(u64 at)
+{
+    u8 *h = a.bytes + at;
+    u32 sum = 0;
+
+    memset(h + 148, ' ', 8);
+    for (u32 i = 0; i < 512; i++)
+        sum += h[i];
+    for (u32 i = 0; i < 6; i++)
+        h[148 + i] = (u8)('0' + (sum >> (15 - 3 * i) & 7));
+    h[154] = 0;
+}
+
 TEST(wasi_tar_members)
 {
     struct error error = {OK, 0, NULL};
@@ -54,12 +69,7 @@ TEST(wasi_tar_prefix)
 
     archive_add(&a, "name", '0', "", 0, "");
     memcpy(a.bytes + 345, "some/where", 10);
-    memcpy(a.bytes + 148, "\0\0\0\0\0\0\0\0", 8);
-    u32 sum = 8 * ' ';
-    for (u32 i = 0; i < 512; i++)
-        sum += a.bytes[i];
-    format((char *)a.bytes + 148, 8, "%c%c%c%c", '0' + (sum >> 9),
-           '0' + (sum >> 6 & 7), '0' + (sum >> 3 & 7), '0' + (sum & 7));
+    seal(0);
     archive_end(&a);
     struct tar tar = {.archive = archive_bytes(&a), .error = &error};
     EXPECT(strcmp(next_path(&tar, &e), "some/where/name") == 0);
@@ -206,6 +216,127 @@ TEST(wasi_tar_size_record)
     EXPECT_EQ(e.data.size, 2);
     EXPECT(!tar_next(&tar, &e));
     EXPECT(strcmp(error.what, "tar: archive is cut off") == 0);
+}
+
+// Numbers in base 256, as GNU tar writes what eleven octal digits cannot hold:
+// a 1 bit, the sign, and a number of two's complement.
+enum { SIZE_AT = 124, MTIME_AT = 136, NUMBER_SIZE = 12 };
+
+static const char cut_off[] = "tar: archive is cut off";
+static const char bad_size[] = "tar: bad size";
+
+// clang-format off
+static const struct {
+    const char *name;
+    u8 field[NUMBER_SIZE];
+    u64 size;         // when there is no error
+    const char *what; // else
+} binary_sizes[] = {
+    {"zero",        {0x80}, 0, NULL},
+    {"5",           {0x80, [11] = 5}, 5, NULL},
+    {"300",         {0x80, [10] = 1, 0x2c}, 300, NULL},
+    {"to the end",  {0x80, [10] = 0x0a}, 2560, NULL},
+    {"one more",    {0x80, [10] = 0x0a, 1}, 0, cut_off},
+    {"8 GiB",       {0x80, [7] = 2}, 0, cut_off},
+    {"2^63",        {0x80, [4] = 0x80}, 0, cut_off},
+    {"2^64 - 511",  {0x80, [4] = 255, 255, 255, 255, 255, 255, 254, 1}, 0,
+                    cut_off},
+    {"2^64 - 1",    {0x80, [4] = 255, 255, 255, 255, 255, 255, 255, 255}, 0,
+                    cut_off},
+    {"2^64",        {0x80, [3] = 1}, 0, bad_size},
+    {"2^64 + 5",    {0x80, [3] = 1, [11] = 5}, 0, bad_size},
+    {"2^87",        {0x80, [1] = 0x80}, 0, bad_size},
+    {"2^88",        {0x81}, 0, bad_size},
+    {"2^93 + 5",    {0xa0, [11] = 5}, 0, bad_size},
+    {"-1",          {255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255,
+                     255}, 0, bad_size},
+    {"-2^94",       {0xc0}, 0, bad_size},
+    {"no base 256", {0x40, [11] = 5}, 0, bad_size},
+};
+// clang-format on
+
+static void
+put_number(u64 at, const u8 *field)
+{
+    memcpy(a.bytes + at, field, NUMBER_SIZE);
+    seal(at & ~511ull);
+}
+
+// A file, then as many bytes as 2,560, which end the archive.
+TEST(wasi_tar_binary_sizes)
+{
+    for (u32 i = 0; i < COUNT(binary_sizes); i++) {
+        struct error error = {OK, 0, NULL};
+        struct tar_entry e;
+
+        a.size = 0;
+        archive_add(&a, "first", '0', "", 0, "");
+        archive_add(&a, "file", '0', "", 0, "");
+        put_number(512 + SIZE_AT, binary_sizes[i].field);
+        memset(a.bytes + a.size, 0, 2560);
+        a.size += 2560;
+        struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+        EXPECT(tar_next(&tar, &e));
+        bool found = tar_next(&tar, &e), wanted = binary_sizes[i].what == NULL;
+        if (found != wanted || (found && e.data.size != binary_sizes[i].size))
+            test_failed(__FILE__, __LINE__, binary_sizes[i].name,
+                        (i64)e.data.size, (i64)binary_sizes[i].size);
+        if (!wanted) {
+            EXPECT_EQ(error.status, ERR_MALFORMED);
+            EXPECT_EQ(error.at, 512);
+            EXPECT(error.what == NULL ||
+                   strcmp(error.what, binary_sizes[i].what) == 0);
+        }
+    }
+}
+
+// Cut off at every length, inside of the field as well.
+TEST(wasi_tar_binary_size_cut)
+{
+    static const u8 five[NUMBER_SIZE] = {0x80, [11] = 5};
+    struct tar_entry e;
+
+    archive_add(&a, "file", '0', "12345", 5, "");
+    put_number(SIZE_AT, five);
+    for (u64 size = 1; size < 1024; size++) {
+        struct error error = {OK, 0, NULL};
+        struct tar tar = {
+            .archive = {a.bytes, size},
+              .error = &error
+        };
+        EXPECT_EQ(tar_next(&tar, &e), size >= 512 + 5);
+        EXPECT_EQ(error.status, size >= 512 + 5 ? OK : ERR_MALFORMED);
+    }
+}
+
+// clang-format off
+static const struct {
+    u8 field[NUMBER_SIZE];
+    u64 ns;
+} binary_times[] = {
+    {{0x80, [11] = 9}, 9000000000},
+    {{0x80, [7] = 2, 0, 0, 0, 7}, 8589934599000000000},
+    {{0x80, [4] = 1}, UINT64_MAX},
+    // before 1970; no number
+    {{255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255}, 0},
+    {{0x80, 0x80}, 0},
+};
+// clang-format on
+
+TEST(wasi_tar_binary_times)
+{
+    for (u32 i = 0; i < COUNT(binary_times); i++) {
+        struct error error = {OK, 0, NULL};
+        struct tar_entry e;
+
+        a.size = 0;
+        archive_add(&a, "file", '0', "", 0, "");
+        put_number(MTIME_AT, binary_times[i].field);
+        archive_end(&a);
+        struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+        EXPECT(tar_next(&tar, &e));
+        EXPECT_EQ(e.mtime_ns, binary_times[i].ns);
+    }
 }
 
 // Records that say anything, behind headers that are right: an error or a tree,

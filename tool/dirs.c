@@ -1,5 +1,6 @@
 // tool/dirs.c: what programs see of the host's files, HOST[::GUEST[::ro]]: each
 // directory or file becomes members root/GUEST/... of the initrd, as a copy.
+// They are measured first: what there is no room for is not read.
 //
 // Directories may lie in each other; like a mount, one hides what the outer
 // one has at its place.  A file outside of all directories is in one of its
@@ -35,7 +36,7 @@ dirs_add(struct dirs *dirs, const struct command *c, const struct option *o,
         return false;
     }
     snprintf(dir.host, sizeof(dir.host), "%.*s", (int)len, value);
-    dir.writable = strcmp(o->name, "--dir-copy") == 0 && mode == NULL;
+    dir.writable = strcmp(o->name, "--dir") != 0 && mode == NULL;
     if (guest != NULL) {
         len = mode ? (u64)(mode - guest - 2) : strlen(guest + 2);
         if (len >= sizeof(dir.guest)) {
@@ -83,7 +84,7 @@ normalise(struct dir *dir)
 // A file is in the program's directory GUEST under its own name when GUEST is
 // empty or ends in a slash.
 static bool
-locate(struct dir *dir)
+locate(struct dir *dir, bool named)
 {
     size_t len = strlen(dir->guest);
     struct stat st;
@@ -98,6 +99,12 @@ locate(struct dir *dir)
         if (len + strlen(name) >= sizeof(dir->guest))
             return refuse(dir, "the name is too long");
         strcat(dir->guest, name);
+    }
+    if (!dir->is_file && named && len == 0) {
+        char *real = realpath(dir->host, NULL);
+        if (real != NULL)
+            snprintf(dir->guest, sizeof(dir->guest), "%s", base_name(real));
+        free(real);
     }
     if (!normalise(dir))
         return false;
@@ -137,7 +144,7 @@ static bool
 locate_all(struct dirs *dirs)
 {
     for (u32 i = 0; i < dirs->count; i++) {
-        if (!locate(&dirs->list[i]))
+        if (!locate(&dirs->list[i], dirs->named))
             return false;
         for (u32 k = 0; k < i; k++)
             if (!check_pair(&dirs->list[k], &dirs->list[i]))
@@ -164,14 +171,37 @@ is_hidden(void *self, const char *member, bool is_dir)
     return false;
 }
 
-static bool
-pack_one(struct dirs *dirs, struct dir *dir, struct buffer *tar)
-{
-    char member[sizeof(ROOT) + sizeof(dir->guest)];
-    bool is_root = strcmp(dir->guest, "/") == 0;
+struct member {
+    char name[sizeof(ROOT) + sizeof(((struct dir *)0)->guest)];
+};
 
-    snprintf(member, sizeof(member), "%s%s", ROOT, is_root ? "" : dir->guest);
-    return tar_add_path(tar, member, dir->host, is_hidden, dirs);
+static struct member
+member_of(const struct dir *dir)
+{
+    bool is_root = strcmp(dir->guest, "/") == 0;
+    struct member m;
+
+    snprintf(m.name, sizeof(m.name), "%s%s", ROOT, is_root ? "" : dir->guest);
+    return m;
+}
+
+bool
+dirs_measure(struct dirs *dirs, u64 *size, const struct dir **largest)
+{
+    *size = 0;
+    *largest = NULL;
+    if (!locate_all(dirs))
+        return false;
+    for (u32 i = 0; i < dirs->count; i++) {
+        struct dir *dir = &dirs->list[i];
+        if (!tar_measure(&dir->size, member_of(dir).name, dir->host, is_hidden,
+                         dirs))
+            return false;
+        *size += MIN(dir->size, UINT64_MAX - *size);
+        if (*largest == NULL || dir->size > (*largest)->size)
+            *largest = dir;
+    }
+    return true;
 }
 
 // The directory of a file, in `to`, and whether a --dir has it already.
@@ -245,11 +275,11 @@ dirs_pack(struct dirs *dirs, struct buffer *tar)
 {
     if (dirs->count == 0)
         return true;
-    if (!locate_all(dirs))
-        return false;
-    for (u32 i = 0; i < dirs->count; i++)
-        if (!pack_one(dirs, &dirs->list[i], tar))
+    for (u32 i = 0; i < dirs->count; i++) {
+        const struct dir *dir = &dirs->list[i];
+        if (!tar_add_path(tar, member_of(dir).name, dir->host, is_hidden, dirs))
             return false;
+    }
     pack_preopens(dirs, tar);
     pack_modes(dirs, tar);
     return true;

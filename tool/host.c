@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -227,6 +228,36 @@ base_name(const char *path)
 }
 
 // --- memory ------------------------------------------------------------------
+
+// The number of a line "MemAvailable:   12345 kB", in bytes.
+static u64
+available_memory(void)
+{
+    char line[256];
+    unsigned long long kib;
+    u64 found = UINT64_MAX;
+    FILE *file = fopen("/proc/meminfo", "r");
+
+    while (file != NULL && fgets(line, sizeof(line), file) != NULL)
+        if (sscanf(line, "MemAvailable: %llu kB", &kib) == 1)
+            found = kib * KIB;
+    if (file != NULL)
+        fclose(file);
+    return found;
+}
+
+u64
+host_memory(void)
+{
+    static const int limits[] = {RLIMIT_AS, RLIMIT_DATA};
+    u64 most = available_memory();
+    struct rlimit limit;
+
+    for (u32 i = 0; i < COUNT(limits); i++)
+        if (getrlimit((__rlimit_resource_t)limits[i], &limit) == 0)
+            most = MIN(most, (u64)limit.rlim_cur);
+    return most;
+}
 
 static bool
 commit_nothing(struct arena *arena, u64 from, u64 to)

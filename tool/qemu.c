@@ -307,23 +307,23 @@ enum {
     INITRD_MIB_MAX = 1984, // QEMU puts it below 2 GiB
 };
 
-// Is there room for the initrd?  QEMU would say so in its own words, or start a
-// machine that has no memory left.
-static bool
-check_memory(const struct qemu_options *o, struct bytes initrd)
+// QEMU would say so in its own words, or start a machine that has no memory
+// left.
+bool
+qemu_has_room(u32 memory_mib, u64 size, const char *most)
 {
-    u64 mib = (initrd.size + MIB - 1) / MIB, want = mib + mib / 16 + KERNEL_MIB;
+    u64 mib = size / MIB + (size % MIB > 0), want = mib + mib / 16 + KERNEL_MIB;
 
     if (mib > INITRD_MIB_MAX)
-        complain("the programs and their files have %llu MiB, a machine takes "
-                 "%d: run with --on linux, or with fewer files",
-                 (unsigned long long)mib, INITRD_MIB_MAX);
-    else if (want > o->memory_mib)
-        complain("the programs and their files have %llu MiB, too much for a "
+        complain("the programs and their files have %llu MiB%s, a machine "
+                 "takes %d: run with --on linux, or with fewer files",
+                 (unsigned long long)mib, most, INITRD_MIB_MAX);
+    else if (want > memory_mib)
+        complain("the programs and their files have %llu MiB%s, too much for a "
                  "machine of %u MiB: run with --memory %llu or more",
-                 (unsigned long long)mib, o->memory_mib,
+                 (unsigned long long)mib, most, memory_mib,
                  (unsigned long long)want);
-    return mib <= INITRD_MIB_MAX && want <= o->memory_mib;
+    return mib <= INITRD_MIB_MAX && want <= memory_mib;
 }
 
 int
@@ -338,7 +338,7 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
                  strerror(errno));
         return 1;
     }
-    if (!check_memory(options, initrd))
+    if (!qemu_has_room(options->memory_mib, initrd.size, ""))
         return 1;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
@@ -347,6 +347,7 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
                kvm_works(options, deadline ? deadline : UINT64_MAX);
     if (!guest_start(&g, options, kvm, initrd))
         return 1;
+    host_limit(0); // from here on serve() keeps the time
     enum serve_end end = serve(&g.server, deadline);
     int status = judge(&g, end, guest_end(&g, end));
     serve_free(&g.server);

@@ -1,5 +1,6 @@
-// tool/run.c: `nebulet run`: pack programs into an initrd, run them, pass
-// their exit status on.  The archive's form is described in wasi/wasi.h.
+// tool/run.c: `nebulet run` and `nebulet shell`: pack programs into an initrd,
+// run them, pass their exit status on.  The archive's form is described in
+// wasi/wasi.h.
 
 #include "tool/tool.h"
 
@@ -17,12 +18,14 @@ struct program {
 };
 
 struct run {
+    const struct command *command;
     bool metal;
     const char *machine; // NULL: not said
     u32 memory_mib;      // 0: not said
     bool latency;        // the kernel that counts
     u64 timeout_ms;      // 0: none
     const char *argv0;   // NULL: the program's file name
+    const char *system;  // of the shell: the directory that is /; or NULL
     struct dirs dirs;
     const char *env[ENV_MAX];
     u32 env_count;
@@ -34,11 +37,12 @@ struct run {
 // --- options -----------------------------------------------------------------
 
 static bool
-one_of(const struct option *o, const char *text, const char *a, const char *b)
+one_of(const struct run *run, const struct option *o, const char *text,
+       const char *a, const char *b)
 {
     if (strcmp(text, a) == 0 || strcmp(text, b) == 0)
         return true;
-    misuse(&command_run, "%s %s: not %s or %s", o->name, text, a, b);
+    misuse(run->command, "%s %s: not %s or %s", o->name, text, a, b);
     return false;
 }
 
@@ -48,7 +52,7 @@ set_on(void *self, const struct option *o, const char *value)
     struct run *run = self;
 
     run->metal = strcmp(value, "metal") == 0;
-    return one_of(o, value, "metal", "linux");
+    return one_of(run, o, value, "metal", "linux");
 }
 
 static bool
@@ -57,7 +61,7 @@ set_machine(void *self, const struct option *o, const char *value)
     struct run *run = self;
 
     run->machine = value;
-    return one_of(o, value, "microvm", "q35");
+    return one_of(run, o, value, "microvm", "q35");
 }
 
 static bool
@@ -80,7 +84,7 @@ set_memory(void *self, const struct option *o, const char *value)
 
     if (end == value || (*end != 0 && strcmp(end, "M") != 0) || number < 64 ||
         number > 1 << 20) {
-        misuse(&command_run, "%s %s: not a number of MiB from 64 up", o->name,
+        misuse(run->command, "%s %s: not a number of MiB from 64 up", o->name,
                value);
         return false;
     }
@@ -112,7 +116,7 @@ set_timeout(void *self, const struct option *o, const char *value)
             return true;
         }
     }
-    misuse(&command_run, "%s %s: not a time, such as 500ms, 2s or 1m", o->name,
+    misuse(run->command, "%s %s: not a time, such as 500ms, 2s or 1m", o->name,
            value);
     return false;
 }
@@ -123,11 +127,11 @@ set_env(void *self, const struct option *o, const char *value)
     struct run *run = self;
 
     if (strchr(value, '=') == NULL || value[0] == '=') {
-        misuse(&command_run, "%s %s: not of the form K=V", o->name, value);
+        misuse(run->command, "%s %s: not of the form K=V", o->name, value);
         return false;
     }
     if (run->env_count == ENV_MAX) {
-        misuse(&command_run, "%s %s: more than %d variables", o->name, value,
+        misuse(run->command, "%s %s: more than %d variables", o->name, value,
                ENV_MAX);
         return false;
     }
@@ -151,7 +155,7 @@ add_program(void *self, const struct option *o, const char *value)
     struct run *run = self;
 
     if (run->program_count == PROGRAM_MAX) {
-        misuse(&command_run, "%s %s: more than %d programs", o->name, value,
+        misuse(run->command, "%s %s: more than %d programs", o->name, value,
                PROGRAM_MAX);
         return false;
     }
@@ -165,7 +169,17 @@ add_dir(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
 
-    return dirs_add(&run->dirs, &command_run, o, value);
+    return dirs_add(&run->dirs, run->command, o, value);
+}
+
+static bool
+set_system(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    run->system = value;
+    return true;
 }
 
 static const struct option options[] = {
@@ -173,16 +187,21 @@ static const struct option options[] = {
 #include "tool/run.def"
 };
 
+static const struct option options_of_shell[] = {
+#define SHELL(name, value, set, help) {name, value, help, set},
+#include "tool/run.def"
+};
+
 // What follows the program is the program's, also what looks like ours: say so
 // where it was not said on purpose with "--".
 static void
-note_late_options(const struct words *operands)
+note_late_options(const struct run *run, const struct words *operands)
 {
     const char *value;
 
     for (int i = 1; i < operands->count && !operands->closed; i++) {
         const char *word = operands->list[i];
-        if (option_find(&command_run, word, &value) == NULL)
+        if (option_find(run->command, word, &value) == NULL)
             continue;
         complain("note: %s after %s is an argument of the program; put it "
                  "before, or write -- before the program",
@@ -202,23 +221,33 @@ note_useless_options(const struct run *run)
         complain("note: --latency has no effect on linux");
 }
 
+// The options, and what follows them.
 static int
-parse(struct run *run, struct words words)
+parse_options(struct run *run, struct words words, struct words *operands)
 {
-    struct words operands;
-
     run->program_count = 1;
-    int status = options_read(&command_run, run, words, &operands);
+    int status = options_read(run->command, run, words, operands);
     if (status != OPTIONS_READ)
         return status;
     if (run->timeout_ms > 0) {
         complain_until(run->timeout_ms + GRACE_MS);
         host_limit(run->timeout_ms);
     }
-    if (operands.count == 0)
-        return misuse(&command_run, "no program given");
-    note_late_options(&operands);
     note_useless_options(run);
+    return OPTIONS_READ;
+}
+
+static int
+parse(struct run *run, struct words words)
+{
+    struct words operands;
+    int status = parse_options(run, words, &operands);
+
+    if (status != OPTIONS_READ)
+        return status;
+    if (operands.count == 0)
+        return misuse(run->command, "no program given");
+    note_late_options(run, &operands);
     run->programs[0] = (struct program){operands.list[0], "then"};
     run->args =
         (struct words){.list = operands.list + 1, .count = operands.count - 1};
@@ -270,6 +299,50 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
     return true;
 }
 
+static u32
+memory_of(const struct run *run)
+{
+    return run->memory_mib ? run->memory_mib : 1024;
+}
+
+static u64
+mib_of(u64 size)
+{
+    return size / MIB + (size % MIB > 0);
+}
+
+// Is there memory for an initrd of this size?  False after a complaint.
+static bool
+has_room(const struct run *run, u64 size, const struct dir *largest)
+{
+    char most[128] = "";
+
+    if (largest != NULL)
+        snprintf(most, sizeof(most), ", %llu of them by %s %.80s",
+                 (unsigned long long)mib_of(largest->size), largest->option,
+                 largest->text);
+    if (run->metal)
+        return qemu_has_room(memory_of(run), size, most);
+    u64 there = host_memory();
+    if (size > there)
+        complain("the programs and their files have %llu MiB%s, but only %llu "
+                 "MiB are free here: run with fewer files",
+                 (unsigned long long)mib_of(size), most,
+                 (unsigned long long)there / MIB);
+    return size <= there;
+}
+
+static bool
+pack_dirs(struct buffer *tar, struct run *run)
+{
+    const struct dir *largest;
+    u64 size;
+
+    return dirs_measure(&run->dirs, &size, &largest) &&
+           has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) &&
+           dirs_pack(&run->dirs, tar);
+}
+
 static bool
 pack(struct buffer *tar, struct run *run)
 {
@@ -288,7 +361,7 @@ pack(struct buffer *tar, struct run *run)
         if (isatty(fd))
             text[count++] = (char)('0' + fd);
     tar_add(tar, "run/terminals", text, count);
-    if (!dirs_pack(&run->dirs, tar))
+    if (!pack_dirs(tar, run))
         return false;
     tar_end(tar);
     return true;
@@ -306,7 +379,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .icount = run->latency,
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
-        .memory_mib = run->memory_mib ? run->memory_mib : 1024,
+        .memory_mib = memory_of(run),
         // Instructions are no measure of our time.
         .timeout_ms = run->latency ? 0 : run->timeout_ms};
 
@@ -319,29 +392,34 @@ run_on_linux(const struct run *run, struct bytes initrd)
     u64 start_ms = host_now_ms() - host_age_ms();
     u64 end_ms = start_ms + run->timeout_ms + GRACE_MS;
 
+    host_limit(0);
     return linux_run(initrd, "", start_ms * 1000000,
                      run->timeout_ms ? end_ms * 1000000 : UINT64_MAX);
 }
 
 static int
-run_command(struct words words)
+pack_and_run(struct run *run)
 {
-    static struct run run = {.metal = true};
     struct buffer tar = {0};
 
-    int status = parse(&run, words);
-    if (status != OPTIONS_READ)
-        return status;
-    if (!pack(&tar, &run)) {
+    if (!pack(&tar, run)) {
         buffer_free(&tar);
         return 1;
     }
     struct bytes initrd = {tar.ptr, tar.size};
-    host_limit(0);
-    status =
-        run.metal ? run_on_metal(&run, initrd) : run_on_linux(&run, initrd);
+    int status =
+        run->metal ? run_on_metal(run, initrd) : run_on_linux(run, initrd);
     buffer_free(&tar);
     return status;
+}
+
+static int
+run_command(struct words words)
+{
+    static struct run run = {.command = &command_run, .metal = true};
+    int status = parse(&run, words);
+
+    return status == OPTIONS_READ ? pack_and_run(&run) : status;
 }
 
 const struct command command_run = {
@@ -357,4 +435,58 @@ const struct command command_run = {
              "time was up, 1 when it could not be run.",
     .stops = true,
     .run = run_command,
+};
+
+// --- the shell ---------------------------------------------------------------
+
+// Its files are /, and init is the program.
+static bool
+add_system(struct run *run, char *init, u64 size)
+{
+    static const struct option option = {.name = "--system"};
+    static char path[4096];
+
+    if (run->system == NULL)
+        run->system = kernel_path("system", path, sizeof(path));
+    snprintf(init, size, "%s/bin/init", run->system);
+    if (access(init, R_OK) != 0) {
+        complain("%s: there is no system (build it with `make`)", init);
+        return false;
+    }
+    char *value = malloc(strlen(run->system) + sizeof("::/"));
+    assert(value != NULL);
+    sprintf(value, "%s::/", run->system);
+    run->dirs.named = true;
+    return dirs_add(&run->dirs, run->command, &option, value);
+}
+
+static int
+shell_command(struct words words)
+{
+    static struct run run = {
+        .command = &command_shell, .metal = true, .argv0 = "init"};
+    static char init[4096 + 16];
+    int status = parse_options(&run, words, &run.args);
+
+    if (status != OPTIONS_READ)
+        return status;
+    if (!add_system(&run, init, sizeof(init)))
+        return 1;
+    run.programs[0] = (struct program){init, "then"};
+    return pack_and_run(&run);
+}
+
+const struct command command_shell = {
+    .name = "shell",
+    .operands = "[--] [SCRIPT [ARGUMENT...]]",
+    .summary = "start a shell in Nebulet",
+    .text =
+        "Starts a shell.  What follows are its arguments: a script among its "
+        "files, or\n-c COMMAND.  Without them it reads commands from standard "
+        "input.",
+    .options = options_of_shell,
+    .option_count = COUNT(options_of_shell),
+    .notes = "Exits with the shell's status.",
+    .stops = true,
+    .run = shell_command,
 };

@@ -168,13 +168,32 @@ struct walk {
     struct buffer *tar;
     tar_hides *hides;
     void *self;
+    u64 *size; // NULL; or nothing is archived, only counted here, and *tar
+               // has each member's header for a moment
 };
+
+static void
+count(struct walk *w, u64 size)
+{
+    *w->size += MIN(size, UINT64_MAX - *w->size);
+}
+
+static void
+put(struct walk *w, const struct entry *e)
+{
+    add(w->tar, e);
+    if (w->size != NULL) {
+        count(w, w->tar->size);
+        w->tar->size = 0;
+    }
+}
 
 // What cannot be read is left out, as are devices and the like.
 static bool
-leave_out(const char *path, const char *why)
+leave_out(const struct walk *w, const char *path, const char *why)
 {
-    complain("%s: %s: left out", path, why);
+    if (w->size == NULL)
+        complain("%s: %s: left out", path, why);
     return true;
 }
 
@@ -210,8 +229,20 @@ read_some(int fd, struct buffer *b, bool *changed)
     return 0;
 }
 
+// What a file will take in the archive; it is not even opened.
 static bool
-add_file(struct buffer *tar, struct entry *e, const char *path)
+measure_file(struct walk *w, struct entry *e, const char *path, u64 size)
+{
+    if (access(path, R_OK) == 0) {
+        e->type = '0';
+        put(w, e);
+        count(w, ALIGN_UP(size, BLOCK));
+    }
+    return true;
+}
+
+static bool
+add_file(struct walk *w, struct entry *e, const char *path)
 {
     struct buffer contents = {0};
     bool changed = false;
@@ -226,22 +257,22 @@ add_file(struct buffer *tar, struct entry *e, const char *path)
         e->type = '0';
         e->bytes = contents.ptr;
         e->size = contents.size;
-        add(tar, e);
+        put(w, e);
     }
     buffer_free(&contents);
-    return error == 0 || leave_out(path, strerror(error));
+    return error == 0 || leave_out(w, path, strerror(error));
 }
 
 static bool
-add_link(struct buffer *tar, struct entry *e, const char *path)
+add_link(struct walk *w, struct entry *e, const char *path)
 {
     char link[LIMIT_PATH_SIZE] = "";
 
     if (readlink(path, link, sizeof(link) - 1) < 0)
-        return leave_out(path, strerror(errno));
+        return leave_out(w, path, strerror(errno));
     e->type = '2';
     e->link = link;
-    add(tar, e);
+    put(w, e);
     return true;
 }
 
@@ -260,7 +291,7 @@ add_child(struct walk *w, const char *dir_name, const char *dir,
         snprintf(path, sizeof(path), "%s/%s", dir, child) >= LIMIT_PATH_SIZE)
         return complain("%s/%s: the path is too long", dir, child), false;
     if (lstat(path, &st) != 0)
-        return leave_out(path, strerror(errno));
+        return leave_out(w, path, strerror(errno));
     if (w->hides(w->self, name, S_ISDIR(st.st_mode)))
         return true;
     return add_path(w, name, path, &st, depth);
@@ -276,14 +307,14 @@ add_dir(struct walk *w, struct entry *e, const char *path, u32 depth)
 
     _Static_assert(DEPTH_MAX == 64, "as the message says");
     if (depth > DEPTH_MAX)
-        return leave_out(path, "more than 64 directories in each other");
+        return leave_out(w, path, "more than 64 directories in each other");
     int count = scandir(path, &items, NULL, alphasort);
     if (count < 0)
-        return leave_out(path, strerror(errno));
+        return leave_out(w, path, strerror(errno));
     snprintf(slashed, sizeof(slashed), "%s/", name);
     e->type = '5';
     e->name = slashed;
-    add(w->tar, e);
+    put(w, e);
     for (int i = 0; i < count; i++) {
         const char *child = items[i]->d_name;
         if (ok && strcmp(child, ".") != 0 && strcmp(child, "..") != 0)
@@ -303,22 +334,43 @@ add_path(struct walk *w, const char *name, const char *path,
     if (S_ISDIR(st->st_mode))
         return add_dir(w, &e, path, depth);
     if (S_ISLNK(st->st_mode))
-        return add_link(w->tar, &e, path);
+        return add_link(w, &e, path);
     if (S_ISREG(st->st_mode))
-        return add_file(w->tar, &e, path);
-    return leave_out(path, "not a file, directory or link");
+        return w->size != NULL ? measure_file(w, &e, path, (u64)st->st_size) :
+                                 add_file(w, &e, path);
+    return leave_out(w, path, "not a file, directory or link");
+}
+
+static bool
+walk(struct walk *w, const char *name, const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) != 0 || access(path, R_OK) != 0)
+        return complain("%s: %s", path, strerror(errno)), false;
+    return add_path(w, name, path, &st, 0);
 }
 
 bool
 tar_add_path(struct buffer *tar, const char *name, const char *path,
              tar_hides *hides, void *self)
 {
-    struct walk w = {tar, hides, self};
-    struct stat st;
+    struct walk w = {tar, hides, self, NULL};
 
-    if (stat(path, &st) != 0 || access(path, R_OK) != 0)
-        return complain("%s: %s", path, strerror(errno)), false;
-    return add_path(&w, name, path, &st, 0);
+    return walk(&w, name, path);
+}
+
+bool
+tar_measure(u64 *size, const char *name, const char *path, tar_hides *hides,
+            void *self)
+{
+    struct buffer headers = {0};
+    struct walk w = {&headers, hides, self, size};
+
+    *size = 0;
+    bool done = walk(&w, name, path);
+    buffer_free(&headers);
+    return done;
 }
 
 void

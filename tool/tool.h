@@ -1,6 +1,7 @@
 // tool/: the host command `nebulet`.
 //
 //     run      pack programs into an initrd and run them, on QEMU or in-process
+//     shell    the same with a shell, its tools and files
 //     wast     run official test scripts
 //     compile  compile a module and say what it took
 //     dump     show a step of the compiler
@@ -47,6 +48,9 @@ struct bytes file_read(const char *path);
 // The same without a complaint: 0, or an errno, EFBIG where there are more than
 // `most` bytes.
 MUST_USE int file_load(const char *path, u64 most, struct bytes *out);
+
+// Bytes of memory that this process can get now; UINT64_MAX: nobody knows.
+u64 host_memory(void);
 
 // A file without a name that another process can open by /proc/self/fd; -1 with
 // errno set where there is no memory for it.
@@ -143,6 +147,12 @@ typedef bool tar_hides(void *self, const char *name, bool is_dir);
 MUST_USE bool tar_add_path(struct buffer *tar, const char *name,
                            const char *path, tar_hides *hides, void *self);
 
+// How many bytes that will append, as far as can be known before a file is
+// read: those that have no size (in /proc) count as empty.  False after a
+// complaint.
+MUST_USE bool tar_measure(u64 *size, const char *name, const char *path,
+                          tar_hides *hides, void *self);
+
 // The two empty blocks at the end.
 void tar_end(struct buffer *tar);
 
@@ -152,25 +162,33 @@ enum { DIRS_MAX = 64 };
 
 #define ROOT "root" // of the members of an initrd that are the programs' files
 
-// One --dir or --dir-copy.
+// One --dir, --dir-copy or --system.
 struct dir {
     const char *option, *text; // as given
     char host[4096];
     char guest[1024]; // what programs call it, "/" or "/NAME/..."
     bool is_file, writable;
+    u64 size; // in the archive (dirs_measure)
 };
 
 struct dirs {
     struct dir list[DIRS_MAX];
     u32 count;
+    bool named; // a directory without GUEST is /NAME, too
 };
 
 // Take in HOST[::GUEST[::ro]]; false after misuse().
 MUST_USE bool dirs_add(struct dirs *dirs, const struct command *c,
                        const struct option *o, const char *value);
 
-// Append them all to an initrd, as wasi/wasi.h describes; false after a
-// complaint.
+// See what they are and count what they take, without reading a file; *size is
+// the sum, *largest the one that takes most (NULL: there are none).  False
+// after a complaint.
+MUST_USE bool dirs_measure(struct dirs *dirs, u64 *size,
+                           const struct dir **largest);
+
+// Append them all to an initrd, as wasi/wasi.h describes, after dirs_measure();
+// false after a complaint.
 MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
 
 // --- script_json.c ----------------------------------------------------------
@@ -186,8 +204,8 @@ MUST_USE bool script_from_json(struct buffer *out, const char *path,
 
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
 
-extern const struct command command_run, command_wast, command_compile,
-    command_dump, command_selftest;
+extern const struct command command_run, command_shell, command_wast,
+    command_compile, command_dump, command_selftest;
 
 // --- qemu.c ------------------------------------------------------------------
 
@@ -200,6 +218,10 @@ struct qemu_options {
     bool quiet;     // neither the kernel's log nor QEMU's messages are shown
     u64 timeout_ms; // of the command's age, 0: none
 };
+
+// Is there room for an initrd of so many bytes in a machine of this memory?
+// False after a complaint, with `most`, words on what takes most of it, or "".
+MUST_USE bool qemu_has_room(u32 memory_mib, u64 size, const char *most);
 
 // Boot the kernel with an initrd, connect the terminal, return the exit status
 // of the programs (or 1 after a complaint).

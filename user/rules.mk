@@ -16,8 +16,14 @@ LIB   := libsip
 SJLJ  := -mllvm -wasm-enable-sjlj -mexception-handling
 SHARE := -matomics -mbulk-memory -ftls-model=local-exec
 
+LIB_init         := libposix
+LIB_shell        := libposix
 LIB_spawn        := libposix
+LIB_tools        := libposix
 LIB_libposix     := libposix
+LINK_init        := -Wl,--strip-debug
+LINK_shell       := -Wl,--strip-debug
+LINK_tools       := -Wl,--strip-debug
 LIB_setjmp       := libsetjmp
 LIB_libsetjmp    := libsetjmp
 FLAGS_setjmp     := $(SJLJ)
@@ -38,8 +44,20 @@ programs_of  = $(patsubst user/%/main.$(1),$(OUT)/user/%.wasm,$(wildcard user/*/
 objects_of   = $(patsubst user/%,$(OUT)/user/obj/%.o,$(wildcard $(1)))
 USER_TRAPS  := $(patsubst user/%.c,$(OUT)/user/%.wasm,$(wildcard user/traps/*.c))
 
+# The files of the shell's system, for `nebulet shell`: OUT/system is its root.
+# Each tool is a link to one program.
+SYSTEM := $(OUT)/system.made
+TOOLS   = $(shell awk -F'[^a-z]+' '/^ *TOOL.[a-z]*, "/ { print $$2 }' user/tools/tools.h)
+
 .PHONY: programs
-programs: $(foreach kind,c cc rs wat,$(call programs_of,$(kind))) $(USER_TRAPS) ## build the programs of user/
+programs: $(foreach kind,c cc rs wat,$(call programs_of,$(kind))) $(USER_TRAPS) $(SYSTEM) ## build the programs of user/
+
+$(SYSTEM): $(foreach p,init shell tools,$(OUT)/user/$(p).wasm) user/tools/tools.h $(wildcard user/init/root/etc/*) user/rules.mk
+	@rm -rf $(OUT)/system && mkdir -p $(OUT)/system/bin $(OUT)/system/tmp
+	@echo "  SYSTEM $(OUT)/system"; cp -r user/init/root/etc $(OUT)/system
+	@for p in init shell tools; do cp $(OUT)/user/$$p.wasm $(OUT)/system/bin/$$p; done
+	@for t in $(TOOLS); do ln -s tools $(OUT)/system/bin/$$t; done
+	@ln -s shell $(OUT)/system/bin/sh; touch $@
 
 # The kernel's calls, as abi/syscalls.def has them.
 KERNEL_C    := $(OUT)/user/include/nebulet.h

@@ -25,6 +25,7 @@ AT(thread_entry, rsp, THREAD_RSP);
 AT(thread_entry, barrier, THREAD_BARRIER);
 AT(thread_entry, killed, THREAD_LEAVE);
 AT(thread_entry, leave, THREAD_LEAVE + 1);
+AT(thread_entry, popped, THREAD_POPPED);
 AT(thread_entry, adapter, THREAD_ADAPTER);
 _Static_assert(BUILTIN_STUB_SIZE == STUB_SIZE, "builtin.S");
 AT(adapter, outer, ADAPTER_OUTER);

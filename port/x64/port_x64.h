@@ -27,6 +27,7 @@
 #define THREAD_RSP        8
 #define THREAD_BARRIER    16
 #define THREAD_LEAVE      24 // bytes killed and leave, looked at as one word
+#define THREAD_POPPED     28
 #define THREAD_ADAPTER    32
 
 #define STUB_SIZE         64 // BUILTIN_STUB_SIZE

@@ -107,7 +107,8 @@ END(trap_stub)
 
 // r10 and r11 carry no argument in SysV, and rax only for variadic functions.
 // Generated code expects the callee to remove stack arguments and C does not,
-// so C gets copies of them.  The upper half of what C returns is anything; in
+// so C gets copies of them, and while it runs the thread's entry says how many
+// bytes they are (else 0), for backtraces.  The upper half of what C returns is anything; in
 // generated code an i32 is zero-extended, whoever continues with it.
 FUNCTION(host_call_stub)
     mov     VMCTX_THREAD(%r14), %r10
@@ -129,6 +130,7 @@ FUNCTION(host_call_stub)
     jne     leave_generated
     ret
 1:
+    mov     %r11d, THREAD_POPPED(%r10)
     push    %rbp
     mov     %rsp, %rbp
     sub     %r11, %rsp
@@ -140,6 +142,7 @@ FUNCTION(host_call_stub)
     call    *TARGET_CODE(%rax)
     mov     %eax, %eax
     mov     VMCTX_THREAD(%r14), %r10
+    movl    $0, THREAD_POPPED(%r10)
     cmpw    $0, THREAD_LEAVE(%r10)
     jne     leave_generated
     mov     %rbp, %rcx

@@ -1,20 +1,18 @@
 // user/libposix/process.c: posix_spawn and waitpid over the module "nebulet".
 
+#include <launch.h>
 #include <nebulet.h>
 #include <spawn.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum {
-    CHILDREN = NEBULET_LIMIT_WAIT_ITEMS, // waitpid() waits for any of them
-    FDS = NEBULET_LIMIT_SPAWN_DESCRIPTORS,
-};
+// waitpid() waits for any of them.
+enum { CHILDREN = NEBULET_LIMIT_WAIT_ITEMS };
 
 extern char **environ;
 
@@ -40,7 +38,7 @@ posix_spawn_file_actions_destroy(posix_spawn_file_actions_t *actions)
 static int
 add_action(posix_spawn_file_actions_t *actions, int from, int to)
 {
-    if (to < 0 || to >= FDS || from >= FDS)
+    if (to < 0 || to >= LAUNCH_FDS || from >= LAUNCH_FDS)
         return EBADF;
     if (actions->count == POSIX_SPAWN_ACTIONS)
         return ENOMEM;
@@ -63,117 +61,19 @@ posix_spawn_file_actions_addclose(posix_spawn_file_actions_t *actions, int fd)
     return add_action(actions, -1, fd);
 }
 
-// --- what a child gets -------------------------------------------------------
-
-// Its descriptors, each a copy of one of ours; how many, or -1 and errno.
-static int
-map_descriptors(struct nebulet_spawn_descriptor *out,
-                const posix_spawn_file_actions_t *actions)
-{
-    int from[FDS], count = 0;
-
-    for (int fd = 0; fd < FDS; fd++)
-        from[fd] = fcntl(fd, F_GETFL) >= 0 ? fd : -1;
-    for (int i = 0; actions != NULL && i < actions->count; i++) {
-        int source = actions->actions[i].from;
-        if (source >= 0 && from[source] < 0)
-            return errno = EBADF, -1;
-        from[actions->actions[i].to] = source < 0 ? -1 : from[source];
-    }
-    for (int fd = 0; fd < FDS; fd++)
-        if (from[fd] >= 0)
-            out[count++] = (struct nebulet_spawn_descriptor){
-                .descriptor = fd, .kind = NEBULET_SPAWN_COPY, .from = from[fd]};
-    return count;
-}
-
-// The strings end to end, each with its zero; NULL: no memory.
-static char *
-join(char *const strings[], size_t *size)
-{
-    *size = 0;
-    for (size_t i = 0; strings[i] != NULL; i++)
-        *size += strlen(strings[i]) + 1;
-    char *all = malloc(*size + 1), *at = all;
-    for (size_t i = 0; all != NULL && strings[i] != NULL; i++)
-        at = stpcpy(at, strings[i]) + 1;
-    return all;
-}
-
-static int
-errno_of(int32_t status)
-{
-    switch (status) {
-    case NEBULET_ERR_NO_MEMORY:
-        return ENOMEM;
-    case NEBULET_ERR_LIMIT:
-    case NEBULET_ERR_FULL:
-        return EAGAIN;
-    case NEBULET_ERR_BAD_ARGUMENT:
-        return E2BIG;
-    default:
-        return ENOEXEC;
-    }
-}
-
-// The module in a file: its handle, or 0 and errno.
-static uint32_t
-load(const char *path)
-{
-    int fd = open(path, O_RDONLY);
-    uint32_t module = 0;
-    struct stat stat;
-
-    if (fd < 0)
-        return 0;
-    char *bytes = fstat(fd, &stat) == 0 ? malloc(stat.st_size + 1) : NULL;
-    ssize_t size = 0, part = bytes != NULL;
-    while (part > 0 && size < stat.st_size) {
-        part = read(fd, bytes + size, stat.st_size - size);
-        size += part > 0 ? part : 0;
-    }
-    close(fd);
-    if (bytes == NULL)
-        return errno = ENOMEM, 0;
-    int32_t status = nebulet_module_create(bytes, size, NULL, 0, &module);
-    free(bytes);
-    if (status != 0)
-        return errno = errno_of(status), 0;
-    return module;
-}
-
 // --- spawning ----------------------------------------------------------------
 
-static int
-spawn(uint32_t module, const char *name, uint32_t *process,
-      const posix_spawn_file_actions_t *actions, char *const argv[],
-      char *const envp[])
+// False: one of them is not open.
+static bool
+act(struct launch *l, const posix_spawn_file_actions_t *actions)
 {
-    struct nebulet_spawn_descriptor descriptors[FDS];
-    size_t args_size, env_size;
-    int count = map_descriptors(descriptors, actions);
-
-    if (count < 0)
-        return errno;
-    char *args = join(argv, &args_size), *env = join(envp, &env_size);
-    struct nebulet_process_spawn call = {
-        .module = module,
-        .name = name,
-        .name_size = strnlen(name, NEBULET_LIMIT_PROCESS_NAME),
-        .args = args,
-        .args_size = args_size,
-        .env = env,
-        .env_size = env_size,
-        .descriptors = descriptors,
-        .descriptors_count = count,
-        .process = process,
-    };
-    int32_t status = NEBULET_ERR_NO_MEMORY;
-    if (args != NULL && env != NULL)
-        status = nebulet_process_spawn(&call);
-    free(args);
-    free(env);
-    return status == 0 ? 0 : errno_of(status);
+    for (int i = 0; actions != NULL && i < actions->count; i++) {
+        int source = actions->actions[i].from;
+        if (source >= 0 && l->fds[source] < 0)
+            return false;
+        l->fds[actions->actions[i].to] = source < 0 ? -1 : l->fds[source];
+    }
+    return true;
 }
 
 int
@@ -182,6 +82,11 @@ posix_spawn(pid_t *pid, const char *path,
             const posix_spawnattr_t *attributes, char *const argv[],
             char *const envp[])
 {
+    struct launch l = {
+        .path = path,
+        .argv = argv,
+        .envp = envp != NULL ? envp : environ,
+    };
     int place = 0;
 
     if (attributes != NULL)
@@ -190,15 +95,34 @@ posix_spawn(pid_t *pid, const char *path,
         place++;
     if (place == CHILDREN)
         return EAGAIN;
-    uint32_t module = load(path);
-    if (module == 0)
-        return errno;
-    int error = spawn(module, path, &children[place], actions, argv,
-                      envp != NULL ? envp : environ);
-    nebulet_handle_close(module);
+    launch_all_fds(&l);
+    if (!act(&l, actions))
+        return EBADF;
+    int error = launch(&l, &children[place]);
     if (error == 0 && pid != NULL)
         *pid = place + 1;
     return error;
+}
+
+// The file of this name in the directories of PATH, or of "/" without it.
+static int
+search(const char *name, char path[NEBULET_LIMIT_PATH_SIZE])
+{
+    const char *at = getenv("PATH");
+
+    if (at == NULL)
+        at = "";
+    for (;;) {
+        int size = (int)strcspn(at, ":");
+        if (snprintf(path, NEBULET_LIMIT_PATH_SIZE, "%.*s/%s", size, at,
+                     name) >= NEBULET_LIMIT_PATH_SIZE)
+            return ENAMETOOLONG;
+        if (access(path, F_OK) == 0)
+            return 0;
+        if (at[size] == 0)
+            return ENOENT;
+        at += size + 1;
+    }
 }
 
 int
@@ -209,11 +133,11 @@ posix_spawnp(pid_t *pid, const char *name,
 {
     char path[NEBULET_LIMIT_PATH_SIZE];
 
-    if (strlen(name) >= sizeof(path) - 1)
-        return ENAMETOOLONG;
-    strcpy(path, strchr(name, '/') == NULL ? "/" : "");
-    strcat(path, name);
-    return posix_spawn(pid, path, actions, attributes, argv, envp);
+    if (strchr(name, '/') != NULL)
+        return posix_spawn(pid, name, actions, attributes, argv, envp);
+    int error = search(name, path);
+    return error != 0 ? error :
+                        posix_spawn(pid, path, actions, attributes, argv, envp);
 }
 
 // --- waiting -----------------------------------------------------------------

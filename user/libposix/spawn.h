@@ -30,7 +30,8 @@ int posix_spawn_file_actions_addclose(posix_spawn_file_actions_t *actions,
                                       int fd);
 
 // 0 or an errno: ENOENT and the like for the file, ENOEXEC when it is no module
-// that can run, EINVAL for attributes.  Names without a slash are files of "/".
+// that can run, EINVAL for attributes.  Names without a slash are looked for in
+// the directories of PATH, or in "/" without it.
 int posix_spawn(pid_t *pid, const char *path,
                 const posix_spawn_file_actions_t *actions,
                 const posix_spawnattr_t *attributes, char *const argv[],

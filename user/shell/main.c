@@ -1,0 +1,135 @@
+// user/shell/main.c: where commands come from.
+//
+//     shell [-C COMMAND] [-c COMMAND [NAME [ARGUMENT...]] | FILE [ARGUMENT...]]
+//
+// -C is run first; then come the command, the file, or standard input, in which
+// a prompt is printed when it is a terminal.
+
+#include "shell.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool interactive;
+const char *script_name = "shell";
+int script_line;
+char **arguments;
+int argument_count;
+int last_status;
+
+// A line of input with its newline; false at the end.
+static bool
+read_line(int fd, struct text *line)
+{
+    bool any = false;
+    char c = 0;
+
+    // Byte by byte: what follows may be for a program that we start.
+    while (c != '\n' && read(fd, &c, 1) == 1) {
+        text_char(line, c);
+        any = true;
+    }
+    return any;
+}
+
+// Whole commands, of one line or several, until the end.
+static void
+run_input(int fd)
+{
+    struct text text = {NULL, 0, 0};
+    int line = 0;
+    struct node *tree;
+    const char *why = "";
+    enum parsed parsed = PARSED_EMPTY;
+
+    while (!leaving && read_line(fd, &text)) {
+        line++;
+        if (parsed != PARSED_INCOMPLETE)
+            script_line = line;
+        parsed = parse(text_get(&text), &tree, &why);
+        if (parsed == PARSED_INCOMPLETE)
+            continue;
+        if (parsed == PARSED) {
+            run(tree);
+            parse_free(tree);
+        } else if (parsed == PARSED_WRONG) {
+            complain("syntax", why);
+            last_status = STATUS_MISUSE;
+        }
+        text_clear(&text);
+    }
+    if (parsed == PARSED_INCOMPLETE) {
+        complain("syntax", why);
+        last_status = STATUS_MISUSE;
+    }
+    free(text.at);
+}
+
+static void
+run_script(const char *path)
+{
+    int fd = open(path, O_RDONLY);
+
+    script_name = path;
+    if (fd < 0) {
+        fprintf(stderr, "shell: %s: %s\n", path, strerror(errno));
+        last_status = STATUS_NOT_FOUND;
+        return;
+    }
+    run_input(fd);
+    close(fd);
+}
+
+static int
+misuse(void)
+{
+    fprintf(stderr, "usage: shell [-C COMMAND] [-c COMMAND [NAME [ARGUMENT...]]"
+                    " | FILE [ARGUMENT...]]\n");
+    return STATUS_MISUSE;
+}
+
+static void
+start_variables(void)
+{
+    char *now = getcwd(NULL, 0);
+
+    variables_init();
+    if (variable_get("PATH") == NULL)
+        variable_set("PATH", "/bin");
+    variable_export("PATH");
+    variable_set("PWD", now != NULL ? now : "/");
+    variable_export("PWD");
+    free(now);
+}
+
+int
+main(int argc, char **argv)
+{
+    const char *first = NULL, *command = NULL;
+
+    for (int c; (c = getopt(argc, argv, "+C:c:")) != -1;) {
+        if (c == '?')
+            return misuse();
+        *(c == 'C' ? &first : &command) = optarg;
+    }
+    arguments = argv + optind;
+    argument_count = argc - optind;
+    start_variables();
+    if (first != NULL)
+        run_text(first);
+    if (leaving)
+        return last_status;
+    if (command != NULL) {
+        script_line = 1;
+        run_text(command);
+    } else if (argument_count > 0) {
+        run_script(argv[optind]);
+    } else {
+        run_input(0);
+    }
+    return last_status;
+}
