@@ -229,6 +229,7 @@ guest_start(struct guest *g, const struct qemu_options *o, bool kvm,
     stops_with_us = MAX(g->pid, 0);
     serve_init(&g->server, channel[0], log[0]);
     g->server.quiet = o->quiet;
+    g->server.counted = o->icount;
     if (g->pid < 0)
         complain("fork: %s", strerror(errno));
     return g->pid > 0;

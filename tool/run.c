@@ -221,6 +221,12 @@ note_useless_options(const struct run *run)
         complain("note: --latency has no effect on linux");
 }
 
+static bool
+is_counted(const struct run *run)
+{
+    return run->metal && run->latency;
+}
+
 // The options, and what follows them.
 static int
 parse_options(struct run *run, struct words words, struct words *operands)
@@ -229,7 +235,8 @@ parse_options(struct run *run, struct words words, struct words *operands)
     int status = options_read(run->command, run, words, operands);
     if (status != OPTIONS_READ)
         return status;
-    if (run->timeout_ms > 0) {
+    // Of a guest that counts instructions our time is no measure.
+    if (run->timeout_ms > 0 && !is_counted(run)) {
         complain_until(run->timeout_ms + GRACE_MS);
         host_limit(run->timeout_ms);
     }
@@ -374,14 +381,13 @@ run_on_metal(const struct run *run, struct bytes initrd)
 {
     char path[4096];
     struct qemu_options qemu = {
-        .kernel = kernel_path(run->latency ? "latency.elf" : "nebulet.elf",
+        .kernel = kernel_path(is_counted(run) ? "latency.elf" : "nebulet.elf",
                               path, sizeof(path)),
-        .icount = run->latency,
+        .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
         .memory_mib = memory_of(run),
-        // Instructions are no measure of our time.
-        .timeout_ms = run->latency ? 0 : run->timeout_ms};
+        .timeout_ms = is_counted(run) ? 0 : run->timeout_ms};
 
     return qemu_run(&qemu, initrd);
 }

@@ -207,9 +207,9 @@ greet(struct server *s)
         answer_behind(s, i, s->outputs[i].behind);
         look_for_reader(s, i);
     }
+    u64 age_ms = s->counted ? 0 : host_age_ms();
     answer(s,
-           (struct channel_head){.kind = CHANNEL_HELLO,
-                                 .at = host_age_ms() * 1000000},
+           (struct channel_head){.kind = CHANNEL_HELLO, .at = age_ms * 1000000},
            NULL);
 }
 

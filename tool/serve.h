@@ -39,8 +39,10 @@ struct server {
     u32 left;                 // bytes after it that are not
     bool dropped;             // they are to be
 
-    bool quiet; // what the debug port says is not passed on
-    u8 tail[2]; // its last two bytes
+    bool quiet;   // what the debug port says is not passed on
+    bool counted; // the guest's time is no time of ours: for it the user's
+                  // command starts when it asks
+    u8 tail[2];   // its last two bytes
     u32 tail_count;
 };
 
