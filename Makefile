@@ -146,8 +146,7 @@ $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 $(OUT)/san/test-tool: $(OUT)/san/tool/tar.c.o
 $(OUT)/san/test-tool: WRAP := -Wl,--wrap=read,--wrap=lstat
 
-# How many steps wasm/ takes: a call for each basic block, see
-# test/steps_linear.c.
+# How many steps code takes: a call for each basic block, see test/steps.c.
 COUNTED := $(HOST) -fsanitize-coverage=trace-pc -fno-builtin
 COUNT_WRAP := -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset,--wrap=memcmp
 
@@ -155,9 +154,17 @@ $(OUT)/counted/%.o: % Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $< (counted)"; $(CC) $(COUNTED) -c $< -o $@
 
-$(OUT)/san/test-steps: $(call objects,counted,base abi wasm) $(patsubst %,$(OUT)/host/%.o,test/steps_linear.c test/wasm_help.c test/main.c port/linux/panic.c)
+$(OUT)/san/test-steps: $(call objects,counted,base abi wasm) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_linear.c test/wasm_help.c test/main.c port/linux/panic.c)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(CC) $^ $(COUNT_WRAP) -o $@
+
+# The command, with what test/steps_boot.c watches.
+$(OUT)/counted/libnebulet.a: $(call objects,counted,$(LINUX))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(OUT)/counted/nebulet: $(call objects,counted,tool) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_boot.c) $(OUT)/counted/libnebulet.a
+	@echo "  LD $@"; $(CC) $(filter %.o %.a,$^) $(COUNT_WRAP) -Wl,--wrap=boot_run,--wrap=thread_run_until,--wrap=thread_is_killed -o $@ -lcjson -lpthread
 
 # What test/latency.c watches.
 LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
@@ -192,7 +199,7 @@ FUZZ   := decode validate compile tar lines
 REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 
 .PHONY: tests
-tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(REPLAY) \
+tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(OUT)/counted/nebulet $(REPLAY) \
        $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
        $(OUT)/latency.elf
 

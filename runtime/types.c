@@ -128,16 +128,58 @@ references_of(const struct type *t)
     return count;
 }
 
+enum {
+    TYPES_PER_LOOK = 16, // each may have thousands of values
+    WORDS_PER_LOOK = 16 * 1024,
+};
+
+// Before type i of a group, which may have any number of them.
+static bool
+group_goes_on(u32 i)
+{
+    return i % TYPES_PER_LOOK != 0 || !thread_is_killed();
+}
+
+// Piece by piece, as there may be gigabytes; a kill ends it.
+static u64
+hash_words(const struct group *g)
+{
+    u64 chain[2] = {0, 0};
+
+    for (u32 at = 0; at < g->word_count && !thread_is_killed();) {
+        u32 count = MIN(g->word_count - at, WORDS_PER_LOOK);
+        chain[1] = hash_bytes(&types.key, g->words + at, count * sizeof(u32));
+        chain[0] = hash_bytes(&types.key, chain, sizeof(chain));
+        at += count;
+    }
+    return chain[0];
+}
+
+// Of groups with as many words.  A killed thread is told anything; it gives
+// back what it found (types_register).
+static bool
+same_words(const struct group *a, const struct group *b)
+{
+    for (u32 at = 0; at < a->word_count && !thread_is_killed();) {
+        u32 count = MIN(a->word_count - at, WORDS_PER_LOOK);
+        if (memcmp(a->words + at, b->words + at, count * sizeof(u32)) != 0)
+            return false;
+        at += count;
+    }
+    return true;
+}
+
+// NULL: no memory, or the thread is killed.
 static struct group *
 write_group(const struct module *m, u32 first, u32 count, const u32 *ids)
 {
     u64 words = 0, references = 0;
 
-    for (u32 i = first; i < first + count; i++) {
-        words += words_of(&m->types[i]);
-        references += references_of(&m->types[i]);
+    for (u32 i = 0; i < count && group_goes_on(i); i++) {
+        words += words_of(&m->types[first + i]);
+        references += references_of(&m->types[first + i]);
     }
-    if (words > UINT32_MAX)
+    if (words > UINT32_MAX || thread_is_killed())
         return NULL;
     struct group *g =
         kernel_alloc(sizeof(*g) + (words + references + count) * sizeof(u32));
@@ -148,10 +190,13 @@ write_group(const struct module *m, u32 first, u32 count, const u32 *ids)
     g->outside = g->words + words;
     g->ids = g->outside + references;
     struct writer w = {g, first, ids};
-    for (u32 i = first; i < first + count; i++)
-        put_type(&w, &m->types[i]);
-    g->hash = hash_bytes(&types.key, g->words, g->word_count * sizeof(u32));
-    return g;
+    for (u32 i = 0; i < count && group_goes_on(i); i++)
+        put_type(&w, &m->types[first + i]);
+    g->hash = hash_words(g);
+    if (!thread_is_killed())
+        return g;
+    kernel_free(g);
+    return NULL;
 }
 
 // --- the hash table: types_lock is held --------------------------------------
@@ -429,7 +474,7 @@ look_up(struct group *g, struct group **last, bool insert)
         unlock(&types_lock);
         if (found == NULL)
             return insert ? g : NULL;
-        if (memcmp(found->words, g->words, g->word_count * sizeof(u32)) == 0)
+        if (same_words(found, g))
             return found;
         if (*last != NULL)
             release_group(*last);
@@ -466,7 +511,7 @@ register_group(const struct module *m, u32 first, u32 count, u32 *ids)
     status_t status = OK;
 
     if (g == NULL)
-        return ERR_NO_MEMORY;
+        return thread_is_killed() ? ERR_KILLED : ERR_NO_MEMORY;
     struct group *known = look_up(g, &last, false);
     if (known == NULL)
         status = add_group(g, &last, &known);

@@ -79,6 +79,13 @@ def rec_types(n):
     return simple({TYPE: vec(1, b"\x4e" + vec(n, NOTHING + one))})
 
 
+def rec_thunks(n):
+    """The same, with 920 parameters each."""
+    one = b"".join(b"\x60" + u(920) + params(k) + b"\x7b" * 900 + b"\0"
+                   for k in range(n - 1))
+    return simple({TYPE: vec(1, b"\x4e" + vec(n, NOTHING + one))})
+
+
 def imports(n):
     one = name("wasi_snapshot_preview1") + name("sched_yield") + b"\0\1"
     return simple({TYPE: vec(2, NOTHING + b"\x60\0\1\x7f"),
@@ -208,9 +215,9 @@ def names(n):
 
 
 FAMILIES = {f.__name__.strip("_"): f for f in (
-    types, rec_types, imports, missing, exports, functions, globals_, tags,
-    tables, datas, data, elems, passive, elem, elem_exprs, elem_passive, thunks,
-    code, small_code, lines, names)}
+    types, rec_types, rec_thunks, imports, missing, exports, functions,
+    globals_, tags, tables, datas, data, elems, passive, elem, elem_exprs,
+    elem_passive, thunks, code, small_code, lines, names)}
 
 family, count, file = sys.argv[1:]
 with open(file, "wb") as out:

@@ -2,61 +2,13 @@
 // decoder and the validator take about twice as many steps, and memory stays
 // proportional to the bytes.
 //
-// Nothing here is a matter of time: the compiler has every basic block of base/
-// and wasm/ call us (COUNTED in the Makefile), and what they have the C library
-// move or compare counts by its size.
+// Nothing here is a matter of time: the steps of base/ and wasm/ are counted
+// (test/steps.h).
 
+#include "test/steps.h"
 #include "test/wasm_help.h"
 
 #include <stdio.h>
-
-void __sanitizer_cov_trace_pc(void);
-void *__real_memcpy(void *to, const void *from, size_t size);
-void *__real_memmove(void *to, const void *from, size_t size);
-void *__real_memset(void *to, int byte, size_t size);
-int __real_memcmp(const void *a, const void *b, size_t size);
-void *__wrap_memcpy(void *to, const void *from, size_t size);
-void *__wrap_memmove(void *to, const void *from, size_t size);
-void *__wrap_memset(void *to, int byte, size_t size);
-int __wrap_memcmp(const void *a, const void *b, size_t size);
-
-enum { BYTES_PER_STEP = 16 };
-
-static u64 steps;
-
-void
-__sanitizer_cov_trace_pc(void)
-{
-    steps++;
-}
-
-void *
-__wrap_memcpy(void *to, const void *from, size_t size)
-{
-    steps += size / BYTES_PER_STEP;
-    return __real_memcpy(to, from, size);
-}
-
-void *
-__wrap_memmove(void *to, const void *from, size_t size)
-{
-    steps += size / BYTES_PER_STEP;
-    return __real_memmove(to, from, size);
-}
-
-void *
-__wrap_memset(void *to, int byte, size_t size)
-{
-    steps += size / BYTES_PER_STEP;
-    return __real_memset(to, byte, size);
-}
-
-int
-__wrap_memcmp(const void *a, const void *b, size_t size)
-{
-    steps += size / BYTES_PER_STEP;
-    return __real_memcmp(a, b, size);
-}
 
 // Each family writes n units of something; bodies are of type (i32) -> (i32).
 typedef void family_fn(struct build *b, u32 n);
@@ -430,9 +382,9 @@ measure(u32 family, u32 n, struct arena *arena)
     build_start(&b);
     families[family].build(&b, n);
     arena->peak = 0;
-    u64 before = steps;
+    u64 before = steps_done();
     status_t status = judge(build_result(&b), arena, &error);
-    u64 taken = steps - before;
+    u64 taken = steps_done() - before;
     EXPECT_EQ(status, families[family].status);
     if (status != families[family].status)
         printf("%s: %s at %llx of %llx\n", families[family].name, error.what,

@@ -75,6 +75,8 @@ struct decoder {
 // Before each item, which is at `at`: false after an error, or when a killed
 // thread is not to go on (arena_may_go_on).
 bool decoder_goes_on(struct decoder *d, u64 at);
+// The same within an item that may be long: it is really asked.
+bool decoder_may_go_on(struct decoder *d);
 
 struct reader section_reader(const struct decoder *d, enum section_id id);
 

@@ -22,14 +22,20 @@ invalid(struct decoder *d, u64 at, const char *what)
 enum { BYTES_TO_ASK = 64 * 1024 };
 
 bool
+decoder_may_go_on(struct decoder *d)
+{
+    if (!arena_may_go_on(d->keep))
+        error_set(d->error, ERR_NO_MEMORY, 0, "out of memory");
+    return is_ok(d);
+}
+
+bool
 decoder_goes_on(struct decoder *d, u64 at)
 {
-    if (at - d->asked_at >= BYTES_TO_ASK) {
-        d->asked_at = at;
-        if (!arena_may_go_on(d->keep))
-            error_set(d->error, ERR_NO_MEMORY, 0, "out of memory");
-    }
-    return is_ok(d);
+    if (at - d->asked_at < BYTES_TO_ASK)
+        return is_ok(d);
+    d->asked_at = at;
+    return decoder_may_go_on(d);
 }
 
 // --- sections ---------------------------------------------------------------

@@ -183,12 +183,23 @@ struct slot {
 // Keys are under the control of an attacker, so the work on collisions has a
 // budget.  Honest modules use a few per cent of it.
 struct type_table {
+    struct decoder *decoder;
     struct module *m;
     struct error *invalid; // the first broken rule
     struct slot *slots;
     u64 mask;
     u64 budget;
 };
+
+enum { TYPES_PER_LOOK = 16 }; // each may have thousands of values
+
+// Before type i of a group, which may have any number of them: false when the
+// thread is not to go on.
+static bool
+group_goes_on(const struct type_table *table, u32 i)
+{
+    return i % TYPES_PER_LOOK != 0 || decoder_may_go_on(table->decoder);
+}
 
 // A type index as seen from a group; distances cannot be taken for indexes.
 static u32
@@ -251,16 +262,28 @@ type_equal(const struct module *m, const struct type *a, const struct type *b)
 }
 
 static bool
-group_equal(const struct module *m, u32 a, u32 b)
+group_equal(const struct type_table *table, u32 a, u32 b)
 {
+    const struct module *m = table->m;
     const struct type *x = &m->types[a], *y = &m->types[b];
 
     if (x->group_size != y->group_size)
         return false;
-    for (u32 i = 0; i < x->group_size; i++)
+    for (u32 i = 0; i < x->group_size && group_goes_on(table, i); i++)
         if (!type_equal(m, &x[i], &y[i]))
             return false;
     return true;
+}
+
+static u64
+group_hash(const struct type_table *table, u32 group)
+{
+    const struct type *t = &table->m->types[group];
+    u64 hash = t->group_size;
+
+    for (u32 i = 0; i < t->group_size && group_goes_on(table, i); i++)
+        hash = type_hash(table->m, &t[i], hash);
+    return hash;
 }
 
 // Two groups whose whole hashes agree but that differ do not happen by
@@ -271,11 +294,8 @@ enum { COLLISION_COST = 4096 };
 static u32
 table_find(struct type_table *table, u32 group)
 {
-    const struct module *m = table->m;
-    u64 hash = m->types[group].group_size;
+    u64 hash = group_hash(table, group);
 
-    for (u32 i = 0; i < m->types[group].group_size; i++)
-        hash = type_hash(m, &m->types[group + i], hash);
     for (u64 at = hash & table->mask;; at = (at + 1) & table->mask) {
         struct slot *slot = &table->slots[at];
         u64 cost = 1;
@@ -284,7 +304,7 @@ table_find(struct type_table *table, u32 group)
             return group;
         }
         if (slot->hash == hash) {
-            if (group_equal(m, slot->group, group))
+            if (group_equal(table, slot->group, group))
                 return slot->group;
             cost = COLLISION_COST;
         }
@@ -492,6 +512,21 @@ check_super(struct type_table *table, u32 index, u64 at)
         error_set(table->invalid, ERR_INVALID, at, "sub type");
 }
 
+// Does the group refer to what there is, and to nothing later?
+static bool
+check_known(struct type_table *table, u32 first, u32 end, u64 at)
+{
+    for (u32 i = first; i < end && group_goes_on(table, i - first); i++) {
+        const struct type *t = &table->m->types[i];
+        bool known = t->super == NO_INDEX || t->super < i;
+        if (!known || !type_is_closed(t, end)) {
+            error_set(table->invalid, ERR_INVALID, at, "unknown type");
+            return false;
+        }
+    }
+    return true;
+}
+
 // Check and canonicalise the group that starts at `first`.
 static void
 finish_group(struct type_table *table, struct reader *r, u32 first, u64 at)
@@ -499,39 +534,36 @@ finish_group(struct type_table *table, struct reader *r, u32 first, u64 at)
     struct module *m = table->m;
     u32 end = first + m->types[first].group_size;
 
-    for (u32 i = first; i < end; i++) {
-        const struct type *t = &m->types[i];
-        bool known = t->super == NO_INDEX || t->super < i;
-        if (!known || !type_is_closed(t, end)) {
-            error_set(table->invalid, ERR_INVALID, at, "unknown type");
-            return;
-        }
-    }
+    if (!check_known(table, first, end, at))
+        return;
     u32 same = table_find(table, first);
     if (same == NO_INDEX) {
         reader_fail(r, at, ERR_LIMIT, "too many collisions of types");
         return;
     }
-    for (u32 i = first; i < end; i++)
+    for (u32 i = first; i < end; i++) {
         m->types[i].canonical = same + (i - first);
-    for (u32 i = first; i < end; i++)
         link_super(m, r, i, at);
-    for (u32 i = first; i < end && r->error->status == OK; i++)
+    }
+    for (u32 i = first;
+         i < end && group_goes_on(table, i - first) && r->error->status == OK;
+         i++)
         check_super(table, i, at);
 }
 
 static bool
-table_init(struct type_table *table, struct module *m, struct arena *arena,
-           struct error *invalid)
+table_init(struct type_table *table, struct decoder *d)
 {
+    struct module *m = d->m;
     u64 size = 16;
 
     while (size < 2 * (u64)m->type_count)
         size *= 2;
     *table = (struct type_table){
+        .decoder = d,
         .m = m,
-        .invalid = invalid,
-        .slots = arena_alloc(arena, size * sizeof(struct slot), 8),
+        .invalid = &d->invalid,
+        .slots = arena_alloc(d->keep, size * sizeof(struct slot), 8),
         .mask = size - 1,
         .budget = 16 * (u64)m->type_count + 64 * COLLISION_COST,
     };
@@ -575,7 +607,7 @@ types_decode(struct decoder *decoder, struct reader *r)
     d.fields = ARENA_NEW(keep, struct field, d.field_count);
     u64 mark = arena_mark(keep);
     if (m->types == NULL || d.vals == NULL || d.fields == NULL ||
-        !table_init(&table, m, keep, &decoder->invalid)) {
+        !table_init(&table, decoder)) {
         reader_fail(r, at, ERR_NO_MEMORY, "out of memory");
         return;
     }

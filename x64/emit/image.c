@@ -25,6 +25,8 @@ struct row {
     };
 };
 
+enum { TYPES_PER_LOOK = 16 }; // each may have thousands of values
+
 status_t
 image_init(struct image *image, struct code *code, const struct module *m,
            struct arena *text, struct arena *keep, struct arena *temp)
@@ -46,9 +48,12 @@ image_init(struct image *image, struct code *code, const struct module *m,
     if (code->text == NULL || code->entries == NULL || code->sizes == NULL ||
         image->waiting == NULL || image->rows == NULL)
         return ERR_NO_MEMORY;
-    for (u32 i = 0; i < m->type_count; i++)
+    for (u32 i = 0; i < m->type_count; i++) {
+        if (i % TYPES_PER_LOOK == 0 && !arena_may_go_on(temp))
+            return ERR_KILLED;
         if (m->types[i].kind == TYPE_FUNC)
             code->sizes[i] = abi_size(&m->types[i]);
+    }
     return image_try(image, (struct code_try){0}); // number 0: no handler
 }
 
