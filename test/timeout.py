@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 BOUND_S = 0.2
+BOUND_FREE_S = 0.001  # what a program has is not freed before that is told
 STEP_S = 5e-9
 BOUND_LOOK = 3000000  # steps; those that grow with the module are more
 LOOK_SMALLER = 4
@@ -102,6 +103,24 @@ POLL = '''(module
         (i32.const 480000)))
       (br $l))))''' % WASI
 
+# A file that grows by MiBs.
+GROW = '''(module
+  (import "%s" "path_open" (func $open
+    (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "%s" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 32)
+  (data (i32.const 0) "f")
+  (data (i32.const 16) "\\00\\00\\01\\00\\00\\00\\10\\00")
+  (func (export "_start")
+    (if (call $open (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 1)
+        (i32.const 1) (i64.const 0x1fffffff) (i64.const 0x1fffffff)
+        (i32.const 0) (i32.const 8))
+      (then unreachable))
+    (loop $l
+      (drop (call $write (i32.load (i32.const 8)) (i32.const 16)
+        (i32.const 1) (i32.const 32)))
+      (br $l))))''' % (WASI, WASI)
+
 FILL = '''(module (memory 60000)
   (func (export "_start")
     (loop $l
@@ -133,6 +152,7 @@ class Port:
 class Linux(Port):
     name = "linux"
     deadlines = (0.5, 2.0)
+    while_indexing = (0.5,)
     waits_for_readers = True
     smaller = 1
 
@@ -159,6 +179,7 @@ class Linux(Port):
 class Metal(Port):
     name = "metal"
     deadlines = (0.3,)
+    while_indexing = (0.01, 0.1, 0.19, 0.2, 0.205, 0.21, 0.215)
     # --latency has no limit of its own on the host, which keeps what was written
     # for whoever may read it later; see test/programs/kill.sh.
     waits_for_readers = False
@@ -248,7 +269,9 @@ class Tests:
 
     def programs(self):
         files = 200000 if self.port.full else 2000
-        place = self.files(files)
+        place, many = self.files(files), self.files(20000)
+        empty = self.port.path("empty")
+        os.makedirs(empty, exist_ok=True)
         late = self.port.deadlines[-1:]
         self.text("endless loop", ENDLESS)
         if self.port.waits_for_readers:
@@ -260,6 +283,11 @@ class Tests:
         self.text("fill and copy", FILL % (3900000000, 3900000000), (), late)
         self.text("readdir of %d" % files, READDIR, ["--dir", place], late)
         self.text("path of 65,000 bytes", OPEN, ["--dir", place], late)
+        self.text("file that grows", GROW, ["--dir-copy", empty], late,
+                  BOUND_FREE_S)
+        for deadline in self.port.while_indexing:
+            self.text("index of 20,000 files", ENDLESS, ["--dir-copy", many],
+                      [deadline], BOUND_FREE_S)
 
 
 def main():

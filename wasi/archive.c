@@ -161,13 +161,9 @@ tree_new(struct bytes archive, struct error *error)
         tree->root->refs = tree->root->links = 1;
         add_members(tree, archive, error);
     }
-    if (error->status == OK) {
-        port_memory_info(&available, &total);
-        tree->pool.left = available / 2;
-        return tree;
-    }
-    tree_free(tree);
-    return NULL;
+    port_memory_info(&available, &total);
+    tree->pool.left = available / 2;
+    return tree;
 }
 
 // Free what was left, some at a time.
@@ -229,6 +225,6 @@ tree_set_writable(struct node *node, bool writable)
         keep_names(top);
     top->writable = writable;
     top->tree->writable |= writable;
-    while ((name = name_next_below(top, name)) != NULL)
+    while (!thread_is_killed() && (name = name_next_below(top, name)) != NULL)
         name->node->writable = writable;
 }

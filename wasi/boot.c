@@ -335,12 +335,12 @@ refuse_name(const char *list, struct string name)
 }
 
 static bool
-set_modes(struct boot *boot, struct node *root)
+set_modes(const struct boot *boot, struct node *root)
 {
     struct bytes rest = contents(boot->run, STRING("modes"));
     struct string mode;
 
-    while (next_string(&rest, &mode)) {
+    while (!thread_is_killed() && next_string(&rest, &mode)) {
         struct string name = {mode.ptr + 1, mode.len - 1};
         struct node *n = mode.len > 0 ? file_called(root, name) : NULL;
         if (n == NULL)
@@ -348,6 +348,35 @@ set_modes(struct boot *boot, struct node *root)
         tree_set_writable(n, mode.ptr[0] == 'w');
     }
     return true;
+}
+
+// In a thread of its own, as loading.
+struct opening {
+    const struct boot *boot;
+    struct node *root;
+    bool done;
+};
+
+static void
+open_files(void *arg)
+{
+    struct opening *o = arg;
+
+    o->done = set_modes(o->boot, o->root);
+}
+
+// Set the modes before the deadline; false after saying why not.
+static bool
+set_modes_in_time(struct boot *boot, struct node *root)
+{
+    struct opening o = {.boot = boot, .root = root};
+    status_t status = thread_run_until(open_files, &o, boot->deadline_ns);
+
+    if (status == ERR_TIMED_OUT)
+        time_out(boot);
+    else if (status != OK)
+        klog("nebulet: %s", status_text(status));
+    return status == OK && o.done;
 }
 
 // The default is "/" where there is a root.
@@ -430,8 +459,10 @@ run_tree(struct tree *tree)
     else if (!read_timeout(contents(run, STRING("timeout")),
                            &boot->deadline_ns))
         klog("nebulet: run/timeout is not a number of milliseconds");
-    else if (set_modes(boot, root) && set_preopens(boot, root))
+    else if (set_modes_in_time(boot, root) && set_preopens(boot, root))
         status = run_programs(boot);
+    if (boot->timed_out)
+        status = EXIT_TIMEOUT;
     kernel_free(boot->preopens);
     kernel_free(boot);
     return status;
@@ -481,25 +512,33 @@ index_initrd(void *arg)
 }
 
 u32
-boot_run(struct bytes initrd, const char *cmdline)
+boot_programs(struct bytes initrd, struct tree **files)
 {
     struct indexing x = {.initrd = initrd};
     status_t status =
         thread_run_until(index_initrd, &x, early_deadline(initrd));
     u32 result = STATUS_BAD;
 
-    (void)cmdline; // nothing in it concerns programs yet
+    *files = x.tree;
     if (status == ERR_TIMED_OUT) {
         klog("nebulet: timeout, the initrd is not read yet");
         result = EXIT_TIMEOUT;
     } else if (status != OK) {
         klog("nebulet: initrd: %s", status_text(status));
-    } else if (x.tree == NULL) {
+    } else if (x.error.status != OK) {
         klog("nebulet: initrd: offset 0x%llx: %s",
              (unsigned long long)x.error.at, x.error.what);
     } else {
         result = host_status(run_tree(x.tree));
     }
-    tree_free(x.tree);
     return result;
+}
+
+u32
+boot_run(struct bytes initrd, const char *cmdline)
+{
+    struct tree *files;
+
+    (void)cmdline; // nothing in it concerns programs yet
+    return boot_programs(initrd, &files);
 }

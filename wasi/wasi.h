@@ -179,7 +179,9 @@ void node_stat(struct node *n, struct filestat *out); // locks
 struct tree;
 
 // Index an archive in time linear in its size.  File contents stay where they
-// are.  NULL and *error on damage, lack of memory or when the thread is killed.
+// are.  *error on damage, lack of memory or when the thread is killed: then the
+// tree is good only to be freed, and NULL when there is none.  Freeing takes
+// time as well, which who ends the machine can save.
 MUST_USE struct tree *tree_new(struct bytes archive, struct error *error);
 void tree_free(struct tree *tree);
 struct node *tree_root(struct tree *tree);
@@ -187,7 +189,7 @@ struct node *tree_root(struct tree *tree);
 // Let programs change this node and what is below it, or not (as at first); to
 // be called before any runs.  What may not be changed also keeps its place: its
 // name and those on the way to it are not removed or renamed.  Takes time
-// linear in the names below it and on the way to it.
+// linear in the names below it and on the way to it; a kill ends it.
 void tree_set_writable(struct node *n, bool writable);
 
 // The contents of a regular file that nobody has written to.
@@ -409,5 +411,9 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 //     root/...         the files
 //
 // Returns the exit status of program 0, 124 after a timeout, as the host has
-// it: the low eight bits, or 1 where these alone are 0.
+// it: the low eight bits, or 1 where these alone are 0.  The machine ends then:
+// the files are not freed, which takes time in proportion to them.
 u32 boot_run(struct bytes initrd, const char *cmdline);
+
+// The same for who goes on afterwards: *files is theirs to free, may be NULL.
+u32 boot_programs(struct bytes initrd, struct tree **files);
