@@ -102,12 +102,24 @@ has_effect(const struct fn *fn, const struct ins *ins)
            (ir_info(ins->op)->effects & ~(u32)EFFECT_LOAD) != 0;
 }
 
+// Before a step of a walk over a function that may be large: false, with
+// b->status, when a killed thread is not to go on.
+static bool
+may_step(struct builder *b, u32 step)
+{
+    if (!arena_may_step(b->temp, step))
+        b->status = ERR_KILLED;
+    return b->status == OK;
+}
+
 static void
 mark_block(struct marker *m, const struct block *block)
 {
     struct fn *fn = m->fn;
 
     for (u32 i = block->end; i > block->first + block->params;) {
+        if (!may_step(m->b, i))
+            return;
         m->walked = i;
         struct ins *ins = &fn->ins[--i];
         if (has_effect(fn, ins))
@@ -165,16 +177,16 @@ rename_slots(struct ins *ins, const u32 *names)
 
 // Move the used instructions of a block down to `to`; returns their end.
 static u32
-pack_block(struct fn *fn, struct block *block, const u64 *used, val_t *names,
-           const u32 *slot_names, u32 to)
+pack_block(struct marker *m, struct block *block, val_t *names, u32 to)
 {
+    struct fn *fn = m->fn;
     u32 first = to, params = 0;
 
-    for (u32 i = block->first; i < block->end; i++) {
+    for (u32 i = block->first; i < block->end && may_step(m->b, i); i++) {
         struct ins ins = fn->ins[i];
         if (ins.op == IR_FORWARD)
             names[i] = names[ins.a];
-        if (!bit_get(used, i))
+        if (!bit_get(m->used, i))
             continue;
         if (ins.op == IR_PARAM)
             ins.a = params++;
@@ -182,8 +194,8 @@ pack_block(struct fn *fn, struct block *block, const u64 *used, val_t *names,
             rename_operands(fn, &ins, names);
         if (ins.op == IR_SLOT_SET)
             ins.aux = 0, ins.c = 0;
-        if (slot_names != NULL)
-            rename_slots(&ins, slot_names);
+        if (m->writes != NULL)
+            rename_slots(&ins, m->writes);
         names[i] = to;
         fn->ins[to] = ins;
         fn->at[to++] = fn->at[i];
@@ -195,14 +207,17 @@ pack_block(struct fn *fn, struct block *block, const u64 *used, val_t *names,
 }
 
 static void
-pack(struct fn *fn, const u64 *used, val_t *names, const u32 *slot_names)
+pack(struct marker *m, val_t *names)
 {
+    struct fn *fn = m->fn;
     u32 to = 1;
 
     for (blk_t i = 0; i < fn->block_count; i++) {
-        pack_args(fn, &fn->blocks[i], used);
-        to = pack_block(fn, &fn->blocks[i], used, names, slot_names, to);
+        pack_args(fn, &fn->blocks[i], m->used);
+        to = pack_block(m, &fn->blocks[i], names, to);
     }
+    if (m->b->status != OK)
+        return;
     for (edge_t e = 1; e < fn->edge_count; e++) {
         u32 count = fn->blocks[fn->edges[e].to].params;
         for (u32 i = 0; i < count; i++) {
@@ -286,7 +301,7 @@ drop_unused(struct builder *b)
         return;
     if (whole)
         pack_slots(&m);
-    pack(fn, m.used, names, m.writes);
+    pack(&m, names);
 }
 
 void

@@ -3,16 +3,27 @@
 
 #include "runtime/internal.h"
 
+enum { ITEMS_PER_LOOK = 4096 };
+
+// Before item k of many; who is killed needs no words.
+static bool
+goes_on(u32 k)
+{
+    return k % ITEMS_PER_LOOK != 0 || !thread_is_killed();
+}
+
 static void
 describe_import(char *text, u32 size, const struct module *m,
                 const struct error *error)
 {
-    for (u32 k = 0; k < m->import_count; k++) {
+    for (u32 k = 0; k < m->import_count && goes_on(k); k++) {
         const struct import *i = &m->imports[k];
-        if (i->at == error->at)
-            format_safe(text, size, "%s \"%.*s\" \"%.*s\"", error->what,
-                        (int)i->module.len, i->module.ptr, (int)i->name.len,
-                        i->name.ptr);
+        if (i->at != error->at)
+            continue;
+        format_safe(text, size, "%s \"%.*s\" \"%.*s\"", error->what,
+                    (int)i->module.len, i->module.ptr, (int)i->name.len,
+                    i->name.ptr);
+        return;
     }
 }
 
@@ -20,11 +31,11 @@ static void
 describe_segment(char *text, u32 size, const struct module *m,
                  const struct error *error)
 {
-    for (u32 k = 0; k < m->elem_count; k++)
+    for (u32 k = 0; k < m->elem_count && goes_on(k); k++)
         if (m->elems[k].at == error->at)
             format(text, size, "%s: element segment %u, %u elements",
                    error->what, k, m->elems[k].count);
-    for (u32 k = 0; k < m->data_count; k++)
+    for (u32 k = 0; k < m->data_count && goes_on(k); k++)
         if (m->datas[k].at == error->at)
             format(text, size, "%s: data segment %u, %llu bytes", error->what,
                    k, (unsigned long long)m->datas[k].size);

@@ -104,6 +104,8 @@ keep_elem(struct instance *i, u32 number, u64 *items)
     return OK;
 }
 
+enum { SEGMENTS_PER_LOOK = 4096 };
+
 // The values of all passive segments, in one block.
 static status_t
 keep_elems(struct instance *i)
@@ -112,9 +114,12 @@ keep_elems(struct instance *i)
     u64 count = 0, used = 0;
     status_t status = OK;
 
-    for (u32 k = 0; k < m->elem_count; k++)
+    for (u32 k = 0; k < m->elem_count; k++) {
+        if (k % SEGMENTS_PER_LOOK == 0 && thread_is_killed())
+            return ERR_KILLED;
         if (m->elems[k].mode == SEGMENT_PASSIVE)
             count += m->elems[k].count;
+    }
     i->elem_items = kernel_alloc(MAX(count, 1) * sizeof(u64));
     if (i->elem_items == NULL)
         return ERR_NO_MEMORY;

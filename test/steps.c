@@ -1,5 +1,5 @@
-// test/steps.c: count steps: the compiler has every basic block call us, and the
-// linker what moves or compares bytes.
+// test/steps.c: count steps: the compiler has every basic block call us, and
+// the linker what moves or compares bytes.
 
 #include "test/steps.h"
 

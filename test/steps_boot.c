@@ -79,6 +79,8 @@ arm(u64 deadline_ns)
 
 // --- loading -----------------------------------------------------------------
 
+extern const char __executable_start[]; // what addr2line counts from
+
 static struct {
     bool now;
     u64 looked, longest; // in steps
@@ -128,7 +130,9 @@ __wrap_boot_run(struct bytes initrd, const char *cmdline)
              (unsigned long long)(steps_done() - steps_at_deadline));
     else
         klog("steps: before the deadline");
-    klog("steps: %llu without a look while loading, until %p",
-         (unsigned long long)loading.longest, loading.at);
+    klog("steps: %llu without a look while loading, until 0x%llx",
+         (unsigned long long)loading.longest,
+         (unsigned long long)loading.at -
+             (unsigned long long)__executable_start);
     return status;
 }

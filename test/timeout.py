@@ -19,7 +19,7 @@ import sys
 BOUND_S = 0.2
 BOUND_FREE_S = 0.001  # what a program has is not freed before that is told
 STEP_S = 5e-9
-BOUND_LOOK = 3000000  # steps; those that grow with the module are more
+BOUND_LOOK = 5000000  # steps; those that grow with the module are more
 LOOK_SMALLER = 4
 WASI = "wasi_snapshot_preview1"
 

@@ -11,6 +11,10 @@ init_values(struct allocator *a)
     for (vreg_t v = 0; v < a->m->vreg_count; v++) {
         struct vreg *value = &a->values[v];
 
+        if (!arena_may_step(a->temp, v)) {
+            a->status = ERR_KILLED;
+            return;
+        }
         value->reg = value->hint = value->def_reg = REG_NONE;
         value->pred_reg = REG_NONE;
         value->slot = -1;

@@ -68,6 +68,8 @@ guess_added(const struct mach *m, struct arena *temp, u32 *operands)
         const struct mins *ins = &m->ins[i];
         const struct roles *roles = mins_roles(ins, m->features);
 
+        if (!arena_may_step(temp, i))
+            break; // who is killed gets no memory for it either
         count += guess_before(m, ins, seen);
         *operands += note_operands(ins, roles, seen);
     }

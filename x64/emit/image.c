@@ -292,7 +292,10 @@ image_finish(struct image *image)
     if (code->funcs == NULL || code->traps == NULL || code->calls == NULL ||
         code->tries == NULL || code->catches == NULL)
         return ERR_NO_MEMORY;
-    for (u32 i = 0; i < image->row_count; i++)
+    for (u32 i = 0; i < image->row_count; i++) {
+        if (!arena_may_step(image->keep, i))
+            return ERR_KILLED;
         copy_row(code, &image->rows[i]);
+    }
     return OK;
 }

@@ -308,9 +308,12 @@ emission_place(struct emission *em, struct image *image,
     encode_fill(to + end, pool_at - end);
     copy_pieces(em, to);
     copy_pool(em, to, pool_at);
-    for (u32 i = 0; i < em->site_count && status == OK; i++)
+    for (u32 i = 0; i < em->site_count && status == OK; i++) {
         status =
             place_site(em, image, start, pool_at, first_try, &em->sites[i]);
+        if (!arena_may_step(em->temp, i))
+            status = ERR_KILLED;
+    }
     if (status == OK && m->fn->part != FN_PART)
         status = place_func(em, image, start, end, first_try);
     if (status == OK && listing != NULL)
