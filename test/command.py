@@ -353,6 +353,16 @@ def text_modules(t):
 
 
 @case
+def large_and_small(t):
+    """What a large function had is no limit for those after it."""
+    step = ("(local.set 0 (i32.add (i32.mul (local.get 0) (i32.const 3))"
+            " (i32.const 7)))")
+    functions = [f"(func (param i32) {step * count})" for count in (60000, 5000)]
+    name = t.text("large", f"(module {' '.join(functions)})")
+    t.call("compile", name).ends(0).quiet()
+
+
+@case
 def modules_from_pipes(t):
     """What is read once can be a pipe, a text as well as a binary."""
     binary = (t.work / t.text("hello", HELLO)).read_bytes()

@@ -259,11 +259,12 @@ host_memory(void)
     return most;
 }
 
+// The host commits when it is touched.
 static bool
 commit_nothing(struct arena *arena, u64 from, u64 to)
 {
-    (void)arena, (void)from;
-    return to <= arena->reserved; // the host commits when it is touched
+    (void)arena, (void)from, (void)to;
+    return true;
 }
 
 void
