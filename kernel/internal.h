@@ -4,6 +4,10 @@
 
 #include "kernel/kernel.h"
 
+// --- lock.c ------------------------------------------------------------------
+
+void lock_interrupts_come(void); // from now on, and locks are to mind them
+
 // --- heap.c ------------------------------------------------------------------
 
 // Bytes handed out by kernel_alloc() and not yet freed.

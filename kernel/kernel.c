@@ -13,6 +13,7 @@ kernel_init(void)
     thread_init_first(&first_thread);
     sched_init(&first_thread);
     port_interrupts_restore(true);
+    lock_interrupts_come();
     signals_init();
 }
 

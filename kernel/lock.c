@@ -10,18 +10,18 @@
 // --- the order ---------------------------------------------------------------
 
 static u64 held[CPU_MAX];
+static bool interrupts_come; // set once, by the first CPU
+
+enum kind { MUTEX, SPIN, IRQ };
 
 static const struct {
-    bool spin;
-    const char *out_of_order;
+    enum kind kind;
+    const char *out_of_order, *with_interrupts;
 } ranks[LOCK_COUNT] = {
-#define MUTEX false
-#define SPIN  true
-#define LOCK(id, kind, what) \
-    [LOCK_##id] = {kind, "a lock is taken out of order: " what},
+#define LOCK(id, kind, what)                                    \
+    [LOCK_##id] = {kind, "a lock is taken out of order: " what, \
+                   "a lock of interrupts is taken with them on: " what},
 #include "kernel/locks.def"
-#undef MUTEX
-#undef SPIN
 };
 
 _Static_assert(LOCK_COUNT <= 64, "a bit each");
@@ -35,7 +35,8 @@ lock_order_allows(u64 taken, enum lock_rank rank)
 void
 lock_rank_check(u32 rank, bool spin)
 {
-    if (rank == LOCK_NONE || rank >= LOCK_COUNT || ranks[rank].spin != spin)
+    if (rank == LOCK_NONE || rank >= LOCK_COUNT ||
+        (ranks[rank].kind != MUTEX) != spin)
         panic(__FILE__, __LINE__, "a lock without a rank");
 }
 
@@ -53,6 +54,24 @@ locks_held(void)
     return held[port_cpu_id()];
 }
 
+void
+lock_interrupts_come(void)
+{
+    interrupts_come = true;
+}
+
+// What an interrupt takes is never held by what it interrupts.  Before the
+// first thread runs there are no interrupts.
+static void
+check_interrupts(u32 rank)
+{
+    bool on = port_interrupts_off();
+
+    port_interrupts_restore(on);
+    if (on && ranks[rank].kind == IRQ && interrupts_come)
+        panic(__FILE__, __LINE__, ranks[rank].with_interrupts);
+}
+
 // Interrupts or preemption are off.
 static void
 note_taken(const struct lock *l)
@@ -63,6 +82,7 @@ note_taken(const struct lock *l)
         return;
     taken = &held[port_cpu_id()];
     lock_order_check(*taken, l->rank, true);
+    check_interrupts(l->rank);
     *taken |= 1ull << l->rank;
 }
 

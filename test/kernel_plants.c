@@ -104,6 +104,15 @@ plant_mutex_of_a_spin_rank(void)
     mutex_init(&m, LOCK_HEAP);
 }
 
+// An interrupt that takes it here would wait for ever.
+static void
+plant_lock_with_interrupts(void)
+{
+    struct lock l = LOCK_INIT(TIMERS);
+
+    lock(&l);
+}
+
 static void
 plant_not_held(void)
 {
