@@ -305,8 +305,8 @@ misuse_handle(const struct test_call *call, u64 *words, u32 arg)
         expect_refused(call, words, ERR_WRONG_TYPE);
     }
     *word = test_handle(type, ~need);
-    if (*word != 0)
-        expect_refused(call, words, ERR_ACCESS);
+    EXPECT(*word != 0); // new_object() knows the type
+    expect_refused(call, words, ERR_ACCESS);
     *word = right;
 }
 
