@@ -99,6 +99,7 @@ struct string {
 
 #define STRING(literal) ((struct string){literal, sizeof(literal) - 1})
 
+// The same bytes; all of a C string without its zero.
 bool string_equal(struct string a, struct string b);
 struct string string_of(const char *terminated);
 
@@ -158,6 +159,7 @@ arena_may_step(struct arena *arena, u64 step)
     return step % 8192 != 0 || arena_may_go_on(arena);
 }
 
+// Free all that was allocated since the mark was made.
 u64 arena_mark(const struct arena *arena);
 void arena_reset(struct arena *arena, u64 mark);
 
@@ -219,6 +221,7 @@ struct list {
     struct list *next, *prev;
 };
 
+// An empty list.
 void list_init(struct list *head);
 bool list_empty(const struct list *head);
 void list_append(struct list *head, struct list *item);
@@ -271,6 +274,7 @@ struct printer {
     void *self;
 };
 
+// Directives as format() has them.
 void print(struct printer *p, const char *text, ...) PRINTF(2, 3);
 
 // Sets of bits, in words of 64.
@@ -305,4 +309,5 @@ struct hash_key {
     u64 words[2];
 };
 
+// SipHash-1-3.
 u64 hash_bytes(const struct hash_key *key, const void *bytes, u64 size);

@@ -17,6 +17,7 @@ enum cpu_feature {
     CPU_FMA = 1 << 6,
 };
 
+// A bit set of enum cpu_feature: what this CPU has, and its state that is kept.
 u32 cpu_features_detect(void);
 
 // Generated code checks vmctx.stack_limit on entry of a function, and may use
@@ -110,9 +111,12 @@ struct abi_walk { // starts as {0}
     u32 stack; // bytes so far
 };
 
+// The place of the next parameter (or result); after the last of them,
+// abi_end().
 struct abi_place abi_next(struct abi_walk *w, valtype_t t);
 void abi_end(struct abi_walk *w);
 
+// What all of both need on the stack.
 struct abi_size abi_size(const struct type *type);
 
 // Find the row of a pc (offset in the code); NULL if there is none.

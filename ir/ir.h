@@ -216,6 +216,7 @@ struct ir_info {
     u8 effects; // enum ir_effect bits
 };
 
+// The row of ir/ops.def.
 const struct ir_info *ir_info(u32 op);
 
 // How many of a, b, c are values (in this order).
@@ -228,6 +229,7 @@ struct ir_operands {
     u32 count;
 };
 
+// All values that an instruction takes, in place, whatever its form.
 struct ir_operands ir_operands_of(const struct fn *fn, struct ins *ins);
 
 // The IR instruction that does what a wasm instruction does, or IR_NONE.
@@ -316,5 +318,6 @@ const char *fn_check(const struct fn *fn, struct arena *temp, val_t *at);
 
 // --- print.c  --------------------------------------------------------------
 
+// As text: all blocks.
 void fn_print(struct printer *p, const struct fn *fn);
 void fn_print_value(struct printer *p, const struct fn *fn, val_t v); // "v12"

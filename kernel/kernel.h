@@ -48,6 +48,7 @@ void thread_kill(struct thread *t);
 MUST_USE status_t thread_run_until(void (*run)(void *arg), void *arg,
                                    u64 deadline_ns);
 
+// Let those that are ready run first.
 void thread_yield(void);
 
 // The running thread ends when it is back at generated code.
@@ -87,6 +88,7 @@ MUST_USE status_t thread_grow_stack(struct thread *t, u64 rsp);
 
 // --- waiting (wait.c) --------------------------------------------------------
 
+// Nobody waits.
 void wait_queue_init(struct wait_queue *q);
 
 // Wait.  Called with q->lock held by lock_irq (`on` is its result), returns
@@ -202,6 +204,7 @@ struct thread *thread_from_object(struct object *o);
 
 // --- signals (signal.c) ------------------------------------------------------
 
+// Those that are set now.
 u32 object_signals(const struct object *o);
 
 // Clear some, then set some, in one step; not under the lock of a wait queue.
@@ -253,6 +256,7 @@ MUST_USE status_t event_new(struct object **out, struct budget *payer);
 
 struct timer;
 
+// By OBJECT_FUNCTIONS.
 struct timer *timer_from_object(struct object *o);
 struct object *timer_object(struct timer *t);
 
@@ -348,10 +352,12 @@ MUST_USE status_t handle_put(struct handle_table *t,
 
 struct channel;
 
+// By OBJECT_FUNCTIONS; the type closes an end by channel_closed().
 struct channel *channel_from_object(struct object *o);
 struct object *channel_object(struct channel *c);
 void channel_closed(struct object *o);
 
+// Both ends, each with one reference, or ERR_LIMIT or ERR_NO_MEMORY.
 MUST_USE status_t channel_new(struct channel *ends[2], struct budget *payer);
 
 // Who writes, and the handles that are to move.
@@ -397,6 +403,7 @@ MUST_USE status_t message_call(struct channel *c, struct bytes request,
 
 struct stream;
 
+// By OBJECT_FUNCTIONS; the type closes an end by stream_closed().
 struct stream *stream_from_object(struct object *o);
 struct object *stream_object(struct stream *s);
 void stream_closed(struct object *o);
@@ -421,10 +428,12 @@ void stream_finish(struct stream *s);
 
 struct port;
 
+// By OBJECT_FUNCTIONS; the type closes a port by port_closed().
 struct port *port_from_object(struct object *o);
 struct object *port_object(struct port *p);
 void port_closed(struct object *o);
 
+// One reference, or ERR_LIMIT or ERR_NO_MEMORY.
 MUST_USE status_t port_new(struct port **out, struct budget *payer);
 
 // A packet with this key when one of `signals` comes, or is there: once, or

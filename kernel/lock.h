@@ -33,8 +33,11 @@ struct CAPABILITY("lock") lock {
     }
 void lock_init(struct lock *l, enum lock_rank rank);
 
+// The running thread is not preempted between them; pairs may be nested.  The
+// last preempt_enable() gives way when that was asked for meanwhile.
 void preempt_disable(void);
 void preempt_enable(void);
+// With preemption off in between.
 void lock(struct lock *l) ACQUIRE(*l);
 void unlock(struct lock *l) RELEASE(*l);
 // Whether interrupts were on.
@@ -86,6 +89,7 @@ struct mutex {
     bool passed MEMBER_GUARDED_BY(queue.lock);
 };
 
+// A free one.
 void mutex_init(struct mutex *m, enum lock_rank rank);
 // OK, or ERR_KILLED: the thread was killed and does not have it.
 MUST_USE status_t mutex_lock(struct mutex *m);

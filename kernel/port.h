@@ -69,6 +69,7 @@ void port_memory_info(u64 *available, u64 *total);
 
 enum { CPU_MAX = 64 };
 
+// How many there are, numbered from 0.
 u32 port_cpu_count(void);
 u32 port_cpu_id(void); // of the CPU we run on; stable while not preemptible
 
@@ -91,6 +92,7 @@ u64 port_realtime_ns(void);
 // never.
 void port_timer_set(u64 monotonic_ns);
 
+// `size` bytes that nobody can guess.
 void port_random(void *to, u64 size);
 
 // --- threads -----------------------------------------------------------------

@@ -1,7 +1,8 @@
 #!/bin/sh
 # make/lint.sh [STEP...]: what a machine can say about the style that
-# CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, names, ends,
-# heads, mentions, chains, locks, tidy (default: all).  Ends with "N passed, N failed, N skipped": one a step.
+# CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, names,
+# protos, ends, heads, mentions, chains, locks, tidy (default: all).  Ends with
+# "N passed, N failed, N skipped": one a step.
 
 set -u
 passed=0 failed=0
@@ -45,6 +46,13 @@ step_names() {
     awk -f make/names.awk $(list '*.h')
 }
 
+# What other folders call is described where it is declared.
+step_protos() {
+    # shellcheck disable=SC2046
+    awk -f make/protos.awk $(awk '!/^#/ { for (i = 3; i <= NF; i++)
+        if ($i != "-") print $1 "/" $i }' make/layers.txt)
+}
+
 # Nothing is left to be done later.
 step_ends() {
     ! list '*.c' '*.h' '*.def' '*.S' '*.rs' '*.sh' '*.mk' Makefile |
@@ -75,7 +83,8 @@ step_mentions() {
 }
 
 # What runs code does not know how it was made: touching ir/ir.h rebuilds ir/,
-# the back end, the driver and their tests, no more.
+# the back end, the driver and their tests, no more.  And kernel/ does not know
+# what WebAssembly is.
 step_chains() {
     folders=$(awk '!/^#/ && $2 != "test" && $2 != "compiler" { print $1 "/*.c" }' \
         make/layers.txt)
@@ -84,7 +93,8 @@ step_chains() {
         grep -v '^test/\(ir_\|x64_\|.*/\)' | xargs gcc -MM -I. -D_GNU_SOURCE | awk '
         / [^ ]*\.c( |$)/ { file = $2 }
         { for (i = 1; i <= NF; i++)
-              if ($i == "ir/ir.h" || $i ~ /^x64\/.*\.h$/ && file !~ /^test/) {
+              if ($i == "ir/ir.h" || $i ~ /^x64\/.*\.h$/ && file !~ /^test/ ||
+                  $i ~ /^(wasm|code|compile)\// && file ~ /^kernel\//) {
                   print file ": depends on " $i
                   failed = 1
               }
@@ -116,7 +126,7 @@ step_tidy() {
 
 tidy_log=$(mktemp)
 trap 'rm -f "$tidy_log"' EXIT
-for step in ${*:-format layers lengths rows names ends heads mentions chains locks tidy}; do
+for step in ${*:-format layers lengths rows names protos ends heads mentions chains locks tidy}; do
     echo "$step"
     if "step_$step"; then
         passed=$((passed + 1))

@@ -140,6 +140,8 @@ void execution_set_stack_pointer(struct execution *x, struct instance *i,
 void execution_discard(struct execution *x);
 void execution_done(struct execution *x);
 
+// Tell the log why the program `name` ended: the trap, and where, frame by
+// frame.
 void trap_report(const char *name, const struct trap_info *trap);
 
 // --- instances (instance.c): the embedding interface -------------------------
@@ -173,6 +175,7 @@ MUST_USE status_t instance_new(struct instance **out, struct store *s,
                                const struct resolver *resolver,
                                struct error *error, enum trap *trap);
 
+// What i exports under this name; false: nothing.
 MUST_USE bool instance_export(struct instance *i, struct string name,
                               struct extern_ref *out);
 
@@ -192,6 +195,7 @@ MUST_USE status_t instance_load(struct instance **out, struct store *s,
                                 const struct resolver *resolver,
                                 struct error *error, enum trap *trap);
 
+// The module that i was made from.
 const struct module *instance_info(const struct instance *i);
 
 // The function that table 0 of i has at `index`; ERR_BAD_ARGUMENT when there is

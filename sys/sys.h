@@ -55,6 +55,8 @@ MUST_USE bool process_missing_import(struct code_module *m, u32 *from,
                                      struct error *error, char *error_text,
                                      u32 error_text_size);
 
+// Hang a personality and its state on a process that does not run yet; the
+// state of a process, or NULL.
 void process_set_personality(struct process *p, const struct personality *type,
                              void *state);
 void *process_personality(struct process *p);

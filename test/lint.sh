@@ -103,8 +103,14 @@ plant rows runtime/code_module.c \
 plant rows compile/compile.c 'void planted(u8 *text) { text[0] = 144; }'
 plant names x64/alloc/alloc.h 'void spend(struct allocator *a);'
 plant names ir/ir.h 'u32 room_of(const struct fn *fn);'
+plant protos kernel/kernel.h '
+void kernel_planted(void);'
+plant protos wasi/wasi.h '
+MUST_USE errno_t wasi_planted(u32 fd,
+                              u32 to);'
 plant chains compile/compile.h '#include "ir/ir.h"' runtime/code_module.c
 plant chains code/code.h '#include "x64/mach.h"' runtime/code_module.c
+plant chains kernel/internal.h '#include "wasm/wasm.h"' kernel/heap.c
 plant locks kernel/heap.c 'static struct lock planted = LOCK_INIT(HEAP);'
 plant locks sys/internal.h 'struct planted {
     struct lock lock;

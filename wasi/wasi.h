@@ -369,6 +369,8 @@ struct new_times {
     const u64 *atime, *mtime;
 };
 
+// What the flags of a call on times ask for, of the times in it or of now;
+// WASI_INVAL: both at once, or other flags.
 MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
                             u32 flags);
 

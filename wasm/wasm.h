@@ -252,6 +252,7 @@ struct reader reader_part(const struct reader *r, u64 at, u64 end);
 
 u64 reader_left(const struct reader *r);      // in bytes
 bool reader_skip(struct reader *r, u64 size); // false: fewer are left
+// The first failure stays, and later reads return 0; `what` has to live on.
 void reader_fail(struct reader *r, u64 at, status_t status, const char *what);
 u8 read_u8(struct reader *r);
 u32 read_u32(struct reader *r); // LEB128, spec 5.2.2
@@ -276,6 +277,9 @@ enum wasm_feature {
     FEATURES_ALL = (1 << 3) - 1,
 };
 
+// A module from these bytes, which have to stay; all that it points to is in
+// `keep`.  After a failure `error` has status, offset and words.  The first
+// takes none of the features `without`.
 MUST_USE status_t module_decode_without(struct module *m, struct bytes bytes,
                                         u32 without, struct arena *keep,
                                         struct error *error);
@@ -417,6 +421,7 @@ struct catch_clause {
     u32 label;
 };
 
+// A clause of try_table (spec 5.4.1).
 void read_catch(struct reader *r, struct catch_clause *clause);
 
 // --- validate.c: function bodies --------------------------------------------
@@ -485,6 +490,7 @@ void validator_reserve(struct validator *v, u32 operands, u32 frames);
 // the compiler that refuses them.
 bool validator_next(struct validator *v, struct op *op);
 
+// Of the function whose body it is in, by a local that it has.
 valtype_t validator_local_type(const struct validator *v, u32 local);
 
 // Parameters and results of a block type; count in *count.  A single result's
@@ -537,6 +543,7 @@ struct const_env {
     u64 (*func_ref)(void *self, u32 index);
 };
 
+// The value of an expression that was found valid.
 union value const_eval(const struct module *m, struct const_expr expr,
                        const struct const_env *env);
 

@@ -26,6 +26,7 @@ void linux_memory_limit(u64 size);
 
 // --- memory.c ----------------------------------------------------------------
 
+// Once, before all else.
 void linux_memory_init(void);
 
 // --- cpu.c -------------------------------------------------------------------
@@ -40,6 +41,7 @@ void linux_timer_look(void);
 // and its log waited for.
 void linux_streams_limits(u64 start_ns, u64 end_ns);
 
+// The standard streams of the process: take them, and leave them as they were.
 void linux_streams_init(void);
 void linux_streams_end(void);
 

@@ -223,6 +223,8 @@ MUST_USE status_t mach_emit(const struct mach *m, struct image *image,
 
 // --- layout.c----------------------------------------------------------------
 
+// Append the function and its rows to the image, jumps short where they reach,
+// and its text to `listing`, if that is not NULL.  ERR_NO_MEMORY.
 MUST_USE status_t emission_place(struct emission *em, struct image *image,
                                  struct printer *listing);
 
