@@ -34,6 +34,7 @@ NEEDS_lint       := lint
 NEEDS_run        := build run
 NEEDS_test       := build run test
 NEEDS_test-metal := build run test
+NEEDS_test-smp   := build run test
 NEEDS_test-bare  := bare
 NEEDS_ci         := build run test lint
 NEEDS_analyze    :=
@@ -67,6 +68,10 @@ test: all tests ## everything, on Linux (ASan, UBSan) and in QEMU
 .PHONY: test-metal
 test-metal: all tests ## the kernel tests and the official suite in QEMU
 	@test/run.sh $(OUT) metal
+
+.PHONY: test-smp
+test-smp: all tests ## the kernel tests and the programs with 4 CPUs
+	@test/run.sh $(OUT) smp
 
 .PHONY: suite
 suite: ## get the official test suite with cargo; takes minutes

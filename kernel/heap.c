@@ -2,8 +2,8 @@
 //
 // Small blocks lie in slabs, each of one size class (four classes per
 // doubling).  A slab gets memory as its blocks are cut, and goes back to the
-// port as a whole when its last block is freed, but for one of each class,
-// which keeps its first SLAB_STEP.  Large blocks are reservations of their own.
+// port as a whole when its last block is freed, but for one of each class, if
+// it has no more than SLAB_STEP.  Large blocks are reservations of their own.
 // A header in front of each block says which.
 
 #include "kernel/internal.h"
@@ -155,21 +155,6 @@ slab_take(struct slab *s, u32 size) REQUIRES(heap_lock)
     return &block->header;
 }
 
-// Forget the blocks of an empty slab that is in no list, and all its memory but
-// the first step.
-static void
-slab_reset(struct slab *s)
-{
-    u32 more = s->committed - SLAB_STEP;
-
-    if (more > 0)
-        port_decommit((u8 *)s + SLAB_STEP, more);
-    s->committed = SLAB_STEP;
-    count(&heap.held, -(u64)more);
-    s->at = FIRST;
-    s->free = NULL;
-}
-
 // --- small blocks ------------------------------------------------------------
 
 // From any slab of the class, the ones at the front first, so that the others
@@ -253,16 +238,8 @@ free_small(struct header *header)
     if (!keep)
         list_remove(&s->link);
     unlock(&heap_lock);
-    if (keep)
-        return;
-    if (!only) {
+    if (!keep)
         slab_free(s);
-        return;
-    }
-    slab_reset(s);
-    lock(&heap_lock);
-    add_slab(s);
-    unlock(&heap_lock);
 }
 
 // --- large blocks ------------------------------------------------------------

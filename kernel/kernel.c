@@ -15,6 +15,7 @@ kernel_init(void)
     port_interrupts_restore(true);
     lock_interrupts_come();
     signals_init();
+    port_start_cpus();
 }
 
 void

@@ -114,10 +114,12 @@ lock_init(struct lock *l, enum lock_rank rank)
 void LOCKS_BY_HAND
 lock_irq_nested(struct lock *l)
 {
+    u32 spins = 0;
+
     note_taken(l);
     while (__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE) != 0)
         while (__atomic_load_n(&l->held, __ATOMIC_RELAXED) != 0)
-            __builtin_ia32_pause();
+            port_spin(++spins);
 }
 
 void LOCKS_BY_HAND

@@ -69,8 +69,11 @@ void port_memory_info(u64 *available, u64 *total);
 
 enum { CPU_MAX = 64 };
 
-// How many there are, numbered from 0.
+// How many there are, numbered from 0, the first.
 u32 port_cpu_count(void);
+// Let the others call sched_enter(), each on a stack that it leaves for good.
+// Those that do not come are left out.
+void port_start_cpus(void);
 u32 port_cpu_id(void); // of the CPU we run on; stable while not preemptible
 
 // Interrupts of this CPU: returns whether they were on.
@@ -78,11 +81,14 @@ bool port_interrupts_off(void);
 void port_interrupts_restore(bool on);
 
 // Wait for an interrupt; called with interrupts off, returns with them off
-// after at least one was taken.
+// after at least one was taken, which may have been by another CPU.
 void port_idle(void);
 
-// Make another CPU call sched_interrupt().
+// Make another CPU (or, soon, this one) call sched_interrupt().
 void port_poke(u32 cpu);
+
+// A spin lock was found held `spins` times.
+void port_spin(u32 spins);
 
 // Nanoseconds since boot, and since 1970.
 u64 port_monotonic_ns(void);
@@ -286,6 +292,10 @@ enum {
 
 // --- interrupts: called on the interrupted thread's stack or on the CPU's own,
 // with interrupts off ---------------------------------------------------------
+
+// A CPU that port_start_cpus() lets run begins to run threads; interrupts are
+// off.
+NORETURN void sched_enter(void);
 
 // The timer fired or another CPU poked us.  Wakes sleepers; true when the
 // interrupted thread should give way: the port then saves all its registers

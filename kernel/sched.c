@@ -8,8 +8,25 @@
 //
 // The lock is held across a switch: the thread that is switched to releases it
 // (after_switch), so nobody sees a thread as ready before its registers are
-// saved.  A thread belongs to one CPU at a time; only the owner of that CPU's
-// lock changes its state.
+// saved.  A thread belongs to one CPU at a time, t->cpu; only who holds the
+// lock of that CPU changes this and its state.
+//
+// A thread becomes ready on a CPU that is idle if there is one (place), else
+// where it was.  A CPU without threads takes one from another (steal), then
+// says in idle_cpus that it is idle, and looks once more: who made a thread
+// ready on a busy CPU before he could see that is found then, and who did so
+// later sees it, and wakes the CPU that is idle.  Who takes a bit out of
+// idle_cpus is the one to poke that CPU.
+//
+// A thread that moves is in no queue for a moment, ready, with the number of
+// the CPU that it goes to.  A wake-up finds it ready then, and leaves
+// wake_pending as for one that runs; a killer finds that it does not run, and
+// it looks at `killed` before it is back in generated code.
+//
+// sched_wake() and sched_block() may race: the one sets wake_pending or finds
+// the thread blocked, the other finds wake_pending or blocks, both under the
+// CPU's lock.  A wake-up may be one too many, never one too few: who blocks
+// looks again at what he waits for.
 
 #include "kernel/internal.h"
 
@@ -20,6 +37,8 @@ static struct run_queue {
     struct list ready MEMBER_GUARDED_BY(lock);
     // Ready too, within the slice that is running.
     struct list woken MEMBER_GUARDED_BY(lock);
+    // Threads in both: changes under the lock, others look without.
+    u32 waiting;
     // Changes by its CPU, which reads it without.
     struct thread *current MEMBER_GUARDED_BY(lock);
     struct thread *idle;
@@ -27,7 +46,11 @@ static struct run_queue {
     struct thread *dead MEMBER_GUARDED_BY(lock);
     // When the current thread has to give way.
     u64 slice_end MEMBER_GUARDED_BY(lock);
-} run_queues[CPU_MAX];
+} __attribute__((aligned(64))) run_queues[CPU_MAX];
+
+static u64 idle_cpus; // bit set, atomic: those that sleep until they are poked
+
+_Static_assert(CPU_MAX <= 64, "a bit each");
 
 static struct run_queue *
 this_queue(void)
@@ -43,18 +66,41 @@ sched_current(void)
 
 // --- switching: interrupts are off -------------------------------------------
 
+static u32
+number_of(const struct run_queue *q)
+{
+    return (u32)(q - run_queues);
+}
+
 static void
-make_ready(struct thread *t, struct list *queue)
+count_waiting(struct run_queue *q, u32 change)
+{
+    __atomic_store_n(&q->waiting, q->waiting + change, __ATOMIC_SEQ_CST);
+}
+
+// `queue` is one of q's.
+static void
+make_ready(struct run_queue *q, struct thread *t, struct list *queue)
 {
     t->state = THREAD_READY;
+    t->cpu = number_of(q);
     list_append(queue, &t->ready);
+    count_waiting(q, 1);
+}
+
+static struct thread *
+take_out(struct run_queue *q, struct list *item)
+{
+    list_remove(item);
+    count_waiting(q, (u32)-1);
+    return CONTAINER(item, struct thread, ready);
 }
 
 static bool
 none_ready(const struct run_queue *q) REQUIRES(q->lock)
 {
     assert_held(&q->lock);
-    return list_empty(&q->woken) && list_empty(&q->ready);
+    return q->waiting == 0;
 }
 
 static void
@@ -77,8 +123,7 @@ take_ready(struct run_queue *q) REQUIRES(q->lock)
         item = q->ready.next;
         q->slice_end = 0; // a new one
     }
-    list_remove(item);
-    return CONTAINER(item, struct thread, ready);
+    return take_out(q, item);
 }
 
 // When the port is to interrupt us: for the next timer, and for the end of the
@@ -127,7 +172,7 @@ switch_next(struct run_queue *q)
     struct thread *from = q->current, *to = take_ready(q);
 
     to->state = THREAD_RUNNING;
-    to->cpu = (u32)(q - run_queues);
+    to->cpu = number_of(q);
     to->resched = false;
     q->current = to;
     if (from != to) {
@@ -146,7 +191,7 @@ give_way(void)
     bool on = lock_irq(&q->lock);
     assert(!on);
     if (t != q->idle)
-        make_ready(t, &q->ready);
+        make_ready(q, t, &q->ready);
     switch_next(q);
 }
 
@@ -212,7 +257,7 @@ lock_queue_of(struct thread *t)
     }
 }
 
-// cpu has something new to do.
+// The CPU of q has something new to do.
 static void
 nudge(struct run_queue *q) REQUIRES(q->lock)
 {
@@ -220,36 +265,97 @@ nudge(struct run_queue *q) REQUIRES(q->lock)
     if (q == this_queue())
         set_timer(q);
     else
-        port_poke((u32)(q - run_queues));
+        port_poke(number_of(q));
+}
+
+// --- which CPU: interrupts are off -------------------------------------------
+
+// True for the one who has to poke it.
+static bool
+claim_idle(u32 cpu)
+{
+    u64 bit = 1ull << cpu;
+
+    return (__atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST) & bit) != 0 &&
+           (__atomic_fetch_and(&idle_cpus, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
+}
+
+// One that is idle, which the caller has to poke; NULL: none.
+static struct run_queue *
+claim_any(void)
+{
+    u64 idle;
+
+    while ((idle = __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST)) != 0) {
+        u32 cpu = bits_trailing_zeros(idle);
+        if (claim_idle(cpu))
+            return &run_queues[cpu];
+    }
+    return NULL;
+}
+
+// Where a thread of CPU `last` that becomes ready is to run; *claimed: that is
+// for us to poke.
+static struct run_queue *
+place(struct run_queue *last, bool *claimed)
+{
+    struct run_queue *here = this_queue(), *any;
+
+    *claimed = false;
+    if (here->current == here->idle) // it was interrupted
+        return here;
+    if (claim_idle(number_of(last))) {
+        *claimed = true;
+        return last;
+    }
+    any = claim_any();
+    *claimed = any != NULL;
+    return any != NULL ? any : last;
+}
+
+// t, which is in no queue, becomes ready on q; the lock of q is not held.
+static void
+add_ready(struct run_queue *q, struct thread *t, bool woken, bool claimed)
+{
+    lock_irq_nested(&q->lock);
+    bool first = none_ready(q); // for others the timer is set
+    make_ready(q, t, woken ? &q->woken : &q->ready);
+    if (first || claimed)
+        nudge(q);
+    bool runs_now = claimed || (first && q->current == q->idle);
+    unlock_irq(&q->lock, false);
+    struct run_queue *other = runs_now ? NULL : claim_any();
+    if (other != NULL)
+        port_poke(number_of(other)); // it may have become idle meanwhile
 }
 
 void LOCKS_BY_HAND
 sched_wake(struct thread *t)
 {
-    struct run_queue *q = lock_queue_of(t);
+    struct run_queue *q = lock_queue_of(t), *to;
+    bool claimed;
 
-    if (t->state == THREAD_BLOCKED) {
-        bool first = none_ready(q); // for others the timer is set
-        make_ready(t, &q->woken);
-        if (first)
-            nudge(q);
-    } else {
+    if (t->state != THREAD_BLOCKED) {
         t->wake_pending = true;
+        unlock_irq(&q->lock, false);
+        return;
     }
+    to = place(q, &claimed);
+    t->state = THREAD_READY;
+    t->cpu = number_of(to);
     unlock_irq(&q->lock, false);
+    add_ready(to, t, true, claimed);
 }
 
 void
 sched_start(struct thread *t)
 {
     bool on = port_interrupts_off();
-    struct run_queue *q = this_queue();
+    bool claimed;
+    struct run_queue *to = place(this_queue(), &claimed);
 
-    t->cpu = (u32)(q - run_queues);
-    lock_irq_nested(&q->lock);
-    make_ready(t, &q->ready);
-    nudge(q);
-    unlock_irq(&q->lock, on);
+    add_ready(to, t, false, claimed);
+    port_interrupts_restore(on);
 }
 
 void LOCKS_BY_HAND
@@ -317,6 +423,61 @@ sched_unwind(u64 pc, u64 *barrier_rsp)
     return true;
 }
 
+// --- CPUs without threads: interrupts are off --------------------------------
+
+// May one of q be taken away?  If q has one and is idle, it is about to run it.
+static bool
+has_spare(const struct run_queue *q)
+{
+    return q->waiting > (q->current == q->idle ? 1 : 0);
+}
+
+// The one that would have to wait longest; NULL: none.
+static struct thread *
+take_spare(struct run_queue *q)
+{
+    struct thread *t = NULL;
+
+    lock_irq_nested(&q->lock);
+    if (has_spare(q))
+        t = take_out(q, list_empty(&q->ready) ? q->woken.prev : q->ready.next);
+    unlock_irq(&q->lock, false);
+    return t;
+}
+
+// Take a thread from another CPU, the next one first.
+static bool
+steal(struct run_queue *q)
+{
+    u32 count = port_cpu_count(), own = number_of(q);
+    struct thread *t = NULL;
+
+    for (u32 i = 1; i < count && t == NULL; i++) {
+        struct run_queue *from = &run_queues[(own + i) % count];
+        if (__atomic_load_n(&from->waiting, __ATOMIC_SEQ_CST) > 0)
+            t = take_spare(from);
+    }
+    if (t != NULL)
+        add_ready(q, t, false, false);
+    return t != NULL;
+}
+
+// Wait for an interrupt, unless there is something to do.
+static void
+sleep(struct run_queue *q)
+{
+    u64 bit = 1ull << number_of(q);
+
+    __atomic_fetch_or(&idle_cpus, bit, __ATOMIC_SEQ_CST);
+    if (!steal(q)) {
+        lock_irq_nested(&q->lock);
+        set_timer(q);
+        unlock_irq(&q->lock, false);
+        port_idle();
+    }
+    __atomic_fetch_and(&idle_cpus, ~bit, __ATOMIC_SEQ_CST);
+}
+
 static void
 idle(void *arg)
 {
@@ -328,12 +489,27 @@ idle(void *arg)
         if (!none_ready(q)) {
             q->slice_end = 0;
             switch_next(q);
-        } else {
-            set_timer(q);
-            unlock_irq(&q->lock, false);
-            port_idle();
+            continue;
         }
+        unlock_irq(&q->lock, false);
+        if (!steal(q))
+            sleep(q);
     }
+}
+
+NORETURN void LOCKS_BY_HAND
+sched_enter(void)
+{
+    struct run_queue *q = this_queue();
+    struct context start;
+
+    lock_irq_nested(&q->lock);
+    q->current = q->idle;
+    q->idle->state = THREAD_RUNNING;
+    q->idle->cpu = number_of(q);
+    port_stack_use(q->idle->stack, STACK_SIZE);
+    context_switch(&start, &q->idle->context);
+    panic(__FILE__, __LINE__, "a CPU is back from its first thread");
 }
 
 void
@@ -344,9 +520,12 @@ sched_init(struct thread *first)
         list_init(&run_queues[i].ready);
         list_init(&run_queues[i].woken);
     }
-    struct run_queue *q = this_queue();
-    q->current = first;
+    for (u32 i = 0; i < port_cpu_count(); i++) {
+        struct run_queue *q = &run_queues[i];
+        status_t status = thread_new(&q->idle, idle, q);
+        assert(status == OK);
+    }
+    this_queue()->current = first;
     first->state = THREAD_RUNNING;
-    status_t status = thread_new(&q->idle, idle, q);
-    assert(status == OK);
+    first->cpu = port_cpu_id();
 }

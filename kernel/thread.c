@@ -73,18 +73,17 @@ stack_reserve(void)
     return stack;
 }
 
+// One that has grown is not kept: the memory would have to be taken from its
+// addresses, and all CPUs to forget that at once.
 static void
 stack_free(u8 *stack)
 {
     struct note *note = note_of(stack);
-    u8 *first = stack + STACK_SIZE - STACK_FIRST;
 
     port_unpromise(&note->promise);
-    if (note->low < first)
-        port_decommit(note->low, (u64)(first - note->low));
-    note->low = first;
     lock(&pool_lock);
-    bool keep = pool.count < POOL_MAX;
+    bool keep =
+        pool.count < POOL_MAX && note->low == stack + STACK_SIZE - STACK_FIRST;
     if (keep)
         pool.stacks[pool.count++] = stack;
     unlock(&pool_lock);

@@ -80,7 +80,8 @@ sleep_until_decided(struct waiter *w, u64 deadline)
         decide(w, WAKE_KILLED);
     while (is_waiting(w))
         sched_block();
-    deadline_cancel(&w->timer);
+    if (deadline != UINT64_MAX)
+        deadline_cancel(&w->timer);
     return w->outcome == WAKE_KILLED    ? ERR_KILLED :
            w->outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
                                           OK;

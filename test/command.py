@@ -235,6 +235,10 @@ MISUSES = [
     (["run", "--on", "bsd", "y"], "run: --on bsd: not metal or linux"),
     (["run", "--on=bsd", "y"], "run: --on bsd: not metal or linux"),
     (["run", "--machine", "pc", "y"], "run: --machine pc: not microvm or q35"),
+    (["run", "--smp", "0", "y"], "run: --smp 0: not a number of CPUs from 1 to 64"),
+    (["run", "--smp", "65", "y"], "run: --smp 65: not a number of CPUs from 1 to 64"),
+    (["run", "--smp", "2x", "y"], "run: --smp 2x: not a number of CPUs from 1 to 64"),
+    (["selftest", "--smp", "no"], "selftest: --smp no: not a number of CPUs from 1 to 64"),
     (["run", "--timeout", "soon", "y"], "run: --timeout soon: not a time"),
     (["run", "--timeout=0", "y"], "run: --timeout 0: not a time"),
     (["run", "--memory", "1", "y"], "run: --memory 1: not a number of MiB"),
@@ -319,6 +323,8 @@ def options_without_effect(t):
             end.lines(1).says(f"^nebulet: note: {words[0]} has no effect on linux")
         elif words == ["--latency"]:
             end.says("^latency: [0-9]+ instructions without preemption")
+            end = t.run("--latency", "--smp", "2", ls).ends(0)
+            end.says("^nebulet: note: --smp has no effect with --latency")
         else:
             end.quiet()
 

@@ -101,6 +101,19 @@ test_may_write(const void *at)
 // --- work -------------------------------------------------------------------
 
 static bool counts_instructions; // -icount shift=0: one a nanosecond
+static bool soaks;               // all of the stress test
+
+u32
+test_stress_steps(void)
+{
+    return soaks ? 100 * STRESS_STEPS : STRESS_STEPS;
+}
+
+u32
+test_stress_seed(void)
+{
+    return 1;
+}
 
 u64
 test_work(void)
@@ -185,5 +198,6 @@ boot_run(struct bytes initrd, const char *cmdline)
         return 0;
     }
     counts_instructions = strstr(cmdline, "icount") != NULL;
+    soaks = strstr(cmdline, "soak") != NULL;
     return !tests_pass(cmdline);
 }

@@ -29,7 +29,7 @@ __wrap_port_read(void *to, u64 size, u64 *count)
 {
     if (!port.on)
         return __real_port_read(to, size, count);
-    port.asked++;
+    COUNT_UP(port.asked);
     *count = MIN(size, port.ready);
     port.ready -= *count;
     memset(to, 'x', *count);
@@ -53,7 +53,7 @@ __wrap_port_look(bool now, struct port_input *out)
 {
     if (!port.on)
         return __real_port_look(now, out);
-    port.asked++;
+    COUNT_UP(port.asked);
     if (port.slow && now)
         return take_answer(out);
     *out = (struct port_input){.ready = port.ready};
@@ -67,9 +67,10 @@ read_one(void *arg)
     u8 byte = 0;
 
     (void)arg;
-    wrong += console_read(&byte, 1, UINT64_MAX, &count) != OK || count != 1 ||
-             byte != 'x';
-    served++;
+    if (console_read(&byte, 1, UINT64_MAX, &count) != OK || count != 1 ||
+        byte != 'x')
+        COUNT_UP(wrong);
+    COUNT_UP(served);
 }
 
 static void
@@ -78,8 +79,9 @@ look_one(void *arg)
     struct port_input state;
 
     (void)arg;
-    wrong += console_wait(UINT64_MAX, &state) != OK || state.ready == 0;
-    served++;
+    if (console_wait(UINT64_MAX, &state) != OK || state.ready == 0)
+        COUNT_UP(wrong);
+    COUNT_UP(served);
 }
 
 static void
@@ -118,6 +120,8 @@ serve_all(struct thread **threads)
     }
     EXPECT_EQ(port.asked, 0);
     interrupt(1u << PORT_STDIN);
+    while (COUNT_OF(port.asked) == 0) // on another CPU, it may take its time
+        thread_yield();
     for (u32 i = 0; i < 10; i++)
         thread_yield();
     EXPECT_EQ(port.asked, 1);

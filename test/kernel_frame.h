@@ -44,6 +44,17 @@ void test_watch(void);
 void test_expect_short(const char *what);
 void test_expect_half(const char *what);
 
+// What each thread of the stress test is to do, and with which seed: `make
+// soak` does a hundred of them.
+enum { STRESS_STEPS = 160 };
+u32 test_stress_steps(void);
+u32 test_stress_seed(void);
+
+// Threads of several CPUs count together: the value before.
+#define COUNT_UP(count)   __atomic_fetch_add(&(count), 1, __ATOMIC_SEQ_CST)
+#define COUNT_DOWN(count) __atomic_fetch_sub(&(count), 1, __ATOMIC_SEQ_CST)
+#define COUNT_OF(count)   __atomic_load_n(&(count), __ATOMIC_SEQ_CST)
+
 // --- planted faults (kernel_plants.c) ----------------------------------------
 
 extern const struct test_plant {

@@ -152,9 +152,9 @@ static u32 inside; // C functions that have not returned
 static u32
 host_wait(void)
 {
-    inside++;
+    COUNT_UP(inside);
     status_t status = wait_in_queue();
-    inside--;
+    COUNT_DOWN(inside);
     return (u32)status;
 }
 
@@ -169,18 +169,18 @@ host_wait_with_stack(u32 a, u32 b, u32 c, u32 d, u32 e, u32 f, u32 g)
 static u32
 host_exit(void)
 {
-    inside++;
+    COUNT_UP(inside);
     thread_exit();
-    inside--;
+    COUNT_DOWN(inside);
     return 0;
 }
 
 static u32
 host_trap(void)
 {
-    inside++;
+    COUNT_UP(inside);
     thread_trap(TRAP_UNREACHABLE);
-    inside--;
+    COUNT_DOWN(inside);
     return 0;
 }
 
@@ -497,6 +497,8 @@ static void
 take_long_to_die(void *arg)
 {
     *(status_t *)arg = wait_asleep();
+    while (COUNT_OF(patient.waits->state) != THREAD_BLOCKED)
+        thread_yield(); // it may be another CPU that tells it of its kill
     for (u32 i = 0; i < 20; i++) {
         thread_yield();
         patient.runs += patient.waits->state != THREAD_BLOCKED;

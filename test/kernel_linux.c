@@ -6,6 +6,7 @@
 
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,9 +25,18 @@ run_test(void *arg)
     return 0;
 }
 
+static u32
+environment(const char *name, u32 otherwise)
+{
+    const char *value = getenv(name);
+
+    return value != NULL ? (u32)strtoul(value, NULL, 10) : otherwise;
+}
+
 void
 kernel_test_run(void (*test)(void))
 {
+    linux_cpus(environment("NEBULET_SMP", 1));
     EXPECT_EQ(linux_start(run_test, &test), 0);
 }
 
@@ -69,6 +79,18 @@ test_may_write(const void *at)
     u64 found;
 
     return find_writable((u64)at, &found);
+}
+
+u32
+test_stress_steps(void)
+{
+    return environment("NEBULET_STEPS", STRESS_STEPS);
+}
+
+u32
+test_stress_seed(void)
+{
+    return environment("NEBULET_SEED", 1);
 }
 
 // --- work --------------------------------------------------------------------

@@ -22,14 +22,15 @@ count_inside(void *arg)
     (void)arg;
     for (u32 i = 0; i < 200; i++) {
         EXPECT_EQ(mutex_lock(&shared.mutex), OK);
-        shared.wrong += shared.inside++ != 0;
+        if (COUNT_UP(shared.inside) != 0)
+            COUNT_UP(shared.wrong);
         u32 count = shared.count;
         if (i % 8 == 0)
             EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000), OK);
         else
             thread_yield();
         shared.count = count + 1;
-        shared.inside--;
+        COUNT_DOWN(shared.inside);
         mutex_unlock(&shared.mutex);
     }
 }
@@ -124,8 +125,9 @@ TEST_KERNEL(mutex_can_be_had_to_give_back)
 enum { PASSERS = 3, PASSES = 50 };
 
 static struct {
-    u32 taken; // by passers
-    u32 ahead; // of the killed one
+    u32 taken;   // by passers
+    u32 ahead;   // of the killed one
+    bool killed; // it knows
     status_t first;
 } turns;
 
@@ -147,9 +149,9 @@ give_back_in_turn(void *arg)
 {
     (void)arg;
     turns.first = mutex_lock(&shared.mutex);
-    u32 before = turns.taken;
+    __atomic_store_n(&turns.killed, true, __ATOMIC_SEQ_CST);
     mutex_lock_always(&shared.mutex);
-    turns.ahead = turns.taken - before;
+    turns.ahead = turns.taken;
     mutex_unlock(&shared.mutex);
 }
 
@@ -158,6 +160,7 @@ TEST_KERNEL(mutex_killed_has_its_turn)
     struct thread *threads[PASSERS + 1];
 
     turns.taken = 0;
+    turns.killed = false;
     mutex_init(&shared.mutex, LOCK_FILE);
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     for (u32 i = 0; i <= PASSERS; i++) {
@@ -166,10 +169,11 @@ TEST_KERNEL(mutex_killed_has_its_turn)
         sched_start(threads[i]);
         wait_until_blocked(threads[i]);
     }
-    mutex_unlock(&shared.mutex);
-    while (turns.taken < PASSERS)
-        thread_yield();
     thread_kill(threads[PASSERS]);
+    while (!COUNT_OF(turns.killed))
+        thread_yield();
+    wait_until_blocked(threads[PASSERS]); // again, behind the others
+    mutex_unlock(&shared.mutex);
     for (u32 i = 0; i <= PASSERS; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
         thread_release(threads[i]);

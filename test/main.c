@@ -76,7 +76,11 @@ run(const struct test *test)
         test->run();
         exit(failed ? 1 : 0);
     }
-    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
+    if (child < 0 || waitpid(child, &status, 0) != child)
+        return -1;
+    if (WIFSIGNALED(status))
+        printf("%s: %s\n", current, strsignal(WTERMSIG(status)));
+    if (!WIFEXITED(status))
         return -1;
     return WEXITSTATUS(status);
 }

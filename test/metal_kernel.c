@@ -16,6 +16,7 @@ sys_init(const struct host_module *const *modules)
 {
     (void)modules;
     port_interrupts_restore(true);
+    port_start_cpus();
 }
 
 u32
@@ -36,9 +37,46 @@ metal_has_word(const char *word)
     return boot_info_has_word(&info, word);
 }
 
+// What the other CPUs do, each on its own stack.
+static void
+idle(void *arg)
+{
+    (void)arg;
+    __atomic_fetch_add(&metal_hooks.others, 1, __ATOMIC_SEQ_CST);
+    for (;;)
+        port_idle();
+}
+
+NORETURN void
+sched_enter(void)
+{
+    static u8 stacks[CPU_MAX][8192];
+    struct context start, own;
+
+    context_init(&own, stacks[port_cpu_id()] + sizeof(stacks[0]), idle, NULL);
+    context_switch(&start, &own);
+    panic(__FILE__, __LINE__, "a CPU is back from idling");
+}
+
+static void
+other_interrupt(void)
+{
+    __atomic_fetch_add(&metal_hooks.pokes, 1, __ATOMIC_SEQ_CST);
+    if (!__atomic_load_n(&metal_hooks.spin, __ATOMIC_SEQ_CST))
+        return;
+    __atomic_fetch_add(&metal_hooks.spinning, 1, __ATOMIC_SEQ_CST);
+    while (__atomic_load_n(&metal_hooks.spin, __ATOMIC_SEQ_CST))
+        __builtin_ia32_pause();
+    __atomic_fetch_sub(&metal_hooks.spinning, 1, __ATOMIC_SEQ_CST);
+}
+
 bool
 sched_interrupt(void)
 {
+    if (port_cpu_id() != 0) {
+        other_interrupt();
+        return false;
+    }
     metal_hooks.interrupts++;
     if (metal_hooks.kill) // come back until generated code runs
         port_timer_set(port_monotonic_ns() + 1000000);

@@ -7,8 +7,12 @@
 
 // What the kernel of these tests does when the port calls it.
 extern struct metal_hooks {
-    u32 interrupts;        // calls of sched_interrupt
+    u32 interrupts;        // calls of sched_interrupt on the first CPU
     u32 inputs;            // calls of console_interrupt
+    u32 others;            // CPUs that came; atomic
+    u32 pokes;             // calls of sched_interrupt on them; atomic
+    bool spin;             // they wait in there until it is false; atomic
+    u32 spinning;          // how many do; atomic
     void (*preempt)(void); // preempt the interrupted flow once, to do this
     bool kill;             // unwind interrupted generated code once
     u64 barrier;           // the barrier of faults and kills

@@ -1,11 +1,11 @@
 #!/bin/sh
 # test/programs.sh OUT PORT [COMMAND]: run the programs of user/ with OUT/nebulet
-# or another, and judge what they print and how they end.  Ends with "N passed, N
-# failed, N skipped".
+# or another, on $SMP CPUs (default 1), and judge what they print and how they
+# end.  Ends with "N passed, N failed, N skipped".
 
 set -u
 out=$1 port=$2 command=${3:-$1/nebulet}
-run="$command run --on $port"
+run="$command run --on $port --smp ${SMP:-1}"
 work=$out/programs-$port-$(basename "$command")
 . test/verdict.sh
 skipped=0

@@ -3,7 +3,7 @@
 # whose last line of the form "N passed, N failed, N skipped" counts; print the
 # output of those that fail and the sum of all.
 #
-# Parts: lint, unit, suite, calls, programs, command, wasi, hostile, metal.  The
+# Parts: lint, unit, suite, calls, programs, command, wasi, hostile, metal, smp.  The
 # official suites are unpacked into OUT when ../shared/suites is there, or were
 # put there by `make suite`; else each counts as one skipped test.  A part in which
 # nothing ran has failed, and so has one that skips without saying what and why.
@@ -174,6 +174,18 @@ part_calls() {
     part "calls linux" test/fuzz/diff.sh "$out" calls 1 200 \
         "$out/san/nebulet" "$out/nebulet-plain"
     part "calls metal" env ON=metal test/fuzz/diff.sh "$out" calls 1 20
+}
+
+# Not in make test: how long it takes depends on how many CPUs there really are.
+part_smp() {
+    part "kernel, 4 CPUs" env NEBULET_SMP=4 "$out/san/test-kernel"
+    part "programs linux, 4 CPUs" env SMP=4 test/programs.sh "$out" linux
+    for machine in microvm q35; do
+        part "port $machine, 4 CPUs" "$out/nebulet" selftest --smp 4 $machine
+        part "kernel $machine, 4 CPUs" "$out/nebulet" selftest --smp 4 \
+            $machine "" kernel-test.elf
+    done
+    part "programs metal, 4 CPUs" env SMP=4 test/programs.sh "$out" metal
 }
 
 part_hostile() {

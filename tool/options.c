@@ -4,6 +4,7 @@
 //
 //     --name VALUE   --name=VALUE   -n VALUE   --flag   --   -h   --help
 
+#include "kernel/port.h"
 #include "tool/tool.h"
 
 #include <stdlib.h>
@@ -205,4 +206,20 @@ options_read(const struct command *c, void *self, struct words words,
         words.list[kept++] = words.list[at++];
     *operands = (struct words){words.list, kept, closed};
     return status;
+}
+
+bool
+option_cpus(const struct command *c, const struct option *o, const char *value,
+            u32 *cpus)
+{
+    char *end;
+    unsigned long number = strtoul(value, &end, 10);
+
+    if (end == value || *end != 0 || number < 1 || number > CPU_MAX) {
+        misuse(c, "%s %s: not a number of CPUs from 1 to %d", o->name, value,
+               CPU_MAX);
+        return false;
+    }
+    *cpus = (u32)number;
+    return true;
 }

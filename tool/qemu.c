@@ -91,6 +91,8 @@ machine_args(struct args *a, const struct qemu_options *o, bool kvm)
     arg(a, kvm ? "host" : "max");
     arg(a, "-m");
     arg_format(a, "%u", o->memory_mib);
+    arg(a, "-smp");
+    arg_format(a, "%u", MAX(o->cpus, 1u));
     if (o->icount) {
         arg(a, "-icount");
         arg(a, "shift=0,sleep=off");

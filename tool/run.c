@@ -22,6 +22,7 @@ struct run {
     bool metal;
     const char *machine; // NULL: not said
     u32 memory_mib;      // 0: not said
+    u32 cpus;            // 0: not said
     bool latency;        // the kernel that counts
     u64 timeout_ms;      // 0: none
     const char *argv0;   // NULL: the program's file name
@@ -90,6 +91,14 @@ set_memory(void *self, const struct option *o, const char *value)
     }
     run->memory_mib = (u32)number;
     return true;
+}
+
+static bool
+set_cpus(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    return option_cpus(&command_run, o, value, &run->cpus);
 }
 
 static bool
@@ -219,6 +228,8 @@ note_useless_options(const struct run *run)
         complain("note: --machine has no effect on linux");
     if (!run->metal && run->latency)
         complain("note: --latency has no effect on linux");
+    if (run->metal && run->latency && run->cpus > 1)
+        complain("note: --smp has no effect with --latency");
 }
 
 static bool
@@ -387,6 +398,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
         .memory_mib = memory_of(run),
+        .cpus = is_counted(run) ? 1 : run->cpus, // it watches one CPU's
         .timeout_ms = is_counted(run) ? 0 : run->timeout_ms};
 
     return qemu_run(&qemu, initrd);
@@ -398,7 +410,7 @@ run_on_linux(const struct run *run, struct bytes initrd)
     u64 start_ms = host_now_ms() - host_age_ms();
     u64 end_ms = start_ms + run->timeout_ms + GRACE_MS;
 
-    host_limit(0);
+    linux_cpus(MAX(run->cpus, 1u));
     return linux_run(initrd, "", start_ms * 1000000,
                      run->timeout_ms ? end_ms * 1000000 : UINT64_MAX);
 }

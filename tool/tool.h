@@ -130,6 +130,10 @@ const struct option *option_find(const struct command *c, const char *word,
 // command nebulet itself); the exit status, 2.
 int misuse(const struct command *c, const char *text, ...) PRINTF(2, 3);
 
+// The value of an option that is a number of CPUs; false after misuse().
+MUST_USE bool option_cpus(const struct command *c, const struct option *o,
+                          const char *value, u32 *cpus);
+
 // The word that was probably meant, or NULL.
 const char *nearest(const char *word, const char *const *words, u32 count);
 
@@ -214,6 +218,7 @@ struct qemu_options {
     const char *machine; // "microvm" or "q35"
     const char *append;  // kernel command line
     u32 memory_mib;
+    u32 cpus;       // 0: one
     bool icount;    // time is the number of instructions, one a nanosecond
     bool quiet;     // neither the kernel's log nor QEMU's messages are shown
     u64 timeout_ms; // of the command's age, 0: none

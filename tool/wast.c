@@ -280,19 +280,33 @@ const struct command command_wast = {
     .run = run_wast,
 };
 
+struct selftest {
+    bool icount;
+    u32 cpus;
+};
+
 static bool
 set_icount(void *self, const struct option *o, const char *value)
 {
-    bool *icount = self;
+    struct selftest *test = self;
 
     (void)o;
     (void)value;
-    *icount = true;
+    test->icount = true;
     return true;
+}
+
+static bool
+set_cpus(void *self, const struct option *o, const char *value)
+{
+    struct selftest *test = self;
+
+    return option_cpus(&command_selftest, o, value, &test->cpus);
 }
 
 static const struct option options_of_selftest[] = {
     {"--icount", NULL, "time is the number of instructions", set_icount},
+    {"--smp",    "N",  "the number of CPUs (default 1)",     set_cpus  },
 };
 
 static int
@@ -300,9 +314,9 @@ run_selftest(struct words words)
 {
     struct words given;
     char image[4096], line[4096];
-    bool icount = false;
+    struct selftest test = {0};
 
-    int status = options_read(&command_selftest, &icount, words, &given);
+    int status = options_read(&command_selftest, &test, words, &given);
     if (status != OPTIONS_READ)
         return status;
     const char *machine = given.count > 0 ? given.list[0] : "microvm";
@@ -311,13 +325,14 @@ run_selftest(struct words words)
     if (given.count > 3)
         return misuse(&command_selftest, "%s: one too many", given.list[3]);
     snprintf(line, sizeof(line), "%s%s", given.count > 1 ? given.list[1] : "",
-             icount ? " icount" : "");
+             test.icount ? " icount" : "");
     struct qemu_options options = {
         .kernel = kernel_path(given.count > 2 ? given.list[2] : "port-test.elf",
                               image, sizeof(image)),
         .machine = machine,
         .append = line,
-        .icount = icount,
+        .icount = test.icount,
+        .cpus = test.cpus,
         .memory_mib = 512};
 
     return qemu_run(&options, (struct bytes){NULL, 0});

@@ -22,18 +22,23 @@ static i64 start_ns;
 static u64 end_ns; // UINT64_MAX: never
 
 // Lines of the log that stderr has not taken yet.
+static struct lock lines_lock = LOCK_INIT(LINES);
 static struct {
     struct host_stream host;
     bool open;
     u32 size;
     u8 bytes[LOG_ROOM];
-} lines;
+} lines GUARDED_BY(lines_lock);
 
 // --- waiting for the host ----------------------------------------------------
 
-// What somebody waits for: POLLIN, POLLOUT or 0, by descriptor.  Interrupts
-// are off.
-static volatile short awaited[PORT_STREAMS];
+static struct lock awaited_lock = LOCK_INIT(AWAITED);
+
+// What somebody waits for: POLLIN, POLLOUT or 0, and for whose descriptor.
+static struct awaited {
+    short events;
+    int fd;
+} awaited[PORT_STREAMS] GUARDED_BY(awaited_lock);
 
 // True when there is anything to poll.
 static bool
@@ -41,19 +46,24 @@ fill_poll(struct pollfd *fds)
 {
     bool any = false;
 
+    lock_irq_nested(&awaited_lock);
     for (u32 i = 0; i < PORT_STREAMS; i++) {
-        const struct host_stream *s = i == PORT_LOG ? &lines.host : &streams[i];
-        fds[i] = (struct pollfd){.fd = awaited[i] != 0 ? host_stream_fd(s) : -1,
-                                 .events = awaited[i]};
-        any |= awaited[i] != 0;
+        const struct awaited *a = &awaited[i];
+        fds[i] = (struct pollfd){.fd = a->events != 0 ? a->fd : -1,
+                                 .events = a->events};
+        any |= a->events != 0;
     }
+    unlock_irq_nested(&awaited_lock);
     return any;
 }
 
 static void
-await(enum port_stream stream, short events)
+await(enum port_stream stream, const struct host_stream *s, short events)
 {
-    awaited[stream] |= events;
+    lock_irq_nested(&awaited_lock);
+    awaited[stream].events |= events;
+    awaited[stream].fd = host_stream_fd(s);
+    unlock_irq_nested(&awaited_lock);
     linux_timer_look();
 }
 
@@ -69,12 +79,13 @@ linux_streams_awaited(void)
 
 // What is not taken now stays; what fails is dropped.  Interrupts are off.
 static void
-flush_log(void)
+flush_log(void) REQUIRES(lines_lock)
 {
     status_t status = OK;
     u32 from = 0;
     u64 count;
 
+    assert_held(&lines_lock);
     if (!lines.open)
         host_stream_open(&lines.host, STDERR_FILENO);
     lines.open = true;
@@ -88,20 +99,32 @@ flush_log(void)
     lines.size -= from;
     memmove(lines.bytes, lines.bytes + from, lines.size);
     if (lines.size > 0 && started)
-        await(PORT_LOG, POLLOUT);
+        await(PORT_LOG, &lines.host, POLLOUT);
+}
+
+// Try once; how many bytes are left, and where they go.
+static u32
+try_log(int *fd)
+{
+    bool on = lock_irq(&lines_lock);
+
+    flush_log();
+    u32 left = lines.size;
+    *fd = host_stream_fd(&lines.host);
+    unlock_irq(&lines_lock, on);
+    return left;
 }
 
 // Wait for the reader, as long as there is time.
 static void
 drain_log(void)
 {
-    struct pollfd fds = {.fd = host_stream_fd(&lines.host), .events = POLLOUT};
+    struct pollfd fds = {.events = POLLOUT};
 
-    for (;;) {
-        flush_log();
+    while (try_log(&fds.fd) > 0) {
         u64 now = port_monotonic_ns();
         u64 left_ms = end_ns > now ? (end_ns - now) / 1000000 : 0;
-        if (lines.size == 0 || left_ms == 0)
+        if (left_ms == 0)
             return;
         poll(&fds, 1, (int)MIN(left_ms, (u64)INT32_MAX));
     }
@@ -112,7 +135,7 @@ drain_log(void)
 bool
 port_log(const void *bytes, u64 size)
 {
-    bool on = port_interrupts_off();
+    bool on = lock_irq(&lines_lock);
 
     flush_log();
     bool taken = size <= sizeof(lines.bytes) - lines.size;
@@ -121,7 +144,7 @@ port_log(const void *bytes, u64 size)
         lines.size += (u32)size;
         flush_log();
     }
-    port_interrupts_restore(on);
+    unlock_irq(&lines_lock, on);
     return taken;
 }
 
@@ -129,22 +152,25 @@ port_log(const void *bytes, u64 size)
 
 // Only those who wait for one that is ready need to ask again.
 void
-linux_streams_poll(const struct timespec *patience)
+linux_streams_poll(const struct timespec *patience, const sigset_t *mask)
 {
     struct pollfd fds[PORT_STREAMS];
     u32 ready = 0;
+    int log;
 
     bool any = fill_poll(fds);
-    if (ppoll(fds, PORT_STREAMS, patience, NULL) <= 0 || !any)
+    if (ppoll(fds, PORT_STREAMS, patience, mask) <= 0 || !any)
         return;
+    lock_irq_nested(&awaited_lock);
     for (u32 i = 0; i < PORT_STREAMS; i++) {
         if (fds[i].revents == 0)
             continue;
-        awaited[i] = 0;
+        awaited[i].events = 0;
         ready |= 1u << i;
     }
+    unlock_irq_nested(&awaited_lock);
     if (ready & 1u << PORT_LOG)
-        flush_log();
+        (void)try_log(&log);
     console_interrupt(ready);
 }
 
@@ -164,8 +190,6 @@ linux_streams_init(void)
     signal(SIGXFSZ, SIG_IGN);
     for (u32 i = 0; i < PORT_LOG; i++)
         host_stream_open(&streams[i], (int)i);
-    for (u32 i = 0; i < PORT_STREAMS; i++)
-        awaited[i] = 0;
     started = true;
 }
 
@@ -189,7 +213,7 @@ port_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
     status_t status = host_stream_write(&streams[stream], bytes, size, count);
 
     if (status == ERR_SHOULD_WAIT)
-        await(stream, POLLOUT);
+        await(stream, &streams[stream], POLLOUT);
     port_interrupts_restore(on);
     return status;
 }
@@ -213,7 +237,7 @@ port_read(void *to, u64 size, u64 *count)
     if (host_stream_look(&streams[PORT_STDIN], &state) != ERR_TIMED_OUT)
         status = host_stream_read(&streams[PORT_STDIN], to, size, count);
     if (status == ERR_SHOULD_WAIT)
-        await(PORT_STDIN, POLLIN);
+        await(PORT_STDIN, &streams[PORT_STDIN], POLLIN);
     port_interrupts_restore(on);
     return status;
 }
@@ -225,7 +249,7 @@ port_look(bool now, struct port_input *out)
     status_t status = host_stream_look(&streams[PORT_STDIN], out);
 
     if (status == ERR_TIMED_OUT && !now) {
-        await(PORT_STDIN, POLLIN);
+        await(PORT_STDIN, &streams[PORT_STDIN], POLLIN);
         status = ERR_SHOULD_WAIT;
     }
     port_interrupts_restore(on);
@@ -258,8 +282,10 @@ port_random(void *to, u64 size)
 NORETURN void
 port_exit(u32 status)
 {
+    int log;
+
     port_interrupts_off();
-    flush_log();
+    (void)try_log(&log);
     fflush(NULL);
     _exit((int)status);
 }

@@ -1,15 +1,21 @@
-// port/linux/cpu.c: a pthread as a CPU.
+// port/linux/cpu.c: pthreads as CPUs.
 //
 // Interrupts are one signal; "interrupts off" is a flag, and a signal that
 // finds it set leaves a note that port_interrupts_restore() reads.  Signals run
 // on the interrupted stack, so that the scheduler can leave a handler by
-// switching stacks and come back to it later.  Each access to the flags is one
-// instruction relative to fs, so it is right whatever CPU it happens on.
+// switching stacks and come back to it later, maybe on another CPU.  So each
+// access to the flags is one instruction relative to fs, right whatever CPU it
+// happens on; all else of a CPU is used with interrupts off only.  The same is
+// so for what C libraries keep for each pthread, like errno: whoever calls them
+// in a thread of the kernel turns interrupts off.
 
 #include "port/linux/linux.h"
 #include "port/x64/port_x64.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,15 +26,64 @@
 enum {
     SECOND_NS = 1000000000,
     STREAM_POLL_NS = 5000000, // how often a busy CPU looks at its streams
+    SPINS_BEFORE_YIELD = 100,
 };
 
-// Not bool: GCC's UBSan moves loads of volatile bools out of loops.
-static _Thread_local volatile u8 interrupts_on;
-static _Thread_local volatile u8 pending;
+struct cpu {
+    u32 id;
+    pid_t thread; // 0: not started; atomic
+    bool poked;   // a signal is on its way; atomic
+    timer_t timer;
+    u64 kernel_deadline; // as port_timer_set() said
+    u64 timer_deadline;  // as the timer is set
+};
 
-static timer_t timer;
-static u64 kernel_deadline = UINT64_MAX; // as port_timer_set() said
-static u64 timer_deadline = UINT64_MAX;  // as the timer is set
+static struct cpu cpus[CPU_MAX];
+static u32 cpu_count = 1;
+
+// Of each CPU, see above.  `used`: only assembly knows them.
+static _Thread_local u8 interrupts_on __attribute__((used));
+static _Thread_local u8 pending __attribute__((used));
+static _Thread_local struct cpu *self __attribute__((used));
+
+#define FLAG_READ(flag)                                  \
+    ({                                                   \
+        u8 value_;                                       \
+        __asm__ volatile("movb %%fs:" #flag "@tpoff, %0" \
+                         : "=q"(value_)                  \
+                         :                               \
+                         : "memory");                    \
+        value_ != 0;                                     \
+    })
+#define FLAG_SET(flag, value)                        \
+    __asm__ volatile("movb %0, %%fs:" #flag "@tpoff" \
+                     :                               \
+                     : "qi"((u8)(value))             \
+                     : "memory")
+
+static struct cpu *
+this_cpu(void)
+{
+    struct cpu *cpu;
+
+    __asm__ volatile("movq %%fs:self@tpoff, %0" : "=r"(cpu) : : "memory");
+    return cpu;
+}
+
+// Not inlined, so that nobody keeps the address of another CPU's.
+static __attribute__((noinline)) int
+errno_get(void)
+{
+    __asm__ volatile("");
+    return errno;
+}
+
+static __attribute__((noinline)) void
+errno_set(int value)
+{
+    __asm__ volatile("");
+    errno = value;
+}
 
 __attribute__((weak)) void
 __sanitizer_start_switch_fiber(void **save, const void *bottom, size_t size);
@@ -70,30 +125,31 @@ port_realtime_ns(void)
 }
 
 static u64
-next_deadline(void)
+next_deadline(const struct cpu *cpu)
 {
     u64 streams = UINT64_MAX;
 
     if (linux_streams_awaited())
         streams = port_monotonic_ns() + STREAM_POLL_NS;
-    return MIN(kernel_deadline, streams);
+    return MIN(cpu->kernel_deadline, streams);
 }
 
 // Interrupts are off.
 static void
 arm_timer(void)
 {
-    u64 deadline = next_deadline();
+    struct cpu *cpu = this_cpu();
+    u64 deadline = next_deadline(cpu);
     struct itimerspec when = {0};
 
-    if (deadline >= timer_deadline)
+    if (deadline >= cpu->timer_deadline)
         return; // the earlier interrupt will come here again
-    timer_deadline = deadline;
+    cpu->timer_deadline = deadline;
     when.it_value.tv_sec = (time_t)(deadline / SECOND_NS);
     when.it_value.tv_nsec = (long)(deadline % SECOND_NS);
     if (deadline == 0)
         when.it_value.tv_nsec = 1; // 0 would disarm
-    timer_settime(timer, TIMER_ABSTIME, &when, NULL);
+    timer_settime(cpu->timer, TIMER_ABSTIME, &when, NULL);
 }
 
 void
@@ -101,7 +157,7 @@ port_timer_set(u64 monotonic_ns)
 {
     bool on = port_interrupts_off();
 
-    kernel_deadline = monotonic_ns;
+    this_cpu()->kernel_deadline = monotonic_ns;
     arm_timer();
     port_interrupts_restore(on);
 }
@@ -118,10 +174,11 @@ linux_timer_look(void)
 static bool
 take_interrupt(void)
 {
-    pending = false;
-    timer_deadline = UINT64_MAX;
+    FLAG_SET(pending, 0);
+    __atomic_store_n(&this_cpu()->poked, false, __ATOMIC_SEQ_CST);
+    this_cpu()->timer_deadline = UINT64_MAX;
     if (linux_streams_awaited())
-        linux_streams_poll(&(struct timespec){0});
+        linux_streams_poll(&(struct timespec){0}, NULL);
     bool give_way = sched_interrupt();
     arm_timer();
     return give_way;
@@ -130,10 +187,16 @@ take_interrupt(void)
 bool
 port_interrupts_off(void)
 {
-    bool on = interrupts_on;
+    bool on = FLAG_READ(interrupts_on);
 
-    interrupts_on = false;
+    FLAG_SET(interrupts_on, 0);
     return on;
+}
+
+static bool
+is_pending(void)
+{
+    return FLAG_READ(pending);
 }
 
 void
@@ -141,12 +204,12 @@ port_interrupts_restore(bool on)
 {
     if (!on)
         return;
-    interrupts_on = true;
-    while (pending) {
-        interrupts_on = false;
+    FLAG_SET(interrupts_on, 1);
+    while (is_pending()) {
+        FLAG_SET(interrupts_on, 0);
         if (take_interrupt())
             sched_preempt();
-        interrupts_on = true;
+        FLAG_SET(interrupts_on, 1);
     }
 }
 
@@ -166,54 +229,91 @@ static void
 on_interrupt(int number, siginfo_t *info, void *argument)
 {
     ucontext_t *context = argument;
-    int saved_errno = errno;
+    int saved_errno = errno_get();
     u64 barrier_rsp;
 
     (void)number, (void)info;
-    if (!interrupts_on) {
-        pending = true;
+    if (!FLAG_READ(interrupts_on)) {
+        FLAG_SET(pending, 1);
         return;
     }
-    interrupts_on = false;
+    FLAG_SET(interrupts_on, 0);
     if (take_interrupt())
         sched_preempt();
     if (sched_unwind((u64)context->uc_mcontext.gregs[REG_RIP], &barrier_rsp))
         unwind(context, barrier_rsp);
-    errno = saved_errno;
+    errno_set(saved_errno);
     port_interrupts_restore(true);
 }
 
+static void
+block_interrupt(int how, sigset_t *before)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN);
+    pthread_sigmask(how, &set, before);
+}
+
+// The signal is let through only while we sleep, so that none comes between a
+// look at `pending` and that.
 void
 port_idle(void)
 {
-    u64 deadline = kernel_deadline, now = port_monotonic_ns();
+    u64 deadline = this_cpu()->kernel_deadline, now = port_monotonic_ns();
     struct timespec left = {0};
+    sigset_t open;
 
-    if (!pending && deadline > now) {
+    if (deadline > now) {
         left.tv_sec = (time_t)((deadline - now) / SECOND_NS);
         left.tv_nsec = (long)((deadline - now) % SECOND_NS);
-        linux_streams_poll(deadline == UINT64_MAX ? NULL : &left);
+        block_interrupt(SIG_BLOCK, &open);
+        if (!FLAG_READ(pending))
+            linux_streams_poll(deadline == UINT64_MAX ? NULL : &left, &open);
+        block_interrupt(SIG_UNBLOCK, NULL);
     }
     take_interrupt();
 }
 
+// Signals queue up, and each that comes needs some of the stack: one of us is
+// enough until it is taken.
 void
-port_poke(u32 cpu)
+port_poke(u32 id)
 {
-    (void)cpu; // there is one, and it is the one that runs this
-    pending = true;
+    struct cpu *cpu = &cpus[id];
+    pid_t thread = __atomic_load_n(&cpu->thread, __ATOMIC_ACQUIRE);
+
+    if (cpu == this_cpu())
+        FLAG_SET(pending, 1); // interrupts are off, or will be for that
+    else if (thread != 0 &&
+             !__atomic_exchange_n(&cpu->poked, true, __ATOMIC_SEQ_CST))
+        tgkill(getpid(), thread, SIGRTMIN);
+}
+
+// Whoever holds the lock may have lost his processor to us.
+void
+port_spin(u32 spins)
+{
+    if (spins % SPINS_BEFORE_YIELD == 0)
+        sched_yield();
+    else
+        __builtin_ia32_pause();
 }
 
 u32
 port_cpu_count(void)
 {
-    return 1;
+    return cpu_count;
 }
 
+// Before the start and after the end there is one, too.
 u32
 port_cpu_id(void)
 {
-    return 0;
+    const struct cpu *cpu = this_cpu();
+
+    return cpu != NULL ? cpu->id : 0;
 }
 
 // Tell ASan which stack we are on; the stack we came from in *old.
@@ -281,7 +381,7 @@ static void
 on_fault(int number, siginfo_t *info, void *argument)
 {
     ucontext_t *context = argument;
-    int saved_errno = errno;
+    int saved_errno = errno_get();
     bool on = port_interrupts_off();
     struct fault fault = describe(number, info, context->uc_mcontext.gregs);
 
@@ -289,7 +389,7 @@ on_fault(int number, siginfo_t *info, void *argument)
         signal(number, SIG_DFL); // faults again, this time for Linux to see
     context->uc_mcontext.gregs[REG_RIP] = (greg_t)fault.pc;
     context->uc_mcontext.gregs[REG_RSP] = (greg_t)fault.rsp;
-    errno = saved_errno;
+    errno_set(saved_errno);
     port_interrupts_restore(on);
 }
 
@@ -308,37 +408,110 @@ catch_signal(int number, void (*handler)(int, siginfo_t *, void *))
 }
 
 static void
-start_signals(void)
+catch_signals(void)
 {
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
-                             .sigev_signo = SIGRTMIN};
-
-    event._sigev_un._tid = gettid();
     catch_signal(SIGRTMIN, on_interrupt);
     catch_signal(SIGSEGV, on_fault);
     catch_signal(SIGBUS, on_fault);
     catch_signal(SIGILL, on_fault);
     catch_signal(SIGFPE, on_fault);
-    if (timer_create(CLOCK_MONOTONIC, &event, &timer) != 0)
+}
+
+// This pthread is a CPU from now on.
+static void
+become(struct cpu *cpu)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+                             .sigev_signo = SIGRTMIN};
+
+    __asm__ volatile("movq %0, %%fs:self@tpoff" : : "r"(cpu) : "memory");
+    event._sigev_un._tid = gettid();
+    cpu->kernel_deadline = cpu->timer_deadline = UINT64_MAX;
+    if (timer_create(CLOCK_MONOTONIC, &event, &cpu->timer) != 0)
         abort();
+    __atomic_store_n(&cpu->thread, gettid(), __ATOMIC_RELEASE);
+    block_interrupt(SIG_UNBLOCK, NULL);
+}
+
+// The signal that is a CPU's interrupt is for CPUs only.
+static void
+start_thread(void *(*run)(void *), void *arg)
+{
+    pthread_t thread;
+    sigset_t before;
+
+    block_interrupt(SIG_BLOCK, &before);
+    if (pthread_create(&thread, NULL, run, arg) != 0)
+        abort();
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+static void *
+other_cpu(void *argument)
+{
+    become(argument);
+    sched_enter();
+}
+
+void
+linux_cpus(u32 count)
+{
+    assert(count >= 1 && count <= CPU_MAX);
+    cpu_count = count;
+}
+
+void
+port_start_cpus(void)
+{
+    bool on = port_interrupts_off();
+
+    for (u32 i = 1; i < cpu_count; i++) {
+        cpus[i].id = i;
+        start_thread(other_cpu, &cpus[i]);
+    }
+    port_interrupts_restore(on);
 }
 
 struct first_flow {
     int (*run)(void *arg);
     void *arg;
     int result;
-    struct context back, here;
+    struct context here;
+    sem_t ended;
 };
 
+// The flow ends on whatever CPU; that stays where it is.
 static void
 first_flow(void *argument)
 {
     struct first_flow *flow = argument;
-    struct context dead;
 
     flow->result = flow->run(flow->arg);
     port_interrupts_off();
-    context_switch(&dead, &flow->back);
+    linux_streams_end();
+    sem_post(&flow->ended);
+    for (;;)
+        pause();
+}
+
+static void *
+first_cpu(void *argument)
+{
+    struct first_flow *flow = argument;
+    struct context start;
+
+    become(&cpus[0]);
+    linux_memory_init();
+    linux_streams_init();
+    u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
+    if (stack == NULL ||
+        !port_commit(stack + STACK_GUARD, STACK_SIZE - STACK_GUARD))
+        abort();
+    // The kernel keeps its own data in the last bytes of a stack.
+    context_init(&flow->here, stack + STACK_SIZE - STACK_TOP, first_flow, flow);
+    port_stack_use(stack, STACK_SIZE);
+    context_switch(&start, &flow->here);
+    return NULL;
 }
 
 int
@@ -346,20 +519,10 @@ linux_start(int (*run)(void *arg), void *arg)
 {
     struct first_flow flow = {.run = run, .arg = arg};
 
-    linux_memory_init();
-    linux_streams_init();
-    u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
-    if (stack == NULL ||
-        !port_commit(stack + STACK_GUARD, STACK_SIZE - STACK_GUARD))
-        return 1;
-    start_signals();
-    // The kernel keeps its own data in the last bytes of a stack.
-    const void *old_low = NULL;
-    size_t old_size = 0;
-    name_stack(stack, STACK_SIZE, &old_low, &old_size);
-    context_init(&flow.here, stack + STACK_SIZE - STACK_TOP, first_flow, &flow);
-    context_switch(&flow.back, &flow.here);
-    name_stack(old_low, old_size, &old_low, &old_size);
-    linux_streams_end();
+    catch_signals();
+    sem_init(&flow.ended, 0, 0);
+    start_thread(first_cpu, &flow);
+    while (sem_wait(&flow.ended) != 0)
+        continue;
     return flow.result;
 }

@@ -1,4 +1,4 @@
-// port/linux/: the kernel as a Linux process.  One pthread is one CPU; signals
+// port/linux/: the kernel as a Linux process.  A pthread is a CPU; signals
 // are its interrupts and faults; addresses come from mmap.
 
 #pragma once
@@ -6,8 +6,13 @@
 #include "kernel/lock.h"
 #include "kernel/port.h"
 
-// Turn this thread into CPU 0 and call run(arg) on a stack as kernel/port.h
-// wants it; returns what run returns.  Once per process.
+#include <signal.h>
+
+// How many CPUs there are to be, 1 to CPU_MAX; before linux_start().
+void linux_cpus(u32 count);
+
+// Call run(arg) on CPU 0, on a stack as kernel/port.h wants it, and wait;
+// returns what run returns.  Once per process.
 int linux_start(int (*run)(void *arg), void *arg);
 
 // start.c: boot the kernel with an initrd (wasi/wasi.h); the exit status.  The
@@ -48,6 +53,6 @@ void linux_streams_end(void);
 // Whether somebody waits for a stream.  Interrupts are off, here and below.
 bool linux_streams_awaited(void);
 
-// Wait until one is ready, a signal comes or the time is up (NULL: never).
-struct timespec;
-void linux_streams_poll(const struct timespec *patience);
+// Wait until one is ready, a signal comes or the time is up (NULL: never), with
+// this signal mask meanwhile (NULL: ours).
+void linux_streams_poll(const struct timespec *patience, const sigset_t *mask);

@@ -262,11 +262,13 @@ discharge(void *ptr, u64 size)
 static bool
 may_commit(void)
 {
-    if (commits_left == 0)
-        return false;
-    if (commits_left != UINT64_MAX)
-        commits_left--;
-    return true;
+    u64 left = __atomic_load_n(&commits_left, __ATOMIC_RELAXED);
+
+    while (left != 0 && left != UINT64_MAX &&
+           !__atomic_compare_exchange_n(&commits_left, &left, left - 1, false,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        continue;
+    return left != 0;
 }
 
 bool

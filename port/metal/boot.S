@@ -118,6 +118,7 @@ boot_long:
     ud2
 
     .balign 8
+    .globl  boot_gdt
 boot_gdt:
     .quad   0
     .quad   0x00af9b000000ffff  // SELECTOR_CODE: 64-bit, ring 0
@@ -128,6 +129,7 @@ boot_gdt_pointer:
 
     .section .bss
     .balign 4096
+    .globl  boot_pml4
 boot_pml4:
     .skip   4096
 boot_pdpt_low:

@@ -70,6 +70,7 @@ read_pvh(struct boot_info *info, const struct pvh_info *pvh, const u8 *window)
     const struct pvh_memory *map = (const void *)(window + pvh->memory_map);
     const struct pvh_module *modules = (const void *)(window + pvh->modules);
 
+    info->rsdp = pvh->rsdp;
     if (pvh->cmdline != 0)
         copy_cmdline(info, (const char *)window + pvh->cmdline);
     if (pvh->module_count > 0)

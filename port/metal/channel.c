@@ -36,6 +36,9 @@ static u32 streams GUARDED_BY(channel_lock);
 static struct answer greeting GUARDED_BY(channel_lock);
 static i64 start_ns; // of the user's command, on our clock
 
+// The CPU in wait_until(): the device interrupts the first one only.
+static u32 awaited_by GUARDED_BY(channel_lock) = CPU_MAX;
+
 static struct output outputs[PORT_STREAMS] GUARDED_BY(channel_lock);
 
 // Bit sets of streams: those that console_interrupt() is to name, and those
@@ -221,7 +224,10 @@ channel_interrupt(void)
     ask_wanted();
     u32 tell = failed ? UINT32_MAX : changed | refused;
     changed = refused = 0;
+    u32 waits = awaited_by;
     unlock_irq(&channel_lock, on);
+    if (waits < CPU_MAX)
+        port_poke(waits);
     console_interrupt(tell);
 }
 
@@ -402,11 +408,13 @@ wait_until(bool (*what)(void))
     bool on = lock_irq(&channel_lock), broken = failed;
 
     while (!broken && !what()) {
+        awaited_by = port_cpu_id(); // may be another one each time
         unlock_irq_nested(&channel_lock);
         port_idle();
         lock_irq_nested(&channel_lock);
         broken = failed;
     }
+    awaited_by = CPU_MAX;
     unlock_irq(&channel_lock, on);
     return !broken;
 }

@@ -39,7 +39,7 @@ struct table_pointer { // for lgdt, lidt
 u32 vector_state_size; // of an xsave area; 0: fxsave
 
 static struct cpu first_cpu;
-static struct gate idt[256] __attribute__((aligned(64)));
+static struct gate idt[256] __attribute__((aligned(64))); // of all CPUs
 
 static void
 init_gates(void)
@@ -129,7 +129,10 @@ init_vectors(void)
     if (features.ecx >> 28 & 1)
         xcr0 |= XCR0_AVX;
     __asm__ volatile("xsetbv" : : "c"(0), "a"(xcr0), "d"(0));
-    vector_state_size = cpuid(0xd, 0).ebx;
+    if (this_cpu() == &first_cpu)
+        vector_state_size = cpuid(0xd, 0).ebx;
+    else if (vector_state_size != cpuid(0xd, 0).ebx)
+        panic(__FILE__, __LINE__, "CPUs with different vector registers");
 }
 
 // What the kernel and generated code take for granted (code/cpu.c).
@@ -142,22 +145,74 @@ check_floor(void)
         panic(__FILE__, __LINE__, "this CPU lacks SSE4.2 or POPCNT");
 }
 
-void
-cpu_init(void)
+static void
+fill(struct cpu *cpu)
 {
-    struct cpu *cpu = &first_cpu;
-
     cpu->self = cpu;
-    msr_write(MSR_FS_BASE, (u64)cpu); // a panic asks which CPU this is
-    check_floor();
-    cpu->deadline = UINT64_MAX;
+    cpu->deadline = cpu->armed = UINT64_MAX;
     cpu->gdt[SELECTOR_CODE / 8] = 0x00af9b000000ffff;
     cpu->gdt[SELECTOR_DATA / 8] = 0x00cf93000000ffff;
-    init_gates();
     init_tss(cpu);
+}
+
+static void
+load(struct cpu *cpu)
+{
+    msr_write(MSR_FS_BASE, (u64)cpu); // a panic asks which CPU this is
+    check_floor();
     load_tables(cpu);
     init_control();
     init_vectors();
+}
+
+void
+cpu_init(void)
+{
+    init_gates();
+    fill(&first_cpu);
+    load(&first_cpu);
+}
+
+void
+cpu_init_other(struct cpu *cpu)
+{
+    load(cpu);
+}
+
+// All but the guards of the stacks has memory.
+static bool
+commit_cpu(struct cpu *cpu)
+{
+    bool done = port_commit(cpu, offsetof(struct cpu, fault_stacks));
+
+    for (u32 i = 0; i < FAULT_DEPTH; i++)
+        done &= port_commit(cpu->fault_stacks[i].room, TRAP_STACK);
+    for (u32 i = 0; i < IST_COUNT - 1; i++)
+        done &= port_commit(cpu->other_stacks[i].room, TRAP_STACK);
+    return done;
+}
+
+struct cpu *
+cpu_new(u32 id, u32 apic)
+{
+    struct cpu *cpu = port_reserve(sizeof(*cpu), PAGE_SIZE);
+
+    if (cpu == NULL)
+        return NULL;
+    if (!commit_cpu(cpu)) {
+        port_release(cpu, sizeof(*cpu));
+        return NULL;
+    }
+    fill(cpu);
+    cpu->id = id;
+    cpu->apic = apic;
+    return cpu;
+}
+
+u64
+cpu_start_stack(const struct cpu *cpu)
+{
+    return stack_end(&cpu->other_stacks[IST_IRQ - 1]);
 }
 
 const u8 *
@@ -170,12 +225,6 @@ cpu_guard(u32 n)
 }
 
 // --- kernel/port.h -----------------------------------------------------------
-
-u32
-port_cpu_count(void)
-{
-    return 1;
-}
 
 u32
 port_cpu_id(void)
@@ -200,8 +249,11 @@ port_interrupts_restore(bool on)
 }
 
 // The instruction after sti still runs without interruption, so none is lost.
+// We may continue on another CPU.
 void
 port_idle(void)
 {
+    shootdown_idle();
     __asm__ volatile("sti\n hlt\n cli" : : : "memory");
+    shootdown_busy();
 }

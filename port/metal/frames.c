@@ -7,7 +7,7 @@
 // block holds its list links; the state of its first frame says that it is
 // free and how large.
 
-#include "port/metal/metal.h"
+#include "port/metal/tables.h"
 
 enum {
     FRAMES_2M = 1 << ORDER_2M,
@@ -175,8 +175,8 @@ frames_for(u64 size)
     return frames;
 }
 
-bool
-port_promise(struct port_promise *p, u64 size)
+static bool
+promise(struct port_promise *p, u64 size)
 {
     bool on = lock_irq(&frames_lock), done = true;
 
@@ -194,6 +194,15 @@ port_promise(struct port_promise *p, u64 size)
     }
     unlock_irq(&frames_lock, on);
     return done;
+}
+
+bool
+port_promise(struct port_promise *p, u64 size)
+{
+    if (promise(p, size))
+        return true;
+    limbo_empty();
+    return promise(p, size);
 }
 
 void

@@ -9,6 +9,7 @@ enum {
     PIC2_DATA = 0xa1,
 
     MSR_APIC_BASE = 0x1b,
+    APIC_BASE_FIRST = 1 << 8,
     APIC_BASE_ENABLE = 1 << 11,
     APIC_BASE_X2APIC = 1 << 10,
     MSR_X2APIC = 0x800,
@@ -19,6 +20,7 @@ enum {
     APIC_END = 0xb0,
     APIC_SPURIOUS = 0xf0,
     APIC_COMMAND = 0x300,
+    APIC_COMMAND_TO = 0x310, // high half of the command: for whom
     APIC_LVT_TIMER = 0x320,
     APIC_LVT_LINT0 = 0x350,
     APIC_LVT_LINT1 = 0x360,
@@ -29,7 +31,11 @@ enum {
     LVT_NMI = 4 << 8,
     LVT_MASKED = 1 << 16,
     DIVIDE_BY_1 = 0xb,
-    COMMAND_SELF = 1 << 18 | 1 << 14, // fixed, asserted
+    COMMAND_BUSY = 1 << 12, // of the one before
+    COMMAND_ASSERT = 1 << 14,
+    COMMAND_NMI = 4 << 8,
+    COMMAND_INIT = 5 << 8,
+    COMMAND_START = 6 << 8,
 
     // The I/O APIC: an index and a data register.
     IOAPIC_INDEX = 0,
@@ -92,9 +98,8 @@ ioapic_write(u32 reg, u32 value)
     mmio_write(IOAPIC_PHYSICAL + IOAPIC_DATA, value);
 }
 
-// Its number in messages to this CPU.
-static u32
-apic_id(void)
+u32
+irq_cpu_number(void)
 {
     return x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
 }
@@ -104,7 +109,7 @@ enable_line(u32 line, u32 how)
 {
     if (line >= IOAPIC_LINES)
         return;
-    ioapic_write(IOAPIC_TABLE + 2 * line + 1, apic_id() << 24);
+    ioapic_write(IOAPIC_TABLE + 2 * line + 1, irq_cpu_number() << 24);
     ioapic_write(IOAPIC_TABLE + 2 * line, how);
 }
 
@@ -123,7 +128,7 @@ irq_enable_level(u32 line, enum vector vector)
 u32
 irq_message_address(void)
 {
-    return MESSAGE_ADDRESS | apic_id() << 12;
+    return MESSAGE_ADDRESS | irq_cpu_number() << 12;
 }
 
 void
@@ -144,27 +149,74 @@ irq_timer_count(void)
     return apic_read(APIC_TIMER_CURRENT);
 }
 
-// One CPU is running, so the only one to poke is this one.
-void
-port_poke(u32 cpu)
+bool
+irq_can_call(u32 apic)
 {
-    if (cpu == port_cpu_id())
-        apic_write(APIC_COMMAND, COMMAND_SELF | VECTOR_POKE);
+    return x2apic || apic < 0xff; // 255: all of them
+}
+
+// Also from the handler of an NMI, which may have come between the two halves
+// of a command: it leaves the first as it was.
+static void
+send(u32 apic, u32 command)
+{
+    u32 to;
+
+    if (x2apic) {
+        msr_write(MSR_X2APIC + APIC_COMMAND / 16, (u64)apic << 32 | command);
+        return;
+    }
+    while (apic_read(APIC_COMMAND) & COMMAND_BUSY)
+        __builtin_ia32_pause();
+    to = apic_read(APIC_COMMAND_TO);
+    apic_write(APIC_COMMAND_TO, apic << 24);
+    apic_write(APIC_COMMAND, command);
+    apic_write(APIC_COMMAND_TO, to);
+}
+
+void
+irq_send(u32 apic, enum irq_message message, u32 page)
+{
+    const u32 commands[] = {
+        [MESSAGE_POKE] = VECTOR_POKE,
+        [MESSAGE_NMI] = COMMAND_NMI,
+        [MESSAGE_INIT] = COMMAND_INIT,
+        [MESSAGE_START] = COMMAND_START | page,
+    };
+    bool on = port_interrupts_off();
+
+    send(apic, COMMAND_ASSERT | commands[message]);
+    port_interrupts_restore(on);
+}
+
+// Where the registers are, for all CPUs.
+static void
+find_registers(u64 base)
+{
+    apic_physical = base & 0xfffff000;
+    x2apic = (base & APIC_BASE_X2APIC) != 0;
+    map_registers(apic_physical);
+    map_registers(IOAPIC_PHYSICAL);
 }
 
 void
 irq_init(void)
 {
-    u64 base = msr_read(MSR_APIC_BASE);
-
     out8(PIC1_DATA, 0xff);
     out8(PIC2_DATA, 0xff);
+    find_registers(msr_read(MSR_APIC_BASE));
+    irq_init_cpu();
+}
 
-    apic_physical = base & 0xfffff000;
-    x2apic = (base & APIC_BASE_X2APIC) != 0;
-    msr_write(MSR_APIC_BASE, base | APIC_BASE_ENABLE);
-    map_registers(apic_physical);
-    map_registers(IOAPIC_PHYSICAL);
+void
+irq_init_cpu(void)
+{
+    u64 now = msr_read(MSR_APIC_BASE);
+    u64 base = apic_physical | APIC_BASE_ENABLE | (now & APIC_BASE_FIRST);
+
+    if (x2apic && !(now & APIC_BASE_X2APIC)) // in two steps, SDM 3A, 10.12.5
+        msr_write(MSR_APIC_BASE, base);
+    msr_write(MSR_APIC_BASE, base | (x2apic ? APIC_BASE_X2APIC : 0));
 
     apic_write(APIC_LVT_LINT0, LVT_MASKED);
     apic_write(APIC_LVT_LINT1, LVT_NMI);

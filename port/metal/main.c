@@ -29,7 +29,7 @@ static struct boot_info info;
 extern const u8 image_end[];
 
 // All RAM but what somebody uses already.  The first MiB stays untouched: the
-// firmware's data, and later the first instructions of other CPUs.
+// firmware's data, and the first instructions of other CPUs.
 static void
 init_memory(void)
 {
@@ -93,6 +93,7 @@ metal_main(u32 magic, u32 start)
         probe();
     init_memory();
     irq_init();
+    cpus_find(&info);
     clock_init();
     random_init();
     start_first_thread();

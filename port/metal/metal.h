@@ -107,6 +107,7 @@ void ranges_remove(struct ranges *set, u64 start, u64 end);
 struct boot_info {
     struct ranges ram;   // all of it, page by page
     struct range initrd; // physical, empty if there is none
+    u64 rsdp;            // physical, of ACPI's root pointer; 0: not said
     char cmdline[CMDLINE_MAX];
 };
 
@@ -218,13 +219,25 @@ struct tss {
     u16 reserved3, io_map;
 } __attribute__((packed));
 
-// One CPU; FS base points to it (GS is left to generated code).
+enum cpu_state {
+    CPU_ABSENT,   // did not come, or must not
+    CPU_STARTING, // has been called
+    CPU_RUNNING,
+};
+
+// One CPU; FS base points to it (GS is left to generated code).  Others touch
+// only what is said to be atomic.
 struct cpu {
     struct cpu *self;
-    u32 id;
+    u32 id;    // its number, from 0
+    u32 apic;  // of its local APIC
+    u32 state; // enum cpu_state, atomic
     u32 fault_depth;
     u64 deadline; // what port_timer_set asked for
     u64 armed;    // when the timer will ring, at or before that
+    u64 passed;   // atomic: the last epoch that it has passed (shootdown.c)
+    bool idle;    // atomic: it uses nothing that can be unmapped
+    u32 nmis_sent, nmis_taken; // messages to it; the first is atomic
     u64 gdt[5];
     struct tss tss;
     struct trap_stack fault_stacks[FAULT_DEPTH]; // the last is used first
@@ -242,6 +255,12 @@ this_cpu(void)
 
 // Make this CPU, the first, ready for faults and interrupts.
 void cpu_init(void);
+// Another CPU, number `id`, in memory of its own; NULL: there is none.
+MUST_USE struct cpu *cpu_new(u32 id, u32 apic);
+// Make this CPU, which is not the first, ready for faults.
+void cpu_init_other(struct cpu *cpu);
+// The end of the stack that it starts on, which interrupts use later.
+u64 cpu_start_stack(const struct cpu *cpu);
 // The n-th guard of its stacks, in the order of addresses; NULL: there are no
 // more.
 const u8 *cpu_guard(u32 n);
@@ -275,9 +294,49 @@ struct trap_frame {
 extern const u8 trap_stubs[256][16]; // trap.S
 extern const u8 preempt_start[];     // trap.S
 
+// --- cpus.c: all CPUs --------------------------------------------------------
+
+// Find them; called on the first, after irq_init().
+void cpus_find(const struct boot_info *info);
+// By number, below port_cpu_count().
+struct cpu *cpu_at(u32 id);
+// Stop the others for good, wherever they are.
+void cpus_stop(void);
+// A non-maskable interrupt came: was it a message of ours?
+MUST_USE bool cpus_nmi(void);
+
+// --- shootdown.c: translations that CPUs remember ----------------------------
+
+// Translations of [start, end) were taken away, which this CPU has forgotten
+// then: the epoch that the others have to pass.  Any context.
+MUST_USE u64 shootdown_begin(u64 start, u64 end);
+MUST_USE bool shootdown_passed(u64 epoch); // by all CPUs
+void shootdown_hurry(u64 epoch);           // have them pass soon
+void shootdown_finish(u64 epoch); // return when all have passed; any context
+
+// This CPU waits for an interrupt, with interrupts off, and is back from that.
+// Each interrupt comes to shootdown_busy() first.
+void shootdown_idle(void);
+void shootdown_busy(void);
+MUST_USE bool shootdown_nmi(void); // a message of ours?
+
 // --- irq.c: local APIC and I/O APIC ------------------------------------------
 
-void irq_init(void);
+void irq_init(void);      // on the first CPU
+void irq_init_cpu(void);  // on each
+u32 irq_cpu_number(void); // of this CPU's local APIC
+// Can others be called that have this number?
+MUST_USE bool irq_can_call(u32 apic);
+
+// Messages to the local APIC of another CPU.
+enum irq_message {
+    MESSAGE_POKE,
+    MESSAGE_NMI,
+    MESSAGE_INIT,
+    MESSAGE_START, // at the page that `page` numbers
+};
+void irq_send(u32 apic, enum irq_message message, u32 page);
+
 void irq_end(void); // the interrupt being handled may come again
 void irq_enable_line(u32 line, enum vector vector); // edge, as ISA lines are
 void irq_enable_level(u32 line, enum vector vector);

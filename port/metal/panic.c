@@ -54,6 +54,7 @@ NORETURN void
 panic(const char *file, u32 line, const char *what)
 {
     port_interrupts_off();
+    cpus_stop();
     streams_stop();
     say("kernel panic: %s:%u: %s", file, line, what);
     say_callers((u64)__builtin_frame_address(0),
@@ -70,6 +71,7 @@ port_exit(u32 status)
     static const u8 no_vectors[10];
 
     port_interrupts_off();
+    cpus_stop();
     streams_stop();
     serial_end((u8)status);
     out32(DEBUG_EXIT, (u8)status);

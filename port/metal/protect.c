@@ -90,6 +90,14 @@ direct_restore(u64 frame, u32 level, struct chain *chain)
     }
 }
 
+// Rights of pages and of their frames in the direct map have changed: no CPU
+// remembers the old ones when this returns.
+static void
+forget_rights(void)
+{
+    shootdown_finish(shootdown_begin(0, UINT64_MAX)); // frames are anywhere
+}
+
 // --- sealing -----------------------------------------------------------------
 
 // Take the write permission from the page at `at`, and from its alias.  *size:
@@ -122,7 +130,7 @@ port_seal(void *ptr, u64 size)
         done = seal_page(at, end, &step);
         unlock_irq(&tables_lock, on);
     }
-    flush_all();
+    forget_rights();
     return done;
 }
 
@@ -136,6 +144,10 @@ copy_code(u64 at, const u8 *text, u64 size)
         u64 length = MIN(size - done, (u64)PAGE_SIZE);
         u64 frame = frames_new(ORDER_PAGE);
 
+        if (frame == 0) {
+            limbo_empty();
+            frame = frames_new(ORDER_PAGE);
+        }
         if (frame == 0)
             return false;
         memcpy(direct(frame), text + done, length);
@@ -162,13 +174,13 @@ allow_execution(u64 at, u64 size)
         *entry &= ~PAGE_NO_EXEC;
         unlock_irq(&tables_lock, on);
     }
-    flush_all();
+    forget_rights();
 }
 
 void *
 port_code_publish(const void *text, u64 size)
 {
-    u64 at = span_new(&code_space, size, PAGE_SIZE);
+    u64 at = addresses_new(&code_space, size, PAGE_SIZE);
 
     if (at == 0)
         return NULL;

@@ -4,14 +4,13 @@
 //
 // Memory that is given back is
 // collected in a chain while it is unlinked, and reaches the frame allocator
-// only after the TLB was flushed.  Everything works in interrupt and fault
-// handlers, and in time linear in what is committed.
+// only after all CPUs have flushed their TLBs (limbo.c).  Everything works in
+// interrupt and fault handlers, and in time linear in what is committed.
 
 #include "port/metal/tables.h"
 
 enum {
-    FLUSH_PAGES = 32, // flush up to as many pages one by one
-    STEP = 4 * MIB,   // longest range unmapped under one lock
+    STEP = 4 * MIB, // longest range unmapped under one lock
 };
 
 extern const u8 image_start[], text_start[], text_end[], rodata_end[],
@@ -210,8 +209,13 @@ port_commit_promised(void *ptr, u64 size, struct port_promise *p)
     u64 at = (u64)ptr & ~(u64)(PAGE_SIZE - 1);
     u64 end = ALIGN_UP((u64)ptr + size, PAGE_SIZE), done = 1;
 
-    for (; at < end && done > 0; at += done)
+    for (; at < end && done > 0; at += done) {
         done = commit_some(at, end, p);
+        if (done == 0) {
+            limbo_empty();
+            done = commit_some(at, end, p);
+        }
+    }
     return done > 0;
 }
 
@@ -224,36 +228,15 @@ port_commit(void *ptr, u64 size)
 // --- decommit ----------------------------------------------------------------
 
 void
-flush_all(void)
-{
-    u64 cr4;
-
-    __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
-    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4 & ~0x80ull) : "memory"); // PGE
-    __asm__ volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
-}
-
-// One page's flush also forgets all cached upper levels (SDM 3A, 4.10.4.1).
-static void
-flush(u64 start, u64 end)
-{
-    if (end - start > (u64)FLUSH_PAGES * PAGE_SIZE) {
-        flush_all();
-        return;
-    }
-    for (u64 at = start; at < end; at += PAGE_SIZE)
-        flush_page(at);
-}
-
-void
 chain_add(struct chain *chain, u64 frame, u32 order)
 {
     *(u64 *)direct(frame) = chain->first;
     chain->first = frame | order;
+    chain->frames += 1ull << order;
     chain->flush = true;
 }
 
-static void
+void
 chain_free(struct chain *chain)
 {
     while (chain->first != 0) {
@@ -356,51 +339,67 @@ unmap_directory(u64 from, u64 at, u64 end, struct chain *chain)
     *entry = 0;
 }
 
+// Takes the mappings of [from, end) away; *chain is what is left to be done.
 static void
-unmap(u64 from, u64 end)
+unmap(u64 from, u64 end, struct chain *chain)
 {
     u64 at = from;
 
+    *chain = (struct chain){.start = from, .end = end};
     while (at < end) {
-        struct chain chain = {.start = at};
         u64 stop = end - at > STEP ? at + STEP : end;
         bool on = lock_irq(&tables_lock);
 
         while (at < stop) {
-            at = unmap_step(from, at, end, &chain);
-            unmap_directory(from, at, end, &chain);
+            at = unmap_step(from, at, end, chain);
+            unmap_directory(from, at, end, chain);
         }
-        chain.end = MIN(at, end);
-        if (chain.flush)
-            flush(chain.start, chain.end);
         unlock_irq(&tables_lock, on);
-        chain_free(&chain);
     }
 }
 
+// The addresses may get other memory at once, so that nobody may remember this.
 void
 port_decommit(void *ptr, u64 size)
 {
     u64 from = ALIGN_UP((u64)ptr, PAGE_SIZE);
     u64 end = ((u64)ptr + size) & ~(u64)(PAGE_SIZE - 1);
+    struct chain chain;
 
-    unmap(from, end);
+    if (from >= end)
+        return;
+    unmap(from, end, &chain);
+    if (chain.flush)
+        shootdown_finish(shootdown_begin(chain.start, chain.end));
+    chain_free(&chain);
 }
 
 // --- addresses ---------------------------------------------------------------
+
+u64
+addresses_new(struct span_space *space, u64 size, u64 align)
+{
+    u64 start = span_new(space, size, align);
+
+    if (start == 0) {
+        limbo_empty();
+        start = span_new(space, size, align);
+    }
+    return start;
+}
 
 void *
 port_reserve(u64 size, u64 align)
 {
     assert(size > 0 && (align & (align - 1)) == 0);
-    return (void *)span_new(&heap_space, size, align);
+    return (void *)addresses_new(&heap_space, size, align);
 }
 
 void *
 port_reserve_slot(u64 size)
 {
     assert(size > 0);
-    return (void *)span_new(&slot_space, size, PAGE_SIZE);
+    return (void *)addresses_new(&slot_space, size, PAGE_SIZE);
 }
 
 bool
@@ -414,14 +413,16 @@ void
 port_release(void *ptr, u64 size)
 {
     struct span_space *space = span_space_of((u64)ptr);
+    struct chain chain;
 
-    unmap((u64)ptr, (u64)ptr + span_size(space, size));
-    span_free(space, (u64)ptr, size);
+    unmap((u64)ptr, (u64)ptr + span_size(space, size), &chain);
+    limbo_add(&chain, (u64)ptr, size);
 }
 
 void
 port_memory_info(u64 *available, u64 *total)
 {
+    limbo_empty();
     frames_info(available, total);
 }
 

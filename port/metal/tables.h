@@ -60,10 +60,14 @@ MUST_USE entry_t *page_table_new(struct port_promise *p); // or NULL: no promise
 // not present, or a huge page.  *level tells which.  tables_lock is held.
 entry_t *find_entry(u64 address, u32 *level) REQUIRES(tables_lock);
 
+// As span_new(), also where addresses have to be forgotten first.
+MUST_USE u64 addresses_new(struct span_space *space, u64 size, u64 align);
+
 // What unmapping leaves to be done.
 struct chain {
     u64 first;      // frames to be freed, each holds the next one's address |
                     // its order
+    u64 frames;     // in it
     u64 start, end; // addresses to flush
     bool flush;     // the TLB may know something that is no longer so
 };
@@ -71,7 +75,17 @@ struct chain {
 // A frame that nothing maps any more, but for the direct map, writable.
 void chain_add(struct chain *chain, u64 frame, u32 order);
 
-void flush_all(void); // the whole TLB of this CPU, global pages too
+// Give them back: no CPU has a translation any more.
+void chain_free(struct chain *chain);
+
+// --- limbo.c -----------------------------------------------------------------
+
+// Give back the frames of the chain and the addresses, when no CPU has a
+// translation any more.
+void limbo_add(struct chain *chain, u64 start, u64 size);
+// Have the CPUs forget at once what waits.  Any context that holds no lock of
+// this port.
+void limbo_empty(void);
 
 // --- protect.c ---------------------------------------------------------------
 

@@ -66,6 +66,7 @@ give_up(const struct trap_frame *f)
                            exception_names[f->vector] :
                            "unknown";
 
+    cpus_stop();
     streams_stop();
     say("kernel panic: exception %lu (%s), error %lx, address %lx%s", f->vector,
         name, f->error, fault_address(),
@@ -162,6 +163,7 @@ handle_interrupt(struct trap_frame *f)
 {
     bool schedule = true;
 
+    shootdown_busy();
     if (f->vector == VECTOR_SPURIOUS)
         return; // wants no acknowledgement
     if (f->vector == VECTOR_TIMER)
@@ -185,6 +187,6 @@ trap_handle(struct trap_frame *f)
     else if (f->vector == VECTOR_PAGE_FAULT || f->vector == VECTOR_UNDEFINED ||
              f->vector == VECTOR_DIVIDE)
         handle_fault(f);
-    else
+    else if (f->vector != VECTOR_NMI || !cpus_nmi())
         give_up(f);
 }

@@ -60,6 +60,27 @@ ON=metal
 export ON
 job calls-metal calls 500 100 "$out/nebulet"
 
+# The kernel's stress test with 4 CPUs, a seed each time.
+next=$(cat "$out/soak/stress.next" 2>/dev/null || echo 1)
+for seed in $(seq "$next" 100); do
+    if NEBULET_SMP=4 NEBULET_SEED=$seed "$out/san/test-kernel" stress \
+        >"$out/soak/stress.last" 2>&1; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+    fi
+    echo "stress: seed $seed: $(tail -1 "$out/soak/stress.last")" |
+        tee -a "$out/soak/stress.log"
+    echo $((seed + 1)) >"$out/soak/stress.next"
+done
+part=$("$out/nebulet" selftest --smp 4 microvm "only=stress soak" \
+    kernel-test.elf | tail -1)
+echo "stress, metal: $part" | tee -a "$out/soak/stress.log"
+case $part in
+*", 0 failed,"*) passed=$((passed + 1)) ;;
+*) failed=$((failed + 1)) ;;
+esac
+
 grep -hv ", 0 failed," "$out"/soak/*.log
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]
