@@ -83,7 +83,6 @@ static void
 make_ready(struct run_queue *q, struct thread *t, struct list *queue)
 {
     t->state = THREAD_READY;
-    t->cpu = number_of(q);
     list_append(queue, &t->ready);
     count_waiting(q, 1);
 }
@@ -313,11 +312,13 @@ place(struct run_queue *last, bool *claimed)
     return any != NULL ? any : last;
 }
 
-// t, which is in no queue, becomes ready on q; the lock of q is not held.
+// t, which is in no queue and belongs to q, becomes ready there; the lock of q
+// is not held.
 static void
 add_ready(struct run_queue *q, struct thread *t, bool woken, bool claimed)
 {
     lock_irq_nested(&q->lock);
+    assert(t->cpu == number_of(q));
     bool first = none_ready(q); // for others the timer is set
     make_ready(q, t, woken ? &q->woken : &q->ready);
     if (first || claimed)
@@ -354,6 +355,7 @@ sched_start(struct thread *t)
     bool claimed;
     struct run_queue *to = place(this_queue(), &claimed);
 
+    t->cpu = number_of(to);
     add_ready(to, t, false, claimed);
     port_interrupts_restore(on);
 }
@@ -432,15 +434,18 @@ has_spare(const struct run_queue *q)
     return q->waiting > (q->current == q->idle ? 1 : 0);
 }
 
-// The one that would have to wait longest; NULL: none.
+// The one that would have to wait longest, which belongs to CPU `taker` then;
+// NULL: none.
 static struct thread *
-take_spare(struct run_queue *q)
+take_spare(struct run_queue *q, u32 taker)
 {
     struct thread *t = NULL;
 
     lock_irq_nested(&q->lock);
-    if (has_spare(q))
+    if (has_spare(q)) {
         t = take_out(q, list_empty(&q->ready) ? q->woken.prev : q->ready.next);
+        t->cpu = taker; // who wakes it must not rely on the lock of q
+    }
     unlock_irq(&q->lock, false);
     return t;
 }
@@ -455,7 +460,7 @@ steal(struct run_queue *q)
     for (u32 i = 1; i < count && t == NULL; i++) {
         struct run_queue *from = &run_queues[(own + i) % count];
         if (__atomic_load_n(&from->waiting, __ATOMIC_SEQ_CST) > 0)
-            t = take_spare(from);
+            t = take_spare(from, own);
     }
     if (t != NULL)
         add_ready(q, t, false, false);
