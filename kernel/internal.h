@@ -95,6 +95,8 @@ MUST_USE status_t waiter_wait(struct waiter *w, u64 deadline);
 
 extern u64 sched_slice_ns; // what a thread may run while others wait
 
+enum { STAYS_MAX = 3 }; // of thread.stays
+
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 
 void sched_init(struct thread *first);
@@ -104,6 +106,10 @@ void sched_deadline_changed(void); // one of this CPU: look when the next is
 void sched_poke(struct thread *t); // have it look at `killed` soon
 NORETURN void sched_exit(void);    // the current thread is dead
 void sched_first_switch(void);     // a new thread's first step
+
+// --- place.c -----------------------------------------------------------------
+
+u64 place_calls(void); // of idle CPUs, ever: for tests
 
 // --- thread.c ----------------------------------------------------------------
 
@@ -129,6 +135,10 @@ struct thread {
     u8 state;          // enum thread_state
     bool wake_pending; // sched_wake() came before sched_block()
     struct list ready;
+
+    // Only while it runs, with interrupts off.
+    u64 woke_at; // another one; 0: none since it last slept
+    u8 stays;    // up to STAYS_MAX: how often it did not sleep soon after that
 
     struct waiter waiter;
     struct list *disposing; // see channel_message.c, or NULL

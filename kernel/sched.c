@@ -11,12 +11,11 @@
 // saved.  A thread belongs to one CPU at a time, t->cpu; only who holds the
 // lock of that CPU changes this and its state.
 //
-// A thread becomes ready on a CPU that is idle if there is one (place), else
-// where it was.  A CPU without threads takes one from another (steal), then
-// says in idle_cpus that it is idle, and looks once more: who made a thread
-// ready on a busy CPU before he could see that is found then, and who did so
-// later sees it, and wakes the CPU that is idle.  Who takes a bit out of
-// idle_cpus is the one to poke that CPU.
+// Which CPU a thread that becomes ready gets is decided in place.c.  A CPU
+// without threads takes one that is free (steal), then says that it is idle,
+// and looks once more: who made a thread ready on a busy CPU before he could
+// see that is found then, and who did so later sees it, and wakes the CPU that
+// is idle.
 //
 // A thread that moves is in no queue for a moment, ready, with the number of
 // the CPU that it goes to.  A wake-up finds it ready then, and leaves
@@ -28,52 +27,22 @@
 // CPU's lock.  A wake-up may be one too many, never one too few: who blocks
 // looks again at what he waits for.
 
-#include "kernel/internal.h"
+#include "kernel/run_queue.h"
 
 u64 sched_slice_ns = 4000000;
 
-static struct run_queue {
-    struct lock lock;
-    struct list ready MEMBER_GUARDED_BY(lock);
-    // Ready too, within the slice that is running.
-    struct list woken MEMBER_GUARDED_BY(lock);
-    // Threads in both: changes under the lock, others look without.
-    u32 waiting;
-    // Changes by its CPU, which reads it without.
-    struct thread *current MEMBER_GUARDED_BY(lock);
-    struct thread *idle;
-    // Switched away from for good, not yet reaped.
-    struct thread *dead MEMBER_GUARDED_BY(lock);
-    // When the current thread has to give way.
-    u64 slice_end MEMBER_GUARDED_BY(lock);
-} __attribute__((aligned(64))) run_queues[CPU_MAX];
-
-static u64 idle_cpus; // bit set, atomic: those that sleep until they are poked
-
-_Static_assert(CPU_MAX <= 64, "a bit each");
-
-static struct run_queue *
-this_queue(void)
-{
-    return &run_queues[port_cpu_id()];
-}
+struct run_queue run_queues[CPU_MAX];
 
 struct thread *
 sched_current(void)
 {
-    return this_queue()->current;
+    return queue_here()->current;
 }
 
 // --- switching: interrupts are off -------------------------------------------
 
-static u32
-number_of(const struct run_queue *q)
-{
-    return (u32)(q - run_queues);
-}
-
 static void
-count_waiting(struct run_queue *q, u32 change)
+queue_count(struct run_queue *q, u32 change)
 {
     __atomic_store_n(&q->waiting, q->waiting + change, __ATOMIC_SEQ_CST);
 }
@@ -84,14 +53,17 @@ make_ready(struct run_queue *q, struct thread *t, struct list *queue)
 {
     t->state = THREAD_READY;
     list_append(queue, &t->ready);
-    count_waiting(q, 1);
+    queue_count(q, 1);
 }
 
-static struct thread *
-take_out(struct run_queue *q, struct list *item)
+struct thread *
+queue_take_out(struct run_queue *q, struct list *item)
 {
+    assert_held(&q->lock);
     list_remove(item);
-    count_waiting(q, (u32)-1);
+    queue_count(q, (u32)-1);
+    if (q->waiting == 0)
+        q->keeps_until = 0;
     return CONTAINER(item, struct thread, ready);
 }
 
@@ -122,11 +94,11 @@ take_ready(struct run_queue *q) REQUIRES(q->lock)
         item = q->ready.next;
         q->slice_end = 0; // a new one
     }
-    return take_out(q, item);
+    return queue_take_out(q, item);
 }
 
 // When the port is to interrupt us: for the next timer, and for the end of the
-// time slice if somebody waits for it.
+// time slice or of what we keep if somebody waits for it.
 static void
 set_timer(struct run_queue *q) REQUIRES(q->lock)
 {
@@ -136,6 +108,8 @@ set_timer(struct run_queue *q) REQUIRES(q->lock)
     assert_held(&q->lock);
     if (t != q->idle && (!none_ready(q) || t->entry.killed))
         when = MIN(when, q->slice_end);
+    if (t != q->idle && q->keeps_until != 0)
+        when = MIN(when, q->keeps_until);
     port_timer_set(when);
 }
 
@@ -152,7 +126,7 @@ start_slice(struct run_queue *q) REQUIRES(q->lock)
 static void LOCKS_BY_HAND
 after_switch(void)
 {
-    struct run_queue *q = this_queue();
+    struct run_queue *q = queue_here();
     struct thread *dead = q->dead;
 
     q->dead = NULL;
@@ -171,7 +145,7 @@ switch_next(struct run_queue *q)
     struct thread *from = q->current, *to = take_ready(q);
 
     to->state = THREAD_RUNNING;
-    to->cpu = number_of(q);
+    to->cpu = queue_number(q);
     to->resched = false;
     q->current = to;
     if (from != to) {
@@ -184,11 +158,12 @@ switch_next(struct run_queue *q)
 static void
 give_way(void)
 {
-    struct run_queue *q = this_queue();
+    struct run_queue *q = queue_here();
     struct thread *t = q->current;
 
     bool on = lock_irq(&q->lock);
     assert(!on);
+    t->woke_at = 0; // nobody knows when it would have slept
     if (t != q->idle)
         make_ready(q, t, &q->ready);
     switch_next(q);
@@ -216,7 +191,7 @@ thread_yield(void)
 void
 sched_block(void)
 {
-    struct run_queue *q = this_queue();
+    struct run_queue *q = queue_here();
     struct thread *t = q->current;
     bool on = lock_irq(&q->lock);
 
@@ -227,6 +202,7 @@ sched_block(void)
         return;
     }
     t->state = THREAD_BLOCKED;
+    place_learn(t);
     switch_next(q);
 }
 
@@ -234,7 +210,7 @@ void
 sched_deadline_changed(void)
 {
     bool on = port_interrupts_off();
-    struct run_queue *q = this_queue();
+    struct run_queue *q = queue_here();
 
     lock_irq_nested(&q->lock);
     set_timer(q);
@@ -261,102 +237,58 @@ static void
 nudge(struct run_queue *q) REQUIRES(q->lock)
 {
     assert_held(&q->lock);
-    if (q == this_queue())
+    if (q == queue_here())
         set_timer(q);
     else
-        port_poke(number_of(q));
-}
-
-// --- which CPU: interrupts are off -------------------------------------------
-
-// True for the one who has to poke it.
-static bool
-claim_idle(u32 cpu)
-{
-    u64 bit = 1ull << cpu;
-
-    return (__atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST) & bit) != 0 &&
-           (__atomic_fetch_and(&idle_cpus, ~bit, __ATOMIC_SEQ_CST) & bit) != 0;
-}
-
-// One that is idle, which the caller has to poke; NULL: none.
-static struct run_queue *
-claim_any(void)
-{
-    u64 idle;
-
-    while ((idle = __atomic_load_n(&idle_cpus, __ATOMIC_SEQ_CST)) != 0) {
-        u32 cpu = bits_trailing_zeros(idle);
-        if (claim_idle(cpu))
-            return &run_queues[cpu];
-    }
-    return NULL;
-}
-
-// Where a thread of CPU `last` that becomes ready is to run; *claimed: that is
-// for us to poke.
-static struct run_queue *
-place(struct run_queue *last, bool *claimed)
-{
-    struct run_queue *here = this_queue(), *any;
-
-    *claimed = false;
-    if (here->current == here->idle) // it was interrupted
-        return here;
-    if (claim_idle(number_of(last))) {
-        *claimed = true;
-        return last;
-    }
-    any = claim_any();
-    *claimed = any != NULL;
-    return any != NULL ? any : last;
+        port_poke(queue_number(q));
 }
 
 // t, which is in no queue and belongs to q, becomes ready there; the lock of q
 // is not held.
 static void
-add_ready(struct run_queue *q, struct thread *t, bool woken, bool claimed)
+add_ready(struct run_queue *q, struct thread *t, bool woken, enum way way)
 {
     lock_irq_nested(&q->lock);
-    assert(t->cpu == number_of(q));
+    assert(t->cpu == queue_number(q));
     bool first = none_ready(q); // for others the timer is set
     make_ready(q, t, woken ? &q->woken : &q->ready);
-    if (first || claimed)
+    if (way == KEPT)
+        q->keeps_until = q->current->woke_at + KEEP_NS;
+    if (first || way == CLAIMED)
         nudge(q);
-    bool runs_now = claimed || (first && q->current == q->idle);
+    bool runs_now = way != QUEUED || (first && q->current == q->idle);
     unlock_irq(&q->lock, false);
-    struct run_queue *other = runs_now ? NULL : claim_any();
-    if (other != NULL)
-        port_poke(number_of(other)); // it may have become idle meanwhile
+    if (!runs_now)
+        place_call_idle(); // it may have become idle meanwhile
 }
 
 void LOCKS_BY_HAND
 sched_wake(struct thread *t)
 {
     struct run_queue *q = lock_queue_of(t), *to;
-    bool claimed;
+    enum way way;
 
     if (t->state != THREAD_BLOCKED) {
         t->wake_pending = true;
         unlock_irq(&q->lock, false);
         return;
     }
-    to = place(q, &claimed);
+    to = place_choose(q, &way);
     t->state = THREAD_READY;
-    t->cpu = number_of(to);
+    t->cpu = queue_number(to);
     unlock_irq(&q->lock, false);
-    add_ready(to, t, true, claimed);
+    add_ready(to, t, true, way);
 }
 
 void
 sched_start(struct thread *t)
 {
     bool on = port_interrupts_off();
-    bool claimed;
-    struct run_queue *to = place(this_queue(), &claimed);
+    enum way way;
+    struct run_queue *to = place_choose(queue_here(), &way);
 
-    t->cpu = number_of(to);
-    add_ready(to, t, false, claimed);
+    t->cpu = queue_number(to);
+    add_ready(to, t, false, way);
     port_interrupts_restore(on);
 }
 
@@ -375,7 +307,7 @@ NORETURN void
 sched_exit(void)
 {
     port_interrupts_off();
-    struct run_queue *q = this_queue();
+    struct run_queue *q = queue_here();
 
     lock_irq_nested(&q->lock);
     q->current->state = THREAD_DEAD;
@@ -389,7 +321,7 @@ sched_exit(void)
 bool
 sched_interrupt(void)
 {
-    struct run_queue *q = this_queue();
+    struct run_queue *q = queue_here();
     struct thread *t = q->current;
     u64 now = port_monotonic_ns();
     bool woke = timer_expire(now);
@@ -398,6 +330,9 @@ sched_interrupt(void)
     bool over = now >= q->slice_end;
     if (over)
         end_slice(q);
+    if (now >= q->keeps_until)
+        q->keeps_until = 0;
+    bool spare = place_spare(q);
     bool give = !none_ready(q) && t != q->idle && (woke || over);
     start_slice(q);
     if (give && t->preempt_count > 0) {
@@ -405,6 +340,8 @@ sched_interrupt(void)
         give = false;
     }
     unlock_irq(&q->lock, false);
+    if (spare)
+        place_call_idle();
     return give;
 }
 
@@ -417,7 +354,7 @@ sched_preempt(void)
 bool
 sched_unwind(u64 pc, u64 *barrier_rsp)
 {
-    struct thread *t = this_queue()->current;
+    struct thread *t = queue_here()->current;
 
     if (!t->entry.killed || t->entry.barrier == 0 || !port_code_contains(pc))
         return false;
@@ -427,43 +364,14 @@ sched_unwind(u64 pc, u64 *barrier_rsp)
 
 // --- CPUs without threads: interrupts are off --------------------------------
 
-// May one of q be taken away?  If q has one and is idle, it is about to run it.
-static bool
-has_spare(const struct run_queue *q)
-{
-    return q->waiting > (q->current == q->idle ? 1 : 0);
-}
-
-// The one that would have to wait longest, which belongs to CPU `taker` then;
-// NULL: none.
-static struct thread *
-take_spare(struct run_queue *q, u32 taker)
-{
-    struct thread *t = NULL;
-
-    lock_irq_nested(&q->lock);
-    if (has_spare(q)) {
-        t = take_out(q, list_empty(&q->ready) ? q->woken.prev : q->ready.next);
-        t->cpu = taker; // who wakes it must not rely on the lock of q
-    }
-    unlock_irq(&q->lock, false);
-    return t;
-}
-
-// Take a thread from another CPU, the next one first.
+// Take a thread from another CPU.
 static bool
 steal(struct run_queue *q)
 {
-    u32 count = port_cpu_count(), own = number_of(q);
-    struct thread *t = NULL;
+    struct thread *t = place_take(q);
 
-    for (u32 i = 1; i < count && t == NULL; i++) {
-        struct run_queue *from = &run_queues[(own + i) % count];
-        if (__atomic_load_n(&from->waiting, __ATOMIC_SEQ_CST) > 0)
-            t = take_spare(from, own);
-    }
     if (t != NULL)
-        add_ready(q, t, false, false);
+        add_ready(q, t, false, QUEUED);
     return t != NULL;
 }
 
@@ -471,16 +379,14 @@ steal(struct run_queue *q)
 static void
 sleep(struct run_queue *q)
 {
-    u64 bit = 1ull << number_of(q);
-
-    __atomic_fetch_or(&idle_cpus, bit, __ATOMIC_SEQ_CST);
+    place_idle(q, true);
     if (!steal(q)) {
         lock_irq_nested(&q->lock);
         set_timer(q);
         unlock_irq(&q->lock, false);
         port_idle();
     }
-    __atomic_fetch_and(&idle_cpus, ~bit, __ATOMIC_SEQ_CST);
+    place_idle(q, false);
 }
 
 static void
@@ -505,13 +411,13 @@ idle(void *arg)
 NORETURN void LOCKS_BY_HAND
 sched_enter(void)
 {
-    struct run_queue *q = this_queue();
+    struct run_queue *q = queue_here();
     struct context start;
 
     lock_irq_nested(&q->lock);
     q->current = q->idle;
     q->idle->state = THREAD_RUNNING;
-    q->idle->cpu = number_of(q);
+    q->idle->cpu = queue_number(q);
     port_stack_use(q->idle->stack, STACK_SIZE);
     context_switch(&start, &q->idle->context);
     panic(__FILE__, __LINE__, "a CPU is back from its first thread");
@@ -530,7 +436,7 @@ sched_init(struct thread *first)
         status_t status = thread_new(&q->idle, idle, q);
         assert(status == OK);
     }
-    this_queue()->current = first;
+    queue_here()->current = first;
     first->state = THREAD_RUNNING;
     first->cpu = port_cpu_id();
 }

@@ -1,0 +1,75 @@
+// kernel/run_queue.h: the threads of a CPU, for those who run them (sched.c)
+// and those who choose the CPU (place.c).  Interrupts are off in all of this.
+
+#pragma once
+
+#include "kernel/internal.h"
+
+struct run_queue {
+    struct lock lock;
+    struct list ready MEMBER_GUARDED_BY(lock);
+    // Ready too, within the slice that is running.
+    struct list woken MEMBER_GUARDED_BY(lock);
+    // Threads in both: changes under the lock, others look without.
+    u32 waiting;
+    // Changes by its CPU, which reads it without.
+    struct thread *current MEMBER_GUARDED_BY(lock);
+    struct thread *idle;
+    // Switched away from for good, not yet reaped.
+    struct thread *dead MEMBER_GUARDED_BY(lock);
+    // When the current thread has to give way.
+    u64 slice_end MEMBER_GUARDED_BY(lock);
+    // Until then the only one that waits is not for others; 0: it is.
+    u64 keeps_until MEMBER_GUARDED_BY(lock);
+} __attribute__((aligned(64)));
+
+extern struct run_queue run_queues[CPU_MAX];
+
+static inline struct run_queue *
+queue_here(void)
+{
+    return &run_queues[port_cpu_id()];
+}
+
+static inline u32
+queue_number(const struct run_queue *q)
+{
+    return (u32)(q - run_queues);
+}
+
+// --- sched.c -----------------------------------------------------------------
+
+// Take a ready thread out of the list that it is in.
+struct thread *queue_take_out(struct run_queue *q, struct list *item)
+    REQUIRES(q->lock);
+
+// --- place.c -----------------------------------------------------------------
+
+enum { KEEP_NS = 50000 }; // see keeps_until
+
+// How a thread becomes ready.
+enum way {
+    QUEUED,  // as others
+    KEPT,    // here, for now
+    CLAIMED, // on a CPU that was idle, and is for us to poke
+};
+
+// Where a thread of CPU `last` that becomes ready is to run.
+struct run_queue *place_choose(struct run_queue *last, enum way *way);
+
+// t has woken another at t->woke_at, and sleeps now, or wakes another again.
+void place_learn(struct thread *t);
+
+// This CPU has no thread, or has one again.
+void place_idle(const struct run_queue *q, bool idle);
+
+// A CPU that is idle, if there is any, is to look for threads.
+void place_call_idle(void);
+
+// May a thread of q be taken away?  If q has one and is idle, it is about to
+// run it.
+bool place_spare(const struct run_queue *q) REQUIRES(q->lock);
+
+// Take one from another CPU, the next one first; it is in no queue and belongs
+// to q.  NULL: there is none.
+struct thread *place_take(struct run_queue *q);

@@ -1,0 +1,127 @@
+// test/kernel_cpus.c: which CPU a thread gets, when there are several.
+
+#include "test/kernel_frame.h"
+
+enum { ROUNDS = 2000 };
+
+static bool
+one_cpu(void)
+{
+    if (port_cpu_count() > 1)
+        return false;
+    klog("one CPU: nothing to choose");
+    return true;
+}
+
+// Others have gone to sleep, so that there is somebody to call.
+static void
+let_others_sleep(void)
+{
+    EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 5000000), OK);
+}
+
+// --- a question and its answer -----------------------------------------------
+
+struct board {
+    struct wait_queue queue;
+    u32 turn; // 0 or 1: who plays
+};
+
+static void
+play(struct board *t, u32 own)
+{
+    for (u32 i = 0; i < ROUNDS; i++) {
+        bool on = lock_irq(&t->queue.lock);
+        while (t->turn != own) {
+            EXPECT_EQ(wait_queue_wait(&t->queue, own, UINT64_MAX, on), OK);
+            on = lock_irq(&t->queue.lock);
+        }
+        t->turn = 1 - own;
+        wait_queue_wake(&t->queue, 1 - own, 1);
+        unlock_irq(&t->queue.lock, on);
+    }
+}
+
+static void
+answer(void *arg)
+{
+    play(arg, 1);
+}
+
+// Who sleeps after waking the other leaves its CPU to it: nobody else is woken
+// for that.  Where the machine is busy, some take long to sleep.
+TEST_KERNEL(cpus_keep_question_and_answer)
+{
+    struct board t = {.turn = 0};
+    struct thread *other;
+
+    if (one_cpu())
+        return;
+    wait_queue_init(&t.queue);
+    let_others_sleep();
+    u64 before = place_calls();
+    EXPECT_EQ(thread_new(&other, answer, &t), OK);
+    sched_start(other);
+    play(&t, 0);
+    EXPECT_EQ(thread_join(other, UINT64_MAX), OK);
+    thread_release(other);
+    u64 calls = place_calls() - before;
+    klog("%u turns: idle CPUs called %u times", 2 * ROUNDS, (u32)calls);
+    EXPECT(calls < ROUNDS);
+}
+
+// --- threads that want to run ------------------------------------------------
+
+struct work {
+    struct wait_queue queue;
+    u32 given, done;
+};
+
+static void
+wait_for_work(void *arg)
+{
+    struct work *w = arg;
+
+    for (u32 i = 0; i < ROUNDS; i++) {
+        bool on = lock_irq(&w->queue.lock);
+        while (COUNT_OF(w->given) == i) {
+            EXPECT_EQ(wait_queue_wait(&w->queue, 0, UINT64_MAX, on), OK);
+            on = lock_irq(&w->queue.lock);
+        }
+        unlock_irq(&w->queue.lock, on);
+        COUNT_UP(w->done);
+    }
+}
+
+// Give work, and go on without leaving the CPU until it is done.
+static void
+give_work(struct work *w)
+{
+    preempt_disable();
+    bool on = lock_irq(&w->queue.lock);
+    u32 given = COUNT_UP(w->given) + 1;
+    wait_queue_wake(&w->queue, 0, 1);
+    unlock_irq(&w->queue.lock, on);
+    while (COUNT_OF(w->done) != given)
+        port_spin(100);
+    preempt_enable();
+}
+
+// Whose waker goes on runs on another CPU; the test hangs when it does not.
+TEST_KERNEL(cpus_share_work)
+{
+    struct work w = {.given = 0};
+    struct thread *other;
+
+    if (one_cpu())
+        return;
+    wait_queue_init(&w.queue);
+    EXPECT_EQ(thread_new(&other, wait_for_work, &w), OK);
+    sched_start(other);
+    let_others_sleep();
+    for (u32 i = 0; i < ROUNDS; i++)
+        give_work(&w);
+    EXPECT_EQ(thread_join(other, UINT64_MAX), OK);
+    EXPECT(thread_current()->stays > STAYS_MAX / 2);
+    thread_release(other);
+}
