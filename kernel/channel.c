@@ -200,7 +200,7 @@ channel_free(struct object *o)
 }
 
 status_t
-channel_new(struct channel *ends[2], struct budget *payer)
+channel_new(struct channel *ends[2], struct account *payer)
 {
     static const struct pair_type type = {
         .ends = &channel_type,

@@ -16,7 +16,7 @@ enum {
 struct message {
     struct list link; // in channel.messages
     u64 charge;
-    struct budget *payer;
+    struct account *payer;
     struct receiver *claimer; // NULL: for whoever reads
     u32 size, handle_count;
     u64 ends; // which of the handles are ends of channels, a bit each
@@ -90,7 +90,7 @@ MUST_USE status_t channel_send(struct channel *c, struct bytes bytes,
 // --- channel_message.c -------------------------------------------------------
 
 // A message with a copy of these bytes and room for handles; NULL, and *status.
-struct message *message_new(struct budget *payer, struct bytes bytes,
+struct message *message_new(struct account *payer, struct bytes bytes,
                             u32 handles, status_t *status);
 void message_free(struct message *m); // without its handles
 

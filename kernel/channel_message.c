@@ -7,21 +7,22 @@
 #include "kernel/channel.h"
 
 struct message *
-message_new(struct budget *payer, struct bytes bytes, u32 handles,
+message_new(struct account *payer, struct bytes bytes, u32 handles,
             status_t *status)
 {
     u64 head = sizeof(struct message) + handles * sizeof(struct carried);
     u64 size = head + bytes.size, charge = size + handles * HANDLE_CHARGE;
 
-    *status = budget_take(payer, charge) ? OK : ERR_LIMIT;
+    *status = account_charge(payer, RESOURCE_OBJECTS, charge) ? OK : ERR_LIMIT;
     if (*status != OK)
         return NULL;
     struct message *m = kernel_alloc(size);
     if (m == NULL) {
-        budget_give(payer, charge);
+        account_uncharge(payer, RESOURCE_OBJECTS, charge);
         *status = ERR_NO_MEMORY;
         return NULL;
     }
+    account_hold(payer);
     m->charge = charge;
     m->payer = payer;
     m->size = (u32)bytes.size;
@@ -37,7 +38,7 @@ message_new(struct budget *payer, struct bytes bytes, u32 handles,
 void
 message_free(struct message *m)
 {
-    budget_free(m->payer, m, m->charge);
+    account_free(m->payer, m, m->charge);
 }
 
 // Close the handles of messages that nobody will read.  What that closes in

@@ -7,7 +7,7 @@ struct event {
 };
 
 status_t
-event_new(struct object **out, struct budget *payer)
+event_new(struct object **out, struct account *payer)
 {
     return object_new(out, &event_type, sizeof(struct event), payer);
 }

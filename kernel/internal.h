@@ -25,6 +25,33 @@ u64 object_count(void); // objects alive, for tests
 
 void signals_init(void); // a thread can run
 
+// --- account.c ---------------------------------------------------------------
+
+void accounts_init(void);
+void account_ran(struct account *a, u64 ns); // add to its time
+// Of a, or one above, all threads: see group_suspend().
+bool account_is_stopped(const struct account *a);
+void account_stop(struct account *a);
+void account_resume(struct account *a);
+// Until none is stopped, or the thread is killed.
+void account_wait_resumed(struct account *a);
+
+// --- group.c -----------------------------------------------------------------
+
+struct group {
+    struct object object;
+    struct account *account;
+    struct member member; // of the group around it
+    char name[LIMIT_GROUP_NAME + 1];
+    u32 depth;
+
+    // Under the lock of group.c.
+    u32 processes; // in it and in those in it
+    bool killed;
+};
+
+void groups_init(void);
+
 // --- timer.c -----------------------------------------------------------------
 
 // Deadlines of waiting threads and of timers, a heap per CPU.
@@ -104,8 +131,10 @@ void sched_block(void);            // unless sched_wake came first; irq off
 void sched_wake(struct thread *t); // interrupts off
 void sched_deadline_changed(void); // one of this CPU: look when the next is
 void sched_poke(struct thread *t); // have it look at `killed` soon
-NORETURN void sched_exit(void);    // the current thread is dead
-void sched_first_switch(void);     // a new thread's first step
+void sched_look(void);    // have all that run look whether they are stopped
+void sched_account(void); // what has run until now is in the accounts
+NORETURN void sched_exit(void); // the current thread is dead
+void sched_first_switch(void);  // a new thread's first step
 
 // --- place.c -----------------------------------------------------------------
 
@@ -121,9 +150,10 @@ enum {
 struct thread {
     struct thread_entry entry; // first: the stubs of port/x64 use it
     struct object object;
-    void *guest;   // see thread_guest()
-    u8 *stack;     // STACK_SIZE bytes
-    u8 *stack_low; // committed from here up
+    void *guest;             // see thread_guest()
+    struct account *account; // see thread_account()
+    u8 *stack;               // STACK_SIZE bytes
+    u8 *stack_low;           // committed from here up
 
     // Only its own CPU and interrupts on it touch these.
     u32 preempt_count; // not preempted while > 0

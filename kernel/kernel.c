@@ -7,11 +7,13 @@ static struct thread first_thread;
 void
 kernel_init(void)
 {
+    accounts_init();
     pfex_init();
     channels_init();
     console_init();
     thread_init_first(&first_thread);
     sched_init(&first_thread);
+    groups_init();
     port_interrupts_restore(true);
     lock_interrupts_come();
     signals_init();

@@ -153,9 +153,9 @@ struct object_type {
 // What every object starts with.
 struct object {
     const struct object_type *type;
-    u32 references;       // atomic
-    u32 handles;          // atomic: those of programs and messages
-    struct budget *payer; // of `charge` bytes, or NULL
+    u32 references;        // atomic
+    u32 handles;           // atomic: those of programs and messages
+    struct account *payer; // of `charge` bytes, or NULL
     u64 charge;
 
     struct lock lock;                    // taken with interrupts off
@@ -170,7 +170,7 @@ void object_init(struct object *o, const struct object_type *type);
 // A new one of `size` bytes, which begins with its struct object; *out, of any
 // pointer type, gets its address.  ERR_LIMIT: the payer cannot; ERR_NO_MEMORY.
 MUST_USE status_t object_new(void *out, const struct object_type *type,
-                             u64 size, struct budget *payer);
+                             u64 size, struct account *payer);
 void object_hold(struct object *o);
 // The same for who has no reference, but keeps the memory from being freed;
 // false: the last reference is gone.
@@ -252,7 +252,7 @@ void object_wait_always(struct object *o, u32 awaited);
 // --- events and timers (event.c, timer_object.c) -----------------------------
 
 // Events have no functions: object_signal() is all.
-MUST_USE status_t event_new(struct object **out, struct budget *payer);
+MUST_USE status_t event_new(struct object **out, struct account *payer);
 
 struct timer;
 
@@ -261,7 +261,7 @@ struct timer *timer_from_object(struct object *o);
 struct object *timer_object(struct timer *t);
 
 // Not set.
-MUST_USE status_t timer_new(struct timer **out, struct budget *payer);
+MUST_USE status_t timer_new(struct timer **out, struct account *payer);
 // SIGNALED at the monotonic time `at`, and with a period > 0 again after each,
 // but not before timer_read() was called.
 void timer_set(struct timer *t, u64 at, u64 period);
@@ -270,23 +270,107 @@ void timer_stop(struct timer *t); // to no time; not SIGNALED then
 // ERR_SHOULD_WAIT: not once.
 MUST_USE status_t timer_read(struct timer *t, u64 *count);
 
-// --- who pays for what the kernel holds (budget.c) ---------------------------
+// --- what is used, and for whom (account.c) ----------------------------------
 
-struct budget {
-    u32 references; // atomic
-    u64 limit;      // bytes
-    u64 used;       // atomic
+enum resource {
+#define RESOURCE(number, id, process, unit, help) RESOURCE_##id = number,
+#include "abi/resources.def"
+    RESOURCE_COUNT
 };
 
-MUST_USE status_t budget_new(struct budget **out, u64 limit); // 1 reference
-void budget_release(struct budget *b);                        // NULL is allowed
-// Charge `size` bytes, which hold a reference, until they are given back.
-// False: that is more than the limit.
-MUST_USE bool budget_take(struct budget *b, u64 size);
-void budget_give(struct budget *b, u64 size);
-// Kernel memory that b pays for; NULL with *status ERR_LIMIT or ERR_NO_MEMORY.
-MUST_USE void *budget_alloc(struct budget *b, u64 size, status_t *status);
-void budget_free(struct budget *b, void *block, u64 size);
+// A node of a tree: of a process, or of a group.
+struct account {
+    struct account *parent;                          // a reference
+    u32 references;                                  // atomic
+    u64 used[RESOURCE_COUNT], limit[RESOURCE_COUNT]; // atomic
+    u64 cpu_ns;                                      // atomic
+
+    struct wait_queue resumed;
+    bool stopped MEMBER_GUARDED_BY(resumed.lock); // others look without
+};
+
+// Below `parent`, without limits of its own; 1 reference.
+MUST_USE status_t account_new(struct account **out, struct account *parent);
+struct account *account_root(void);
+void account_limit_process(struct account *a); // to what one process may use
+void account_hold(struct account *a);
+void account_release(struct account *a); // NULL is allowed
+
+// Count this in a and in all accounts above, or, when one of them would be over
+// its limit, in none: false.  Callable with interrupts off.  Who charges has a
+// reference until he takes it back.
+MUST_USE bool account_charge(struct account *a, enum resource r, u64 amount);
+void account_uncharge(struct account *a, enum resource r, u64 amount);
+u64 account_used(const struct account *a, enum resource r);
+u64 account_limit(const struct account *a, enum resource r);
+// May be less than is used: then nothing more is.
+void account_set_limit(struct account *a, enum resource r, u64 limit);
+
+// Kernel memory that a pays for (OBJECTS), with a reference to it; NULL with
+// *status ERR_LIMIT or ERR_NO_MEMORY.
+MUST_USE void *account_alloc(struct account *a, u64 size, status_t *status);
+void account_free(struct account *a, void *block, u64 size);
+
+// Nanoseconds that its threads and those below have run.
+u64 account_cpu_ns(const struct account *a);
+
+// Whose the thread's time is, and what it takes.  A new one's is that of the
+// thread that made it.
+struct account *thread_account(const struct thread *t);
+// Of one that does not run yet, or of the running one.
+void thread_set_account(struct thread *t, struct account *a);
+
+// --- groups of processes (group.c) -------------------------------------------
+
+struct group;
+
+// A process or a group, in a group.
+struct member {
+    struct list link; // of all there are, under the lock of group.c
+    u64 id;           // from 1, once it was added
+    struct group *group;
+    struct account *account;
+    struct object *object;
+    const char *name;
+    u32 kind;    // MEMBER_PROCESS, MEMBER_GROUP, 0: nothing
+    bool ending; // atomic; of a process
+    void (*kill)(struct member *m, u32 exit_status); // of a process
+};
+
+// In no list yet; holds the group until member_done().
+void member_init(struct member *m, struct group *g, u32 kind,
+                 struct object *object, const char *name);
+void member_done(struct member *m);
+// From now on it is found by those who look into the group.  ERR_EXITED: the
+// group was killed.  It holds its own object until it is removed.
+MUST_USE status_t member_add(struct member *m);
+void member_remove(struct member *m); // if it was added
+
+// The first group, which has all others in it.
+struct group *group_root(void);
+// A group as an object, and back.
+struct object *group_object(struct group *g);
+struct group *group_from_object(struct object *o);
+struct account *group_account(const struct group *g); // as long as g
+
+// A group in another, without limits of its own.  ERR_LIMIT: too deep, or the
+// parent may not have more; ERR_EXITED: that was killed.
+MUST_USE status_t group_new(struct group **out, struct group *parent,
+                            const char *name);
+
+// Its threads, and those of groups in it, stop before they run generated code
+// again; what they do in the kernel they bring to its end.
+void group_suspend(struct group *g);
+void group_resume(struct group *g);
+// End all processes in it and in groups in it, now and ever.  SIGNAL_ENDED when
+// the last one has ended.
+void group_kill(struct group *g, u32 exit_status);
+
+// What is in it and in groups in it, with numbers above `after`, in their
+// order, as many as fit: struct group_entry.  Returns how many.
+u32 group_list(const struct group *g, u64 after, struct bytes entries);
+// The one with this number, its object held; NULL: it is not in the group.
+struct member *group_find(const struct group *g, u64 id);
 
 // --- a process's names for objects (handle.c) --------------------------------
 
@@ -358,11 +442,11 @@ struct object *channel_object(struct channel *c);
 void channel_closed(struct object *o);
 
 // Both ends, each with one reference, or ERR_LIMIT or ERR_NO_MEMORY.
-MUST_USE status_t channel_new(struct channel *ends[2], struct budget *payer);
+MUST_USE status_t channel_new(struct channel *ends[2], struct account *payer);
 
 // Who writes, and the handles that are to move.
 struct channel_side {
-    struct budget *payer;
+    struct account *payer;
     struct handle_table *table;
     const handle_t *handles;
     u32 handle_count;
@@ -411,7 +495,7 @@ void stream_closed(struct object *o);
 // sizes[i] bytes that end i has written may wait to be read; 0: it cannot
 // write.
 MUST_USE status_t stream_new(struct stream *ends[2], const u64 sizes[2],
-                             struct budget *payer);
+                             struct account *payer);
 
 // Some of the bytes (with size > 0 at least one), *count of them.
 // ERR_SHOULD_WAIT: none yet, and `deadline` is 0; ERR_PEER_CLOSED: none any
@@ -434,20 +518,20 @@ struct object *port_object(struct port *p);
 void port_closed(struct object *o);
 
 // One reference, or ERR_LIMIT or ERR_NO_MEMORY.
-MUST_USE status_t port_new(struct port **out, struct budget *payer);
+MUST_USE status_t port_new(struct port **out, struct account *payer);
 
 // A packet with this key when one of `signals` comes, or is there: once, or
 // each time one comes.  Ends with the port, or port_cancel().  ERR_LIMIT,
 // ERR_NO_MEMORY, ERR_FULL (LIMIT_PORT_WATCHES, LIMIT_OBSERVERS),
 // ERR_BAD_HANDLE: the last handle of p was closed.
 MUST_USE status_t port_watch(struct port *p, struct object *o, u64 key,
-                             u32 signals, bool repeat, struct budget *payer);
+                             u32 signals, bool repeat, struct account *payer);
 // End all watches with this key, and drop their packets; ERR_NOT_FOUND.
 MUST_USE status_t port_cancel(struct port *p, u64 key);
 
 // A packet of one's own; ERR_SHOULD_WAIT: LIMIT_PORT_PACKETS are there.
 MUST_USE status_t port_post(struct port *p, u64 key, u64 value,
-                            struct budget *payer);
+                            struct account *payer);
 
 // Take packets, oldest first, as many as there are and fit (LIMIT_PORT_BATCH at
 // most); wait for the first.  ERR_SHOULD_WAIT: none, and `deadline` is 0;

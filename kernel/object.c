@@ -26,10 +26,10 @@ object_init(struct object *o, const struct object_type *type)
 
 status_t
 object_new(void *out, const struct object_type *type, u64 size,
-           struct budget *payer)
+           struct account *payer)
 {
     status_t status;
-    struct object *o = budget_alloc(payer, size, &status);
+    struct object *o = account_alloc(payer, size, &status);
 
     if (status != OK)
         return status;
@@ -64,14 +64,16 @@ object_release(struct object *o)
 {
     if (o == NULL || !count_down(&o->references))
         return;
-    struct budget *payer = o->payer;
+    struct account *payer = o->payer;
     u64 charge = o->charge;
 
     assert(list_empty(&o->observers));
     __atomic_fetch_sub(&alive, 1, __ATOMIC_RELAXED);
     o->type->free(o);
-    if (payer != NULL)
-        budget_give(payer, charge);
+    if (payer != NULL) {
+        account_uncharge(payer, RESOURCE_OBJECTS, charge);
+        account_release(payer);
+    }
 }
 
 void

@@ -32,7 +32,7 @@ struct entry {
     struct observer observer;
     struct object *object;
     struct port *port;
-    struct budget *payer;
+    struct account *payer;
     struct list link;  // in port->watches
     struct list ready; // in port->ready
     struct packet packet;
@@ -44,7 +44,7 @@ struct entry {
 OBJECT_FUNCTIONS(port, object)
 
 status_t
-port_new(struct port **out, struct budget *payer)
+port_new(struct port **out, struct account *payer)
 {
     status_t status = object_new(out, &port_type, sizeof(**out), payer);
 
@@ -57,9 +57,9 @@ port_new(struct port **out, struct budget *payer)
 }
 
 static struct entry *
-entry_new(struct port *p, u64 key, struct budget *payer, status_t *status)
+entry_new(struct port *p, u64 key, struct account *payer, status_t *status)
 {
-    struct entry *e = budget_alloc(payer, sizeof(*e), status);
+    struct entry *e = account_alloc(payer, sizeof(*e), status);
 
     if (e != NULL) {
         e->port = p;
@@ -81,7 +81,7 @@ free_entries(struct list *entries)
         if (e->hangs)
             object_forget(e->object, &e->observer);
         object_release(e->object);
-        budget_free(e->payer, e, sizeof(*e));
+        account_free(e->payer, e, sizeof(*e));
     }
 }
 
@@ -169,7 +169,7 @@ watch_begun(struct port *p, struct entry *e, status_t status)
 
 status_t
 port_watch(struct port *p, struct object *o, u64 key, u32 signals, bool repeat,
-           struct budget *payer)
+           struct account *payer)
 {
     status_t status;
     struct entry *e = entry_new(p, key, payer, &status);
@@ -183,7 +183,7 @@ port_watch(struct port *p, struct object *o, u64 key, u32 signals, bool repeat,
     e->begins = true;
     status = begin_watch(p, e);
     if (status != OK) {
-        budget_free(payer, e, sizeof(*e));
+        account_free(payer, e, sizeof(*e));
         return status;
     }
     object_hold(o);
@@ -227,7 +227,7 @@ port_cancel(struct port *p, u64 key)
 // --- packets -----------------------------------------------------------------
 
 status_t
-port_post(struct port *p, u64 key, u64 value, struct budget *payer)
+port_post(struct port *p, u64 key, u64 value, struct account *payer)
 {
     status_t status;
     struct entry *e = entry_new(p, key, payer, &status);
@@ -247,7 +247,7 @@ port_post(struct port *p, u64 key, u64 value, struct budget *payer)
     }
     unlock_irq(&p->queue.lock, on);
     if (status != OK)
-        budget_free(payer, e, sizeof(*e));
+        account_free(payer, e, sizeof(*e));
     return status;
 }
 

@@ -8,7 +8,7 @@ pair_free(struct pair *pair)
 {
     if (pair->type->clear != NULL)
         pair->type->clear(pair);
-    budget_free(pair->payer, pair, pair->type->size);
+    account_free(pair->payer, pair, pair->type->size);
 }
 
 void
@@ -60,10 +60,10 @@ join(struct pair *pair, struct end *ends[2])
 
 status_t
 pair_new(struct end *ends[2], const struct pair_type *type,
-         struct budget *payer)
+         struct account *payer)
 {
     status_t status;
-    struct pair *pair = budget_alloc(payer, type->size, &status);
+    struct pair *pair = account_alloc(payer, type->size, &status);
 
     if (pair == NULL)
         return status;

@@ -18,7 +18,7 @@ struct pair_type {
 
 struct pair {
     const struct pair_type *type;
-    struct budget *payer;
+    struct account *payer;
     struct lock lock;
     u32 references MEMBER_GUARDED_BY(lock);      // of ends, which exist
     struct end *ends[2] MEMBER_GUARDED_BY(lock); // NULL: freed
@@ -34,7 +34,7 @@ struct end {
 // Make a pair with both ends, each with one reference; what the type adds is
 // zero.  Or no memory, and nothing was made.
 MUST_USE status_t pair_new(struct end *ends[2], const struct pair_type *type,
-                           struct budget *payer);
+                           struct account *payer);
 
 // What the type of such an end does when the last reference is gone; closes it
 // if it never had a handle.

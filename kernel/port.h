@@ -302,6 +302,9 @@ NORETURN void sched_enter(void);
 // and calls sched_preempt().
 bool sched_interrupt(void);
 void sched_preempt(void);
+// After sched_preempt(), with all registers still kept: the thread goes on at
+// `pc` when this returns, which is after a while where it is stopped.
+void sched_stop(u64 pc);
 
 // The last question before an interrupt returns to `pc`: true when the thread
 // is to die instead, because it was killed while it ran in generated code; the

@@ -21,6 +21,8 @@ struct run_queue {
     u64 slice_end MEMBER_GUARDED_BY(lock);
     // Until then the only one that waits is not for others; 0: it is.
     u64 keeps_until MEMBER_GUARDED_BY(lock);
+    // Since when what runs is not in the accounts yet.
+    u64 since MEMBER_GUARDED_BY(lock);
 } __attribute__((aligned(64)));
 
 extern struct run_queue run_queues[CPU_MAX];

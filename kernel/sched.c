@@ -74,6 +74,25 @@ none_ready(const struct run_queue *q) REQUIRES(q->lock)
     return q->waiting == 0;
 }
 
+// What has run on q goes to the account of its current thread.
+static void
+account_time(struct run_queue *q) REQUIRES(q->lock)
+{
+    u64 now = port_monotonic_ns();
+
+    assert_held(&q->lock);
+    if (q->current != q->idle)
+        account_ran(q->current->account, now - q->since);
+    q->since = now;
+}
+
+// Is t to stop when it is in generated code?
+static bool
+is_to_stop(const struct thread *t)
+{
+    return !t->entry.killed && account_is_stopped(t->account);
+}
+
 static void
 end_slice(struct run_queue *q) REQUIRES(q->lock)
 {
@@ -106,7 +125,7 @@ set_timer(struct run_queue *q) REQUIRES(q->lock)
     u64 when = t == q->idle ? timer_next() : timer_next_beside();
 
     assert_held(&q->lock);
-    if (t != q->idle && (!none_ready(q) || t->entry.killed))
+    if (t != q->idle && (!none_ready(q) || t->entry.killed || is_to_stop(t)))
         when = MIN(when, q->slice_end);
     if (t != q->idle && q->keeps_until != 0)
         when = MIN(when, q->keeps_until);
@@ -147,6 +166,8 @@ switch_next(struct run_queue *q)
     to->state = THREAD_RUNNING;
     to->cpu = queue_number(q);
     to->resched = false;
+    if (from->account != to->account || from == q->idle || to == q->idle)
+        account_time(q);
     q->current = to;
     if (from != to) {
         port_stack_use(to->stack, STACK_SIZE);
@@ -303,6 +324,32 @@ sched_poke(struct thread *t)
     unlock_irq(&q->lock, on);
 }
 
+void LOCKS_BY_HAND
+sched_look(void)
+{
+    bool on = port_interrupts_off();
+
+    for (u32 i = 0; i < port_cpu_count(); i++) {
+        lock_irq_nested(&run_queues[i].lock);
+        nudge(&run_queues[i]);
+        unlock_irq(&run_queues[i].lock, false);
+    }
+    port_interrupts_restore(on);
+}
+
+void LOCKS_BY_HAND
+sched_account(void)
+{
+    bool on = port_interrupts_off();
+
+    for (u32 i = 0; i < port_cpu_count(); i++) {
+        lock_irq_nested(&run_queues[i].lock);
+        account_time(&run_queues[i]);
+        unlock_irq(&run_queues[i].lock, false);
+    }
+    port_interrupts_restore(on);
+}
+
 NORETURN void
 sched_exit(void)
 {
@@ -333,7 +380,8 @@ sched_interrupt(void)
     if (now >= q->keeps_until)
         q->keeps_until = 0;
     bool spare = place_spare(q);
-    bool give = !none_ready(q) && t != q->idle && (woke || over);
+    bool give =
+        t != q->idle && ((!none_ready(q) && (woke || over)) || is_to_stop(t));
     start_slice(q);
     if (give && t->preempt_count > 0) {
         t->resched = true;
@@ -349,6 +397,15 @@ void
 sched_preempt(void)
 {
     give_way();
+}
+
+void
+sched_stop(u64 pc)
+{
+    struct thread *t = queue_here()->current;
+
+    if (t->entry.barrier != 0 && port_code_contains(pc) && is_to_stop(t))
+        account_wait_resumed(t->account);
 }
 
 bool
@@ -437,6 +494,7 @@ sched_init(struct thread *first)
         assert(status == OK);
     }
     queue_here()->current = first;
+    queue_here()->since = port_monotonic_ns();
     first->state = THREAD_RUNNING;
     first->cpu = port_cpu_id();
 }

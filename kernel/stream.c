@@ -211,7 +211,8 @@ clear_flow(struct pair *pair)
 
     for (u32 side = 0; side < 2; side++)
         if (f->rings[side].bytes != NULL)
-            budget_free(pair->payer, f->rings[side].bytes, f->rings[side].size);
+            account_free(pair->payer, f->rings[side].bytes,
+                         f->rings[side].size);
 }
 
 void
@@ -221,19 +222,19 @@ stream_free(struct object *o)
 }
 
 static status_t
-ring_init(struct ring *r, u64 size, struct budget *payer)
+ring_init(struct ring *r, u64 size, struct account *payer)
 {
     status_t status = OK;
 
     if (size > 0)
-        r->bytes = budget_alloc(payer, size, &status);
+        r->bytes = account_alloc(payer, size, &status);
     r->size = r->bytes != NULL ? size : 0;
     r->done = r->size == 0;
     return status;
 }
 
 status_t
-stream_new(struct stream *ends[2], const u64 sizes[2], struct budget *payer)
+stream_new(struct stream *ends[2], const u64 sizes[2], struct account *payer)
 {
     static const struct pair_type type = {
         .ends = &stream_type,

@@ -182,10 +182,31 @@ thread_set_guest(struct thread *t, void *guest)
     t->guest = guest;
 }
 
+struct account *
+thread_account(const struct thread *t)
+{
+    return t->account;
+}
+
+void
+thread_set_account(struct thread *t, struct account *a)
+{
+    struct account *before = t->account;
+
+    account_hold(a);
+    bool on = port_interrupts_off();
+    t->account = a;
+    port_interrupts_restore(on);
+    account_release(before);
+}
+
 void
 thread_free(struct object *o)
 {
-    kernel_free(thread_from_object(o));
+    struct thread *t = thread_from_object(o);
+
+    account_release(t->account);
+    kernel_free(t);
 }
 
 static void
@@ -213,6 +234,8 @@ thread_init_first(struct thread *t)
     u64 here = (u64)__builtin_frame_address(0);
 
     thread_init(t);
+    t->account = account_root();
+    account_hold(t->account);
     t->stack = (u8 *)(here & ~(u64)(STACK_SIZE - 1));
     t->stack_low = note_of(t->stack)->low = t->stack + STACK_GUARD;
     note_of(t->stack)->thread = t;
@@ -226,6 +249,7 @@ thread_new(struct thread **out, void (*run)(void *arg), void *arg)
     if (t == NULL)
         return ERR_NO_MEMORY;
     thread_init(t);
+    thread_set_account(t, thread_current()->account);
     t->run = run;
     t->arg = arg;
     t->stack = stack_new();

@@ -22,7 +22,7 @@ struct timer {
 OBJECT_FUNCTIONS(timer, object)
 
 status_t
-timer_new(struct timer **out, struct budget *payer)
+timer_new(struct timer **out, struct account *payer)
 {
     status_t status = object_new(out, &timer_type, sizeof(**out), payer);
 

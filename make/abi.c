@@ -16,6 +16,7 @@
 enum kind {
     KIND_NONE,
     KIND_HANDLE,
+    KIND_OPTION,
     KIND_ANY,
     KIND_U32,
     KIND_U64,
@@ -34,6 +35,7 @@ static const struct {
 } kinds[] = {
     [KIND_NONE] = {"",             "",          "",                NULL   },
     [KIND_HANDLE] = {"uint32_t ",    "u32",       "handle",          NULL   },
+    [KIND_OPTION] = {"uint32_t ",    "u32",       "handle",          NULL   },
     [KIND_ANY] = {"uint32_t ",    "u32",       "handle",          NULL   },
     [KIND_U32] = {"uint32_t ",    "u32",       "u32",             NULL   },
     [KIND_U64] = {"uint64_t ",    "u64",       "u64",             NULL   },
@@ -64,6 +66,7 @@ static const struct call {
     {number, #name, help, true, {args}},
 #define NONE                   {0},
 #define HANDLE(n, type, right) {KIND_HANDLE, #n, #type, #right},
+#define OPTION(n, type, right) {KIND_OPTION, #n, #type, #right},
 #define ANY(n, right)          {KIND_ANY, #n, NULL, #right},
 #define ITEMS(n, type)         {KIND_ITEMS, #n, #type, NULL},
 #define U32(n)                 {KIND_U32, #n, NULL, NULL},
@@ -131,6 +134,12 @@ static const struct row limits[] = {
 static const struct row numbers[] = {
 #define NUMBER(value, id, help) {value, #id, help, 0},
 #include "abi/numbers.def"
+};
+
+static const struct row resources[] = {
+#define RESOURCE(number, id, process, unit, help) \
+    {number, #id, unit ": " help, 0},
+#include "abi/resources.def"
 };
 
 static const char *const traps[] = {
@@ -218,6 +227,7 @@ print_c(void)
     c_enum("status", "", statuses, COUNT(statuses));
     c_enum("right", "", rights, COUNT(rights));
     c_enum("number", "", numbers, COUNT(numbers));
+    c_enum("resource", "RESOURCE_", resources, COUNT(resources));
     c_enum("limit", "LIMIT_", limits, COUNT(limits));
     for (u64 i = 0; i < COUNT(signals); i++)
         printf("%s#define NEBULET_%s %#xu // %s\n", i == 0 ? "\n" : "",
@@ -322,6 +332,7 @@ print_rust(void)
     rust_constants("u32", "", rights, COUNT(rights));
     rust_constants("u32", "", signals, COUNT(signals));
     rust_constants("u32", "", numbers, COUNT(numbers));
+    rust_constants("u32", "RESOURCE_", resources, COUNT(resources));
     rust_constants("usize", "LIMIT_", limits, COUNT(limits));
     for (u64 i = 0; i < COUNT(structs); i++)
         rust_layout(&structs[i]);
@@ -342,6 +353,8 @@ doc_arg(const struct arg *arg)
     printf("`%s`: ", arg->name);
     if (arg->kind == KIND_HANDLE)
         printf("handle of a %s, %s", arg->type, arg->right);
+    else if (arg->kind == KIND_OPTION)
+        printf("0 or handle of a %s, %s", arg->type, arg->right);
     else if (arg->kind == KIND_ANY)
         printf("any handle, %s", arg->right);
     else if (arg->kind == KIND_ITEMS)
@@ -437,6 +450,10 @@ print_doc(void)
     }
     doc_rows("## Numbers\n\n| number | name | meaning |\n|---|---|---|\n",
              numbers, COUNT(numbers));
+    doc_rows("## Resources\n\nWhat groups use, and may use "
+             "([groups](groups.md)).\n\n| number | name | what is counted |\n"
+             "|---|---|---|\n",
+             resources, COUNT(resources));
     doc_rows("## Limits\n\n| at most | of | from |\n|---|---|---|\n", limits,
              COUNT(limits));
     printf(

@@ -19,13 +19,13 @@ enum {
     CHUNKS = IDS_MAX / IDS_CHUNK,
     IDS_SLICE = 64, // handed out under one lock
     BUCKETS_MAX = IDS_MAX,
-    BUCKETS_STEP = PAGE_SIZE / sizeof(struct group *), // and the fewest
+    BUCKETS_STEP = PAGE_SIZE / sizeof(struct rec_group *), // and the fewest
     IN_GROUP = 1 << 26,
     NO_SUPER = 0xffffffff,
 };
 
-struct group {
-    struct group *next; // in the bucket, or in the list of dead ones
+struct rec_group {
+    struct rec_group *next; // in the bucket, or in the list of dead ones
     u64 hash;
     u32 references;
     u32 count; // types
@@ -35,9 +35,9 @@ struct group {
 };
 
 struct canonical {
-    struct group *group; // NULL: a free id
-    u32 super;           // id or NO_SUPER; free: the next free id
-    u32 kind;            // enum type_kind
+    struct rec_group *group; // NULL: a free id
+    u32 super;               // id or NO_SUPER; free: the next free id
+    u32 kind;                // enum type_kind
 };
 
 // IDS_CHUNK ids; in types.open when some are free.
@@ -49,7 +49,7 @@ struct chunk {
 
 static struct lock types_lock = LOCK_INIT(TYPES);
 static struct {
-    struct group **buckets; // BUCKETS_MAX reserved
+    struct rec_group **buckets; // BUCKETS_MAX reserved
     u32 bucket_count, group_count;
     struct chunk *chunks;
     u32 chunk_count;     // that have been opened
@@ -65,7 +65,7 @@ static struct canonical *type_rows;
 // --- writing a group as words ------------------------------------------------
 
 struct writer {
-    struct group *group;
+    struct rec_group *group;
     u32 first; // type index of the group's first type
     const u32 *ids;
 };
@@ -142,7 +142,7 @@ group_goes_on(u32 i)
 
 // Piece by piece, as there may be gigabytes; a kill ends it.
 static u64
-hash_words(const struct group *g)
+hash_words(const struct rec_group *g)
 {
     u64 chain[2] = {0, 0};
 
@@ -158,7 +158,7 @@ hash_words(const struct group *g)
 // Of groups with as many words.  A killed thread is told anything; it gives
 // back what it found (types_register).
 static bool
-same_words(const struct group *a, const struct group *b)
+same_words(const struct rec_group *a, const struct rec_group *b)
 {
     for (u32 at = 0; at < a->word_count && !thread_is_killed();) {
         u32 count = MIN(a->word_count - at, WORDS_PER_LOOK);
@@ -170,7 +170,7 @@ same_words(const struct group *a, const struct group *b)
 }
 
 // NULL: no memory, or the thread is killed.
-static struct group *
+static struct rec_group *
 write_group(const struct module *m, u32 first, u32 count, const u32 *ids)
 {
     u64 words = 0, references = 0;
@@ -181,7 +181,7 @@ write_group(const struct module *m, u32 first, u32 count, const u32 *ids)
     }
     if (words > UINT32_MAX || thread_is_killed())
         return NULL;
-    struct group *g =
+    struct rec_group *g =
         kernel_alloc(sizeof(*g) + (words + references + count) * sizeof(u32));
     if (g == NULL)
         return NULL;
@@ -219,10 +219,11 @@ bucket_of(u64 hash, u32 n)
 
 // Link to the next group in the bucket, after `last` if that is one, that may
 // be equal to `like`; else to the end.
-static struct group **
-find_link(const struct group *like, struct group *last) REQUIRES(types_lock)
+static struct rec_group **
+find_link(const struct rec_group *like, struct rec_group *last)
+    REQUIRES(types_lock)
 {
-    struct group **at =
+    struct rec_group **at =
         last != NULL ?
             &last->next :
             &types.buckets[bucket_of(like->hash, types.bucket_count)];
@@ -241,8 +242,8 @@ static void
 split_bucket(void) REQUIRES(types_lock)
 {
     u32 n = types.bucket_count;
-    struct group **from = &types.buckets[n - bit_below(n)];
-    struct group **to = &types.buckets[n];
+    struct rec_group **from = &types.buckets[n - bit_below(n)];
+    struct rec_group **to = &types.buckets[n];
 
     assert_held(&types_lock);
     if (n == BUCKETS_MAX ||
@@ -251,7 +252,7 @@ split_bucket(void) REQUIRES(types_lock)
     types.bucket_count++;
     *to = NULL;
     while (*from != NULL) {
-        struct group *g = *from;
+        struct rec_group *g = *from;
         if (bucket_of(g->hash, n + 1) != n) {
             from = &g->next;
             continue;
@@ -267,7 +268,7 @@ static void
 merge_bucket(void) REQUIRES(types_lock)
 {
     u32 n = types.bucket_count - 1;
-    struct group **end = &types.buckets[n - bit_below(n)];
+    struct rec_group **end = &types.buckets[n - bit_below(n)];
 
     assert_held(&types_lock);
     while (*end != NULL)
@@ -279,7 +280,7 @@ merge_bucket(void) REQUIRES(types_lock)
 }
 
 static void
-link_group(struct group *g, struct group **end) REQUIRES(types_lock)
+link_group(struct rec_group *g, struct rec_group **end) REQUIRES(types_lock)
 {
     assert_held(&types_lock);
     *end = g;
@@ -288,9 +289,10 @@ link_group(struct group *g, struct group **end) REQUIRES(types_lock)
 }
 
 static void
-unlink_group(struct group *g) REQUIRES(types_lock)
+unlink_group(struct rec_group *g) REQUIRES(types_lock)
 {
-    struct group **at = &types.buckets[bucket_of(g->hash, types.bucket_count)];
+    struct rec_group **at =
+        &types.buckets[bucket_of(g->hash, types.bucket_count)];
 
     assert_held(&types_lock);
     while (*at != g)
@@ -376,7 +378,7 @@ free_id(u32 id) REQUIRES(types_lock)
 // --- groups: no lock is held -------------------------------------------------
 
 static void
-free_ids(struct group *g, u32 count)
+free_ids(struct rec_group *g, u32 count)
 {
     for (u32 i = 0; i < count;) {
         lock(&types_lock);
@@ -387,7 +389,7 @@ free_ids(struct group *g, u32 count)
 }
 
 static status_t
-take_ids(struct group *g)
+take_ids(struct rec_group *g)
 {
     u32 i = 0;
 
@@ -412,7 +414,7 @@ take_ids(struct group *g)
 // What the ids of a new group mean, from the kind and the supertype that are
 // written first in each type.
 static void
-set_supers(struct group *g)
+set_supers(struct rec_group *g)
 {
     u32 at = 0;
 
@@ -428,7 +430,7 @@ set_supers(struct group *g)
 
 // Give up a reference; if it was the last, onto the list of the dead with it.
 static void
-drop_group(struct group *g, struct group **dead)
+drop_group(struct rec_group *g, struct rec_group **dead)
 {
     lock(&types_lock);
     bool last = count_down(&g->references);
@@ -443,9 +445,9 @@ drop_group(struct group *g, struct group **dead)
 
 // The same, and free what nobody holds then.
 static void
-release_group(struct group *g)
+release_group(struct rec_group *g)
 {
-    struct group *dead = NULL;
+    struct rec_group *dead = NULL;
 
     drop_group(g, &dead);
     while (dead != NULL) {
@@ -461,12 +463,12 @@ release_group(struct group *g)
 // The group that is equal to g, with a reference for the caller.  When there is
 // none: NULL, or g itself, which is then among them.  Groups that only hash
 // alike are passed one by one, each kept alive in its place by *last.
-static struct group *
-look_up(struct group *g, struct group **last, bool insert)
+static struct rec_group *
+look_up(struct rec_group *g, struct rec_group **last, bool insert)
 {
     for (;;) {
         lock(&types_lock);
-        struct group **at = find_link(g, *last), *found = *at;
+        struct rec_group **at = find_link(g, *last), *found = *at;
         if (found != NULL)
             count_up(&found->references);
         else if (insert)
@@ -484,7 +486,7 @@ look_up(struct group *g, struct group **last, bool insert)
 
 // Let g be a group like others, unless somebody else was faster.
 static status_t
-add_group(struct group *g, struct group **last, struct group **out)
+add_group(struct rec_group *g, struct rec_group **last, struct rec_group **out)
 {
     status_t status = take_ids(g);
 
@@ -507,12 +509,12 @@ add_group(struct group *g, struct group **last, struct group **out)
 static status_t
 register_group(const struct module *m, u32 first, u32 count, u32 *ids)
 {
-    struct group *g = write_group(m, first, count, ids), *last = NULL;
+    struct rec_group *g = write_group(m, first, count, ids), *last = NULL;
     status_t status = OK;
 
     if (g == NULL)
         return thread_is_killed() ? ERR_KILLED : ERR_NO_MEMORY;
-    struct group *known = look_up(g, &last, false);
+    struct rec_group *known = look_up(g, &last, false);
     if (known == NULL)
         status = add_group(g, &last, &known);
     if (last != NULL)
@@ -557,7 +559,7 @@ types_release(const u32 *ids, u32 count)
     u32 at = 0;
 
     while (at < count) {
-        struct group *g = type_rows[ids[at]].group;
+        struct rec_group *g = type_rows[ids[at]].group;
         at += g->count;
         release_group(g);
     }

@@ -13,7 +13,9 @@ struct process {
     struct object object;
     char name[LIMIT_PROCESS_NAME + 1];
     struct handle_table handles;
-    struct budget *budget; // what the kernel holds for it
+    struct account *account;
+    struct member member; // of its group
+    bool counted;         // in RESOURCE_PROCESSES
     const struct personality *personality;
     void *personality_state;
     // What its parent gave it, in that order.
@@ -57,6 +59,7 @@ struct program_thread {
     MUST_USE status_t sys_##name(const struct name##_args *a);
 #define NONE                   u8 none;
 #define HANDLE(n, type, right) struct type *n;
+#define OPTION(n, type, right) struct type *n;
 #define ANY(n, right)          struct object *n;
 #define U32(n)                 u32 n;
 #define U64(n)                 u64 n;
@@ -91,8 +94,11 @@ MUST_USE status_t give_handles(struct object *first, u8 *to_first,
 
 // --- processes and their threads ---------------------------------------------
 
-// A process without instances.
-MUST_USE status_t process_new_empty(struct process **out, const char *name);
+// A process without instances; g as for process_new().
+MUST_USE status_t process_new_empty(struct process **out, struct group *g,
+                                    const char *name);
+
+struct group *group_current(void); // the calling process's, or the root
 
 // End `p`; the first status wins.  True for the one that did it.  All threads
 // but the calling one are killed: that leaves by itself, and may still be.
@@ -129,6 +135,7 @@ MUST_USE status_t module_compile_apart(struct bytes bytes, struct bytes text,
 // A process to be spawned.
 struct spawn {
     struct code_module *module;
+    struct group *group; // that it is to be in
     const char *name;
     struct spawn_setup setup;
     // Those of the child, and then those that descriptors are made from.

@@ -21,7 +21,7 @@ side_of(const handle_t *handles, u32 count)
 {
     struct process *p = process_current();
 
-    return (struct channel_side){p->budget, &p->handles, handles, count};
+    return (struct channel_side){p->account, &p->handles, handles, count};
 }
 
 static struct channel_read
@@ -56,7 +56,7 @@ status_t
 sys_channel_create(const struct channel_create_args *a)
 {
     struct channel *ends[2];
-    status_t status = channel_new(ends, process_current()->budget);
+    status_t status = channel_new(ends, process_current()->account);
 
     if (status != OK)
         return status;
@@ -115,7 +115,7 @@ sys_stream_create(const struct stream_create_args *a)
     if (sizes[0] > LIMIT_STREAM_SIZE || sizes[1] > LIMIT_STREAM_SIZE ||
         sizes[0] + sizes[1] == 0)
         return ERR_BAD_ARGUMENT;
-    status_t status = stream_new(ends, sizes, process_current()->budget);
+    status_t status = stream_new(ends, sizes, process_current()->account);
     if (status != OK)
         return status;
     return give_handles(stream_object(ends[0]), a->first,
@@ -157,7 +157,7 @@ status_t
 sys_port_create(const struct port_create_args *a)
 {
     struct port *port;
-    status_t status = port_new(&port, process_current()->budget);
+    status_t status = port_new(&port, process_current()->account);
 
     return status == OK ? give_handle(port_object(port), a->port) : status;
 }
@@ -168,7 +168,7 @@ sys_port_watch(const struct port_watch_args *a)
     if (a->flags > WATCH_REPEAT)
         return ERR_BAD_ARGUMENT;
     return port_watch(a->port, a->object, a->key, a->signals,
-                      a->flags == WATCH_REPEAT, process_current()->budget);
+                      a->flags == WATCH_REPEAT, process_current()->account);
 }
 
 status_t
@@ -180,7 +180,7 @@ sys_port_cancel(const struct port_cancel_args *a)
 status_t
 sys_port_post(const struct port_post_args *a)
 {
-    return port_post(a->port, a->key, a->value, process_current()->budget);
+    return port_post(a->port, a->key, a->value, process_current()->account);
 }
 
 status_t

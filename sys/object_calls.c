@@ -114,7 +114,7 @@ status_t
 sys_event_create(const struct event_create_args *a)
 {
     struct object *event;
-    status_t status = event_new(&event, process_current()->budget);
+    status_t status = event_new(&event, process_current()->account);
 
     return status == OK ? give_handle(event, a->event) : status;
 }
@@ -123,7 +123,7 @@ status_t
 sys_timer_create(const struct timer_create_args *a)
 {
     struct timer *timer;
-    status_t status = timer_new(&timer, process_current()->budget);
+    status_t status = timer_new(&timer, process_current()->account);
 
     return status == OK ? give_handle(timer_object(timer), a->timer) : status;
 }

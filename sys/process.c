@@ -10,8 +10,27 @@
 
 // --- life --------------------------------------------------------------------
 
+static void
+kill_member(struct member *m, u32 exit_status)
+{
+    process_kill(CONTAINER(m, struct process, member), exit_status);
+}
+
 static status_t
-new_with(struct process **out, const char *name,
+open_account(struct process *p)
+{
+    status_t status = account_new(&p->account, group_account(p->member.group));
+
+    if (status != OK)
+        return status;
+    p->member.account = p->account;
+    account_limit_process(p->account);
+    p->counted = account_charge(p->account, RESOURCE_PROCESSES, 1);
+    return p->counted ? OK : ERR_LIMIT;
+}
+
+static status_t
+new_with(struct process **out, struct group *g, const char *name,
          const struct code_module *program)
 {
     struct process *p = kernel_alloc(sizeof(*p));
@@ -23,7 +42,10 @@ new_with(struct process **out, const char *name,
     lock_init(&p->lock, LOCK_PROCESS);
     handle_table_init(&p->handles);
     list_init(&p->threads);
-    status_t status = budget_new(&p->budget, LIMIT_KERNEL_MEMORY);
+    member_init(&p->member, g != NULL ? g : group_current(), MEMBER_PROCESS,
+                &p->object, p->name);
+    p->member.kill = kill_member;
+    status_t status = open_account(p);
     if (status == OK)
         status = store_new(&p->store, program, p);
     if (status == OK)
@@ -34,21 +56,22 @@ new_with(struct process **out, const char *name,
 }
 
 status_t
-process_new_empty(struct process **out, const char *name)
+process_new_empty(struct process **out, struct group *g, const char *name)
 {
-    return new_with(out, name, NULL);
+    return new_with(out, g, name, NULL);
 }
 
 status_t
-process_new(struct process **out, struct code_module *m, const char *name,
-            struct error *error, char *error_text, u32 error_text_size)
+process_new(struct process **out, struct group *g, struct code_module *m,
+            const char *name, struct error *error, char *error_text,
+            u32 error_text_size)
 {
     struct process *p;
     struct instance *i;
     enum trap trap;
 
     *error = (struct error){OK, 0, NULL};
-    status_t status = new_with(&p, name, m);
+    status_t status = new_with(&p, g, name, m);
     if (status != OK)
         return status;
     status = instance_load(&i, p->store, m, &host_resolver, error, &trap);
@@ -71,6 +94,9 @@ take_apart(struct process *p)
     handle_table_free(&p->handles);
     if (p->store != NULL)
         store_clear(p->store);
+    if (p->counted)
+        account_uncharge(p->account, RESOURCE_PROCESSES, 1);
+    p->counted = false;
 }
 
 void
@@ -80,7 +106,8 @@ process_free(struct object *o)
 
     take_apart(p);
     store_free(p->store);
-    budget_release(p->budget);
+    account_release(p->account);
+    member_done(&p->member);
     kernel_free(p);
 }
 
@@ -136,6 +163,8 @@ process_add_thread(struct process *p, struct program_thread *t)
 {
     status_t status = OK;
 
+    if (!account_charge(p->account, RESOURCE_THREADS, 1))
+        return ERR_LIMIT;
     lock(&p->lock);
     if (p->ending) {
         status = ERR_EXITED;
@@ -148,6 +177,8 @@ process_add_thread(struct process *p, struct program_thread *t)
         list_append(&p->threads, &t->link);
     }
     unlock(&p->lock);
+    if (status != OK)
+        account_uncharge(p->account, RESOURCE_THREADS, 1);
     return status;
 }
 
@@ -164,8 +195,10 @@ remove_thread(struct program_thread *t)
     if (last)
         p->ending = true;
     unlock(&p->lock);
+    account_uncharge(p->account, RESOURCE_THREADS, 1);
     if (last) {
         take_apart(p);
+        member_remove(&p->member);
         object_signal(&p->object, 0, SIGNAL_ENDED);
     }
 }
@@ -219,6 +252,7 @@ start_end(struct process *p, u32 exit_status, u32 *threads)
     bool first = !p->ending;
     if (first) {
         p->ending = true;
+        __atomic_store_n(&p->member.ending, true, __ATOMIC_RELAXED);
         p->exit_status = exit_status;
     }
     list_each (item, &p->threads) {
@@ -255,6 +289,15 @@ struct process *
 process_current(void)
 {
     return execution_owner();
+}
+
+// The running thread's.
+struct group *
+group_current(void)
+{
+    const struct process *p = process_current();
+
+    return p != NULL ? p->member.group : group_root();
 }
 
 void
@@ -354,7 +397,8 @@ spawned_thread(void *arg)
 
 // A thread of p that will be in function `func` of i; not in the process yet.
 static struct program_thread *
-program_thread_new(void (*run)(void *arg), struct instance *i, u32 func)
+program_thread_new(struct process *p, void (*run)(void *arg),
+                   struct instance *i, u32 func)
 {
     struct program_thread *t = kernel_alloc(sizeof(*t));
 
@@ -363,10 +407,12 @@ program_thread_new(void (*run)(void *arg), struct instance *i, u32 func)
     list_init(&t->link);
     t->instance = i;
     t->func = func;
-    if (thread_new(&t->thread, run, t) == OK)
-        return t;
-    kernel_free(t);
-    return NULL;
+    if (thread_new(&t->thread, run, t) != OK) {
+        kernel_free(t);
+        return NULL;
+    }
+    thread_set_account(t->thread, p->account);
+    return t;
 }
 
 static void
@@ -393,13 +439,19 @@ process_prepare(struct process *p, struct program_thread **out)
     const struct export *entry = find_entry(m);
     if (entry == NULL)
         return has_wrong_entry(m) ? ERR_WRONG_TYPE : ERR_NOT_FOUND;
-    struct program_thread *t = program_thread_new(main_thread, i, entry->index);
+    struct program_thread *t =
+        program_thread_new(p, main_thread, i, entry->index);
     if (t == NULL)
         return ERR_NO_MEMORY;
     execution_init(&t->execution, p->store);
     status_t status = thread_promise_stack(t->thread) ? OK : ERR_NO_MEMORY;
     if (status == OK)
+        status = member_add(&p->member);
+    if (status == OK) {
         status = process_add_thread(p, t);
+        if (status != OK)
+            member_remove(&p->member);
+    }
     if (status == OK)
         *out = t;
     else
@@ -453,7 +505,8 @@ process_unspawn(struct program_thread *t)
 static status_t
 spawn(struct instance *i, u32 func, struct program_thread **out)
 {
-    struct program_thread *t = program_thread_new(spawned_thread, i, func);
+    struct program_thread *t =
+        program_thread_new(process_current(), spawned_thread, i, func);
 
     if (t == NULL)
         return ERR_NO_MEMORY;

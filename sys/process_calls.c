@@ -40,6 +40,7 @@ copy_in(struct request *r, const struct process_spawn_args *a)
         memcpy(r->descriptors, a->descriptors.ptr, a->descriptors.size);
     r->spawn = (struct spawn){
         .module = a->module,
+        .group = a->group != NULL ? a->group : group_current(),
         .name = r->name,
         .setup = {.args = a->args,
                   .env = a->env,

@@ -17,6 +17,7 @@ enum { TEXT_SIZE = 400 };
 struct work {
     struct code_module *module; // made, or used
     struct bytes bytes;         // of a module
+    struct group *group;        // of a process
     const char *name;
     struct process *child;
     struct error error;
@@ -80,14 +81,14 @@ load(void *arg)
 {
     struct work *w = arg;
 
-    w->status = process_new(&w->child, w->module, w->name, &w->error, w->text,
-                            sizeof(w->text));
+    w->status = process_new(&w->child, w->group, w->module, w->name, &w->error,
+                            w->text, sizeof(w->text));
 }
 
 static status_t
 load_child(struct spawn *s, struct bytes text)
 {
-    struct work w = {.module = s->module, .name = s->name};
+    struct work w = {.module = s->module, .group = s->group, .name = s->name};
     status_t status = run_apart(load, &w);
 
     if (status == OK)

@@ -42,12 +42,14 @@ struct spawn_setup {
     const struct carried *streams;
 };
 
-// A process with one instance of `m`, its imports resolved against the host
+// A process in a group (NULL: that of the running thread's process, or the
+// root) with one instance of `m`, its imports resolved against the host
 // modules.  Not running yet.  Where an import or a segment is to blame, error
 // says at which offset; error_text (of error_text_size bytes) gets the details.
-MUST_USE status_t process_new(struct process **out, struct code_module *m,
-                              const char *name, struct error *error,
-                              char *error_text, u32 error_text_size);
+MUST_USE status_t process_new(struct process **out, struct group *g,
+                              struct code_module *m, const char *name,
+                              struct error *error, char *error_text,
+                              u32 error_text_size);
 
 // The first import from *from on that no process is given, in the words of
 // process_new(); *from moves behind it.  False: there are no more.

@@ -186,6 +186,7 @@ enum {
 #define BUFFER(n)              +2
 #define WORD(n)                +1
 #define ITEMS(n, type)         +2
+#define OPTION(n, type, right) +1
 #define ANY(n, right)          +1
 #define OUT_U32(n)             +1
 #define OUT_U64(n)             +1
@@ -270,6 +271,17 @@ next_object(struct marshal *m, const struct object_type *type, u32 rights)
     return object;
 }
 
+// The same, or NULL for 0.
+static struct object *
+next_option(struct marshal *m, const struct object_type *type, u32 rights)
+{
+    assert(m->next < COUNT(m->raw));
+    if ((handle_t)m->raw[m->next] != 0)
+        return next_object(m, type, rights);
+    m->next++;
+    return NULL;
+}
+
 static void
 release(struct marshal *m)
 {
@@ -324,6 +336,9 @@ next_word(struct marshal *m)
 #define HANDLE(n, type, right)                                               \
     struct object *n##_object = next_object(m, &type##_type, RIGHT_##right); \
     a->n = n##_object ? type##_from_object(n##_object) : NULL;
+#define OPTION(n, type, right)                                               \
+    struct object *n##_object = next_option(m, &type##_type, RIGHT_##right); \
+    a->n = n##_object ? type##_from_object(n##_object) : NULL;
 #define U32(n)         a->n = (u32)next(m);
 #define U64(n)         a->n = next(m);
 #define BYTES(n)       a->n = next_bytes(m);
@@ -344,6 +359,7 @@ next_word(struct marshal *m)
 #define BUFFER(n)              "ii"
 #define WORD(n)                "i"
 #define ITEMS(n, type)         "ii"
+#define OPTION(n, type, right) "i"
 #define ANY(n, right)          "i"
 #define OUT_U32(n)             "i"
 #define OUT_U64(n)             "i"

@@ -31,6 +31,12 @@ static const struct resolver run_resolver = {NULL, find_run, false};
 struct process *
 test_new_process(void (*run)(void))
 {
+    return test_new_process_in(NULL, run);
+}
+
+struct process *
+test_new_process_in(struct group *g, void (*run)(void))
+{
     struct code_module *code = test_compile("host");
     struct process *p = NULL;
     struct instance *i;
@@ -38,7 +44,7 @@ test_new_process(void (*run)(void))
     enum trap trap;
 
     body = run;
-    EXPECT_EQ(process_new_empty(&p, "host"), OK);
+    EXPECT_EQ(process_new_empty(&p, g, "host"), OK);
     EXPECT_EQ(instance_load(&i, p->store, code, &run_resolver, &error, &trap),
               OK);
     code_module_release(code);
@@ -91,6 +97,7 @@ test_store32(u32 address, u32 value)
 
 #define NONE                {ARG_NONE, NULL, 0},
 #define HANDLE(n, t, right) {ARG_HANDLE, &t##_type, RIGHT_##right},
+#define OPTION(n, t, right) {ARG_OPTION, &t##_type, RIGHT_##right},
 #define ANY(n, right)       {ARG_ANY, NULL, RIGHT_##right},
 #define U32(n)              {ARG_U32, NULL, 0},
 #define U64(n)              {ARG_U64, NULL, 0},
@@ -177,7 +184,7 @@ new_thread_object(void)
 static struct object *
 new_object(const struct object_type *type)
 {
-    struct budget *payer = process_current()->budget;
+    struct account *payer = process_current()->account;
     struct object *o = NULL;
     struct channel *ends[2];
     struct stream *rings[2];
@@ -185,6 +192,7 @@ new_object(const struct object_type *type)
     struct timer *timer;
     struct process *p;
     struct port *port;
+    struct group *g;
 
     if (type == &event_type) {
         EXPECT_EQ(event_new(&o, payer), OK);
@@ -194,7 +202,7 @@ new_object(const struct object_type *type)
     } else if (type == &thread_type) {
         o = new_thread_object();
     } else if (type == &process_type) {
-        EXPECT_EQ(process_new_empty(&p, "nothing"), OK);
+        EXPECT_EQ(process_new_empty(&p, NULL, "nothing"), OK);
         o = &p->object;
     } else if (type == &code_module_type) {
         o = code_module_object(test_compile("host"));
@@ -209,6 +217,9 @@ new_object(const struct object_type *type)
     } else if (type == &port_type) {
         EXPECT_EQ(port_new(&port, payer), OK);
         o = port_object(port);
+    } else if (type == &group_type) {
+        EXPECT_EQ(group_new(&g, group_current(), "none"), OK);
+        o = group_object(g);
     }
     return o;
 }
@@ -239,14 +250,17 @@ closed_handle(void)
 
 enum { FREE_AT = 4096, FREE_SIZE = 64 }; // for what calls read and write
 
-// Arguments that are right, but for the handles, which are 0.
+// Arguments that are right, but for the handles, which are 0 (which options may
+// be).
 static void
-fill_words(const struct test_call *call, u64 *words, u32 *handles)
+fill_words(const struct test_call *call, u64 *words, u32 *handles, u32 *options)
 {
     for (u32 i = 0; call->args[i].kind != ARG_NONE; i++) {
         enum call_kind kind = call->args[i].kind;
         if (kind == ARG_HANDLE || kind == ARG_ANY)
             *handles |= 1u << i;
+        else if (kind == ARG_OPTION)
+            *options |= 1u << i;
         if (kind >= ARG_BYTES)
             *words = FREE_AT;
         words += words_of(kind);
@@ -295,7 +309,8 @@ misuse_handle(const struct test_call *call, u64 *words, u32 arg)
     u32 need = call->args[arg].right;
 
     *word = 0;
-    expect_refused(call, words, ERR_BAD_HANDLE);
+    if (call->args[arg].kind != ARG_OPTION)
+        expect_refused(call, words, ERR_BAD_HANDLE);
     *word = UINT32_MAX;
     expect_refused(call, words, ERR_BAD_HANDLE);
     *word = closed_handle();
@@ -318,10 +333,10 @@ misuse_all(void)
     for (u32 i = 0; i < test_call_count; i++) {
         const struct test_call *call = &test_calls[i];
         u64 words[CALL_ARGS + 2] = {0};
-        u32 handles = 0;
-        fill_words(call, words, &handles);
+        u32 handles = 0, options = 0;
+        fill_words(call, words, &handles, &options);
         for (u32 arg = 0; arg < CALL_ARGS; arg++) {
-            if ((handles >> arg & 1) == 0)
+            if (((handles | options) >> arg & 1) == 0)
                 continue;
             calls_misused++;
             misuse_handle(call, words, arg);
@@ -345,8 +360,8 @@ call_with_nothing(void)
     for (u32 i = 0; i < test_call_count; i++) {
         const struct test_call *call = &test_calls[i];
         u64 words[CALL_ARGS + 2] = {0};
-        u32 handles = 0;
-        fill_words(call, words, &handles);
+        u32 handles = 0, options = 0;
+        fill_words(call, words, &handles, &options);
         for (u32 number = 0; handles != 0 && number < 20; number++) {
             u32 first = bits_trailing_zeros(handles);
             words[word_at(call, first)] = number;
@@ -375,10 +390,10 @@ misuse_addresses(void)
         const struct test_call *call = &test_calls[i];
         for (u32 arg = 0; arg < CALL_ARGS; arg++) {
             u64 words[CALL_ARGS + 2] = {0};
-            u32 handles = 0, at = word_at(call, arg);
+            u32 handles = 0, options = 0, at = word_at(call, arg);
             if (!has_address(call->args[arg].kind))
                 continue;
-            fill_words(call, words, &handles);
+            fill_words(call, words, &handles, &options);
             for (u32 k = 0; k < CALL_ARGS; k++)
                 if (handles >> k & 1)
                     words[word_at(call, k)] =

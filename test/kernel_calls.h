@@ -9,6 +9,7 @@
 u32 test_in_process(void (*run)(void));
 // The same in steps, for several at once.
 struct process *test_new_process(void (*run)(void));
+struct process *test_new_process_in(struct group *g, void (*run)(void));
 
 // The calling process's memory: the byte at `address`, below TEST_MEMORY.
 enum { TEST_MEMORY = 4 * 65536 };
@@ -21,6 +22,7 @@ void test_store32(u32 address, u32 value);
 enum call_kind {
     ARG_NONE,
     ARG_HANDLE,
+    ARG_OPTION,
     ARG_ANY,
     ARG_U32,
     ARG_U64,

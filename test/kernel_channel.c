@@ -183,13 +183,13 @@ refuse_handles(void)
     close_handle(closed);
     for (u32 i = 0; i < COUNT(cases); i++) {
         u32 used = process_current()->handles.used;
-        u64 paid = process_current()->budget->used;
+        u64 paid = process_current()->account->used[RESOURCE_OBJECTS];
         EXPECT_EQ(
             send_handles(ends[0], 1, (handle_t[]){good, cases[i].second}, 2),
             cases[i].status);
         EXPECT(is_alive(good));
         EXPECT_EQ(process_current()->handles.used, used);
-        EXPECT_EQ(process_current()->budget->used, paid);
+        EXPECT_EQ(process_current()->account->used[RESOURCE_OBJECTS], paid);
         EXPECT_EQ(receive(ends[1], 4, 2, 0), ERR_SHOULD_WAIT);
     }
     while (send(ends[0], 0) == OK)
@@ -346,7 +346,7 @@ TEST_KERNEL(channel_circles)
 // --- threads that wait: outside of processes ---------------------------------
 
 static struct {
-    struct budget *payer;
+    struct account *payer;
     struct channel *ends[2];
     struct handle_table *tables[2];
 } pair;
@@ -354,7 +354,7 @@ static struct {
 static void
 begin_pair(void)
 {
-    EXPECT_EQ(budget_new(&pair.payer, 4 * MIB), OK);
+    pair.payer = test_account(4 * MIB);
     EXPECT_EQ(channel_new(pair.ends, pair.payer), OK);
     for (u32 side = 0; side < 2; side++) {
         object_hold_handle(channel_object(pair.ends[side]));
@@ -373,8 +373,8 @@ end_pair(void)
         handle_table_free(pair.tables[side]);
         kernel_free(pair.tables[side]);
     }
-    EXPECT_EQ(pair.payer->used, 0);
-    budget_release(pair.payer);
+    EXPECT_EQ(pair.payer->used[RESOURCE_OBJECTS], 0);
+    account_release(pair.payer);
 }
 
 static status_t

@@ -6,21 +6,21 @@
 
 enum { CROWD = 2048, EACH = 64 }; // LIMIT_OBSERVERS, LIMIT_MESSAGE_HANDLES
 
-static struct budget *payer;
+static struct account *payer;
 
 static void
 begin(void)
 {
     EXPECT_EQ(CROWD, LIMIT_OBSERVERS);
     EXPECT_EQ(EACH, LIMIT_MESSAGE_HANDLES);
-    EXPECT_EQ(budget_new(&payer, 512 * MIB), OK);
+    payer = test_account(512 * MIB);
 }
 
 static void
 end(void)
 {
-    EXPECT_EQ(payer->used, 0);
-    budget_release(payer);
+    EXPECT_EQ(payer->used[RESOURCE_OBJECTS], 0);
+    account_release(payer);
 }
 
 static struct object *

@@ -84,6 +84,16 @@ test_expect_half(const char *what)
     expect_at_most(test_work_bound() / 2, what);
 }
 
+struct account *
+test_account(u64 objects)
+{
+    struct account *a = NULL;
+
+    EXPECT_EQ(account_new(&a, account_root()), OK);
+    account_set_limit(a, RESOURCE_OBJECTS, objects);
+    return a;
+}
+
 // --- modules -----------------------------------------------------------------
 
 struct bytes
@@ -119,7 +129,8 @@ test_process(const char *name)
     struct error error;
     char text[128];
 
-    EXPECT_EQ(process_new(&p, code, name, &error, text, sizeof(text)), OK);
+    EXPECT_EQ(process_new(&p, NULL, code, name, &error, text, sizeof(text)),
+              OK);
     code_module_release(code);
     return p;
 }

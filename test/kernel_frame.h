@@ -55,6 +55,9 @@ u32 test_stress_seed(void);
 #define COUNT_DOWN(count) __atomic_fetch_sub(&(count), 1, __ATOMIC_SEQ_CST)
 #define COUNT_OF(count)   __atomic_load_n(&(count), __ATOMIC_SEQ_CST)
 
+// An account below the root that may have so many bytes of objects.
+struct account *test_account(u64 objects);
+
 // --- planted faults (kernel_plants.c) ----------------------------------------
 
 extern const struct test_plant {

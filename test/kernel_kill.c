@@ -443,7 +443,8 @@ load_killed(void *arg)
     l->waits = wait_in_queue();
     l->compiled = code_module_new(&code, l->code->bytes, &error);
     EXPECT_EQ(error.status, ERR_KILLED);
-    l->made = process_new(&p, l->code, "load", &error, text, sizeof(text));
+    l->made =
+        process_new(&p, NULL, l->code, "load", &error, text, sizeof(text));
 }
 
 TEST_KERNEL(kill_ends_loading)

@@ -269,7 +269,7 @@ run_process(struct code_module *code, struct error *error)
     char text[128];
 
     status_t status =
-        process_new(&p, code, "limits", error, text, sizeof(text));
+        process_new(&p, NULL, code, "limits", error, text, sizeof(text));
     if (status != OK)
         return status;
     status = process_start(p);

@@ -166,21 +166,21 @@ TEST_KERNEL(killed_while_what_it_waits_for_closes)
 static struct stream *given[2];
 
 static void
-begin_stream(struct budget **payer)
+begin_stream(struct account **payer)
 {
     const u64 sizes[2] = {8, 8};
 
-    EXPECT_EQ(budget_new(payer, 1 * MIB), OK);
+    *payer = test_account(1 * MIB);
     EXPECT_EQ(stream_new(given, sizes, *payer), OK);
 }
 
 static void
-end_stream(struct budget *payer)
+end_stream(struct account *payer)
 {
     for (u32 i = 0; i < 2; i++)
         object_release(stream_object(given[i]));
-    EXPECT_EQ(payer->used, 0);
-    budget_release(payer);
+    EXPECT_EQ(payer->used[RESOURCE_OBJECTS], 0);
+    account_release(payer);
 }
 
 static void
@@ -209,7 +209,7 @@ fill_second_end(void)
 static void
 kill_either(bool reader_first)
 {
-    struct budget *payer;
+    struct account *payer;
 
     begin_stream(&payer);
     struct process *reader = start_until(hold_first_end, 1, true);

@@ -375,7 +375,8 @@ expect_refused(const char *module, status_t want, const char *want_text)
     struct error error;
     char text[128] = "";
 
-    EXPECT_EQ(process_new(&p, code, module, &error, text, sizeof(text)), want);
+    EXPECT_EQ(process_new(&p, NULL, code, module, &error, text, sizeof(text)),
+              want);
     EXPECT_EQ(error.status, want);
     if (strcmp(text, want_text) != 0)
         test_failed(__FILE__, __LINE__, text, 0, 0);
@@ -416,7 +417,7 @@ TEST_KERNEL(no_memory_anywhere_fails_cleanly)
 
         test_fail_commits(n);
         status_t made =
-            process_new(&p, code, "count", &error, text, sizeof(text));
+            process_new(&p, NULL, code, "count", &error, text, sizeof(text));
         if (made == OK)
             made = process_start(p);
         if (made == OK)

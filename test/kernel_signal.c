@@ -5,7 +5,7 @@
 
 enum { MS = 1000000 };
 
-static struct budget *payer;
+static struct account *payer;
 
 static struct object *
 new_event(void)
@@ -20,15 +20,15 @@ new_event(void)
 static void
 begin(void)
 {
-    EXPECT_EQ(budget_new(&payer, 1 * MIB), OK);
+    payer = test_account(1 * MIB);
 }
 
 static void
 end(void)
 {
-    EXPECT_EQ(payer->used, 0);
+    EXPECT_EQ(payer->used[RESOURCE_OBJECTS], 0);
     EXPECT_EQ(payer->references, 1);
-    budget_release(payer);
+    account_release(payer);
 }
 
 static void
@@ -349,32 +349,32 @@ TEST_KERNEL(signal_is_heard_late)
     end();
 }
 
-TEST_KERNEL(budget_is_a_limit)
+TEST_KERNEL(accounts_limit_objects)
 {
     struct object *o[3];
 
-    EXPECT_EQ(budget_new(&payer, 1), OK);
+    payer = test_account(1);
     EXPECT_EQ(event_new(&o[0], payer), ERR_LIMIT);
-    budget_release(payer);
+    account_release(payer);
     begin();
     o[0] = new_event();
-    u64 each = payer->used;
-    payer->limit = 2 * each;
+    u64 each = payer->used[RESOURCE_OBJECTS];
+    payer->limit[RESOURCE_OBJECTS] = 2 * each;
     o[1] = new_event();
     EXPECT_EQ(event_new(&o[2], payer), ERR_LIMIT);
-    EXPECT_EQ(payer->used, 2 * each);
+    EXPECT_EQ(payer->used[RESOURCE_OBJECTS], 2 * each);
     object_release(o[0]);
     test_fail_commits(0);
     kernel_reclaim();
     status_t status = event_new(&o[0], payer);
     test_fail_commits(UINT64_MAX);
     EXPECT(status == OK || status == ERR_NO_MEMORY);
-    EXPECT_EQ(payer->used, status == OK ? 2 * each : each);
+    EXPECT_EQ(payer->used[RESOURCE_OBJECTS], status == OK ? 2 * each : each);
     if (status == OK)
         object_release(o[0]);
     // Its owner may be gone before what it pays for.
-    struct budget *b = payer;
-    budget_release(b);
+    struct account *b = payer;
+    account_release(b);
     object_release(o[1]);
 }
 

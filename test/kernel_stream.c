@@ -104,12 +104,12 @@ end_directions(void)
     EXPECT_EQ(CALL(stream_create, 0, 0, FIRST, SECOND), ERR_BAD_ARGUMENT);
     EXPECT_EQ(CALL(stream_create, LIMIT_STREAM_SIZE + 1, 1, FIRST, SECOND),
               ERR_BAD_ARGUMENT);
-    u64 used = process_current()->budget->used;
+    u64 used = process_current()->account->used[RESOURCE_OBJECTS];
     while (CALL(stream_create, LIMIT_STREAM_SIZE, 0, FIRST, SECOND) == OK)
         ;
     EXPECT_EQ(CALL(stream_create, LIMIT_STREAM_SIZE, 0, FIRST, SECOND),
               ERR_LIMIT);
-    EXPECT(process_current()->budget->used > used);
+    EXPECT(process_current()->account->used[RESOURCE_OBJECTS] > used);
 }
 
 TEST_KERNEL(stream_calls)
@@ -152,13 +152,13 @@ write_flow(void *arg)
 TEST_KERNEL(stream_keeps_order)
 {
     const u64 sizes[2] = {700, 0};
-    struct budget *payer;
+    struct account *payer;
     struct thread *t;
     u64 at = 0, count;
     u32 seed = 9;
     u8 bytes[512];
 
-    EXPECT_EQ(budget_new(&payer, 1 * MIB), OK);
+    payer = test_account(1 * MIB);
     EXPECT_EQ(stream_new(flow, sizes, payer), OK);
     EXPECT_EQ(thread_new(&t, write_flow, NULL), OK);
     sched_start(t);
@@ -177,8 +177,8 @@ TEST_KERNEL(stream_keeps_order)
     thread_release(t);
     object_release(stream_object(flow[0]));
     object_release(stream_object(flow[1]));
-    EXPECT_EQ(payer->used, 0);
-    budget_release(payer);
+    EXPECT_EQ(payer->used[RESOURCE_OBJECTS], 0);
+    account_release(payer);
 }
 
 // --- ports -------------------------------------------------------------------
@@ -323,7 +323,7 @@ TEST_KERNEL(port_calls)
 
 // Signals, watches, cancels and closing, all at once.
 static struct {
-    struct budget *payer;
+    struct account *payer;
     struct port *port;
     struct object *events[3];
     bool stop;
@@ -388,7 +388,7 @@ TEST_KERNEL(port_races)
     struct thread *threads[COUNT(runs)];
 
     race.stop = false;
-    EXPECT_EQ(budget_new(&race.payer, 1 * MIB), OK);
+    race.payer = test_account(1 * MIB);
     EXPECT_EQ(port_new(&race.port, race.payer), OK);
     object_hold_handle(port_object(race.port));
     for (u32 i = 0; i < 3; i++)
@@ -410,14 +410,14 @@ TEST_KERNEL(port_races)
         object_release(race.events[i]);
     }
     object_release(port_object(race.port));
-    EXPECT_EQ(race.payer->used, 0);
-    budget_release(race.payer);
+    EXPECT_EQ(race.payer->used[RESOURCE_OBJECTS], 0);
+    account_release(race.payer);
 }
 
 // --- waits that end otherwise ------------------------------------------------
 
 static struct {
-    struct budget *payer;
+    struct account *payer;
     struct channel *channel[2];
     struct stream *stream[2];
     struct port *port;
@@ -513,7 +513,7 @@ make_idle(void)
 {
     const u64 sizes[2] = {8, 8};
 
-    EXPECT_EQ(budget_new(&idle.payer, 1 * MIB), OK);
+    idle.payer = test_account(1 * MIB);
     EXPECT_EQ(channel_new(idle.channel, idle.payer), OK);
     EXPECT_EQ(stream_new(idle.stream, sizes, idle.payer), OK);
     EXPECT_EQ(port_new(&idle.port, idle.payer), OK);
@@ -542,8 +542,8 @@ drop_idle(void)
     object_release(port_object(idle.port));
     handle_table_free(idle.table);
     kernel_free(idle.table);
-    EXPECT_EQ(idle.payer->used, 0);
-    budget_release(idle.payer);
+    EXPECT_EQ(idle.payer->used[RESOURCE_OBJECTS], 0);
+    account_release(idle.payer);
 }
 
 TEST_KERNEL(waits_end_with_a_kill)

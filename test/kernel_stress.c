@@ -230,8 +230,8 @@ step_process(struct actor *a)
     char text[128];
     u32 status = UINT32_MAX;
 
-    if (process_new(&p, killed ? s.endless : s.count, "stress", &error, text,
-                    sizeof(text)) != OK) {
+    if (process_new(&p, NULL, killed ? s.endless : s.count, "stress", &error,
+                    text, sizeof(text)) != OK) {
         expect(PROCESS, false);
         return;
     }

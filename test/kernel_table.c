@@ -510,7 +510,7 @@ TEST_KERNEL(table_entry_is_checked_and_called_at_once)
 {
     for (u32 times = 0; times < 4; times++) {
         struct process *p;
-        EXPECT_EQ(process_new_empty(&p, "torn"), OK);
+        EXPECT_EQ(process_new_empty(&p, NULL, "torn"), OK);
         library = instantiate(p->store, test_compile("torn_library"));
         instantiate(p->store, test_compile("torn_user"));
         test_start(p);

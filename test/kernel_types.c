@@ -30,7 +30,7 @@ TEST_KERNEL(object_references_do_not_wrap)
 {
     struct process *p;
 
-    EXPECT_EQ(process_new_empty(&p, "held"), OK);
+    EXPECT_EQ(process_new_empty(&p, NULL, "held"), OK);
     p->object.references = COUNT_STUCK - 2;
     for (u32 i = 0; i < 5; i++)
         object_hold(&p->object);
@@ -95,7 +95,7 @@ TEST_KERNEL(thread_ids_begin_again)
     struct program_thread a = {0}, b = {0}, c = {0};
     struct process *p;
 
-    EXPECT_EQ(process_new_empty(&p, "ids"), OK);
+    EXPECT_EQ(process_new_empty(&p, NULL, "ids"), OK);
     EXPECT_EQ(process_add_thread(p, &a), OK);
     EXPECT_EQ(a.execution.id, 1);
     p->last_thread_id = THREAD_ID_MAX - 1;
@@ -108,6 +108,7 @@ TEST_KERNEL(thread_ids_begin_again)
         list_remove(p->threads.next);
     memset(p->thread_ids, 0, sizeof(p->thread_ids));
     p->store->thread_count = 0;
+    account_uncharge(p->account, RESOURCE_THREADS, 3);
     p->object.references = 1;
     process_release(p);
 }

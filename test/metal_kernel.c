@@ -92,6 +92,12 @@ sched_preempt(void)
     preempt();
 }
 
+void
+sched_stop(u64 pc)
+{
+    (void)pc;
+}
+
 bool
 sched_unwind(u64 pc, u64 *barrier_rsp)
 {

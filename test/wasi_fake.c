@@ -368,10 +368,10 @@ code_module_release(struct code_module *m)
 }
 
 status_t
-process_new(struct process **out, struct code_module *m, const char *name,
-            struct error *error, char *text, u32 text_size)
+process_new(struct process **out, struct group *g, struct code_module *m,
+            const char *name, struct error *error, char *text, u32 text_size)
 {
-    (void)m, (void)name, (void)error, (void)text, (void)text_size;
+    (void)g, (void)m, (void)name, (void)error, (void)text, (void)text_size;
     *out = calloc(1, sizeof(struct fake_process));
     return OK;
 }

@@ -184,7 +184,7 @@ new_process(struct process **out, struct node *dir, struct error *error,
     status_t status = code_module_new(&m, app, error);
     if (status != OK)
         return status;
-    status = process_new(out, m, name, error, details, TEXT_SIZE);
+    status = process_new(out, NULL, m, name, error, details, TEXT_SIZE);
     if (status == ERR_UNKNOWN_IMPORT)
         report_imports(dir, m);
     code_module_release(m);

@@ -238,9 +238,12 @@ on_interrupt(int number, siginfo_t *info, void *argument)
         return;
     }
     FLAG_SET(interrupts_on, 0);
-    if (take_interrupt())
+    u64 pc = (u64)context->uc_mcontext.gregs[REG_RIP];
+    if (take_interrupt()) {
         sched_preempt();
-    if (sched_unwind((u64)context->uc_mcontext.gregs[REG_RIP], &barrier_rsp))
+        sched_stop(pc);
+    }
+    if (sched_unwind(pc, &barrier_rsp))
         unwind(context, barrier_rsp);
     errno_set(saved_errno);
     port_interrupts_restore(true);

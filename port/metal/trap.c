@@ -155,6 +155,7 @@ preempt(struct trap_frame *f)
 void
 preempt_return(struct return_frame *back)
 {
+    sched_stop(back->rip);
     unwind_if_killed(&back->rip, &back->rsp);
 }
 

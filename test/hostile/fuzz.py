@@ -16,7 +16,7 @@ seed, rounds = int(sys.argv[1]), int(sys.argv[2])
 quiet = "quiet" in sys.argv[3:]
 LIMIT_S = 20
 LETTERS = {"NONE": "", "HANDLE": "i", "U32": "i", "U64": "l", "BYTES": "ii",
-           "BUFFER": "ii", "WORD": "i", "ITEMS": "ii", "ANY": "i", "OUT_U32": "i", "OUT_U64": "i"}
+           "BUFFER": "ii", "WORD": "i", "ITEMS": "ii", "ANY": "i", "OPTION": "i", "OUT_U32": "i", "OUT_U64": "i"}
 ENDS = {"process_exit", "thread_exit", "proc_exit"}
 WAITS = {"process_wait", "stream_read", "stream_write", "port_wait", "channel_read", "channel_call", "object_wait_one", "object_wait_many", "pfex_acquire", "thread_join", "thread_sleep", "poll_oneoff"}
 WRITES = {"fd_write", "log_write"}

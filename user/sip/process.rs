@@ -78,6 +78,7 @@ impl Module {
             text: text.as_mut_ptr(),
             text_size: text.len() as u32,
             process: &mut process,
+            group: 0,
         };
         let status = unsafe { kernel::process_spawn(&call) };
         explain("process_spawn", status, &text)?;

@@ -1,0 +1,254 @@
+// kernel/account.c: what is used, and for whom.
+//
+// Accounts are a tree: a process has one, below that of its group, below that
+// of the group around it, up to the first group's.  What is used is counted in
+// all accounts on that path, and each of them has a limit: so a charge is exact
+// at each level whoever else charges there, and limits may promise more in sum
+// than there is.  Why it is not reserved level by level, see docs/groups.md.
+//
+// An account lives as long as anybody refers to it: processes, groups, threads,
+// and what was charged to it and is still there after they have ended.  That
+// was counted in the accounts above all along, so nothing has to be moved.
+
+#include "kernel/internal.h"
+
+static struct account root;
+
+// Accounts that are stopped: a hint, so that nobody looks while there are none.
+static u32 stopped_count;
+
+static const u64 process_limits[RESOURCE_COUNT] = {
+#define RESOURCE(number, id, process, unit, help) [number] = process,
+#include "abi/resources.def"
+};
+
+static void
+init(struct account *a, struct account *parent)
+{
+    *a = (struct account){.references = 1, .parent = parent};
+    for (u32 r = 0; r < RESOURCE_COUNT; r++)
+        a->limit[r] = UINT64_MAX;
+    wait_queue_init(&a->resumed);
+}
+
+void
+accounts_init(void)
+{
+    init(&root, NULL);
+}
+
+struct account *
+account_root(void)
+{
+    return &root;
+}
+
+status_t
+account_new(struct account **out, struct account *parent)
+{
+    struct account *a = kernel_alloc(sizeof(*a));
+
+    if (a == NULL)
+        return ERR_NO_MEMORY;
+    init(a, parent);
+    account_hold(parent);
+    *out = a;
+    return OK;
+}
+
+void
+account_limit_process(struct account *a)
+{
+    memcpy(a->limit, process_limits, sizeof(a->limit));
+}
+
+void
+account_hold(struct account *a)
+{
+    if (a != NULL)
+        count_up(&a->references);
+}
+
+void
+account_release(struct account *a)
+{
+    while (a != NULL && count_down(&a->references)) {
+        struct account *parent = a->parent;
+
+        for (u32 r = 0; r < RESOURCE_COUNT; r++)
+            assert(a->used[r] == 0);
+        kernel_free(a);
+        a = parent;
+    }
+}
+
+// --- charges -----------------------------------------------------------------
+
+static u64
+load(const u64 *number)
+{
+    return __atomic_load_n(number, __ATOMIC_RELAXED);
+}
+
+// In this account alone.
+static bool
+take(struct account *a, enum resource r, u64 amount)
+{
+    u64 used = load(&a->used[r]), limit;
+
+    do {
+        limit = load(&a->limit[r]); // may have become less than is used
+        if (used > limit || amount > limit - used)
+            return false;
+    } while (!__atomic_compare_exchange_n(&a->used[r], &used, used + amount,
+                                          true, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+// In those from `a` up to `end`, exclusive.
+static void
+give_up_to(struct account *a, const struct account *end, enum resource r,
+           u64 amount)
+{
+    for (; a != end; a = a->parent) {
+        u64 before = __atomic_fetch_sub(&a->used[r], amount, __ATOMIC_RELAXED);
+        assert(before >= amount);
+    }
+}
+
+bool
+account_charge(struct account *a, enum resource r, u64 amount)
+{
+    for (struct account *at = a; at != NULL; at = at->parent) {
+        if (take(at, r, amount))
+            continue;
+        give_up_to(a, at, r, amount);
+        return false;
+    }
+    return true;
+}
+
+void
+account_uncharge(struct account *a, enum resource r, u64 amount)
+{
+    give_up_to(a, NULL, r, amount);
+}
+
+u64
+account_used(const struct account *a, enum resource r)
+{
+    return load(&a->used[r]);
+}
+
+u64
+account_limit(const struct account *a, enum resource r)
+{
+    return load(&a->limit[r]);
+}
+
+void
+account_set_limit(struct account *a, enum resource r, u64 limit)
+{
+    __atomic_store_n(&a->limit[r], limit, __ATOMIC_RELAXED);
+}
+
+void *
+account_alloc(struct account *a, u64 size, status_t *status)
+{
+    void *block = NULL;
+
+    *status = ERR_LIMIT;
+    if (!account_charge(a, RESOURCE_OBJECTS, size))
+        return NULL;
+    block = kernel_alloc(size);
+    *status = block != NULL ? OK : ERR_NO_MEMORY;
+    if (block == NULL)
+        account_uncharge(a, RESOURCE_OBJECTS, size);
+    else
+        account_hold(a);
+    return block;
+}
+
+void
+account_free(struct account *a, void *block, u64 size)
+{
+    kernel_free(block);
+    account_uncharge(a, RESOURCE_OBJECTS, size);
+    account_release(a);
+}
+
+// --- time --------------------------------------------------------------------
+
+void
+account_ran(struct account *a, u64 ns)
+{
+    for (; a != NULL; a = a->parent)
+        __atomic_fetch_add(&a->cpu_ns, ns, __ATOMIC_RELAXED);
+}
+
+u64
+account_cpu_ns(const struct account *a)
+{
+    return load(&a->cpu_ns);
+}
+
+// --- stopping ----------------------------------------------------------------
+
+static bool
+is_stopped(const struct account *a)
+{
+    return __atomic_load_n(&a->stopped, __ATOMIC_SEQ_CST);
+}
+
+bool
+account_is_stopped(const struct account *a)
+{
+    if (__atomic_load_n(&stopped_count, __ATOMIC_SEQ_CST) == 0)
+        return false;
+    while (a != NULL && !is_stopped(a))
+        a = a->parent;
+    return a != NULL;
+}
+
+void
+account_stop(struct account *a)
+{
+    bool on = lock_irq(&a->resumed.lock);
+
+    if (!a->stopped)
+        __atomic_fetch_add(&stopped_count, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&a->stopped, true, __ATOMIC_SEQ_CST);
+    unlock_irq(&a->resumed.lock, on);
+    sched_look();
+}
+
+void
+account_resume(struct account *a)
+{
+    bool on = lock_irq(&a->resumed.lock);
+
+    if (a->stopped)
+        __atomic_fetch_sub(&stopped_count, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&a->stopped, false, __ATOMIC_SEQ_CST);
+    unlock_irq(&a->resumed.lock, on);
+    wait_queue_wake_many(&a->resumed, 0, UINT32_MAX);
+}
+
+// Whoever stops one of them again before we have looked finds us here or in
+// generated code, where we are interrupted.
+void LOCKS_BY_HAND
+account_wait_resumed(struct account *a)
+{
+    status_t status = OK;
+    bool on;
+
+    while (status == OK && account_is_stopped(a))
+        for (struct account *at = a; at != NULL && status == OK;
+             at = at->parent) {
+            status = wait_queue_until(&at->resumed, &at->stopped, false,
+                                      UINT64_MAX, &on);
+            if (status == OK)
+                unlock_irq(&at->resumed.lock, on);
+        }
+}
