@@ -371,12 +371,16 @@ sched_interrupt(void)
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
     u64 now = port_monotonic_ns();
-    bool woke = timer_expire(now);
 
+    // Before the timers: who is woken now has not had his turn.  Where the host
+    // takes a CPU away for longer than a slice, both come at once.
     lock_irq_nested(&q->lock);
     bool over = now >= q->slice_end;
     if (over)
         end_slice(q);
+    unlock_irq(&q->lock, false);
+    bool woke = timer_expire(now);
+    lock_irq_nested(&q->lock);
     if (now >= q->keeps_until)
         q->keeps_until = 0;
     bool spare = place_spare(q);

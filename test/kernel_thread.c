@@ -40,6 +40,53 @@ TEST_KERNEL(thread_runs_and_joins)
     EXPECT_EQ(count, 50);
 }
 
+struct order {
+    u64 wakes_at;
+    u32 next;
+    u32 sleeper; // when it ran, from 1
+};
+
+static void
+run_after_sleep(void *arg)
+{
+    struct order *o = arg;
+
+    EXPECT_EQ(thread_sleep_until(o->wakes_at), OK);
+    o->sleeper = ++o->next;
+}
+
+// As on a host that was busy elsewhere: the deadline and the end of the slice
+// come in one interrupt.
+TEST_KERNEL(thread_woken_at_the_end_of_a_slice_is_next)
+{
+    struct order o = {.wakes_at = port_monotonic_ns() + 20000000};
+    struct thread *sleeper, *others[3];
+
+    if (port_cpu_count() > 1)
+        return; // others would take them
+
+    EXPECT_EQ(thread_new(&sleeper, run_after_sleep, &o), OK);
+    sched_start(sleeper);
+    wait_until_blocked(sleeper);
+    bool on = port_interrupts_off();
+    for (u32 i = 0; i < COUNT(others); i++) {
+        EXPECT_EQ(thread_new(&others[i], count_one, &o.next), OK);
+        sched_start(others[i]);
+    }
+    while (port_monotonic_ns() < o.wakes_at + sched_slice_ns)
+        continue;
+    EXPECT(sched_interrupt());
+    thread_yield();
+    port_interrupts_restore(on);
+    EXPECT_EQ(thread_join(sleeper, UINT64_MAX), OK);
+    EXPECT_EQ(o.sleeper, 1);
+    thread_release(sleeper);
+    for (u32 i = 0; i < COUNT(others); i++) {
+        EXPECT_EQ(thread_join(others[i], UINT64_MAX), OK);
+        thread_release(others[i]);
+    }
+}
+
 struct turns {
     u32 next;
     u32 wrong;
