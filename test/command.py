@@ -767,6 +767,18 @@ def messages_of_scripts(t):
             f"{sum(not good for *_, good in refused)} failed, 0 skipped$")
 
 
+@case
+def backslashes_of_scripts(t):
+    """A NUL in a name, and what only looks like one."""
+    names = ["a\\u0000b", "a\0b", "\\\0", "\\"]
+    escaped = ["".join(f"\\{byte:02x}" for byte in name.encode())
+               for name in names]
+    funcs = "".join(f'(func (export "{name}"))' for name in escaped)
+    script(t, "names.json", f"(module {funcs})", [{"type": "module"}] + [
+        {"type": "assert_return", "action": invoke(name), "expected": []}
+        for name in names]).ends(0).shows("^5 passed, 0 failed, 0 skipped$")
+
+
 def reasons_of_skips(end):
     return end.shows(r"^[^ ]*: [0-9]+ passed, [0-9]+ failed, [0-9]+ skipped "
                      r"\(modules in the text format\)$")

@@ -65,7 +65,10 @@ replace_nuls(struct bytes json)
             buffer_put(&out, stand_in_json, sizeof(stand_in_json) - 1);
             i += 6;
         } else {
-            buffer_put(&out, json.ptr + i++, 1);
+            // An escaped backslash is one item, whatever comes after it.
+            u64 size = json.ptr[i] == '\\' && i + 1 < json.size ? 2 : 1;
+            buffer_put(&out, json.ptr + i, size);
+            i += size;
         }
     }
     return out;
