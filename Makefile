@@ -58,8 +58,9 @@ endif
 all: $(OUT)/nebulet $(OUT)/nebulet.elf programs ## build the host command, the kernel and the programs
 
 .PHONY: run
-run: all ## boot the kernel in QEMU: the dining philosophers
-	$(OUT)/nebulet run $(OUT)/user/philosophers-rust.wasm
+run: all ## boot the kernel in QEMU: the dining philosophers, and a shell where there is a terminal
+	@if [ -t 0 ] && [ -t 1 ]; then $(OUT)/nebulet shell --dir $(OUT)/user/philosophers-rust.wasm::/bin/philosophers -- -C philosophers; \
+	else $(OUT)/nebulet run $(OUT)/user/philosophers-rust.wasm; fi
 
 .PHONY: test
 test: all tests ## everything, on Linux (ASan, UBSan) and in QEMU

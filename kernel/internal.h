@@ -190,3 +190,11 @@ void pfex_init(void);
 u32 pfex_bucket(const void *address); // that its waiters are in, for tests
 void channels_init(void);
 void console_init(void);
+
+// --- terminal.c --------------------------------------------------------------
+
+void terminal_init(void);
+// Bytes that were typed.
+void terminal_input(struct bytes bytes);
+// Some of what is to be printed because of them; returns how many.
+u32 terminal_take_echo(u8 *to, u32 size);

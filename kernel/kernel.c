@@ -11,6 +11,7 @@ kernel_init(void)
     pfex_init();
     channels_init();
     console_init();
+    terminal_init();
     thread_init_first(&first_thread);
     sched_init(&first_thread);
     groups_init();

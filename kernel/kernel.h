@@ -559,6 +559,35 @@ MUST_USE status_t console_read(void *to, u64 size, u64 deadline_ns, u64 *count);
 // Wait until console_read would not wait; *out says what it would find.
 MUST_USE status_t console_wait(u64 deadline_ns, struct port_input *out);
 
+// --- the terminal (terminal.c) -----------------------------------------------
+
+struct terminal; // a seat at it
+
+// A seat as an object, and back.
+struct object *terminal_object(struct terminal *t);
+struct terminal *terminal_from_object(struct object *o);
+
+// Let the console be a terminal from now on, once: its first seat, which has
+// the focus.  After an error the machine may have half of it.
+MUST_USE status_t terminal_start(struct terminal **out);
+// Another seat, cooked and without the focus.
+MUST_USE status_t terminal_new(struct terminal **out, struct account *payer);
+
+// What is typed is for t's readers, until another seat has the focus.
+void terminal_focus(struct terminal *t);
+// 0 cooked, 1 raw; ERR_BAD_ARGUMENT.
+MUST_USE status_t terminal_set_mode(struct terminal *t, u32 mode);
+// ERR_NOT_FOUND: nobody has told.
+MUST_USE status_t terminal_size(u32 *rows, u32 *columns);
+
+// Wait until there is something for t, and read some of it, cooked at most a
+// line; *count = 0: the end, or ^D.  As object_wait_one().
+MUST_USE status_t terminal_read(struct terminal *t, struct bytes to,
+                                u64 deadline, u64 *count);
+// As console_write().
+MUST_USE status_t terminal_write(struct terminal *t, struct bytes from,
+                                 u64 *count);
+
 // A line of the kernel's own, to the log stream: one line whatever is inserted
 // (format_safe).
 // Where the port has no room lines are lost, and the next one is preceded by

@@ -27,6 +27,7 @@ build wat2wasm                                        wabt
 run   qemu-system-x86_64                              qemu-system-x86
 test  llvm-mc                                         llvm
 test  python3                                         python3
+test  tmux                                            tmux
 fuzz  $clang_lib/linux/libclang_rt.fuzzer-x86_64.a    libclang-rt-14-dev
 lint  git                                             git
 lint  clang-format                                    clang-format

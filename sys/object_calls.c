@@ -152,3 +152,40 @@ sys_timer_read(const struct timer_read_args *a)
         put_u64(a->count, count);
     return status;
 }
+
+// --- the terminal ------------------------------------------------------------
+
+status_t
+sys_terminal_create(const struct terminal_create_args *a)
+{
+    struct terminal *seat;
+    status_t status = terminal_new(&seat, process_current()->account);
+
+    return status == OK ? give_handle(terminal_object(seat), a->seat) : status;
+}
+
+status_t
+sys_terminal_focus(const struct terminal_focus_args *a)
+{
+    terminal_focus(a->terminal);
+    return OK;
+}
+
+status_t
+sys_terminal_mode(const struct terminal_mode_args *a)
+{
+    return terminal_set_mode(a->terminal, a->mode);
+}
+
+status_t
+sys_terminal_size(const struct terminal_size_args *a)
+{
+    u32 rows, columns;
+    status_t status = terminal_size(&rows, &columns);
+
+    if (status == OK) {
+        put_u32(a->rows, rows);
+        put_u32(a->columns, columns);
+    }
+    return status;
+}

@@ -117,6 +117,19 @@ process_release(struct process *p)
     object_release(&p->object);
 }
 
+status_t
+process_give(struct process *p, struct object *o)
+{
+    handle_t *to = &p->given[index_masked(p->given_count, COUNT(p->given))];
+
+    if (p->given_count == COUNT(p->given))
+        return ERR_LIMIT;
+    status_t status = handle_new(&p->handles, o, o->type->rights, to);
+    if (status == OK)
+        p->given_count++;
+    return status;
+}
+
 void
 process_set_personality(struct process *p, const struct personality *type,
                         void *state)

@@ -160,12 +160,14 @@ sys_descriptor_create(const struct descriptor_create_args *a)
 
     if (p->personality == NULL || p->personality->adopt == NULL)
         return ERR_UNSUPPORTED;
-    status_t status = handle_peek(&p->handles, a->stream, &stream_type,
-                                  RIGHT_TRANSFER, &stream);
+    status_t status =
+        handle_peek(&p->handles, a->stream, NULL, RIGHT_TRANSFER, &stream);
     if (status != OK)
         return status;
     struct object *held = stream.object;
-    status = p->personality->adopt(&stream, &descriptor);
+    bool fits = held->type == &stream_type || held->type == &terminal_type;
+    status =
+        !fits ? ERR_WRONG_TYPE : p->personality->adopt(&stream, &descriptor);
     if (status == OK)
         put_u32(a->descriptor, descriptor);
     object_release(held);

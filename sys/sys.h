@@ -63,6 +63,10 @@ void process_set_personality(struct process *p, const struct personality *type,
                              void *state);
 void *process_personality(struct process *p);
 
+// Before p runs, give it a handle of `o` with all rights, behind those that it
+// was given before.  ERR_LIMIT: LIMIT_SPAWN_HANDLES.
+MUST_USE status_t process_give(struct process *p, struct object *o);
+
 // Run the start function and then the export _start (or, for a reactor,
 // _initialize) in a new thread.  ERR_NOT_FOUND when there is no entry,
 // ERR_WRONG_TYPE when what has its name is no function of type [] -> [].

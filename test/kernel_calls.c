@@ -191,6 +191,7 @@ new_object(const struct object_type *type)
     const u64 sizes[2] = {16, 16};
     struct timer *timer;
     struct process *p;
+    struct terminal *terminal;
     struct port *port;
     struct group *g;
 
@@ -220,6 +221,9 @@ new_object(const struct object_type *type)
     } else if (type == &group_type) {
         EXPECT_EQ(group_new(&g, group_current(), "none"), OK);
         o = group_object(g);
+    } else if (type == &terminal_type) {
+        EXPECT_EQ(terminal_new(&terminal, payer), OK);
+        o = terminal_object(terminal);
     }
     return o;
 }

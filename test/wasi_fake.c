@@ -255,6 +255,63 @@ stream_write(struct stream *s, struct bytes from, u64 deadline, u64 *count)
     return stream_read(s, from, deadline, count);
 }
 
+// No program here has a terminal of ours, or is granted anything.
+const struct object_type terminal_type = {.name = "terminal"};
+
+struct terminal *
+terminal_from_object(struct object *o)
+{
+    (void)o;
+    NO_OBJECTS;
+}
+
+struct object *
+terminal_object(struct terminal *t)
+{
+    (void)t;
+    NO_OBJECTS;
+}
+
+status_t
+terminal_start(struct terminal **out)
+{
+    (void)out;
+    NO_OBJECTS;
+}
+
+status_t
+terminal_read(struct terminal *t, struct bytes to, u64 deadline, u64 *count)
+{
+    (void)t, (void)to, (void)deadline, (void)count;
+    NO_OBJECTS;
+}
+
+status_t
+terminal_write(struct terminal *t, struct bytes from, u64 *count)
+{
+    return terminal_read(t, from, 0, count);
+}
+
+struct group *
+group_root(void)
+{
+    NO_OBJECTS;
+}
+
+struct object *
+group_object(struct group *g)
+{
+    (void)g;
+    NO_OBJECTS;
+}
+
+status_t
+process_give(struct process *p, struct object *o)
+{
+    (void)p, (void)o;
+    NO_OBJECTS;
+}
+
 // --- console, clock, numbers -------------------------------------------------
 
 status_t

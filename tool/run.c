@@ -26,6 +26,8 @@ struct run {
     bool latency;        // the kernel that counts
     u64 timeout_ms;      // 0: none
     const char *argv0;   // NULL: the program's file name
+    const char *grants;  // handles of the first program, as wasi/wasi.h says
+    bool terminal;       // what is typed is a terminal's of ours
     const char *system;  // of the shell: the directory that is /; or NULL
     struct dirs dirs;
     const char *env[ENV_MAX];
@@ -290,6 +292,18 @@ put_text(struct buffer *b, const char *text)
     buffer_put(b, text, strlen(text) + 1);
 }
 
+// The names of its handles, for the program.
+static void
+put_given(struct buffer *env, const char *grants)
+{
+    char text[64];
+
+    snprintf(text, sizeof(text), "GIVEN=%s", grants);
+    for (char *at = strchr(text, ' '); at != NULL; at = strchr(at, ' '))
+        *at = ',';
+    put_text(env, text);
+}
+
 static bool
 pack_program(struct buffer *tar, const struct run *run, u32 index)
 {
@@ -305,12 +319,16 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
         put_text(&args, run->args.list[i]);
     for (u32 i = 0; i < run->env_count; i++)
         put_text(&env, run->env[i]);
+    if (index == 0 && run->grants != NULL)
+        put_given(&env, run->grants);
 
     add_file(tar, index, "path", p->path, strlen(p->path));
     add_file(tar, index, "app.wasm", app.ptr, app.size);
     add_file(tar, index, "args", args.ptr, args.size);
     add_file(tar, index, "env", env.ptr, env.size);
     add_file(tar, index, "mode", p->mode, strlen(p->mode));
+    if (index == 0 && run->grants != NULL)
+        add_file(tar, index, "grants", run->grants, strlen(run->grants));
     free(app.ptr);
     buffer_free(&args);
     buffer_free(&env);
@@ -379,6 +397,8 @@ pack(struct buffer *tar, struct run *run)
         if (isatty(fd))
             text[count++] = (char)('0' + fd);
     tar_add(tar, "run/terminals", text, count);
+    if (run->terminal)
+        tar_add(tar, "run/terminal", "", 0);
     if (!pack_dirs(tar, run))
         return false;
     tar_end(tar);
@@ -425,8 +445,11 @@ pack_and_run(struct run *run)
         return 1;
     }
     struct bytes initrd = {tar.ptr, tar.size};
-    int status =
-        run->metal ? run_on_metal(run, initrd) : run_on_linux(run, initrd);
+    int status = 1;
+    if (!run->terminal || terminal_take())
+        status =
+            run->metal ? run_on_metal(run, initrd) : run_on_linux(run, initrd);
+    terminal_give_back();
     buffer_free(&tar);
     return status;
 }
@@ -481,8 +504,10 @@ add_system(struct run *run, char *init, u64 size)
 static int
 shell_command(struct words words)
 {
-    static struct run run = {
-        .command = &command_shell, .metal = true, .argv0 = "init"};
+    static struct run run = {.command = &command_shell,
+                             .metal = true,
+                             .argv0 = "init",
+                             .grants = "group"};
     static char init[4096 + 16];
     int status = parse_options(&run, words, &run.args);
 
@@ -491,6 +516,9 @@ shell_command(struct words words)
     if (!add_system(&run, init, sizeof(init)))
         return 1;
     run.programs[0] = (struct program){init, "then"};
+    run.terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+    if (run.terminal)
+        run.grants = "group terminal";
     return pack_and_run(&run);
 }
 

@@ -204,6 +204,15 @@ MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
 MUST_USE bool script_from_json(struct buffer *out, const char *path,
                                const u8 *without);
 
+// --- terminal.c --------------------------------------------------------------
+
+// From now on each key that is typed is passed on as it is through standard
+// input, with the terminal's size; false after a complaint.  When the process
+// ends, however it does, or with terminal_give_back(), the terminal is as it
+// was before.
+MUST_USE bool terminal_take(void);
+void terminal_give_back(void);
+
 // --- commands ----------------------------------------------------------------
 
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"

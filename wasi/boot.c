@@ -21,6 +21,7 @@ struct boot {
     struct preopen *preopens;
     u32 preopen_count;
     u32 terminals;
+    struct object *terminal; // NULL: the host's, as far as we care
     u64 deadline_ns;
     bool timed_out;
     u32 count; // of programs
@@ -191,6 +192,37 @@ new_process(struct process **out, struct node *dir, struct error *error,
     return status;
 }
 
+// NULL: there is no such thing.
+static struct object *
+granted_object(const struct boot *boot, struct string word)
+{
+    if (string_equal(word, STRING("group")))
+        return group_object(group_root());
+    return string_equal(word, STRING("terminal")) ? boot->terminal : NULL;
+}
+
+// A handle for each word.
+static status_t
+give_grants(const struct boot *boot, struct process *p, struct string words,
+            char *details)
+{
+    status_t status = OK;
+
+    while (words.len > 0 && status == OK) {
+        struct string word = {words.ptr, 0};
+        while (word.len < words.len && words.ptr[word.len] != ' ')
+            word.len++;
+        u32 skip = MIN(word.len + 1, words.len);
+        words = (struct string){words.ptr + skip, words.len - skip};
+        struct object *o = granted_object(boot, word);
+        if (o == NULL)
+            format(details, TEXT_SIZE, "there is no \"%.*s\" to grant",
+                   (int)word.len, word.ptr);
+        status = o == NULL ? ERR_NOT_FOUND : process_give(p, o);
+    }
+    return status;
+}
+
 static status_t
 start_process(const struct boot *boot, struct process *p, struct node *dir,
               char *details)
@@ -201,11 +233,15 @@ start_process(const struct boot *boot, struct process *p, struct node *dir,
         .preopens = boot->preopens,
         .preopen_count = boot->preopen_count,
         .terminals = boot->terminals,
+        .terminal = boot->terminal,
     };
     status_t status = wasi_attach(p, &setup);
 
     if (status == ERR_BAD_ARGUMENT)
         format(details, TEXT_SIZE, "args or env do not end in a zero byte");
+    if (status == OK)
+        status = give_grants(boot, p, text_of(contents(dir, STRING("grants"))),
+                             details);
     if (status != OK)
         return status;
     status = process_start(p);
@@ -414,6 +450,22 @@ set_preopens(struct boot *boot, struct node *root)
     return true;
 }
 
+// Where the initrd has a file run/terminal, the console is ours.
+static bool
+start_terminal(struct boot *boot)
+{
+    struct terminal *terminal;
+
+    if (contents(boot->run, STRING("terminal")).ptr == NULL)
+        return true;
+    status_t status = terminal_start(&terminal);
+    if (status != OK)
+        klog("nebulet: terminal: %s", status_text(status));
+    else
+        boot->terminal = terminal_object(terminal);
+    return status == OK;
+}
+
 // --- all of them -------------------------------------------------------------
 
 static u32
@@ -459,7 +511,8 @@ run_tree(struct tree *tree)
     else if (!read_timeout(contents(run, STRING("timeout")),
                            &boot->deadline_ns))
         klog("nebulet: run/timeout is not a number of milliseconds");
-    else if (set_modes_in_time(boot, root) && set_preopens(boot, root))
+    else if (set_modes_in_time(boot, root) && set_preopens(boot, root) &&
+             start_terminal(boot))
         status = run_programs(boot);
     if (boot->timed_out)
         status = EXIT_TIMEOUT;

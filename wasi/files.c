@@ -164,19 +164,24 @@ static const struct personality wasi_personality = {
 };
 
 static errno_t
-install_streams(struct wasi *w, u32 terminals)
+install_streams(struct wasi *w, u32 terminals, struct object *terminal)
 {
     errno_t error = WASI_SUCCESS;
     u32 fd;
 
     for (u32 i = PORT_STDIN; i <= PORT_STDERR && error == WASI_SUCCESS; i++) {
-        struct node *n = console_node(i, terminals >> i & 1);
+        bool seat = terminal != NULL && (terminals >> i & 1) != 0;
+        struct node *n =
+            seat ? pipe_node(terminal) : console_node(i, terminals >> i & 1);
+        if (n == NULL)
+            return WASI_NOMEM;
         u64 missing = i == PORT_STDIN ? CAN_FD_WRITE : CAN_FD_READ;
         struct file stream = {
             .node = n,
             .rights = rights_of_type(n->type) & ~missing,
         };
         error = file_install(w, &stream, &fd);
+        node_drop(n);
     }
     return error;
 }
@@ -230,7 +235,7 @@ wasi_attach(struct process *p, const struct wasi_setup *setup)
     if (status != OK)
         return status;
     struct wasi *w = process_personality(p);
-    errno_t error = install_streams(w, setup->terminals);
+    errno_t error = install_streams(w, setup->terminals, setup->terminal);
     for (u32 i = 0; i < setup->preopen_count && error == WASI_SUCCESS; i++)
         error = install_preopen(w, &setup->preopens[i]);
     return error == WASI_SUCCESS ? OK : ERR_NO_MEMORY;

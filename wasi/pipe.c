@@ -1,11 +1,12 @@
-// wasi/pipe.c: descriptors of streams of the kernel: pipes.
+// wasi/pipe.c: descriptors of objects of the kernel: of streams, which are
+// pipes, and of seats at the terminal.
 
 #include "wasi/wasi.h"
 
 struct pipe {
     struct node node;
     u32 references;        // atomic: of open files
-    struct object *stream; // with the references of a handle
+    struct object *object; // with the references of a handle
 };
 
 static struct pipe *
@@ -27,7 +28,7 @@ pipe_drop(struct node *n)
 
     if (!count_down(&p->references))
         return;
-    object_release_handle(p->stream);
+    object_release_handle(p->object);
     kernel_free(p);
 }
 
@@ -35,7 +36,7 @@ static void
 pipe_stat(struct node *n, struct filestat *out)
 {
     *out = (struct filestat){.device = 3, .links = 1, .type = n->type};
-    out->inode = (u64)pipe_of(n)->stream >> 4;
+    out->inode = (u64)pipe_of(n)->object >> 4;
 }
 
 static errno_t
@@ -43,7 +44,7 @@ pipe_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
 {
     (void)at;
     *count = 0;
-    status_t status = stream_read(stream_from_object(pipe_of(n)->stream), to,
+    status_t status = stream_read(stream_from_object(pipe_of(n)->object), to,
                                   deadline_ns, count);
     return status == ERR_PEER_CLOSED ? WASI_SUCCESS : stream_errno(status);
 }
@@ -52,7 +53,7 @@ pipe_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
 static errno_t
 pipe_write(struct node *n, u64 at, struct bytes from, u64 *count)
 {
-    struct stream *s = stream_from_object(pipe_of(n)->stream);
+    struct stream *s = stream_from_object(pipe_of(n)->object);
     status_t status = OK;
     u64 part;
 
@@ -74,7 +75,7 @@ pipe_object(struct node *n, struct node_signals *out)
         .write = SIGNAL_WRITABLE | SIGNAL_PEER_CLOSED,
         .end = SIGNAL_PEER_DONE | SIGNAL_PEER_CLOSED,
     };
-    return pipe_of(n)->stream;
+    return pipe_of(n)->object;
 }
 
 static const struct node_ops pipe_ops = {
@@ -86,16 +87,55 @@ static const struct node_ops pipe_ops = {
     .object = pipe_object,
 };
 
+// --- the terminal ------------------------------------------------------------
+
+static errno_t
+seat_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
+{
+    struct terminal *t = terminal_from_object(pipe_of(n)->object);
+
+    (void)at;
+    return stream_errno(terminal_read(t, to, deadline_ns, count));
+}
+
+static errno_t
+seat_write(struct node *n, u64 at, struct bytes from, u64 *count)
+{
+    struct terminal *t = terminal_from_object(pipe_of(n)->object);
+
+    (void)at;
+    return stream_errno(terminal_write(t, from, count));
+}
+
+static struct object *
+seat_object(struct node *n, struct node_signals *out)
+{
+    *out = (struct node_signals){.read = SIGNAL_READABLE,
+                                 .write = SIGNAL_WRITABLE};
+    return pipe_of(n)->object;
+}
+
+static const struct node_ops seat_ops = {
+    .hold = pipe_hold,
+    .drop = pipe_drop,
+    .stat = pipe_stat,
+    .read = seat_read,
+    .write = seat_write,
+    .object = seat_object,
+};
+
 struct node *
-pipe_node(struct object *stream)
+pipe_node(struct object *object)
 {
     struct pipe *p = kernel_alloc(sizeof(*p));
+    bool seat = object->type == &terminal_type;
 
     if (p == NULL)
         return NULL;
-    p->node = (struct node){&pipe_ops, FILETYPE_UNKNOWN};
+    p->node.ops = seat ? &seat_ops : &pipe_ops;
+    p->node.type = seat ? FILETYPE_CHARACTER_DEVICE : FILETYPE_UNKNOWN;
     p->references = 1;
-    p->stream = stream;
-    object_hold_handle(stream);
+    p->object = object;
+    object_hold_handle(object);
     return &p->node;
 }

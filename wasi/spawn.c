@@ -4,9 +4,9 @@
 #include "wasi/wasi.h"
 
 static u64
-rights_of_stream(u32 handle_rights)
+rights_of_stream(const struct node *n, u32 handle_rights)
 {
-    u64 rights = rights_of_type(FILETYPE_UNKNOWN);
+    u64 rights = rights_of_type(n->type);
 
     if ((handle_rights & RIGHT_READ) == 0)
         rights &= ~CAN_FD_READ;
@@ -32,7 +32,8 @@ install_stream(struct wasi *w, const struct carried *stream, u32 *fd)
 
     if (n == NULL)
         return WASI_NOMEM;
-    struct file init = {.node = n, .rights = rights_of_stream(stream->rights)};
+    struct file init = {.node = n,
+                        .rights = rights_of_stream(n, stream->rights)};
     errno_t error = file_install_from(w, &init, *fd, fd);
 
     node_drop(n);

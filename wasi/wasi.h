@@ -317,6 +317,7 @@ struct wasi_setup {
     const struct preopen *preopens;
     u32 preopen_count;
     u32 terminals; // bit set of the standard streams that are terminals
+    struct object *terminal; // that they are a seat of; NULL: the host's
 };
 
 // Make p a WASI process, with the standard streams as 0 to 2.
@@ -333,9 +334,9 @@ MUST_USE status_t wasi_spawn(struct process *child,
                              const struct spawn_setup *setup);
 MUST_USE status_t wasi_adopt(const struct carried *stream, u32 *fd);
 
-// A new node of a stream, with one reference and a handle of the stream; NULL:
-// no memory.
-struct node *pipe_node(struct object *stream);
+// A new node of a stream or a terminal, with one reference and a handle of it;
+// NULL: no memory.
+struct node *pipe_node(struct object *object);
 
 // --- calls.c: the calls about the process itself, and the table of all -------
 
@@ -397,10 +398,14 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 //     run/N/path       its name in messages (default: the name above)
 //     run/N/args       its arguments, NUL-terminated, argv[0] first
 //     run/N/env        its environment, NUL-terminated K=V
+//     run/N/grants     handles it is given, by these words in this order, a
+//                      blank between: "group", of all processes, "terminal"
 //     run/N/mode       "then": start when program N - 1 has ended (default)
 //                      "beside": start at once
 //     run/terminals    those of 0, 1 and 2 that are terminals, as text "012"
 //                      (default: all)
+//     run/terminal     when it is there, what the host calls a terminal sends
+//                      us each key: it is ours (kernel/terminal.c)
 //     run/timeout      milliseconds from the start of the user's command until
 //                      all is killed, as text; looking through what is in front
 //                      of it in the archive is not covered

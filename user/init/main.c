@@ -150,7 +150,8 @@ take_handles(const struct program *p, uint32_t *handles, char *names)
     strcpy(names, "GIVEN=");
     for (int i = 0; p->grants[i] != NULL; i++) {
         if (strlen(names) + strlen(p->grants[i]) + 2 > TEXT_SIZE ||
-            launch_duplicate(p->grants[i], &handles[count]) != 0)
+            launch_duplicate(p->grants[i], launch_given(p->grants[i]),
+                             &handles[count]) != 0)
             continue;
         strcat(names, count > 0 ? "," : "");
         strcat(names, p->grants[i]);

@@ -214,6 +214,7 @@ launch(const struct launch *l, uint32_t *process)
         .text = l->text,
         .text_size = l->text_size,
         .process = process,
+        .group = l->group,
     };
     int32_t status = NEBULET_ERR_NO_MEMORY;
     if (args != NULL && env != NULL)
@@ -240,16 +241,20 @@ launch_given(const char *name)
 }
 
 int
-launch_duplicate(const char *name, uint32_t *handle)
+launch_duplicate(const char *name, uint32_t ours, uint32_t *handle)
 {
+    enum {
+        PASSED = NEBULET_RIGHT_DUPLICATE | NEBULET_RIGHT_TRANSFER |
+                 NEBULET_RIGHT_READ | NEBULET_RIGHT_WRITE | NEBULET_RIGHT_WAIT |
+                 NEBULET_RIGHT_MANAGE,
+    };
     static const struct {
         const char *name;
         uint32_t rights;
     } known[] = {
-        {"group", NEBULET_RIGHT_DUPLICATE | NEBULET_RIGHT_TRANSFER |
-                      NEBULET_RIGHT_READ | NEBULET_RIGHT_MANAGE},
+        {"group",    PASSED                       },
+        {"terminal", PASSED | NEBULET_RIGHT_SIGNAL},
     };
-    uint32_t ours = launch_given(name);
 
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (ours != 0 && strcmp(known[i].name, name) == 0)

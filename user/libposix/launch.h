@@ -13,6 +13,7 @@ struct launch {
     int fds[LAUNCH_FDS];     // which of ours each is a copy of; -1: not open
     const uint32_t *handles; // that move to the child when it starts
     uint32_t handle_count;
+    uint32_t group; // to live in; 0: the caller's
     char *text; // room for words when the file is no module that can run, or
     uint32_t text_size; // NULL and 0; "" when there are none
 };
@@ -30,6 +31,6 @@ int launch(const struct launch *l, uint32_t *process);
 // in the environment, in the order of the handles: GIVEN=terminal,group.
 uint32_t launch_given(const char *name);
 
-// Another handle like a named one, to be given to a program that is started; 0
-// or an errno.
-int launch_duplicate(const char *name, uint32_t *handle);
+// Another handle like `ours`, with all rights of what has this name, to be
+// given to a program that is started; 0 or an errno.
+int launch_duplicate(const char *name, uint32_t ours, uint32_t *handle);

@@ -129,6 +129,14 @@ set(int argc, char **argv, const struct streams *s)
     return 0;
 }
 
+static int
+history(int argc, char **argv, const struct streams *s)
+{
+    (void)argc, (void)argv;
+    history_print(s->fds[1]);
+    return 0;
+}
+
 // --- the shell itself --------------------------------------------------------
 
 static int
@@ -298,22 +306,25 @@ static const struct {
     const char *name;
     builtin_t *run;
 } builtins[] = {
-    {".",      source      },
-    {":",      succeed     },
-    {"[",      test        },
-    {"cd",     change_dir  },
-    {"exit",   leave       },
-    {"export", export      },
-    {"false",  lose        },
-    {"jobs",   builtin_jobs},
-    {"pwd",    print_dir   },
-    {"set",    set         },
-    {"shift",  shift       },
-    {"source", source      },
-    {"test",   test        },
-    {"true",   succeed     },
-    {"unset",  unset       },
-    {"wait",   builtin_wait},
+    {".",       source      },
+    {":",       succeed     },
+    {"[",       test        },
+    {"bg",      builtin_bg  },
+    {"cd",      change_dir  },
+    {"exit",    leave       },
+    {"export",  export      },
+    {"false",   lose        },
+    {"fg",      builtin_fg  },
+    {"history", history     },
+    {"jobs",    builtin_jobs},
+    {"pwd",     print_dir   },
+    {"set",     set         },
+    {"shift",   shift       },
+    {"source",  source      },
+    {"test",    test        },
+    {"true",    succeed     },
+    {"unset",   unset       },
+    {"wait",    builtin_wait},
 };
 
 enum { BUILTIN_COUNT = sizeof(builtins) / sizeof(builtins[0]) };

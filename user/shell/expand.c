@@ -100,7 +100,9 @@ add_variable(struct field *f, const char *name, bool quoted)
 
     if (isdigit((unsigned char)name[0])) {
         int index = atoi(name);
-        value = index < argument_count ? arguments[index] : NULL;
+        value = index < argument_count ? arguments[index] :
+                index == 0             ? "shell" :
+                                         NULL;
     } else if (strcmp(name, "@") == 0 || strcmp(name, "*") == 0) {
         add_arguments(f, quoted, name[0] == '@');
     } else if (strcmp(name, "?") == 0) {

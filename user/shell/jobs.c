@@ -23,20 +23,16 @@ struct job {
     char *text;
     enum state state;
     bool changed; // and nobody was told
+    struct place place;
     size_t count;
     struct process processes[];
 };
 
 static struct job *jobs; // by number
 
-bool
-was_interrupted(void)
-{
-    return false;
-}
-
 struct job *
-job_new(const char *text, size_t size, const uint32_t *processes, size_t count)
+job_new(const char *text, size_t size, const uint32_t *processes, size_t count,
+        struct place *place)
 {
     struct job *job =
         need(calloc(1, sizeof(*job) + count * sizeof(struct process)));
@@ -50,6 +46,7 @@ job_new(const char *text, size_t size, const uint32_t *processes, size_t count)
     *at = job;
     job->text = need(strndup(text, size));
     job->count = count;
+    job->place = *place;
     for (size_t i = 0; i < count; i++)
         job->processes[i].handle = processes[i];
     return job;
@@ -63,6 +60,7 @@ forget(struct job *job)
     while (*at != job)
         at = &(*at)->next;
     *at = job->next;
+    place_close(&job->place);
     free(job->text);
     free(job);
 }
@@ -101,36 +99,104 @@ look(struct job *job)
 }
 
 static void
-for_processes(struct job *job, int32_t (*each)(uint32_t handle))
+for_processes(const struct job *job,
+              int32_t (*each)(uint32_t handle, uint32_t status),
+              uint32_t status)
 {
     for (size_t i = 0; i < job->count; i++)
         if (job->processes[i].handle != 0)
-            each(job->processes[i].handle);
+            each(job->processes[i].handle, status);
 }
 
-// Wait until one of its processes ends.
+// With all that its processes have started.
+static void
+end(const struct job *job, uint32_t status)
+{
+    if (job->place.group != 0)
+        nebulet_group_kill(job->place.group, status);
+    else
+        for_processes(job, nebulet_process_kill, status);
+}
+
+static void
+let_go_on(struct job *job)
+{
+    if (job->state == STATE_STOPPED && job->place.group != 0)
+        nebulet_group_resume(job->place.group);
+    if (job->state == STATE_STOPPED)
+        job->state = STATE_RUNNING;
+}
+
+static void report(const struct job *job, int fd);
+
+static void
+stop(struct job *job)
+{
+    if (job->place.group == 0)
+        return;
+    nebulet_group_suspend(job->place.group);
+    job->state = STATE_STOPPED;
+    report(job, 2);
+}
+
+// ^C and ^Z, typed in its seat, or in the shell's before the job was in front.
+static void
+take_signals(struct job *job)
+{
+    uint32_t what =
+        signals_take(job->place.seat) | signals_take(terminal_seat());
+
+    if ((what & NEBULET_SIGNAL_INTERRUPTED) != 0) {
+        interrupt(true);
+        end(job, STATUS_INTERRUPTED);
+    } else if (what != 0) {
+        stop(job);
+    }
+}
+
+static uint32_t
+add_item(struct nebulet_wait_item *items, uint32_t count, uint32_t handle,
+         uint32_t signals)
+{
+    if (handle == 0)
+        return count;
+    items[count] =
+        (struct nebulet_wait_item){.handle = handle, .signals = signals};
+    return count + 1;
+}
+
+// Wait until one of its processes ends, or something is typed for the shell.
 static void
 wait_some(struct job *job)
 {
+    enum { BOTH = NEBULET_SIGNAL_INTERRUPTED | NEBULET_SIGNAL_STOPPED };
     struct nebulet_wait_item items[WAIT_MAX];
     uint32_t count = 0;
 
     for (size_t i = 0; i < job->count; i++)
-        if (job->processes[i].handle != 0)
-            items[count++] =
-                (struct nebulet_wait_item){.handle = job->processes[i].handle,
-                                           .signals = NEBULET_SIGNAL_ENDED};
+        count = add_item(items, count, job->processes[i].handle,
+                         NEBULET_SIGNAL_ENDED);
+    count = add_item(items, count, job->place.seat, BOTH);
+    count = add_item(items, count, terminal_seat(), BOTH);
     nebulet_object_wait_many(items, count, UINT64_MAX);
 }
 
 int
 job_wait(struct job *job)
 {
+    if (job->place.seat != 0)
+        nebulet_terminal_focus(job->place.seat);
+    let_go_on(job);
     look(job);
     while (job->state == STATE_RUNNING) {
         wait_some(job);
+        take_signals(job);
         look(job);
     }
+    if (job->place.seat != 0)
+        terminal_front();
+    if (job->state == STATE_STOPPED)
+        return STATUS_STOPPED;
     int status = status_of(job);
     forget(job);
     return status;
@@ -223,23 +289,41 @@ builtin_wait(int argc, char **argv, const struct streams *s)
     return status;
 }
 
-static int32_t
-end_process(uint32_t handle)
+int
+builtin_fg(int argc, char **argv, const struct streams *s)
 {
-    return nebulet_process_kill(handle, 143);
+    struct job *job = find_job(argc > 1 ? argv[1] : NULL);
+
+    if (job == NULL)
+        return 1;
+    dprintf(s->fds[1], "%s\n", job->text);
+    return job_wait(job);
 }
 
-// Of jobs; processes are for the program of this name.
+int
+builtin_bg(int argc, char **argv, const struct streams *s)
+{
+    struct job *job = find_job(argc > 1 ? argv[1] : NULL);
+
+    if (job == NULL)
+        return 1;
+    dprintf(s->fds[1], "[%d] %s\n", job->number, job->text);
+    let_go_on(job);
+    return 0;
+}
+
+// Jobs, by %N; a word without % is the number of a process, which is for the
+// program of this name.
 int
 builtin_kill(int argc, char **argv, const struct streams *s)
 {
-    int status = argc > 1 ? 0 : STATUS_MISUSE;
+    int status = 0;
 
     (void)s;
     for (int i = 1; i < argc; i++) {
         struct job *job = find_job(argv[i]);
         if (job != NULL)
-            for_processes(job, end_process);
+            end(job, STATUS_TERMINATED);
         else
             status = 1;
     }

@@ -36,6 +36,25 @@ read_line(int fd, struct text *line)
     return any;
 }
 
+// The next line of input, added to `text`; `goes_on`: a command has begun.
+static bool
+next_line(int fd, struct text *text, bool goes_on)
+{
+    struct text prompt = {NULL, 0, 0};
+
+    if (!interactive)
+        return read_line(fd, text);
+    interrupt(false);
+    jobs_report(2, false);
+    text_put(&prompt, goes_on ? "> " : variable_get("PWD"));
+    text_put(&prompt, goes_on ? "" : " $ ");
+    bool read = edit_line(text_get(&prompt), text);
+    free(prompt.at);
+    if (was_interrupted())
+        last_status = STATUS_INTERRUPTED;
+    return read;
+}
+
 // Whole commands, of one line or several, until the end.
 static void
 run_input(int fd)
@@ -46,13 +65,15 @@ run_input(int fd)
     const char *why = "";
     enum parsed parsed = PARSED_EMPTY;
 
-    while (!leaving && read_line(fd, &text)) {
+    while (!leaving && next_line(fd, &text, parsed == PARSED_INCOMPLETE)) {
         line++;
         if (parsed != PARSED_INCOMPLETE)
             script_line = line;
         parsed = parse(text_get(&text), &tree, &why);
         if (parsed == PARSED_INCOMPLETE)
             continue;
+        if (interactive)
+            history_add(text_get(&text));
         if (parsed == PARSED) {
             run(tree);
             parse_free(tree);
@@ -119,6 +140,9 @@ main(int argc, char **argv)
     arguments = argv + optind;
     argument_count = argc - optind;
     start_variables();
+    interactive = command == NULL && argument_count == 0 && terminal_open();
+    if (interactive)
+        script_name = NULL;
     if (first != NULL)
         run_text(first);
     if (leaving)

@@ -146,7 +146,8 @@ read_grants(void)
 // Handles that we were given and the program is to have, and their names as a
 // variable.
 static uint32_t
-add_grants(const char *path, uint32_t *handles, struct words *variables)
+add_grants(const char *path, const struct place *place, uint32_t *handles,
+           struct words *variables)
 {
     char *names = copy_text(variable_get("GIVEN") ? variable_get("GIVEN") : "");
     struct text given = {NULL, 0, 0};
@@ -155,8 +156,11 @@ add_grants(const char *path, uint32_t *handles, struct words *variables)
 
     for (char *name = strtok_r(names, ",", &rest); name != NULL;
          name = strtok_r(NULL, ",", &rest)) {
+        uint32_t ours = launch_given(name);
+        if (place->seat != 0 && strcmp(name, "terminal") == 0)
+            ours = place->seat;
         if (!is_granted(read_grants(), path, name) ||
-            launch_duplicate(name, &handle) != 0)
+            launch_duplicate(name, ours, &handle) != 0)
             continue;
         text_put(&given, count > 0 ? "," : "GIVEN=");
         text_put(&given, name);
@@ -171,7 +175,8 @@ add_grants(const char *path, uint32_t *handles, struct words *variables)
 // Start the module in a file; 0 or an errno.
 static int
 start_module(const char *path, char *const *argv, const struct words *assigned,
-             const struct streams *s, char *text, uint32_t *process)
+             const struct streams *s, const struct place *place, char *text,
+             uint32_t *process)
 {
     struct words more = {NULL, 0, 0}, environment = {NULL, 0, 0};
     uint32_t handles[LAUNCH_FDS];
@@ -183,12 +188,13 @@ start_module(const char *path, char *const *argv, const struct words *assigned,
 
     for (size_t i = 0; i < assigned->count; i++)
         words_add(&more, copy_text(assigned->list[i]));
-    l.handle_count = add_grants(path, handles, &more);
+    l.handle_count = add_grants(path, place, handles, &more);
     variables_environment(&environment, &more);
     l.envp = words_list(&environment);
     launch_standard_fds(&l);
     for (int fd = 0; fd < 3; fd++)
-        l.fds[fd] = s->fds[fd];
+        l.fds[fd] = place_fd(place, s->fds[fd]);
+    l.group = place->group;
     int error = launch(&l, process);
     for (uint32_t i = 0; error != 0 && i < l.handle_count; i++)
         nebulet_handle_close(handles[i]);
@@ -213,10 +219,12 @@ is_module(const char *path)
 // A file that is no module is a script.
 static int
 start_file(const char *path, struct words *argv, const struct words *assigned,
-           const struct streams *s, char *text, uint32_t *process)
+           const struct streams *s, const struct place *place, char *text,
+           uint32_t *process)
 {
     struct words script = {NULL, 0, 0};
-    int error = start_module(path, argv->list, assigned, s, text, process);
+    int error =
+        start_module(path, argv->list, assigned, s, place, text, process);
 
     if (error != ENOEXEC || is_module(path))
         return error;
@@ -224,7 +232,8 @@ start_file(const char *path, struct words *argv, const struct words *assigned,
     words_add(&script, copy_text(path));
     for (size_t i = 1; i < argv->count; i++)
         words_add(&script, copy_text(argv->list[i]));
-    error = start_module(shell_path, script.list, assigned, s, text, process);
+    error = start_module(shell_path, script.list, assigned, s, place, text,
+                         process);
     words_free(&script);
     return error;
 }
@@ -232,7 +241,7 @@ start_file(const char *path, struct words *argv, const struct words *assigned,
 // The process, or 0 and *status.
 static uint32_t
 start_program(struct words *argv, const struct words *assigned,
-              const struct streams *s, int *status)
+              const struct streams *s, const struct place *place, int *status)
 {
     char *path = find_program(argv->list[0]), text[TEXT_SIZE] = "";
     uint32_t process = 0;
@@ -242,7 +251,7 @@ start_program(struct words *argv, const struct words *assigned,
         *status = STATUS_NOT_FOUND;
         return 0;
     }
-    int error = start_file(path, argv, assigned, s, text, &process);
+    int error = start_file(path, argv, assigned, s, place, text, &process);
     if (error != 0) {
         complain(path, text[0] != 0 ? text : strerror(error));
         *status = STATUS_NOT_RUN;
@@ -281,15 +290,26 @@ assign(const struct words *assigned)
     }
 }
 
+// `kill %1` is ours, all other is the program's.
+static bool
+ends_jobs(const struct words *argv)
+{
+    return argv->count > 1 && strcmp(argv->list[0], "kill") == 0 &&
+           argv->list[1][0] == '%';
+}
+
 // Start it, or do it: the process, or 0 and *status.
 static uint32_t
 start_words(struct words *argv, const struct words *assigned,
-            const struct streams *s, int *status)
+            const struct streams *s, const struct place *place, int *status)
 {
     builtin_t *builtin = argv->count > 0 ? find_builtin(argv->list[0]) : NULL;
 
+    if (builtin == NULL && ends_jobs(argv))
+        builtin = builtin_kill;
+
     if (argv->count > 0 && builtin == NULL)
-        return start_program(argv, assigned, s, status);
+        return start_program(argv, assigned, s, place, status);
     assign(assigned);
     if (builtin != NULL)
         *status = builtin((int)argv->count, argv->list, s);
@@ -297,7 +317,8 @@ start_words(struct words *argv, const struct words *assigned,
 }
 
 static uint32_t
-start_simple(const struct node *n, const struct streams *s, int *status)
+start_simple(const struct node *n, const struct streams *s,
+             const struct place *place, int *status)
 {
     struct words argv = {NULL, 0, 0}, assigned = {NULL, 0, 0};
     struct redirected r;
@@ -308,7 +329,7 @@ start_simple(const struct node *n, const struct streams *s, int *status)
                     expand_words(n->words, &argv);
     *status = substituted ? last_status : 0;
     if (expanded && redirect(&r, s, n->redirects)) {
-        process = start_words(&argv, &assigned, &r.s, status);
+        process = start_words(&argv, &assigned, &r.s, place, status);
         close_all(&r);
     } else {
         *status = 1;
@@ -320,7 +341,8 @@ start_simple(const struct node *n, const struct streams *s, int *status)
 
 // A compound command as a program: in a shell of its own.
 static uint32_t
-start_subshell(const struct node *n, const struct streams *s, int *status)
+start_subshell(const struct node *n, const struct streams *s,
+               const struct place *place, int *status)
 {
     struct words argv = {NULL, 0, 0}, none = {NULL, 0, 0};
     char text[TEXT_SIZE] = "";
@@ -332,7 +354,8 @@ start_subshell(const struct node *n, const struct streams *s, int *status)
     words_add(&argv, copy_text(script_name != NULL ? script_name : "shell"));
     for (int i = 1; i < argument_count; i++)
         words_add(&argv, copy_text(arguments[i]));
-    int error = start_module(shell_path, argv.list, &none, s, text, &process);
+    int error =
+        start_module(shell_path, argv.list, &none, s, place, text, &process);
     if (error != 0) {
         complain(shell_path, text[0] != 0 ? text : strerror(error));
         *status = STATUS_NOT_RUN;
@@ -342,10 +365,11 @@ start_subshell(const struct node *n, const struct streams *s, int *status)
 }
 
 static uint32_t
-start_command(const struct node *n, const struct streams *s, int *status)
+start_command(const struct node *n, const struct streams *s,
+              const struct place *place, int *status)
 {
-    return n->kind == NODE_SIMPLE ? start_simple(n, s, status) :
-                                    start_subshell(n, s, status);
+    return n->kind == NODE_SIMPLE ? start_simple(n, s, place, status) :
+                                    start_subshell(n, s, place, status);
 }
 
 // --- pipelines ---------------------------------------------------------------
@@ -353,6 +377,7 @@ start_command(const struct node *n, const struct streams *s, int *status)
 struct pipeline {
     uint32_t processes[PIPELINE_MAX];
     size_t count;
+    struct place place;
     bool last_runs; // else its status is known:
     int status;
 };
@@ -365,7 +390,6 @@ start_pipeline(struct pipeline *p, const struct node *first,
     struct streams each = *s;
     int fds[2];
 
-    *p = (struct pipeline){.count = 0};
     for (const struct node *n = first; n != NULL; n = n->next) {
         bool last = n->next == NULL;
         if (!last && pipe(fds) != 0) {
@@ -374,7 +398,7 @@ start_pipeline(struct pipeline *p, const struct node *first,
             last = true;
         }
         each.fds[1] = last ? s->fds[1] : fds[1];
-        uint32_t process = start_command(n, &each, &p->status);
+        uint32_t process = start_command(n, &each, &p->place, &p->status);
         p->last_runs = process != 0;
         if (process != 0)
             p->processes[p->count++] = process;
@@ -385,6 +409,32 @@ start_pipeline(struct pipeline *p, const struct node *first,
         close(fds[1]);
         each.fds[0] = fds[0];
     }
+    place_started(&p->place);
+}
+
+static void
+start_apart(struct pipeline *p, const struct node *n, const struct streams *s)
+{
+    p->processes[0] = start_subshell(n, s, &p->place, &p->status);
+    p->last_runs = p->count = p->processes[0] != 0;
+    place_started(&p->place);
+}
+
+static void
+open_pipeline(struct pipeline *p, const struct node *n)
+{
+    *p = (struct pipeline){.count = 0};
+    place_open(&p->place, n->text, n->size);
+}
+
+// All is started: it is a job, or done (NULL).
+static struct job *
+job_of(struct pipeline *p, const struct node *n)
+{
+    if (p->count > 0)
+        return job_new(n->text, n->size, p->processes, p->count, &p->place);
+    place_close(&p->place);
+    return NULL;
 }
 
 static bool
@@ -408,10 +458,12 @@ run_pipeline(const struct node *n, const struct streams *s)
         return run_node(n->left, s);
     if (!fits(n->left))
         return STATUS_NOT_RUN;
+    open_pipeline(&p, n);
     start_pipeline(&p, n->left, s);
-    if (p.count == 0)
+    struct job *job = job_of(&p, n);
+    if (job == NULL)
         return p.status;
-    int status = job_wait(job_new(n->text, n->size, p.processes, p.count));
+    int status = job_wait(job);
     return p.last_runs || status == STATUS_STOPPED ? status : p.status;
 }
 
@@ -439,23 +491,23 @@ is_simple(const struct node *n)
 static int
 run_background(const struct node *n, const struct streams *s)
 {
-    struct pipeline p = {.count = 0};
+    struct pipeline p;
     struct streams own = *s;
     int input = interactive ? -1 : no_input();
 
     if (input >= 0)
         own.fds[0] = input;
-    if (is_simple(n) && fits(n->left)) {
+    open_pipeline(&p, n);
+    if (is_simple(n) && fits(n->left))
         start_pipeline(&p, n->left, &own);
-    } else {
-        p.processes[0] = start_subshell(n, &own, &p.status);
-        p.count = p.processes[0] != 0;
-    }
+    else
+        start_apart(&p, n, &own);
     if (input >= 0)
         close(input);
-    if (p.count == 0)
+    struct job *job = job_of(&p, n);
+    if (job == NULL)
         return p.status;
-    job_leave(job_new(n->text, n->size, p.processes, p.count));
+    job_leave(job);
     return 0;
 }
 
@@ -587,7 +639,7 @@ run_text(const char *text)
 static int
 capture(const struct node *n, struct text *out)
 {
-    struct pipeline p = {.count = 0};
+    struct pipeline p;
     struct streams own = streams;
     char bytes[4096];
     ssize_t size;
@@ -598,19 +650,19 @@ capture(const struct node *n, struct text *out)
         return 1;
     }
     own.fds[1] = fds[1];
-    if (n->kind == NODE_PIPE && fits(n->left)) {
+    open_pipeline(&p, n);
+    if (n->kind == NODE_PIPE && fits(n->left))
         start_pipeline(&p, n->left, &own);
-    } else {
-        p.processes[0] = start_subshell(n, &own, &p.status);
-        p.last_runs = p.count = p.processes[0] != 0;
-    }
+    else
+        start_apart(&p, n, &own);
     close(fds[1]);
     while ((size = read(fds[0], bytes, sizeof(bytes))) > 0)
         text_add(out, bytes, size);
     close(fds[0]);
-    if (p.count == 0)
+    struct job *job = job_of(&p, n);
+    if (job == NULL)
         return p.status;
-    int status = job_wait(job_new(n->text, n->size, p.processes, p.count));
+    int status = job_wait(job);
     return p.last_runs ? status : p.status;
 }
 

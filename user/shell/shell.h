@@ -17,6 +17,7 @@ enum {
     STATUS_NOT_RUN = 126,
     STATUS_NOT_FOUND = 127,
     STATUS_INTERRUPTED = 130,
+    STATUS_TERMINATED = 143,
     STATUS_STOPPED = 148,
 };
 
@@ -155,20 +156,60 @@ builtin_t *find_builtin(const char *name);
 const char *builtin_name(size_t index); // NULL: there are no more
 int source_file(const char *path);
 
+// --- terminal.c --------------------------------------------------------------
+
+// True when there is a terminal to work at.
+bool terminal_open(void);
+void terminal_front(void);    // what is typed is for the shell
+void terminal_raw(bool raw);  // as it is
+void terminal_update(void);   // LINES and COLUMNS
+bool terminal_wait(void);     // something was typed; false: the size is new
+uint32_t terminal_seat(void); // 0: there is none
+// ^C and ^Z that were typed in a seat: NEBULET_SIGNAL_INTERRUPTED, _STOPPED.
+uint32_t signals_take(uint32_t seat);
+bool was_interrupted(void); // by ^C, since the last prompt
+void interrupt(bool now);   // it was, or not any more
+
+// Where a job lives: a group, and a seat at the terminal with a descriptor for
+// its programs; 0 and -1 where there is none.
+struct place {
+    uint32_t group, seat;
+    int fd;
+};
+
+void place_open(struct place *p, const char *name, size_t size);
+// What a program in it has for a descriptor of the shell's.
+int place_fd(const struct place *p, int fd);
+void place_started(struct place *p); // all its programs
+void place_close(struct place *p);
+
+// --- edit.c, complete.c ------------------------------------------------------
+
+// A line typed at the terminal, mended with the usual keys, with its newline;
+// false: ^D was typed, or the terminal is gone.  After ^C it is empty.
+bool edit_line(const char *prompt, struct text *line);
+void history_add(const char *line);
+void history_print(int fd);
+
+// What may follow text[0..at), the same letters of all that fit, and the words
+// that fit, from the last slash on.  Returns whether there is just one.
+bool complete(const char *text, size_t at, struct text *more,
+              struct words *choices);
+
 // --- jobs.c ------------------------------------------------------------------
 
 struct job;
 
-// A new one, of `count` processes whose handles are its own from now on.
+// A new one, of `count` processes, whose handles and place are its own from now
+// on.
 struct job *job_new(const char *text, size_t size, const uint32_t *processes,
-                    size_t count);
+                    size_t count, struct place *place);
 // Wait until it has ended or was stopped; the exit status.
 int job_wait(struct job *job);
 // It goes on without the shell; says so on a terminal.
 void job_leave(struct job *job);
 void jobs_report(int fd, bool all); // those that have changed, or all
-bool was_interrupted(void);         // by ^C, since the last prompt
-builtin_t builtin_jobs, builtin_wait, builtin_kill;
+builtin_t builtin_bg, builtin_fg, builtin_jobs, builtin_kill, builtin_wait;
 size_t jobs_count(bool stopped);
 
 // --- main.c ------------------------------------------------------------------

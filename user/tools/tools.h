@@ -19,14 +19,21 @@
     TOOL(grep, "[-cilnqvEF] PATTERN [FILE...]", "print lines that match")     \
     TOOL(head, "[-n LINES | -c BYTES] [FILE...]", "print the first lines")    \
     TOOL(hexdump, "[FILE...]", "print bytes in hexadecimal")                  \
+    TOOL(kill, "[-INT | -KILL | -TERM | -CONT | -STOP] ID...",                \
+         "end, stop or resume processes")                                     \
+    TOOL(log, "TEXT...", "write a line to the kernel's log")                  \
     TOOL(ls, "[-1aldR] [FILE...]", "list directories")                        \
+    TOOL(mem, "", "print how much memory is free")                            \
     TOOL(mkdir, "[-p] DIRECTORY...", "make directories")                      \
     TOOL(mv, "FROM... TO", "rename files or move them")                       \
+    TOOL(poweroff, "[STATUS]", "end the machine")                             \
+    TOOL(ps, "", "list processes")                                            \
     TOOL(rm, "[-fr] FILE...", "remove files")                                 \
     TOOL(sleep, "SECONDS", "wait")                                            \
     TOOL(sort, "[-nru] [-k FIELD] [FILE...]", "sort lines")                   \
     TOOL(tail, "[-n [+]LINES | -c BYTES] [FILE...]", "print the last lines")  \
     TOOL(time, "COMMAND [ARGUMENT...]", "run a command and say how long")     \
+    TOOL(top, "[-n TIMES] [-d SECONDS]", "list processes again and again")    \
     TOOL(wc, "[-lwc] [FILE...]", "count lines, words and bytes")
 
 #define TOOL(name, operands, help) int tool_##name(int argc, char **argv);
