@@ -77,6 +77,10 @@ left_out() {
     skipped=$((skipped + 1))
 }
 
+# Tests of the kernel, by the first letters of their names, that show most where
+# threads run beside each other; all of them are in part smp.
+SEVERAL_CPUS="cpus thread signal lock stress"
+
 part_lint() {
     part lint make/lint.sh
     part "lint itself" test/lint.sh "$out"
@@ -93,6 +97,11 @@ part_unit() {
     fi
     for test in "$out"/san/test-*; do
         case $test in *.*) ;; *) part "${test##*/test-}" "$test" ;; esac
+    done
+    for cpus in 2 4 8; do
+        # shellcheck disable=SC2086
+        part "kernel, $cpus CPUs" env NEBULET_SMP=$cpus "$out/san/test-kernel" \
+            $SEVERAL_CPUS
     done
     for target in decode validate compile tar lines; do
         part "corpus $target" "$out/san/fuzz-$target" "$out/seeds/$target"/* \
@@ -178,10 +187,9 @@ part_calls() {
 
 # Not in make test: how long it takes depends on how many CPUs there really are.
 part_smp() {
-    part "kernel, 4 CPUs" env NEBULET_SMP=4 "$out/san/test-kernel"
+    part "all of kernel, 4 CPUs" env NEBULET_SMP=4 "$out/san/test-kernel"
     part "programs linux, 4 CPUs" env SMP=4 test/programs.sh "$out" linux
     for machine in microvm q35; do
-        part "port $machine, 4 CPUs" "$out/nebulet" selftest --smp 4 $machine
         part "kernel $machine, 4 CPUs" "$out/nebulet" selftest --smp 4 \
             $machine "" kernel-test.elf
     done
@@ -196,6 +204,7 @@ part_hostile() {
 part_metal() {
     for machine in microvm q35; do
         part "port $machine" "$out/nebulet" selftest $machine
+        part "port $machine, 4 CPUs" "$out/nebulet" selftest --smp 4 $machine
         part "kernel $machine" "$out/nebulet" selftest $machine "" \
             kernel-test.elf
     done
