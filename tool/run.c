@@ -431,6 +431,7 @@ run_on_linux(const struct run *run, struct bytes initrd)
     u64 end_ms = start_ms + run->timeout_ms + GRACE_MS;
 
     linux_cpus(MAX(run->cpus, 1u));
+    host_limit(0);
     return linux_run(initrd, "", start_ms * 1000000,
                      run->timeout_ms ? end_ms * 1000000 : UINT64_MAX);
 }
