@@ -20,7 +20,7 @@ come_to(u32 number)
 static void
 wait_for_step(u32 number)
 {
-    while (__atomic_load_n(&step, __ATOMIC_SEQ_CST) != number)
+    while (__atomic_load_n(&step, __ATOMIC_SEQ_CST) < number)
         thread_yield();
 }
 
