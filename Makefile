@@ -30,7 +30,7 @@ objects  = $(patsubst %,$(OUT)/$(1)/%.o,$(call sources,$(2)))
 # Groups of make/deps.sh for each target; one that is not here needs `build`.
 NEEDS_clean      :=
 NEEDS_help       :=
-NEEDS_lint       := lint
+NEEDS_lint       := build lint
 NEEDS_run        := build run
 NEEDS_test       := build run test
 NEEDS_test-metal := build run test
@@ -125,6 +125,13 @@ $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
 # Prints declarations and the manual of the tables in abi/.
 $(OUT)/abi: $(OUT)/host/make/abi.c.o
 	@echo "  LD $@"; $(CC) $^ -o $@
+
+# What objects define and need, which make lint reads: make/links.awk.
+$(OUT)/host.symbols: $(call objects,host,$(LINUX) tool)
+	@nm -A $^ >$@
+
+$(OUT)/metal.symbols: $(call objects,metal,$(METAL))
+	@nm -A $^ >$@
 
 # --- the same with ASan and UBSan, and the unit tests ----------------------------
 

@@ -65,7 +65,7 @@ messages_dispose(struct list *messages)
 
 // --- circles: channel_carrying is held ---------------------------------------
 
-struct mutex channel_carrying;
+struct mutex channel_carrying; // who may carry channels into channels
 
 void
 channels_init(void)

@@ -28,9 +28,13 @@ function name_of(line) {
 function check_include(quoted,   path, to) {
     path = substr(quoted, 2, length(quoted) - 2)
     to = folder_of(path)
+    what = path
+    if (FILENAME ~ /\.def$/ && path !~ /\.def$/)
+        complain(at ": a table includes only tables")
+    else if ((FILENAME in public) && to == from && path ~ /\.h$/ && !(path in public))
+        complain(at ": a public header, and a private one")
     if (path ~ /\.def$/ || to == from)
         return
-    what = path
     if (to == "")
         complain(at ": includes what is in no folder")
     else if (rank[to] > rank[from])

@@ -26,9 +26,9 @@ FNR == 1 {
 }
 
 # Variables.
-/^(static )?struct lock [a-z_]+ = LOCK_INIT/ {
+/^(static )?struct (lock|mutex) [a-z_]+(\[.*\])?(;| =)/ {
     name = $0
-    sub(/ = .*/, "", name)
+    sub(/(;|\[| =).*/, "", name)
     sub(/.* /, "", name)
     if (!/\/\/ /)
         lock[folder "/" name] = FILENAME ":" FNR
@@ -38,15 +38,21 @@ match($0, /[^_]GUARDED_BY\([a-z_]+\)/) {
 }
 
 # Members.
-/^    struct (lock|mutex) [a-z_]+;/ && !/guards no field/ {
+/^    struct (lock|mutex) [a-z_]+(\[.*\])?;/ && !/guards no field/ {
     member = $3
-    sub(/;.*/, "", member)
+    sub(/[;\[].*/, "", member)
     member_at = FILENAME ":" FNR
 }
 member != "" && index($0, "MEMBER_GUARDED_BY(" member ")") { member = "" }
 /^}/ && member != "" {
     complain(member_at, "nobody says what " member " guards")
     member = ""
+}
+
+# A word that is taken in a loop is a lock without a row; a loop that compares
+# is not, it counts.
+/while \(!?__atomic_(exchange_n|test_and_set)|__sync_lock|atomic_flag/ && FILENAME != "kernel/lock.c" && FILENAME !~ /^user\// {
+    complain(FILENAME ":" FNR, "takes a word: use a lock of kernel/locks.def")
 }
 
 # Functions.

@@ -45,6 +45,10 @@ FILENAME ~ /^(x64\/emit|x64\/select|compile|code)\// && FILENAME != "x64/emit/en
 
 FILENAME == "x64/emit/encode.c" || FILENAME !~ /^(x64|compile)\// { next }
 
+/\\x|encode_copy\(.*"|encode_word\(.*[^A-Za-z0-9_]([0-9][0-9]+|0x)/ && FILENAME ~ /^x64\/emit\// && FILENAME != "x64/emit/emit.h" {
+    complain("bytes by hand: only encode.c writes instructions")
+}
+
 # One or two bytes in hex; larger numbers are marks and limits.
 /(^|[^A-Za-z0-9_])0x[0-9a-fA-F][0-9a-fA-F]?[0-9a-fA-F]?[0-9a-fA-F]?([^0-9A-Za-z]|$)/ && FILENAME ~ /^x64\/emit\// {
     complain("a byte by hand: only encode.c writes instructions")

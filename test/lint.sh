@@ -75,6 +75,30 @@ plant layers wasi/poll.c '__asm__(".include \"kernel/internal.h\"");'
 plant layers wasi/poll.c '#include "../kernel/internal.h"'
 plant layers wasi/poll.c '#include "kernel//internal.h"'
 plant heads wasi/planted.h "$(cat kernel/internal.h)"
+plant layers kernel/kernel.h '#include "kernel/internal.h"'
+plant layers runtime/runtime.h '#include "runtime/internal.h"'
+plant layers kernel/peek.def '#include "kernel/internal.h"'
+plant chains wasi/wasi.h '#include "kernel/internal.h"' wasi/poll.c
+plant links wasi/wasi.h 'void sched_block(void);' 'wasi/wasi.h:.*declares sched_block'
+plant links wasi/poll.c 'void planted(void);
+void
+planted(void)
+{
+    void sched_block(void);
+
+    sched_block();
+}' 'wasi/poll.c: uses sched_block'
+plant links wasi/poll.c '// clang-format off
+void
+sched_block(void);
+void planted(void);
+void planted(void) { sched_block(); }' 'wasi/poll.c: uses sched_block'
+plant links wasi/poll.c 'typedef void block_t(void);
+block_t sched_block;
+void planted(void);
+void planted(void) { sched_block(); }' 'wasi/poll.c: uses sched_block'
+plant links x64/emit/stubs.c 'void planted(struct encoder *e, u32 n);
+void planted(struct encoder *e, u32 n) { encode_word(e->at, n); }' 'uses encode_word'
 plant layers wasm/reader.c '#include "kernel/kernel.h"'
 plant layers x64/alloc/live.c '#include "x64/select/select.h"'
 plant layers kernel/heap.c '#include "runtime/runtime.h"'
@@ -111,6 +135,18 @@ MUST_USE errno_t wasi_planted(u32 fd,
 plant chains compile/compile.h '#include "ir/ir.h"' runtime/code_module.c
 plant chains code/code.h '#include "x64/mach.h"' runtime/code_module.c
 plant chains kernel/internal.h '#include "wasm/wasm.h"' kernel/heap.c
+plant rows x64/emit/stubs.c 'void planted(struct encoder *e) { encode_copy(e->at, "\xc3", 1); }'
+for word in 0x90909090 2425393296; do
+    plant rows x64/emit/layout.c "void planted(struct encoder *e) { encode_word(e->at, $word); }"
+done
+plant locks wasi/files.c 'static struct mutex planted;'
+plant locks wasi/files.c 'static struct lock planted[2] = {LOCK_INIT(FILES), LOCK_INIT(FILES)};'
+plant locks wasi/files.c 'struct planted {
+    struct lock locks[4];
+    u32 count;
+};'
+plant locks wasi/files.c 'static u32 planted;
+void planted_lock(void) { while (__atomic_exchange_n(&planted, 1, 2)) ; }'
 plant locks kernel/heap.c 'static struct lock planted = LOCK_INIT(HEAP);'
 plant locks sys/internal.h 'struct planted {
     struct lock lock;
