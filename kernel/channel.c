@@ -61,7 +61,8 @@ channel_count(struct channel *c, const struct message *m, bool more)
 
 // --- who waits ---------------------------------------------------------------
 
-bool
+// End the wait of r, if nobody else has.
+MUST_USE static bool
 receiver_wake(struct receiver *r, enum got got)
 {
     bool on = port_interrupts_off();
@@ -113,21 +114,45 @@ drop_claims(struct channel *c)
     }
 }
 
-struct receiver *
-channel_find_receiver(struct channel *c, u32 id)
+static struct receiver *
+find_caller(struct channel *c, u32 id)
 {
-    struct receiver *reader = NULL;
-
     list_each (item, &c->receivers) {
         struct receiver *r = CONTAINER(item, struct receiver, link);
-        if (r->got != GOT_NOTHING)
-            continue;
-        if (r->id == id && id >= CALL_ID)
+        if (id >= CALL_ID && r->id == id && r->got == GOT_NOTHING)
             return r;
-        if (r->id == 0 && reader == NULL)
-            reader = r;
     }
-    return reader;
+    return NULL;
+}
+
+static bool
+has_room(const struct receiver *r, const struct bytes *direct)
+{
+    return direct == NULL || direct->size <= r->room.size;
+}
+
+// Whose wait was ended by a kill or its deadline, and who has not run since, is
+// still in the line: a message is for the next one then.
+struct receiver *
+channel_wake_receiver(struct channel *c, u32 id, const struct bytes *direct)
+{
+    struct receiver *caller = find_caller(c, id);
+
+    if (caller != NULL && !has_room(caller, direct))
+        return NULL;
+    if (caller != NULL &&
+        receiver_wake(caller, direct != NULL ? GOT_BYTES : GOT_CLAIM))
+        return caller;
+    list_each (item, &c->receivers) {
+        struct receiver *r = CONTAINER(item, struct receiver, link);
+        if (r->id != 0 || r->got != GOT_NOTHING)
+            continue;
+        if (!has_room(r, direct))
+            return NULL;
+        if (receiver_wake(r, direct != NULL ? GOT_BYTES : GOT_CHANGE))
+            return r;
+    }
+    return NULL;
 }
 
 u32

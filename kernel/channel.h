@@ -68,11 +68,13 @@ void channel_show(struct channel *c);
 // m is in c's queue, or there is room kept for it, or not any more.
 void channel_count(struct channel *c, const struct message *m, bool more);
 
-// End the wait of r, if nobody else has.
-MUST_USE bool receiver_wake(struct receiver *r, enum got got);
-// Who waits for a message that begins with this number: its caller, else the
-// first reader, else NULL.
-struct receiver *channel_find_receiver(struct channel *c, u32 id);
+// Wake one who waits for a message that begins with this number: its caller,
+// else the first reader who still waits; NULL: nobody does.  A message in the
+// queue is claimed for a caller (GOT_CLAIM), and a reader looks for it
+// (GOT_CHANGE).  Bytes (`direct`) are for the room of who was woken
+// (GOT_BYTES): nobody is when the first has too little.
+struct receiver *channel_wake_receiver(struct channel *c, u32 id,
+                                       const struct bytes *direct);
 // A number that no call at c has; there are less than LIMIT_OBSERVERS.
 u32 channel_new_call_id(struct channel *c);
 // The running thread's wait begins; there are less than LIMIT_OBSERVERS.

@@ -34,10 +34,7 @@ copy_out(struct message *m, const struct channel_read *r)
 static void
 pass_on(struct channel *c)
 {
-    struct receiver *r = channel_find_receiver(c, 0);
-
-    if (r != NULL)
-        (void)!receiver_wake(r, GOT_CHANGE);
+    (void)channel_wake_receiver(c, 0, NULL);
 }
 
 static struct message *

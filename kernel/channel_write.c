@@ -58,9 +58,9 @@ write_directly(struct write *w, bool *done)
     lock(&w->from->end.pair->lock);
     status_t status = begin_write(w, w->bytes.size);
     u32 id = w->caller == NULL ? id_of(w->bytes) : 0;
-    struct receiver *r = status == OK ? channel_find_receiver(w->to, id) : NULL;
-    *done = r != NULL && w->bytes.size <= r->room.size &&
-            receiver_wake(r, GOT_BYTES);
+    struct receiver *r =
+        status == OK ? channel_wake_receiver(w->to, id, &w->bytes) : NULL;
+    *done = r != NULL;
     if (*done) {
         begin_call(w);
         r->size = (u32)w->bytes.size;
@@ -120,11 +120,9 @@ deliver(struct write *w, struct message *m)
         list_append(&unread, &m->link);
     } else {
         u32 id = w->caller == NULL ? id_of(bytes) : 0;
-        struct receiver *r = channel_find_receiver(w->to, id);
-        bool call = r != NULL && r->id != 0;
+        struct receiver *r = channel_wake_receiver(w->to, id, NULL);
         list_append(&w->to->messages, &m->link);
-        if (r != NULL && receiver_wake(r, call ? GOT_CLAIM : GOT_CHANGE) &&
-            call)
+        if (r != NULL && r->got == GOT_CLAIM)
             (m->claimer = r)->message = m;
         w->to->unclaimed += m->claimer == NULL;
         channel_show(w->to);
