@@ -1,11 +1,11 @@
 // kernel/channel.c: channels: two ends, and for each a queue of messages, of
 // bytes and handles, that the other end wrote.
 //
-// Writers never wait: a queue is bounded, and the writer's process pays for a
-// message until somebody reads it.  Handles move, all of a message or none:
-// they leave the writer's table in one step, when nothing can fail any more,
-// and get into the reader's before the message leaves its queue.  Bytes for a
-// reader that waits and has room are copied at once into its memory.
+// Writers wait for no reader: a queue is bounded, and the writer's process pays
+// for a message until somebody reads it.  Handles move, all of a message or
+// none: they leave the writer's table in one step, when nothing can fail any
+// more, and get into the reader's before the message leaves its queue.  Bytes
+// for a reader that waits and has room are copied at once into its memory.
 //
 // A call waits for the message that begins with its number (CALL_ID and up).
 // A reply that finds its caller waiting and cannot be copied stays in the

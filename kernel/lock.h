@@ -98,3 +98,5 @@ MUST_USE status_t mutex_lock(struct mutex *m);
 void mutex_lock_always(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 bool mutex_held(const struct mutex *m); // by the calling thread
+// Where the calling thread must have none: builds for tests stop when it does.
+void thread_check_mutexes(void);

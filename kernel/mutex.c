@@ -97,3 +97,10 @@ mutex_held(const struct mutex *m)
 {
     return m->owner == thread_current();
 }
+
+void
+thread_check_mutexes(void)
+{
+    if (CHECKED)
+        assert(thread_current()->mutexes == 0);
+}

@@ -155,7 +155,8 @@ after_switch(void)
         thread_reap(dead);
 }
 
-// Continue with the next ready thread; releases q->lock.
+// Continue with the next ready thread; releases q->lock, which is the only one
+// that may be held here.
 static void switch_next(struct run_queue *q) RELEASE(q->lock);
 
 static void LOCKS_BY_HAND
@@ -163,6 +164,8 @@ switch_next(struct run_queue *q)
 {
     struct thread *from = q->current, *to = take_ready(q);
 
+    assert(from->preempt_count == 0);
+    assert(!CHECKED || locks_held() == 1ull << LOCK_CPU);
     to->state = THREAD_RUNNING;
     to->cpu = queue_number(q);
     to->resched = false;
@@ -356,6 +359,7 @@ sched_exit(void)
     port_interrupts_off();
     struct run_queue *q = queue_here();
 
+    thread_check_mutexes();
     lock_irq_nested(&q->lock);
     q->current->state = THREAD_DEAD;
     q->dead = q->current;

@@ -74,6 +74,8 @@ waiter_kill(struct waiter *w)
 static status_t
 sleep_until_decided(struct waiter *w, u64 deadline)
 {
+    assert(thread_current()->preempt_count == 0);
+    assert(!CHECKED || locks_held() == 0);
     if (deadline != UINT64_MAX)
         deadline_start(&w->timer, deadline, expire);
     if (thread_is_killed())
@@ -112,8 +114,6 @@ status_t
 waiter_wait(struct waiter *w, u64 deadline)
 {
     bool on = port_interrupts_off();
-
-    assert(thread_current()->preempt_count == 0);
     status_t status = sleep_until_decided(w, deadline);
     port_interrupts_restore(on);
     return status;
@@ -126,12 +126,10 @@ wait_as(enum wake waiting, struct wait_queue *q, u64 key, u64 deadline, bool on)
 {
     struct waiter *w = begin(waiting);
 
-    assert(thread_current()->preempt_count == 0);
     w->key = key;
     w->turn = ++q->turns;
     list_append(&q->waiters, &w->link);
     unlock_irq(&q->lock, false);
-    assert(!CHECKED || locks_held() == 0);
 
     status_t status = sleep_until_decided(w, deadline);
 

@@ -144,7 +144,7 @@ TEST_KERNEL(line_timed_out_caller_is_passed_by)
 // --- who has too little room -------------------------------------------------
 
 // The first looks at the message, which stays, and the next one gets it; also
-// when one between them is killed meanwhile.
+// when one between them was killed just before.
 static void
 too_small_for(bool calls)
 {
@@ -157,8 +157,8 @@ too_small_for(bool calls)
     begin_wait(&killed);
     begin_wait(&second);
     preempt_disable();
-    write_there(calls ? ends[1]->call_id : 1, 8);
     thread_kill(killed.thread);
+    write_there(calls ? ends[1]->call_id : 1, 8);
     preempt_enable();
     EXPECT_EQ(thread_join(first.thread, UINT64_MAX), OK);
     EXPECT(!is_blocked(second.thread));

@@ -2,7 +2,7 @@
 // (test/kernel_plants.def).  On Linux each is committed in a process of its own
 // (test/kernel_linux.c), in QEMU in a machine of its own (test/plants.sh).
 
-#include "test/kernel_frame.h"
+#include "test/kernel_calls.h"
 
 static struct lock outer = LOCK_INIT(PROCESS);
 static struct lock inner = LOCK_INIT(HEAP);
@@ -62,6 +62,79 @@ plant_wait_in_spin_lock(void)
 
     EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000), OK);
     unlock_irq(&outer, on);
+}
+
+static void
+plant_signals_in_spin_lock(void)
+{
+    struct object *o = NULL;
+    struct account *a = test_account(MIB);
+
+    EXPECT_EQ(event_new(&o, a), OK);
+    bool on = lock_irq(&outer);
+    (void)!object_wait_one(o, 1, UINT64_MAX, NULL);
+    unlock_irq(&outer, on);
+}
+
+// The way of channels.
+static void
+plant_waiter_in_spin_lock(void)
+{
+    struct waiter *w = waiter_begin();
+    bool on = lock_irq(&outer);
+
+    (void)!waiter_wait(w, port_monotonic_ns() + 1000);
+    unlock_irq(&outer, on);
+}
+
+static void
+plant_yield_in_spin_lock(void)
+{
+    bool on = lock_irq(&outer);
+
+    thread_yield();
+    unlock_irq(&outer, on);
+}
+
+static void
+plant_yield_unpreempted(void)
+{
+    preempt_disable();
+    thread_yield();
+    preempt_enable();
+}
+
+static void
+keep_mutex(void *arg)
+{
+    (void)arg;
+    take_mutex(LOCK_TREE);
+}
+
+static void
+plant_end_with_mutex(void)
+{
+    struct thread *t;
+
+    EXPECT_EQ(thread_new(&t, keep_mutex, NULL), OK);
+    sched_start(t);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    while (t->state != THREAD_DEAD)
+        thread_yield();
+    thread_release(t);
+}
+
+static void
+call_with_mutex(void)
+{
+    take_mutex(LOCK_TREE);
+    (void)!CALL(thread_yield, 0);
+}
+
+static void
+plant_return_with_mutex(void)
+{
+    (void)test_in_process(call_with_mutex);
 }
 
 static void
