@@ -1,9 +1,11 @@
 // kernel/stream.c: streams: two ends and a ring of bytes for each direction,
 // which may be of no size.
 //
-// Reads and writes take what there is and what there is room for.  Who wants to
-// wait does so for the signals of his end, which say at any time whether a read
-// or a write would get anywhere, and then looks again.
+// Reads take what there is.  Writes of at most LIMIT_STREAM_WHOLE bytes that
+// are no larger than the ring go in whole or not at all, larger ones as far as
+// there is room.  Who wants to wait does so for the signals of his end, which
+// say at any time whether a read or any write would get anywhere, and then
+// looks again.
 
 #include "kernel/pair.h"
 
@@ -26,12 +28,21 @@ OBJECT_FUNCTIONS(stream, end.object)
 
 // --- rings -------------------------------------------------------------------
 
+// Room for any write that goes in whole.
+static bool
+ring_has_room(const struct ring *r)
+{
+    return r->size - r->used >= MIN(r->size, LIMIT_STREAM_WHOLE);
+}
+
 static u64
 ring_put(struct ring *r, struct bytes from)
 {
-    u64 count = MIN(MIN(from.size, LIMIT_STREAM_STEP), r->size - r->used);
+    u64 room = r->size - r->used;
+    u64 count = MIN(MIN(from.size, LIMIT_STREAM_STEP), room);
+    bool whole = from.size <= MIN(r->size, LIMIT_STREAM_WHOLE);
 
-    if (count == 0)
+    if (count == 0 || (whole && count < from.size))
         return 0;
     u64 end = (r->at + r->used) % r->size, first = MIN(count, r->size - end);
     memcpy(r->bytes + end, from.ptr, first);
@@ -79,19 +90,29 @@ may_write(const struct stream *s)
     return !ring_out(s)->done && pair_peer(&s->end) != NULL;
 }
 
+// A write would not wait: also because it would be refused, in a direction that
+// there once was.
+static bool
+is_writable(const struct stream *s)
+{
+    const struct ring *r = ring_out(s);
+
+    return r->size > 0 && pair_peer(&s->end) != NULL &&
+           (r->done || ring_has_room(r));
+}
+
 static void
 show_end(struct stream *s)
 {
-    const struct ring *in = ring_in(s), *out = ring_out(s);
+    const struct ring *in = ring_in(s);
     u32 mask = SIGNAL_READABLE | SIGNAL_WRITABLE | SIGNAL_PEER_DONE |
                SIGNAL_PEER_CLOSED;
 
-    pair_show(
-        &s->end, mask,
-        (in->used > 0 ? SIGNAL_READABLE : 0) |
-            (may_write(s) && out->used < out->size ? SIGNAL_WRITABLE : 0) |
-            (in->done ? SIGNAL_PEER_DONE : 0) |
-            (pair_peer(&s->end) == NULL ? SIGNAL_PEER_CLOSED : 0));
+    pair_show(&s->end, mask,
+              (in->used > 0 ? SIGNAL_READABLE : 0) |
+                  (is_writable(s) ? SIGNAL_WRITABLE : 0) |
+                  (in->done ? SIGNAL_PEER_DONE : 0) |
+                  (pair_peer(&s->end) == NULL ? SIGNAL_PEER_CLOSED : 0));
 }
 
 static void

@@ -60,7 +60,7 @@ fill_and_drain(void)
         EXPECT_EQ(in, MIN(size, 10));
         next_in += (u8)in;
         EXPECT_EQ(signals_of(ends[0]) & SIGNAL_WRITABLE,
-                  in == 10 ? 0 : SIGNAL_WRITABLE);
+                  0); // not any write would go in whole
         EXPECT_EQ(signals_of(ends[1]), SIGNAL_READABLE);
         while (get(ends[1], 3) == OK) {
             out = test_load32(COUNT_AT);
@@ -83,7 +83,7 @@ end_directions(void)
     EXPECT_EQ(put(ends[0], 5), OK);
     EXPECT_EQ(CALL(stream_finish, ends[0]), OK);
     EXPECT_EQ(put(ends[0], 1), ERR_PEER_CLOSED);
-    EXPECT_EQ(signals_of(ends[0]), 0);
+    EXPECT_EQ(signals_of(ends[0]), SIGNAL_WRITABLE); // to be refused
     EXPECT_EQ(signals_of(ends[1]),
               SIGNAL_READABLE | SIGNAL_WRITABLE | SIGNAL_PEER_DONE);
     EXPECT_EQ(get(ends[1], 8), OK);
@@ -125,6 +125,87 @@ next_random(u32 *seed)
 {
     *seed = *seed * 1664525 + 1013904223;
     return *seed >> 8;
+}
+
+static struct account *
+make_flow(u64 size)
+{
+    const u64 sizes[2] = {size, 0};
+    struct account *payer = test_account(1 * MIB);
+
+    EXPECT_EQ(stream_new(flow, sizes, payer), OK);
+    return payer;
+}
+
+static void
+drop_flow(struct account *payer)
+{
+    object_release(stream_object(flow[0]));
+    object_release(stream_object(flow[1]));
+    EXPECT_EQ(payer->used[RESOURCE_OBJECTS], 0);
+    account_release(payer);
+}
+
+// What is no larger than LIMIT_STREAM_WHOLE goes in whole or not at all, and
+// WRITABLE says that any such write does.
+TEST_KERNEL(stream_writes_whole)
+{
+    enum { WHOLE = LIMIT_STREAM_WHOLE, SIZE = 2 * WHOLE };
+    static u8 bytes[SIZE];
+    struct account *payer = make_flow(SIZE);
+    u64 count = 0;
+
+    EXPECT_EQ(
+        stream_write(flow[0], (struct bytes){bytes, WHOLE + 1}, 0, &count), OK);
+    EXPECT_EQ(count, WHOLE + 1);
+    EXPECT_EQ(object_signals(stream_object(flow[0])) & SIGNAL_WRITABLE, 0);
+    EXPECT_EQ(stream_write(flow[0], (struct bytes){bytes, WHOLE}, 0, &count),
+              ERR_SHOULD_WAIT);
+    EXPECT_EQ(count, 0);
+    EXPECT_EQ(stream_read(flow[1], (struct bytes){bytes, 1}, 0, &count), OK);
+    EXPECT(object_signals(stream_object(flow[0])) & SIGNAL_WRITABLE);
+    EXPECT_EQ(stream_write(flow[0], (struct bytes){bytes, WHOLE}, 0, &count),
+              OK);
+    EXPECT_EQ(count, WHOLE);
+    EXPECT_EQ(stream_read(flow[1], (struct bytes){bytes, 9}, 0, &count), OK);
+    EXPECT_EQ(
+        stream_write(flow[0], (struct bytes){bytes, WHOLE + 1}, 0, &count),
+        OK); // as far as there is room
+    EXPECT_EQ(count, 9);
+    drop_flow(payer);
+}
+
+static void
+write_until_closed(void *arg)
+{
+    u8 byte = 0;
+    u64 count;
+
+    (void)arg;
+    EXPECT_EQ(
+        stream_write(flow[0], (struct bytes){&byte, 1}, UINT64_MAX, &count),
+        ERR_PEER_CLOSED);
+}
+
+// Who waits to write is told that the direction has ended.
+TEST_KERNEL(stream_finish_wakes_writer)
+{
+    static u8 bytes[64];
+    struct account *payer = make_flow(sizeof(bytes));
+    struct thread *t;
+    u64 count;
+
+    EXPECT_EQ(
+        stream_write(flow[0], (struct bytes){bytes, sizeof(bytes)}, 0, &count),
+        OK);
+    EXPECT_EQ(thread_new(&t, write_until_closed, NULL), OK);
+    sched_start(t);
+    for (u32 i = 0; i < 100; i++)
+        thread_yield();
+    stream_finish(flow[0]);
+    EXPECT_EQ(thread_join(t, port_monotonic_ns() + 60000000000), OK);
+    thread_release(t);
+    drop_flow(payer);
 }
 
 enum { FLOW = 50000 };

@@ -102,6 +102,31 @@ TEST(wasi_boot_timeout)
     EXPECT(strstr(fake.log, "nebulet: timeout") == fake.log);
 }
 
+// What programs spawned ends with them, before the files are freed, which it
+// has open.
+TEST(wasi_boot_children)
+{
+    add_program("0", "");
+    add_program("1", "then");
+    archive_add(&a, "root/x", '0', "", 0, "");
+    fake.spawns = true;
+    fake.run_ns = 1000;
+    EXPECT_EQ(boot(), 0);
+    EXPECT_EQ(fake.started, 2);
+    EXPECT_EQ(fake.running, 0);
+}
+
+TEST(wasi_boot_timeout_children)
+{
+    add_program("0", "");
+    archive_add(&a, "run/timeout", '0', "250", 3, "");
+    archive_add(&a, "root/x", '0', "", 0, "");
+    fake.spawns = true;
+    fake.run_ns = UINT64_MAX;
+    EXPECT_EQ(boot(), 124);
+    EXPECT_EQ(fake.running, 0);
+}
+
 // The time may be over before the archive has been looked through.
 TEST(wasi_boot_late_index)
 {

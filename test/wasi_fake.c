@@ -15,6 +15,7 @@ struct fake_process {
     u64 end_ns;
     u32 status;
     bool ended;
+    bool orphan; // nobody will wait for it
 };
 
 static struct fake_process self;
@@ -441,17 +442,48 @@ host_missing_import(const struct code_module *m, u32 *from, struct error *error,
     return false;
 }
 
+static struct fake_process *living[8]; // have started
+
+static void
+enter(struct fake_process *p)
+{
+    u32 at = 0;
+
+    while (living[at] != NULL)
+        at++;
+    assert(at < COUNT(living));
+    living[at] = p;
+    fake.running++;
+    fake.most_running = MAX(fake.most_running, fake.running);
+}
+
+// A child with the first directory that its parent has open.
+static void
+spawn_from(struct fake_process *parent)
+{
+    struct fake_process *p = calloc(1, sizeof(*p));
+    const struct wasi *w = parent->state;
+    struct preopen open = {w->files[3]->node, w->files[3]->preopen};
+    struct wasi_setup setup = {.preopens = &open, .preopen_count = 1};
+
+    p->end_ns = UINT64_MAX;
+    p->orphan = true;
+    enter(p);
+    EXPECT_EQ(wasi_attach((struct process *)p, &setup), OK);
+}
+
 status_t
 process_start(struct process *process)
 {
     struct fake_process *p = of(process);
 
+    enter(p);
     p->end_ns =
         fake.run_ns == UINT64_MAX ? UINT64_MAX : fake.now_ns + fake.run_ns;
     p->status = fake.exit_status + fake.started;
     fake.started++;
-    fake.running++;
-    fake.most_running = MAX(fake.most_running, fake.running);
+    if (fake.spawns)
+        spawn_from(p);
     return OK;
 }
 
@@ -488,8 +520,29 @@ process_kill(struct process *p, u32 exit_status)
 }
 
 void
+process_kill_all(u32 exit_status)
+{
+    for (u32 i = 0; i < COUNT(living); i++)
+        if (living[i] != NULL && !living[i]->ended)
+            process_kill((struct process *)living[i], exit_status);
+}
+
+status_t
+process_wait_all(void)
+{
+    EXPECT_EQ(fake.running, 0);
+    for (u32 i = 0; i < COUNT(living); i++)
+        if (living[i] != NULL && living[i]->orphan)
+            process_release((struct process *)living[i]);
+    return OK;
+}
+
+void
 process_release(struct process *p)
 {
+    for (u32 i = 0; i < COUNT(living); i++)
+        if (living[i] == of(p))
+            living[i] = NULL;
     if (of(p)->type != NULL)
         of(p)->type->exit(p);
     free(p);

@@ -23,6 +23,7 @@ struct fake {
     u64 blocks;          // of kernel memory in use
     u64 memory_limit;    // blocks that kernel_alloc gives, 0 = any
     u32 exit_status;     // of the programs that "run"
+    bool spawns;         // each leaves another that does not end
     u64 run_ns;          // how long they run; UINT64_MAX = for ever
     status_t compile;    // what code_module_new answers
     u32 started, running, most_running;

@@ -182,6 +182,10 @@ tree_free(struct tree *tree)
     if (tree == NULL)
         return;
     list_each (item, &tree->nodes) {
+        const struct tree_node *n = CONTAINER(item, struct tree_node, link);
+        assert(n->refs == n->links); // else somebody has it open
+    }
+    list_each (item, &tree->nodes) {
         struct tree_node *n = CONTAINER(item, struct tree_node, link);
         struct tree_name *name;
         u64 number = 0;

@@ -278,9 +278,7 @@ time_out(struct boot *boot)
 {
     boot->timed_out = true;
     klog("nebulet: timeout, killing all programs");
-    for (u32 i = 0; i < boot->count; i++)
-        if (boot->programs[i].process != NULL && !boot->programs[i].ended)
-            process_kill(boot->programs[i].process, EXIT_TIMEOUT);
+    process_kill_all(EXIT_TIMEOUT);
 }
 
 static void
@@ -485,6 +483,15 @@ run_programs(struct boot *boot)
     return boot->timed_out ? EXIT_TIMEOUT : boot->programs[0].status;
 }
 
+// The programs have ended, and so all is over for what they spawned.
+static void
+end_others(void)
+{
+    process_kill_all(STATUS_BAD);
+    if (process_wait_all() != OK)
+        klog("nebulet: a process has not ended");
+}
+
 static u32
 run_tree(struct tree *tree)
 {
@@ -516,6 +523,7 @@ run_tree(struct tree *tree)
         status = run_programs(boot);
     if (boot->timed_out)
         status = EXIT_TIMEOUT;
+    end_others();
     kernel_free(boot->preopens);
     kernel_free(boot);
     return status;

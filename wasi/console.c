@@ -37,9 +37,10 @@ input_wait(struct node *n, u64 deadline_ns, struct port_input *out)
 }
 
 static errno_t
-output_write(struct node *n, u64 at, struct bytes from, u64 *count)
+output_write(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
+             u64 *count)
 {
-    (void)at;
+    (void)at, (void)deadline_ns;
     return stream_errno(
         console_write(stream_of(n), from.ptr, from.size, count));
 }
@@ -53,9 +54,10 @@ null_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
 }
 
 static errno_t
-null_write(struct node *n, u64 at, struct bytes from, u64 *count)
+null_write(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
+           u64 *count)
 {
-    (void)n, (void)at;
+    (void)n, (void)at, (void)deadline_ns;
     *count = from.size;
     return WASI_SUCCESS;
 }

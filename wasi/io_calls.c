@@ -6,8 +6,8 @@
 #include "wasi/wasi.h"
 
 enum {
-    IOV_MAX = 1 << 20, // so that no call looks at more than some milliseconds
-    GATHER = 512,
+    IOV_MAX = 1 << 20,  // so that no call looks at more than some milliseconds
+    GATHER = 512,       // pieces that are smaller are sent as one
     PIECE = 64 * KIB,   // of a file, under the lock of its file system
     STREAM_PIECE = MIB, // the host may be asked about each
 };
@@ -74,14 +74,20 @@ partial(errno_t error, u64 total)
     return total > 0 ? WASI_SUCCESS : error;
 }
 
+// How long a read or a write of a device waits.
+static u64
+deadline_of(const struct file *f)
+{
+    return f->flags & FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
+}
+
 // The file system is locked for a piece at a time, and a killed thread stops
 // there.  A stream is asked once.
 static errno_t
 read_pieces(struct file *f, u64 at, struct bytes to, u64 *total)
 {
     bool stream = node_is_stream(f->node);
-    u64 deadline = f->flags & FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
-    u64 got = 0, size;
+    u64 deadline = deadline_of(f), got = 0, size;
 
     *total = 0;
     do {
@@ -119,15 +125,40 @@ read_vectors(struct file *f, u64 *at, u64 iovs, u32 count, u64 *total)
     return partial(error, *total);
 }
 
-// Small pieces on their way to a node, sent as one.
+// Small pieces on their way to a node, sent as one.  For a pipe there is room
+// for what is written whole.
 struct gather {
     struct file *file;
     bool appends;
     u64 at;    // where the next goes
     u64 total; // sent so far
-    u32 size;
-    u8 bytes[GATHER];
+    u32 size, room;
+    u8 *bytes; // `few` or allocated
+    u8 few[GATHER];
 };
+
+static errno_t
+gather_init(struct gather *g, struct file *f, bool appends, u64 at, u32 count)
+{
+    g->file = f;
+    g->appends = appends;
+    g->at = at;
+    g->total = g->size = 0;
+    g->room = GATHER;
+    g->bytes = g->few;
+    if (count < 2 || f->node->ops->object == NULL)
+        return WASI_SUCCESS;
+    g->room = LIMIT_STREAM_WHOLE;
+    g->bytes = kernel_alloc(g->room);
+    return g->bytes != NULL ? WASI_SUCCESS : WASI_NOMEM;
+}
+
+static void
+gather_clear(struct gather *g)
+{
+    if (g->bytes != g->few)
+        kernel_free(g->bytes);
+}
 
 static errno_t
 send_piece(struct gather *g, struct bytes from, u64 *done)
@@ -141,7 +172,7 @@ send_piece(struct gather *g, struct bytes from, u64 *done)
         n->ops->stat(n, &stat);
         at = stat.size;
     }
-    errno_t error = n->ops->write(n, at, from, done);
+    errno_t error = n->ops->write(n, at, from, deadline_of(g->file), done);
     node_unlock(n);
     if (*done > 0) // what was refused moves nothing
         g->at = at + *done;
@@ -173,27 +204,36 @@ send_gathered(struct gather *g)
     return size > 0 ? send(g, (struct bytes){g->bytes, size}) : WASI_SUCCESS;
 }
 
+// Small pieces wait in `g`.
+static errno_t
+gather(struct gather *g, struct bytes from)
+{
+    errno_t error = WASI_SUCCESS;
+
+    if (from.size > g->room - g->size)
+        error = send_gathered(g);
+    if (error != WASI_SUCCESS)
+        return error;
+    if (from.size > g->room)
+        return send(g, from);
+    if (from.size > 0)
+        memcpy(g->bytes + g->size, from.ptr, from.size);
+    g->size += (u32)from.size;
+    return WASI_SUCCESS;
+}
+
 static errno_t
 write_vectors(struct file *f, bool appends, u64 *at, u64 iovs, u32 count,
               u64 *total)
 {
-    struct gather g = {.file = f, .appends = appends, .at = *at};
-    errno_t error = WASI_SUCCESS;
+    struct gather g;
+    errno_t error = gather_init(&g, f, appends, *at, count);
     struct bytes from;
 
-    while (error == WASI_SUCCESS && next_buffer(&iovs, &count, &from, &error)) {
-        if (from.size > GATHER - g.size)
-            error = send_gathered(&g);
-        if (error != WASI_SUCCESS)
-            break;
-        if (from.size > GATHER) {
-            error = send(&g, from);
-        } else {
-            memcpy(g.bytes + g.size, from.ptr, from.size);
-            g.size += (u32)from.size;
-        }
-    }
+    while (error == WASI_SUCCESS && next_buffer(&iovs, &count, &from, &error))
+        error = gather(&g, from);
     errno_t last = send_gathered(&g);
+    gather_clear(&g);
     *at = g.at;
     *total = g.total;
     return partial(error != WASI_SUCCESS ? error : last, g.total);

@@ -7,6 +7,7 @@ struct pipe {
     struct node node;
     u32 references;        // atomic: of open files
     struct object *object; // with the references of a handle
+    u64 number;            // counted, what programs know it by
 };
 
 static struct pipe *
@@ -36,7 +37,7 @@ static void
 pipe_stat(struct node *n, struct filestat *out)
 {
     *out = (struct filestat){.device = 3, .links = 1, .type = n->type};
-    out->inode = (u64)pipe_of(n)->object >> 4;
+    out->inode = pipe_of(n)->number;
 }
 
 static errno_t
@@ -49,9 +50,11 @@ pipe_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
     return status == ERR_PEER_CLOSED ? WASI_SUCCESS : stream_errno(status);
 }
 
-// All of it, as far as somebody may read it.
+// All of it, as far as somebody may read it and, after the deadline, as far as
+// there was room.
 static errno_t
-pipe_write(struct node *n, u64 at, struct bytes from, u64 *count)
+pipe_write(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
+           u64 *count)
 {
     struct stream *s = stream_from_object(pipe_of(n)->object);
     status_t status = OK;
@@ -61,7 +64,7 @@ pipe_write(struct node *n, u64 at, struct bytes from, u64 *count)
     *count = 0;
     while (status == OK && *count < from.size) {
         struct bytes rest = {from.ptr + *count, from.size - *count};
-        status = stream_write(s, rest, UINT64_MAX, &part);
+        status = stream_write(s, rest, deadline_ns, &part);
         *count += status == OK ? part : 0;
     }
     return *count > 0 ? WASI_SUCCESS : stream_errno(status);
@@ -99,11 +102,12 @@ seat_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
 }
 
 static errno_t
-seat_write(struct node *n, u64 at, struct bytes from, u64 *count)
+seat_write(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
+           u64 *count)
 {
     struct terminal *t = terminal_from_object(pipe_of(n)->object);
 
-    (void)at;
+    (void)at, (void)deadline_ns;
     return stream_errno(terminal_write(t, from, count));
 }
 
@@ -127,6 +131,7 @@ static const struct node_ops seat_ops = {
 struct node *
 pipe_node(struct object *object)
 {
+    static u64 numbers; // atomic
     struct pipe *p = kernel_alloc(sizeof(*p));
     bool seat = object->type == &terminal_type;
 
@@ -135,6 +140,7 @@ pipe_node(struct object *object)
     p->node.ops = seat ? &seat_ops : &pipe_ops;
     p->node.type = seat ? FILETYPE_CHARACTER_DEVICE : FILETYPE_UNKNOWN;
     p->references = 1;
+    p->number = __atomic_add_fetch(&numbers, 1, __ATOMIC_RELAXED);
     p->object = object;
     object_hold_handle(object);
     return &p->node;

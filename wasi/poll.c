@@ -185,12 +185,16 @@ drop_objects(struct poll *p)
     p->objects = NULL;
 }
 
-// Find out what to wait for.
+// Find out what to wait for, anew.
 static errno_t
 look(struct poll *p, u32 in, u32 count, bool old)
 {
     struct subscription s;
 
+    p->deadline_ns = UINT64_MAX;
+    p->device = NULL;
+    p->ready = false;
+    p->answer = WASI_AGAIN;
     for (u32 i = 0; i < count; i++) {
         if (thread_is_killed())
             return WASI_INTR;
@@ -310,8 +314,6 @@ poll_all(u32 in, u32 out, u32 count, u32 ready_ptr, bool old)
 {
     struct poll p = {
         .started_ns = port_monotonic_ns(),
-        .deadline_ns = UINT64_MAX,
-        .answer = WASI_AGAIN,
     };
     u32 ready = 0;
 
@@ -323,15 +325,16 @@ poll_all(u32 in, u32 out, u32 count, u32 ready_ptr, bool old)
     for (u32 clock = 0; clock < CLOCK_COUNT; clock++)
         if (!clock_now(clock, &p.clocks[clock]))
             return WASI_INVAL;
-    errno_t error = look(&p, in, count, old);
-    // What an object had another thread may have taken.
+    errno_t error = WASI_SUCCESS;
+    // What an object had another thread may have taken: then for that, too.
     while (error == WASI_SUCCESS && ready == 0) {
-        error = wait(&p);
-        p.ready = false;
+        error = look(&p, in, count, old);
+        if (error == WASI_SUCCESS)
+            error = wait(&p);
         if (error == WASI_SUCCESS)
             error = write_events(&p, in, out, count, old, &ready);
+        drop_objects(&p);
     }
-    drop_objects(&p);
     if (error == WASI_SUCCESS && !user_write(ready_ptr, &ready, sizeof(ready)))
         error = WASI_FAULT;
     return error;

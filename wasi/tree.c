@@ -208,8 +208,10 @@ tree_reserve(struct node *node, struct reservation *r)
 }
 
 static errno_t
-tree_write(struct node *node, u64 at, struct bytes from, u64 *count)
+tree_write(struct node *node, u64 at, struct bytes from, u64 deadline_ns,
+           u64 *count)
 {
+    (void)deadline_ns;
     struct tree_node *n = tree_node(node);
 
     *count = 0;

@@ -138,11 +138,14 @@ struct node_ops {
     // Symlinks.
     struct string (*target)(struct node *link);
 
-    // Files and devices.  Devices ignore `at`; their read waits until the
-    // deadline and then answers WASI_AGAIN.
+    // Files and devices.  Devices ignore `at`; their reads and writes wait
+    // until the deadline and then answer WASI_AGAIN, a write when nothing went
+    // through.  The console's writes do not obey it: the host takes all in the
+    // end.
     errno_t (*read)(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
                     u64 *count);
-    errno_t (*write)(struct node *n, u64 at, struct bytes from, u64 *count);
+    errno_t (*write)(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
+                     u64 *count);
     // Over all of an append, so that none comes between its pieces; the file
     // system is not locked.  WASI_INTR: killed, and it is not had.
     errno_t (*lock_end)(struct node *n);
@@ -183,6 +186,7 @@ struct tree;
 // tree is good only to be freed, and NULL when there is none.  Freeing takes
 // time as well, which who ends the machine can save.
 MUST_USE struct tree *tree_new(struct bytes archive, struct error *error);
+// No file of it is open then.
 void tree_free(struct tree *tree);
 struct node *tree_root(struct tree *tree);
 
@@ -416,6 +420,9 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 //                      for what is there and below, and the later one counts
 //                      (default: none); NUL-terminated
 //     root/...         the files
+//
+// When the programs have ended or the time is up, what they spawned is killed,
+// and waited for, before this returns.
 //
 // Returns the exit status of program 0, 124 after a timeout, as the host has
 // it: the low eight bits, or 1 where these alone are 0.  The machine ends then:

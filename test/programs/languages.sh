@@ -18,6 +18,12 @@ printf 'hello world\nSHOUT\nall well\n' >"$work/want"
 check spawn 0 $run --dir-copy "$work/spawn" "$user/spawn.wasm"
 says "spawn: a trap of a child" stderr "/spawn.wasm: trap: unreachable"
 
+# What lives on when the program ends, or its time, ends as well.
+check "spawn: children at the end" 7 $run --dir-copy "$work/spawn" \
+    "$user/spawn.wasm" leave end
+check "spawn: children at a time limit" 124 $run --timeout 2s \
+    --dir-copy "$work/spawn" "$user/spawn.wasm" leave stay
+
 # --- a server that a Rust program starts and calls ---------------------------
 
 rm -rf "$work/channels" && mkdir "$work/channels"

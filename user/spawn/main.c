@@ -11,7 +11,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
+#include <wasi/api.h>
 
 static const char *self = "/spawn.wasm";
 
@@ -45,9 +48,80 @@ count(void)
     return 0;
 }
 
+// Records, in one piece or two, among those of others.
+enum { RECORD = 1300, RECORDS = 400, WRITERS = 3 };
+
+static int
+records(int who)
+{
+    char record[RECORD];
+    struct iovec halves[] = {
+        {record,              RECORD / 2         },
+        {record + RECORD / 2, RECORD - RECORD / 2}
+    };
+
+    memset(record, who, sizeof(record));
+    for (int i = 0; i < RECORDS; i++)
+        if ((i % 2 == 0 ? write(1, record, sizeof(record)) :
+                          writev(1, halves, 2)) != RECORD)
+            return 1;
+    return 0;
+}
+
+// Files, for ever, once it has said that it is there.
+static int
+forever(int grand)
+{
+    char *argv[] = {"spawn", "forever", "0", NULL}, name[16];
+    pid_t pid;
+
+    if (grand && posix_spawn(&pid, self, NULL, NULL, argv, NULL) != 0)
+        return 1;
+    for (unsigned i = 0;; i++) {
+        snprintf(name, sizeof(name), "/f%u", i % 50);
+        int fd = open(name, O_RDWR | O_CREAT, 0666);
+        (void)!write(fd, name, sizeof(name));
+        close(fd);
+        if (i % 7 == 0)
+            unlink(name);
+        if (i == 100)
+            (void)!write(1, "x", 1);
+    }
+}
+
+// One poll with so many subscriptions that a byte may go before it answers.
+static int
+long_poll(void)
+{
+    enum { MANY = 100000 };
+    static __wasi_subscription_t subs[MANY];
+    static __wasi_event_t events[MANY];
+    __wasi_size_t ready;
+
+    subs[0].u.tag = __WASI_EVENTTYPE_FD_READ;
+    for (int i = 1; i < MANY; i++) {
+        subs[i].u.tag = __WASI_EVENTTYPE_CLOCK;
+        subs[i].u.u.clock.id = __WASI_CLOCKID_MONOTONIC;
+        subs[i].u.u.clock.timeout = 3600000000000;
+    }
+    if (write(1, "x", 1) != 1)
+        return 1;
+    return __wasi_poll_oneoff(subs, events, MANY, &ready) != 0 || ready != 1;
+}
+
+static int leave(const char *how);
+
 static int
 be_child(char **argv)
 {
+    if (strcmp(argv[1], "records") == 0)
+        return records(argv[2][0]);
+    if (strcmp(argv[1], "forever") == 0)
+        return forever(argv[2][0] == '1');
+    if (strcmp(argv[1], "poll") == 0)
+        return long_poll();
+    if (strcmp(argv[1], "leave") == 0)
+        return leave(argv[2]);
     if (strcmp(argv[1], "upper") == 0)
         return upper();
     if (strcmp(argv[1], "count") == 0)
@@ -194,6 +268,126 @@ polls(void)
     close(b[1]);
 }
 
+// Whole records come out of a pipe that many write to.
+static void
+whole_writes(void)
+{
+    static char record[RECORD];
+    pid_t pids[WRITERS];
+    int fds[2], got = 0;
+
+    expect(pipe(fds) == 0, "pipe");
+    for (int i = 0; i < WRITERS; i++) {
+        char who[] = {(char)('a' + i), 0};
+        char *argv[] = {"spawn", "records", who, NULL};
+        posix_spawn_file_actions_t actions;
+        posix_spawn_file_actions_init(&actions);
+        posix_spawn_file_actions_adddup2(&actions, fds[1], 1);
+        pids[i] = start(argv, NULL, &actions);
+    }
+    close(fds[1]);
+    FILE *in = fdopen(fds[0], "r");
+    for (; fread(record, 1, RECORD, in) == RECORD; got++)
+        for (int i = 1; i < RECORD; i++)
+            expect(record[i] == record[0], "a record in one piece");
+    expect(got == WRITERS * RECORDS, "all records");
+    for (int i = 0; i < WRITERS; i++)
+        expect(status_of(pids[i]) == 0, "its writer");
+    fclose(in);
+}
+
+// A pipe that does not wait; poll says when there is room for PIPE_BUF.
+static void
+nonblock(void)
+{
+    static char bytes[8192];
+    int fds[2], n;
+
+    expect(pipe(fds) == 0, "pipe");
+    expect(fcntl(fds[1], F_SETFL, O_NONBLOCK) == 0, "O_NONBLOCK");
+    struct pollfd poller = {.fd = fds[1], .events = POLLOUT};
+    while ((n = write(fds[1], bytes, 4096)) == 4096)
+        ;
+    expect(n == -1 && errno == EAGAIN, "EAGAIN of a write");
+    expect(poll(&poller, 1, 0) == 0, "no room");
+    expect(read(fds[0], bytes, 4095) == 4095, "read");
+    expect(poll(&poller, 1, 0) == 0, "less room than PIPE_BUF");
+    expect(write(fds[1], bytes, 4096) == -1 && errno == EAGAIN, "whole");
+    expect(read(fds[0], bytes, 1) == 1, "read");
+    expect(poll(&poller, 1, 0) == 1, "room");
+    expect(write(fds[1], bytes, 8192) == 4096, "as far as there is room");
+    expect(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0, "O_NONBLOCK");
+    while ((n = read(fds[0], bytes, sizeof(bytes))) > 0)
+        ;
+    expect(n == -1 && errno == EAGAIN, "EAGAIN of a read");
+    close(fds[0]);
+    close(fds[1]);
+}
+
+// What a program learns of a pipe is a small number, not an address.
+static void
+numbers(void)
+{
+    struct stat stats[2];
+    int fds[2];
+
+    expect(pipe(fds) == 0, "pipe");
+    for (int i = 0; i < 2; i++) {
+        expect(fstat(fds[i], &stats[i]) == 0, "fstat");
+        expect(stats[i].st_ino < 1000000, "a counted inode");
+        close(fds[i]);
+    }
+    expect(stats[0].st_ino != stats[1].st_ino, "two inodes");
+}
+
+// A byte that another takes while somebody polls does not make that deaf.
+static void
+taken(int delay_us)
+{
+    char *argv[] = {"spawn", "poll", NULL}, byte;
+    posix_spawn_file_actions_t actions;
+    int in[2], out[2];
+
+    expect(pipe(in) == 0 && pipe(out) == 0, "pipe");
+    expect(write(in[1], "a", 1) == 1, "a byte");
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    pid_t pid = start(argv, NULL, &actions);
+    expect(read(out[0], &byte, 1) == 1, "it polls");
+    if (delay_us > 0)
+        usleep(delay_us);
+    expect(read(in[0], &byte, 1) == 1, "take it");
+    usleep(100000); // now it waits, or has answered
+    expect(write(in[1], "b", 1) == 1, "another");
+    expect(status_of(pid) == 0, "the poll answers");
+    for (int i = 0; i < 2; i++) {
+        close(in[i]);
+        close(out[i]);
+    }
+}
+
+// End while children and theirs live on: `how` is "end" or "stay".
+static int
+leave(const char *how)
+{
+    char *argv[] = {"spawn", "forever", "1", NULL}, byte;
+    posix_spawn_file_actions_t actions;
+    int out[2];
+
+    expect(pipe(out) == 0, "pipe");
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    for (int i = 0; i < 2; i++)
+        start(argv, NULL, &actions);
+    for (int i = 0; i < 4; i++)
+        expect(read(out[0], &byte, 1) == 1, "all run");
+    if (strcmp(how, "end") == 0)
+        return 7;
+    for (;;)
+        usleep(1000000);
+}
+
 static void
 commands(void)
 {
@@ -241,6 +435,11 @@ main(int argc, char **argv)
     given();
     pipeline();
     polls();
+    whole_writes();
+    nonblock();
+    numbers();
+    for (int delay_us = 0; delay_us < 8000; delay_us += 1000)
+        taken(delay_us);
     commands();
     refused();
     puts("all well");
