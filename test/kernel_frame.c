@@ -102,8 +102,8 @@ test_module_bytes(const struct test_module *m)
     return (struct bytes){(u8 *)(u64)m->start, (u64)(m->end - m->start)};
 }
 
-static struct bytes
-find_module(const char *name)
+struct bytes
+test_module_named(const char *name)
 {
     for (u32 i = 0; i < test_module_count; i++)
         if (strcmp(test_modules[i].name, name) == 0)
@@ -117,7 +117,7 @@ test_compile(const char *name)
     struct code_module *code = NULL;
     struct error error;
 
-    EXPECT_EQ(code_module_new(&code, find_module(name), &error), OK);
+    EXPECT_EQ(code_module_new(&code, test_module_named(name), &error), OK);
     return code;
 }
 

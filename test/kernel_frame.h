@@ -78,6 +78,7 @@ extern const struct test_module test_modules[];
 extern const u32 test_module_count;
 
 struct bytes test_module_bytes(const struct test_module *m);
+struct bytes test_module_named(const char *name);
 // Compile one of them.
 struct code_module *test_compile(const char *name);
 

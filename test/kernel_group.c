@@ -330,15 +330,11 @@ create(handle_t parent, const char *name, u32 limits)
 static handle_t
 compile(const char *name)
 {
-    for (u32 i = 0; i < test_module_count; i++) {
-        struct bytes bytes = test_module_bytes(&test_modules[i]);
-        if (strcmp(test_modules[i].name, name) != 0)
-            continue;
-        memcpy(test_memory(BYTES_AT), bytes.ptr, bytes.size);
-        EXPECT_EQ(CALL(module_create, BYTES_AT, bytes.size, 0, 0, OUT), OK);
-        return test_load32(OUT);
-    }
-    panic(__FILE__, __LINE__, name);
+    struct bytes bytes = test_module_named(name);
+
+    memcpy(test_memory(BYTES_AT), bytes.ptr, bytes.size);
+    EXPECT_EQ(CALL(module_create, BYTES_AT, bytes.size, 0, 0, OUT), OK);
+    return test_load32(OUT);
 }
 
 static status_t

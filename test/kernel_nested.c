@@ -273,14 +273,12 @@ TEST_KERNEL(killed_by_each_other)
 
 // --- spawns that are half done -----------------------------------------------
 
-static const struct test_module *spawned;
-
 // A child has handles of its parent and of the parent's channel.
 static void
 spawn_with_itself(void)
 {
     handle_t a[2], sent[2], module;
-    struct bytes bytes = test_module_bytes(spawned);
+    struct bytes bytes = test_module_named("count");
 
     make_channel(a);
     memcpy(test_memory(BYTES_AT), bytes.ptr, bytes.size);
@@ -305,9 +303,6 @@ TEST_KERNEL(killed_while_it_spawns)
 {
     u64 before = object_count();
 
-    for (u32 i = 0; i < test_module_count; i++)
-        if (strcmp(test_modules[i].name, "count") == 0)
-            spawned = &test_modules[i];
     for (u32 from = 1; from <= 3; from++) {
         for (u32 turns = 0; turns < 12; turns++) {
             struct process *p = start_until(spawn_with_itself, from, false);

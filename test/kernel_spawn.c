@@ -11,14 +11,10 @@ enum { TEXT_SIZE = 200, ROOM = 4096, BYTES_AT = 8192 };
 static status_t
 compile(const char *name)
 {
-    for (u32 i = 0; i < test_module_count; i++) {
-        struct bytes bytes = test_module_bytes(&test_modules[i]);
-        if (strcmp(test_modules[i].name, name) != 0)
-            continue;
-        memcpy(test_memory(BYTES_AT), bytes.ptr, bytes.size);
-        return CALL(module_create, BYTES_AT, bytes.size, TEXT, TEXT_SIZE, OUT);
-    }
-    panic(__FILE__, __LINE__, name);
+    struct bytes bytes = test_module_named(name);
+
+    memcpy(test_memory(BYTES_AT), bytes.ptr, bytes.size);
+    return CALL(module_create, BYTES_AT, bytes.size, TEXT, TEXT_SIZE, OUT);
 }
 
 static handle_t
