@@ -310,7 +310,8 @@ MUST_USE bool cpus_nmi(void);
 // Translations of [start, end) were taken away, which this CPU has forgotten
 // then: the epoch that the others have to pass.  Any context.
 MUST_USE u64 shootdown_begin(u64 start, u64 end);
-MUST_USE bool shootdown_passed(u64 epoch); // by all CPUs
+// Have all CPUs passed it?  Once so, always so.
+MUST_USE bool shootdown_passed(u64 epoch);
 void shootdown_hurry(u64 epoch);           // have them pass soon
 void shootdown_finish(u64 epoch); // return when all have passed; any context
 

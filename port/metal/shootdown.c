@@ -15,7 +15,8 @@
 
 enum { FLUSH_PAGES = 32 }; // flush up to as many pages one by one
 
-static u64 epochs; // atomic, counted so far
+static u64 epochs;    // atomic, counted so far
+static u64 everybody; // atomic, all have passed up to this one
 
 // A change of PGE flushes all of the TLB, global pages too; also when an NMI
 // has come between two changes.
@@ -29,14 +30,14 @@ flush_all(void)
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4) : "memory");
 }
 
-// Never lower: an NMI may have come since the epoch was read.
+// Never lower: an NMI, or another CPU, may have come since the epoch was read.
 static void
-note_passed(struct cpu *cpu, u64 epoch)
+raise(u64 *passed, u64 epoch)
 {
-    u64 before = __atomic_load_n(&cpu->passed, __ATOMIC_RELAXED);
+    u64 before = __atomic_load_n(passed, __ATOMIC_RELAXED);
 
     while (before < epoch &&
-           !__atomic_compare_exchange_n(&cpu->passed, &before, epoch, false,
+           !__atomic_compare_exchange_n(passed, &before, epoch, false,
                                         __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
         continue;
 }
@@ -47,7 +48,7 @@ pass(struct cpu *cpu)
     u64 epoch = __atomic_load_n(&epochs, __ATOMIC_SEQ_CST);
 
     flush_all();
-    note_passed(cpu, epoch);
+    raise(&cpu->passed, epoch);
 }
 
 void
@@ -84,7 +85,7 @@ shootdown_begin(u64 start, u64 end)
     } else {
         for (u64 at = start; at < end; at += PAGE_SIZE)
             flush_page(at);
-        note_passed(cpu, epoch);
+        raise(&cpu->passed, epoch);
     }
     port_interrupts_restore(on);
     return epoch;
@@ -99,12 +100,17 @@ is_behind(struct cpu *cpu, u64 epoch)
            __atomic_load_n(&cpu->passed, __ATOMIC_SEQ_CST) < epoch;
 }
 
+// What was true stays true: one that comes out of idle looks behind until it has
+// flushed, but uses nothing before.
 bool
 shootdown_passed(u64 epoch)
 {
+    if (__atomic_load_n(&everybody, __ATOMIC_ACQUIRE) >= epoch)
+        return true;
     for (u32 i = 0; i < port_cpu_count(); i++)
         if (cpu_at(i) != NULL && is_behind(cpu_at(i), epoch))
             return false;
+    raise(&everybody, epoch);
     return true;
 }
 
