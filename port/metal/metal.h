@@ -312,7 +312,7 @@ MUST_USE bool cpus_nmi(void);
 MUST_USE u64 shootdown_begin(u64 start, u64 end);
 // Have all CPUs passed it?  Once so, always so.
 MUST_USE bool shootdown_passed(u64 epoch);
-void shootdown_hurry(u64 epoch);           // have them pass soon
+void shootdown_hurry(u64 epoch);  // have them pass soon
 void shootdown_finish(u64 epoch); // return when all have passed; any context
 
 // This CPU waits for an interrupt, with interrupts off, and is back from that.
