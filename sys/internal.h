@@ -23,8 +23,6 @@ struct process {
     u32 given_count;
     struct store *store;
 
-    struct list living; // in living.c
-
     struct lock lock;
     struct list threads MEMBER_GUARDED_BY(lock); // struct program_thread
     u32 last_thread_id MEMBER_GUARDED_BY(lock);
@@ -34,11 +32,6 @@ struct process {
     // Of the first that ended it; there for all once it is SIGNAL_ENDED.
     u32 exit_status MEMBER_GUARDED_BY(lock);
 };
-
-// living.c: p gets its first thread; false: processes are being ended.  It has
-// been taken apart.
-MUST_USE bool living_enter(struct process *p);
-void living_leave(struct process *p);
 
 // A thread of a process, until it has left that.
 struct program_thread {

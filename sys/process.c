@@ -45,7 +45,6 @@ new_with(struct process **out, struct group *g, const char *name,
     member_init(&p->member, g != NULL ? g : group_current(), MEMBER_PROCESS,
                 &p->object, p->name);
     p->member.kill = kill_member;
-    list_init(&p->living);
     status_t status = open_account(p);
     if (status == OK)
         status = store_new(&p->store, program, p);
@@ -180,7 +179,7 @@ process_add_thread(struct process *p, struct program_thread *t)
     if (!account_charge(p->account, RESOURCE_THREADS, 1))
         return ERR_LIMIT;
     lock(&p->lock);
-    if (p->ending || (list_empty(&p->threads) && !living_enter(p))) {
+    if (p->ending) {
         status = ERR_EXITED;
     } else if (!store_count_in(p->store)) {
         status = ERR_FULL; // it has some already
@@ -213,7 +212,6 @@ remove_thread(struct program_thread *t)
     if (last) {
         take_apart(p);
         member_remove(&p->member);
-        living_leave(p);
         object_signal(&p->object, 0, SIGNAL_ENDED);
     }
 }

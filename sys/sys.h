@@ -83,14 +83,6 @@ MUST_USE status_t process_wait(struct process *p, u64 deadline_ns,
 void process_kill(struct process *p, u32 exit_status);
 void process_release(struct process *p);
 
-// Kill every process that runs, whoever spawned it, and let none begin until
-// process_wait_all; returns at once.
-void process_kill_all(u32 exit_status);
-
-// Wait until all processes have ended and hold no file any more.  ERR_KILLED:
-// the caller is killed.
-MUST_USE status_t process_wait_all(void);
-
 // --- for host functions ------------------------------------------------------
 
 // The process whose program called; NULL: no process's.

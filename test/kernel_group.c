@@ -31,7 +31,7 @@ used(struct group *g, enum resource r)
 // --- processes in groups -----------------------------------------------------
 
 static struct process *
-start_in(struct group *g, const char *name)
+load_in(struct group *g, const char *name)
 {
     struct code_module *code = test_compile(name);
     struct process *p = NULL;
@@ -40,6 +40,14 @@ start_in(struct group *g, const char *name)
 
     EXPECT_EQ(process_new(&p, g, code, name, &error, text, sizeof(text)), OK);
     code_module_release(code);
+    return p;
+}
+
+static struct process *
+start_in(struct group *g, const char *name)
+{
+    struct process *p = load_in(g, name);
+
     test_start(p);
     return p;
 }
@@ -155,6 +163,39 @@ TEST_KERNEL(group_kill_reaches_all)
     expect_ended(inner);
     drop(inner);
     drop(outer);
+}
+
+static u32 apart; // processes that hold nothing any more
+
+static void
+take_time(struct process *p)
+{
+    (void)p;
+    for (u32 i = 0; i < 50; i++)
+        thread_yield();
+    COUNT_UP(apart);
+}
+
+// Who waits for the end may free what they had.
+TEST_KERNEL(group_has_ended_when_nothing_is_held)
+{
+    static const struct personality slow = {.exit = take_time};
+    static const char *const programs[] = {"spin", "crowd", "count"};
+    struct group *g = new_group(group_root());
+    struct process *p[COUNT(programs)];
+
+    apart = 0;
+    for (u32 i = 0; i < COUNT(p); i++) {
+        p[i] = load_in(g, programs[i]);
+        process_set_personality(p[i], &slow, NULL);
+        test_start(p[i]);
+    }
+    group_kill(g, 21);
+    expect_ended(g);
+    EXPECT_EQ(COUNT_OF(apart), COUNT(p));
+    for (u32 i = 0; i < COUNT(p); i++)
+        (void)test_wait(p[i]);
+    drop(g);
 }
 
 TEST_KERNEL(group_killed_stays_killed)

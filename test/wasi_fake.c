@@ -18,6 +18,11 @@ struct fake_process {
     bool orphan; // nobody will wait for it
 };
 
+// The group of the programs, as long as it is there.
+static struct fake_group {
+    struct object object;
+} * group;
+
 static struct fake_process self;
 
 // The kernel's structure of that name stays unused.
@@ -193,7 +198,7 @@ mutex_unlock(struct mutex *m)
     other_runs = false;
 }
 
-// --- objects: nothing here has any -------------------------------------------
+// --- objects: nothing here has any but the group of the programs -------------
 
 #define NO_OBJECTS panic(__FILE__, __LINE__, "there are no objects")
 
@@ -207,7 +212,12 @@ object_hold(struct object *o)
 void
 object_release(struct object *o)
 {
-    object_hold(o);
+    if (o == NULL)
+        return;
+    if (group == NULL || o != &group->object)
+        NO_OBJECTS;
+    kernel_free(group);
+    group = NULL;
 }
 
 void
@@ -296,14 +306,26 @@ terminal_write(struct terminal *t, struct bytes from, u64 *count)
 struct group *
 group_root(void)
 {
-    NO_OBJECTS;
+    return NULL;
+}
+
+status_t
+group_new(struct group **out, struct group *parent, const char *name)
+{
+    (void)name;
+    assert(group == NULL && parent == NULL);
+    group = kernel_alloc(sizeof(*group));
+    if (group == NULL)
+        return ERR_NO_MEMORY;
+    *out = (struct group *)group;
+    return OK;
 }
 
 struct object *
 group_object(struct group *g)
 {
-    (void)g;
-    NO_OBJECTS;
+    assert(g == (struct group *)group);
+    return &group->object;
 }
 
 status_t
@@ -429,7 +451,8 @@ status_t
 process_new(struct process **out, struct group *g, struct code_module *m,
             const char *name, struct error *error, char *text, u32 text_size)
 {
-    (void)g, (void)m, (void)name, (void)error, (void)text, (void)text_size;
+    (void)m, (void)name, (void)error, (void)text, (void)text_size;
+    EXPECT(g != NULL && g == (struct group *)group);
     *out = calloc(1, sizeof(struct fake_process));
     return OK;
 }
@@ -520,21 +543,23 @@ process_kill(struct process *p, u32 exit_status)
 }
 
 void
-process_kill_all(u32 exit_status)
+group_kill(struct group *g, u32 exit_status)
 {
+    EXPECT(g != NULL && g == (struct group *)group);
     for (u32 i = 0; i < COUNT(living); i++)
         if (living[i] != NULL && !living[i]->ended)
             process_kill((struct process *)living[i], exit_status);
 }
 
-status_t
-process_wait_all(void)
+// All of the group have ended, and so are those that nobody else holds gone.
+void
+object_wait_always(struct object *o, u32 awaited)
 {
+    EXPECT(o == &group->object && awaited == SIGNAL_ENDED);
     EXPECT_EQ(fake.running, 0);
     for (u32 i = 0; i < COUNT(living); i++)
         if (living[i] != NULL && living[i]->orphan)
             process_release((struct process *)living[i]);
-    return OK;
 }
 
 void

@@ -17,7 +17,8 @@ struct program {
 
 struct boot {
     struct tree *tree;
-    struct node *run; // the directory
+    struct group *group; // of the programs, and of all that they start
+    struct node *run;    // the directory
     struct preopen *preopens;
     u32 preopen_count;
     u32 terminals;
@@ -170,8 +171,8 @@ name_program(char *to, u64 size, struct node *dir)
 }
 
 static status_t
-new_process(struct process **out, struct node *dir, struct error *error,
-            char *details)
+new_process(struct process **out, struct group *g, struct node *dir,
+            struct error *error, char *details)
 {
     struct code_module *m;
     struct bytes app = contents(dir, STRING("app.wasm"));
@@ -185,7 +186,7 @@ new_process(struct process **out, struct node *dir, struct error *error,
     status_t status = code_module_new(&m, app, error);
     if (status != OK)
         return status;
-    status = process_new(out, NULL, m, name, error, details, TEXT_SIZE);
+    status = process_new(out, g, m, name, error, details, TEXT_SIZE);
     if (status == ERR_UNKNOWN_IMPORT)
         report_imports(dir, m);
     code_module_release(m);
@@ -197,7 +198,7 @@ static struct object *
 granted_object(const struct boot *boot, struct string word)
 {
     if (string_equal(word, STRING("group")))
-        return group_object(group_root());
+        return group_object(boot->group);
     return string_equal(word, STRING("terminal")) ? boot->terminal : NULL;
 }
 
@@ -258,6 +259,7 @@ start_process(const struct boot *boot, struct process *p, struct node *dir,
 // The work of loading, which takes its time: in a thread of its own, so that it
 // can be killed.
 struct loading {
+    struct group *group;
     struct node *dir;
     struct process *process;
     struct error error;
@@ -270,7 +272,8 @@ load(void *arg)
 {
     struct loading *l = arg;
 
-    l->status = new_process(&l->process, l->dir, &l->error, l->details);
+    l->status =
+        new_process(&l->process, l->group, l->dir, &l->error, l->details);
 }
 
 static void
@@ -278,7 +281,7 @@ time_out(struct boot *boot)
 {
     boot->timed_out = true;
     klog("nebulet: timeout, killing all programs");
-    process_kill_all(EXIT_TIMEOUT);
+    group_kill(boot->group, EXIT_TIMEOUT);
 }
 
 static void
@@ -286,7 +289,7 @@ start_program(struct boot *boot, u32 index)
 {
     struct program *program = &boot->programs[index];
     struct node *dir = program_dir(boot->run, index);
-    struct loading l = {.dir = dir};
+    struct loading l = {.group = boot->group, .dir = dir};
     status_t status = thread_run_until(load, &l, boot->deadline_ns);
 
     if (status == ERR_TIMED_OUT)
@@ -483,13 +486,31 @@ run_programs(struct boot *boot)
     return boot->timed_out ? EXIT_TIMEOUT : boot->programs[0].status;
 }
 
-// The programs have ended, and so all is over for what they spawned.
+// The programs have ended, and so all is over for what they spawned: it holds
+// no file any more after this.
 static void
-end_others(void)
+end_others(const struct boot *boot)
 {
-    process_kill_all(STATUS_BAD);
-    if (process_wait_all() != OK)
-        klog("nebulet: a process has not ended");
+    group_kill(boot->group, STATUS_BAD);
+    object_wait_always(group_object(boot->group), SIGNAL_ENDED);
+    object_release(group_object(boot->group));
+}
+
+static u32
+run_boot(struct boot *boot, struct node *root)
+{
+    u32 status = STATUS_BAD;
+
+    if (boot->count == 0)
+        klog("nebulet: the initrd has no program run/0");
+    else if (!read_timeout(contents(boot->run, STRING("timeout")),
+                           &boot->deadline_ns))
+        klog("nebulet: run/timeout is not a number of milliseconds");
+    else if (set_modes_in_time(boot, root) && set_preopens(boot, root) &&
+             start_terminal(boot))
+        status = run_programs(boot);
+    end_others(boot);
+    return boot->timed_out ? EXIT_TIMEOUT : status;
 }
 
 static u32
@@ -513,17 +534,11 @@ run_tree(struct tree *tree)
         .terminals = read_terminals(run),
         .count = count,
     };
-    if (count == 0)
-        klog("nebulet: the initrd has no program run/0");
-    else if (!read_timeout(contents(run, STRING("timeout")),
-                           &boot->deadline_ns))
-        klog("nebulet: run/timeout is not a number of milliseconds");
-    else if (set_modes_in_time(boot, root) && set_preopens(boot, root) &&
-             start_terminal(boot))
-        status = run_programs(boot);
-    if (boot->timed_out)
-        status = EXIT_TIMEOUT;
-    end_others();
+    status_t made = group_new(&boot->group, group_root(), "programs");
+    if (made == OK)
+        status = run_boot(boot, root);
+    else
+        klog("nebulet: %s", status_text(made));
     kernel_free(boot->preopens);
     kernel_free(boot);
     return status;

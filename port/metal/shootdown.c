@@ -100,8 +100,8 @@ is_behind(struct cpu *cpu, u64 epoch)
            __atomic_load_n(&cpu->passed, __ATOMIC_SEQ_CST) < epoch;
 }
 
-// What was true stays true: one that comes out of idle looks behind until it has
-// flushed, but uses nothing before.
+// What was true stays true: one that comes out of idle looks behind until it
+// has flushed, but uses nothing before.
 bool
 shootdown_passed(u64 epoch)
 {
