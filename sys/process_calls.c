@@ -152,27 +152,32 @@ sys_process_kill(const struct process_kill_args *a)
 }
 
 status_t
+adoption_take(struct adoption *a)
+{
+    return handle_take(&process_current()->handles, &a->handle, &a->object, 1);
+}
+
+status_t
 sys_descriptor_create(const struct descriptor_create_args *a)
 {
     struct process *p = process_current();
-    struct carried stream;
+    struct adoption adoption = {.handle = a->stream};
     u32 descriptor;
 
     if (p->personality == NULL || p->personality->adopt == NULL)
         return ERR_UNSUPPORTED;
-    status_t status =
-        handle_peek(&p->handles, a->stream, NULL, RIGHT_TRANSFER, &stream);
+    status_t status = handle_peek(&p->handles, a->stream, NULL, RIGHT_TRANSFER,
+                                  &adoption.object);
     if (status != OK)
         return status;
-    struct object *held = stream.object;
+    struct object *held = adoption.object.object;
     bool fits = held->type == &stream_type || held->type == &terminal_type;
     status =
-        !fits ? ERR_WRONG_TYPE : p->personality->adopt(&stream, &descriptor);
-    if (status == OK)
+        !fits ? ERR_WRONG_TYPE : p->personality->adopt(&adoption, &descriptor);
+    if (status == OK) {
         put_u32(a->descriptor, descriptor);
+        object_release_handle(held); // the one that was taken
+    }
     object_release(held);
-    // The descriptor has it now, whoever closed it meanwhile.
-    if (status == OK)
-        (void)!handle_close(&p->handles, a->stream);
     return status;
 }

@@ -23,14 +23,21 @@ void sys_init(const struct host_module *const *modules);
 
 // --- processes (process.c) ---------------------------------------------------
 
+// A handle of the calling process that is to become something else.
+struct adoption {
+    handle_t handle;
+    struct carried object; // what it named when it was looked up
+};
+
 // What the personality of a process (WASI) hangs on it.
 struct personality {
     void (*exit)(struct process *p); // the process ends: free `state`
     // The calling process spawns `child`: give it this, and nothing else.  What
     // went before an error is undone by the child's `exit`.
     status_t (*spawn)(struct process *child, const struct spawn_setup *setup);
-    // A descriptor of the calling process for a stream that it has.
-    status_t (*adopt)(const struct carried *stream, u32 *descriptor);
+    // A descriptor of the calling process instead of a handle of a stream.  No
+    // thread finds it before adoption_take(), which is the last that may fail.
+    status_t (*adopt)(struct adoption *a, u32 *descriptor);
 };
 
 // What a process is given by the one that spawns it, besides handles.
@@ -62,6 +69,10 @@ MUST_USE bool process_missing_import(struct code_module *m, u32 *from,
 void process_set_personality(struct process *p, const struct personality *type,
                              void *state);
 void *process_personality(struct process *p);
+
+// The handle leaves the calling process's table; also under the lock of one of
+// descriptors.  ERR_BAD_HANDLE: another thread has closed or moved it.
+MUST_USE status_t adoption_take(struct adoption *a);
 
 // Before p runs, give it a handle of `o` with all rights, behind those that it
 // was given before.  ERR_LIMIT: LIMIT_SPAWN_HANDLES.

@@ -221,6 +221,86 @@ TEST_KERNEL(spawn_refuses)
     EXPECT_EQ(test_in_process(spawn_with_full_table), 0);
 }
 
+// --- descriptors -------------------------------------------------------------
+
+// A stream of which one handle is in the process, which cannot be doubled; the
+// other end.
+static struct stream *
+stream_without_duplicate(handle_t *handle)
+{
+    struct stream *ends[2];
+    const u64 sizes[2] = {16, 16};
+
+    EXPECT_EQ(stream_new(ends, sizes, process_current()->account), OK);
+    EXPECT_EQ(handle_new(&process_current()->handles, stream_object(ends[0]),
+                         RIGHT_TRANSFER | RIGHT_READ, handle),
+              OK);
+    object_release(stream_object(ends[0]));
+    return ends[1];
+}
+
+static status_t
+adopt(struct adoption *a, u32 *descriptor)
+{
+    *descriptor = 7;
+    return adoption_take(a);
+}
+
+// Meanwhile another thread moves the handle away.
+static status_t
+adopt_late(struct adoption *a, u32 *descriptor)
+{
+    struct handle_table *t = &process_current()->handles;
+    struct carried moved = a->object;
+
+    EXPECT_EQ(handle_take(t, &a->handle, &moved, 1), OK);
+    EXPECT_EQ(handle_put(t, &moved, &a->handle, 1), OK);
+    a->handle ^= 1u << 20; // what it was called
+    return adopt(a, descriptor);
+}
+
+static void
+end_nothing(struct process *p)
+{
+    (void)p;
+}
+
+// The handle becomes the descriptor, or stays one: never both.
+static void
+adopt_handles(void)
+{
+    static const struct personality plain = {.exit = end_nothing,
+                                             .adopt = adopt},
+                                    late = {.exit = end_nothing,
+                                            .adopt = adopt_late};
+    handle_t handle;
+    struct stream *peer = stream_without_duplicate(&handle);
+    u32 used = process_current()->handles.used;
+
+    test_store32(OUT, 1);
+    process_set_personality(process_current(), &late, NULL);
+    EXPECT_EQ(CALL(descriptor_create, handle, OUT), ERR_BAD_HANDLE);
+    EXPECT_EQ(test_load32(OUT), 1);
+    EXPECT_EQ(process_current()->handles.used, used);
+    EXPECT_EQ(CALL(handle_close, handle), ERR_BAD_HANDLE);
+    EXPECT_EQ(object_signals(stream_object(peer)) & SIGNAL_PEER_CLOSED, 0);
+    object_release(stream_object(peer));
+
+    peer = stream_without_duplicate(&handle);
+    process_set_personality(process_current(), &plain, NULL);
+    EXPECT_EQ(CALL(descriptor_create, handle, OUT), OK);
+    EXPECT_EQ(test_load32(OUT), 7);
+    EXPECT_EQ(process_current()->handles.used, used);
+    // adopt() took no handle's references of its own.
+    EXPECT(object_signals(stream_object(peer)) & SIGNAL_PEER_CLOSED);
+    object_release(stream_object(peer));
+}
+
+TEST_KERNEL(descriptor_takes_the_handle)
+{
+    EXPECT_EQ(test_in_process(adopt_handles), 0);
+}
+
 // --- a parent that is killed -------------------------------------------------
 
 static void

@@ -26,10 +26,12 @@ struct fake {
     bool spawns;         // each leaves another that does not end
     u64 run_ns;          // how long they run; UINT64_MAX = for ever
     status_t compile;    // what code_module_new answers
+    status_t adoption;   // what adoption_take answers
     u32 started, running, most_running;
 };
 
 extern struct fake fake;
+extern struct object fake_stream; // its handles are counted
 
 // An archive under construction.
 struct archive {

@@ -43,8 +43,25 @@ file_fits(struct wasi *w)
     return fits;
 }
 
+static errno_t
+put_in(struct wasi *w, struct file *f, u32 first, struct adoption *a, u32 *fd)
+    REQUIRES(w->lock)
+{
+    assert_held(&w->lock);
+    *fd = free_descriptor(w, first);
+    if (*fd == FILES_MAX)
+        return WASI_MFILE;
+    if (a != NULL && adoption_take(a) != OK)
+        return WASI_BADF;
+    node_hold(f->node);
+    list_append(&w->open, &f->link);
+    w->files[*fd] = f;
+    return WASI_SUCCESS;
+}
+
 errno_t
-file_install_from(struct wasi *w, const struct file *init, u32 first, u32 *fd)
+file_install_from(struct wasi *w, const struct file *init, u32 first,
+                  struct adoption *a, u32 *fd)
 {
     struct file *f = kernel_alloc(sizeof(*f));
 
@@ -54,23 +71,17 @@ file_install_from(struct wasi *w, const struct file *init, u32 first, u32 *fd)
     f->refs = 1;
     mutex_init(&f->lock, LOCK_FILE);
     lock(&w->lock);
-    *fd = free_descriptor(w, first);
-    bool found = *fd < FILES_MAX;
-    if (found) {
-        node_hold(f->node);
-        list_append(&w->open, &f->link);
-        w->files[*fd] = f;
-    }
+    errno_t error = put_in(w, f, first, a, fd);
     unlock(&w->lock);
-    if (!found)
+    if (error != WASI_SUCCESS)
         kernel_free(f);
-    return found ? WASI_SUCCESS : WASI_MFILE;
+    return error;
 }
 
 errno_t
 file_install(struct wasi *w, const struct file *init, u32 *fd)
 {
-    return file_install_from(w, init, 0, fd);
+    return file_install_from(w, init, 0, NULL, fd);
 }
 
 errno_t

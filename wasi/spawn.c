@@ -26,7 +26,8 @@ status_of(errno_t error)
 }
 
 static errno_t
-install_stream(struct wasi *w, const struct carried *stream, u32 *fd)
+install_stream(struct wasi *w, const struct carried *stream, struct adoption *a,
+               u32 *fd)
 {
     struct node *n = pipe_node(stream->object);
 
@@ -34,7 +35,7 @@ install_stream(struct wasi *w, const struct carried *stream, u32 *fd)
         return WASI_NOMEM;
     struct file init = {.node = n,
                         .rights = rights_of_stream(n, stream->rights)};
-    errno_t error = file_install_from(w, &init, *fd, fd);
+    errno_t error = file_install_from(w, &init, *fd, a, fd);
 
     node_drop(n);
     return error;
@@ -61,7 +62,7 @@ install_copy(struct wasi *w, u32 from, u32 *to)
     if (error == WASI_SUCCESS) {
         init.offset = f->offset;
         file_unlock(f);
-        error = file_install_from(w, &init, *to, to);
+        error = file_install_from(w, &init, *to, NULL, to);
     }
     file_drop(parent, f);
     return error;
@@ -78,8 +79,9 @@ install_all(struct wasi *w, const struct spawn_setup *setup)
         u32 fd = d->descriptor;
         if (fd >= FILES_MAX)
             return ERR_BAD_ARGUMENT;
-        error = d->kind == SPAWN_STREAM ? install_stream(w, stream++, &fd) :
-                                          install_copy(w, d->from, &fd);
+        error = d->kind == SPAWN_STREAM ?
+                    install_stream(w, stream++, NULL, &fd) :
+                    install_copy(w, d->from, &fd);
         if (error != WASI_SUCCESS)
             return status_of(error);
         if (fd != d->descriptor)
@@ -127,8 +129,9 @@ wasi_spawn(struct process *child, const struct spawn_setup *setup)
 }
 
 status_t
-wasi_adopt(const struct carried *stream, u32 *fd)
+wasi_adopt(struct adoption *a, u32 *fd)
 {
     *fd = 0;
-    return status_of(install_stream(wasi_current(), stream, fd));
+    errno_t error = install_stream(wasi_current(), &a->object, a, fd);
+    return error == WASI_BADF ? ERR_BAD_HANDLE : status_of(error);
 }

@@ -286,9 +286,10 @@ u64 rights_of_type(u8 type);
 MUST_USE bool file_fits(struct wasi *w);
 
 // A new descriptor of what `init` says, the lowest that is free (from `first`
-// on); holds the node by itself.
+// on); holds the node by itself.  `a`, if not NULL, is the handle that it is
+// made from, taken in the same step; WASI_BADF: it is not there any more.
 MUST_USE errno_t file_install_from(struct wasi *w, const struct file *init,
-                                   u32 first, u32 *fd);
+                                   u32 first, struct adoption *a, u32 *fd);
 MUST_USE errno_t file_install(struct wasi *w, const struct file *init, u32 *fd);
 
 // The open file behind a descriptor that carries `rights`, under w->lock.
@@ -336,7 +337,7 @@ MUST_USE status_t wasi_attach_bare(struct process *p,
 // What struct personality says, of the calling process.
 MUST_USE status_t wasi_spawn(struct process *child,
                              const struct spawn_setup *setup);
-MUST_USE status_t wasi_adopt(const struct carried *stream, u32 *fd);
+MUST_USE status_t wasi_adopt(struct adoption *a, u32 *fd);
 
 // A new node of a stream or a terminal, with one reference and a handle of it;
 // NULL: no memory.
