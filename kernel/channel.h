@@ -32,7 +32,7 @@ struct channel {
     u32 unclaimed;         // that anybody may read
     u64 bytes;             // in all of them
     struct list receivers; // struct receiver
-    u32 receiver_count;
+    u32 receiver_count;    // and of calls that are being written
 
     struct list visited; // by check_loop(), under `carrying`
 };
@@ -84,7 +84,8 @@ void channel_leave_line(struct channel *c, struct receiver *r);
 // --- channel_write.c ---------------------------------------------------------
 
 // Write `bytes` with the handles of `side`; for a call, `caller` is lined up at
-// c when that has succeeded, and the message has its number.
+// c when that has succeeded, and the message has its number.  It is not, with
+// .waiter NULL and what it got, when one of the ends was closed meanwhile.
 MUST_USE status_t channel_send(struct channel *c, struct bytes bytes,
                                const struct channel_side *side,
                                struct receiver *caller);

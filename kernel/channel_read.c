@@ -138,7 +138,10 @@ message_call(struct channel *c, struct bytes request,
     status_t status = channel_send(c, request, side, &caller);
     if (status != OK)
         return status;
-    status = waiter_wait(caller.waiter, deadline);
-    status = leave_line(c, &caller, reply, status);
+    if (caller.waiter != NULL)
+        status =
+            leave_line(c, &caller, reply, waiter_wait(caller.waiter, deadline));
+    else if (caller.got == GOT_CLOSED)
+        status = ERR_BAD_HANDLE;
     return status == OK && caller.got == GOT_CHANGE ? ERR_PEER_CLOSED : status;
 }

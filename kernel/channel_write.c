@@ -42,13 +42,21 @@ begin_write(struct write *w, u64 size)
     return OK;
 }
 
+// Nothing can fail any more: its wait begins, unless nobody would end it.
 static void
 begin_call(struct write *w)
 {
-    if (w->caller == NULL)
+    struct receiver *caller = w->caller;
+
+    if (caller == NULL)
         return;
-    w->caller->id = channel_new_call_id(w->from);
-    channel_line_up(w->from, w->caller);
+    caller->id = channel_new_call_id(w->from);
+    if (w->from->end.closed)
+        caller->got = GOT_CLOSED;
+    else if (w->to->end.closed)
+        caller->got = GOT_CHANGE;
+    else
+        channel_line_up(w->from, caller);
 }
 
 // Into the memory of one who waits, if that is possible; *done says whether.
@@ -75,7 +83,7 @@ write_directly(struct write *w, bool *done)
     return status;
 }
 
-// There will be room for m.
+// There will be room for m, and for its caller in the line.
 static status_t
 reserve(struct write *w, const struct message *m)
 {
@@ -84,7 +92,7 @@ reserve(struct write *w, const struct message *m)
     if (status == OK && !object_hold_live(&w->to->end.object))
         status = ERR_PEER_CLOSED;
     if (status == OK) {
-        begin_call(w);
+        w->from->receiver_count += w->caller != NULL;
         channel_count(w->to, m, true);
         channel_show(w->to);
     }
@@ -99,8 +107,7 @@ unreserve(struct write *w, const struct message *m)
     if (!w->to->end.closed)
         channel_count(w->to, m, false);
     channel_show(w->to);
-    if (w->caller != NULL)
-        channel_leave_line(w->from, w->caller);
+    w->from->receiver_count -= w->caller != NULL;
     unlock(&w->from->end.pair->lock);
     object_release(&w->to->end.object);
 }
@@ -114,6 +121,8 @@ deliver(struct write *w, struct message *m)
 
     list_init(&unread);
     lock(&w->from->end.pair->lock);
+    w->from->receiver_count -= w->caller != NULL; // takes its place now
+    begin_call(w);
     if (w->caller != NULL)
         memcpy(m->bytes, &w->caller->id, sizeof(w->caller->id));
     if (w->to->end.closed) {
@@ -134,7 +143,8 @@ deliver(struct write *w, struct message *m)
 
 // --- with handles ------------------------------------------------------------
 
-// From the table into the message, when nothing else can fail.
+// From the table into the message, when nothing else can fail; gives back the
+// references of look_up() unless it fails.
 static status_t
 move_and_deliver(struct write *w, struct message *m,
                  const struct channel_side *side)
@@ -145,11 +155,15 @@ move_and_deliver(struct write *w, struct message *m,
         return status;
     status =
         handle_take(side->table, side->handles, m->handles, m->handle_count);
-    if (status != OK)
+    if (status != OK) {
         unreserve(w, m);
-    else
-        deliver(w, m);
-    return status;
+        return status;
+    }
+    // The message has the references of the handles: none of these is the last.
+    for (u32 i = 0; i < m->handle_count; i++)
+        object_release(m->handles[i].object);
+    deliver(w, m);
+    return OK;
 }
 
 static status_t
@@ -168,7 +182,8 @@ write_message(struct write *w, struct message *m,
     return status;
 }
 
-// Look at the handles, which stay where they are.
+// Look at the handles, which stay where they are; with references, also after
+// an error.
 static status_t
 look_up(struct message *m, const struct channel_side *side)
 {
@@ -186,7 +201,6 @@ look_up(struct message *m, const struct channel_side *side)
 static status_t
 write_with_message(struct write *w, const struct channel_side *side)
 {
-    struct object *looked_up[LIMIT_MESSAGE_HANDLES];
     status_t status;
     struct message *m =
         message_new(side->payer, w->bytes, side->handle_count, &status);
@@ -194,14 +208,13 @@ write_with_message(struct write *w, const struct channel_side *side)
     if (m == NULL)
         return status;
     status = look_up(m, side);
-    for (u32 i = 0; i < side->handle_count; i++)
-        looked_up[i] = m->handles[i].object;
     if (status == OK)
         status = write_message(w, m, side);
-    for (u32 i = 0; i < side->handle_count; i++)
-        object_release(looked_up[i]);
-    if (status != OK)
-        message_free(m);
+    if (status == OK)
+        return OK;
+    for (u32 i = 0; i < m->handle_count; i++)
+        object_release(m->handles[i].object);
+    message_free(m);
     return status;
 }
 

@@ -117,6 +117,7 @@ struct waiter *waiter_begin(void);
 struct waiter *waiter_begin_always(void); // a kill does not end it
 // OK, ERR_TIMED_OUT or ERR_KILLED.
 MUST_USE status_t waiter_wait(struct waiter *w, u64 deadline);
+void waiter_cancel(struct waiter *w); // instead of waiter_wait()
 
 // --- sched.c -----------------------------------------------------------------
 

@@ -243,6 +243,8 @@ wait_for(struct waiter *w, struct object_wait *waits, u32 count, u64 deadline)
     }
     if (status == OK)
         status = waiter_wait(w, deadline);
+    else
+        waiter_cancel(w);
     while (hung-- > 0) {
         struct observer *ob = &waits[hung].observer;
         ob->observed |= object_forget(waits[hung].object, ob);

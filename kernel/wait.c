@@ -94,6 +94,7 @@ begin(enum wake waiting)
 {
     struct waiter *w = &thread_current()->waiter;
 
+    assert(!is_waiting(w));
     __atomic_store_n(&w->outcome, (u32)waiting, __ATOMIC_SEQ_CST);
     return w;
 }
@@ -117,6 +118,15 @@ waiter_wait(struct waiter *w, u64 deadline)
     status_t status = sleep_until_decided(w, deadline);
     port_interrupts_restore(on);
     return status;
+}
+
+void
+waiter_cancel(struct waiter *w)
+{
+    bool on = port_interrupts_off();
+
+    decide(w, WAKE_WOKEN);
+    port_interrupts_restore(on);
 }
 
 // Wait until the outcome is another one than `waiting`.

@@ -162,7 +162,16 @@ move_handles(void)
     EXPECT_EQ(CALL(object_wait_one, second, 1, 0, SIZE), ERR_ACCESS);
 }
 
-// Whatever is wrong with one of them, all stay.
+// A call with those that send_handles() had.
+static status_t
+call_with_handles(handle_t channel, u32 count)
+{
+    return CALL(channel_call, channel, UINT64_MAX, TEXT, 4, HANDLES, count,
+                ROOM, 4, HANDLES, 0, SIZE, COUNT_AT);
+}
+
+// Whatever is wrong with one of them, all stay, and a call waits for nothing:
+// other waits are as ever.
 static void
 refuse_handles(void)
 {
@@ -187,10 +196,13 @@ refuse_handles(void)
         EXPECT_EQ(
             send_handles(ends[0], 1, (handle_t[]){good, cases[i].second}, 2),
             cases[i].status);
+        EXPECT_EQ(call_with_handles(ends[0], 2), cases[i].status);
         EXPECT(is_alive(good));
         EXPECT_EQ(process_current()->handles.used, used);
         EXPECT_EQ(process_current()->account->used[RESOURCE_OBJECTS], paid);
         EXPECT_EQ(receive(ends[1], 4, 2, 0), ERR_SHOULD_WAIT);
+        EXPECT_EQ(receive(ends[1], 4, 2, port_monotonic_ns() + 3000000),
+                  ERR_TIMED_OUT);
     }
     while (send(ends[0], 0) == OK)
         ;
