@@ -699,29 +699,3 @@ TEST(wasi_calls_write_refused)
     EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake_u32(OUT), 3);
 }
-
-// A descriptor is there when the handle that it is made from has been taken,
-// and not at all when another thread was faster.
-TEST(wasi_adopt_takes_the_handle)
-{
-    struct adoption adoption = {
-        .handle = 5, .object = {&fake_stream, RIGHT_READ}
-    };
-    u32 fd;
-
-    fake_attach(NULL);
-    u64 blocks = fake.blocks;
-    fake.adoption = ERR_BAD_HANDLE;
-    EXPECT_EQ(wasi_adopt(&adoption, &fd), ERR_BAD_HANDLE);
-    EXPECT_EQ(fake_stream.handles, 0);
-    EXPECT_EQ(fake.blocks, blocks);
-    EXPECT_EQ(CALL_WASI("fd_close", 3), WASI_BADF);
-    fake.adoption = OK;
-    EXPECT_EQ(wasi_adopt(&adoption, &fd), OK);
-    EXPECT_EQ(fd, 3);
-    EXPECT_EQ(fake_stream.handles, 1);
-    EXPECT_EQ(CALL_WASI("fd_close", fd), WASI_SUCCESS);
-    EXPECT_EQ(fake_stream.handles, 0);
-    EXPECT_EQ(fake.blocks, blocks);
-    fake_detach();
-}

@@ -1,6 +1,6 @@
 // test/wasi_fake.h: a kernel of one process that does nothing, for the tests of
 // wasi/: it has 256 KiB of user memory, 1 MiB for files, a console of two
-// buffers and a clock that only moves when somebody sleeps.
+// buffers, pipes, and a clock that only moves when somebody sleeps.
 
 #pragma once
 
@@ -18,6 +18,8 @@ struct fake {
     const char *in;                      // what is to be read, or NULL
     u64 now_ns;
     void (*other)(void); // what another thread does once files are unlocked
+    void (*later)(void); // ... once somebody waits for objects
+    u64 waited_ns;       // the longest of those waits
     u32 killed_at;       // from this question on, whether it is; 0: never
     u32 asked;           // so many times
     u64 blocks;          // of kernel memory in use
@@ -31,7 +33,6 @@ struct fake {
 };
 
 extern struct fake fake;
-extern struct object fake_stream; // its handles are counted
 
 // An archive under construction.
 struct archive {
@@ -47,6 +48,21 @@ struct bytes archive_bytes(struct archive *a);
 // Make the fake process a WASI process with this root.
 void fake_attach(struct node *root);
 void fake_detach(void);
+
+// A process that the fake one spawns, with what wasi_spawn() answered.
+status_t fake_spawn(const struct spawn_setup *setup, struct process **child);
+void fake_end(struct process *child);
+// Who calls from now on; NULL: the fake process itself.
+void fake_enter(struct process *p);
+
+// The end of a pipe: what it writes it reads.  Holds one reference itself.
+struct fake_pipe {
+    struct object object;
+    u8 bytes[64];
+    u64 size, room; // bytes in it, and how many more there may be
+};
+
+void fake_pipe_init(struct fake_pipe *p, u64 room);
 
 // Put a string into user memory.
 u32 fake_put(u32 at, const char *text);
