@@ -155,6 +155,9 @@ $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
 $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 
+# What test/port_switch.c stands for.
+$(OUT)/san/test-port: WRAP := -Wl,--wrap=host_call_check
+
 # What is archived while it changes: test/tool_tar.c reads and looks for it.
 $(OUT)/san/test-tool: $(OUT)/san/tool/tar.c.o
 $(OUT)/san/test-tool: WRAP := -Wl,--wrap=read,--wrap=lstat

@@ -104,3 +104,11 @@ thread_check_mutexes(void)
     if (CHECKED)
         assert(thread_current()->mutexes == 0);
 }
+
+// A spin lock that is held keeps its thread from being preempted.
+void
+host_call_check(void)
+{
+    assert(thread_current()->preempt_count == 0);
+    thread_check_mutexes();
+}

@@ -311,6 +311,10 @@ void sched_stop(u64 pc);
 // port then continues at barrier_unwound with rsp = *barrier_rsp.
 bool sched_unwind(u64 pc, u64 *barrier_rsp);
 
+// A C function that generated code called is about to return to it: it holds no
+// lock.  Asked by host_call_stub, only in builds for tests, which stop here.
+void host_call_check(void);
+
 // Something has changed that a function of kernel/port.h on streams answered
 // ERR_SHOULD_WAIT for; a bit set of enum port_stream.
 void console_interrupt(u32 streams);

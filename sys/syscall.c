@@ -282,13 +282,11 @@ next_option(struct marshal *m, const struct object_type *type, u32 rights)
     return NULL;
 }
 
-// The call returns to the program, with no lock.
 static void
 release(struct marshal *m)
 {
     while (m->held_count > 0)
         object_release(m->held[--m->held_count]);
-    thread_check_mutexes();
 }
 
 static struct bytes

@@ -112,6 +112,16 @@ host_sum(u64 a, u64 b, u64 c, u64 d, u64 e, u64 f, u64 g, u64 h)
     return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h;
 }
 
+// Stands for the kernel's, which wants a thread.
+void __wrap_host_call_check(void);
+static u32 host_checks;
+
+void
+__wrap_host_call_check(void)
+{
+    host_checks++;
+}
+
 // Enter the stub as generated code does, with two arguments on the stack; rsp
 // at the call and after it.
 static u64
@@ -158,6 +168,7 @@ TEST(port_host_call)
     targets[entry.id] =
         (struct func_target){.code = (u64)host_sum, .args = 16 / STACK_UNIT};
     EXPECT_EQ(call_stub(vm, &entry, rsp), 204);
+    EXPECT_EQ(host_checks, 1);
     EXPECT_EQ(rsp[1], rsp[0] + 8 + 16); // the stub has removed the arguments
     EXPECT(thread.vm == vm);
     EXPECT_EQ(thread.rsp, rsp[0]);

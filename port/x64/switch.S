@@ -105,6 +105,18 @@ FUNCTION(trap_stub)
     jmp     barrier_unwind
 END(trap_stub)
 
+// In builds for tests the kernel looks whether the call may return; rsp is
+// aligned, and rax is kept.
+.macro check_host_call
+#ifdef NEBULET_CHECKED
+    push    %rax
+    push    %rax
+    call    host_call_check
+    pop     %rax
+    pop     %rax
+#endif
+.endm
+
 // r10 and r11 carry no argument in SysV, and rax only for variadic functions.
 // Generated code expects the callee to remove stack arguments and C does not,
 // so C gets copies of them, and while it runs the thread's entry says how many
@@ -123,6 +135,7 @@ FUNCTION(host_call_stub)
     jnz     1f
     sub     $8, %rsp
     call    *TARGET_CODE(%rax)
+    check_host_call
     mov     %eax, %eax
     add     $8, %rsp
     mov     VMCTX_THREAD(%r14), %r10
@@ -140,6 +153,7 @@ FUNCTION(host_call_stub)
     sub     $8, %r11
     jnz     2b
     call    *TARGET_CODE(%rax)
+    check_host_call
     mov     %eax, %eax
     mov     VMCTX_THREAD(%r14), %r10
     movl    $0, THREAD_POPPED(%r10)
