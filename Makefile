@@ -192,7 +192,8 @@ LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
 # ... and of interrupts, by the port.
 LATENCY_METAL := $(LATENCY_WRAP) -Wl,--wrap=trap_handle
 # What test/kernel_console.c stands for.
-CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look
+CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look \
+                -Wl,--wrap=port_write,--wrap=port_settle
 $(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP) $(CONSOLE_WRAP)
 
 # Programs that test/kernel_wasm.c includes as bytes.

@@ -134,7 +134,8 @@ turn_to_write(enum port_stream stream)
 }
 
 static status_t
-write_all(enum port_stream stream, const u8 *from, u64 size, u64 *count)
+write_all(enum port_stream stream, const u8 *from, u64 size, u64 deadline_ns,
+          u64 *count)
 {
     struct turn *t = turn_to_write(stream);
     status_t status = OK;
@@ -144,14 +145,15 @@ write_all(enum port_stream stream, const u8 *from, u64 size, u64 *count)
         status = port_write(stream, from + *count, size - *count, &taken);
         *count += taken;
         if (status == ERR_SHOULD_WAIT)
-            status = wait_event(t, seen, UINT64_MAX);
+            status = wait_event(t, seen, deadline_ns);
     }
     return status;
 }
 
-// Wait until it is known what became of the last `*count` bytes.
+// Wait until it is known what became of the last `*count` bytes.  After the
+// deadline they count as written: what befalls them is the next write's error.
 static status_t
-write_settle(enum port_stream stream, u64 *count)
+write_settle(enum port_stream stream, u64 deadline_ns, u64 *count)
 {
     struct turn *t = turn_to_write(stream);
 
@@ -162,23 +164,24 @@ write_settle(enum port_stream stream, u64 *count)
             *count -= MIN(lost, *count);
             return status;
         }
-        status = wait_event(t, seen, UINT64_MAX);
+        status = wait_event(t, seen, deadline_ns);
         if (status != OK)
-            return status;
+            return status == ERR_TIMED_OUT ? OK : status;
     }
 }
 
 status_t
-console_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
+console_write(enum port_stream stream, const void *bytes, u64 size,
+              u64 deadline_ns, u64 *count)
 {
     *count = 0;
     struct turn *t = turn_to_write(stream);
-    status_t status = turn_begin(t, UINT64_MAX);
+    status_t status = turn_begin(t, deadline_ns);
     if (status == OK) {
-        status = write_all(stream, bytes, size, count);
+        status = write_all(stream, bytes, size, deadline_ns, count);
         status_t end = OK;
         if (status != ERR_KILLED)
-            end = write_settle(stream, count);
+            end = write_settle(stream, deadline_ns, count);
         if (end != OK)
             status = end;
         turn_end(t);

@@ -197,5 +197,7 @@ void console_init(void);
 void terminal_init(void);
 // Bytes that were typed.
 void terminal_input(struct bytes bytes);
-// Some of what is to be printed because of them; returns how many.
-u32 terminal_take_echo(u8 *to, u32 size);
+// Some of what is to be printed because of them; returns how many.  It stays to
+// be printed until it is dropped, from the front.
+u32 terminal_see_echo(u8 *to, u32 size);
+void terminal_drop_echo(u32 count);

@@ -547,10 +547,11 @@ void kernel_free(void *ptr);
 
 // --- console (console.c) -----------------------------------------------------
 
-// Write all of it.  *count is what the host took, less than `size` only on an
-// error; that is returned when it took nothing (see port_write).
+// Write all of it, or what the host takes until the deadline.  *count is that,
+// less than `size` only on an error or after the deadline; ERR_TIMED_OUT or the
+// error is returned when it took nothing (see port_write).
 MUST_USE status_t console_write(enum port_stream stream, const void *bytes,
-                                u64 size, u64 *count);
+                                u64 size, u64 deadline_ns, u64 *count);
 
 // Read what there is, at most `size` > 0; waits until there is something, the
 // input ends (*count = 0) or the deadline (ERR_TIMED_OUT).
@@ -586,7 +587,7 @@ MUST_USE status_t terminal_read(struct terminal *t, struct bytes to,
                                 u64 deadline, u64 *count);
 // As console_write().
 MUST_USE status_t terminal_write(struct terminal *t, struct bytes from,
-                                 u64 *count);
+                                 u64 deadline_ns, u64 *count);
 
 // A line of the kernel's own, to the log stream: one line whatever is inserted
 // (format_safe).

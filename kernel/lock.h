@@ -93,6 +93,8 @@ struct mutex {
 void mutex_init(struct mutex *m, enum lock_rank rank);
 // OK, or ERR_KILLED: the thread was killed and does not have it.
 MUST_USE status_t mutex_lock(struct mutex *m);
+// The same until a deadline, 0: not to wait; ERR_TIMED_OUT.
+MUST_USE status_t mutex_lock_until(struct mutex *m, u64 deadline);
 // Also for a killed thread, which has to give something back: in its turn, as
 // all.  All who hold this mutex let go of it soon, whatever happens.
 void mutex_lock_always(struct mutex *m);

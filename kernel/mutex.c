@@ -19,7 +19,8 @@ mutex_init(struct mutex *m, enum lock_rank rank)
 
 // m->queue.lock is held; returns with it held.
 static status_t
-wait_turn(struct mutex *m, bool always, bool *on) REQUIRES(m->queue.lock)
+wait_turn(struct mutex *m, bool always, u64 deadline, bool *on)
+    REQUIRES(m->queue.lock)
 {
     status_t status = OK;
 
@@ -29,7 +30,7 @@ wait_turn(struct mutex *m, bool always, bool *on) REQUIRES(m->queue.lock)
     if (always)
         wait_queue_wait_always(&m->queue, 0, *on);
     else
-        status = wait_queue_wait(&m->queue, 0, UINT64_MAX, *on);
+        status = wait_queue_wait(&m->queue, 0, deadline, *on);
     *on = lock_irq(&m->queue.lock);
     return status;
 }
@@ -45,7 +46,7 @@ check_order(const struct thread *t, const struct mutex *m)
 }
 
 static status_t
-take(struct mutex *m, bool always)
+take(struct mutex *m, bool always, u64 deadline)
 {
     struct thread *t = thread_current();
 
@@ -53,7 +54,7 @@ take(struct mutex *m, bool always)
     if (CHECKED)
         check_order(t, m);
     bool on = lock_irq(&m->queue.lock);
-    status_t status = wait_turn(m, always, &on);
+    status_t status = wait_turn(m, always, deadline, &on);
 
     if (status == OK) {
         m->owner = t;
@@ -68,13 +69,19 @@ take(struct mutex *m, bool always)
 status_t
 mutex_lock(struct mutex *m)
 {
-    return take(m, false);
+    return take(m, false, UINT64_MAX);
+}
+
+status_t
+mutex_lock_until(struct mutex *m, u64 deadline)
+{
+    return take(m, false, deadline);
 }
 
 void
 mutex_lock_always(struct mutex *m)
 {
-    status_t status = take(m, true);
+    status_t status = take(m, true, UINT64_MAX);
 
     assert(status == OK);
 }

@@ -64,40 +64,59 @@ echo(const char *text, u32 size) REQUIRES(tty_lock)
 }
 
 u32
-terminal_take_echo(u8 *to, u32 size)
+terminal_see_echo(u8 *to, u32 size)
 {
     bool on = lock_irq(&tty_lock);
     u32 count = MIN(size, tty.echo_count);
 
     for (u32 i = 0; i < count; i++)
         to[i] = tty.echo[(tty.echo_from + i) % ECHO];
-    tty.echo_from = (tty.echo_from + count) % ECHO;
-    tty.echo_count -= count;
     unlock_irq(&tty_lock, on);
     return count;
 }
 
-// What was typed before something is printed stands before it.
-static void
-print_echo(void)
+void
+terminal_drop_echo(u32 count)
+{
+    bool on = lock_irq(&tty_lock);
+
+    assert(count <= tty.echo_count);
+    tty.echo_from = (tty.echo_from + count) % ECHO;
+    tty.echo_count -= count;
+    unlock_irq(&tty_lock, on);
+}
+
+// What was typed before something is printed stands before it.  ERR_TIMED_OUT:
+// not all of it does.
+static status_t
+print_echo(u64 deadline_ns)
 {
     u8 piece[256];
     u64 count;
 
-    for (u32 size; (size = terminal_take_echo(piece, sizeof(piece))) > 0;)
-        (void)!console_write(PORT_STDOUT, piece, size, &count);
+    for (u32 size; (size = terminal_see_echo(piece, sizeof(piece))) > 0;) {
+        status_t status =
+            console_write(PORT_STDOUT, piece, size, deadline_ns, &count);
+        if (status == ERR_TIMED_OUT)
+            return status;
+        terminal_drop_echo(status == OK ? (u32)count : size);
+    }
+    return OK;
 }
 
 status_t
-terminal_write(struct terminal *t, struct bytes from, u64 *count)
+terminal_write(struct terminal *t, struct bytes from, u64 deadline_ns,
+               u64 *count)
 {
     (void)t;
     *count = 0;
-    status_t status = mutex_lock(&output);
+    status_t status = mutex_lock_until(&output, deadline_ns);
     if (status != OK)
         return status;
-    print_echo();
-    status = console_write(PORT_STDOUT, from.ptr, from.size, count);
+    status = print_echo(deadline_ns);
+    if (status == OK)
+        status =
+            console_write(PORT_STDOUT, from.ptr, from.size, deadline_ns, count);
     mutex_unlock(&output);
     return status;
 }
@@ -545,7 +564,7 @@ give_echo(void *arg)
     for (;;) {
         object_signal(said, SIGNAL_SIGNALED, 0);
         if (mutex_lock(&output) == OK) { // nobody kills us
-            print_echo();
+            (void)!print_echo(UINT64_MAX);
             mutex_unlock(&output);
         }
         wait_for(said);

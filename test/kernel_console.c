@@ -1,6 +1,7 @@
 // test/kernel_console.c: many threads wait for one stream, and cost no more
-// than one; answers to those that were killed.  The port's input is led to
-// __wrap_... (see the Makefile), which counts the questions while `port.on`.
+// than one; answers to those that were killed; writes that do not wait.  The
+// port's streams are led to __wrap_... (see the Makefile), which counts the
+// questions while `port.on`.
 
 #include "test/kernel_frame.h"
 
@@ -10,11 +11,19 @@ status_t __real_port_read(void *to, u64 size, u64 *count);
 status_t __real_port_look(bool now, struct port_input *out);
 status_t __wrap_port_read(void *to, u64 size, u64 *count);
 status_t __wrap_port_look(bool now, struct port_input *out);
+status_t __real_port_write(enum port_stream stream, const void *bytes, u64 size,
+                           u64 *count);
+status_t __wrap_port_write(enum port_stream stream, const void *bytes, u64 size,
+                           u64 *count);
+status_t __real_port_settle(enum port_stream stream, u64 *lost);
+status_t __wrap_port_settle(enum port_stream stream, u64 *lost);
 
 static struct {
     bool on;
-    u32 asked; // questions
-    u64 ready; // bytes
+    u64 room;     // of outputs
+    bool unknown; // what becomes of what was written
+    u32 asked;    // questions
+    u64 ready;    // bytes
 
     // The host answers what there is now a while after it was asked.
     bool slow;
@@ -58,6 +67,26 @@ __wrap_port_look(bool now, struct port_input *out)
         return take_answer(out);
     *out = (struct port_input){.ready = port.ready};
     return port.ready > 0 ? OK : now ? ERR_TIMED_OUT : ERR_SHOULD_WAIT;
+}
+
+status_t
+__wrap_port_write(enum port_stream stream, const void *bytes, u64 size,
+                  u64 *count)
+{
+    if (!port.on)
+        return __real_port_write(stream, bytes, size, count);
+    *count = MIN(size, port.room);
+    port.room -= *count;
+    return *count > 0 ? OK : ERR_SHOULD_WAIT;
+}
+
+status_t
+__wrap_port_settle(enum port_stream stream, u64 *lost)
+{
+    if (!port.on)
+        return __real_port_settle(stream, lost);
+    *lost = 0;
+    return port.unknown ? ERR_SHOULD_WAIT : OK;
 }
 
 static void
@@ -247,4 +276,57 @@ TEST_KERNEL(console_answer_to_the_killed)
 {
     look_after_killed(true);
     look_after_killed(false);
+}
+
+// --- output ------------------------------------------------------------------
+
+static void
+write_one(void *arg)
+{
+    u64 count;
+
+    (void)arg;
+    if (console_write(PORT_STDOUT, "abc", 3, UINT64_MAX, &count) != OK ||
+        count != 3)
+        COUNT_UP(wrong);
+    COUNT_UP(served);
+}
+
+static status_t
+write_now(u64 size, u64 *count)
+{
+    return console_write(PORT_STDOUT, "0123456789", size, 0, count);
+}
+
+// Who may not wait gets what there is room for, or nothing: for the host, to
+// know what became of it, or behind another writer.
+TEST_KERNEL(console_writes_that_do_not_wait)
+{
+    struct thread *t;
+    u64 count;
+
+    port.on = true;
+    port.room = 4;
+    EXPECT_EQ(write_now(10, &count), OK);
+    EXPECT_EQ(count, 4);
+    EXPECT_EQ(write_now(10, &count), ERR_TIMED_OUT);
+    EXPECT_EQ(count, 0);
+    port.unknown = true;
+    port.room = 4;
+    EXPECT_EQ(write_now(2, &count), OK);
+    EXPECT_EQ(count, 2);
+    port.unknown = false;
+    port.room = served = wrong = 0;
+    EXPECT_EQ(thread_new(&t, write_one, NULL), OK);
+    sched_start(t);
+    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
+        thread_yield();
+    port.room = 4;
+    EXPECT_EQ(write_now(1, &count), ERR_TIMED_OUT);
+    interrupt(1u << PORT_STDOUT);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+    EXPECT(served == 1 && wrong == 0 && port.room == 1);
+    EXPECT_EQ(write_now(1, &count), OK);
+    port.on = false;
 }

@@ -12,6 +12,15 @@ new_seat(void)
     return t;
 }
 
+static u32
+take_echo(u8 *to, u32 size)
+{
+    u32 count = terminal_see_echo(to, size);
+
+    terminal_drop_echo(count);
+    return count;
+}
+
 // In front, with nothing typed yet.
 static struct terminal *
 new_front(void)
@@ -19,7 +28,7 @@ new_front(void)
     struct terminal *t = new_seat();
     u8 bytes[256];
 
-    while (terminal_take_echo(bytes, sizeof(bytes)) > 0)
+    while (take_echo(bytes, sizeof(bytes)) > 0)
         continue;
     terminal_focus(t);
     return t;
@@ -47,11 +56,11 @@ expect_text(const char *file, int line, const char *got, u64 size,
         test_failed(file, line, want, (i64)size, len);
 }
 
-#define EXPECT_ECHO(want)                                                \
-    do {                                                                 \
-        char shown[256];                                                 \
-        u32 shown_size = terminal_take_echo((u8 *)shown, sizeof(shown)); \
-        expect_text(__FILE__, __LINE__, shown, shown_size, want);        \
+#define EXPECT_ECHO(want)                                         \
+    do {                                                          \
+        char shown[256];                                          \
+        u32 shown_size = take_echo((u8 *)shown, sizeof(shown));   \
+        expect_text(__FILE__, __LINE__, shown, shown_size, want); \
     } while (0)
 
 #define EXPECT_READ(t, want)                                     \
@@ -124,7 +133,7 @@ TEST_KERNEL(terminal_mends_lines)
     EXPECT_READ(t, "one X\n");
     press("one two\025three\n");
     EXPECT_READ(t, "three\n");
-    while (terminal_take_echo((u8[64]){0}, 64) > 0)
+    while (take_echo((u8[64]){0}, 64) > 0)
         continue;
     press("a\001\177b\xc3\xa4\177\n"); // two columns, two bytes
     EXPECT_READ(t, "ab\n");
@@ -324,7 +333,7 @@ TEST_KERNEL(terminal_keeps_what_is_typed)
                          &count) == OK)
         all += count;
     EXPECT_EQ(all, 65536);
-    while (terminal_take_echo((u8 *)line, sizeof(line)) > 0)
+    while (take_echo((u8 *)line, sizeof(line)) > 0)
         continue;
     leave(t);
 }

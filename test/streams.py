@@ -430,6 +430,33 @@ def test_reader_leaves():
                   (PIPE, b"write: Broken pipe\n"))
 
 
+def test_fill(kind):
+    """A write that may not wait says so where nobody reads; all that it took
+    arrives."""
+    output = Output(kind, "stdout")
+    reader, writer = os.pipe()
+    process = start([program, "fill"], subprocess.DEVNULL, output.fd, writer)
+    os.close(writer)
+    if kind != "terminal":
+        os.close(output.fd)
+    with open(reader, "rb") as text:
+        line = text.readline()
+    if not line:
+        return f"status {process.wait(LIMIT_S)}"
+    size, arrived = int(line), b""
+    while len(arrived) < size + 5:
+        piece = os.read(output.reader, 65536)
+        if not piece:
+            break
+        arrived += piece
+    status = process.wait(LIMIT_S)
+    os.close(output.reader)
+    if kind == "terminal":
+        os.close(output.fd)
+    return expect((status, size > 0, len(arrived), arrived[size:]),
+                  (0, True, size + 5, b"last\n"))
+
+
 def test_insist(kind):
     """No write succeeds where nothing can be written."""
     output = Output(kind, "stdout")
@@ -652,6 +679,8 @@ def all_ends():
     table += [(f"whole file {size}", test_whole_limited, (size,))
               for size in WHOLE]
     table += [(f"insist {kind}", test_insist, (kind,)) for kind in OUTPUTS]
+    table += [(f"fill {kind}", test_fill, (kind,))
+              for kind in ("pipe", "socket", "terminal")]
     table += [(f"status {number}", test_status, (number, want))
               for number, want in (("0", 0), ("7", 7), ("255", 255),
                                    ("256", 1), ("257", 1), ("0x80000000", 1),

@@ -699,3 +699,17 @@ TEST(wasi_calls_write_refused)
     EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake_u32(OUT), 3);
 }
+
+// A program that does not want to wait does not, and is told so.
+TEST(wasi_calls_write_without_waiting)
+{
+    start();
+    put_iov(0, DATA, 3);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1, OUT), WASI_SUCCESS);
+    EXPECT(fake.patient);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_flags", 1, FDFLAG_NONBLOCK),
+              WASI_SUCCESS);
+    fake.output = ERR_TIMED_OUT;
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1, OUT), WASI_AGAIN);
+    EXPECT(!fake.patient);
+}

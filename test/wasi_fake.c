@@ -379,9 +379,9 @@ terminal_read(struct terminal *t, struct bytes to, u64 deadline, u64 *count)
 }
 
 status_t
-terminal_write(struct terminal *t, struct bytes from, u64 *count)
+terminal_write(struct terminal *t, struct bytes from, u64 deadline, u64 *count)
 {
-    return terminal_read(t, from, 0, count);
+    return terminal_read(t, from, deadline, count);
 }
 
 struct group *
@@ -420,10 +420,12 @@ process_give(struct process *p, struct object *o)
 // --- console, clock, numbers -------------------------------------------------
 
 status_t
-console_write(enum port_stream stream, const void *bytes, u64 size, u64 *count)
+console_write(enum port_stream stream, const void *bytes, u64 size,
+              u64 deadline_ns, u64 *count)
 {
     (void)stream;
     fake.writes++;
+    fake.patient = deadline_ns == UINT64_MAX;
     *count = 0;
     if (fake.output != OK)
         return fake.output;

@@ -14,6 +14,7 @@ struct fake {
     char out[FAKE_TEXT], log[FAKE_TEXT]; // what was written, terminated
     u32 writes;                          // calls of console_write
     status_t output;                     // what it answers
+    bool patient;                        // its caller would wait for ever
     u32 terminals;                       // for fake_attach
     const char *in;                      // what is to be read, or NULL
     u64 now_ns;

@@ -13,7 +13,8 @@ say(const char *text)
 {
     char line[LINE_SIZE];
     u64 size = format(line, sizeof(line), "%s\n", text), count;
-    status_t status = console_write(PORT_STDOUT, line, size, &count);
+    status_t status =
+        console_write(PORT_STDOUT, line, size, UINT64_MAX, &count);
 
     if (status == OK && count < size)
         status = ERR_IO;

@@ -40,9 +40,9 @@ static errno_t
 output_write(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
              u64 *count)
 {
-    (void)at, (void)deadline_ns;
+    (void)at;
     return stream_errno(
-        console_write(stream_of(n), from.ptr, from.size, count));
+        console_write(stream_of(n), from.ptr, from.size, deadline_ns, count));
 }
 
 static errno_t

@@ -107,8 +107,8 @@ seat_write(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
 {
     struct terminal *t = terminal_from_object(pipe_of(n)->object);
 
-    (void)at, (void)deadline_ns;
-    return stream_errno(terminal_write(t, from, count));
+    (void)at;
+    return stream_errno(terminal_write(t, from, deadline_ns, count));
 }
 
 static struct object *

@@ -140,8 +140,7 @@ struct node_ops {
 
     // Files and devices.  Devices ignore `at`; their reads and writes wait
     // until the deadline and then answer WASI_AGAIN, a write when nothing went
-    // through.  The console's writes do not obey it: the host takes all in the
-    // end.
+    // through.
     errno_t (*read)(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
                     u64 *count);
     errno_t (*write)(struct node *n, u64 at, struct bytes from, u64 deadline_ns,

@@ -65,7 +65,8 @@ impl Room {
 }
 
 impl Channel {
-    /// Send a message; never waits.  After an error the handles come back.
+    /// Send a message; waits for no reader: a full queue is an error.  After
+    /// an error the handles come back.
     pub fn write(
         &self,
         bytes: &[u8],

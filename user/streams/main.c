@@ -12,6 +12,8 @@
 //     take N           read N bytes and print them
 //     poll             what poll says of stdin before and after all is read
 //     now              read without waiting until that works
+//     fill             stdout until a write would wait, how much to stderr; then
+//                      a line that waits
 //     log N            N numbered lines to the kernel's log, then one to stdout
 //     late             sleep, then a line to stderr
 //     exit N, sleep MS, hang
@@ -210,6 +212,24 @@ read_now(void)
     return digit(n);
 }
 
+// The other side reads stdout once it has seen how much there is.
+static int
+fill(void)
+{
+    long long total = 0;
+    ssize_t n;
+
+    memset(buffer, 'x', sizeof(buffer));
+    fcntl(1, F_SETFL, O_NONBLOCK);
+    while ((n = write(1, buffer, sizeof(buffer))) > 0)
+        total += n;
+    if (errno != EAGAIN || write(1, buffer, 1) > 0)
+        return digit(-1);
+    fcntl(1, F_SETFL, 0);
+    fprintf(stderr, "%lld\n", total);
+    return write_all("last\n", 5);
+}
+
 static void
 sleep_ms(long ms)
 {
@@ -250,6 +270,8 @@ main(int argc, char **argv)
         return ask_and_read();
     if (strcmp(mode, "now") == 0)
         return read_now();
+    if (strcmp(mode, "fill") == 0)
+        return fill();
     if (strcmp(mode, "log") == 0)
         return write_log(number);
     if (strcmp(mode, "late") == 0)
