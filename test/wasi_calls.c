@@ -396,6 +396,8 @@ TEST(wasi_calls_rights_given_up)
               WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_seek", 4, 1, 0, OUT), WASI_NOTCAPABLE);
     EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 0, 0, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_sync", 4), WASI_NOTCAPABLE);
     EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, 0, 0), WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 1, OUT), WASI_BADF);
 
@@ -598,6 +600,68 @@ TEST(wasi_calls_poll_clocks)
     EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 1, FAKE_MEMORY - 3),
               WASI_FAULT);
     EXPECT_EQ(fake.now_ns, 700); // known before it waited
+}
+
+// Times that there are not, and one that never comes.
+TEST(wasi_calls_poll_odd_clocks)
+{
+    start();
+    fake.now_ns = 700;
+    put_clock(0, 1, UINT64_MAX, 0);
+    put_clock(1, 1, 300, 0);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 1);
+    EXPECT_EQ(fake_u64(DATA), 11);
+    EXPECT_EQ(fake.now_ns, 1000);
+    put_clock(0, 1, 5, 2); // such a flag
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 1);
+    EXPECT_EQ(fake_u64(DATA), 10);
+    EXPECT_EQ(fake.memory[DATA + 8], WASI_INVAL);
+    EXPECT_EQ(fake.now_ns, 1000);
+}
+
+// Preview 0 has longer subscriptions, of which clocks begin later.
+TEST(wasi_calls_poll_old)
+{
+    static const u64 subscriptions[2][7] = {
+        {10,   0, 99, 1, 300}, // of the monotonic clock
+        {11, 1,  4  }, // a file, to be read
+    };
+
+    start();
+    memcpy(fake.memory + IOV, subscriptions, sizeof(subscriptions[0]));
+    EXPECT_EQ(CALL_WASI("old:poll_oneoff", IOV, DATA, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(DATA), 10);
+    EXPECT_EQ(fake.memory[DATA + 8], WASI_SUCCESS);
+    EXPECT_EQ(fake.now_ns, 300);
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    memcpy(fake.memory + IOV, subscriptions, sizeof(subscriptions));
+    EXPECT_EQ(CALL_WASI("old:poll_oneoff", IOV, DATA, 2, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 1);
+    EXPECT_EQ(fake_u64(DATA), 11);
+    EXPECT_EQ(fake_u64(DATA + 16), 10);
+    EXPECT_EQ(fake.now_ns, 300);
+}
+
+// What can be read of a file is what is behind the offset.
+TEST(wasi_calls_poll_offset)
+{
+    static const u64 table[][2] = {
+        {0,   10},
+        {3,   7 },
+        {10,  0 },
+        {100, 0 }
+    };
+
+    start();
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    for (u32 i = 0; i < COUNT(table); i++) {
+        EXPECT_EQ(CALL_WASI("fd_seek", 4, table[i][0], 0, OUT), WASI_SUCCESS);
+        put_file(0, 1, 4);
+        EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 1, OUT), WASI_SUCCESS);
+        EXPECT_EQ(fake_u64(DATA + 16), table[i][1]);
+    }
 }
 
 // However many, and with the events where the subscriptions were.

@@ -21,6 +21,7 @@ struct fake {
     void (*other)(void); // what another thread does once files are unlocked
     void (*later)(void); // ... once somebody waits for objects
     u64 waited_ns;       // the longest of those waits
+    bool robbed;         // who has waited finds nothing, once: others took it
     u32 killed_at;       // from this question on, whether it is; 0: never
     u32 asked;           // so many times
     u64 blocks;          // of kernel memory in use
@@ -50,13 +51,15 @@ struct bytes archive_bytes(struct archive *a);
 void fake_attach(struct node *root);
 void fake_detach(void);
 
-// A process that the fake one spawns, with what wasi_spawn() answered.
-status_t fake_spawn(const struct spawn_setup *setup, struct process **child);
+// Another process, without a state yet, and its end.
+struct process *fake_child(void);
 void fake_end(struct process *child);
 // Who calls from now on; NULL: the fake process itself.
 void fake_enter(struct process *p);
 
-// The end of a pipe: what it writes it reads.  Holds one reference itself.
+// The end of a pipe: what it writes it reads, FAKE_STEP bytes at a time.  Holds
+// one reference itself.
+enum { FAKE_STEP = 4 };
 struct fake_pipe {
     struct object object;
     u8 bytes[64];

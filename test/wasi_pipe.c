@@ -4,6 +4,7 @@
 #include "test/wasi_fake.h"
 
 #include <string.h>
+#include <sys/mman.h>
 
 enum { OUT = 0x100, PATH = 0x200, IOV = 0x400, DATA = 0x1000 };
 
@@ -61,7 +62,8 @@ spawn(const struct spawn_descriptor *d, u32 count,
         .streams = streams,
     };
 
-    return fake_spawn(&setup, child);
+    *child = fake_child();
+    return wasi_spawn(*child, &setup);
 }
 
 static void
@@ -108,6 +110,27 @@ TEST(wasi_pipe_copies)
     EXPECT_EQ(fake_u64(OUT), 3);
     fake_end(child);
     EXPECT_EQ(fake.blocks, blocks);
+    EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_SUCCESS);
+    EXPECT_EQ(fake.blocks, blocks - 1); // the file is nobody's any more
+}
+
+// Where memory ends nothing is left behind.
+TEST(wasi_pipe_no_memory)
+{
+    const struct spawn_descriptor given = {5, SPAWN_COPY, 4};
+    struct process *child;
+
+    start();
+    u64 blocks = fake.blocks;
+    for (u32 more = 0; more < 3; more++) {
+        fake.memory_limit = blocks + more;
+        EXPECT_EQ(spawn(&given, 1, NULL, &child), ERR_NO_MEMORY);
+        fake_end(child);
+        EXPECT_EQ(fake.blocks, blocks);
+    }
+    fake.memory_limit = blocks + 3;
+    EXPECT_EQ(spawn(&given, 1, NULL, &child), OK);
+    fake_end(child);
 }
 
 // A number names one descriptor, and each is one there can be.
@@ -209,7 +232,11 @@ TEST(wasi_pipe_reads_and_writes)
     EXPECT_EQ(move_bytes("fd_read", fd, 2, WASI_SUCCESS), 2);
     EXPECT_EQ(move_bytes("fd_read", fd, 9, WASI_SUCCESS), 3);
     EXPECT(memcmp(fake.memory + DATA, "cde", 4) == 0);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_flags", fd, 0), WASI_SUCCESS);
+    EXPECT_EQ(move_bytes("fd_write", fd, 5, WASI_SUCCESS), 5); // waits
     pipe.object.signals |= SIGNAL_PEER_CLOSED;
+    EXPECT_EQ(move_bytes("fd_read", fd, 9, WASI_SUCCESS), FAKE_STEP);
+    EXPECT_EQ(move_bytes("fd_read", fd, 9, WASI_SUCCESS), 1);
     EXPECT_EQ(move_bytes("fd_read", fd, 9, WASI_SUCCESS), 0);
     move_bytes("fd_write", fd, 1, WASI_PIPE);
 
@@ -225,6 +252,89 @@ TEST(wasi_pipe_reads_and_writes)
     EXPECT_EQ(pipe.object.handles, 0);
     EXPECT_EQ(pipe.object.references, 1);
     EXPECT_EQ(fake.blocks, blocks);
+}
+
+// What went through is no error of a node (struct node_ops).
+TEST(wasi_pipe_node_writes_some)
+{
+    struct fake_pipe pipe;
+    u64 count;
+    u8 bytes[8] = {0};
+
+    fake_pipe_init(&pipe, 5);
+    struct node *n = pipe_node(&pipe.object);
+    EXPECT_EQ(n->ops->write(n, 0, (struct bytes){bytes, 8}, 0, &count),
+              WASI_SUCCESS);
+    EXPECT_EQ(count, 5);
+    EXPECT_EQ(n->ops->write(n, 0, (struct bytes){bytes, 8}, 0, &count),
+              WASI_AGAIN);
+    EXPECT_EQ(count, 0);
+    node_drop(n);
+    EXPECT_EQ(fake.blocks, 0);
+}
+
+// Sizes of arguments are numbers of 32 bits for the program.
+TEST(wasi_pipe_long_arguments)
+{
+    const u64 size = 1ull << 32;
+    u8 *text = mmap(NULL, size, PROT_READ,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    const struct {
+        u64 args, env;
+        status_t want;
+    } table[] = {
+        {size - 1, size - 1, OK              },
+        {size,     0,        ERR_BAD_ARGUMENT},
+        {0,        size,     ERR_BAD_ARGUMENT},
+    };
+
+    EXPECT(text != MAP_FAILED);
+    for (u32 i = 0; i < COUNT(table); i++) {
+        const struct wasi_setup setup = {
+            .args = {text, table[i].args},
+            .env = {text, table[i].env },
+        };
+        struct process *child = fake_child();
+        EXPECT_EQ(wasi_attach_bare(child, &setup), table[i].want);
+        fake_end(child);
+    }
+}
+
+// --- standard streams --------------------------------------------------------
+
+// Those that are terminals are seats, where there is a terminal of ours.
+TEST(wasi_pipe_seats)
+{
+    struct fake_pipe seat;
+    const struct wasi_setup setup = {
+        .terminals = 1 << PORT_STDOUT,
+        .terminal = &seat.object,
+    };
+
+    fake_pipe_init(&seat, 0);
+    seat.object.type = &terminal_type;
+    struct process *child = fake_child();
+    EXPECT_EQ(wasi_attach(child, &setup), OK);
+    EXPECT_EQ(seat.object.handles, 1);
+    fake_enter(child);
+    for (u32 fd = 0; fd < 3; fd++) {
+        EXPECT_EQ(CALL_WASI("fd_filestat_get", fd, OUT), WASI_SUCCESS);
+        EXPECT_EQ(fake_u64(OUT), fd == PORT_STDOUT ? 3 : 2);
+        EXPECT_EQ(CALL_WASI("fd_fdstat_get", fd, OUT), WASI_SUCCESS);
+        EXPECT_EQ(fake.memory[OUT], fd == PORT_STDOUT ?
+                                        FILETYPE_CHARACTER_DEVICE :
+                                        FILETYPE_UNKNOWN);
+    }
+    fake_end(child);
+    EXPECT_EQ(seat.object.handles, 0);
+    for (u32 limit = 1; limit < 5; limit++) {
+        fake.memory_limit = limit;
+        child = fake_child();
+        EXPECT_EQ(wasi_attach(child, &setup), ERR_NO_MEMORY);
+        fake_end(child);
+        EXPECT_EQ(seat.object.references, 1);
+        EXPECT_EQ(fake.blocks, 0);
+    }
 }
 
 // --- poll --------------------------------------------------------------------
@@ -320,6 +430,37 @@ TEST(wasi_pipe_poll_waits)
     expect_event(1, 10, 1, 0);
     EXPECT(fake.waited_ns > UINT64_MAX / 2);
     stop_polling(blocks);
+}
+
+// What ended the wait may be gone: then it waits for that, too, anew.
+TEST(wasi_pipe_poll_robbed)
+{
+    u32 fd = start_polling(0);
+    u64 blocks = fake.blocks;
+
+    fake.later = make_readable;
+    fake.robbed = true;
+    put_subscription(0, READ, fd, 0);
+    expect_event(1, 10, 1, 0);
+    EXPECT(!fake.robbed);
+    stop_polling(blocks);
+}
+
+// Who may not read or write may not wait for it either.
+TEST(wasi_pipe_poll_rights)
+{
+    struct fake_pipe pipe;
+    u32 fd;
+
+    start();
+    fake_pipe_init(&pipe, 1);
+    pipe.object.signals |= SIGNAL_READABLE;
+    EXPECT_EQ(wasi_adopt(&(struct carried){&pipe.object, RIGHT_READ}, &fd), OK);
+    put_subscription(0, WRITE, fd, 0);
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake.memory[DATA + 8], WASI_BADF);
+    put_subscription(0, READ, fd, 0);
+    expect_event(1, 10, 1, 0);
 }
 
 static u32 looks;

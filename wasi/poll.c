@@ -206,7 +206,7 @@ look(struct poll *p, u32 in, u32 count, bool old)
             return WASI_NOMEM;
         if (watch.device != NULL)
             p->device = watch.device;
-        else if (s.type == EVENT_CLOCK && !watch.ready)
+        else if (s.type == EVENT_CLOCK)
             p->deadline_ns = MIN(p->deadline_ns, watch.deadline_ns);
     }
     return WASI_SUCCESS;
