@@ -137,22 +137,25 @@ TEST(wasi_pipe_no_memory)
 TEST(wasi_pipe_bad_lists)
 {
     const struct {
-        struct spawn_descriptor given[2];
+        u32 fds[2], from[2]; // of two descriptors
         status_t want;
     } table[] = {
-        {{{5, SPAWN_COPY, 4}, {6, SPAWN_COPY, 4}},                         OK              },
-        {{{5, SPAWN_COPY, 4}, {5, SPAWN_COPY, 3}},                         ERR_BAD_ARGUMENT},
-        {{{FILES_MAX - 1, SPAWN_COPY, 4}, {FILES_MAX - 1, SPAWN_COPY, 4}},
-         ERR_FULL                                                                          },
-        {{{5, SPAWN_COPY, 4}, {FILES_MAX, SPAWN_COPY, 4}},                 ERR_BAD_ARGUMENT},
-        {{{5, SPAWN_COPY, 4}, {6, SPAWN_COPY, 9}},                         ERR_BAD_ARGUMENT},
+        {{5, 6},                         {4, 4}, OK              },
+        {{5, 5},                         {4, 3}, ERR_BAD_ARGUMENT},
+        {{FILES_MAX - 1, FILES_MAX - 1}, {4, 4}, ERR_FULL        },
+        {{5, FILES_MAX},                 {4, 4}, ERR_BAD_ARGUMENT},
+        {{5, 6},                         {4, 9}, ERR_BAD_ARGUMENT},
     };
     struct process *child;
 
     start();
     u64 blocks = fake.blocks;
     for (u32 i = 0; i < COUNT(table); i++) {
-        EXPECT_EQ(spawn(table[i].given, 2, NULL, &child), table[i].want);
+        const struct spawn_descriptor given[] = {
+            {table[i].fds[0], SPAWN_COPY, table[i].from[0]},
+            {table[i].fds[1], SPAWN_COPY, table[i].from[1]},
+        };
+        EXPECT_EQ(spawn(given, 2, NULL, &child), table[i].want);
         fake_end(child);
         EXPECT_EQ(fake.blocks, blocks);
     }

@@ -12,8 +12,8 @@
 //     take N           read N bytes and print them
 //     poll             what poll says of stdin before and after all is read
 //     now              read without waiting until that works
-//     fill             stdout until a write would wait, how much to stderr; then
-//                      a line that waits
+//     fill             stdout until a write would wait, how much to stderr;
+//                      then a line that waits
 //     log N            N numbered lines to the kernel's log, then one to stdout
 //     late             sleep, then a line to stderr
 //     exit N, sleep MS, hang
