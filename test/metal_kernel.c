@@ -109,6 +109,11 @@ sched_unwind(u64 pc, u64 *barrier_rsp)
 }
 
 void
+host_call_check(void)
+{
+}
+
+void
 console_interrupt(u32 streams)
 {
     (void)streams;
