@@ -14,7 +14,7 @@ struct run_queue {
     u32 waiting;
     // Changes by its CPU, which reads it without.
     struct thread *current MEMBER_GUARDED_BY(lock);
-    struct thread *idle;
+    struct thread *idle; // set before there are others
     // Switched away from for good, not yet reaped.
     struct thread *dead MEMBER_GUARDED_BY(lock);
     // When the current thread has to give way.

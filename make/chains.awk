@@ -1,15 +1,8 @@
 # make/chains.awk: what sources depend on, however long the way: see step chains
 # of make/lint.sh.
 #
-#     gcc -MM -I. SOURCE... >RULES; awk -f make/chains.awk make/layers.txt RULES
-
-# The nearest folder above a file that has a row: "" if none.
-function folder_of(path) {
-    while (sub(/\/[^\/]*$/, "", path))
-        if (path in part)
-            return path
-    return ""
-}
+#     gcc -MM -I. SOURCE... >RULES
+#     awk -f make/layers_read.awk -f make/chains.awk make/layers.txt RULES
 
 # Is this how a program is made, for a source that only runs it?
 function is_making(header) {
@@ -25,15 +18,6 @@ function is_private(header,   to) {
     to = folder_of(header)
     return header ~ /\.h$/ && part[from] != "test" && to != from && to != "" &&
         !(header in public)
-}
-
-FILENAME == ARGV[1] {
-    if (/^#/)
-        next
-    part[$1] = $2
-    for (i = 3; i <= NF; i++)
-        public[$1 "/" $i] = 1
-    next
 }
 
 /^[^ ]*\.o: / {

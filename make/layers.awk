@@ -8,7 +8,7 @@
 # and what another file has comes from a header: no source includes a source, or
 # declares what it does not define.
 #
-#     awk -f make/layers.awk make/layers.txt FILE...
+#     awk -f make/layers_read.awk -f make/layers.awk make/layers.txt FILE...
 
 function complain(text) {
     printf "%s: %s\n", text, what
@@ -54,27 +54,9 @@ function check_system(angled,   path, free) {
         complain(at ": needs an operating system")
 }
 
-# The nearest folder above a file that has a row: "" if none.
-function folder_of(path) {
-    while (sub(/\/[^\/]*$/, "", path))
-        if (path in rank)
-            return path
-    return ""
-}
-
 BEGIN {
     for (i = 2; i < ARGC; i++)
         ours[ARGV[i]] = 1
-}
-
-FILENAME == ARGV[1] {
-    if (/^#/)
-        next
-    rank[$1] = FNR
-    part[$1] = $2
-    for (i = 3; i <= NF; i++)
-        public[$1 "/" $i] = 1
-    next
 }
 
 FNR == 1 {

@@ -6,8 +6,8 @@
 # the compiler or the kernel, what a port calls by kernel/port.h, the end of an
 # object by abi/objects.def.  And nobody else declares it, used or not.
 #
-#     nm -A OBJECT... | awk -f make/links.awk make/layers.txt abi/objects.def \
-#         HEADER... -
+#     nm -A OBJECT... | awk -f make/layers_read.awk -f make/links.awk \
+#         make/layers.txt abi/objects.def HEADER... -
 #
 # Of one build, in ROOT/FILE.o.  What assembly uses or defines has no prototype to
 # check.
@@ -17,29 +17,12 @@ function complain(text) {
     failed = 1
 }
 
-# The nearest folder above a file that has a row: "" if none.
-function folder_of(path) {
-    while (sub(/\/[^\/]*$/, "", path))
-        if (path in part)
-            return path
-    return ""
-}
-
 # May a header of one folder declare what another defines?
 function may_declare(header, name,   definer) {
     definer = defined[name]
     return header == definer || index(definer, header "/") == 1 ||
         part[definer] == "port" && part[header] ~ /^(compiler|kernel)$/ ||
         header == "kernel" && (name in contract)
-}
-
-FILENAME == ARGV[1] {
-    if (/^#/)
-        next
-    part[$1] = $2
-    for (i = 3; i <= NF; i++)
-        public[$1 "/" $i] = 1
-    next
 }
 
 FILENAME == "abi/objects.def" {

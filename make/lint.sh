@@ -12,6 +12,13 @@ list() {
     git -c safe.directory='*' ls-files -- "$@"
 }
 
+# layers_awk PROGRAM FILE...: run one that knows what make/layers.txt says.
+layers_awk() {
+    program=$1
+    shift
+    awk -f make/layers_read.awk -f "$program" make/layers.txt "$@"
+}
+
 sources=$(list '*.c' '*.h')
 tables=$(list '*.def')
 
@@ -22,7 +29,7 @@ step_format() {
 
 # shellcheck disable=SC2046,SC2086
 step_layers() {
-    awk -f make/layers.awk make/layers.txt $sources $tables $(list '*.S')
+    layers_awk make/layers.awk $sources $tables $(list '*.S')
 }
 
 # shellcheck disable=SC2086
@@ -35,7 +42,7 @@ step_lengths() {
 step_rows() {
     # shellcheck disable=SC2046
     awk -f make/rows.awk x64/ops.def x64/select/select.def \
-        $(list 'x64/*.c' 'x64/*.h' 'compile/*.c' 'code/*.c') &&
+        $(list 'x64/*.c' 'x64/*.h' 'compile/*.c' 'code/*.c' 'runtime/*.c') &&
         list 'x64/*.c' 'compile/*.c' 'code/*.c' 'runtime/*.c' |
         grep -vx x64/emit/encode.c |
             xargs gcc -std=c11 -I. -fsyntax-only -Werror=cast-qual
@@ -90,7 +97,7 @@ step_mentions() {
 step_chains() {
     list $(awk '!/^#/ { print $1 "/*.c" }' make/layers.txt) | sort -u |
         grep -v '^\(bench\|test/.*\)/' | xargs gcc -MM -I. -D_GNU_SOURCE >"$log" &&
-        awk -f make/chains.awk make/layers.txt "$log"
+        layers_awk make/chains.awk "$log"
 }
 
 # What a folder uses of another is public there, by the symbols of the objects,
@@ -102,7 +109,7 @@ step_links() {
     }
     # shellcheck disable=SC2046
     for build in host metal; do
-        awk -f make/links.awk make/layers.txt abi/objects.def \
+        layers_awk make/links.awk abi/objects.def \
             $(list '*.h' | grep -v '^user/') - <"out/$build.symbols" || return 1
     done
 }

@@ -1,7 +1,10 @@
 # make/locks.awk: every lock says what it guards: a variable is named in a
 # GUARDED_BY() of its folder (clang checks these) or has a comment, a member in
 # a MEMBER_GUARDED_BY() of its structure, or its comment says that it "guards no
-# field".  A function that REQUIRES() a lock asserts that it is held: builds for
+# field".  What stands behind a lock in a structure is guarded by one, or has a
+# comment, which says why not; in front of it stands what needs none.  A word
+# changed by compare and exchange is a count or a state, in the files named here:
+# a lock is a row of kernel/locks.def.  A function that REQUIRES() a lock asserts that it is held: builds for
 # tests check what clang cannot follow.  Not in port/metal, where memory is set
 # up before there is a CPU to hold one.
 #
@@ -10,6 +13,14 @@
 function complain(where, text) {
     print where ": " text
     failed = 1
+}
+
+BEGIN {
+    split("base/count.c kernel/account.c kernel/object.c kernel/pfex.c " \
+        "kernel/wait.c port/linux/memory.c port/metal/cpus.c " \
+        "port/metal/shootdown.c runtime/memory.c", list, " ")
+    for (i in list)
+        exchanges[list[i]] = 1
 }
 
 function end_function() {
@@ -47,6 +58,20 @@ member != "" && index($0, "MEMBER_GUARDED_BY(" member ")") { member = "" }
 /^}/ && member != "" {
     complain(member_at, "nobody says what " member " guards")
     member = ""
+}
+
+# Members behind a lock.  A comment is for the lines up to a guarded one.
+behind && /^ *\/\// { commented = 1 }
+/GUARDED_BY/ || /^$/ { commented = 0 }
+behind && /^    [a-z].*;/ && !/GUARDED_BY|\/\/ / && !commented {
+    complain(FILENAME ":" FNR, "behind a lock: say what guards it, or why nothing")
+}
+/^(static )?struct [a-z_]*( )?\{$/ { in_struct = 1 }
+in_struct && /^    struct (lock|mutex|wait_queue) [a-z_]+(\[.*\])?;/ { behind = 1 }
+/^}/ { behind = in_struct = 0 }
+
+/compare_exchange|__sync_|cmpxchg/ && FILENAME !~ /^(user|bench|x64)\// && !(FILENAME in exchanges) && !/^ *(\/\/|")/ {
+    complain(FILENAME ":" FNR, "compare and exchange: a lock is a row of kernel/locks.def")
 }
 
 # A word that is taken in a loop is a lock without a row; a loop that compares

@@ -1,6 +1,7 @@
 # make/rows.awk: every byte of an instruction comes from a row of x64/ops.def
 # through x64/emit/encode.c: nobody else writes one by hand or looks at opcodes,
-# and somebody emits each row.
+# and somebody emits each row.  Nor does anybody make a pointer to write to of one
+# to machine code, which is const: by a cast, a number, a union or its bytes.
 #
 #     awk -f make/rows.awk x64/ops.def x64/select/select.def FILE...
 
@@ -16,6 +17,21 @@ FILENAME == "x64/ops.def" {
 }
 
 { sub(/\/\/.*/, "") }
+
+# A pointer from a number; or from the bytes of another pointer, as source of a
+# copy or beside it in a union.
+/\*\)? *\) *\((u64|i64|uintptr_t|intptr_t|size_t|unsigned long|long)\)/ {
+    complain("makes a pointer of a number")
+}
+/(^|[^a-z_])mem(cpy|move)\([^;]*, *(\([^()]*\) *)?&/ && !/, *&(value|block),/ {
+    complain("copies the bytes of a variable, which may be a pointer")
+}
+/^ *(typedef )?union[^;]*\{/ { in_union = 1 }
+in_union && /\*/ { complain("a pointer in a union") }
+/^ *\}/ { in_union = 0 }
+
+# The rest is for those who make code.
+FILENAME ~ /^runtime\// { next }
 
 # Assembly would be bytes by hand; what asks the CPU what it is emits nothing.
 /(^|[^a-z_])(asm|__asm|__asm__)([^a-z_]|$)/ && FILENAME != "code/cpu.c" {

@@ -169,6 +169,15 @@ test_call(const char *name, const u64 *words)
                           words[5]);
 }
 
+status_t
+test_create_module(const char *name, u32 bytes_at, u32 out)
+{
+    struct bytes bytes = test_module_named(name);
+
+    memcpy(test_memory(bytes_at), bytes.ptr, bytes.size);
+    return CALL(module_create, bytes_at, bytes.size, 0, 0, out);
+}
+
 // --- objects of all types ----------------------------------------------------
 
 static struct object *

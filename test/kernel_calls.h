@@ -54,6 +54,10 @@ status_t test_call(const char *name, const u64 *words);
 #define CALL(name, ...) \
     test_call(#name, (const u64[CALL_ARGS + 2]){__VA_ARGS__})
 
+// Make a module, named as for test_compile(), of its bytes at an address; its
+// handle goes to another.
+status_t test_create_module(const char *name, u32 bytes_at, u32 out);
+
 // A new object of a type and a handle of it, for programs, with these rights;
 // 0: there is none that can be made alone.
 handle_t test_handle(const struct object_type *type, u32 rights);

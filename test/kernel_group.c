@@ -371,10 +371,7 @@ create(handle_t parent, const char *name, u32 limits)
 static handle_t
 compile(const char *name)
 {
-    struct bytes bytes = test_module_named(name);
-
-    memcpy(test_memory(BYTES_AT), bytes.ptr, bytes.size);
-    EXPECT_EQ(CALL(module_create, BYTES_AT, bytes.size, 0, 0, OUT), OK);
+    EXPECT_EQ(test_create_module(name, BYTES_AT, OUT), OK);
     return test_load32(OUT);
 }
 

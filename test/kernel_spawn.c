@@ -11,10 +11,7 @@ enum { TEXT_SIZE = 200, ROOM = 4096, BYTES_AT = 8192 };
 static status_t
 compile(const char *name)
 {
-    struct bytes bytes = test_module_named(name);
-
-    memcpy(test_memory(BYTES_AT), bytes.ptr, bytes.size);
-    return CALL(module_create, BYTES_AT, bytes.size, TEXT, TEXT_SIZE, OUT);
+    return test_create_module(name, BYTES_AT, OUT);
 }
 
 static handle_t

@@ -125,6 +125,19 @@ done
 plant rows runtime/code_module.c \
     'void planted(const u8 *p) { *(struct list *)p = (struct list){0}; }'
 plant rows compile/compile.c 'void planted(u8 *text) { text[0] = 144; }'
+for line in 'void planted(struct code *c) { u8 *p; memcpy(&p, &c->text, sizeof(p)); *p = 144; }' \
+    'void planted(const u8 *const *p, u8 **to) { memmove(to, (const void *)&p[0], 8); }' \
+    'union planted { const u8 *from; u8 *to; };' \
+    'union planted {
+    const u8 *from;
+    u8 *to;
+};' \
+    'void planted(struct code *c) { *(u8 *)(u64)c->text = 144; }' \
+    'void planted(struct code *c) { *(struct list **)(uintptr_t)c->text = NULL; }'; do
+    for file in runtime/code_module.c compile/compile.c x64/emit/image.c; do
+        plant rows "$file" "$line"
+    done
+done
 plant names x64/alloc/alloc.h 'void spend(struct allocator *a);'
 plant names ir/ir.h 'u32 room_of(const struct fn *fn);'
 plant protos kernel/kernel.h '
@@ -147,6 +160,20 @@ plant locks wasi/files.c 'struct planted {
 };'
 plant locks wasi/files.c 'static u32 planted;
 void planted_lock(void) { while (__atomic_exchange_n(&planted, 1, 2)) ; }'
+plant locks wasi/files.c 'static u32 planted;
+bool planted_lock(u32 free) { return __atomic_compare_exchange_n(&planted, &free, 1, false, 2, 2); }'
+plant locks wasi/files.c 'struct planted {
+    struct lock lock;
+    u32 count MEMBER_GUARDED_BY(lock);
+    u32 other;
+};'
+plant locks kernel/internal.h 'struct planted {
+    u32 free;
+    struct mutex lock;
+    // Guarded.
+    u32 count MEMBER_GUARDED_BY(lock);
+    struct list others, more;
+};'
 plant locks kernel/heap.c 'static struct lock planted = LOCK_INIT(HEAP);'
 plant locks sys/internal.h 'struct planted {
     struct lock lock;

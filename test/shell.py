@@ -17,27 +17,14 @@ import sys
 import tempfile
 import time
 
+from verdict import end, verdict, wanted
+
 out, port = pathlib.Path(sys.argv[1]), sys.argv[2]
-words = sys.argv[3:]
 work = pathlib.Path(tempfile.mkdtemp(dir=out, prefix=f"shell-{port}-"))
 nebulet = str(out / "nebulet")
-passed = failed = 0
 LIMIT_S = 1200  # what takes longer hangs
 # The same for what is to be seen next.
 HANG_S = float(os.environ.get("HANG_S", 300))
-
-
-def verdict(name, problem):
-    global passed, failed
-    if problem:
-        failed += 1
-        print(f"FAILED: {name}: {problem}", flush=True)
-    else:
-        passed += 1
-
-
-def wanted(name):
-    return not words or any(word in name for word in words)
 
 
 # --- scripts -----------------------------------------------------------------
@@ -272,5 +259,4 @@ scripts = [case for case in
            if wanted(case[0])]
 if scripts:
     check_scripts(scripts)
-print(f"{passed} passed, {failed} failed, 0 skipped")
-sys.exit(failed != 0)
+end()

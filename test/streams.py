@@ -21,29 +21,16 @@ import tempfile
 import time
 import tty
 
+from verdict import end, verdict, wanted
+
 out, port = pathlib.Path(sys.argv[1]), sys.argv[2]
-words = sys.argv[3:]
 work = pathlib.Path(tempfile.mkdtemp(dir=out, prefix=f"streams-{port}-"))
 program = str(out / "user/streams.wasm")
 nebulet = [str(out / "nebulet"), "run", "--on", port]
-passed = failed = 0
 LIMIT_S = 300  # what takes longer hangs
 
 # user/streams reports errors as these digits.
 OK, NOSPC, PIPE, BADF, IO = range(5)
-
-
-def verdict(name, problem):
-    global passed, failed
-    if problem:
-        failed += 1
-        print(f"FAILED: {name}: {problem}", flush=True)
-    else:
-        passed += 1
-
-
-def wanted(name):
-    return not words or any(word in name for word in words)
 
 
 # --- what an output can be ---------------------------------------------------
@@ -700,5 +687,4 @@ all_inputs()
 all_ends()
 all_commands()
 subprocess.run(["rm", "-rf", str(work)], check=False)
-print(f"{passed} passed, {failed} failed, 0 skipped")
-sys.exit(failed > 0 or passed == 0)
+end()

@@ -150,9 +150,10 @@ struct tree_name {
 // Names of all directories are found through one hash table, which grows by a
 // bucket at a time (linear hashing).
 struct tree {
-    struct mutex lock;
+    struct tree_node *root;
     bool writable;       // something in it is
     struct hash_key key; // random
+    struct mutex lock;
     // Of struct tree_name, chained.
     struct index buckets MEMBER_GUARDED_BY(lock);
     u64 bucket_count MEMBER_GUARDED_BY(lock);
@@ -160,7 +161,6 @@ struct tree {
     struct pool pool MEMBER_GUARDED_BY(lock);
     u64 next_inode MEMBER_GUARDED_BY(lock);
     struct list nodes MEMBER_GUARDED_BY(lock);
-    struct tree_node *root;
 };
 
 extern const struct node_ops tree_ops;

@@ -27,10 +27,10 @@ enum {
 
 // Which units of a region of addresses are taken.
 struct units {
+    u32 count;
     struct lock lock;
     u64 *used MEMBER_GUARDED_BY(lock); // bit set
-    u32 count;
-    u32 next MEMBER_GUARDED_BY(lock); // where to look first
+    u32 next MEMBER_GUARDED_BY(lock);  // where to look first
 };
 
 static u64 arena_used[ARENA_WORDS], slots_used[GRANULES / 64];
