@@ -458,7 +458,7 @@ TEST(wasi_pipe_poll_rights)
     start();
     fake_pipe_init(&pipe, 1);
     pipe.object.signals |= SIGNAL_READABLE;
-    EXPECT_EQ(wasi_adopt(&(struct carried){&pipe.object, RIGHT_READ}, &fd), OK);
+    EXPECT_EQ(adopt(&pipe, RIGHT_READ, &fd), OK);
     put_subscription(0, WRITE, fd, 0);
     EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, 1, OUT), WASI_SUCCESS);
     EXPECT_EQ(fake.memory[DATA + 8], WASI_BADF);
