@@ -64,6 +64,9 @@ TEST(wasi_calls_strings)
     EXPECT_EQ(fake_u32(OUT + 4), DATA + 4);
     EXPECT_EQ(CALL_WASI("args_get", OUT, FAKE_MEMORY - 6), WASI_FAULT);
     EXPECT_EQ(CALL_WASI("args_get", 0xfffffffc, DATA), WASI_FAULT);
+    memset(fake.memory + DATA, 0, 9);
+    EXPECT_EQ(CALL_WASI("args_get", FAKE_MEMORY - 4, DATA), WASI_FAULT);
+    EXPECT_EQ(fake.memory[DATA], 0); // refused before anything is written
     memset(fake.memory + OUT, 0x77, 4);
     EXPECT_EQ(CALL_WASI("environ_sizes_get", OUT, FAKE_MEMORY - 3), WASI_FAULT);
     EXPECT_EQ(fake_u32(OUT), 0x77777777);
@@ -339,6 +342,7 @@ TEST(wasi_calls_rights)
     EXPECT_EQ(fake.memory[OUT], FILETYPE_REGULAR_FILE);
     EXPECT_EQ(fake_u64(OUT + 8),
               rights_of_type(FILETYPE_REGULAR_FILE) & ~CAN_FD_WRITE);
+    EXPECT_EQ(fake_u64(OUT + 16), 0); // nothing is below a file
     EXPECT_EQ(CALL_WASI("fd_seek", 4, 1, 0, OUT), WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_pread", 4, IOV, 0, 0, OUT), WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_write", 4, IOV, 0, OUT), WASI_BADF);
@@ -378,6 +382,19 @@ TEST(wasi_calls_rights_below)
         EXPECT_EQ(CALL_WASI("fd_close", 5), WASI_SUCCESS);
         EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_SUCCESS);
     }
+}
+
+// Asking where one is takes less than going somewhere else.
+TEST(wasi_calls_rights_to_seek)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, CAN_FD_READ), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 4, CAN_FD_TELL, 0),
+              WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_tell", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 0, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 1, 1, OUT), WASI_NOTCAPABLE);
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 0, 0, OUT), WASI_NOTCAPABLE);
 }
 
 // Rights that a program gave up are lost, below a directory too.
@@ -423,6 +440,53 @@ TEST(wasi_calls_rights_given_up)
     EXPECT_EQ(fake_u64(OUT + 8), 0);
     EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3, 0, 0), WASI_SUCCESS);
     EXPECT_EQ(open_path("f", 0, 2), WASI_NOTCAPABLE);
+}
+
+TEST(wasi_calls_advise)
+{
+    start();
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    for (u32 advice = 0; advice < 6; advice++)
+        EXPECT_EQ(CALL_WASI("fd_advise", 4, 0, 1, advice), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_advise", 4, 0, 1, 6), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("fd_advise", 4, UINT64_MAX, 1, 0), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("fd_advise", 4, 0, UINT64_MAX, 0), WASI_INVAL);
+}
+
+// What cannot be done leaves no reference: once closed, a file is gone.
+TEST(wasi_calls_refused_hold_nothing)
+{
+    start();
+    u64 blocks = fake.blocks;
+    for (u32 i = 0; i < 5; i++) {
+        u32 size = fake_put(PATH, "f");
+        EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+        errno_t error =
+            i == 0 ? CALL_WASI("fd_filestat_set_times", 4, 1, 2, 1) :
+            i == 1 ? CALL_WASI("fd_filestat_set_size", 4, 1) :
+            i == 2 ? CALL_WASI("path_filestat_get", 4, 0, PATH, size, OUT) :
+            i == 3 ? CALL_WASI("path_rename", 3, PATH, size, 4, PATH, size) :
+                     CALL_WASI("path_link", 4, 0, PATH, size, 3, PATH, size);
+        EXPECT_EQ(error, i < 2 ? WASI_ROFS : WASI_NOTDIR);
+        EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_SUCCESS);
+        EXPECT_EQ(fake.blocks, blocks);
+        EXPECT_EQ(open_at(3, "d", 0, 0), WASI_SUCCESS);
+        EXPECT_EQ(CALL_WASI("path_rename", 3, PATH, 1, 4, PATH, 1), WASI_ROFS);
+        EXPECT_EQ(CALL_WASI("fd_close", 4), WASI_SUCCESS);
+        EXPECT_EQ(fake.blocks, blocks);
+    }
+}
+
+// What the host took is told, and it is not asked again for the rest.
+TEST(wasi_calls_write_some)
+{
+    start();
+    put_iov(0, DATA, 3);
+    fake.most = 2;
+    u32 writes = fake.writes;
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), 2);
+    EXPECT_EQ(fake.writes, writes + 1);
 }
 
 // Each piece of a stream may be a question to the host: large ones.
@@ -703,6 +767,42 @@ TEST(wasi_calls_long_lists_can_be_killed)
     fake.killed_at = 0;
 }
 
+// Between pieces of a file, and of random bytes.
+TEST(wasi_calls_long_work_can_be_killed)
+{
+    enum { SIZE = 200000, PIECE = 65536 };
+    static const char zeros[SIZE];
+    struct error error = {OK, 0, NULL};
+
+    archive_add(&a, "f", '0', zeros, SIZE, "");
+    archive_end(&a);
+    tree = tree_new(archive_bytes(&a), &error);
+    fake_attach(tree_root(tree));
+    EXPECT_EQ(open_path("f", 0, READ_RIGHTS), WASI_SUCCESS);
+    put_iov(0, DATA, SIZE);
+    fake.killed_at = 4; // the vector is looked at twice, then a piece
+    fake.asked = 0;
+    EXPECT_EQ(CALL_WASI("fd_read", 4, IOV, 1, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u32(OUT), PIECE);
+    fake.killed_at = 3;
+    fake.asked = 0;
+    EXPECT_EQ(CALL_WASI("random_get", DATA, SIZE), WASI_INTR);
+    EXPECT_EQ(fake.asked, 3);
+    fake.killed_at = 0;
+}
+
+// No sum of vectors is larger than what can be told.
+TEST(wasi_calls_vectors_of_too_much)
+{
+    enum { COUNT_MAX = (1ull << 32) / FAKE_MEMORY };
+
+    start();
+    for (u32 i = 0; i < COUNT_MAX; i++)
+        put_iov(i, 0, FAKE_MEMORY);
+    EXPECT_EQ(CALL_WASI("fd_write", 1, IOV, COUNT_MAX, OUT), WASI_INVAL);
+    EXPECT_EQ(fake.writes, 0);
+}
+
 TEST(wasi_calls_poll_files)
 {
     start();
@@ -749,6 +849,7 @@ TEST(wasi_calls_write_refused)
         {ERR_PEER_CLOSED, WASI_PIPE },
         {ERR_NOT_OPEN,    WASI_BADF },
         {ERR_LIMIT,       WASI_FBIG },
+        {ERR_KILLED,      WASI_INTR },
         {ERR_IO,          WASI_IO   },
     };
 

@@ -338,6 +338,7 @@ stream_write(struct stream *s, struct bytes from, u64 deadline, u64 *count)
     struct fake_pipe *p = pipe_of(s);
 
     *count = 0;
+    p->largest = MAX(p->largest, from.size);
     if (p->object.signals & SIGNAL_PEER_CLOSED)
         return ERR_PEER_CLOSED;
     *count = MIN(MIN(p->room, from.size), FAKE_STEP);
@@ -433,6 +434,7 @@ console_write(enum port_stream stream, const void *bytes, u64 size,
     *count = 0;
     if (fake.output != OK)
         return fake.output;
+    size = fake.most > 0 ? MIN(size, fake.most) : size;
     u64 at = strlen(fake.out), part = MIN(size, FAKE_TEXT - 1 - at);
     memcpy(fake.out + at, bytes, part);
     *count = size;

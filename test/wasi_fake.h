@@ -14,6 +14,7 @@ struct fake {
     char out[FAKE_TEXT], log[FAKE_TEXT]; // what was written, terminated
     u32 writes;                          // calls of console_write
     status_t output;                     // what it answers
+    u64 most;                            // bytes that it takes; 0: all
     bool patient;                        // its caller would wait for ever
     u32 terminals;                       // for fake_attach
     const char *in;                      // what is to be read, or NULL
@@ -64,6 +65,7 @@ struct fake_pipe {
     struct object object;
     u8 bytes[64];
     u64 size, room; // bytes in it, and how many more there may be
+    u64 largest;    // of the writes that it was asked for
 };
 
 void fake_pipe_init(struct fake_pipe *p, u64 room);

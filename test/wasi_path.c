@@ -287,3 +287,27 @@ TEST(wasi_path_long_ways)
               WASI_LOOP);
     tree_free(tree);
 }
+
+// As many symlinks as SYMLINKS_MAX are followed.
+TEST(wasi_path_many_links)
+{
+    struct error error = {OK, 0, NULL};
+    struct place place;
+    char name[8], target[8] = "f";
+
+    archive_add(&a, "f", '0', "", 0, "");
+    for (u32 i = 0; i <= SYMLINKS_MAX; i++) {
+        format(name, sizeof(name), "l%u", i);
+        archive_add(&a, name, '2', "", 0, target);
+        memcpy(target, name, sizeof(name));
+    }
+    archive_end(&a);
+    tree = tree_new(archive_bytes(&a), &error);
+    EXPECT_EQ(path_walk(tree_root(tree), STRING("l39"), FOLLOW_ALWAYS, buffer,
+                        &place),
+              WASI_SUCCESS);
+    EXPECT_EQ(path_walk(tree_root(tree), STRING("l40"), FOLLOW_ALWAYS, buffer,
+                        &place),
+              WASI_LOOP);
+    tree_free(tree);
+}

@@ -257,6 +257,29 @@ TEST(wasi_pipe_reads_and_writes)
     EXPECT_EQ(fake.blocks, blocks);
 }
 
+// Pieces of one call that fit are one write of the pipe; those of more are not.
+TEST(wasi_pipe_gathers)
+{
+    struct fake_pipe pipe;
+    u32 fd, half = LIMIT_STREAM_WHOLE / 2;
+
+    start();
+    fake_pipe_init(&pipe, 9);
+    EXPECT_EQ(adopt(&pipe, RIGHT_READ_WRITE, &fd), OK);
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_flags", fd, FDFLAG_NONBLOCK),
+              WASI_SUCCESS);
+    u64 blocks = fake.blocks;
+    for (u32 more = 0; more < 2; more++) {
+        const u32 iovs[] = {DATA, half, DATA + 10, half + more};
+        memcpy(fake.memory + IOV, iovs, sizeof(iovs));
+        pipe.largest = 0;
+        EXPECT_EQ(CALL_WASI("fd_write", fd, IOV, 2, OUT),
+                  more ? WASI_AGAIN : WASI_SUCCESS);
+        EXPECT_EQ(pipe.largest, more ? half : 2 * half);
+        EXPECT_EQ(fake.blocks, blocks);
+    }
+}
+
 // What went through is no error of a node (struct node_ops).
 TEST(wasi_pipe_node_writes_some)
 {

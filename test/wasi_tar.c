@@ -149,6 +149,28 @@ TEST(wasi_tar_bad_records)
     }
 }
 
+// A name may have as many bytes as any, and no more.
+TEST(wasi_tar_longest_name)
+{
+    static char name[LIMIT_NAME_SIZE + 1];
+
+    memset(name, 'n', sizeof(name));
+    for (u32 more = 0; more < 2; more++) {
+        struct error error = {OK, 0, NULL};
+        struct tar_entry e;
+
+        a.size = 0;
+        archive_add(&a, "long", 'L', name, LIMIT_NAME_SIZE + more, "");
+        archive_add(&a, "short", '0', "", 0, "");
+        archive_end(&a);
+        struct tar tar = {.archive = archive_bytes(&a), .error = &error};
+        EXPECT_EQ(tar_next(&tar, &e), !more);
+        EXPECT_EQ(error.status, more ? ERR_MALFORMED : OK);
+        if (!more)
+            EXPECT_EQ(e.path[1].len, LIMIT_NAME_SIZE);
+    }
+}
+
 static const struct {
     const char *record;
     u64 ns;

@@ -232,7 +232,10 @@ TEST(wasi_write_refused_append)
     EXPECT_EQ(write_text(5, "x"), WASI_FBIG);
     EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 3), WASI_SUCCESS);
     tree->pool.left = 0;
+    EXPECT_EQ(CALL_WASI("fd_seek", 4, 1, 0, OUT), WASI_SUCCESS);
     EXPECT_EQ(write_text(4, "x"), WASI_NOSPC);
+    EXPECT_EQ(CALL_WASI("fd_tell", 4, OUT), WASI_SUCCESS);
+    EXPECT_EQ(fake_u64(OUT), 1); // what was refused moves nothing
     tree->pool.left = FAKE_FILES;
     EXPECT_EQ(write_text(5, "y"), WASI_SUCCESS);
     EXPECT_EQ(write_text(4, "z"), WASI_SUCCESS);
@@ -574,6 +577,24 @@ TEST(wasi_write_times)
     stop();
 }
 
+// Of a file that gets or loses a name only its status changes, no contents.
+TEST(wasi_write_times_of_links)
+{
+    const char *const calls[] = {"path_link", "path_unlink_file"};
+
+    start();
+    EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    for (u32 i = 0; i < COUNT(calls); i++) {
+        fake.now_ns += 1000;
+        EXPECT_EQ(i == 0 ? call2(calls[i], "f", "d/f") : call1(calls[i], "f"),
+                  WASI_SUCCESS);
+        EXPECT_EQ(CALL_WASI("fd_filestat_get", 4, OUT), WASI_SUCCESS);
+        EXPECT_EQ(fake_u64(OUT + 48), 15000000000);
+        EXPECT_EQ(fake_u64(OUT + 56), port_realtime_ns());
+    }
+    stop();
+}
+
 // The steps of one look-up for each name, from a bucket along its chain.
 static u64
 look_up_steps(void)
@@ -740,5 +761,53 @@ TEST(wasi_write_read_only)
         WASI_SUCCESS);
     EXPECT_EQ(CALL_WASI("fd_filestat_set_size", 4, 1), WASI_ROFS);
     EXPECT_EQ(CALL_WASI("fd_allocate", 4, 0, 100), WASI_ROFS);
+    stop();
+}
+
+// What may not be changed keeps its place, and so does the way to it.
+TEST(wasi_write_kept_names)
+{
+    struct node *g;
+
+    start();
+    struct tree_name *d = name_find(tree->root, STRING("d"));
+    EXPECT_EQ(tree_ops.lookup(&d->node->node, STRING("g"), &g), WASI_SUCCESS);
+    tree_set_writable(g, false);
+    EXPECT_EQ(call1("path_create_directory", "e"), WASI_SUCCESS);
+    EXPECT_EQ(call2("path_rename", "d", "x"), WASI_ROFS);
+    EXPECT_EQ(call2("path_rename", "e", "d"), WASI_ROFS);
+    EXPECT_EQ(call2("path_rename", "d/g", "g"), WASI_ROFS);
+    EXPECT_EQ(call2("path_rename", "f", "d/g"), WASI_ROFS);
+    EXPECT_EQ(call1("path_unlink_file", "d/g"), WASI_ROFS);
+    EXPECT_EQ(call1("path_remove_directory", "d"), WASI_ROFS);
+    EXPECT_EQ(call2("path_rename", "f", "d/f"), WASI_SUCCESS);
+    stop();
+}
+
+TEST(wasi_write_rename_to_dots)
+{
+    const char *const to[] = {".", "d/.", "d/..", "./"};
+
+    start();
+    for (u32 i = 0; i < COUNT(to); i++) {
+        EXPECT_EQ(call2("path_rename", "f", to[i]), WASI_INVAL);
+        EXPECT_EQ(call2("path_rename", "d", to[i]), WASI_INVAL);
+    }
+    stop();
+}
+
+// To cut a file while opening it takes a right of the directory.
+TEST(wasi_write_right_to_truncate)
+{
+    const u64 all = rights_of_type(FILETYPE_DIRECTORY);
+
+    start();
+    EXPECT_EQ(CALL_WASI("fd_fdstat_set_rights", 3,
+                        all & ~CAN_PATH_FILESTAT_SET_SIZE,
+                        rights_of_type(FILETYPE_REGULAR_FILE)),
+              WASI_SUCCESS);
+    EXPECT_EQ(open_path("f", OPEN_TRUNCATE, 0), WASI_NOTCAPABLE);
+    EXPECT_EQ(open_path("f", 0, 0), WASI_SUCCESS);
+    expect_text("f", "0123456789");
     stop();
 }

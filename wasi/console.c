@@ -1,4 +1,4 @@
-// wasi/console.c: the standard streams, and the device that is always empty.
+// wasi/console.c: the standard streams.
 
 #include "wasi/wasi.h"
 
@@ -16,16 +16,13 @@ static void
 device_stat(struct node *n, struct filestat *out)
 {
     *out = (struct filestat){.device = 2, .links = 1, .type = n->type};
-    out->inode = n == &null_node ? STREAMS + 1 : (u64)stream_of(n) + 1;
+    out->inode = (u64)stream_of(n) + 1;
 }
 
 static errno_t
 input_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
 {
     (void)n, (void)at;
-    *count = 0;
-    if (to.size == 0)
-        return WASI_SUCCESS;
     return stream_errno(console_read(to.ptr, to.size, deadline_ns, count));
 }
 
@@ -45,23 +42,6 @@ output_write(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
         console_write(stream_of(n), from.ptr, from.size, deadline_ns, count));
 }
 
-static errno_t
-null_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
-{
-    (void)n, (void)at, (void)to, (void)deadline_ns;
-    *count = 0;
-    return WASI_SUCCESS;
-}
-
-static errno_t
-null_write(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
-           u64 *count)
-{
-    (void)n, (void)at, (void)deadline_ns;
-    *count = from.size;
-    return WASI_SUCCESS;
-}
-
 static const struct node_ops in_ops = {
     .stat = device_stat,
     .read = input_read,
@@ -73,12 +53,6 @@ static const struct node_ops out_ops = {
     .write = output_write,
 };
 
-static const struct node_ops null_ops = {
-    .stat = device_stat,
-    .read = null_read,
-    .write = null_write,
-};
-
 static struct node nodes[2 * STREAMS] = {
     {&in_ops,  FILETYPE_CHARACTER_DEVICE},
     {&out_ops, FILETYPE_CHARACTER_DEVICE},
@@ -87,8 +61,6 @@ static struct node nodes[2 * STREAMS] = {
     {&out_ops, FILETYPE_UNKNOWN         },
     {&out_ops, FILETYPE_UNKNOWN         },
 };
-
-struct node null_node = {&null_ops, FILETYPE_CHARACTER_DEVICE};
 
 struct node *
 console_node(enum port_stream stream, bool terminal)

@@ -272,8 +272,10 @@ tree_link(struct node *dir, struct string name, struct node *node)
 
     if (error == WASI_SUCCESS)
         error = name_add(tree_node(dir), name, tree_node(node), true, NULL);
-    if (error == WASI_SUCCESS)
+    if (error == WASI_SUCCESS) {
+        tree_node(node)->ctime = port_realtime_ns();
         node_touch(tree_node(dir));
+    }
     return error;
 }
 
@@ -288,7 +290,7 @@ tree_remove(struct node *dir, struct string name)
         return WASI_ROFS;
     if (n->node->node.type == FILETYPE_DIRECTORY && n->node->used > 0)
         return WASI_NOTEMPTY;
-    node_touch(n->node);
+    n->node->ctime = port_realtime_ns();
     node_touch(tree_node(dir));
     name_remove(n);
     return WASI_SUCCESS;

@@ -138,9 +138,9 @@ struct node_ops {
     // Symlinks.
     struct string (*target)(struct node *link);
 
-    // Files and devices.  Devices ignore `at`; their reads and writes wait
-    // until the deadline and then answer WASI_AGAIN, a write when nothing went
-    // through.
+    // Files and devices, at least a byte.  Devices ignore `at`; their reads and
+    // writes wait until the deadline and then answer WASI_AGAIN, a write when
+    // nothing went through.
     errno_t (*read)(struct node *n, u64 at, struct bytes to, u64 deadline_ns,
                     u64 *count);
     errno_t (*write)(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
@@ -202,8 +202,6 @@ struct bytes tree_data(struct node *n);
 
 // Standard input, output or error.  Programs buffer less on a terminal.
 struct node *console_node(enum port_stream stream, bool terminal);
-
-extern struct node null_node; // reads nothing, takes everything
 
 // Whether a node has no size and no place to seek to.
 bool node_is_stream(const struct node *n);
