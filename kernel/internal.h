@@ -117,7 +117,18 @@ struct waiter *waiter_begin(void);
 struct waiter *waiter_begin_always(void); // a kill does not end it
 // OK, ERR_TIMED_OUT or ERR_KILLED.
 MUST_USE status_t waiter_wait(struct waiter *w, u64 deadline);
-void waiter_cancel(struct waiter *w); // instead of waiter_wait()
+void waiter_cancel(struct waiter *w);      // instead of waiter_wait()
+bool waiter_waits(const struct waiter *w); // nobody has ended it
+// As waiter_wake(), but the thread runs only when the caller lets it, by
+// sched_wake() or waiter_pass(): soon, with interrupts off, and under the lock
+// that keeps it from going on until then.  NULL: the wait had ended.
+struct thread *waiter_claim(struct waiter *w);
+// As waiter_wait(), with interrupts off and `held` locked, which is released;
+// `to`, which was claimed, or NULL, goes on at once.  `lender` is thread.lender
+// of the running thread from then on, if there is a `to`.
+MUST_USE status_t waiter_pass(struct waiter *w, struct thread *to,
+                              struct account *lender, struct lock *held,
+                              u64 deadline) RELEASE(*held);
 
 // --- sched.c -----------------------------------------------------------------
 
@@ -130,6 +141,15 @@ enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 void sched_init(struct thread *first);
 void sched_block(void);            // unless sched_wake came first; irq off
 void sched_wake(struct thread *t); // interrupts off
+// The running thread blocks as in sched_block(), and `to`, which is blocked,
+// runs here at once in the same time slice; one that is not blocked yet goes on
+// where it is.  `held` is released when nobody else can let `to` run any more.
+// thread.lender of the running thread changes when its time until now is
+// accounted for.  Interrupts are off.
+void sched_pass(struct thread *to, struct account *lender, struct lock *held)
+    RELEASE(*held);
+// The same for thread.lender alone.
+void sched_lend(struct account *lender);
 void sched_deadline_changed(void); // one of this CPU: look when the next is
 void sched_poke(struct thread *t); // have it look at `killed` soon
 void sched_look(void);    // have all that run look whether they are stopped
@@ -153,8 +173,12 @@ struct thread {
     struct object object;
     void *guest;             // see thread_guest()
     struct account *account; // see thread_account()
-    u8 *stack;               // STACK_SIZE bytes
-    u8 *stack_low;           // committed from here up
+    // Whose time it takes while it serves a call; NULL: its own.  Changes while
+    // it does not run, or under the lock of its CPU's run queue.
+    struct account *lender;
+    struct activation *activation; // gate.h; its own, NULL: it never served
+    u8 *stack;                     // STACK_SIZE bytes
+    u8 *stack_low;                 // committed from here up
 
     // Only its own CPU and interrupts on it touch these.
     u32 preempt_count; // not preempted while > 0
@@ -178,6 +202,14 @@ struct thread {
     void (*run)(void *arg); // first function
     void *arg;
 };
+
+static inline struct account *
+thread_payer(const struct thread *t)
+{
+    struct account *lender = __atomic_load_n(&t->lender, __ATOMIC_RELAXED);
+
+    return lender != NULL ? lender : t->account;
+}
 
 void thread_init_first(struct thread *t);
 void thread_reap(struct thread *t); // after its last switch

@@ -483,6 +483,59 @@ MUST_USE status_t message_call(struct channel *c, struct bytes request,
                                const struct channel_side *side,
                                struct channel_read *reply, u64 deadline);
 
+// --- gates (gate.c) ----------------------------------------------------------
+
+struct gate;
+struct door;
+
+// By OBJECT_FUNCTIONS; the types close them by gate_closed() and
+// door_closed().
+struct gate *gate_from_object(struct object *o);
+struct object *gate_object(struct gate *g);
+struct door *door_from_object(struct object *o);
+struct object *door_object(struct door *d);
+void gate_closed(struct object *o);
+void door_closed(struct object *o);
+
+// Requests have `request_size` bytes at most, LIMIT_GATE_SIZE or less.
+MUST_USE status_t gate_new(struct gate **out, u32 request_size,
+                           struct account *payer);
+// What calls g, with a badge.
+MUST_USE status_t door_new(struct door **out, struct gate *g, u64 badge,
+                           struct account *payer);
+
+// What a server gets.
+struct gate_request {
+    struct bytes room; // for gate.request_size bytes
+    u32 kind;          // GATE_CALL, or GATE_CLOSED: a door
+    u32 size;          // of what is in the room
+    u64 badge;
+};
+
+// Reply to the call that the thread serves, if it does, and wait at g for the
+// next.  Before the reply: ERR_TOO_SMALL: no room for a request, ERR_LIMIT: the
+// reply has more than LIMIT_GATE_SIZE bytes, ERR_NOT_FOUND: there is one, but
+// no call, ERR_NO_MEMORY.  After it: ERR_SHOULD_WAIT: there is no call, and
+// `deadline` is 0; ERR_BAD_HANDLE: the last handle of g was closed;
+// ERR_TIMED_OUT, ERR_KILLED.
+MUST_USE status_t gate_serve(struct gate *g, struct bytes reply,
+                             struct gate_request *r, struct account *payer,
+                             u64 deadline);
+// Reply only.  ERR_NOT_FOUND: the thread serves no call; ERR_LIMIT.
+MUST_USE status_t gate_reply(struct bytes reply);
+
+// Call: the request is copied when a server takes it, and the reply, of *size
+// bytes, when it comes.  ERR_TOO_SMALL: the request is larger than the gate
+// takes, or the reply than `room`; ERR_LIMIT: more than LIMIT_GATE_DEPTH calls
+// inside each other; ERR_DEADLOCK; ERR_FULL: LIMIT_GATE_CALLERS wait;
+// ERR_PEER_CLOSED, ERR_PEER_TRAPPED: nobody replies; ERR_TIMED_OUT, ERR_KILLED.
+MUST_USE status_t gate_call(struct door *d, struct bytes request,
+                            struct bytes room, u64 deadline, u32 *size);
+
+// The running thread is about to end: what it serves gets no reply; its program
+// trapped or not.
+void gate_thread_ends(bool trapped);
+
 // --- streams (stream.c) ------------------------------------------------------
 
 struct stream;

@@ -82,7 +82,7 @@ account_time(struct run_queue *q) REQUIRES(q->lock)
 
     assert_held(&q->lock);
     if (q->current != q->idle)
-        account_ran(q->current->account, now - q->since);
+        account_ran(thread_payer(q->current), now - q->since);
     q->since = now;
 }
 
@@ -155,8 +155,29 @@ after_switch(void)
         thread_reap(dead);
 }
 
-// Continue with the next ready thread; releases q->lock, which is the only one
-// that may be held here.
+// Continue with `to`, in no queue; releases q->lock, which is the only one that
+// may be held here.
+static void switch_to(struct run_queue *q, struct thread *to) RELEASE(q->lock);
+
+static void LOCKS_BY_HAND
+switch_to(struct run_queue *q, struct thread *to)
+{
+    struct thread *from = q->current;
+
+    assert(from->preempt_count == 0);
+    assert(!CHECKED || locks_held() == 1ull << LOCK_CPU);
+    to->state = THREAD_RUNNING;
+    to->cpu = queue_number(q);
+    to->resched = false;
+    q->current = to;
+    if (from != to) {
+        port_stack_use(to->stack, STACK_SIZE);
+        context_switch(&from->context, &to->context);
+    }
+    after_switch();
+}
+
+// The same with the next ready thread.
 static void switch_next(struct run_queue *q) RELEASE(q->lock);
 
 static void LOCKS_BY_HAND
@@ -164,19 +185,10 @@ switch_next(struct run_queue *q)
 {
     struct thread *from = q->current, *to = take_ready(q);
 
-    assert(from->preempt_count == 0);
-    assert(!CHECKED || locks_held() == 1ull << LOCK_CPU);
-    to->state = THREAD_RUNNING;
-    to->cpu = queue_number(q);
-    to->resched = false;
-    if (from->account != to->account || from == q->idle || to == q->idle)
+    if (thread_payer(from) != thread_payer(to) || from == q->idle ||
+        to == q->idle)
         account_time(q);
-    q->current = to;
-    if (from != to) {
-        port_stack_use(to->stack, STACK_SIZE);
-        context_switch(&from->context, &to->context);
-    }
-    after_switch();
+    switch_to(q, to);
 }
 
 static void
@@ -302,6 +314,72 @@ sched_wake(struct thread *t)
     t->cpu = queue_number(to);
     unlock_irq(&q->lock, false);
     add_ready(to, t, true, way);
+}
+
+// Lock q, this CPU's; true: t was blocked, and is ready on this CPU, in no
+// queue.  Else it goes on by itself.
+static bool LOCKS_BY_HAND
+take_blocked(struct run_queue *q, struct thread *t)
+{
+    struct run_queue *from = lock_queue_of(t);
+    bool blocked = t->state == THREAD_BLOCKED;
+
+    if (blocked) {
+        t->state = THREAD_READY;
+        t->cpu = queue_number(q);
+    } else {
+        t->wake_pending = true;
+    }
+    if (from != q) {
+        unlock_irq(&from->lock, false);
+        lock_irq_nested(&q->lock);
+    }
+    return blocked;
+}
+
+void LOCKS_BY_HAND
+sched_pass(struct thread *to, struct account *lender, struct lock *held)
+{
+    struct run_queue *q = queue_here();
+    struct thread *t = q->current;
+    bool taken = take_blocked(q, to), first;
+
+    unlock_irq_nested(held);
+    if (!taken || thread_payer(t) != thread_payer(to))
+        account_time(q);
+    __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
+    if (!t->wake_pending) {
+        t->state = THREAD_BLOCKED;
+        place_learn(t);
+        if (taken)
+            switch_to(q, to);
+        else
+            switch_next(q);
+        return;
+    }
+    t->wake_pending = false;
+    first = none_ready(q);
+    if (taken)
+        make_ready(q, to, &q->woken);
+    if (taken && first)
+        nudge(q);
+    unlock_irq(&q->lock, false);
+    if (taken)
+        place_call_idle();
+}
+
+void LOCKS_BY_HAND
+sched_lend(struct account *lender)
+{
+    struct run_queue *q = queue_here();
+    struct thread *t = q->current;
+
+    if (t->lender == lender)
+        return;
+    lock_irq_nested(&q->lock);
+    account_time(q);
+    __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
+    unlock_irq(&q->lock, false);
 }
 
 void
@@ -500,6 +578,7 @@ sched_init(struct thread *first)
         struct run_queue *q = &run_queues[i];
         status_t status = thread_new(&q->idle, idle, q);
         assert(status == OK);
+        q->current = q->idle; // until it begins, too
     }
     queue_here()->current = first;
     queue_here()->since = port_monotonic_ns();

@@ -276,6 +276,7 @@ thread_discard(struct thread *t)
 void
 thread_reap(struct thread *t)
 {
+    assert(t->activation == NULL);
     stack_free(t->stack);
     t->stack = NULL;
     object_release(&t->object);

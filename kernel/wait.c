@@ -23,9 +23,9 @@ thread_of(struct waiter *w)
     return CONTAINER(w, struct thread, waiter);
 }
 
-// Interrupts are off.
+// True for the one who ends the wait; interrupts are off.
 static bool
-decide(struct waiter *w, enum wake outcome)
+win(struct waiter *w, enum wake outcome)
 {
     u32 before = __atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST);
 
@@ -33,12 +33,20 @@ decide(struct waiter *w, enum wake outcome)
            (before == WAKE_WAITING_ALWAYS && outcome != WAKE_KILLED)) {
         if (__atomic_compare_exchange_n(&w->outcome, &before, (u32)outcome,
                                         false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST)) {
-            sched_wake(thread_of(w));
+                                        __ATOMIC_SEQ_CST))
             return true;
-        }
     }
     return false;
+}
+
+static bool
+decide(struct waiter *w, enum wake outcome)
+{
+    bool won = win(w, outcome);
+
+    if (won)
+        sched_wake(thread_of(w));
+    return won;
 }
 
 static bool
@@ -61,6 +69,18 @@ waiter_wake(struct waiter *w)
     return decide(w, WAKE_WOKEN);
 }
 
+struct thread *
+waiter_claim(struct waiter *w)
+{
+    return win(w, WAKE_WOKEN) ? thread_of(w) : NULL;
+}
+
+bool
+waiter_waits(const struct waiter *w)
+{
+    return is_waiting(w);
+}
+
 void
 waiter_kill(struct waiter *w)
 {
@@ -70,16 +90,20 @@ waiter_kill(struct waiter *w)
     port_interrupts_restore(on);
 }
 
-// Sleep until the outcome is known; interrupts are off.
-static status_t
-sleep_until_decided(struct waiter *w, u64 deadline)
+// Before the running thread sleeps; interrupts are off.
+static void
+start_sleep(struct waiter *w, u64 deadline)
 {
     assert(thread_current()->preempt_count == 0);
-    assert(!CHECKED || locks_held() == 0);
     if (deadline != UINT64_MAX)
         deadline_start(&w->timer, deadline, expire);
     if (thread_is_killed())
         decide(w, WAKE_KILLED);
+}
+
+static status_t
+end_sleep(struct waiter *w, u64 deadline)
+{
     while (is_waiting(w))
         sched_block();
     if (deadline != UINT64_MAX)
@@ -87,6 +111,15 @@ sleep_until_decided(struct waiter *w, u64 deadline)
     return w->outcome == WAKE_KILLED    ? ERR_KILLED :
            w->outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
                                           OK;
+}
+
+// Sleep until the outcome is known; interrupts are off.
+static status_t
+sleep_until_decided(struct waiter *w, u64 deadline)
+{
+    assert(!CHECKED || locks_held() == 0);
+    start_sleep(w, deadline);
+    return end_sleep(w, deadline);
 }
 
 static struct waiter *
@@ -127,6 +160,23 @@ waiter_cancel(struct waiter *w)
 
     decide(w, WAKE_WOKEN);
     port_interrupts_restore(on);
+}
+
+status_t LOCKS_BY_HAND
+waiter_pass(struct waiter *w, struct thread *to, struct account *lender,
+            struct lock *held, u64 deadline)
+{
+    start_sleep(w, deadline);
+    if (to != NULL && is_waiting(w)) {
+        sched_pass(to, lender, held);
+        return end_sleep(w, deadline);
+    }
+    if (to != NULL) {
+        sched_lend(lender);
+        sched_wake(to);
+    }
+    unlock_irq_nested(held);
+    return end_sleep(w, deadline);
 }
 
 // Wait until the outcome is another one than `waiting`.

@@ -16,6 +16,7 @@ struct process {
     struct account *account;
     struct member member; // of its group
     bool counted;         // in RESOURCE_PROCESSES
+    bool trapped;         // atomic: one of its threads did
     const struct personality *personality;
     void *personality_state;
     // What its parent gave it, in that order.

@@ -223,6 +223,7 @@ leave_process(struct program_thread *t)
     struct process *p = t->process;
 
     execution_done(&t->execution);
+    gate_thread_ends(__atomic_load_n(&p->trapped, __ATOMIC_RELAXED));
     remove_thread(t);
     execution_leave(NULL);
     object_release(&p->object);
@@ -367,7 +368,10 @@ function_left(const struct program_thread *t, enum leave leave)
     char who[LIMIT_PROCESS_NAME + LIMIT_THREAD_NAME + 16],
         of[LIMIT_THREAD_NAME + 16];
 
-    if (leave != LEAVE_TRAP || !process_end(t->process, EXIT_TRAP))
+    if (leave != LEAVE_TRAP)
+        return;
+    __atomic_store_n(&t->process->trapped, true, __ATOMIC_RELAXED);
+    if (!process_end(t->process, EXIT_TRAP))
         return;
     format(of, sizeof(of), ", thread %.*s", (int)t->name_len, t->name);
     format(who, sizeof(who), "%s%s", t->process->name,

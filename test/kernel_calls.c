@@ -203,6 +203,8 @@ new_object(const struct object_type *type)
     struct terminal *terminal;
     struct port *port;
     struct group *g;
+    struct gate *gate;
+    struct door *door;
 
     if (type == &event_type) {
         EXPECT_EQ(event_new(&o, payer), OK);
@@ -230,6 +232,15 @@ new_object(const struct object_type *type)
     } else if (type == &group_type) {
         EXPECT_EQ(group_new(&g, group_current(), "none"), OK);
         o = group_object(g);
+    } else if (type == &gate_type || type == &door_type) {
+        EXPECT_EQ(gate_new(&gate, 16, payer), OK);
+        o = gate_object(gate);
+        if (type == &door_type) {
+            EXPECT_EQ(door_new(&door, gate, 7, payer), OK);
+            gate_closed(o); // it never had a handle
+            object_release(o);
+            o = door_object(door);
+        }
     } else if (type == &terminal_type) {
         EXPECT_EQ(terminal_new(&terminal, payer), OK);
         o = terminal_object(terminal);

@@ -1,0 +1,91 @@
+// kernel/gate.h: what the files of gates (kernel/gate*.c) share.
+//
+// All of a gate, of the activations that serve there and of the calls to it is
+// under the gate's lock, which is taken with interrupts off, but for what says
+// otherwise.  A call lives on its caller's stack: a caller that leaves takes it
+// out of the line or out of its activation first.  What names the call above a
+// nested one (activation.call) is changed by a caller that leaves early under
+// gate_chains, too, so that whoever is below may walk up.
+
+#pragma once
+
+#include "kernel/internal.h"
+
+struct gate {
+    struct object object;
+    struct lock lock;
+    u32 request_size; // the most that a request has; constant
+    bool closed MEMBER_GUARDED_BY(lock);
+    status_t end MEMBER_GUARDED_BY(lock); // of calls once it is closed
+    // struct activation: those that wait, the last first.
+    struct list parked MEMBER_GUARDED_BY(lock);
+    // struct call: those that wait, the first first.
+    struct list line MEMBER_GUARDED_BY(lock);
+    u32 line_count MEMBER_GUARDED_BY(lock);
+    // Doors that were closed, of which nobody has been told.
+    struct list gone MEMBER_GUARDED_BY(lock);
+};
+
+// All but `link` is constant.
+struct door {
+    struct object object;
+    struct gate *gate; // a reference; NULL: it was never complete
+    u64 badge;
+    struct list link; // in gate->gone, which has a reference then
+};
+
+// A thread that serves, or waits to.
+struct activation {
+    struct thread *thread;
+    struct account *payer; // of this
+    // Where it serves or has served last, a reference; changes by the thread
+    // itself, while it is not parked.
+    struct gate *gate;
+    struct list link;  // in gate->parked, or empty
+    bool serving;      // a call, until the reply, also of a caller that left
+    struct call *call; // that is served; NULL: none, or its caller has left
+    u32 depth;         // of that call
+    // Whose time the thread takes, a reference, when the caller has left; else
+    // the caller lends it without one.
+    struct account *kept;
+    struct gate_request *request; // where a call goes while it is parked
+};
+
+// A thread that calls.
+struct call {
+    struct list link; // in gate->line, or empty
+    struct thread *thread;
+    struct waiter *waiter;
+    struct bytes request, room;
+    u64 badge;
+    u32 depth;                     // from 1
+    struct activation *activation; // that serves it; NULL: none yet, or done
+    bool done;                     // `status` is its outcome
+    status_t status;
+    u32 size; // of the reply
+};
+
+extern struct lock gate_chains;
+
+// --- gate->lock is held, interrupts are off ----------------------------------
+
+// READABLE says whether gate_serve() would have to wait.
+void gate_show(struct gate *g);
+
+// Let `a`, which serves nobody, serve c.
+void gate_accept(struct activation *a, struct call *c);
+
+// The call of c has ended with this status.  Its thread, which the caller lets
+// run before it releases the lock for longer than sched_pass() does; NULL: that
+// one leaves by itself.
+struct thread *gate_finish(struct call *c, status_t status);
+
+// `a` serves nobody any more.  Its call ends with the status, and with as much
+// of the reply as there is; returns as gate_finish(), NULL also where the
+// caller has left.  The thread still takes the caller's time: sched_lend() or
+// sched_pass() come next.
+struct thread *gate_end_call(struct activation *a, status_t status,
+                             struct bytes reply);
+
+// In builds for tests: what always holds for a.
+void gate_check(const struct activation *a);

@@ -1,0 +1,139 @@
+// kernel/gate_call.c: who calls.
+
+#include "kernel/gate.h"
+
+static struct activation *
+serving(const struct thread *t)
+{
+    return t->activation != NULL && t->activation->serving ? t->activation :
+                                                             NULL;
+}
+
+// Does t serve at g, or a caller above it?  Each of these waits for the one
+// below and changes nothing meanwhile, but that it may leave.
+static bool
+is_own_chain(const struct gate *g, const struct thread *t)
+{
+    bool found = false;
+
+    lock_irq_nested(&gate_chains);
+    for (u32 n = 0; t != NULL && serving(t) != NULL && !found; n++) {
+        const struct call *above = t->activation->call;
+        assert(n <= LIMIT_GATE_DEPTH);
+        found = t->activation->gate == g;
+        t = above != NULL ? above->thread : NULL;
+    }
+    unlock_irq_nested(&gate_chains);
+    return found;
+}
+
+// One that is parked at g and was not woken: its thread is the caller's to let
+// run.  Whoever was woken is on the way out.
+static struct activation *
+claim_parked(struct gate *g)
+{
+    while (!list_empty(&g->parked)) {
+        struct list *item = g->parked.next;
+        struct activation *a = CONTAINER(item, struct activation, link);
+        list_remove(item);
+        if (waiter_claim(&a->thread->waiter) != NULL)
+            return a;
+    }
+    return NULL;
+}
+
+static status_t
+line_up(struct gate *g, struct call *c)
+{
+    if (is_own_chain(g, c->thread))
+        return ERR_DEADLOCK;
+    if (g->line_count >= LIMIT_GATE_CALLERS)
+        return ERR_FULL;
+    c->waiter = waiter_begin();
+    list_append(&g->line, &c->link);
+    g->line_count++;
+    gate_show(g);
+    return OK;
+}
+
+// The call begins, by an activation that is to run now (*to) or in line.
+static status_t
+begin(struct gate *g, struct call *c, struct thread **to)
+{
+    if (g->closed)
+        return g->end;
+    struct activation *a = claim_parked(g);
+    if (a == NULL)
+        return line_up(g, c);
+    gate_accept(a, c);
+    a->thread->lender = thread_payer(c->thread);
+    c->waiter = waiter_begin();
+    gate_check(a);
+    *to = a->thread;
+    return OK;
+}
+
+// The caller goes on, whatever its server does: that keeps the account whose
+// time it takes.
+static void
+leave_early(struct activation *a)
+{
+    gate_check(a);
+    lock_irq_nested(&gate_chains);
+    a->call = NULL;
+    unlock_irq_nested(&gate_chains);
+    a->kept = a->thread->lender;
+    account_hold(a->kept);
+}
+
+// The wait of c has ended with `status`.
+static status_t
+leave(struct gate *g, struct call *c, status_t status)
+{
+    if (c->done)
+        return c->status;
+    assert(status != OK);
+    if (c->activation != NULL) {
+        leave_early(c->activation);
+    } else if (!list_empty(&c->link)) {
+        list_remove(&c->link);
+        g->line_count--;
+        gate_show(g);
+    }
+    return status;
+}
+
+status_t
+gate_call(struct door *d, struct bytes request, struct bytes room, u64 deadline,
+          u32 *size)
+{
+    struct thread *self = thread_current(), *to = NULL;
+    const struct activation *above = serving(self);
+    struct gate *g = d->gate;
+    struct call c = {
+        .thread = self,
+        .request = request,
+        .room = room,
+        .badge = d->badge,
+        .depth = above != NULL ? above->depth + 1 : 1,
+    };
+
+    *size = 0;
+    if (request.size > g->request_size)
+        return ERR_TOO_SMALL;
+    if (c.depth > LIMIT_GATE_DEPTH)
+        return ERR_LIMIT;
+    if (deadline != UINT64_MAX && deadline <= port_monotonic_ns())
+        return ERR_TIMED_OUT;
+    list_init(&c.link);
+    bool on = lock_irq(&g->lock);
+    status_t status = begin(g, &c, &to);
+    if (status == OK) {
+        status = waiter_pass(c.waiter, to, self->lender, &g->lock, deadline);
+        lock_irq_nested(&g->lock);
+        status = leave(g, &c, status);
+    }
+    unlock_irq(&g->lock, on);
+    *size = c.size;
+    return status;
+}

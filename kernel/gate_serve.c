@@ -1,0 +1,227 @@
+// kernel/gate_serve.c: who serves.
+
+#include "kernel/gate.h"
+
+// The calling thread's; NULL with *status: no memory.
+static struct activation *
+activation_get(struct account *payer, status_t *status)
+{
+    struct thread *t = thread_current();
+    struct activation *a = t->activation;
+
+    *status = OK;
+    if (a != NULL)
+        return a;
+    a = account_alloc(payer, sizeof(*a), status);
+    if (a == NULL)
+        return NULL;
+    a->thread = t;
+    a->payer = payer;
+    list_init(&a->link);
+    t->activation = a;
+    return a;
+}
+
+// The thread's time is its own again, or another's, who lends it.
+static void
+take_time(struct activation *a, struct account *lender)
+{
+    struct account *kept = a->kept;
+
+    sched_lend(lender);
+    a->kept = NULL;
+    account_release(kept);
+}
+
+// The first in line whose wait has not ended.
+static struct call *
+take_from_line(struct gate *g)
+{
+    while (!list_empty(&g->line)) {
+        struct call *c = CONTAINER(g->line.next, struct call, link);
+        list_remove(&c->link);
+        g->line_count--;
+        if (waiter_waits(c->waiter))
+            return c;
+    }
+    return NULL;
+}
+
+// What is there for a: a door that was closed (*gone) or a call; false:
+// nothing.
+static bool
+take_next(struct gate *g, struct activation *a, struct door **gone)
+{
+    struct gate_request *r = a->request;
+    struct call *c = NULL;
+
+    if (!list_empty(&g->gone)) {
+        struct door *d = CONTAINER(g->gone.next, struct door, link);
+        list_remove(&d->link);
+        r->kind = GATE_CLOSED;
+        r->badge = d->badge;
+        r->size = 0;
+        *gone = d;
+    } else if ((c = take_from_line(g)) != NULL) {
+        gate_accept(a, c);
+        take_time(a, thread_payer(c->thread));
+        gate_check(a);
+    }
+    gate_show(g);
+    return *gone != NULL || c != NULL;
+}
+
+// Wait at g, where there is nothing to do; `to`, or NULL, runs meanwhile.  Both
+// on the way in and out the lock is held.
+static status_t LOCKS_BY_HAND
+park(struct gate *g, struct activation *a, struct thread *to, u64 deadline)
+{
+    if (to == NULL)
+        take_time(a, NULL);
+    struct waiter *w = waiter_begin();
+    list_push(&g->parked, &a->link);
+    status_t status = waiter_pass(w, to, NULL, &g->lock, deadline);
+    lock_irq_nested(&g->lock);
+    list_remove(&a->link);
+    gate_check(a);
+    return status;
+}
+
+// Nothing is there: why not to wait.
+static status_t
+look_up(const struct gate *g, u64 deadline)
+{
+    if (g->closed)
+        return ERR_BAD_HANDLE;
+    if (deadline == 0)
+        return ERR_SHOULD_WAIT;
+    return OK;
+}
+
+// Reply, and get the next.
+static status_t
+turn(struct gate *g, struct activation *a, struct bytes reply, u64 deadline,
+     struct door **gone)
+{
+    struct thread *to = NULL;
+    status_t status = OK;
+
+    if (a->serving)
+        to = gate_end_call(a, OK, reply);
+    for (;;) {
+        if (status != ERR_KILLED && take_next(g, a, gone))
+            break;
+        if (status == OK)
+            status = look_up(g, deadline);
+        if (status != OK)
+            break;
+        status = park(g, a, to, deadline);
+        to = NULL;
+        if (a->serving)
+            break;
+    }
+    if (!a->serving)
+        take_time(a, NULL);
+    if (to != NULL)
+        sched_wake(to);
+    return a->serving || *gone != NULL ? OK : status;
+}
+
+// a, which is not parked and serves nobody, is at g from now on.
+static void
+move_to(struct activation *a, struct gate *g)
+{
+    struct gate *before = a->gate;
+
+    if (before == g)
+        return;
+    object_hold(&g->object);
+    a->gate = g;
+    if (before != NULL)
+        object_release(&before->object);
+}
+
+// The reply may be sent, and there is room for a request.
+static status_t
+check_turn(const struct gate *g, const struct activation *a, struct bytes reply,
+           const struct gate_request *r)
+{
+    if (r->room.size < g->request_size)
+        return ERR_TOO_SMALL;
+    if (!a->serving && reply.size > 0)
+        return ERR_NOT_FOUND;
+    return reply.size > LIMIT_GATE_SIZE ? ERR_LIMIT : OK;
+}
+
+status_t
+gate_serve(struct gate *g, struct bytes reply, struct gate_request *r,
+           struct account *payer, u64 deadline)
+{
+    struct door *gone = NULL;
+    status_t status;
+    struct activation *a = activation_get(payer, &status);
+
+    if (a != NULL)
+        status = check_turn(g, a, reply, r);
+    if (status == OK && a->serving && a->gate != g)
+        status = gate_reply(reply);
+    if (status != OK)
+        return status;
+    move_to(a, g);
+    a->request = r;
+    bool on = lock_irq(&g->lock);
+    status = turn(g, a, reply, deadline, &gone);
+    unlock_irq(&g->lock, on);
+    if (gone != NULL)
+        object_release(&gone->object);
+    return status;
+}
+
+// End the call that a serves, and let its caller run when it is his turn.
+static void
+end_call(struct activation *a, status_t status, struct bytes reply)
+{
+    struct gate *g = a->gate;
+    bool on = lock_irq(&g->lock);
+    struct thread *to = gate_end_call(a, status, reply);
+
+    take_time(a, NULL);
+    if (to != NULL)
+        sched_wake(to);
+    unlock_irq(&g->lock, on);
+}
+
+status_t
+gate_reply(struct bytes reply)
+{
+    struct activation *a = thread_current()->activation;
+
+    if (a == NULL || !a->serving)
+        return ERR_NOT_FOUND;
+    if (reply.size > LIMIT_GATE_SIZE)
+        return ERR_LIMIT;
+    end_call(a, OK, reply);
+    return OK;
+}
+
+void
+gate_thread_ends(bool trapped)
+{
+    struct thread *t = thread_current();
+    struct activation *a = t->activation;
+
+    if (a == NULL)
+        return;
+    if (a->serving)
+        end_call(a, trapped ? ERR_PEER_TRAPPED : ERR_PEER_CLOSED,
+                 (struct bytes){NULL, 0});
+    if (a->gate != NULL && trapped) {
+        bool on = lock_irq(&a->gate->lock);
+        a->gate->end = ERR_PEER_TRAPPED;
+        unlock_irq(&a->gate->lock, on);
+    }
+    if (a->gate != NULL)
+        object_release(&a->gate->object);
+    t->activation = NULL;
+    account_free(a->payer, a, sizeof(*a));
+}
