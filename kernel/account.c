@@ -252,3 +252,18 @@ account_wait_resumed(struct account *a)
                 unlock_irq(&at->resumed.lock, on);
         }
 }
+
+bool
+thread_is_suspended(void)
+{
+    const struct thread *t = thread_current();
+
+    return !thread_is_killed() && account_is_stopped(t->account);
+}
+
+status_t
+thread_wait_resumed(void)
+{
+    account_wait_resumed(thread_current()->account);
+    return thread_is_killed() ? ERR_KILLED : OK;
+}

@@ -326,7 +326,8 @@ console_wait(u64 deadline_ns, struct port_input *out)
     return wait_input(deadline_ns, out);
 }
 
-// What arrives is for the one whose turn it is.
+// What arrives is for the one whose turn it is.  ERR_SHOULD_WAIT: that is
+// suspended, and so it is the next one's turn.
 static status_t
 read_some(u8 *to, u64 size, u64 *count)
 {
@@ -334,6 +335,8 @@ read_some(u8 *to, u64 size, u64 *count)
 
     for (;;) {
         u64 seen = events_seen(t);
+        if (thread_is_suspended())
+            return ERR_SHOULD_WAIT;
         status_t status = refill(size);
         if (status == ERR_SHOULD_WAIT)
             status = wait_event(t, seen, UINT64_MAX);
@@ -347,6 +350,23 @@ read_some(u8 *to, u64 size, u64 *count)
     return OK;
 }
 
+static status_t
+read_in_turn(void *to, u64 size, u64 *count)
+{
+    status_t status;
+
+    do {
+        status = thread_wait_resumed();
+        if (status == OK)
+            status = turn_begin(&turns[TURN_READ], UINT64_MAX);
+        if (status != OK)
+            return status;
+        status = read_some(to, size, count);
+        turn_end(&turns[TURN_READ]);
+    } while (status == ERR_SHOULD_WAIT);
+    return status;
+}
+
 status_t
 console_read(void *to, u64 size, u64 deadline_ns, u64 *count)
 {
@@ -356,11 +376,5 @@ console_read(void *to, u64 size, u64 deadline_ns, u64 *count)
     *count = 0;
     if (deadline_ns != UINT64_MAX)
         status = wait_input(deadline_ns, &state);
-    if (status == OK)
-        status = turn_begin(&turns[TURN_READ], UINT64_MAX);
-    if (status != OK)
-        return status;
-    status = read_some(to, size, count);
-    turn_end(&turns[TURN_READ]);
-    return status;
+    return status == OK ? read_in_turn(to, size, count) : status;
 }

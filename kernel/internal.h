@@ -36,6 +36,12 @@ void account_resume(struct account *a);
 // Until none is stopped, or the thread is killed.
 void account_wait_resumed(struct account *a);
 
+// Is the running thread one of those?  It goes on until it comes to generated
+// code, but takes nothing that another may wait for.
+bool thread_is_suspended(void);
+// Wait until it is not, or it is killed (ERR_KILLED).
+MUST_USE status_t thread_wait_resumed(void);
+
 // --- group.c -----------------------------------------------------------------
 
 struct group {

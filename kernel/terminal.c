@@ -383,14 +383,15 @@ take_queue(u8 *to, u32 size, bool raw, bool *end) REQUIRES(tty_lock)
     return count;
 }
 
-// 0: nothing now, or *end.
+// 0: nothing now, or *end.  For one that is suspended there is nothing: it
+// would keep what another can read.
 static u32
 read_now(const struct terminal *t, u8 *to, u32 size, bool *end)
 {
     u32 count = 0;
     bool on = lock_irq(&tty_lock);
 
-    if (tty.focus == t) {
+    if (tty.focus == t && !thread_is_suspended()) {
         count = take_queue(to, size, (t->mode & MODE_RAW) != 0, end);
         *end |= count == 0 && tty.ended;
         tell_focus();
@@ -409,9 +410,11 @@ terminal_read(struct terminal *t, struct bytes to, u64 deadline, u64 *count)
     *count = 0;
     while (status == OK && *count == 0 && !end) {
         *count = read_now(t, piece, (u32)MIN(to.size, PIECE), &end);
-        if (*count == 0 && !end)
-            status =
-                object_wait_one(&t->object, SIGNAL_READABLE, deadline, NULL);
+        if (*count > 0 || end)
+            break;
+        status = object_wait_one(&t->object, SIGNAL_READABLE, deadline, NULL);
+        if (status == OK)
+            status = thread_wait_resumed();
     }
     if (*count > 0)
         memcpy(to.ptr, piece, *count);

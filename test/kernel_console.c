@@ -231,6 +231,88 @@ start_one(void (*run)(void *arg), void *arg)
 }
 
 static void
+read_as(void *account)
+{
+    u64 count = 0;
+    u8 byte = 0;
+
+    thread_set_account(thread_current(), account);
+    EXPECT_EQ(console_read(&byte, 1, UINT64_MAX, &count), OK);
+    EXPECT_EQ(count, 1);
+    COUNT_UP(served);
+}
+
+static void
+killed_as(void *account)
+{
+    u64 count = 0;
+    u8 byte = 0;
+
+    thread_set_account(thread_current(), account);
+    EXPECT_EQ(console_read(&byte, 1, UINT64_MAX, &count), ERR_KILLED);
+}
+
+// It was its turn: what comes is the next one's, and what comes later its own.
+TEST_KERNEL(console_turn_of_the_suspended)
+{
+    struct group *g;
+
+    EXPECT_EQ(group_new(&g, group_root(), "test"), OK);
+    served = 0;
+    port.on = true;
+    port.ready = 0;
+    struct thread *first = start_one(read_as, group_account(g)),
+                  *third = start_one(read_as, group_account(g)),
+                  *last = start_one(read_as, account_root());
+    group_suspend(g);
+    port.ready = 1;
+    interrupt(1u << PORT_STDIN);
+    EXPECT_EQ(thread_join(last, UINT64_MAX), OK);
+    EXPECT_EQ(served, 1);
+    EXPECT_EQ(port.ready, 0);
+    for (u32 i = 0; i < 10; i++)
+        thread_yield();
+    port.ready = 1;
+    interrupt(1u << PORT_STDIN); // there is nobody who would take it
+    for (u32 i = 0; i < 10; i++)
+        thread_yield();
+    EXPECT_EQ(port.ready, 1);
+    group_resume(g);
+    while (COUNT_OF(served) < 2)
+        thread_yield();
+    port.ready = 1;
+    interrupt(1u << PORT_STDIN);
+    EXPECT_EQ(thread_join(first, UINT64_MAX), OK);
+    EXPECT_EQ(thread_join(third, UINT64_MAX), OK);
+    EXPECT_EQ(port.ready, 0);
+    thread_release(first);
+    thread_release(third);
+    thread_release(last);
+    object_release(group_object(g));
+    port.on = false;
+}
+
+// A kill ends the wait of one that is suspended.
+TEST_KERNEL(console_suspended_is_killed)
+{
+    struct group *g;
+
+    EXPECT_EQ(group_new(&g, group_root(), "test"), OK);
+    group_suspend(g);
+    port.on = true;
+    port.ready = 1;
+    struct thread *t = start_one(killed_as, group_account(g));
+    EXPECT_EQ(port.ready, 1);
+    thread_kill(t);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    EXPECT_EQ(port.ready, 1);
+    thread_release(t);
+    group_resume(g);
+    object_release(group_object(g));
+    port.on = false;
+}
+
+static void
 look_now(void *arg)
 {
     struct port_input state;

@@ -245,6 +245,7 @@ TEST_KERNEL(terminal_has_one_front)
 
 struct line_reader {
     struct terminal *t;
+    struct account *account; // NULL: as the test
     u64 count;
     status_t status;
 };
@@ -255,6 +256,8 @@ read_line(void *arg)
     struct line_reader *r = arg;
     u8 bytes[16];
 
+    if (r->account != NULL)
+        thread_set_account(thread_current(), r->account);
     r->status = terminal_read(r->t, (struct bytes){bytes, sizeof(bytes)},
                               UINT64_MAX, &r->count);
 }
@@ -284,6 +287,36 @@ TEST_KERNEL(terminal_wakes_readers)
     EXPECT_EQ(readers[1].count + readers[2].count, 10);
     for (u32 i = 0; i < 3; i++)
         thread_release(threads[i]);
+    expect_nothing(t);
+    leave(t);
+}
+
+// What comes while a reader is suspended is for others; its own is what comes
+// later.
+TEST_KERNEL(terminal_suspended_takes_nothing)
+{
+    struct terminal *t = new_front();
+    struct group *g;
+
+    EXPECT_EQ(group_new(&g, group_root(), "test"), OK);
+    struct line_reader r = {.t = t, .account = group_account(g)};
+    struct thread *thread;
+    EXPECT_EQ(thread_new(&thread, read_line, &r), OK);
+    sched_start(thread);
+    while (__atomic_load_n(&thread->state, __ATOMIC_SEQ_CST) != THREAD_BLOCKED)
+        thread_yield();
+    group_suspend(g);
+    press("abc\n");
+    for (u32 i = 0; i < 10; i++)
+        thread_yield();
+    EXPECT_READ(t, "abc\n");
+    press("defg\n");
+    group_resume(g);
+    EXPECT_EQ(thread_join(thread, UINT64_MAX), OK);
+    EXPECT_EQ(r.status, OK);
+    EXPECT_EQ(r.count, 5);
+    thread_release(thread);
+    object_release(group_object(g));
     expect_nothing(t);
     leave(t);
 }
