@@ -348,11 +348,40 @@ spread(void)
     EXPECT(is_alive(wide[1]));
 }
 
+// The same end in so many messages that one write finds it too often.
+static void
+look_often(void)
+{
+    struct handle_table *t = &process_current()->handles;
+    handle_t deep[2], outer[2], leaf[2], many[LIMIT_MESSAGE_HANDLES];
+    u32 count;
+
+    make(deep);
+    make(outer);
+    make(leaf);
+    // One look is at what is sent.
+    for (u32 left = LIMIT_CHANNEL_LOOKS - 1; left > 0; left -= count) {
+        count = MIN(left, LIMIT_MESSAGE_HANDLES);
+        for (u32 i = 0; i < count; i++)
+            EXPECT_EQ(
+                handle_duplicate(t, leaf[1], channel_type.rights, &many[i]),
+                OK);
+        EXPECT_EQ(send_handles(deep[0], 0, many, count), OK);
+    }
+    EXPECT_EQ(send_handles(outer[0], 0, &deep[1], 1), OK);
+    EXPECT_EQ(receive(outer[1], 4, 1, 0), OK);
+    deep[1] = test_load32(HANDLES);
+    EXPECT_EQ(send_handles(deep[0], 0, &leaf[1], 1), OK);
+    EXPECT_EQ(send_handles(outer[0], 0, &deep[1], 1), ERR_LIMIT);
+    EXPECT(is_alive(deep[1]));
+}
+
 TEST_KERNEL(channel_circles)
 {
     EXPECT_EQ(test_in_process(close_circles), 0);
     EXPECT_EQ(test_in_process(nest), 0);
     EXPECT_EQ(test_in_process(spread), 0);
+    EXPECT_EQ(test_in_process(look_often), 0);
 }
 
 // --- threads that wait: outside of processes ---------------------------------
@@ -570,6 +599,29 @@ TEST_KERNEL(channel_call_on_a_closed_end)
     object_hold_handle(o);
     object_release(o);
     end_pair();
+}
+
+// An end that never had a handle closes with its last reference.
+TEST_KERNEL(pair_end_without_a_handle)
+{
+    const u64 sizes[2] = {16, 16};
+    struct account *payer = test_account(1 * MIB);
+    struct channel *channels[2];
+    struct stream *streams[2];
+
+    EXPECT_EQ(channel_new(channels, payer), OK);
+    EXPECT_EQ(stream_new(streams, sizes, payer), OK);
+    struct object *of[] = {
+        channel_object(channels[0]), channel_object(channels[1]),
+        stream_object(streams[0]), stream_object(streams[1])};
+    for (u32 i = 0; i < COUNT(of); i += 2) {
+        EXPECT_EQ(object_signals(of[i]) & SIGNAL_PEER_CLOSED, 0);
+        object_release(of[i + 1]);
+        EXPECT(object_signals(of[i]) & SIGNAL_PEER_CLOSED);
+        object_release(of[i]);
+    }
+    EXPECT_EQ(payer->used[RESOURCE_OBJECTS], 0);
+    account_release(payer);
 }
 
 // The last reference of the peer is gone, and it is about to be closed.

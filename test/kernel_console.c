@@ -231,24 +231,37 @@ start_one(void (*run)(void *arg), void *arg)
 }
 
 static void
-read_as(void *account)
+read_byte(void *arg)
 {
     u64 count = 0;
     u8 byte = 0;
 
-    thread_set_account(thread_current(), account);
+    (void)arg;
     EXPECT_EQ(console_read(&byte, 1, UINT64_MAX, &count), OK);
     EXPECT_EQ(count, 1);
     COUNT_UP(served);
 }
 
+// One that counts as the group's.
+static struct thread *
+start_in(struct group *g, void (*run)(void *arg))
+{
+    struct thread *self = thread_current();
+    struct account *own = self->account;
+
+    self->account = group_account(g); // a new one's is that of its maker
+    struct thread *t = start_one(run, NULL);
+    self->account = own;
+    return t;
+}
+
 static void
-killed_as(void *account)
+read_killed(void *arg)
 {
     u64 count = 0;
     u8 byte = 0;
 
-    thread_set_account(thread_current(), account);
+    (void)arg;
     EXPECT_EQ(console_read(&byte, 1, UINT64_MAX, &count), ERR_KILLED);
 }
 
@@ -261,9 +274,9 @@ TEST_KERNEL(console_turn_of_the_suspended)
     served = 0;
     port.on = true;
     port.ready = 0;
-    struct thread *first = start_one(read_as, group_account(g)),
-                  *third = start_one(read_as, group_account(g)),
-                  *last = start_one(read_as, account_root());
+    struct thread *first = start_in(g, read_byte),
+                  *third = start_in(g, read_byte),
+                  *last = start_one(read_byte, NULL);
     group_suspend(g);
     port.ready = 1;
     interrupt(1u << PORT_STDIN);
@@ -301,7 +314,7 @@ TEST_KERNEL(console_suspended_is_killed)
     group_suspend(g);
     port.on = true;
     port.ready = 1;
-    struct thread *t = start_one(killed_as, group_account(g));
+    struct thread *t = start_in(g, read_killed);
     EXPECT_EQ(port.ready, 1);
     thread_kill(t);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);

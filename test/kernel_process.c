@@ -1,7 +1,7 @@
 // test/kernel_process.c: programs: threads and locks in wasm, traps and their
 // reports, killing, system calls with bad arguments, imports that do not fit.
 
-#include "test/kernel_frame.h"
+#include "test/kernel_calls.h"
 
 #include <string.h>
 
@@ -70,6 +70,27 @@ TEST_KERNEL(process_start_function_runs_first)
 TEST_KERNEL(process_lives_on_without_its_main_thread)
 {
     EXPECT_EQ(test_run_module("exit_thread"), 9);
+}
+
+static void
+leave(void)
+{
+    (void)!CALL(thread_exit, 0);
+}
+
+// It ended when its last thread left: a kill comes too late to be its end.
+TEST_KERNEL(process_ends_with_its_last_thread)
+{
+    struct process *p = test_new_process(leave);
+    u32 exit_status = 77;
+
+    EXPECT_EQ(process_start(p), OK);
+    EXPECT_EQ(process_wait(p, UINT64_MAX, &exit_status), OK);
+    EXPECT_EQ(exit_status, 0);
+    process_kill(p, 9);
+    EXPECT_EQ(process_wait(p, UINT64_MAX, &exit_status), OK);
+    EXPECT_EQ(exit_status, 0);
+    process_release(p);
 }
 
 TEST_KERNEL(process_bad_arguments_are_refused)

@@ -467,6 +467,22 @@ TEST_KERNEL(timer_counts_periods)
     drop_timer(t);
 }
 
+// The time after next is beyond all times, and so never.
+TEST_KERNEL(timer_period_has_no_end)
+{
+    struct timer *t = new_timer();
+    u64 count = 0;
+
+    timer_set(t, soon(0), UINT64_MAX);
+    wait_for_timer(t);
+    EXPECT_EQ(timer_read(t, &count), OK);
+    EXPECT_EQ(count, 1);
+    EXPECT_EQ(thread_sleep_until(soon(MS)), OK);
+    EXPECT(!is_signaled(t));
+    EXPECT_EQ(timer_read(t, &count), ERR_SHOULD_WAIT);
+    drop_timer(t);
+}
+
 static struct timer *raced;
 
 static void

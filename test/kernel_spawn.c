@@ -262,6 +262,45 @@ end_nothing(struct process *p)
     (void)p;
 }
 
+static u32 setups; // that a personality was asked to give
+
+static status_t
+give_setup(struct process *child, const struct spawn_setup *setup)
+{
+    (void)child;
+    EXPECT_EQ(setup->descriptor_count, 1);
+    setups++;
+    return OK;
+}
+
+// What a descriptor is made from is a copy or a stream, and nothing else.
+static void
+spawn_with_descriptors(void)
+{
+    static const struct personality plain = {.exit = end_nothing,
+                                             .spawn = give_setup};
+    handle_t module = module_of("count"), stream;
+    struct stream *peer = stream_without_duplicate(&stream);
+
+    process_set_personality(process_current(), &plain, NULL);
+    setups = 0;
+    for (u32 kind = 0; kind <= SPAWN_STREAM + 1; kind++) {
+        struct spawn_descriptor d = {.kind = kind, .from = stream};
+        memcpy(test_memory(ROOM), &d, sizeof(d));
+        EXPECT_EQ(CALL(process_spawn, module, 0, 0, 0, 0, 0, 0, 0, 0, ROOM, 1,
+                       TEXT, TEXT_SIZE, OUT),
+                  kind <= SPAWN_STREAM ? OK : ERR_BAD_ARGUMENT);
+    }
+    EXPECT_EQ(setups, SPAWN_STREAM + 1);
+    EXPECT_EQ(CALL(handle_close, stream), ERR_BAD_HANDLE); // it has moved
+    object_release(stream_object(peer));
+}
+
+TEST_KERNEL(spawn_descriptors)
+{
+    EXPECT_EQ(test_in_process(spawn_with_descriptors), 0);
+}
+
 // The handle becomes the descriptor, or stays one: never both.
 static void
 adopt_handles(void)
@@ -319,8 +358,23 @@ spawn_for_ever(void)
     }
 }
 
+// The child has been made when its parent sees the kill.
+static void
+spawn_when_killed(void)
+{
+    handle_t module = module_of("count");
+
+    thread_kill(thread_current());
+    EXPECT_EQ(spawn_with(module, NULL, 0), ERR_KILLED);
+}
+
 TEST_KERNEL(spawn_by_one_who_is_killed)
 {
+    u64 before = object_count();
+
+    (void)test_in_process(spawn_when_killed);
+    EXPECT_EQ(object_count(), before);
+
     for (u32 i = 0; i < 6; i++) {
         struct process *p = test_new_process(spawn_for_ever);
         test_start(p);

@@ -245,7 +245,6 @@ TEST_KERNEL(terminal_has_one_front)
 
 struct line_reader {
     struct terminal *t;
-    struct account *account; // NULL: as the test
     u64 count;
     status_t status;
 };
@@ -256,8 +255,6 @@ read_line(void *arg)
     struct line_reader *r = arg;
     u8 bytes[16];
 
-    if (r->account != NULL)
-        thread_set_account(thread_current(), r->account);
     r->status = terminal_read(r->t, (struct bytes){bytes, sizeof(bytes)},
                               UINT64_MAX, &r->count);
 }
@@ -299,9 +296,12 @@ TEST_KERNEL(terminal_suspended_takes_nothing)
     struct group *g;
 
     EXPECT_EQ(group_new(&g, group_root(), "test"), OK);
-    struct line_reader r = {.t = t, .account = group_account(g)};
-    struct thread *thread;
+    struct line_reader r = {.t = t};
+    struct thread *thread, *self = thread_current();
+    struct account *own = self->account;
+    self->account = group_account(g); // a new one's is that of its maker
     EXPECT_EQ(thread_new(&thread, read_line, &r), OK);
+    self->account = own;
     sched_start(thread);
     while (__atomic_load_n(&thread->state, __ATOMIC_SEQ_CST) != THREAD_BLOCKED)
         thread_yield();

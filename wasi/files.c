@@ -161,7 +161,7 @@ wasi_detach(struct process *p)
 
     while (!list_empty(&w->open)) {
         struct file *f = CONTAINER(w->open.next, struct file, link);
-        f->refs = 1;
+        assert(f->refs == 1); // the table's
         file_drop(w, f);
     }
     kernel_free(w->strings);
