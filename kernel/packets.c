@@ -308,8 +308,8 @@ port_wait(struct port *p, struct bytes packets, u64 deadline, u32 *count)
                taken * sizeof(some[0]));
         *count += taken;
         room -= taken;
-        if (room == 0 || take_or_wait(p, some, (u32)MIN(room, TAKEN_AT_ONCE), 0,
-                                      &taken) != OK)
+        if (take_or_wait(p, some, (u32)MIN(room, TAKEN_AT_ONCE), 0, &taken) !=
+            OK)
             taken = 0;
     }
     return status;

@@ -1,6 +1,7 @@
 // test/kernel_channel.c: channels, by the calls that programs make: messages,
 // handles that move, what is refused and leaves all as it was, circles, calls.
 
+#include "kernel/channel.h"
 #include "test/kernel_calls.h"
 
 #include <string.h>
@@ -170,6 +171,20 @@ call_with_handles(handle_t channel, u32 count)
                 ROOM, 4, HANDLES, 0, SIZE, COUNT_AT);
 }
 
+// Threads in its line, and places kept there.
+static u32
+callers_at(handle_t channel)
+{
+    struct object *o = NULL;
+
+    EXPECT_EQ(
+        handle_get(&process_current()->handles, channel, &channel_type, 0, &o),
+        OK);
+    u32 count = channel_from_object(o)->receiver_count;
+    object_release(o);
+    return count;
+}
+
 // Whatever is wrong with one of them, all stay, and a call waits for nothing:
 // other waits are as ever.
 static void
@@ -204,9 +219,21 @@ refuse_handles(void)
         EXPECT_EQ(receive(ends[1], 4, 2, port_monotonic_ns() + 3000000),
                   ERR_TIMED_OUT);
     }
+    // Also where there are others between.
+    handle_t other = test_handle(&event_type, UINT32_MAX);
+    EXPECT_EQ(send_handles(ends[0], 1, (handle_t[]){good, other, good}, 3),
+              ERR_BAD_ARGUMENT);
+    EXPECT(is_alive(other));
+    EXPECT_EQ(callers_at(ends[0]), 0);
     while (send(ends[0], 0) == OK)
         ;
     EXPECT_EQ(send_handles(ends[0], 1, &good, 1), ERR_SHOULD_WAIT);
+    // The last place was kept for a message, for a while.
+    EXPECT_EQ(receive(ends[1], 4, 0, 0), OK);
+    EXPECT(signals_of(ends[0]) & SIGNAL_WRITABLE);
+    EXPECT_EQ(send_handles(ends[0], 1, (handle_t[]){good, good}, 2),
+              ERR_BAD_ARGUMENT);
+    EXPECT(signals_of(ends[0]) & SIGNAL_WRITABLE);
     close_handle(ends[1]);
     EXPECT_EQ(send_handles(ends[0], 1, &good, 1), ERR_PEER_CLOSED);
     EXPECT(is_alive(good));

@@ -269,6 +269,8 @@ TEST_KERNEL(signal_observers_are_bounded)
     waits[1].object = full;
     EXPECT_EQ(object_wait_many(waits, 2, UINT64_MAX), ERR_FULL);
     EXPECT_EQ(other->observer_count, 0);
+    // Who does not wait needs no place.
+    EXPECT_EQ(object_wait_many(waits, 2, 0), ERR_TIMED_OUT);
     EXPECT_EQ(object_wait_one(full, SIGNAL_SIGNALED, UINT64_MAX, NULL),
               ERR_FULL);
     object_signal(full, 0, SIGNAL_SIGNALED); // what is there needs no wait
@@ -481,6 +483,16 @@ TEST_KERNEL(timer_period_has_no_end)
     EXPECT(!is_signaled(t));
     EXPECT_EQ(timer_read(t, &count), ERR_SHOULD_WAIT);
     drop_timer(t);
+}
+
+TEST_KERNEL(timer_is_forgotten_when_it_goes)
+{
+    struct timer *t = new_timer();
+    u64 at = soon(3600ull * 1000 * MS);
+
+    timer_set(t, at, 0);
+    drop_timer(t);
+    EXPECT(timer_next() != at);
 }
 
 static struct timer *raced;

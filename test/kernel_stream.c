@@ -312,6 +312,8 @@ watch_event(void)
     expect_none();
     set(0, SIGNAL_SIGNALED);
     set(SIGNAL_SIGNALED, SIGNAL_SIGNALED);
+    set(SIGNAL_SIGNALED, 0);
+    set(0, SIGNAL_SIGNALED); // before it is taken, too
     expect_packet(1, 0, SIGNAL_SIGNALED | SIGNAL_USER_0, 1);
     set(SIGNAL_SIGNALED, 0);
     set(0, SIGNAL_SIGNALED);
@@ -388,11 +390,42 @@ watch_many(void)
         watched++;
     EXPECT_EQ(watched, LIMIT_PORT_WATCHES);
     EXPECT_EQ(CALL(port_watch, port, event, 0, SIGNAL_SIGNALED, 1), ERR_FULL);
-    handle_t crowded = event;
+    handle_t crowded = event, full = port;
     make_port(); // now the object has all it may have
     EXPECT_EQ(CALL(port_watch, port, crowded, 0, SIGNAL_SIGNALED, 1), ERR_FULL);
     EXPECT_EQ(CALL(port_cancel, port, 0), ERR_NOT_FOUND);
+    EXPECT_EQ(CALL(port_watch, full, event, 0, SIGNAL_SIGNALED, 1), ERR_FULL);
     EXPECT_EQ(CALL(port_watch, port, event, 0, SIGNAL_SIGNALED, 1), OK);
+}
+
+// Closed, and one that never had a handle: nothing is left behind.
+TEST_KERNEL(port_closes)
+{
+    struct account *payer = test_account(1 * MIB);
+    struct object *o;
+    struct port *p;
+
+    EXPECT_EQ(event_new(&o, payer), OK);
+    for (u32 handles = 0; handles < 2; handles++) {
+        EXPECT_EQ(port_new(&p, payer), OK);
+        if (handles > 0)
+            object_hold_handle(port_object(p));
+        EXPECT_EQ(port_watch(p, o, 1, SIGNAL_SIGNALED, true, payer), OK);
+        EXPECT_EQ(port_post(p, 2, 3, payer), OK);
+        EXPECT_EQ(o->observer_count, 1);
+        if (handles > 0) {
+            object_release_handle(port_object(p));
+            EXPECT_EQ(o->observer_count, 0);
+            EXPECT_EQ(port_post(p, 2, 3, payer), ERR_BAD_HANDLE);
+            EXPECT_EQ(port_watch(p, o, 1, SIGNAL_SIGNALED, true, payer),
+                      ERR_BAD_HANDLE);
+        }
+        object_release(port_object(p));
+        EXPECT_EQ(o->observer_count, 0);
+    }
+    object_release(o);
+    EXPECT_EQ(payer->used[RESOURCE_OBJECTS], 0);
+    account_release(payer);
 }
 
 TEST_KERNEL(port_calls)
