@@ -92,6 +92,20 @@ def check_ends():
 
 # --- a terminal --------------------------------------------------------------
 
+def children_of(parent):
+    """(pid, name) of each, as proc(5) tells them."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, name, rest = re.fullmatch(r"(\d+) \((.*)\) . (\d+) .*\n",
+                                           path.read_text(), re.S).groups()
+        except (OSError, AttributeError):  # it has ended
+            continue
+        if int(rest) == parent:
+            found.append((int(pid), name))
+    return sorted(found)
+
+
 class Terminal:
     """A window of tmux, with a command in it."""
 
@@ -158,8 +172,7 @@ class Terminal:
     def pid(self):
         """Of the command in the window."""
         shell = self.tmux("display-message", "-p", "#{pane_pid}").strip()
-        return int(subprocess.run(["ps", "-o", "pid=", "--ppid", shell],
-                                  text=True, capture_output=True).stdout.split()[0])
+        return children_of(int(shell))[0][0]
 
     def end(self):
         self.tmux("kill-server")
@@ -236,10 +249,8 @@ def check_leaving(terminal):
         raw = terminal.settings()
         pid = terminal.pid()
         if victim == "qemu":
-            children = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid",
-                                       str(pid)], text=True,
-                                      capture_output=True).stdout
-            pid = int(re.search(r"(\d+) qemu", children)[1])
+            pid = next(child for child, name in children_of(pid)
+                       if name.startswith("qemu"))
         os.kill(pid, signal.SIGKILL)
         seen = seen or terminal.wait(r"ended \d+\nhost>")
         while terminal.settings() == raw and not seen:
