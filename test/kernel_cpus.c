@@ -134,3 +134,12 @@ TEST_KERNEL(cpus_share_work)
     EXPECT(thread_current()->stays > STAYS_MAX / 2);
     thread_release(other);
 }
+
+// Whose CPU has not come yet, or never does.
+TEST_KERNEL(cpus_that_have_not_come_have_used_nothing)
+{
+    u64 before = account_cpu_ns(account_root());
+
+    sched_account();
+    EXPECT(account_cpu_ns(account_root()) >= before);
+}
