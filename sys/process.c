@@ -204,11 +204,11 @@ remove_thread(struct program_thread *t)
     lock(&p->lock);
     list_remove(&t->link);
     free_thread_id(p, t->execution.id);
+    account_uncharge(p->account, RESOURCE_THREADS, 1); // before others are last
     bool last = store_count_out(p->store) == 0;
     if (last)
         p->ending = true;
     unlock(&p->lock);
-    account_uncharge(p->account, RESOURCE_THREADS, 1);
     if (last) {
         take_apart(p);
         member_remove(&p->member);
@@ -546,7 +546,7 @@ process_spawn(u32 index, u32 arg, u32 stack_top, struct bytes name,
 {
     struct instance *from = execution_caller();
     struct extern_ref func;
-    status_t status = instance_table_func(from, index, "i:", &func);
+    status_t status = instance_table_func(from, index, ENTRY_THREAD, &func);
 
     if (name.size > LIMIT_THREAD_NAME)
         return ERR_BAD_ARGUMENT;
@@ -572,7 +572,7 @@ thread_spawn_export(struct string name, u32 arg, u32 *id)
 
     if (!instance_export(from, name, &func) || func.kind != EXTERN_FUNC)
         return ERR_NOT_FOUND;
-    if (!instance_func_is(from, func.index, "ii:"))
+    if (!instance_func_is(from, func.index, ENTRY_EXPORT))
         return ERR_BAD_ARGUMENT;
     status_t status = spawn(from, func.index, &t);
     if (status != OK)
