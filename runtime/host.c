@@ -49,15 +49,23 @@ host_missing_import(const struct code_module *m, u32 *from, struct error *error,
     return false;
 }
 
-// The types of all functions that programs can import: nobody has to find
-// memory for them later.
+static void
+register_type(const char *sig)
+{
+    if (types_host(sig) == 0)
+        panic(__FILE__, __LINE__, "no memory for types");
+}
+
+// The types of all functions that programs can import or hand in: nobody has to
+// find memory for them later.
 static void
 register_hosts(void)
 {
     for (u32 k = 0; host_modules[k] != NULL; k++)
         for (u32 f = 0; f < host_modules[k]->count; f++)
-            if (types_host(host_modules[k]->funcs[f].sig) == 0)
-                panic(__FILE__, __LINE__, "no memory for types");
+            register_type(host_modules[k]->funcs[f].sig);
+    register_type(ENTRY_THREAD);
+    register_type(ENTRY_EXPORT);
 }
 
 void

@@ -34,6 +34,11 @@ struct host_module {
 
 // --- start (host.c) ----------------------------------------------------------
 
+// The types of functions of programs that the system calls, in letters as in
+// wasm/ops.def.
+#define ENTRY_THREAD "i:"  // thread_spawn: its argument
+#define ENTRY_EXPORT "ii:" // wasi-threads: the thread's id and an argument
+
 // Bring the runtime up after the kernel; `modules`, terminated by NULL, must
 // stay.
 void runtime_init(const struct host_module *const *modules);
