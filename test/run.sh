@@ -208,6 +208,7 @@ part_metal() {
         part "kernel $machine" "$out/nebulet" selftest $machine "" \
             kernel-test.elf
     done
+    part "CPU models" test/models.sh "$out"
     part "kernel plants" test/plants.sh "$out"
     part "kernel by instructions" "$out/nebulet" selftest --icount microvm "" \
         kernel-test.elf

@@ -88,7 +88,7 @@ machine_args(struct args *a, const struct qemu_options *o, bool kvm)
     arg(a, "-accel");
     arg(a, kvm ? "kvm" : o->icount ? "tcg,thread=single" : "tcg,thread=multi");
     arg(a, "-cpu");
-    arg(a, kvm ? "host" : "max");
+    arg(a, o->model != NULL ? o->model : kvm ? "host" : "max");
     arg(a, "-m");
     arg_format(a, "%u", o->memory_mib);
     arg(a, "-smp");

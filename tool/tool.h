@@ -226,6 +226,7 @@ struct qemu_options {
     const char *kernel;  // path of nebulet.elf
     const char *machine; // "microvm" or "q35"
     const char *append;  // kernel command line
+    const char *model; // QEMU's -cpu; NULL: all that the host has or TCG knows
     u32 memory_mib;
     u32 cpus;       // 0: one
     bool icount;    // time is the number of instructions, one a nanosecond

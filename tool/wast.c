@@ -283,6 +283,7 @@ const struct command command_wast = {
 struct selftest {
     bool icount;
     u32 cpus;
+    const char *model;
 };
 
 static bool
@@ -304,9 +305,20 @@ set_cpus(void *self, const struct option *o, const char *value)
     return option_cpus(&command_selftest, o, value, &test->cpus);
 }
 
+static bool
+set_model(void *self, const struct option *o, const char *value)
+{
+    struct selftest *test = self;
+
+    (void)o;
+    test->model = value;
+    return true;
+}
+
 static const struct option options_of_selftest[] = {
-    {"--icount", NULL, "time is the number of instructions", set_icount},
-    {"--smp",    "N",  "the number of CPUs (default 1)",     set_cpus  },
+    {"--icount", NULL,    "time is the number of instructions", set_icount},
+    {"--smp",    "N",     "the number of CPUs (default 1)",     set_cpus  },
+    {"--cpu",    "MODEL", "what CPUs, as QEMU's -cpu says it",  set_model },
 };
 
 static int
@@ -332,6 +344,7 @@ run_selftest(struct words words)
         .machine = machine,
         .append = line,
         .icount = test.icount,
+        .model = test.model,
         .cpus = test.cpus,
         .memory_mib = 512};
 

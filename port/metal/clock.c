@@ -1,6 +1,5 @@
 // port/metal/clock.c: the TSC is the clock, the local APIC's timer rings.  Both
-// are measured against the PIT when the machine starts, unless CPUID tells
-// their rates.
+// are measured against the PIT when the machine starts.
 
 #include "port/metal/metal.h"
 
