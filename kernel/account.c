@@ -46,10 +46,12 @@ account_root(void)
 status_t
 account_new(struct account **out, struct account *parent)
 {
-    struct account *a = kernel_alloc(sizeof(*a));
+    status_t status;
+    struct account *a =
+        account_alloc(parent, RESOURCE_KERNEL, sizeof(*a), &status);
 
     if (a == NULL)
-        return ERR_NO_MEMORY;
+        return status;
     init(a, parent);
     account_hold(parent);
     *out = a;
@@ -153,29 +155,48 @@ account_set_limit(struct account *a, enum resource r, u64 limit)
     __atomic_store_n(&a->limit[r], limit, __ATOMIC_RELAXED);
 }
 
-void *
-account_alloc(struct account *a, u64 size, status_t *status)
+struct account *
+account_current(void)
 {
-    void *block = NULL;
+    const struct thread *t = thread_current();
 
-    *status = ERR_LIMIT;
-    if (!account_charge(a, RESOURCE_OBJECTS, size))
-        return NULL;
-    block = kernel_alloc(size);
-    *status = block != NULL ? OK : ERR_NO_MEMORY;
-    if (block == NULL)
-        account_uncharge(a, RESOURCE_OBJECTS, size);
-    else
+    if (t == NULL) // before there are any
+        return &root;
+    return t->payer != NULL ? t->payer : t->account;
+}
+
+// --- charges of one owner ----------------------------------------------------
+
+bool
+charge_to(struct charge *c, enum resource r, u64 total)
+{
+    struct account *a = c->account != NULL ? c->account : account_current();
+
+    if (total <= c->amount)
+        return true;
+    if (!account_charge(a, r, total - c->amount))
+        return false;
+    if (c->account == NULL)
         account_hold(a);
-    return block;
+    *c = (struct charge){a, total};
+    return true;
 }
 
 void
-account_free(struct account *a, void *block, u64 size)
+charge_less(struct charge *c, enum resource r, u64 total)
 {
-    kernel_free(block);
-    account_uncharge(a, RESOURCE_OBJECTS, size);
-    account_release(a);
+    if (total < c->amount)
+        account_uncharge(c->account, r, c->amount - total);
+    c->amount = MIN(c->amount, total);
+}
+
+void
+charge_end(struct charge *c, enum resource r)
+{
+    if (c->account != NULL)
+        account_uncharge(c->account, r, c->amount);
+    account_release(c->account);
+    *c = (struct charge){NULL, 0};
 }
 
 // --- time --------------------------------------------------------------------

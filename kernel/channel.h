@@ -9,14 +9,13 @@
 
 enum {
     CALL_ID = 1u << 31,
-    HANDLE_CHARGE = 1024, // for what a handle in a message keeps
-    WAKE_BATCH = 64,      // threads woken under one lock
+    WAKE_BATCH = 64, // threads woken under one lock
 };
 
 struct message {
-    struct list link; // in channel.messages
-    u64 charge;
-    struct account *payer;
+    struct list link;      // in channel.messages
+    struct account *payer; // has it, and counts `charged` handles
+    u32 charged;
     struct receiver *claimer; // NULL: for whoever reads
     u32 size, handle_count;
     u64 ends; // which of the handles are ends of channels, a bit each

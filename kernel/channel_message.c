@@ -11,20 +11,18 @@ message_new(struct account *payer, struct bytes bytes, u32 handles,
             status_t *status)
 {
     u64 head = sizeof(struct message) + handles * sizeof(struct carried);
-    u64 size = head + bytes.size, charge = size + handles * HANDLE_CHARGE;
+    struct message *m =
+        account_alloc(payer, RESOURCE_OBJECTS, head + bytes.size, status);
 
-    *status = account_charge(payer, RESOURCE_OBJECTS, charge) ? OK : ERR_LIMIT;
-    if (*status != OK)
+    if (m == NULL)
         return NULL;
-    struct message *m = kernel_alloc(size);
-    if (m == NULL) {
-        account_uncharge(payer, RESOURCE_OBJECTS, charge);
-        *status = ERR_NO_MEMORY;
+    if (!account_charge(payer, RESOURCE_HANDLES, handles)) {
+        *status = ERR_LIMIT;
+        kernel_free(m);
         return NULL;
     }
-    account_hold(payer);
-    m->charge = charge;
     m->payer = payer;
+    m->charged = handles;
     m->size = (u32)bytes.size;
     m->handle_count = handles;
     m->bytes = (u8 *)m + head;
@@ -38,7 +36,8 @@ message_new(struct account *payer, struct bytes bytes, u32 handles,
 void
 message_free(struct message *m)
 {
-    account_free(m->payer, m, m->charge);
+    account_uncharge(m->payer, RESOURCE_HANDLES, m->charged);
+    kernel_free(m);
 }
 
 // Close the handles of messages that nobody will read.  What that closes in

@@ -48,6 +48,40 @@ pop(struct handle_table *t, u32 *list)
     return index;
 }
 
+// So many are to be in the table.
+static status_t
+charge(struct handle_table *t, u32 count) REQUIRES(t->lock)
+{
+    u32 reserved = MIN(t->reserved, count);
+
+    assert_held(&t->lock);
+    if (!account_charge(t->account, RESOURCE_HANDLES, count - reserved))
+        return ERR_LIMIT;
+    t->reserved -= reserved;
+    t->used += count;
+    return OK;
+}
+
+static void
+uncharge(struct handle_table *t, u32 count) REQUIRES(t->lock)
+{
+    assert_held(&t->lock);
+    account_uncharge(t->account, RESOURCE_HANDLES, count);
+    t->used -= count;
+}
+
+static status_t
+chunk_new(struct handle_table *t, u32 chunk) REQUIRES(t->lock)
+{
+    status_t status;
+
+    assert_held(&t->lock);
+    t->chunks[chunk] =
+        account_alloc(t->account, RESOURCE_KERNEL,
+                      sizeof(struct handle_slot) * HANDLE_CHUNK, &status);
+    return status;
+}
+
 // A free slot's index; t->lock is held.
 static status_t
 take_slot(struct handle_table *t, u32 *out) REQUIRES(t->lock)
@@ -66,18 +100,18 @@ take_slot(struct handle_table *t, u32 *out) REQUIRES(t->lock)
     if (chunk == HANDLE_CHUNKS)
         return ERR_FULL;
     if (t->chunks[chunk] == NULL) {
-        t->chunks[chunk] =
-            kernel_alloc(sizeof(struct handle_slot) * HANDLE_CHUNK);
-        if (t->chunks[chunk] == NULL)
-            return ERR_NO_MEMORY;
+        status_t status = chunk_new(t, chunk);
+        if (status != OK)
+            return status;
     }
     *out = t->slots++;
     return OK;
 }
 
 void
-handle_table_init(struct handle_table *t)
+handle_table_init(struct handle_table *t, struct account *account)
 {
+    t->account = account;
     lock_init(&t->lock, LOCK_HANDLES);
 }
 
@@ -87,16 +121,20 @@ fill_slot(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
     REQUIRES(t->lock)
 {
     u32 index = 0;
-    status_t status = take_slot(t, &index);
+    status_t status = charge(t, 1);
 
     assert_held(&t->lock);
+    if (status != OK)
+        return status;
+    status = take_slot(t, &index);
     if (status == OK) {
         struct handle_slot *slot = slot_at(t, index);
         object_hold_handle(o);
         slot->object = o;
         slot->rights = rights & o->type->rights;
-        t->used++;
         *out = name_of(index, slot->generation);
+    } else {
+        uncharge(t, 1);
     }
     return status;
 }
@@ -163,7 +201,7 @@ empty_slot(struct handle_table *t, struct handle_slot *slot, u32 number)
     u32 *list = slot->generation != 0 ? &t->free : &t->rested;
     slot->next = *list;
     *list = number;
-    t->used--;
+    uncharge(t, 1);
     return object;
 }
 
@@ -243,21 +281,23 @@ status_t
 handle_put(struct handle_table *t, const struct carried *carried,
            handle_t *handles, u32 count)
 {
-    status_t status = OK;
     u32 taken = 0;
 
     lock(&t->lock);
+    status_t status = charge(t, count);
+    bool charged = status == OK;
     while (taken < count && status == OK) {
         status = take_slot(t, &handles[taken]);
         taken += status == OK;
     }
-    for (; status != OK && taken > 0; taken--)
-        give_slot(t, handles[taken - 1]);
+    for (u32 i = 0; status != OK && i < taken; i++)
+        give_slot(t, handles[taken - 1 - i]);
+    if (status != OK && charged)
+        uncharge(t, count);
     for (u32 i = 0; i < count && status == OK; i++) {
         struct handle_slot *slot = slot_at(t, handles[i]);
         slot->object = carried[i].object;
         slot->rights = carried[i].rights;
-        t->used++;
         handles[i] = name_of(handles[i], slot->generation);
     }
     unlock(&t->lock);
@@ -265,16 +305,19 @@ handle_put(struct handle_table *t, const struct carried *carried,
 }
 
 status_t
-handle_table_reserve(struct handle_table *t)
+handle_table_reserve(struct handle_table *t, u32 count)
 {
     status_t status = OK;
 
+    assert(count <= HANDLE_CHUNK);
+    if (!account_charge(t->account, RESOURCE_HANDLES, count))
+        return ERR_LIMIT;
+
     lock(&t->lock);
-    assert(t->slots == 0);
+    assert(t->slots == 0 && t->reserved == 0);
+    t->reserved = count;
     if (t->chunks[0] == NULL)
-        t->chunks[0] = kernel_alloc(sizeof(struct handle_slot) * HANDLE_CHUNK);
-    if (t->chunks[0] == NULL)
-        status = ERR_NO_MEMORY;
+        status = chunk_new(t, 0);
     unlock(&t->lock);
     return status;
 }
@@ -286,5 +329,6 @@ handle_table_free(struct handle_table *t)
         object_release_handle(slot_at(t, i)->object);
     for (u32 i = 0; i < HANDLE_CHUNKS; i++)
         kernel_free(t->chunks[i]);
+    account_uncharge(t->account, RESOURCE_HANDLES, t->used + t->reserved);
     *t = (struct handle_table){.slots = 0};
 }

@@ -4,7 +4,7 @@
 // doubling).  A slab gets memory as its blocks are cut, and goes back to the
 // port as a whole when its last block is freed, but for one of each class, if
 // it has no more than SLAB_STEP.  Large blocks are reservations of their own.
-// A header in front of each block says which.
+// A header in front of each block says which, and whose account has it.
 
 #include "kernel/internal.h"
 
@@ -15,13 +15,15 @@ enum {
     SLAB = 256 * 1024,     // also its alignment
     SLAB_STEP = 16 * 1024, // by which its memory grows
     LARGE = 0xff,
-    MAGIC = 0x6e65626c,
+    MAGIC = 0x6e62,
 };
 
 struct header {
-    u32 magic; // MAGIC: handed out
-    u32 class;
-    u64 size; // of the block, header included
+    u16 magic; // MAGIC: handed out
+    u8 class;
+    u8 resource;           // enum resource
+    u32 units;             // of ALIGN bytes, header included
+    struct account *payer; // a reference
 };
 
 struct free_block {
@@ -48,6 +50,8 @@ static struct {
 _Static_assert(sizeof(struct header) == ALIGN, "blocks stay aligned");
 _Static_assert(SMALL_MAX <= SLAB - SLAB_STEP, "every slab has a block");
 
+static const u64 LARGEST = 32 * GIB; // fits header.units
+
 enum { FIRST = (sizeof(struct slab) + ALIGN - 1) / ALIGN * ALIGN }; // block
 
 // Classes 0.. are 32, 40, 48, 56, 64, 80, ... rounded up to the alignment.
@@ -67,6 +71,12 @@ class_size(u32 class)
     u64 unit = 8ull << (class / 4);
 
     return ALIGN_UP((4 + class % 4) * unit, ALIGN);
+}
+
+static u64
+size_of(const struct header *header)
+{
+    return (u64)header->units * ALIGN;
 }
 
 static void
@@ -212,8 +222,7 @@ alloc_small(u32 class)
     }
     if (header == NULL)
         return NULL;
-    *header = (struct header){MAGIC, class, size};
-    count(&heap.in_use, size);
+    header->class = (u8) class;
     return header;
 }
 
@@ -222,7 +231,7 @@ free_small(struct header *header)
 {
     struct slab *s = (struct slab *)((u64)header & ~(u64)(SLAB - 1));
     struct free_block *block = (struct free_block *)header;
-    u32 size = (u32)header->size, class = header->class;
+    u32 size = (u32)size_of(header), class = header->class;
 
     assert(class < CLASSES && class == s->class);
     lock(&heap_lock);
@@ -251,8 +260,7 @@ alloc_large(u64 size)
 
     if (header == NULL)
         return NULL;
-    *header = (struct header){MAGIC, LARGE, size};
-    count(&heap.in_use, size);
+    header->class = LARGE;
     count(&heap.held, size);
     return header;
 }
@@ -260,7 +268,7 @@ alloc_large(u64 size)
 static void
 free_large(struct header *header)
 {
-    u64 size = header->size;
+    u64 size = size_of(header);
 
     count(&heap.held, -size);
     port_release(header, size);
@@ -268,21 +276,54 @@ free_large(struct header *header)
 
 // --- either ------------------------------------------------------------------
 
+// NULL: there is no memory.
+static struct header *
+alloc(u64 whole, u64 block)
+{
+    bool small = whole <= SMALL_MAX;
+    struct header *header =
+        small ? alloc_small(class_of(whole)) : alloc_large(block);
+
+    if (header != NULL && small) // large blocks are fresh
+        memset(header + 1, 0, whole - sizeof(*header));
+    return header;
+}
+
+void *
+account_alloc(struct account *a, enum resource r, u64 size, status_t *status)
+{
+    u64 whole = size + sizeof(struct header);
+
+    *status = ERR_NO_MEMORY;
+    if (size > LARGEST)
+        return NULL;
+    u64 block = whole <= SMALL_MAX ? class_size(class_of(whole)) :
+                                     ALIGN_UP(whole, PAGE_SIZE);
+    if (!account_charge(a, r, block)) {
+        *status = ERR_LIMIT;
+        return NULL;
+    }
+    struct header *header = alloc(whole, block);
+    if (header == NULL) {
+        account_uncharge(a, r, block);
+        return NULL;
+    }
+    header->magic = MAGIC;
+    header->resource = (u8)r;
+    header->units = (u32)(block / ALIGN);
+    header->payer = a;
+    account_hold(a);
+    count(&heap.in_use, block);
+    *status = OK;
+    return header + 1;
+}
+
 void *
 kernel_alloc(u64 size)
 {
-    if (size > UINT64_MAX / 2)
-        return NULL;
-    u64 whole = size + sizeof(struct header);
-    bool small = whole <= SMALL_MAX;
-    struct header *header = small ? alloc_small(class_of(whole)) :
-                                    alloc_large(ALIGN_UP(whole, PAGE_SIZE));
+    status_t status;
 
-    if (header == NULL)
-        return NULL;
-    if (small)
-        memset(header + 1, 0, size); // large blocks are fresh
-    return header + 1;
+    return account_alloc(account_current(), RESOURCE_KERNEL, size, &status);
 }
 
 void
@@ -291,13 +332,19 @@ kernel_free(void *ptr)
     if (ptr == NULL)
         return;
     struct header *header = (struct header *)ptr - 1;
+    struct account *payer = header->payer;
+    enum resource r = header->resource;
+    u64 size = size_of(header);
+
     assert(header->magic == MAGIC);
     header->magic = 0;
-    count(&heap.in_use, -header->size);
+    count(&heap.in_use, -size);
     if (header->class == LARGE)
         free_large(header);
     else
         free_small(header);
+    account_uncharge(payer, r, size);
+    account_release(payer);
 }
 
 void

@@ -179,6 +179,8 @@ struct thread {
     struct object object;
     void *guest;             // see thread_guest()
     struct account *account; // see thread_account()
+    struct account *payer;   // see thread_charge(); the thread's own
+    struct charge memory;    // of its stack
     // Whose time it takes while it serves a call; NULL: its own.  Changes while
     // it does not run, or under the lock of its CPU's run queue.
     struct account *lender;

@@ -12,6 +12,7 @@
 #include "kernel/port.h"
 
 struct thread;
+struct account;
 
 // --- start (kernel.c) --------------------------------------------------------
 
@@ -153,10 +154,8 @@ struct object_type {
 // What every object starts with.
 struct object {
     const struct object_type *type;
-    u32 references;        // atomic
-    u32 handles;           // atomic: those of programs and messages
-    struct account *payer; // of `charge` bytes, or NULL
-    u64 charge;
+    u32 references; // atomic
+    u32 handles;    // atomic: those of programs and messages
 
     struct lock lock;                    // taken with interrupts off
     u32 signals MEMBER_GUARDED_BY(lock); // read without it, too
@@ -165,7 +164,7 @@ struct object {
     u32 late; // atomic: observers that hear later, see signal.c
 };
 
-// 1 reference, no handle; nobody pays.
+// 1 reference, no handle.
 void object_init(struct object *o, const struct object_type *type);
 // A new one of `size` bytes, which begins with its struct object; *out, of any
 // pointer type, gets its address.  ERR_LIMIT: the payer cannot; ERR_NO_MEMORY.
@@ -306,20 +305,30 @@ u64 account_limit(const struct account *a, enum resource r);
 // May be less than is used: then nothing more is.
 void account_set_limit(struct account *a, enum resource r, u64 limit);
 
-// Kernel memory that a pays for (OBJECTS), with a reference to it; NULL with
-// *status ERR_LIMIT or ERR_NO_MEMORY.
-MUST_USE void *account_alloc(struct account *a, u64 size, status_t *status);
-void account_free(struct account *a, void *block, u64 size);
+// What an owner has charged of a resource, with a reference to the account; all
+// zero: nothing.  Only one thread at a time may change it.
+struct charge {
+    struct account *account;
+    u64 amount;
+};
+
+// Let it be `total`, at least; the first time it is for account_current().
+// False, and nothing has changed: that would be over a limit.
+MUST_USE bool charge_to(struct charge *c, enum resource r, u64 total);
+void charge_less(struct charge *c, enum resource r, u64 total); // at most
+void charge_end(struct charge *c, enum resource r); // it becomes all zero
+
+// Who pays for what the running thread has made: its own account, or another.
+struct account *account_current(void);
+// Let that be a; returns who it was.  NULL: its own.
+struct account *thread_charge(struct account *a);
 
 // Nanoseconds that its threads and those below have run.
 u64 account_cpu_ns(const struct account *a);
 
-// Whose the thread's time is, and what it takes.  A new one's is that of the
-// thread that made it.
+// Whose the thread's time is, and what it makes.  A new one's is
+// account_current() of the thread that made it.
 struct account *thread_account(const struct thread *t);
-// Of one that does not run yet, or of the running one.
-void thread_set_account(struct thread *t, struct account *a);
-
 // --- groups of processes (group.c) -------------------------------------------
 
 struct group;
@@ -386,15 +395,18 @@ struct handle_slot {
 enum { HANDLE_CHUNK = 256, HANDLE_CHUNKS = LIMIT_HANDLES / HANDLE_CHUNK };
 
 struct handle_table {
+    struct account *account; // of the handles in it
     struct lock lock;
     struct handle_slot *chunks[HANDLE_CHUNKS] MEMBER_GUARDED_BY(lock);
     u32 slots MEMBER_GUARDED_BY(lock);  // made so far
     u32 free MEMBER_GUARDED_BY(lock);   // index of the first free slot + 1
     u32 rested MEMBER_GUARDED_BY(lock); // that have had all generations
     u32 used MEMBER_GUARDED_BY(lock);
+    u32 reserved MEMBER_GUARDED_BY(lock); // counted beyond those
 };
 
-void handle_table_init(struct handle_table *t); // of zeroed memory
+// Of zeroed memory; `account` stays as long.
+void handle_table_init(struct handle_table *t, struct account *account);
 
 // A new handle; takes a reference of its own.
 MUST_USE status_t handle_new(struct handle_table *t, struct object *o,
@@ -419,8 +431,8 @@ struct carried {
 MUST_USE status_t handle_peek(struct handle_table *t, handle_t h,
                               const struct object_type *type, u32 rights,
                               struct carried *out);
-// Let HANDLE_CHUNK handles fit into a table that has had none.
-MUST_USE status_t handle_table_reserve(struct handle_table *t);
+// Let so many handles, HANDLE_CHUNK at most, fit into one that has had none.
+MUST_USE status_t handle_table_reserve(struct handle_table *t, u32 count);
 
 // Take these handles out of the table, all or none; carried[].object says what
 // they named when the caller looked.  ERR_BAD_HANDLE, ERR_ACCESS (without
@@ -594,7 +606,11 @@ MUST_USE status_t port_wait(struct port *p, struct bytes packets, u64 deadline,
 
 // --- heap (heap.c) -----------------------------------------------------------
 
-// Kernel memory for objects and personalities, zeroed; NULL when there is none.
+// Kernel memory, zeroed, that counts in the account as this resource until it
+// is freed; NULL with *status ERR_LIMIT or ERR_NO_MEMORY.
+MUST_USE void *account_alloc(struct account *a, enum resource r, u64 size,
+                             status_t *status);
+// The same for account_current(), as RESOURCE_KERNEL; NULL when there is none.
 MUST_USE void *kernel_alloc(u64 size);
 void kernel_free(void *ptr);
 

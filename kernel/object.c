@@ -1,5 +1,5 @@
 // kernel/object.c: what all objects share: a type, a reference count, a count
-// of handles, and who pays.
+// of handles.
 //
 // References keep the object; handles are those of them by which programs can
 // use it, in a table or on the way in a message.  When the last handle is gone
@@ -29,13 +29,11 @@ object_new(void *out, const struct object_type *type, u64 size,
            struct account *payer)
 {
     status_t status;
-    struct object *o = account_alloc(payer, size, &status);
+    struct object *o = account_alloc(payer, RESOURCE_OBJECTS, size, &status);
 
     if (status != OK)
         return status;
     object_init(o, type);
-    o->payer = payer;
-    o->charge = size;
     *(void **)out = o;
     return OK;
 }
@@ -64,16 +62,9 @@ object_release(struct object *o)
 {
     if (o == NULL || !count_down(&o->references))
         return;
-    struct account *payer = o->payer;
-    u64 charge = o->charge;
-
     assert(list_empty(&o->observers));
     __atomic_fetch_sub(&alive, 1, __ATOMIC_RELAXED);
     o->type->free(o);
-    if (payer != NULL) {
-        account_uncharge(payer, RESOURCE_OBJECTS, charge);
-        account_release(payer);
-    }
 }
 
 void

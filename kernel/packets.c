@@ -32,7 +32,6 @@ struct entry {
     struct observer observer;
     struct object *object;
     struct port *port;
-    struct account *payer;
     struct list link;  // in port->watches
     struct list ready; // in port->ready
     struct packet packet;
@@ -59,11 +58,11 @@ port_new(struct port **out, struct account *payer)
 static struct entry *
 entry_new(struct port *p, u64 key, struct account *payer, status_t *status)
 {
-    struct entry *e = account_alloc(payer, sizeof(*e), status);
+    struct entry *e =
+        account_alloc(payer, RESOURCE_OBJECTS, sizeof(*e), status);
 
     if (e != NULL) {
         e->port = p;
-        e->payer = payer;
         e->packet.key = key;
         list_init(&e->link);
         list_init(&e->ready);
@@ -81,7 +80,7 @@ free_entries(struct list *entries)
         if (e->hangs)
             object_forget(e->object, &e->observer);
         object_release(e->object);
-        account_free(e->payer, e, sizeof(*e));
+        kernel_free(e);
     }
 }
 
@@ -183,7 +182,7 @@ port_watch(struct port *p, struct object *o, u64 key, u32 signals, bool repeat,
     e->begins = true;
     status = begin_watch(p, e);
     if (status != OK) {
-        account_free(payer, e, sizeof(*e));
+        kernel_free(e);
         return status;
     }
     object_hold(o);
@@ -247,7 +246,7 @@ port_post(struct port *p, u64 key, u64 value, struct account *payer)
     }
     unlock_irq(&p->queue.lock, on);
     if (status != OK)
-        account_free(payer, e, sizeof(*e));
+        kernel_free(e);
     return status;
 }
 

@@ -8,7 +8,7 @@ pair_free(struct pair *pair)
 {
     if (pair->type->clear != NULL)
         pair->type->clear(pair);
-    account_free(pair->payer, pair, pair->type->size);
+    kernel_free(pair);
 }
 
 void
@@ -63,7 +63,8 @@ pair_new(struct end *ends[2], const struct pair_type *type,
          struct account *payer)
 {
     status_t status;
-    struct pair *pair = account_alloc(payer, type->size, &status);
+    struct pair *pair =
+        account_alloc(payer, RESOURCE_OBJECTS, type->size, &status);
 
     if (pair == NULL)
         return status;

@@ -34,6 +34,17 @@ struct port_promise {
     u64 pages; // what is left of the promise, page tables included
 };
 
+// Pages in a promise of `size` bytes, page tables at worst included.
+static inline u64
+port_promise_pages(u64 size)
+{
+    u64 pages = 0;
+
+    for (u32 log2 = 12; log2 < 48 && size > 0; log2 += 9)
+        pages += ((size - 1) >> log2) + 1;
+    return pages;
+}
+
 // Let p cover `size` bytes, of one reservation at a multiple of `size` or of
 // 1 GiB; p never shrinks here.  False when there is not so much that is neither
 // in use nor promised, or when the kernel's own reserve would be touched.

@@ -232,8 +232,7 @@ clear_flow(struct pair *pair)
 
     for (u32 side = 0; side < 2; side++)
         if (f->rings[side].bytes != NULL)
-            account_free(pair->payer, f->rings[side].bytes,
-                         f->rings[side].size);
+            kernel_free(f->rings[side].bytes);
 }
 
 void
@@ -248,7 +247,7 @@ ring_init(struct ring *r, u64 size, struct account *payer)
     status_t status = OK;
 
     if (size > 0)
-        r->bytes = account_alloc(payer, size, &status);
+        r->bytes = account_alloc(payer, RESOURCE_OBJECTS, size, &status);
     r->size = r->bytes != NULL ? size : 0;
     r->done = r->size == 0;
     return status;

@@ -139,6 +139,9 @@ thread_grow_stack(struct thread *t, u64 rsp)
         u8 *low = t->stack_low - MIN(STACK_STEP, t->stack_low - end);
         if (low == t->stack_low)
             return ERR_LIMIT;
+        u64 size = (u64)(t->stack + STACK_SIZE - low);
+        if (!charge_to(&t->memory, RESOURCE_MEMORY, size))
+            return ERR_NO_MEMORY;
         if (!commit_stack(t, low, (u64)(t->stack_low - low)))
             return ERR_NO_MEMORY;
         t->stack_low = note_of(t->stack)->low = low;
@@ -151,6 +154,8 @@ thread_promise_stack(struct thread *t)
 {
     const u64 rest = STACK_SIZE - STACK_FIRST - STACK_GUARD;
 
+    if (!charge_to(&t->memory, RESOURCE_MEMORY, STACK_FIRST + rest))
+        return false;
     return port_promise(&note_of(t->stack)->promise, rest);
 }
 
@@ -188,25 +193,24 @@ thread_account(const struct thread *t)
     return t->account;
 }
 
-void
-thread_set_account(struct thread *t, struct account *a)
+struct account *
+thread_charge(struct account *a)
 {
-    struct account *before = t->account;
+    struct thread *t = thread_current();
+    struct account *before = t->payer;
 
-    account_hold(a);
-    bool on = port_interrupts_off();
-    t->account = a;
-    port_interrupts_restore(on);
-    account_release(before);
+    t->payer = a;
+    return before;
 }
 
 void
 thread_free(struct object *o)
 {
     struct thread *t = thread_from_object(o);
+    struct account *account = t->account;
 
-    account_release(t->account);
     kernel_free(t);
+    account_release(account);
 }
 
 static void
@@ -241,6 +245,18 @@ thread_init_first(struct thread *t)
     note_of(t->stack)->thread = t;
 }
 
+static status_t
+take_stack(struct thread *t)
+{
+    if (!charge_to(&t->memory, RESOURCE_MEMORY, STACK_FIRST))
+        return ERR_LIMIT;
+    t->stack = stack_new();
+    if (t->stack != NULL)
+        return OK;
+    charge_end(&t->memory, RESOURCE_MEMORY);
+    return ERR_NO_MEMORY;
+}
+
 status_t
 thread_new(struct thread **out, void (*run)(void *arg), void *arg)
 {
@@ -249,13 +265,14 @@ thread_new(struct thread **out, void (*run)(void *arg), void *arg)
     if (t == NULL)
         return ERR_NO_MEMORY;
     thread_init(t);
-    thread_set_account(t, thread_current()->account);
+    t->account = account_current();
+    account_hold(t->account);
     t->run = run;
     t->arg = arg;
-    t->stack = stack_new();
-    if (t->stack == NULL) {
+    status_t status = take_stack(t);
+    if (status != OK) {
         object_release(&t->object);
-        return ERR_NO_MEMORY;
+        return status;
     }
     t->stack_low = note_of(t->stack)->low;
     note_of(t->stack)->thread = t;
@@ -279,6 +296,7 @@ thread_reap(struct thread *t)
     assert(t->activation == NULL);
     stack_free(t->stack);
     t->stack = NULL;
+    charge_end(&t->memory, RESOURCE_MEMORY);
     object_release(&t->object);
 }
 

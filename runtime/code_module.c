@@ -12,20 +12,41 @@
 // Whatever takes long takes memory: a killed thread gets none.  An empty range
 // is only the question.
 static bool
-commit(struct arena *arena, u64 from, u64 to)
+commit(struct arena *arena, u64 from, u64 to, struct charge *charge)
 {
-    return !thread_is_killed() &&
-           (from == to || port_commit(arena->base + from, to - from));
+    u64 before = charge->amount, size = to - from;
+
+    if (thread_is_killed())
+        return false;
+    if (size == 0)
+        return true;
+    if (!charge_to(charge, RESOURCE_CODE, before + size))
+        return false;
+    if (port_commit(arena->base + from, size))
+        return true;
+    charge_less(charge, RESOURCE_CODE, before);
+    return false;
 }
+
+static bool
+commit_keep(struct arena *arena, u64 from, u64 to)
+{
+    struct code_module *m = CONTAINER(arena, struct code_module, keep);
+
+    return commit(arena, from, to, &m->memory);
+}
+
+typedef bool arena_commit_t(struct arena *arena, u64 from, u64 to);
 
 // An arena of at most `size` bytes.
 static bool
-arena_new(struct arena *arena, u64 size)
+arena_new(struct arena *arena, u64 size, arena_commit_t *committer)
 {
     size = ALIGN_UP(size, PAGE_SIZE);
     u8 *base = port_reserve(size, PAGE_SIZE);
 
-    *arena = (struct arena){.base = base, .reserved = size, .commit = commit};
+    *arena =
+        (struct arena){.base = base, .reserved = size, .commit = committer};
     return base != NULL;
 }
 
@@ -43,6 +64,8 @@ static status_t
 copy_bytes(struct code_module *m, struct bytes bytes)
 {
     m->reserved = ALIGN_UP(MAX(bytes.size, 1), PAGE_SIZE);
+    if (!charge_to(&m->memory, RESOURCE_CODE, m->reserved))
+        return ERR_LIMIT;
     m->bytes.ptr = port_reserve(m->reserved, PAGE_SIZE);
     if (m->bytes.ptr == NULL)
         return ERR_NO_MEMORY;
@@ -64,6 +87,8 @@ publish(struct code_module *m)
 {
     if (m->code.size == 0)
         return OK; // nothing can be called
+    if (!charge_to(&m->memory, RESOURCE_CODE, m->memory.amount + m->code.size))
+        return ERR_LIMIT;
     m->text = port_code_publish(m->code.text, m->code.size);
     m->code.text = NULL;
     return m->text != NULL ? OK : ERR_NO_MEMORY;
@@ -88,6 +113,7 @@ enum { SCRATCH_KEEP = 4 * 1024 * 1024 };
 // module; a second compiler at the same time makes its own.
 struct scratch {
     struct arena text, temp;
+    struct charge memory; // while it is used
 };
 
 static struct lock spare_lock = LOCK_INIT(SCRATCH);
@@ -95,6 +121,20 @@ static struct {
     bool kept;
     struct scratch scratch;
 } spare GUARDED_BY(spare_lock);
+
+static bool
+commit_text(struct arena *arena, u64 from, u64 to)
+{
+    return commit(arena, from, to,
+                  &CONTAINER(arena, struct scratch, text)->memory);
+}
+
+static bool
+commit_temp(struct arena *arena, u64 from, u64 to)
+{
+    return commit(arena, from, to,
+                  &CONTAINER(arena, struct scratch, temp)->memory);
+}
 
 static void
 scratch_free(struct scratch *s)
@@ -119,8 +159,11 @@ scratch_new(struct scratch *s, u64 module_size)
         return true;
     if (found)
         scratch_free(s);
-    *s = (struct scratch){{0}, {0}};
-    if (arena_new(&s->text, text) && arena_new(&s->temp, temp))
+    *s = (struct scratch){
+        .memory = {NULL, 0}
+    };
+    if (arena_new(&s->text, text, commit_text) &&
+        arena_new(&s->temp, temp, commit_temp))
         return true;
     scratch_free(s);
     return false;
@@ -133,6 +176,7 @@ scratch_done(struct scratch *s)
     arena_reset(&s->temp, 0);
     arena_trim(&s->text, SCRATCH_KEEP);
     arena_trim(&s->temp, SCRATCH_KEEP);
+    charge_end(&s->memory, RESOURCE_CODE);
     lock(&spare_lock);
     bool keep = !spare.kept;
     if (keep) {
@@ -168,6 +212,12 @@ compile(struct code_module *m, struct error *error)
 
     if (!scratch_new(&s, m->bytes.size))
         return ERR_NO_MEMORY;
+    // What a spare one has already is its user's, too.
+    if (!charge_to(&s.memory, RESOURCE_CODE,
+                   s.text.committed + s.temp.committed)) {
+        scratch_done(&s);
+        return ERR_LIMIT;
+    }
     status_t status = module_compile(&m->code, &m->module, &options, &s.text,
                                      &m->keep, &s.temp, error);
     if (status == OK)
@@ -184,6 +234,8 @@ register_types(struct code_module *m)
 
     if (ids == NULL)
         return ERR_NO_MEMORY;
+    if (!charge_to(&m->types, RESOURCE_TYPES, count))
+        return ERR_LIMIT;
     status_t status = types_register(&m->module, ids);
     if (status == OK)
         m->ids = ids;
@@ -194,7 +246,11 @@ register_types(struct code_module *m)
 static status_t
 seal(struct code_module *m)
 {
+    u64 committed = m->keep.committed;
+
     arena_trim(&m->keep, m->keep.at);
+    charge_less(&m->memory, RESOURCE_CODE,
+                m->memory.amount - (committed - m->keep.committed));
     if (!port_seal(m->bytes.ptr, m->reserved) ||
         !port_seal(m->keep.base, m->keep.committed))
         return ERR_NO_MEMORY;
@@ -214,7 +270,7 @@ code_module_new_without(struct code_module **out, struct bytes bytes,
     object_init(&m->object, &code_module_type);
     if (bytes.size > LIMIT_MODULE_SIZE)
         status = ERR_LIMIT;
-    else if (!arena_new(&m->keep, 256 * bytes.size + 16 * MIB))
+    else if (!arena_new(&m->keep, 256 * bytes.size + 16 * MIB, commit_keep))
         status = ERR_NO_MEMORY;
     else
         status = copy_bytes(m, bytes);
@@ -259,6 +315,8 @@ code_module_free(struct object *o)
     if (m->bytes.ptr != NULL)
         port_release(m->bytes.ptr, m->reserved);
     arena_free(&m->keep);
+    charge_end(&m->memory, RESOURCE_CODE);
+    charge_end(&m->types, RESOURCE_TYPES);
     kernel_free(m);
 }
 

@@ -39,6 +39,9 @@ struct memory {
     u64 reserved;   // bytes of address space, guard included
     u64 *committed; // bit set of COMMIT_STEP pieces
     struct port_promise promise;
+    struct mutex growing;
+    struct charge pages MEMBER_GUARDED_BY(growing); // with page tables
+    struct charge addresses;
 };
 
 MUST_USE status_t memory_new(struct memory **out, const struct limits *type);
@@ -59,12 +62,13 @@ memory_contains(const struct memory *m, u64 at, u64 size)
 struct live_table {
     struct object object;
     struct table_view view;
-    struct table_type type; // element type canonical
-    u64 max;                // entries it may have
-    u64 room;               // entries there are addresses for, and
-    u64 committed;          // memory for
-    bool budgeted;          // its room is counted in store->table_room
-    struct wait_queue idle; // those that want to grow it, too
+    struct table_type type;          // element type canonical
+    u64 max;                         // entries it may have
+    u64 room;                        // entries there are addresses for, and
+    u64 committed;                   // memory for
+    bool budgeted;                   // its room is counted in store->table_room
+    struct charge memory, addresses; // of those
+    struct wait_queue idle;          // those that want to grow it, too
     bool growing MEMBER_GUARDED_BY(idle.lock); // by one thread at a time
     struct store *store;                       // whose references it holds
     struct list link MEMBER_GUARDED_BY(store->lock); // in store->exn_tables
@@ -113,6 +117,7 @@ struct code_module {
     struct bytes bytes; // our own copy
     u64 reserved;       // for the copy
     struct arena keep;
+    struct charge memory, types; // what it takes, and how many it has
     struct module module;
     struct code code; // code.text is NULL; see text
     u8 *text;         // published

@@ -36,6 +36,21 @@ promise(struct memory *m, u64 size)
     return port_promise(&m->promise, whole);
 }
 
+// The same, and have it counted; m->growing is held, or m is new.
+static bool
+take(struct memory *m, u64 size)
+{
+    u64 before = m->pages.amount;
+    u64 cost = port_promise_pages(ALIGN_UP(size, COMMIT_STEP)) * PAGE_SIZE;
+
+    if (!charge_to(&m->pages, RESOURCE_MEMORY, cost))
+        return false;
+    if (promise(m, size))
+        return true;
+    charge_less(&m->pages, RESOURCE_MEMORY, before);
+    return false;
+}
+
 status_t
 memory_new(struct memory **out, const struct limits *type)
 {
@@ -49,13 +64,15 @@ memory_new(struct memory **out, const struct limits *type)
     if (m == NULL)
         return ERR_NO_MEMORY;
     object_init(&m->object, &memory_type);
+    mutex_init(&m->growing, LOCK_GROWING);
     m->type = *type;
     m->view = (struct memory_view){type->min << type->page_log2, max};
     m->reserved = reserved;
     m->committed = kernel_alloc((steps / 64 + 1) * sizeof(u64));
-    if (m->committed != NULL)
+    if (m->committed != NULL &&
+        charge_to(&m->addresses, RESOURCE_ADDRESSES, m->reserved))
         m->base = port_reserve_slot(m->reserved);
-    if (m->base == NULL || !promise(m, m->view.size)) {
+    if (m->base == NULL || !take(m, m->view.size)) {
         object_release(&m->object);
         return ERR_NO_MEMORY;
     }
@@ -71,25 +88,34 @@ memory_free(struct object *o)
     if (m->base != NULL)
         port_release(m->base, m->reserved);
     port_unpromise(&m->promise);
+    charge_end(&m->pages, RESOURCE_MEMORY);
+    charge_end(&m->addresses, RESOURCE_ADDRESSES);
     kernel_free(m->committed);
     kernel_free(m);
 }
 
-// The promise comes first and covers what another thread may have grown by.
+static u64
+grow(struct memory *m, u64 pages)
+{
+    u64 old = m->view.size;
+
+    if (pages > (m->view.max - old) >> m->type.page_log2)
+        return UINT64_MAX;
+    u64 next = old + (pages << m->type.page_log2);
+    if (!take(m, next))
+        return UINT64_MAX;
+    __atomic_store_n(&m->view.size, next, __ATOMIC_SEQ_CST);
+    return old >> m->type.page_log2;
+}
+
 u64
 memory_grow(struct memory *m, u64 pages)
 {
-    u64 old = __atomic_load_n(&m->view.size, __ATOMIC_ACQUIRE), next;
-
-    do {
-        if (pages > (m->view.max - old) >> m->type.page_log2)
-            return UINT64_MAX;
-        next = old + (pages << m->type.page_log2);
-        if (!promise(m, next))
-            return UINT64_MAX;
-    } while (!__atomic_compare_exchange_n(&m->view.size, &old, next, false,
-                                          __ATOMIC_SEQ_CST, __ATOMIC_ACQUIRE));
-    return old >> m->type.page_log2;
+    if (mutex_lock(&m->growing) != OK)
+        return UINT64_MAX;
+    u64 old = grow(m, pages);
+    mutex_unlock(&m->growing);
+    return old;
 }
 
 bool

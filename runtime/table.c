@@ -102,15 +102,20 @@ table_copy(struct live_table *to, u64 at, const struct live_table *from,
 static bool
 move_to(struct live_table *t, u64 room)
 {
-    u64 *base = port_reserve(room * sizeof(u64), PAGE_SIZE);
-    u64 *old = t->view.base;
+    u64 before = t->addresses.amount, *old = t->view.base;
 
-    if (base == NULL)
+    if (!charge_to(&t->addresses, RESOURCE_ADDRESSES, room * sizeof(u64)))
         return false;
+    u64 *base = port_reserve(room * sizeof(u64), PAGE_SIZE);
+    if (base == NULL) {
+        charge_less(&t->addresses, RESOURCE_ADDRESSES, before);
+        return false;
+    }
     for (u64 at = 0; at < t->committed; at += PIECE) {
         u64 size = MIN(PIECE, t->committed - at) * sizeof(u64);
         if (!port_commit(base + at, size)) {
             port_release(base, room * sizeof(u64));
+            charge_less(&t->addresses, RESOURCE_ADDRESSES, before);
             return false;
         }
         memcpy(base + at, old + at, size);
@@ -197,8 +202,13 @@ commit_entries(struct live_table *t, u64 end)
         u64 count = MIN(PIECE, whole_pages(end) - t->committed);
         if (thread_is_killed())
             return ERR_KILLED;
-        if (!port_commit(t->view.base + t->committed, count * sizeof(u64)))
+        u64 before = t->memory.amount, size = count * sizeof(u64);
+        if (!charge_to(&t->memory, RESOURCE_MEMORY, before + size))
+            return ERR_LIMIT;
+        if (!port_commit(t->view.base + t->committed, size)) {
+            charge_less(&t->memory, RESOURCE_MEMORY, before);
             return ERR_NO_MEMORY;
+        }
         t->committed += count;
     }
     return OK;
@@ -210,6 +220,7 @@ decommit_entries(struct live_table *t, u64 keep)
     if (t->committed > keep)
         port_decommit(t->view.base + keep, (t->committed - keep) * sizeof(u64));
     t->committed = keep;
+    charge_less(&t->memory, RESOURCE_MEMORY, keep * sizeof(u64));
 }
 
 // Entries that nobody can see until their count is published.
@@ -292,5 +303,7 @@ table_free(struct object *o)
     if (t->view.base != NULL)
         port_release(t->view.base, t->room * sizeof(u64));
     give_room_back(t);
+    charge_end(&t->memory, RESOURCE_MEMORY);
+    charge_end(&t->addresses, RESOURCE_ADDRESSES);
     kernel_free(t);
 }

@@ -55,17 +55,10 @@ find_host(const char *sig) REQUIRES(hosts_lock)
     return h;
 }
 
-// There are as many as functions of the kernel have types.
-u32
-types_host(const char *sig)
+static u32
+add_host(const char *sig)
 {
-    lock(&hosts_lock);
-    struct host_type *known = find_host(sig);
-    unlock(&hosts_lock);
-    if (known != NULL)
-        return known->id;
-
-    struct host_type *h = kernel_alloc(sizeof(*h));
+    struct host_type *known, *h = kernel_alloc(sizeof(*h));
     u32 id = h != NULL ? intern_host(sig) : 0;
     if (id == 0) {
         kernel_free(h);
@@ -83,6 +76,22 @@ types_host(const char *sig)
         types_release(&id, 1);
         kernel_free(h);
     }
+    return id;
+}
+
+// There are as many as functions of the kernel have types; they stay, and are
+// not whose program was the first to import one.
+u32
+types_host(const char *sig)
+{
+    lock(&hosts_lock);
+    struct host_type *known = find_host(sig);
+    unlock(&hosts_lock);
+    if (known != NULL)
+        return known->id;
+    struct account *before = thread_charge(account_root());
+    u32 id = add_host(sig);
+    thread_charge(before);
     return id;
 }
 

@@ -16,38 +16,48 @@ kill_member(struct member *m, u32 exit_status)
     process_kill(CONTAINER(m, struct process, member), exit_status);
 }
 
+// With an account of its own, which has all that is made for it.
 static status_t
-open_account(struct process *p)
+process_alloc(struct process **out, struct group *g)
 {
-    status_t status = account_new(&p->account, group_account(p->member.group));
+    struct account *account;
+    status_t status = account_new(&account, group_account(g));
 
     if (status != OK)
         return status;
-    p->member.account = p->account;
-    account_limit_process(p->account);
-    p->counted = account_charge(p->account, RESOURCE_PROCESSES, 1);
-    return p->counted ? OK : ERR_LIMIT;
+    account_limit_process(account);
+    struct process *p =
+        account_alloc(account, RESOURCE_KERNEL, sizeof(*p), &status);
+    if (p == NULL) {
+        account_release(account);
+        return status;
+    }
+    p->account = account;
+    object_init(&p->object, &process_type);
+    member_init(&p->member, g, MEMBER_PROCESS, &p->object, p->name);
+    p->member.account = account;
+    p->member.kill = kill_member;
+    handle_table_init(&p->handles, account);
+    *out = p;
+    return OK;
 }
 
 static status_t
 new_with(struct process **out, struct group *g, const char *name,
          const struct code_module *program)
 {
-    struct process *p = kernel_alloc(sizeof(*p));
+    struct process *p = NULL;
+    status_t status = process_alloc(&p, g != NULL ? g : group_current());
 
-    if (p == NULL)
-        return ERR_NO_MEMORY;
-    object_init(&p->object, &process_type);
+    if (status != OK)
+        return status;
     format_safe(p->name, sizeof(p->name), "%s", name);
     lock_init(&p->lock, LOCK_PROCESS);
-    handle_table_init(&p->handles);
     list_init(&p->threads);
-    member_init(&p->member, g != NULL ? g : group_current(), MEMBER_PROCESS,
-                &p->object, p->name);
-    p->member.kill = kill_member;
-    status_t status = open_account(p);
-    if (status == OK)
-        status = store_new(&p->store, program, p);
+    p->counted = account_charge(p->account, RESOURCE_PROCESSES, 1);
+    struct account *before = thread_charge(p->account);
+    status = p->counted ? store_new(&p->store, program, p) : ERR_LIMIT;
+    thread_charge(before);
     if (status == OK)
         *out = p;
     else
@@ -74,7 +84,9 @@ process_new(struct process **out, struct group *g, struct code_module *m,
     status_t status = new_with(&p, g, name, m);
     if (status != OK)
         return status;
+    struct account *before = thread_charge(p->account);
     status = instance_load(&i, p->store, m, &host_resolver, error, &trap);
+    thread_charge(before);
     if (status != OK) {
         instance_describe(m, error, error_text, error_text_size);
         object_release(&p->object);
@@ -106,9 +118,10 @@ process_free(struct object *o)
 
     take_apart(p);
     store_free(p->store);
-    account_release(p->account);
     member_done(&p->member);
+    struct account *account = p->account;
     kernel_free(p);
+    account_release(account);
 }
 
 void
@@ -413,23 +426,23 @@ spawned_thread(void *arg)
 }
 
 // A thread of p that will be in function `func` of i; not in the process yet.
-static struct program_thread *
-program_thread_new(struct process *p, void (*run)(void *arg),
+static status_t
+program_thread_new(struct program_thread **out, void (*run)(void *arg),
                    struct instance *i, u32 func)
 {
     struct program_thread *t = kernel_alloc(sizeof(*t));
 
     if (t == NULL)
-        return NULL;
+        return ERR_NO_MEMORY;
     list_init(&t->link);
     t->instance = i;
     t->func = func;
-    if (thread_new(&t->thread, run, t) != OK) {
+    status_t status = thread_new(&t->thread, run, t);
+    if (status == OK)
+        *out = t;
+    else
         kernel_free(t);
-        return NULL;
-    }
-    thread_set_account(t->thread, p->account);
-    return t;
+    return status;
 }
 
 static void
@@ -445,6 +458,25 @@ process_from_object(struct object *o)
     return CONTAINER(o, struct process, object);
 }
 
+// At the cost of p.
+static status_t
+main_thread_new(struct process *p, struct instance *i, u32 func,
+                struct program_thread **out)
+{
+    struct account *before = thread_charge(p->account);
+    status_t status = program_thread_new(out, main_thread, i, func);
+
+    if (status == OK) {
+        execution_init(&(*out)->execution, p->store);
+        if (!thread_promise_stack((*out)->thread)) {
+            program_thread_free(*out);
+            status = ERR_NO_MEMORY;
+        }
+    }
+    thread_charge(before);
+    return status;
+}
+
 status_t
 process_prepare(struct process *p, struct program_thread **out)
 {
@@ -456,14 +488,11 @@ process_prepare(struct process *p, struct program_thread **out)
     const struct export *entry = find_entry(m);
     if (entry == NULL)
         return has_wrong_entry(m) ? ERR_WRONG_TYPE : ERR_NOT_FOUND;
-    struct program_thread *t =
-        program_thread_new(p, main_thread, i, entry->index);
-    if (t == NULL)
-        return ERR_NO_MEMORY;
-    execution_init(&t->execution, p->store);
-    status_t status = thread_promise_stack(t->thread) ? OK : ERR_NO_MEMORY;
-    if (status == OK)
-        status = member_add(&p->member);
+    struct program_thread *t;
+    status_t status = main_thread_new(p, i, entry->index, &t);
+    if (status != OK)
+        return status;
+    status = member_add(&p->member);
     if (status == OK) {
         status = process_add_thread(p, t);
         if (status != OK)
@@ -522,12 +551,12 @@ process_unspawn(struct program_thread *t)
 static status_t
 spawn(struct instance *i, u32 func, struct program_thread **out)
 {
-    struct program_thread *t =
-        program_thread_new(process_current(), spawned_thread, i, func);
+    struct program_thread *t;
+    status_t status = program_thread_new(&t, spawned_thread, i, func);
 
-    if (t == NULL)
-        return ERR_NO_MEMORY;
-    status_t status = execution_copy(&t->execution);
+    if (status != OK)
+        return status;
+    status = execution_copy(&t->execution);
     if (status == OK) {
         status = process_add_thread(process_current(), t);
         if (status != OK)

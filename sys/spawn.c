@@ -107,8 +107,12 @@ give_setup(struct spawn *s)
     struct process *parent = process_current();
     const struct spawn_setup *setup = &s->setup;
 
-    if (parent->personality != NULL && parent->personality->spawn != NULL)
-        return parent->personality->spawn(s->child, setup);
+    if (parent->personality != NULL && parent->personality->spawn != NULL) {
+        struct account *before = thread_charge(s->child->account);
+        status_t status = parent->personality->spawn(s->child, setup);
+        thread_charge(before);
+        return status;
+    }
     bool nothing = setup->args.size == 0 && setup->env.size == 0 &&
                    setup->descriptor_count == 0;
     return nothing ? OK : ERR_UNSUPPORTED;
@@ -120,7 +124,7 @@ static status_t
 move_handles(struct spawn *s)
 {
     struct process *parent = process_current();
-    status_t status = handle_table_reserve(&s->child->handles);
+    status_t status = handle_table_reserve(&s->child->handles, s->handle_count);
 
     if (status == OK)
         status = handle_take(&parent->handles, s->handles, s->carried,

@@ -297,7 +297,7 @@ TEST_KERNEL(channel_outlives_its_writer)
         .handle_room = 1,
     };
 
-    handle_table_init(t);
+    handle_table_init(t, account_root());
     EXPECT_EQ(test_in_process(leave_messages), 0);
     EXPECT_EQ(message_read(kept, &r, UINT64_MAX), OK);
     EXPECT_EQ(room[0], 9);
@@ -428,7 +428,7 @@ begin_pair(void)
         object_hold_handle(channel_object(pair.ends[side]));
         object_release(channel_object(pair.ends[side]));
         pair.tables[side] = kernel_alloc(sizeof(*pair.tables[side]));
-        handle_table_init(pair.tables[side]);
+        handle_table_init(pair.tables[side], account_root());
     }
 }
 

@@ -287,7 +287,7 @@ fill_queue(struct channel *c, struct object *first, struct object *last)
     handle_t handles[EACH];
     struct channel_side side = {payer, t, handles, EACH};
 
-    handle_table_init(t);
+    handle_table_init(t, account_root());
     for (u32 n = 0; n < LIMIT_CHANNEL_MESSAGES; n++) {
         for (u32 i = 0; i < EACH; i++)
             EXPECT_EQ(handle_new(t, i == EACH - 1 ? last : first, UINT32_MAX,
@@ -334,7 +334,7 @@ look_through(bool all_ends)
     struct object *o = all_ends ? channel_object(other[0]) : new_event();
     test_watch();
     fill_queue(full[0], o, channel_object(other[0]));
-    handle_table_init(t);
+    handle_table_init(t, account_root());
     EXPECT_EQ(handle_new(t, channel_object(full[1]), UINT32_MAX, &handle), OK);
     status_t status = message_write(to[0], (struct bytes){NULL, 0}, &side);
     EXPECT(status == OK || status == ERR_LIMIT);
@@ -371,7 +371,7 @@ TEST_KERNEL(crowd_of_handles_in_a_table)
 
     begin();
     struct object *o = new_event();
-    handle_table_init(t);
+    handle_table_init(t, account_root());
     while (handle_new(t, o, UINT32_MAX, &h) == OK)
         count++;
     EXPECT_EQ(count, HANDLE_CHUNK * HANDLE_CHUNKS);

@@ -38,8 +38,13 @@ kernel_test_twice(void (*test)(void))
     test();
     settle();
     u64 objects = object_count(), heap = heap_in_use();
+    u64 before[RESOURCE_COUNT];
+    for (u32 r = 0; r < RESOURCE_COUNT; r++)
+        before[r] = account_used(account_root(), (enum resource)r);
     test();
     settle_to(objects, heap);
+    for (u32 r = 0; r < RESOURCE_COUNT; r++)
+        EXPECT_EQ(account_used(account_root(), (enum resource)r), before[r]);
     EXPECT_EQ(object_count(), objects);
     EXPECT_EQ(heap_in_use(), heap);
     u64 at = 0;

@@ -19,7 +19,7 @@ new_table(void)
     struct handle_table *t = kernel_alloc(sizeof(*t));
 
     assert(t != NULL);
-    handle_table_init(t);
+    handle_table_init(t, account_root());
     return t;
 }
 

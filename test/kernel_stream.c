@@ -635,7 +635,7 @@ make_idle(void)
     object_hold_handle(stream_object(idle.stream[0]));
     object_hold_handle(port_object(idle.port));
     idle.table = kernel_alloc(sizeof(*idle.table));
-    handle_table_init(idle.table);
+    handle_table_init(idle.table, account_root());
 }
 
 static void

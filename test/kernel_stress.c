@@ -296,7 +296,7 @@ TEST_KERNEL(stress)
     s.seed = test_stress_seed();
     s.count = test_compile("count");
     s.endless = test_compile("endless");
-    handle_table_init(&s.handles);
+    handle_table_init(&s.handles, account_root());
     for (u64 i = 0; i < THREADS; i++) {
         EXPECT_EQ(thread_new(&threads[i], act, (void *)i), OK);
         sched_start(threads[i]);

@@ -78,7 +78,10 @@ pool_swept(struct swept *s)
 static void *
 take_new(struct pool *p, u64 size)
 {
-    void *ptr = size <= p->left ? kernel_alloc(size) : NULL;
+    status_t status;
+    void *ptr = size <= p->left ? account_alloc(account_current(),
+                                                RESOURCE_FILES, size, &status) :
+                                  NULL;
 
     if (ptr != NULL)
         p->left -= size;

@@ -164,24 +164,13 @@ frames_free(u64 physical, u32 order)
 
 // --- promises ----------------------------------------------------------------
 
-// Frames for `size` bytes and, at worst, for their page tables.
-static u64
-frames_for(u64 size)
-{
-    u64 frames = 0;
-
-    for (u32 log2 = 12; log2 < 48 && size > 0; log2 += 9)
-        frames += ((size - 1) >> log2) + 1;
-    return frames;
-}
-
 static bool
 promise(struct port_promise *p, u64 size)
 {
     bool on = lock_irq(&frames_lock), done = true;
 
     if (size > p->size) {
-        u64 more = frames_for(size) - frames_for(p->size);
+        u64 more = port_promise_pages(size) - port_promise_pages(p->size);
         u64 left = free_frames - promised;
         u64 reserve = MIN(total_frames / 32, RESERVE_MAX);
 

@@ -1,0 +1,383 @@
+// test/kernel_charges.c: what is taken is counted and limited, resource by
+// resource: the one that asks gets the error, nobody else notices; and whatever
+// a program is at when its group is killed, all comes back.
+
+#include "test/kernel_calls.h"
+
+#include <string.h>
+
+enum { OUT = 64, NAME = 512, MODULE_AT = 8192 };
+
+static struct group *
+new_group(void)
+{
+    struct group *g = NULL;
+
+    EXPECT_EQ(group_new(&g, group_root(), "charged"), OK);
+    return g;
+}
+
+static void
+drop(struct group *g)
+{
+    object_release(group_object(g));
+}
+
+static u64
+used(struct group *g, enum resource r)
+{
+    return account_used(group_account(g), r);
+}
+
+static void
+limit(struct group *g, enum resource r, u64 most)
+{
+    account_set_limit(group_account(g), r, most);
+}
+
+static status_t
+load_in(struct group *g, const char *name, struct process **out)
+{
+    struct code_module *code = test_compile(name);
+    struct error error;
+    char text[128];
+    status_t status =
+        process_new(out, g, code, name, &error, text, sizeof(text));
+
+    code_module_release(code);
+    return status;
+}
+
+// All that it used has come back; stacks of threads are the last.
+static void
+expect_nothing_left(struct group *g)
+{
+    for (u32 r = 0; r < RESOURCE_COUNT; r++)
+        while (used(g, (enum resource)r) > 0)
+            EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 500000), OK);
+}
+
+// --- memory ------------------------------------------------------------------
+
+static u32
+run_in(struct group *g, const char *name)
+{
+    struct process *p = NULL;
+
+    EXPECT_EQ(load_in(g, name, &p), OK);
+    test_start(p);
+    return test_wait(p);
+}
+
+TEST_KERNEL(memory_is_charged)
+{
+    struct group *g = new_group(), *other = new_group();
+
+    limit(g, RESOURCE_MEMORY, 12 * MIB);
+    u32 times = run_in(g, "grow");
+    EXPECT(times >= 10 && times <= 11); // the stack has its part
+    expect_nothing_left(g);
+    limit(other, RESOURCE_MEMORY, 6 * MIB);
+    times = run_in(other, "grow");
+    EXPECT(times >= 4 && times <= 5);
+    EXPECT(account_limit(group_account(g), RESOURCE_MEMORY) == 12 * MIB);
+    drop(g);
+    drop(other);
+}
+
+TEST_KERNEL(memory_that_a_process_begins_with)
+{
+    struct group *g = new_group();
+    struct process *p = NULL;
+
+    limit(g, RESOURCE_MEMORY, 4 * MIB);
+    EXPECT_EQ(load_in(g, "fill", &p), ERR_NO_MEMORY);
+    limit(g, RESOURCE_MEMORY, 4 * MIB + 64 * KIB); // but no stack
+    EXPECT_EQ(load_in(g, "fill", &p), OK);
+    EXPECT(process_start(p) != OK);
+    process_release(p);
+    limit(g, RESOURCE_MEMORY, UINT64_MAX);
+    limit(g, RESOURCE_ADDRESSES, 8 * GIB - 1);
+    EXPECT_EQ(load_in(g, "fill", &p), ERR_NO_MEMORY);
+    limit(g, RESOURCE_ADDRESSES, 8 * GIB);
+    EXPECT_EQ(run_in(g, "fill"), 0);
+    expect_nothing_left(g);
+    limit(g, RESOURCE_KERNEL, 1000);
+    EXPECT_EQ(load_in(g, "fill", &p), ERR_LIMIT);
+    expect_nothing_left(g);
+    drop(g);
+}
+
+// --- what calls take ---------------------------------------------------------
+
+static u32
+take_events(void)
+{
+    u32 count = 0;
+    status_t status;
+
+    while ((status = CALL(event_create, OUT)) == OK)
+        count++;
+    EXPECT_EQ(status, ERR_LIMIT);
+    return count;
+}
+
+static void
+take_handles(void)
+{
+    struct group *g = group_current();
+
+    limit(g, RESOURCE_HANDLES, 100);
+    EXPECT_EQ(take_events(), 100);
+    EXPECT_EQ(CALL(handle_duplicate, test_load32(OUT), 0, OUT), ERR_LIMIT);
+    EXPECT_EQ(CALL(handle_close, test_load32(OUT)), OK);
+    EXPECT_EQ(used(g, RESOURCE_HANDLES), 99);
+    EXPECT_EQ(CALL(channel_create, OUT, OUT + 4), ERR_LIMIT); // it needs two
+    EXPECT_EQ(used(g, RESOURCE_HANDLES), 99);
+    limit(g, RESOURCE_HANDLES, UINT64_MAX);
+    u64 objects = used(g, RESOURCE_OBJECTS);
+    limit(g, RESOURCE_OBJECTS, objects + 4096);
+    EXPECT(take_events() > 10);
+    EXPECT(used(g, RESOURCE_OBJECTS) <= objects + 4096);
+}
+
+static void
+carry_handles(void)
+{
+    struct group *g = group_current();
+
+    EXPECT_EQ(CALL(channel_create, OUT, OUT + 4), OK);
+    handle_t ends[2] = {test_load32(OUT), test_load32(OUT + 4)};
+    EXPECT_EQ(CALL(event_create, OUT + 8), OK);
+    EXPECT_EQ(CALL(channel_write, ends[0], 0, 0, OUT + 8, 1), OK);
+    EXPECT_EQ(used(g, RESOURCE_HANDLES), 3); // also on its way
+    limit(g, RESOURCE_HANDLES, 3);
+    EXPECT_EQ(CALL(channel_read, ends[1], 0, 0, 0, OUT + 8, 1, OUT, OUT + 4),
+              ERR_LIMIT);
+    limit(g, RESOURCE_HANDLES, 4);
+    EXPECT_EQ(CALL(channel_read, ends[1], 0, 0, 0, OUT + 8, 1, OUT, OUT + 4),
+              OK);
+    EXPECT_EQ(used(g, RESOURCE_HANDLES), 3);
+}
+
+static status_t
+compile(const char *name)
+{
+    for (u32 i = 0; i < test_module_count; i++) {
+        struct bytes bytes = test_module_bytes(&test_modules[i]);
+        if (strcmp(test_modules[i].name, name) != 0)
+            continue;
+        memcpy(test_memory(MODULE_AT), bytes.ptr, bytes.size);
+        return CALL(module_create, MODULE_AT, bytes.size, 0, 0, OUT);
+    }
+    panic(__FILE__, __LINE__, name);
+}
+
+static void
+take_code(void)
+{
+    struct group *g = group_current();
+
+    EXPECT_EQ(compile("crowd"), OK);
+    u64 code = used(g, RESOURCE_CODE), types = used(g, RESOURCE_TYPES);
+    EXPECT(code > 0 && types > 0);
+    EXPECT_EQ(CALL(handle_close, test_load32(OUT)), OK);
+    EXPECT_EQ(used(g, RESOURCE_CODE), 0);
+    EXPECT_EQ(used(g, RESOURCE_TYPES), 0);
+    limit(g, RESOURCE_CODE, code - 1);
+    EXPECT(compile("crowd") != OK);
+    EXPECT_EQ(used(g, RESOURCE_CODE), 0);
+    limit(g, RESOURCE_CODE, UINT64_MAX);
+    limit(g, RESOURCE_TYPES, types - 1);
+    EXPECT_EQ(compile("crowd"), ERR_LIMIT);
+    EXPECT_EQ(used(g, RESOURCE_TYPES), 0);
+    limit(g, RESOURCE_TYPES, types);
+    EXPECT_EQ(compile("crowd"), OK);
+}
+
+TEST_KERNEL(calls_are_charged)
+{
+    static void (*const bodies[])(void) = {take_handles, carry_handles,
+                                           take_code};
+
+    for (u32 i = 0; i < COUNT(bodies); i++) {
+        struct group *g = new_group();
+        struct process *p = test_new_process_in(g, bodies[i]);
+
+        test_start(p);
+        EXPECT_EQ(test_wait(p), 0);
+        expect_nothing_left(g);
+        drop(g);
+    }
+}
+
+// --- killed in the middle ----------------------------------------------------
+
+static handle_t
+module_of(const char *name)
+{
+    return compile(name) == OK ? test_load32(OUT) : 0;
+}
+
+static void
+bomb_processes(void)
+{
+    handle_t module = module_of("spin");
+
+    while (!thread_is_killed())
+        (void)!CALL(process_spawn, module, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+                    OUT);
+}
+
+static void
+hoard_objects(void)
+{
+    while (!thread_is_killed()) {
+        (void)!CALL(event_create, OUT);
+        (void)!CALL(stream_create, 4096, 4096, OUT, OUT + 4);
+        (void)!CALL(timer_create, OUT);
+    }
+}
+
+static void
+flood_channel(void)
+{
+    while (!thread_is_killed()) {
+        if (CALL(channel_create, OUT, OUT + 4) != OK)
+            continue;
+        handle_t end = test_load32(OUT);
+        while (CALL(channel_write, end, 0, 65536, 0, 0) == OK)
+            ;
+    }
+}
+
+static void
+compile_for_ever(void)
+{
+    while (!thread_is_killed())
+        (void)!compile("crowd");
+}
+
+static void
+misuse_pfex(void)
+{
+    for (u32 at = 0; !thread_is_killed(); at += 7919) {
+        (void)!CALL(pfex_release, at);
+        if (at % 4 != 0 || at > TEST_MEMORY)
+            EXPECT(CALL(pfex_acquire, at) != OK);
+    }
+}
+
+static void
+group_in_group(void)
+{
+    handle_t g = 0;
+
+    EXPECT_EQ(handle_new(&process_current()->handles,
+                         group_object(group_current()), UINT32_MAX, &g),
+              OK);
+    while (!thread_is_killed()) {
+        (void)!CALL(group_create, g, 0, 0, 0, 0, OUT);
+        (void)!CALL(group_create, test_load32(OUT), 0, 0, 0, 0, OUT);
+    }
+}
+
+// Anybody else goes on: a thread of the root that wakes each millisecond.  (How
+// late it is, is a matter of the scheduler, which knows no groups yet.)
+static struct {
+    bool stop;
+    u32 rounds;
+} canary;
+
+static void
+sing(void *arg)
+{
+    (void)arg;
+    while (!__atomic_load_n(&canary.stop, __ATOMIC_SEQ_CST)) {
+        EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
+        __atomic_fetch_add(&canary.rounds, 1, __ATOMIC_SEQ_CST);
+    }
+}
+
+static struct thread *
+start_canary(void)
+{
+    struct thread *t = NULL;
+
+    canary.stop = false;
+    canary.rounds = 0;
+    EXPECT_EQ(thread_new(&t, sing, NULL), OK);
+    sched_start(t);
+    return t;
+}
+
+static void
+end_canary(struct thread *t)
+{
+    __atomic_store_n(&canary.stop, true, __ATOMIC_SEQ_CST);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+}
+
+static void
+set_limits(struct group *g)
+{
+    limit(g, RESOURCE_MEMORY, 24 * MIB);
+    limit(g, RESOURCE_KERNEL, 4 * MIB);
+    limit(g, RESOURCE_OBJECTS, 2 * MIB);
+    limit(g, RESOURCE_ADDRESSES, 256 * GIB);
+    limit(g, RESOURCE_HANDLES, 2000);
+    limit(g, RESOURCE_THREADS, 12);
+    limit(g, RESOURCE_PROCESSES, 6);
+    limit(g, RESOURCE_GROUPS, 30);
+    limit(g, RESOURCE_CODE, 48 * MIB);
+    limit(g, RESOURCE_TYPES, 1000);
+}
+
+// In its group, for some rounds of the canary; then the group is killed, and
+// all is as it was.
+static void
+contain(struct process *p, struct group *g, u32 rounds)
+{
+    struct thread *t = start_canary();
+
+    set_limits(g);
+    test_start(p);
+    while (__atomic_load_n(&canary.rounds, __ATOMIC_SEQ_CST) < rounds)
+        EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
+    group_kill(g, 99);
+    EXPECT_EQ(object_wait_one(group_object(g), SIGNAL_ENDED, UINT64_MAX, NULL),
+              OK);
+    end_canary(t);
+    process_release(p);
+    expect_nothing_left(g);
+}
+
+TEST_KERNEL(hostile_programs_are_contained)
+{
+    static const char *const programs[] = {"spin",   "bomb", "crowd",
+                                           "tables", "grow", "recurse"};
+
+    for (u32 i = 0; i < 2 * COUNT(programs); i++) {
+        struct group *g = new_group();
+        struct process *p = NULL;
+
+        EXPECT_EQ(load_in(g, programs[i / 2], &p), OK);
+        contain(p, g, i % 2 == 0 ? 2 : 5);
+        drop(g);
+    }
+}
+
+TEST_KERNEL(hostile_calls_are_contained)
+{
+    static void (*const bodies[])(void) = {bomb_processes, hoard_objects,
+                                           flood_channel,  compile_for_ever,
+                                           misuse_pfex,    group_in_group};
+
+    for (u32 i = 0; i < 2 * COUNT(bodies); i++) {
+        struct group *g = new_group();
+
+        contain(test_new_process_in(g, bodies[i / 2]), g, i % 2 == 0 ? 2 : 5);
+        drop(g);
+    }
+}
