@@ -13,7 +13,7 @@ static void
 begin(void)
 {
     payer = test_account(4 * MIB);
-    handle_table_init(&table);
+    handle_table_init(&table, account_root());
     EXPECT_EQ(channel_new(ends, payer), OK);
 }
 
