@@ -66,7 +66,7 @@ begin(struct gate *g, struct call *c, struct thread **to)
     if (a == NULL)
         return line_up(g, c);
     gate_accept(a, c);
-    a->thread->lender = thread_payer(c->thread);
+    a->thread->lender = thread_time_account(c->thread);
     c->waiter = waiter_begin();
     gate_check(a);
     *to = a->thread;

@@ -12,7 +12,7 @@ activation_get(struct account *payer, status_t *status)
     *status = OK;
     if (a != NULL)
         return a;
-    a = account_alloc(payer, sizeof(*a), status);
+    a = account_alloc(payer, RESOURCE_OBJECTS, sizeof(*a), status);
     if (a == NULL)
         return NULL;
     a->thread = t;
@@ -64,7 +64,7 @@ take_next(struct gate *g, struct activation *a, struct door **gone)
         *gone = d;
     } else if ((c = take_from_line(g)) != NULL) {
         gate_accept(a, c);
-        take_time(a, thread_payer(c->thread));
+        take_time(a, thread_time_account(c->thread));
         gate_check(a);
     }
     gate_show(g);
@@ -223,5 +223,5 @@ gate_thread_ends(bool trapped)
     if (a->gate != NULL)
         object_release(&a->gate->object);
     t->activation = NULL;
-    account_free(a->payer, a, sizeof(*a));
+    kernel_free(a);
 }

@@ -211,8 +211,9 @@ struct thread {
     void *arg;
 };
 
+// Whose time it takes now.
 static inline struct account *
-thread_payer(const struct thread *t)
+thread_time_account(const struct thread *t)
 {
     struct account *lender = __atomic_load_n(&t->lender, __ATOMIC_RELAXED);
 

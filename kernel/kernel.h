@@ -329,6 +329,7 @@ u64 account_cpu_ns(const struct account *a);
 // Whose the thread's time is, and what it makes.  A new one's is
 // account_current() of the thread that made it.
 struct account *thread_account(const struct thread *t);
+
 // --- groups of processes (group.c) -------------------------------------------
 
 struct group;

@@ -82,7 +82,7 @@ account_time(struct run_queue *q) REQUIRES(q->lock)
 
     assert_held(&q->lock);
     if (q->current != q->idle)
-        account_ran(thread_payer(q->current), now - q->since);
+        account_ran(thread_time_account(q->current), now - q->since);
     q->since = now;
 }
 
@@ -185,8 +185,8 @@ switch_next(struct run_queue *q)
 {
     struct thread *from = q->current, *to = take_ready(q);
 
-    if (thread_payer(from) != thread_payer(to) || from == q->idle ||
-        to == q->idle)
+    if (thread_time_account(from) != thread_time_account(to) ||
+        from == q->idle || to == q->idle)
         account_time(q);
     switch_to(q, to);
 }
@@ -345,7 +345,7 @@ sched_pass(struct thread *to, struct account *lender, struct lock *held)
     bool taken = take_blocked(q, to), first;
 
     unlock_irq_nested(held);
-    if (!taken || thread_payer(t) != thread_payer(to))
+    if (!taken || thread_time_account(t) != thread_time_account(to))
         account_time(q);
     __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
     if (!t->wake_pending) {

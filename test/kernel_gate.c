@@ -21,7 +21,7 @@ static void
 begin(void)
 {
     payer = test_account(4 * MIB);
-    handle_table_init(&table);
+    handle_table_init(&table, account_root());
 }
 
 static void
@@ -146,9 +146,9 @@ start(struct server *s)
 {
     if (s->answer == NULL)
         s->answer = echo;
+    struct account *before = thread_charge(s->account);
     EXPECT_EQ(thread_new(&s->thread, serve, s), OK);
-    if (s->account != NULL)
-        thread_set_account(s->thread, s->account);
+    thread_charge(before);
     sched_start(s->thread);
     wait_until_blocked(s->thread);
 }
