@@ -34,19 +34,34 @@ test_new_process(void (*run)(void))
     return test_new_process_in(NULL, run);
 }
 
+status_t
+test_process_of(struct process **out, struct group *g, struct code_module *host,
+                void (*run)(void))
+{
+    struct process *p = NULL;
+    struct instance *i;
+    struct error error;
+    enum trap trap;
+    status_t status = process_new_empty(&p, g, "host");
+
+    body = run;
+    if (status == OK)
+        status =
+            instance_load(&i, p->store, host, &run_resolver, &error, &trap);
+    if (status == OK)
+        *out = p;
+    else if (p != NULL)
+        process_release(p);
+    return status;
+}
+
 struct process *
 test_new_process_in(struct group *g, void (*run)(void))
 {
     struct code_module *code = test_compile("host");
     struct process *p = NULL;
-    struct instance *i;
-    struct error error;
-    enum trap trap;
 
-    body = run;
-    EXPECT_EQ(process_new_empty(&p, g, "host"), OK);
-    EXPECT_EQ(instance_load(&i, p->store, code, &run_resolver, &error, &trap),
-              OK);
+    EXPECT_EQ(test_process_of(&p, g, code, run), OK);
     code_module_release(code);
     return p;
 }
@@ -95,18 +110,18 @@ test_store32(u32 address, u32 value)
 
 // --- calls -------------------------------------------------------------------
 
-#define NONE                {ARG_NONE, NULL, 0},
-#define HANDLE(n, t, right) {ARG_HANDLE, &t##_type, RIGHT_##right},
-#define OPTION(n, t, right) {ARG_OPTION, &t##_type, RIGHT_##right},
-#define ANY(n, right)       {ARG_ANY, NULL, RIGHT_##right},
-#define U32(n)              {ARG_U32, NULL, 0},
-#define U64(n)              {ARG_U64, NULL, 0},
-#define BYTES(n)            {ARG_BYTES, NULL, 0},
-#define BUFFER(n)           {ARG_BUFFER, NULL, 0},
-#define ITEMS(n, t)         {ARG_ITEMS, NULL, 0},
-#define WORD(n)             {ARG_WORD, NULL, 0},
-#define OUT_U32(n)          {ARG_OUT_U32, NULL, 0},
-#define OUT_U64(n)          {ARG_OUT_U64, NULL, 0},
+#define NONE                {ARG_NONE, NULL, NULL, 0, 0},
+#define HANDLE(n, t, right) {ARG_HANDLE, #n, &t##_type, RIGHT_##right, 0},
+#define OPTION(n, t, right) {ARG_OPTION, #n, &t##_type, RIGHT_##right, 0},
+#define ANY(n, right)       {ARG_ANY, #n, NULL, RIGHT_##right, 0},
+#define U32(n)              {ARG_U32, #n, NULL, 0, 0},
+#define U64(n)              {ARG_U64, #n, NULL, 0, 0},
+#define BYTES(n)            {ARG_BYTES, #n, NULL, 0, 1},
+#define BUFFER(n)           {ARG_BUFFER, #n, NULL, 0, 1},
+#define ITEMS(n, t)         {ARG_ITEMS, #n, NULL, 0, sizeof(struct t)},
+#define WORD(n)             {ARG_WORD, #n, NULL, 0, sizeof(u32)},
+#define OUT_U32(n)          {ARG_OUT_U32, #n, NULL, 0, sizeof(u32)},
+#define OUT_U64(n)          {ARG_OUT_U64, #n, NULL, 0, sizeof(u64)},
 // A row of each kind.
 #define SYSCALL(number, name, help, args)           {#name, false, {args}},
 #define SYSCALL_IN_MEMORY(number, name, help, args) {#name, true, {args}},
@@ -126,8 +141,8 @@ find_call(const char *name)
     panic(__FILE__, __LINE__, name);
 }
 
-static u32
-words_of(enum call_kind kind)
+u32
+test_words_of(enum call_kind kind)
 {
     return kind == ARG_BYTES || kind == ARG_BUFFER || kind == ARG_ITEMS ? 2 : 1;
 }
@@ -135,38 +150,45 @@ words_of(enum call_kind kind)
 // Where calls that take a struct in memory find it.
 enum { STRUCT_AT = TEST_MEMORY - 256 };
 
-static void
-put_struct(const struct test_call *call, const u64 *words)
+u32
+test_call_struct(const struct test_call *call, const u64 *words, u8 *to)
 {
-    u64 at = STRUCT_AT;
+    u64 at = 0, align = sizeof(u32);
 
     for (u32 i = 0; call->args[i].kind != ARG_NONE; i++)
-        for (u32 k = words_of(call->args[i].kind); k > 0; k--, words++) {
+        for (u32 k = test_words_of(call->args[i].kind); k > 0; k--, words++) {
             u64 size = call->args[i].kind == ARG_U64 ? 8 : 4;
             at = ALIGN_UP(at, size);
-            memcpy(test_memory((u32)at), words, size);
+            align = MAX(align, size);
+            memcpy(to + at, words, size);
             at += size;
         }
+    return (u32)ALIGN_UP(at, align);
+}
+
+status_t
+test_call_raw(const struct test_call *call, const u64 *registers)
+{
+    typedef u32 call_t(u64, u64, u64, u64, u64, u64);
+    const struct host_func *func = &nebulet_module.funcs[call - test_calls];
+    call_t *code = (call_t *)(u64)func->code;
+
+    assert(strcmp(func->name, call->name) == 0);
+    return (status_t)code(registers[0], registers[1], registers[2],
+                          registers[3], registers[4], registers[5]);
 }
 
 status_t
 test_call(const char *name, const u64 *words)
 {
-    typedef u32 call_t(u64, u64, u64, u64, u64, u64);
     const struct test_call *call = find_call(name);
-    u64 in_memory[6] = {STRUCT_AT};
-    call_t *code = NULL;
+    const u64 in_memory[6] = {STRUCT_AT};
+    u8 copy[CALL_STRUCT] = {0};
 
-    for (u32 i = 0; i < nebulet_module.count; i++)
-        if (strcmp(nebulet_module.funcs[i].name, name) == 0)
-            code = (call_t *)(u64)nebulet_module.funcs[i].code;
-    assert(code != NULL);
-    if (call->in_memory) {
-        put_struct(call, words);
-        words = in_memory;
-    }
-    return (status_t)code(words[0], words[1], words[2], words[3], words[4],
-                          words[5]);
+    if (!call->in_memory)
+        return test_call_raw(call, words);
+    memcpy(test_memory(STRUCT_AT), copy, test_call_struct(call, words, copy));
+    return test_call_raw(call, in_memory);
 }
 
 status_t
@@ -287,7 +309,7 @@ fill_words(const struct test_call *call, u64 *words, u32 *handles, u32 *options)
             *options |= 1u << i;
         if (kind >= ARG_BYTES)
             *words = FREE_AT;
-        words += words_of(kind);
+        words += test_words_of(kind);
     }
 }
 
@@ -297,7 +319,7 @@ word_at(const struct test_call *call, u32 arg)
     u32 at = 0;
 
     for (u32 i = 0; i < arg; i++)
-        at += words_of(call->args[i].kind);
+        at += test_words_of(call->args[i].kind);
     return at;
 }
 
@@ -423,7 +445,7 @@ misuse_addresses(void)
                     words[word_at(call, k)] =
                         test_handle(type_for(call, k), UINT32_MAX);
             words[at] = TEST_MEMORY - 3; // 4 bytes and more
-            words[at + 1] += words_of(call->args[arg].kind) == 2 ? 4 : 0;
+            words[at + 1] += test_words_of(call->args[arg].kind) == 2 ? 4 : 0;
             expect_refused(call, words, ERR_BAD_ADDRESS);
             words[at] = 0xfffffffc;
             expect_refused(call, words, ERR_BAD_ADDRESS);

@@ -36,20 +36,40 @@ enum call_kind {
 
 enum { CALL_ARGS = 16 };
 
+struct test_arg {
+    enum call_kind kind;
+    const char *name;
+    const struct object_type *type; // of a handle; NULL: any
+    u32 right;                      // that it needs
+    u32 size;                       // of an item, or of a number that comes out
+};
+
 struct test_call {
     const char *name;
     bool in_memory;
-    struct {
-        enum call_kind kind;
-        const struct object_type *type; // of a handle; NULL: any
-        u32 right;                      // that it needs
-    } args[CALL_ARGS];                  // ends with ARG_NONE
+    struct test_arg args[CALL_ARGS]; // ends with ARG_NONE
 };
 
 extern const struct test_call test_calls[];
 extern const u32 test_call_count;
 
-// Make a call with these words, of which BYTES, BUFFER and ITEMS take two.
+// Their places in test_calls.
+enum test_call_index {
+#define SYSCALL(number, name, help, args) CALL_##name,
+#include "abi/syscalls.def"
+};
+
+// How many words an argument is: BYTES, BUFFER and ITEMS take two.
+u32 test_words_of(enum call_kind kind);
+
+// The struct of a call with these words: where it goes, which need not be the
+// caller's memory, and what is in it, of at most CALL_STRUCT bytes; its size.
+enum { CALL_STRUCT = 8 * (CALL_ARGS + 2) };
+u32 test_call_struct(const struct test_call *call, const u64 *words, u8 *to);
+// A call with words in registers: of one whose arguments are in memory the
+// first is the address of the struct.
+status_t test_call_raw(const struct test_call *call, const u64 *registers);
+// Make a call with these words.
 status_t test_call(const char *name, const u64 *words);
 #define CALL(name, ...) \
     test_call(#name, (const u64[CALL_ARGS + 2]){__VA_ARGS__})
@@ -57,6 +77,11 @@ status_t test_call(const char *name, const u64 *words);
 // Make a module, named as for test_compile(), of its bytes at an address; its
 // handle goes to another.
 status_t test_create_module(const char *name, u32 bytes_at, u32 out);
+
+// A process whose program is `host`; its threads, which are function 0 of its
+// table, run `run`, too.
+MUST_USE status_t test_process_of(struct process **out, struct group *g,
+                                  struct code_module *host, void (*run)(void));
 
 // A new object of a type and a handle of it, for programs, with these rights;
 // 0: there is none that can be made alone.

@@ -103,6 +103,7 @@ part_unit() {
         part "kernel, $cpus CPUs" env NEBULET_SMP=$cpus "$out/san/test-kernel" \
             $SEVERAL_CPUS
     done
+    part "kernel fuzz, 4 CPUs" env NEBULET_SMP=4 "$out/san/test-kernel" fuzz
     for target in decode validate compile tar lines; do
         part "corpus $target" "$out/san/fuzz-$target" "$out/seeds/$target"/* \
             "$out"/found/*

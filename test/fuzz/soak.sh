@@ -60,26 +60,49 @@ ON=metal
 export ON
 job calls-metal calls 500 100 "$out/nebulet"
 
-# The kernel's stress test with 4 CPUs, a seed each time.
-next=$(cat "$out/soak/stress.next" 2>/dev/null || echo 1)
-for seed in $(seq "$next" 100); do
-    if NEBULET_SMP=4 NEBULET_SEED=$seed "$out/san/test-kernel" stress \
-        >"$out/soak/stress.last" 2>&1; then
-        passed=$((passed + 1))
-    else
-        failed=$((failed + 1))
-    fi
-    echo "stress: seed $seed: $(tail -1 "$out/soak/stress.last")" |
-        tee -a "$out/soak/stress.log"
-    echo $((seed + 1)) >"$out/soak/stress.next"
-done
-part=$("$out/nebulet" selftest --smp 4 microvm "only=stress soak" \
-    kernel-test.elf | tail -1)
-echo "stress, metal: $part" | tee -a "$out/soak/stress.log"
-case $part in
-*", 0 failed,"*) passed=$((passed + 1)) ;;
-*) failed=$((failed + 1)) ;;
-esac
+# kernel NAME TEST SEEDS VARIABLE=VALUE...: a test of the kernel on linux, with
+# each seed.
+kernel() {
+    name=$1 test=$2 seeds=$3
+    shift 3
+    next=$(cat "$out/soak/$name.next" 2>/dev/null || echo 1)
+    for seed in $(seq "$next" "$seeds"); do
+        if env NEBULET_SEED="$seed" "$@" "$out/san/test-kernel" "$test" \
+            >"$out/soak/$name.last" 2>&1; then
+            passed=$((passed + 1))
+        else
+            failed=$((failed + 1))
+            cp "$out/soak/$name.last" "$out/soak/$name.$seed"
+        fi
+        echo "$name: seed $seed: $(tail -1 "$out/soak/$name.last")" |
+            tee -a "$out/soak/$name.log"
+        echo $((seed + 1)) >"$out/soak/$name.next"
+    done
+}
+
+# metal NAME TEST [OPTION...]: the same in QEMU, once.
+metal() {
+    name=$1 test=$2
+    shift 2
+    part=$("$out/nebulet" selftest "$@" microvm "only=$test soak" \
+        kernel-test.elf | tail -1)
+    echo "$name: $part" | tee -a "$out/soak/$name.log"
+    case $part in
+    *", 0 failed,"*) passed=$((passed + 1)) ;;
+    *) failed=$((failed + 1)) ;;
+    esac
+}
+
+kernel stress stress 100 NEBULET_SMP=4
+metal stress-metal stress --smp 4
+# 10,000,000 system calls, each test makes its number twice; 1,000,000 in QEMU.
+kernel fuzz fuzz 50 NEBULET_SMP=1 NEBULET_CALLS=50000
+kernel fuzz-smp fuzz 50 NEBULET_SMP=4 NEBULET_CALLS=50000
+metal fuzz-metal fuzz
+metal fuzz-metal-smp fuzz --smp 4
+# Every request that can fail.
+kernel faults faults 1 NEBULET_FAULTS=1
+metal faults-metal faults
 
 grep -hv ", 0 failed," "$out"/soak/*.log
 echo "$passed passed, $failed failed, 0 skipped"
