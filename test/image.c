@@ -39,11 +39,26 @@ starts_with(const char *name, struct string start)
            memcmp(name, start.ptr, start.len) == 0;
 }
 
+// As many CPUs as the machine has been given: "cpus=N", which the command adds.
+static bool
+has_all_cpus(const char *line)
+{
+    struct string said = value_of(line, "cpus=");
+    u32 cpus = 0;
+
+    for (u32 i = 0; i < said.len; i++)
+        cpus = 10 * cpus + (u32)(said.ptr[i] - '0');
+    if (said.len == 0 || cpus == port_cpu_count())
+        return true;
+    say("FAILED: %u CPUs were found of %u", port_cpu_count(), cpus);
+    return false;
+}
+
 bool
 tests_pass(const char *line)
 {
     struct string only = value_of(line, "only=");
-    u32 passed = 0, bad = 0;
+    u32 passed = 0, bad = !has_all_cpus(line);
 
     for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
         if (only.len > 0 && !starts_with((*t)->name, only))

@@ -336,8 +336,9 @@ run_selftest(struct words words)
         return misuse(&command_selftest, "%s: not microvm or q35", machine);
     if (given.count > 3)
         return misuse(&command_selftest, "%s: one too many", given.list[3]);
-    snprintf(line, sizeof(line), "%s%s", given.count > 1 ? given.list[1] : "",
-             test.icount ? " icount" : "");
+    snprintf(line, sizeof(line), "%s%s cpus=%u",
+             given.count > 1 ? given.list[1] : "", test.icount ? " icount" : "",
+             MAX(test.cpus, 1u));
     struct qemu_options options = {
         .kernel = kernel_path(given.count > 2 ? given.list[2] : "port-test.elf",
                               image, sizeof(image)),

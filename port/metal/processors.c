@@ -269,13 +269,15 @@ is_mp_pointer(physical_read *read, u64 at)
            sum_of(&m, sizeof(m)) == 0;
 }
 
+// How many entries there are is not believed: qboot, the firmware of microvm,
+// says 0.
 static void
 read_mp_entries(struct processors *p, physical_read *read, u64 table,
                 const struct mp_header *h)
 {
     u32 at = sizeof(*h);
 
-    for (u32 n = 0; n < h->entry_count && at < h->length; n++) {
+    while (at < h->length) {
         struct mp_processor e;
         if (!read(table + at, &e, sizeof(e)) || e.type > MP_LAST)
             return;
