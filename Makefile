@@ -22,6 +22,7 @@ KERNEL  := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel \
            -mgeneral-regs-only -mpopcnt -fno-stack-protector -fcf-protection=none \
            -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
 
+comma   := ,
 sources  = $(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S))
 objects  = $(patsubst %,$(OUT)/$(1)/%.o,$(call sources,$(2)))
 
@@ -194,7 +195,14 @@ LATENCY_METAL := $(LATENCY_WRAP) -Wl,--wrap=trap_handle
 # What test/kernel_console.c stands for.
 CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look \
                 -Wl,--wrap=port_write,--wrap=port_settle
-$(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP) $(CONSOLE_WRAP)
+# What test/kernel_supply.c lets fail, or counts.
+SUPPLY := kernel_alloc port_reserve port_reserve_slot port_release \
+          port_code_publish port_code_release port_commit port_commit_promised \
+          port_promise port_seal port_memory_info handle_new \
+          handle_duplicate object_observe account_charge account_alloc \
+          account_uncharge
+SUPPLY_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,$(SUPPLY))
+$(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP) $(CONSOLE_WRAP) $(SUPPLY_WRAP)
 
 # Programs that test/kernel_wasm.c includes as bytes.
 KERNEL_WASM := $(patsubst %.wat,$(OUT)/%.wasm,$(wildcard test/kernel/*.wat))
@@ -323,9 +331,8 @@ $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/me
 # a C library.
 KERNEL_TEST := test/image.c test/kernel.c test/latency.c test/latency_trap.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
                $(call sources,port/metal)
-KERNEL_WRAP := -Wl,--wrap=port_commit,--wrap=port_commit_promised \
-               -Wl,--wrap=port_promise,--wrap=port_memory_info,--wrap=port_log \
-               $(LATENCY_METAL) $(CONSOLE_WRAP)
+KERNEL_WRAP := -Wl,--wrap=frames_new,--wrap=frames_take,--wrap=span_new \
+               -Wl,--wrap=port_log $(LATENCY_METAL) $(CONSOLE_WRAP) $(SUPPLY_WRAP)
 
 $(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(KERNEL_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld
 	$(LINK_METAL) $(KERNEL_WRAP)

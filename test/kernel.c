@@ -1,7 +1,7 @@
 // test/kernel.c: the image that runs the kernel's tests, test/kernel_*.c, in
 // QEMU: what is done by Linux in kernel_linux.c is done here between the kernel
-// and the port (the linker leads their calls of port_commit, port_promise and
-// others to __wrap_..., see the Makefile).
+// and the port, and inside the port (the linker leads calls to __wrap_..., see
+// the Makefile).
 
 #include "port/metal/tables.h"
 #include "test/kernel_frame.h"
@@ -9,18 +9,14 @@
 
 #include <string.h>
 
-bool __real_port_commit(void *ptr, u64 size);
-void __real_port_memory_info(u64 *available, u64 *total);
+u64 __real_frames_new(u32 order);
+u64 __real_frames_take(u32 order, struct port_promise *p);
+u64 __real_span_new(struct span_space *space, u64 size, u64 align);
 bool __real_port_log(const void *bytes, u64 size);
-bool __real_port_commit_promised(void *ptr, u64 size, struct port_promise *p);
-bool __real_port_promise(struct port_promise *p, u64 size);
-bool __wrap_port_commit(void *ptr, u64 size);
-bool __wrap_port_commit_promised(void *ptr, u64 size, struct port_promise *p);
-bool __wrap_port_promise(struct port_promise *p, u64 size);
-void __wrap_port_memory_info(u64 *available, u64 *total);
+u64 __wrap_frames_new(u32 order);
+u64 __wrap_frames_take(u32 order, struct port_promise *p);
+u64 __wrap_span_new(struct span_space *space, u64 size, u64 align);
 bool __wrap_port_log(const void *bytes, u64 size);
-
-static u64 commits_left = UINT64_MAX;
 
 static struct {
     char *to; // NULL: not taken
@@ -33,48 +29,25 @@ kernel_test_run(void (*test)(void))
     kernel_test_twice(test);
 }
 
-// --- memory that fails ------------------------------------------------------
+// --- frames and addresses that fail ------------------------------------------
 
-void
-test_fail_commits(u64 after)
+u64
+__wrap_frames_new(u32 order)
 {
-    commits_left = after;
+    return test_may_have() ? __real_frames_new(order) : 0;
 }
 
-static bool
-may_commit(void)
+// Those that were promised do not.
+u64
+__wrap_frames_take(u32 order, struct port_promise *p)
 {
-    if (commits_left == 0)
-        return false;
-    if (commits_left != UINT64_MAX)
-        commits_left--;
-    return true;
+    return p != NULL || test_may_have() ? __real_frames_take(order, p) : 0;
 }
 
-bool
-__wrap_port_commit(void *ptr, u64 size)
+u64
+__wrap_span_new(struct span_space *space, u64 size, u64 align)
 {
-    return may_commit() && __real_port_commit(ptr, size);
-}
-
-bool
-__wrap_port_commit_promised(void *ptr, u64 size, struct port_promise *p)
-{
-    return may_commit() && __real_port_commit_promised(ptr, size, p);
-}
-
-bool
-__wrap_port_promise(struct port_promise *p, u64 size)
-{
-    return (size <= p->size || may_commit()) && __real_port_promise(p, size);
-}
-
-void
-__wrap_port_memory_info(u64 *available, u64 *total)
-{
-    __real_port_memory_info(available, total);
-    if (commits_left == 0)
-        *available = 0;
+    return test_may_have() ? __real_span_new(space, size, align) : 0;
 }
 
 // --- who may write ----------------------------------------------------------
@@ -107,6 +80,18 @@ u32
 test_stress_steps(void)
 {
     return soaks ? 100 * STRESS_STEPS : STRESS_STEPS;
+}
+
+u32
+test_fault_step(void)
+{
+    return soaks ? 1 : 4 * FAULT_STEP;
+}
+
+u64
+test_fuzz_calls(void)
+{
+    return soaks ? 100 * FUZZ_CALLS : FUZZ_CALLS;
 }
 
 u32

@@ -6,8 +6,8 @@
 
 // Threads that have announced their end still have to leave their stacks: until
 // nothing has changed for a while.
-static void
-settle(void)
+void
+test_settle(void)
 {
     u64 objects = 0, heap = 0;
 
@@ -26,7 +26,7 @@ settle(void)
 static void
 settle_to(u64 objects, u64 heap)
 {
-    settle();
+    test_settle();
     for (u32 ms = 0;
          ms < 10000 && (object_count() > objects || heap_in_use() > heap); ms++)
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
@@ -36,7 +36,7 @@ void
 kernel_test_twice(void (*test)(void))
 {
     test();
-    settle();
+    test_settle();
     u64 objects = object_count(), heap = heap_in_use();
     u64 before[RESOURCE_COUNT];
     for (u32 r = 0; r < RESOURCE_COUNT; r++)

@@ -23,10 +23,26 @@
 void kernel_test_run(void (*test)(void));
 // What it does when there is a kernel.
 void kernel_test_twice(void (*test)(void));
+// Wait until threads that have ended have left.
+void test_settle(void);
 
 // The n-th commit or promise from now on and all later ones fail; UINT64_MAX
 // ends that.
 void test_fail_commits(u64 after);
+
+// kernel_supply.c: after so many requests for whatever there may be none of,
+// the next one fails, or (not `once`) all from then on.  The end; how many
+// there were.
+void test_fail_supply(u64 after, bool once);
+u64 test_end_supply(void);
+bool test_may_have(void);      // for one more such request
+void test_slow_uncharge(void); // the next one of a thread comes late
+
+// Slots, pieces of code and other reservations that are in use.
+struct test_space {
+    u64 slots, code, reserved;
+};
+struct test_space test_space_in_use(void);
 
 // A rule about who may write and execute what that the port breaks now, and at
 // which address; NULL: none.
@@ -49,6 +65,12 @@ void test_expect_half(const char *what);
 enum { STRESS_STEPS = 160 };
 u32 test_stress_steps(void);
 u32 test_stress_seed(void);
+// Of so many requests that can fail one does, after the first; 1: all.
+enum { FAULT_STEP = 11 };
+u32 test_fault_step(void);
+// How many calls the fuzzer of system calls makes; `make soak` does more.
+enum { FUZZ_CALLS = 5000 };
+u64 test_fuzz_calls(void);
 
 // Threads of several CPUs count together: the value before.
 #define COUNT_UP(count)   __atomic_fetch_add(&(count), 1, __ATOMIC_SEQ_CST)

@@ -516,3 +516,25 @@ TEST_KERNEL(group_killed_from_inside)
     expect_ended(g);
     drop(g);
 }
+
+// --- what is used is back when it has ended ----------------------------------
+
+// The first thread on its way out is slow; the others overtake it.
+TEST_KERNEL(group_has_nothing_when_it_has_ended)
+{
+    struct group *g = new_group(group_root());
+    struct code_module *code = test_compile("blocked");
+    struct process *p;
+    struct error error;
+    char text[128];
+
+    EXPECT_EQ(process_new(&p, g, code, "many", &error, text, sizeof(text)), OK);
+    test_slow_uncharge();
+    test_start(p);
+    EXPECT_EQ(object_wait_one(&p->object, SIGNAL_ENDED, UINT64_MAX, NULL), OK);
+    EXPECT_EQ(account_used(group_account(g), RESOURCE_THREADS), 0);
+    EXPECT_EQ(account_used(group_account(g), RESOURCE_PROCESSES), 0);
+    process_release(p);
+    code_module_release(code);
+    drop(g);
+}

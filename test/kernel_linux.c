@@ -40,12 +40,6 @@ kernel_test_run(void (*test)(void))
     EXPECT_EQ(linux_start(run_test, &test), 0);
 }
 
-void
-test_fail_commits(u64 after)
-{
-    linux_fail_commits(after);
-}
-
 // Look for the mapping of `at` (0: for one that is writable and executable).
 // True: it is there, and writable.
 static bool
@@ -85,6 +79,18 @@ u32
 test_stress_steps(void)
 {
     return environment("NEBULET_STEPS", STRESS_STEPS);
+}
+
+u32
+test_fault_step(void)
+{
+    return environment("NEBULET_FAULTS", FAULT_STEP);
+}
+
+u64
+test_fuzz_calls(void)
+{
+    return environment("NEBULET_CALLS", 10 * FUZZ_CALLS);
 }
 
 u32

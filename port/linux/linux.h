@@ -22,10 +22,6 @@ int linux_start(int (*run)(void *arg), void *arg);
 int linux_run(struct bytes initrd, const char *cmdline, u64 start_ns,
               u64 end_ns);
 
-// Tests: the n-th commit or promise from now on and all later ones fail;
-// UINT64_MAX ends that.
-void linux_fail_commits(u64 after);
-
 // The memory that there is to commit, instead of what the host has.
 void linux_memory_limit(u64 size);
 

@@ -46,8 +46,6 @@ static struct {
 },
   slots = {.units = {.lock = LOCK_INIT(ADDRESSES), .used = slots_used}};
 
-static u64 commits_left = UINT64_MAX; // linux_fail_commits
-
 static struct lock account_lock = LOCK_INIT(FRAMES);
 
 // The one count of memory, in pages; used + promised <= limit.
@@ -55,12 +53,6 @@ static struct {
     u64 *committed; // a bit for each page of the addresses
     u64 limit, used, promised;
 } account GUARDED_BY(account_lock);
-
-void
-linux_fail_commits(u64 after)
-{
-    commits_left = after;
-}
 
 // --- units -------------------------------------------------------------------
 
@@ -258,28 +250,14 @@ discharge(void *ptr, u64 size)
     unlock_irq(&account_lock, on);
 }
 
-// Tests let commits and promises fail.
-static bool
-may_commit(void)
-{
-    u64 left = __atomic_load_n(&commits_left, __ATOMIC_RELAXED);
-
-    while (left != 0 && left != UINT64_MAX &&
-           !__atomic_compare_exchange_n(&commits_left, &left, left - 1, false,
-                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        continue;
-    return left != 0;
-}
-
 bool
 port_commit_promised(void *ptr, u64 size, struct port_promise *p)
 {
     u64 first = (u64)ptr / PAGE_SIZE;
     u64 end = ALIGN_UP((u64)ptr + size, PAGE_SIZE) / PAGE_SIZE;
 
-    return may_commit() &&
-           (size == 0 || (charge(first, end, p) &&
-                          protect(ptr, size, PROT_READ | PROT_WRITE)));
+    return size == 0 || (charge(first, end, p) &&
+                         protect(ptr, size, PROT_READ | PROT_WRITE));
 }
 
 bool
@@ -291,7 +269,7 @@ port_commit(void *ptr, u64 size)
 bool
 port_promise(struct port_promise *p, u64 size)
 {
-    if (size > p->size && (size >= ADDRESSES || !may_commit()))
+    if (size > p->size && size >= ADDRESSES)
         return false;
     bool on = lock_irq(&account_lock), done = true;
     if (size > p->size) {
@@ -374,7 +352,7 @@ port_memory_info(u64 *available, u64 *total)
     u64 taken = MIN(account.limit, account.used + account.promised);
 
     *total = account.limit * PAGE_SIZE;
-    *available = commits_left == 0 ? 0 : (account.limit - taken) * PAGE_SIZE;
+    *available = (account.limit - taken) * PAGE_SIZE;
     unlock_irq(&account_lock, on);
 }
 
