@@ -39,9 +39,9 @@ struct memory {
     u64 reserved;   // bytes of address space, guard included
     u64 *committed; // bit set of COMMIT_STEP pieces
     struct port_promise promise;
+    struct charge addresses;
     struct mutex growing;
     struct charge pages MEMBER_GUARDED_BY(growing); // with page tables
-    struct charge addresses;
 };
 
 MUST_USE status_t memory_new(struct memory **out, const struct limits *type);

@@ -214,8 +214,6 @@ remove_thread(struct program_thread *t)
 {
     struct process *p = t->process;
 
-    // Before the last can say that all have ended.
-    account_uncharge(p->account, RESOURCE_THREADS, 1);
     lock(&p->lock);
     list_remove(&t->link);
     free_thread_id(p, t->execution.id);
