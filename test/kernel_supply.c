@@ -177,10 +177,11 @@ WRAP(bool, account_charge, (struct account * a, enum resource r, u64 amount))
     return test_may_have() && __real_account_charge(a, r, amount);
 }
 
-WRAP(void *, account_alloc, (struct account * a, u64 size, status_t *status))
+WRAP(void *, account_alloc,
+     (struct account * a, enum resource r, u64 size, status_t *status))
 {
     if (test_may_have())
-        return __real_account_alloc(a, size, status);
+        return __real_account_alloc(a, r, size, status);
     *status = ERR_LIMIT;
     return NULL;
 }
@@ -196,8 +197,10 @@ test_slow_uncharge(void)
 
 WRAP(void, account_uncharge, (struct account * a, enum resource r, u64 amount))
 {
+    // Under a lock nobody overtakes it.
     if (r == RESOURCE_THREADS &&
-        __atomic_exchange_n(&slow, false, __ATOMIC_SEQ_CST))
+        __atomic_exchange_n(&slow, false, __ATOMIC_SEQ_CST) &&
+        thread_current()->preempt_count == 0)
         for (u32 i = 0; i < 100; i++)
             thread_yield();
     __real_account_uncharge(a, r, amount);
