@@ -13,9 +13,8 @@ enum {
 };
 
 struct message {
-    struct list link;      // in channel.messages
-    struct account *payer; // has it, and counts `charged` handles
-    u32 charged;
+    struct list link;         // in channel.messages
+    struct charge counted;    // its handles, for the writer
     struct receiver *claimer; // NULL: for whoever reads
     u32 size, handle_count;
     u64 ends; // which of the handles are ends of channels, a bit each

@@ -16,13 +16,6 @@ message_new(struct account *payer, struct bytes bytes, u32 handles,
 
     if (m == NULL)
         return NULL;
-    if (!account_charge(payer, RESOURCE_HANDLES, handles)) {
-        *status = ERR_LIMIT;
-        kernel_free(m);
-        return NULL;
-    }
-    m->payer = payer;
-    m->charged = handles;
     m->size = (u32)bytes.size;
     m->handle_count = handles;
     m->bytes = (u8 *)m + head;
@@ -36,7 +29,7 @@ message_new(struct account *payer, struct bytes bytes, u32 handles,
 void
 message_free(struct message *m)
 {
-    account_uncharge(m->payer, RESOURCE_HANDLES, m->charged);
+    charge_end(&m->counted, RESOURCE_HANDLES);
     kernel_free(m);
 }
 

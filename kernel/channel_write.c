@@ -153,8 +153,8 @@ move_and_deliver(struct write *w, struct message *m,
 
     if (status != OK)
         return status;
-    status =
-        handle_take(side->table, side->handles, m->handles, m->handle_count);
+    status = handle_take(side->table, side->handles, m->handles,
+                         m->handle_count, &m->counted);
     if (status != OK) {
         unreserve(w, m);
         return status;

@@ -187,8 +187,8 @@ handle_get(struct handle_table *t, handle_t h, const struct object_type *type,
     return status;
 }
 
-// Its handle names nothing any more; the object that it named, with the
-// references of a handle.
+// Its handle names nothing any more, but is still counted; the object that it
+// named, with the references of a handle.
 static struct object *
 empty_slot(struct handle_table *t, struct handle_slot *slot, u32 number)
     REQUIRES(t->lock)
@@ -201,7 +201,6 @@ empty_slot(struct handle_table *t, struct handle_slot *slot, u32 number)
     u32 *list = slot->generation != 0 ? &t->free : &t->rested;
     slot->next = *list;
     *list = number;
-    uncharge(t, 1);
     return object;
 }
 
@@ -212,8 +211,10 @@ handle_close(struct handle_table *t, handle_t h)
 
     lock(&t->lock);
     struct handle_slot *slot = find(t, h);
-    if (slot != NULL)
+    if (slot != NULL) {
         object = empty_slot(t, slot, h & INDEX_MASK);
+        uncharge(t, 1);
+    }
     unlock(&t->lock);
     object_release_handle(object);
     return object != NULL ? OK : ERR_BAD_HANDLE;
@@ -255,7 +256,7 @@ check_all(struct handle_table *t, const handle_t *handles,
 
 status_t
 handle_take(struct handle_table *t, const handle_t *handles,
-            struct carried *carried, u32 count)
+            struct carried *carried, u32 count, struct charge *counted)
 {
     lock(&t->lock);
     status_t status = check_all(t, handles, carried, count);
@@ -263,6 +264,13 @@ handle_take(struct handle_table *t, const handle_t *handles,
         struct handle_slot *slot = find(t, handles[i]);
         carried[i].rights = slot->rights;
         carried[i].object = empty_slot(t, slot, handles[i] & INDEX_MASK);
+    }
+    if (status == OK && counted != NULL) {
+        t->used -= count;
+        account_hold(t->account);
+        *counted = (struct charge){t->account, count};
+    } else if (status == OK) {
+        uncharge(t, count);
     }
     unlock(&t->lock);
     return status;

@@ -437,9 +437,11 @@ MUST_USE status_t handle_table_reserve(struct handle_table *t, u32 count);
 
 // Take these handles out of the table, all or none; carried[].object says what
 // they named when the caller looked.  ERR_BAD_HANDLE, ERR_ACCESS (without
-// RIGHT_TRANSFER), ERR_BAD_ARGUMENT (one of them twice).
+// RIGHT_TRANSFER), ERR_BAD_ARGUMENT (one of them twice).  The table's account
+// goes on counting them, as *counted, which was zero, or (NULL) does not.
 MUST_USE status_t handle_take(struct handle_table *t, const handle_t *handles,
-                              struct carried *carried, u32 count);
+                              struct carried *carried, u32 count,
+                              struct charge *counted);
 // Make handles of them, all or none.
 MUST_USE status_t handle_put(struct handle_table *t,
                              const struct carried *carried, handle_t *handles,

@@ -154,7 +154,8 @@ sys_process_kill(const struct process_kill_args *a)
 status_t
 adoption_take(struct adoption *a)
 {
-    return handle_take(&process_current()->handles, &a->handle, &a->object, 1);
+    return handle_take(&process_current()->handles, &a->handle, &a->object, 1,
+                       NULL);
 }
 
 status_t

@@ -128,7 +128,7 @@ move_handles(struct spawn *s)
 
     if (status == OK)
         status = handle_take(&parent->handles, s->handles, s->carried,
-                             s->handle_count + s->stream_count);
+                             s->handle_count + s->stream_count, NULL);
     if (status != OK)
         return status;
     for (u32 i = 0; i < s->stream_count; i++)

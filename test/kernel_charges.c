@@ -149,9 +149,11 @@ carry_handles(void)
     EXPECT_EQ(CALL(channel_create, OUT, OUT + 4), OK);
     handle_t ends[2] = {test_load32(OUT), test_load32(OUT + 4)};
     EXPECT_EQ(CALL(event_create, OUT + 8), OK);
-    EXPECT_EQ(CALL(channel_write, ends[0], 0, 0, OUT + 8, 1), OK);
-    EXPECT_EQ(used(g, RESOURCE_HANDLES), 3); // also on its way
     limit(g, RESOURCE_HANDLES, 3);
+    EXPECT_EQ(CALL(event_create, OUT + 12), ERR_LIMIT);
+    // One that leaves needs no place, and gives none back on its way.
+    EXPECT_EQ(CALL(channel_write, ends[0], 0, 0, OUT + 8, 1), OK);
+    EXPECT_EQ(used(g, RESOURCE_HANDLES), 3);
     EXPECT_EQ(CALL(channel_read, ends[1], 0, 0, 0, OUT + 8, 1, OUT, OUT + 4),
               ERR_LIMIT);
     limit(g, RESOURCE_HANDLES, 4);

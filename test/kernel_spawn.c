@@ -250,7 +250,7 @@ adopt_late(struct adoption *a, u32 *descriptor)
     struct handle_table *t = &process_current()->handles;
     struct carried moved = a->object;
 
-    EXPECT_EQ(handle_take(t, &a->handle, &moved, 1), OK);
+    EXPECT_EQ(handle_take(t, &a->handle, &moved, 1, NULL), OK);
     EXPECT_EQ(handle_put(t, &moved, &a->handle, 1), OK);
     a->handle ^= 1u << 20; // what it was called
     return adopt(a, descriptor);
