@@ -259,11 +259,37 @@ read_into_full_table(void)
     EXPECT_EQ(test_load32(ROOM), 3);
 }
 
+// What a message took of a table before there was no more is given back.
+static void
+read_into_nearly_full_table(void)
+{
+    struct handle_table *t = &process_current()->handles;
+    handle_t many[3], copy, last[2] = {0, 0};
+
+    make(ends);
+    for (u32 i = 0; i < COUNT(many); i++)
+        many[i] = test_handle(&event_type, UINT32_MAX);
+    EXPECT_EQ(send_handles(ends[0], 3, many, COUNT(many)), OK);
+    while (handle_duplicate(t, ends[0], 0, &copy) == OK) {
+        last[0] = last[1];
+        last[1] = copy;
+    }
+    for (u32 round = 0; round < 3; round++) {
+        close_handle(last[0]);
+        close_handle(last[1]);
+        EXPECT_EQ(receive(ends[1], 4, COUNT(many), 0), ERR_FULL);
+        for (u32 i = 0; i < 2; i++)
+            EXPECT_EQ(handle_duplicate(t, ends[0], 0, &last[i]), OK);
+        EXPECT_EQ(handle_duplicate(t, ends[0], 0, &copy), ERR_FULL);
+    }
+}
+
 TEST_KERNEL(channel_handles)
 {
     EXPECT_EQ(test_in_process(move_handles), 0);
     EXPECT_EQ(test_in_process(refuse_handles), 0);
     EXPECT_EQ(test_in_process(read_into_full_table), 0);
+    EXPECT_EQ(test_in_process(read_into_nearly_full_table), 0);
 }
 
 // A process that ends takes with it what it sent and nobody has read; what

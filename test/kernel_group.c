@@ -198,6 +198,25 @@ TEST_KERNEL(group_has_ended_when_nothing_is_held)
     drop(g);
 }
 
+// A kill that comes while the last thread takes the process apart is not its
+// end.
+TEST_KERNEL(process_killed_while_it_is_taken_apart)
+{
+    static const struct personality slow = {.exit = take_time};
+    struct process *p = load_in(NULL, "count");
+
+    apart = 0;
+    process_set_personality(p, &slow, NULL);
+    test_start(p);
+    while (!list_empty(&p->threads))
+        thread_yield();
+    process_kill(p, 9);
+    EXPECT(COUNT_OF(apart) == 1 ||
+           (object_signals(&p->object) & SIGNAL_ENDED) == 0);
+    EXPECT_EQ(test_wait(p), 42);
+    EXPECT_EQ(COUNT_OF(apart), 1);
+}
+
 TEST_KERNEL(group_killed_stays_killed)
 {
     struct group *g = new_group(group_root()), *in = new_group(g), *none;
