@@ -214,10 +214,11 @@ remove_thread(struct program_thread *t)
 {
     struct process *p = t->process;
 
+    // Before the last can say that all have ended.
+    account_uncharge(p->account, RESOURCE_THREADS, 1);
     lock(&p->lock);
     list_remove(&t->link);
     free_thread_id(p, t->execution.id);
-    account_uncharge(p->account, RESOURCE_THREADS, 1); // before others are last
     bool last = store_count_out(p->store) == 0;
     if (last)
         p->ending = true;

@@ -147,6 +147,8 @@ static const struct {
     {CALL_group_create,    1, &group_type      },
     {CALL_group_open,      1, NULL             },
     {CALL_terminal_create, 1, &terminal_type   },
+    {CALL_gate_create,     1, &gate_type       },
+    {CALL_gate_badge,      1, &door_type       },
 };
 
 static u32
