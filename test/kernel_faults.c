@@ -239,6 +239,7 @@ have_module(void)
     third = test_load32(OUT);
     have_channel();
     test_store32(ARRAY, first);
+    test_settle(); // the thread that compiled has a stack
 }
 
 static status_t
@@ -368,15 +369,30 @@ look(struct state *s, u64 objects)
     }
 }
 
-static bool
-same_state(const struct state *a, const struct state *b)
+// What is different, and by how much; NULL: nothing.
+static const char *
+difference(const struct state *a, const struct state *b, i64 *by)
 {
-    return a->objects >= b->objects &&
-           memcmp(a->used, b->used, sizeof(a->used)) == 0 &&
-           a->table.count == b->table.count &&
-           memcmp(a->table.at, b->table.at,
-                  a->table.count * sizeof(a->table.at[0])) == 0 &&
-           memcmp(a->of, b->of, a->table.count * sizeof(a->of[0])) == 0;
+    static const char *const resources[RESOURCE_COUNT] = {
+#define RESOURCE(number, id, process, unit, help) [number] = #id,
+#include "abi/resources.def"
+    };
+
+    *by = (i64)(b->objects - a->objects);
+    if (*by > 0)
+        return "objects";
+    for (u32 r = 0; r < RESOURCE_COUNT; r++) {
+        *by = (i64)(b->used[r] - a->used[r]);
+        if (*by != 0)
+            return resources[r];
+    }
+    *by = (i64)b->table.count - a->table.count;
+    if (*by != 0 || memcmp(a->table.at, b->table.at,
+                           a->table.count * sizeof(a->table.at[0])) != 0)
+        return "handles";
+    if (memcmp(a->of, b->of, a->table.count * sizeof(a->of[0])) != 0)
+        return "references or signals";
+    return NULL;
 }
 
 // --- one scenario ------------------------------------------------------------
@@ -410,11 +426,16 @@ says_so(status_t status)
 static status_t
 fail_and_act_again(status_t status)
 {
+    i64 by;
+
     if (!run.hit || !says_so(status))
         complain("fails for another reason", status);
     look(&run.behind, run.before.objects);
-    if (!same_state(&run.before, &run.behind))
+    const char *what = difference(&run.before, &run.behind, &by);
+    if (what != NULL) {
         complain("something has changed", status);
+        klog("    %s, by %lld", what, (long long)by);
+    }
     status = run.scenario->act();
     if (status != OK)
         complain("does not work later", status);
