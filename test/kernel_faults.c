@@ -214,6 +214,25 @@ wait_for_two(void)
     return status == ERR_TIMED_OUT ? OK : status;
 }
 
+static status_t
+make_gate(void)
+{
+    return CALL(gate_create, 1000, OUT);
+}
+
+static void
+have_gate(void)
+{
+    EXPECT_EQ(make_gate(), OK);
+    first = test_load32(OUT);
+}
+
+static status_t
+make_door(void)
+{
+    return CALL(gate_badge, first, 7, OUT);
+}
+
 static void
 have_bytes(void)
 {
@@ -333,6 +352,8 @@ static const struct scenario {
     {"port_watch",           have_port,       watch,         NULL           },
     {"port_post",            have_port,       post,          NULL           },
     {"port_wait",            have_packet,     take_packet,   NULL           },
+    {"gate_create",          two_events,      make_gate,     NULL           },
+    {"gate_badge",           have_gate,       make_door,     NULL           },
     {"object_wait_many",     two_events,      wait_for_two,  NULL           },
     {"module_create",        have_bytes,      make_module,   NULL           },
     {"process_spawn",        have_module,     spawn_process, wait_for_child },
