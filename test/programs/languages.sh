@@ -36,6 +36,26 @@ cp "$user/channels.wasm" "$work/channels"
 } >"$work/want"
 check channels 0 $run --dir-copy "$work/channels" "$user/channels.wasm"
 
+# --- a server in C, called through gates by a Rust program --------------------
+
+rm -rf "$work/gates" && mkdir "$work/gates"
+cp "$user/counter.wasm" "$work/gates"
+{
+    echo "sum 250500"
+    echo "sum 250500"
+    echo "too late: TimedOut"
+    echo "counter: all doors are closed, sums 250500 and 250500"
+    echo "counter: 3"
+    echo "trap: BrokenPipe"
+    echo "later: BrokenPipe"
+    echo "counter: 134"
+    echo "own gate: [3, 2, 1, 5]"
+    echo "too large: gate_call: status -27"
+    echo "own door 5 is closed"
+} >"$work/want"
+check gates 0 $run --dir-copy "$work/gates" "$user/gates.wasm"
+says "gates: a trap of the server" stderr "counter: trap: unreachable"
+
 # --- POSIX threads over wasi-threads -----------------------------------------
 
 {

@@ -42,3 +42,23 @@ void sip_yield(void);
 
 // Print one whole text (up to 1,023 bytes) to standard output.
 void sip_print(const char *text, ...) __attribute__((format(printf, 1, 2)));
+
+// What a gate's server does; `arg` is for its functions.
+struct sip_service {
+    // A call by the door with this badge: the reply, of at most
+    // LIMIT_GATE_SIZE bytes; returns its size.
+    uint32_t (*call)(void *arg, uint64_t badge, const void *request,
+                     uint32_t size, void *reply);
+    // That door was closed; false: serve no more.
+    bool (*closed)(void *arg, uint64_t badge);
+    void *arg;
+};
+
+// Serve a gate (nebulet_gate_create), in as many threads as call this.  Returns
+// 0 when `closed` says so, or a status (abi/status.def).
+int32_t sip_serve(uint32_t gate, const struct sip_service *s);
+
+// Call by a door and wait for the reply; *reply_size is how much room there is,
+// and then how large the reply was.  0 or a status.
+int32_t sip_call(uint32_t door, const void *request, uint32_t size, void *reply,
+                 uint32_t *reply_size);

@@ -8,7 +8,7 @@ pub(crate) fn check(call: &str, status: i32) -> io::Result<()> {
         0 => return Ok(()),
         kernel::ERR_TIMED_OUT => io::ErrorKind::TimedOut,
         kernel::ERR_SHOULD_WAIT => io::ErrorKind::WouldBlock,
-        kernel::ERR_PEER_CLOSED => io::ErrorKind::BrokenPipe,
+        kernel::ERR_PEER_CLOSED | kernel::ERR_PEER_TRAPPED => io::ErrorKind::BrokenPipe,
         kernel::ERR_NO_MEMORY => io::ErrorKind::OutOfMemory,
         kernel::ERR_NOT_FOUND => io::ErrorKind::NotFound,
         _ => io::ErrorKind::Other,

@@ -1,11 +1,12 @@
-//! user/sip/lib.rs: Nebulet's threads, locks, channels and processes for
-//! Rust programs.
+//! user/sip/lib.rs: Nebulet's threads, locks, channels, gates and processes
+//! for Rust programs.
 //!
 //! The standard library is built for one thread on this target: its `Mutex`,
 //! `Arc`, `thread` and `println!` do not know of others.  Use the ones of this
 //! crate.  Memory allocation is safe: this crate brings a locked allocator.
 
 pub mod channel;
+pub mod gate;
 pub mod handle;
 mod heap;
 mod mutex;
