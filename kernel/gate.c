@@ -43,6 +43,9 @@ gate_check(const struct activation *a)
     assert(a->kept == NULL || (a->serving && a->call == NULL));
     assert(a->thread->lender == NULL || a->serving);
     assert(a->depth <= LIMIT_GATE_DEPTH);
+    assert(a->window_count <= (a->serving ? LIMIT_GATE_WINDOWS : 0));
+    for (u32 i = 0; i < a->window_count; i++) // nothing is kept
+        assert(!a->windows[i].open || a->call != NULL);
 }
 
 // --- calls that begin and end ------------------------------------------------
@@ -63,6 +66,7 @@ gate_accept(struct activation *a, struct call *c)
     a->call = c;
     a->depth = c->depth;
     c->activation = a;
+    window_lend(a, c);
 }
 
 struct thread *
@@ -85,6 +89,7 @@ gate_end_call(struct activation *a, status_t status, struct bytes reply)
 
     gate_check(a);
     assert(a->serving);
+    window_drop(a);
     a->serving = false;
     a->call = NULL;
     if (c == NULL)

@@ -34,6 +34,21 @@ struct door {
     struct list link; // in gate->gone, which has a reference then
 };
 
+// Memory that a call lends to its server, until the call has ended.
+//
+// It belongs to a caller further up where that was passed on; `parent` is the
+// window then that it is a part of, of who made this call, who waits as long
+// as this one is open.  Only open windows are looked at by others than their
+// own thread, from below and under the lock of the origin.
+struct window {
+    struct thread *origin; // whose memory it is: a reference
+    struct bytes memory;
+    u32 access;
+    const struct window *parent;
+    // Changes under the locks of the gate and of the origin (thread.windows).
+    bool open;
+};
+
 // A thread that serves, or waits to.
 struct activation {
     struct thread *thread;
@@ -49,6 +64,8 @@ struct activation {
     // the caller lends it without one.
     struct account *kept;
     struct gate_request *request; // where a call goes while it is parked
+    struct window windows[LIMIT_GATE_WINDOWS];
+    u32 window_count; // 0: it serves nobody
 };
 
 // A thread that calls.
@@ -57,6 +74,8 @@ struct call {
     struct thread *thread;
     struct waiter *waiter;
     struct bytes request, room;
+    const struct window_offer *offers;
+    u32 offer_count;
     u64 badge;
     u32 depth;                     // from 1
     struct activation *activation; // that serves it; NULL: none yet, or done
@@ -86,6 +105,12 @@ struct thread *gate_finish(struct call *c, status_t status);
 // sched_pass() come next.
 struct thread *gate_end_call(struct activation *a, status_t status,
                              struct bytes reply);
+
+// window.c: a has the windows of c from now on; nobody has them any more, for
+// one that leaves and one that has replied.
+void window_lend(struct activation *a, const struct call *c);
+void window_close(struct activation *a);
+void window_drop(struct activation *a);
 
 // In builds for tests: what always holds for a.
 void gate_check(const struct activation *a);

@@ -82,6 +82,7 @@ leave_early(struct activation *a)
     lock_irq_nested(&gate_chains);
     a->call = NULL;
     unlock_irq_nested(&gate_chains);
+    window_close(a);
     a->kept = a->thread->lender;
     account_hold(a->kept);
 }
@@ -104,7 +105,8 @@ leave(struct gate *g, struct call *c, status_t status)
 }
 
 status_t
-gate_call(struct door *d, struct bytes request, struct bytes room, u64 deadline,
+gate_call(struct door *d, struct bytes request, struct bytes room,
+          const struct window_offer *offers, u32 offer_count, u64 deadline,
           u32 *size)
 {
     struct thread *self = thread_current(), *to = NULL;
@@ -114,6 +116,8 @@ gate_call(struct door *d, struct bytes request, struct bytes room, u64 deadline,
         .thread = self,
         .request = request,
         .room = room,
+        .offers = offers,
+        .offer_count = offer_count,
         .badge = d->badge,
         .depth = above != NULL ? above->depth + 1 : 1,
     };
@@ -121,7 +125,7 @@ gate_call(struct door *d, struct bytes request, struct bytes room, u64 deadline,
     *size = 0;
     if (request.size > g->request_size)
         return ERR_TOO_SMALL;
-    if (c.depth > LIMIT_GATE_DEPTH)
+    if (c.depth > LIMIT_GATE_DEPTH || offer_count > LIMIT_GATE_WINDOWS)
         return ERR_LIMIT;
     if (deadline != UINT64_MAX && deadline <= port_monotonic_ns())
         return ERR_TIMED_OUT;

@@ -209,6 +209,8 @@ struct thread {
 
     void (*run)(void *arg); // first function
     void *arg;
+
+    struct lock windows; // guards no field: window.open of what it lends
 };
 
 // Whose time it takes now.

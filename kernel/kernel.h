@@ -539,13 +539,39 @@ MUST_USE status_t gate_serve(struct gate *g, struct bytes reply,
 // Reply only.  ERR_NOT_FOUND: the thread serves no call; ERR_LIMIT.
 MUST_USE status_t gate_reply(struct bytes reply);
 
+// A window that a call is to lend: of the caller's memory, or of a window that
+// it was lent itself (window_narrow()).
+struct window;
+struct window_offer {
+    struct bytes memory;
+    u32 access;                  // WINDOW_READ, WINDOW_WRITE: bits
+    const struct window *parent; // NULL: the caller's memory
+};
+
 // Call: the request is copied when a server takes it, and the reply, of *size
-// bytes, when it comes.  ERR_TOO_SMALL: the request is larger than the gate
-// takes, or the reply than `room`; ERR_LIMIT: more than LIMIT_GATE_DEPTH calls
-// inside each other; ERR_DEADLOCK; ERR_FULL: LIMIT_GATE_CALLERS wait;
-// ERR_PEER_CLOSED, ERR_PEER_TRAPPED: nobody replies; ERR_TIMED_OUT, ERR_KILLED.
+// bytes, when it comes.  The windows are open until then, or until the caller
+// leaves, who keeps their memory alive meanwhile.  ERR_TOO_SMALL: the request
+// is larger than the gate takes, or the reply than `room`; ERR_LIMIT: more than
+// LIMIT_GATE_DEPTH calls inside each other, or LIMIT_GATE_WINDOWS; ERR_FULL:
+// LIMIT_GATE_CALLERS wait; ERR_DEADLOCK; ERR_PEER_CLOSED, ERR_PEER_TRAPPED:
+// nobody replies; ERR_TIMED_OUT, ERR_KILLED.
 MUST_USE status_t gate_call(struct door *d, struct bytes request,
-                            struct bytes room, u64 deadline, u32 *size);
+                            struct bytes room,
+                            const struct window_offer *offers, u32 offer_count,
+                            u64 deadline, u32 *size);
+
+// The windows of the call that the thread serves, by number (window.c).  All of
+// them: ERR_NOT_FOUND: there is no such call or window.
+MUST_USE status_t window_get(u32 number, u64 *size, u32 *access);
+// A part of one, to be offered with at most the same access.  ERR_BAD_ARGUMENT:
+// it is no part; ERR_ACCESS.
+MUST_USE status_t window_narrow(u32 number, u64 offset, u64 size, u32 access,
+                                struct window_offer *out);
+// Copy all of `bytes`; after an error it may be some.  ERR_BAD_ARGUMENT: not in
+// the window; ERR_ACCESS; ERR_PEER_CLOSED: whose memory it is, or one between,
+// has left; ERR_KILLED.
+MUST_USE status_t window_read(u32 number, u64 offset, struct bytes to);
+MUST_USE status_t window_write(u32 number, u64 offset, struct bytes from);
 
 // The running thread is about to end: what it serves gets no reply; its program
 // trapped or not.

@@ -230,6 +230,7 @@ thread_init(struct thread *t)
     object_init(&t->object, &thread_type);
     list_init(&t->ready);
     list_init(&t->waiter.link);
+    lock_init(&t->windows, LOCK_WINDOWS);
 }
 
 void

@@ -176,7 +176,8 @@ call_with(struct client *c)
     struct bytes request = {(u8 *)&c->word, sizeof(c->word)};
     struct bytes room = {(u8 *)&c->reply, sizeof(c->reply)};
 
-    c->status = gate_call(c->door, request, room, until(c->deadline), &c->size);
+    c->status = gate_call(c->door, request, room, NULL, 0, until(c->deadline),
+                          &c->size);
     return c->status;
 }
 
@@ -221,7 +222,8 @@ TEST_KERNEL(gate_echo)
             got[k] = 0xff;
         }
         EXPECT_EQ(gate_call(p.door, (struct bytes){sent, i},
-                            (struct bytes){got, ROOM}, UINT64_MAX, &size),
+                            (struct bytes){got, ROOM}, NULL, 0, UINT64_MAX,
+                            &size),
                   OK);
         EXPECT_EQ(size, i);
         for (u32 k = 0; k < ROOM; k++)
@@ -249,16 +251,18 @@ TEST_KERNEL(gate_sizes)
     open_place(&p, ROOM - 1, 1);
     struct server s = {.gate = p.gate};
     start(&s);
-    EXPECT_EQ(gate_call(p.door, all, all, UINT64_MAX, &size), ERR_TOO_SMALL);
+    EXPECT_EQ(gate_call(p.door, all, all, NULL, 0, UINT64_MAX, &size),
+              ERR_TOO_SMALL);
     EXPECT_EQ(size, 0);
     EXPECT_EQ(s.calls, 0);
     all.size = ROOM - 1;
     none.size = ROOM - 2;
-    EXPECT_EQ(gate_call(p.door, all, none, UINT64_MAX, &size), ERR_TOO_SMALL);
+    EXPECT_EQ(gate_call(p.door, all, none, NULL, 0, UINT64_MAX, &size),
+              ERR_TOO_SMALL);
     EXPECT_EQ(size, ROOM - 1);
     EXPECT_EQ(s.calls, 1);
     none.size = 0;
-    EXPECT_EQ(gate_call(p.door, none, none, UINT64_MAX, &size), OK);
+    EXPECT_EQ(gate_call(p.door, none, none, NULL, 0, UINT64_MAX, &size), OK);
     EXPECT_EQ(size, 0);
 
     EXPECT_EQ(gate_serve(p.gate, none, &r, payer, 0), ERR_TOO_SMALL);
@@ -485,7 +489,8 @@ TEST_KERNEL(gate_deadline_that_is_past)
     struct server s = {.gate = p.gate, .deadline = 20000000};
     start(&s);
     c.door = p.door;
-    EXPECT_EQ(gate_call(p.door, bytes, bytes, 0, &size), ERR_TIMED_OUT);
+    EXPECT_EQ(gate_call(p.door, bytes, bytes, NULL, 0, 0, &size),
+              ERR_TIMED_OUT);
     EXPECT_EQ(s.calls, 0);
     EXPECT_EQ(thread_join(s.thread, UINT64_MAX), OK);
     EXPECT_EQ(s.status, ERR_TIMED_OUT);

@@ -18,6 +18,8 @@ enum {
     SIZE = 84,
     REQUEST = 128,
     REPLY = 192,
+    WINDOW = 256,
+    SEEN = 320,
 };
 
 // The doors of the servers that live now; each has a reference here.
@@ -93,8 +95,10 @@ ask(u32 server, u32 number, u64 patience, u32 *answer)
         return ERR_PEER_CLOSED;
     test_store32(REQUEST, number);
     test_store32(REPLY, 0);
+    const u32 window[5] = {WINDOW_OWN, 0, REQUEST, 4, WINDOW_READ};
+    memcpy(test_memory(WINDOW), window, sizeof(window));
     status_t status =
-        CALL(gate_call, door, deadline, REQUEST, 4, REPLY, 4, SIZE);
+        CALL(gate_call, door, deadline, REQUEST, 4, REPLY, 4, WINDOW, 1, SIZE);
     *answer = test_load32(REPLY);
     if (status == OK && test_load32(SIZE) != 4)
         COUNT_UP(unknown);
@@ -148,6 +152,10 @@ run_server(u32 own, u64 *random)
         if (test_load32(KIND) != GATE_CALL)
             continue;
         if (test_load64(BADGE) != 100 + own || test_load32(SIZE) != 4)
+            COUNT_UP(unknown);
+        status = CALL(window_read, 0, 0, SEEN, 4);
+        if (status == OK ? test_load32(SEEN) != test_load32(REQUEST) :
+                           !is_expected(status))
             COUNT_UP(unknown);
         u32 answer = answer_to(own, test_load32(REQUEST), random);
         test_store32(REPLY, answer);
@@ -327,7 +335,7 @@ ask_the_trapping(void *arg)
     u32 size;
 
     a->status = gate_call(trapping, (struct bytes){NULL, 0},
-                          (struct bytes){NULL, 0}, UINT64_MAX, &size);
+                          (struct bytes){NULL, 0}, NULL, 0, UINT64_MAX, &size);
 }
 
 // Who is served, who waits in line, and who comes later.

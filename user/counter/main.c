@@ -9,14 +9,24 @@
 #include <stdio.h>
 #include <string.h>
 
-// The first word of a request, and what the second one is then.
-enum { ADD, TRAP };
+// The first word of a request: add the second, or trap, or add so many words of
+// window 0 and write the sum to window 1.
+enum { ADD, TRAP, ADD_WINDOW };
 
 enum { DOORS = 2, THREADS = 3 };
 
 static uint64_t sums[DOORS];
 static uint32_t closed;
 static sip_mutex guard;
+
+static uint32_t
+word_of_window(uint32_t index)
+{
+    uint32_t word = 0;
+
+    nebulet_window_read(0, index * sizeof(word), &word, sizeof(word));
+    return word;
+}
 
 static uint32_t
 answer(void *arg, uint64_t badge, const void *request, uint32_t size,
@@ -30,11 +40,15 @@ answer(void *arg, uint64_t badge, const void *request, uint32_t size,
     memcpy(words, request, sizeof(words));
     if (words[0] == TRAP)
         __builtin_trap();
+    uint64_t more = words[0] == ADD ? words[1] : 0;
+    for (uint32_t i = 0; words[0] == ADD_WINDOW && i < words[1]; i++)
+        more += word_of_window(i);
     sip_lock(&guard);
-    if (words[0] == ADD)
-        sums[badge] += words[1];
+    sums[badge] += more;
     memcpy(reply, &sums[badge], sizeof(sums[badge]));
     sip_unlock(&guard);
+    if (words[0] == ADD_WINDOW)
+        nebulet_window_write(1, 0, (const uint8_t *)&more, sizeof(more));
     return sizeof(sums[badge]);
 }
 

@@ -2,12 +2,13 @@
 // the module /counter.wasm (user/counter), and this one serves a gate, too.
 
 use sip::channel::{channel, FOREVER};
-use sip::gate::{Door, Event, Gate};
+use sip::gate::{Door, Event, Gate, Window};
 use sip::process::{Module, Process};
 use sip::{println, thread, Arc};
 
 const ADD: u32 = 0;
 const TRAP: u32 = 1;
+const ADD_WINDOW: u32 = 2;
 
 fn request(what: u32, value: u32) -> Vec<u8> {
     [what.to_le_bytes(), value.to_le_bytes()].concat()
@@ -45,6 +46,16 @@ fn add_from_threads(doors: &Arc<Vec<Door>>) {
     }
 }
 
+/// The server reads numbers here and writes their sum there.
+fn add_by_windows(door: &Door) {
+    let numbers: Vec<u8> = (1..=1000u32).flat_map(|n| n.to_le_bytes()).collect();
+    let mut sum = [0; 8];
+    let mut windows = [Window::Read(&numbers), Window::Write(&mut sum)];
+    door.call_with(&request(ADD_WINDOW, 1000), &mut windows, FOREVER)
+        .unwrap();
+    println!("by windows: {}", u64::from_le_bytes(sum));
+}
+
 fn serve_oneself() {
     let gate = Gate::new(16).unwrap();
     let door = gate.door(5).unwrap();
@@ -77,6 +88,7 @@ fn main() {
     for door in doors.iter() {
         println!("sum {}", sum_of(door.call(&request(ADD, 0), FOREVER).unwrap()));
     }
+    add_by_windows(&doors[1]);
     let late = doors[0].call(&request(ADD, 1), 1);
     println!("too late: {:?}", late.unwrap_err().kind());
     drop(doors);

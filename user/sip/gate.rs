@@ -83,10 +83,73 @@ impl Gate {
     }
 }
 
+/// Memory that a call lends to the server until it has ended.
+pub enum Window<'a> {
+    Read(&'a [u8]),
+    Write(&'a mut [u8]),
+    /// Of a window that this program was lent by the call that it serves, so
+    /// many bytes from an offset on, to be read or written as that may.
+    Part { of: u32, offset: u32, size: u32, write: bool },
+}
+
+impl Window<'_> {
+    fn offer(&mut self) -> kernel::CallWindow {
+        let (kind, from, offset, size, access) = match self {
+            Window::Read(b) => (
+                kernel::WINDOW_OWN,
+                0,
+                b.as_ptr() as u32,
+                b.len() as u32,
+                kernel::WINDOW_READ,
+            ),
+            Window::Write(b) => (
+                kernel::WINDOW_OWN,
+                0,
+                b.as_mut_ptr() as u32,
+                b.len() as u32,
+                kernel::WINDOW_WRITE,
+            ),
+            Window::Part { of, offset, size, write } => (
+                kernel::WINDOW_PASSED,
+                *of,
+                *offset,
+                *size,
+                if *write { kernel::WINDOW_WRITE } else { kernel::WINDOW_READ },
+            ),
+        };
+        kernel::CallWindow { kind, from, offset, size, access }
+    }
+}
+
+/// Read of a window of the call that this thread serves.
+pub fn window_read(window: u32, offset: u32, to: &mut [u8]) -> io::Result<()> {
+    check("window_read", unsafe {
+        kernel::window_read(window, offset, to.as_mut_ptr(), to.len() as u32)
+    })
+}
+
+/// Write to one.
+pub fn window_write(window: u32, offset: u32, from: &[u8]) -> io::Result<()> {
+    check("window_write", unsafe {
+        kernel::window_write(window, offset, from.as_ptr(), from.len() as u32)
+    })
+}
+
 impl Door {
     /// Call; waits for the reply until the deadline (monotonic, in
     /// nanoseconds).  `BrokenPipe`: the server has ended.
     pub fn call(&self, request: &[u8], deadline_ns: u64) -> io::Result<Vec<u8>> {
+        self.call_with(request, &mut [], deadline_ns)
+    }
+
+    /// The same, with memory that the server may touch meanwhile.
+    pub fn call_with(
+        &self,
+        request: &[u8],
+        windows: &mut [Window],
+        deadline_ns: u64,
+    ) -> io::Result<Vec<u8>> {
+        let mut offers: Vec<_> = windows.iter_mut().map(|w| w.offer()).collect();
         let mut reply = vec![0; kernel::LIMIT_GATE_SIZE];
         let mut size = 0;
         let call = kernel::GateCall {
@@ -96,6 +159,8 @@ impl Door {
             request_size: request.len() as u32,
             reply: reply.as_mut_ptr(),
             reply_size: reply.len() as u32,
+            windows: offers.as_mut_ptr(),
+            windows_count: offers.len() as u32,
             size: &mut size,
         };
         check("gate_call", unsafe { kernel::gate_call(&call) })?;
