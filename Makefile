@@ -92,6 +92,10 @@ test-bare: ## what a newcomer does, in bare Debian systems; takes an hour
 bench: all ## speed of generated code, side by side
 	@bench/run.sh $(OUT)
 
+.PHONY: bench-kernel
+bench-kernel: all ## what calls of the kernel cost, beside those of Linux
+	@bench/kernel/run.sh $(OUT)
+
 .PHONY: ci
 ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
 	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal

@@ -95,6 +95,9 @@ metal() {
 
 kernel stress stress 100 NEBULET_SMP=4
 metal stress-metal stress --smp 4
+# 100,000 calls of gates among programs that are killed.
+kernel gates gate_random_kills 100 NEBULET_SMP=4
+metal gates-metal gate_random_kills --smp 4
 # 10,000,000 system calls, each test makes its number twice; 1,000,000 in QEMU.
 kernel fuzz fuzz 50 NEBULET_SMP=1 NEBULET_CALLS=50000
 kernel fuzz-smp fuzz 50 NEBULET_SMP=4 NEBULET_CALLS=50000

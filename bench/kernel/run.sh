@@ -1,0 +1,39 @@
+#!/bin/sh
+# bench/kernel/run.sh OUT: what the kernel's calls cost on linux, in nanoseconds,
+# beside what a user of Linux has for the same, on one CPU.  The fastest of
+# several rounds on either side; a machine that others use makes both worse.
+# `noise` is how much longer a loop of plain code took at worst than at best: where
+# that is more than 1.1, the rows say little.
+
+set -u
+out=$1
+dir=$out/bench
+mkdir -p "$dir"
+gcc -O2 -Wall -Wextra -I. bench/kernel/theirs.c -o "$dir/theirs" -pthread || exit 1
+clang --target=wasm32-wasi -O2 -Wall -Wextra -I. -I"$out/user/include" \
+    -Iuser/libsip bench/kernel/ours.c user/libsip/sip.c user/libsip/gate.c \
+    -o "$dir/ours.wasm" || exit 1
+
+# noise: the same work ten times, the longest by the shortest.
+noise() {
+    for _ in $(seq 10); do
+        start=$(date +%s%N)
+        awk 'BEGIN { for (i = 0; i < 200000; i++) n += i }'
+        echo $(($(date +%s%N) - start))
+    done | sort -n | awk 'NR == 1 { least = $1 } END { printf "noise %.2f\n", $1 / least }'
+}
+
+noise
+"$out/nebulet" run --on linux "$dir/ours.wasm" >"$dir/ours.txt" || exit 1
+"$dir/theirs" >"$dir/theirs.txt" || exit 1
+printf '%-12s %10s %10s %8s  %s\n' "" nebulet linux ratio "beside"
+awk '
+    BEGIN {
+        split("system-call getppid mutex pthread_mutex yield sched_yield thread pthread " \
+            "channel socketpair gate pipe gate-window pipe stream-64k pipe spawn posix_spawn", w, " ")
+        for (i = 1; i in w; i += 2) beside[w[i]] = w[i + 1]
+    }
+    FNR == NR { theirs[$1] = $2; next }
+    { printf "%-12s %10.1f %10.1f %8.1f  %s\n", $1, $2, theirs[$1], theirs[$1] / $2, beside[$1] }
+' "$dir/theirs.txt" "$dir/ours.txt"
+noise
