@@ -463,7 +463,7 @@ share_end(struct run_queue *q, struct thread *t, u64 now)
 {
     for (struct share *s = t->share; s != NULL; s = s->parent) {
         s->runs = false;
-        if (is_over(s, now))
+        if (!s->pause.in && is_over(s, now))
             pause(q, s);
         else
             enter_if_ready(s);
