@@ -1,5 +1,6 @@
 // kernel/run_queue.h: the threads of a CPU, for those who run them (sched.c),
-// say who is next (share.c), and choose the CPU (place.c).  Interrupts are off in all of this.
+// say who is next (share.c), and choose the CPU (place.c).  Interrupts are off
+// in all of this.
 
 #pragma once
 

@@ -284,8 +284,8 @@ group_in_group(void)
     }
 }
 
-// Anybody else goes on: a thread of the root that wakes each millisecond, and is
-// never late by more than LATE_NS, where that can be said (see test_work()).
+// Anybody else goes on: a thread of the root that wakes each millisecond, and
+// is never late by more than LATE_NS, where that can be said (see test_work()).
 enum { LATE_NS = 4000000 };
 
 static struct {

@@ -343,6 +343,33 @@ TEST_KERNEL(share_is_gone_while_it_pauses)
     end();
 }
 
+// A server's thread is run by who calls it, whether its group pauses or not.
+TEST_KERNEL(share_of_who_is_called_while_it_pauses)
+{
+    struct group *g = new_group(group_root(), 100, 10);
+
+    begin();
+    struct thread *server = new_thread(g), *other = new_thread(g);
+    share_remove(sim.q, server);
+    tick();
+    EXPECT(sim.running == other);
+    run(100 * MS);
+    stop_running(true);
+    EXPECT(sim.q->paused.first != NULL);
+    EXPECT_EQ(sim.q->waiting, 0);
+    share_place(sim.q, server);
+    share_begin(server);
+    sim.running = server;
+    run(MS);
+    stop_running(false);
+    EXPECT_EQ(sim.q->waiting, 0);
+    share_resume(sim.q, UINT64_MAX);
+    EXPECT_EQ(sim.q->waiting, 1);
+    EXPECT(share_first(sim.q) == other);
+    end();
+    drop(g);
+}
+
 TEST_KERNEL(share_of_who_has_no_cap)
 {
     struct group *g = new_group(group_root(), LIMIT_WEIGHT, 5),
