@@ -247,8 +247,11 @@ struct order { // all zero: empty
     u64 count, turns;
 };
 
+// Does a come before b?  Both are in one order.
 bool order_before(const struct order_item *a, const struct order_item *b);
+// Put in one that is in no order, with class and key set; log2(count) steps.
 void order_put(struct order *o, struct order_item *item);
+// Take out one that is in it, wherever; as many steps.
 void order_take(struct order *o, struct order_item *item);
 
 // count.c: counts of references, atomic.  One that gets to COUNT_STUCK stays
