@@ -161,8 +161,9 @@ gate_serve(struct gate *g, struct bytes reply, struct gate_request *r,
     status_t status;
     struct activation *a = activation_get(payer, &status);
 
-    if (a != NULL)
-        status = check_turn(g, a, reply, r);
+    if (a == NULL)
+        return status;
+    status = check_turn(g, a, reply, r);
     if (status == OK && a->serving && a->gate != g)
         status = gate_reply(reply);
     if (status != OK)

@@ -50,7 +50,7 @@ new_with(struct process **out, struct group *g, const char *name,
     struct process *p = NULL;
     status_t status = process_alloc(&p, g != NULL ? g : group_current());
 
-    if (status != OK)
+    if (p == NULL)
         return status;
     format_safe(p->name, sizeof(p->name), "%s", name);
     lock_init(&p->lock, LOCK_PROCESS);
@@ -77,13 +77,13 @@ process_new(struct process **out, struct group *g, struct code_module *m,
             const char *name, struct error *error, char *error_text,
             u32 error_text_size)
 {
-    struct process *p;
+    struct process *p = NULL;
     struct instance *i;
     enum trap trap;
 
     *error = (struct error){OK, 0, NULL};
     status_t status = new_with(&p, g, name, m);
-    if (status != OK)
+    if (p == NULL)
         return status;
     struct account *before = thread_charge(p->account);
     status = instance_load(&i, p->store, m, &host_resolver, error, &trap);
