@@ -95,7 +95,7 @@ load(const u64 *number)
     return __atomic_load_n(number, __ATOMIC_RELAXED);
 }
 
-// In this account alone.
+// In this account alone.  There is always nothing to be had.
 static bool
 take(struct account *a, enum resource r, u64 amount)
 {
@@ -103,7 +103,7 @@ take(struct account *a, enum resource r, u64 amount)
 
     do {
         limit = load(&a->limit[r]); // may have become less than is used
-        if (used > limit || amount > limit - used)
+        if (amount > 0 && (used > limit || amount > limit - used))
             return false;
     } while (!__atomic_compare_exchange_n(&a->used[r], &used, used + amount,
                                           true, __ATOMIC_RELAXED,

@@ -396,6 +396,17 @@ take_blocked(struct run_queue *q, struct thread *t)
     return blocked;
 }
 
+// t runs on q, and is to run in another group there.
+static void
+move_current(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    share_end(q, t, count_time(q));
+    share_detach(t);
+    share_place(q, t);
+    share_begin(t);
+}
+
 void LOCKS_BY_HAND
 sched_pass(struct thread *to, struct account *lender, struct lock *held)
 {
@@ -403,12 +414,13 @@ sched_pass(struct thread *to, struct account *lender, struct lock *held)
     struct thread *t = q->current;
     bool taken = take_blocked(q, to), first;
 
-    unlock_irq_nested(held);
+    // Before `to` can go on by itself, and end: it may be who lent t its time.
     if (!taken || thread_time_account(t) != thread_time_account(to)) {
         count_time(q);
         account_time(q);
     }
     __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
+    unlock_irq_nested(held);
     if (!t->wake_pending) {
         t->state = THREAD_BLOCKED;
         place_learn(t);
@@ -419,6 +431,8 @@ sched_pass(struct thread *to, struct account *lender, struct lock *held)
         return;
     }
     t->wake_pending = false;
+    if (share_changed(q, t))
+        move_current(q, t);
     first = none_ready(q);
     if (taken)
         share_add(q, to);
@@ -427,17 +441,6 @@ sched_pass(struct thread *to, struct account *lender, struct lock *held)
     unlock_irq(&q->lock, false);
     if (taken)
         place_call_idle();
-}
-
-// t runs on q, and is to run in another group there.
-static void
-move_current(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
-{
-    assert_held(&q->lock);
-    share_end(q, t, count_time(q));
-    share_detach(t);
-    share_place(q, t);
-    share_begin(t);
 }
 
 void LOCKS_BY_HAND

@@ -143,11 +143,14 @@ sys_group_get_cpu(const struct group_get_cpu_args *a)
     return OK;
 }
 
+// Nobody gives what he does not have.
 static status_t
 set_ceiling(struct account *account, u32 priority)
 {
     if (priority > LIMIT_PRIORITY)
         return ERR_BAD_ARGUMENT;
+    if (priority > account_ceiling(account_current()))
+        return ERR_LIMIT;
     account_set_ceiling(account, priority);
     return OK;
 }

@@ -391,3 +391,31 @@ TEST_KERNEL(hostile_calls_are_contained)
         drop(g);
     }
 }
+
+// --- limits below what is used -----------------------------------------------
+
+// What was reserved is there, whatever the limit is by then; and who takes
+// nothing is not refused.
+TEST_KERNEL(charges_of_nothing)
+{
+    struct account *a = NULL;
+    struct handle_table t = {.slots = 0};
+    struct group *g = NULL;
+    handle_t handle;
+
+    EXPECT_EQ(account_new(&a, account_root()), OK);
+    handle_table_init(&t, a);
+    EXPECT_EQ(group_new(&g, group_root(), "g"), OK);
+    struct object *o = group_object(g);
+    object_hold_handle(o);
+    struct carried carried = {o, o->type->rights};
+    EXPECT_EQ(handle_table_reserve(&t, 1), OK);
+    account_set_limit(a, RESOURCE_HANDLES, 0);
+    EXPECT_EQ(handle_put(&t, &carried, &handle, 1), OK);
+    EXPECT_EQ(handle_put(&t, &carried, &handle, 0), OK);
+    EXPECT(account_charge(a, RESOURCE_HANDLES, 0));
+    EXPECT(!account_charge(a, RESOURCE_HANDLES, 1));
+    handle_table_free(&t);
+    object_release(o);
+    account_release(a);
+}

@@ -499,6 +499,15 @@ use_priorities(void)
     struct process *child = NULL; // it cannot give what it does not have
     EXPECT_EQ(process_new_empty(&child, NULL, "child"), OK);
     EXPECT_EQ(account_ceiling(child->account), 2);
+    handle_t of_child = 0;
+    EXPECT_EQ(handle_new(&process_current()->handles, &child->object,
+                         UINT32_MAX, &of_child),
+              OK);
+    EXPECT_EQ(CALL(process_set_ceiling, of_child, 3), ERR_LIMIT);
+    EXPECT_EQ(CALL(process_set_ceiling, of_child, 2), OK);
+    EXPECT_EQ(CALL(group_set_ceiling, test_handle(&group_type, UINT32_MAX), 3),
+              ERR_LIMIT);
+    EXPECT_EQ(CALL(handle_close, of_child), OK);
     process_release(child);
 }
 
