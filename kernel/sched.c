@@ -107,7 +107,7 @@ static void
 start_slice(struct run_queue *q, u64 now) REQUIRES(q->lock)
 {
     assert_held(&q->lock);
-    if (q->slice_end <= now)
+    if (q->slice_end - now > sched_slice_ns) // over, or longer than one
         q->slice_end = now + sched_slice_ns;
     q->capped = q->current != q->idle && share_is_capped(q->current);
     set_timer(q);

@@ -16,6 +16,8 @@
 // START_DEBIT, so that one who makes more and more threads does not pass those
 // who wait.
 //
+// A thread that yields goes behind all of its priority in its group.
+//
 // A group with a cap has a time up to which it has used what it may, counted by
 // all CPUs (account->used_until): a run of n ns moves that by n * 100 / cap.
 // It may be CAP_BURST ahead of the clock; then the group pauses, until the
@@ -201,7 +203,10 @@ lose(struct run_queue *q, struct share *s, u32 count) REQUIRES(q->lock)
 static void
 put(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
 {
+    u64 *last = &t->share->last[t->ready.class];
+
     assert_held(&q->lock);
+    *last = MAX(*last, t->ready.key);
     order_put(&t->share->below, &t->ready);
     gain(q, t->share, 1);
 }
@@ -326,7 +331,7 @@ share_yield(struct thread *t)
     const struct order_item *first = t->share->below.first;
 
     if (first != NULL && first->class == t->ready.class)
-        t->ready.key = MAX(t->ready.key, first->key);
+        t->ready.key = MAX(t->ready.key, t->share->last[t->ready.class]);
 }
 
 // --- who runs ----------------------------------------------------------------
@@ -435,7 +440,7 @@ share_is_over(const struct thread *t, u64 now)
 {
     const struct share *s = t->share;
 
-    while (s != NULL && !is_over(s, now))
+    while (s != NULL && !is_over(s, now) && !s->pause.in)
         s = s->parent;
     return s != NULL;
 }

@@ -14,9 +14,10 @@ struct share {
     struct order below;      // those that are ready: shares, or threads
     // The virtual time of those below, by class: who comes begins there.
     u64 floor[PRIORITIES];
-    u64 rest;  // what the last charge left over
-    u32 ready; // threads below that wait for the CPU and may have it
-    bool runs; // the current thread is below: not in parent->below
+    u64 last[PRIORITIES]; // the latest of those that became ready
+    u64 rest;             // what the last charge left over
+    u32 ready;            // threads below that wait for the CPU and may have it
+    bool runs;            // the current thread is below: not in parent->below
     bool began;
     struct order_item pause; // in q->paused while over the cap; key: until when
 };
@@ -54,7 +55,7 @@ void share_ran(struct thread *t, u64 ns, u64 now);
 bool share_is_behind(const struct thread *t, u64 margin);
 // Is it, or its group, another than when it became ready?
 bool share_changed(const struct run_queue *q, const struct thread *t);
-// Let it go behind the next of its group.
+// Let it go behind those of its priority in its group.
 void share_yield(struct thread *t);
 
 // Is there a cap above t, which runs?  Is it reached?

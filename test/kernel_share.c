@@ -325,6 +325,59 @@ TEST_KERNEL(share_is_capped)
     drop(g);
 }
 
+// One who has the CPU from another begins in a group that pauses.
+TEST_KERNEL(share_begins_while_it_pauses)
+{
+    struct group *g = new_group(group_root(), 100, 1);
+
+    begin();
+    struct thread *first = new_thread(g), *t = new_thread(g);
+    tick();
+    run(100 * MS);
+    tick();
+    EXPECT(sim.running == NULL && sim.q->paused.first != NULL);
+    share_remove(sim.q, t);
+    share_detach(t);
+    share_place(sim.q, t);
+    share_begin(t);
+    sim.running = t;
+    EXPECT(share_is_over(t, sim.now));
+    tick();
+    EXPECT(sim.running == NULL && first->ready.in && t->ready.in);
+    EXPECT_EQ(sim.q->waiting, 0);
+    sim.now += 20000 * MS;
+    tick();
+    EXPECT(sim.running != NULL);
+    EXPECT_EQ(sim.q->waiting, 1);
+    end();
+    drop(g);
+}
+
+// Who yields is behind those that are behind him, and lets all of them run.
+TEST_KERNEL(share_yields_to_all)
+{
+    struct group *g = new_group(group_root(), 100, 0);
+    u64 got[4] = {0};
+
+    begin();
+    for (u32 i = 0; i < 4; i++)
+        new_thread(g);
+    run_all(100 * MS, SLICE, got);
+    for (u32 i = 0; i < 4; i++) {
+        u32 seen = 0;
+        for (u32 k = 0; k < 4; k++) {
+            share_yield(sim.running);
+            stop_running(true);
+            pick();
+            run(100);
+            seen |= 1u << (sim.running - sim.threads);
+        }
+        EXPECT_EQ(seen, 0xf);
+    }
+    end();
+    drop(g);
+}
+
 // A group that goes while it pauses is waited for by nobody.
 TEST_KERNEL(share_is_gone_while_it_pauses)
 {
