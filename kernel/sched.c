@@ -1,11 +1,10 @@
 // kernel/sched.c: which thread runs on which CPU.
 //
-// A CPU has a lock, threads that are ready, and an idle thread for when there
-// are none.  Who is next says share.c.  While others are ready, a CPU looks
-// whether that is still the current thread: at the end of each time slice, when
-// a timer or another CPU has woken somebody, and when somebody of a higher
-// priority was woken.  The slice does not begin anew where threads block and
-// wake each other.
+// A CPU has a lock, a queue of ready threads, served in turn for a time slice
+// each, and an idle thread for when there are none.  A thread that was woken
+// goes before the queue, but into the slice that is running: threads that wake
+// each other (a lock that is passed on, a question and its answer) follow each
+// other at once and still get only the time of one.
 //
 // The lock is held across a switch: the thread that is switched to releases it
 // (after_switch), so nobody sees a thread as ready before its registers are
@@ -28,10 +27,7 @@
 // CPU's lock.  A wake-up may be one too many, never one too few: who blocks
 // looks again at what he waits for.
 
-#include "kernel/share.h"
-
-// A thread that another CPU has woken interrupts who has had so much more.
-enum { LOOK_NS = 1000000 };
+#include "kernel/run_queue.h"
 
 u64 sched_slice_ns = 4000000;
 
@@ -45,6 +41,32 @@ sched_current(void)
 
 // --- switching: interrupts are off -------------------------------------------
 
+static void
+queue_count(struct run_queue *q, u32 change)
+{
+    __atomic_store_n(&q->waiting, q->waiting + change, __ATOMIC_SEQ_CST);
+}
+
+// `queue` is one of q's.
+static void
+make_ready(struct run_queue *q, struct thread *t, struct list *queue)
+{
+    t->state = THREAD_READY;
+    list_append(queue, &t->ready);
+    queue_count(q, 1);
+}
+
+struct thread *
+queue_take_out(struct run_queue *q, struct list *item)
+{
+    assert_held(&q->lock);
+    list_remove(item);
+    queue_count(q, (u32)-1);
+    if (q->waiting == 0)
+        q->keeps_until = 0;
+    return CONTAINER(item, struct thread, ready);
+}
+
 static bool
 none_ready(const struct run_queue *q) REQUIRES(q->lock)
 {
@@ -52,29 +74,16 @@ none_ready(const struct run_queue *q) REQUIRES(q->lock)
     return q->waiting == 0;
 }
 
-// What has run on q is its current thread's; returns the time.
-static u64
-count_time(struct run_queue *q) REQUIRES(q->lock)
-{
-    u64 now = port_monotonic_ns(), ns = now - MIN(q->since, now);
-
-    assert_held(&q->lock);
-    if (q->current != q->idle) {
-        q->ran += ns;
-        share_ran(q->current, ns, now);
-    }
-    q->since = now;
-    return now;
-}
-
-// And is in its account.
+// What has run on q goes to the account of its current thread.
 static void
 account_time(struct run_queue *q) REQUIRES(q->lock)
 {
+    u64 now = port_monotonic_ns();
+
     assert_held(&q->lock);
-    if (q->ran > 0)
-        account_ran(thread_time_account(q->current), q->ran);
-    q->ran = 0;
+    if (q->current != q->idle)
+        account_ran(thread_time_account(q->current), now - q->since);
+    q->since = now;
 }
 
 // Is t to stop when it is in generated code?
@@ -84,8 +93,31 @@ is_to_stop(const struct thread *t)
     return !t->entry.killed && account_is_stopped(t->account);
 }
 
-// When the port is to interrupt us: for the next timer, for groups that pause,
-// and for the end of the time slice, or of what we keep, if somebody waits.
+static void
+end_slice(struct run_queue *q) REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    list_append_all(&q->ready, &q->woken);
+    q->slice_end = 0;
+}
+
+static struct thread *
+take_ready(struct run_queue *q) REQUIRES(q->lock)
+{
+    struct list *item = q->woken.next;
+
+    assert_held(&q->lock);
+    if (none_ready(q))
+        return q->idle;
+    if (list_empty(&q->woken)) {
+        item = q->ready.next;
+        q->slice_end = 0; // a new one
+    }
+    return queue_take_out(q, item);
+}
+
+// When the port is to interrupt us: for the next timer, and for the end of the
+// time slice or of what we keep if somebody waits for it.
 static void
 set_timer(struct run_queue *q) REQUIRES(q->lock)
 {
@@ -93,37 +125,20 @@ set_timer(struct run_queue *q) REQUIRES(q->lock)
     u64 when = t == q->idle ? timer_next() : timer_next_beside();
 
     assert_held(&q->lock);
-    if (q->paused.first != NULL)
-        when = MIN(when, q->paused.first->key);
-    if (t != q->idle &&
-        (!none_ready(q) || q->capped || t->entry.killed || is_to_stop(t)))
+    if (t != q->idle && (!none_ready(q) || t->entry.killed || is_to_stop(t)))
         when = MIN(when, q->slice_end);
     if (t != q->idle && q->keeps_until != 0)
         when = MIN(when, q->keeps_until);
-    port_timer_set(q->look ? 0 : when);
+    port_timer_set(when);
 }
 
 static void
-start_slice(struct run_queue *q, u64 now) REQUIRES(q->lock)
+start_slice(struct run_queue *q) REQUIRES(q->lock)
 {
     assert_held(&q->lock);
-    if (q->slice_end - now > sched_slice_ns) // over, or longer than one
-        q->slice_end = now + sched_slice_ns;
-    q->capped = q->current != q->idle && share_is_capped(q->current);
+    if (q->slice_end == 0)
+        q->slice_end = port_monotonic_ns() + sched_slice_ns;
     set_timer(q);
-}
-
-static struct thread *
-take_ready(struct run_queue *q) REQUIRES(q->lock)
-{
-    struct thread *t = share_first(q);
-
-    assert_held(&q->lock);
-    if (t == NULL)
-        return q->idle;
-    share_remove(q, t);
-    share_begin(t);
-    return t;
 }
 
 // The second half of a switch, on the stack of the thread that continues.
@@ -134,38 +149,14 @@ after_switch(void)
     struct thread *dead = q->dead;
 
     q->dead = NULL;
-    start_slice(q, q->since);
+    start_slice(q);
     unlock_irq(&q->lock, false);
     if (dead != NULL)
         thread_reap(dead);
 }
 
-// May t leave the CPU?
-static void
-check_switch(const struct thread *t)
-{
-    assert(t->preempt_count == 0);
-    assert(!CHECKED || (locks_held() & ~(1ull << LOCK_CPU)) == 0);
-}
-
-// The current thread leaves the CPU.
-static void
-leave(struct run_queue *q, u64 now) REQUIRES(q->lock)
-{
-    struct thread *t = q->current;
-
-    assert_held(&q->lock);
-    if (t == q->idle)
-        return;
-    share_end(q, t, now);
-    if (t->state == THREAD_READY)
-        share_add_back(q, t);
-    else
-        share_sleep(q, t);
-}
-
-// Continue with `to`, which has been begun; releases q->lock, which is the only
-// one that may be held here.
+// Continue with `to`, in no queue; releases q->lock, which is the only one that
+// may be held here.
 static void switch_to(struct run_queue *q, struct thread *to) RELEASE(q->lock);
 
 static void LOCKS_BY_HAND
@@ -173,12 +164,12 @@ switch_to(struct run_queue *q, struct thread *to)
 {
     struct thread *from = q->current;
 
-    check_switch(from);
+    assert(from->preempt_count == 0);
+    assert(!CHECKED || locks_held() == 1ull << LOCK_CPU);
     to->state = THREAD_RUNNING;
     to->cpu = queue_number(q);
     to->resched = false;
     q->current = to;
-    q->look = false;
     if (from != to) {
         port_stack_use(to->stack, STACK_SIZE);
         context_switch(&from->context, &to->context);
@@ -192,37 +183,16 @@ static void switch_next(struct run_queue *q) RELEASE(q->lock);
 static void LOCKS_BY_HAND
 switch_next(struct run_queue *q)
 {
-    struct thread *from = q->current, *to;
+    struct thread *from = q->current, *to = take_ready(q);
 
-    leave(q, count_time(q));
-    to = take_ready(q);
-    if (thread_time_account(from) != thread_time_account(to) || to == q->idle)
+    if (thread_time_account(from) != thread_time_account(to) ||
+        from == q->idle || to == q->idle)
         account_time(q);
     switch_to(q, to);
 }
 
-// With `to`, in no queue, in place of the current thread, which blocks.  What
-// that has run for since it was looked at is for `to`, in the same group.
-static void switch_past(struct run_queue *q, struct thread *to)
-    RELEASE(q->lock);
-
-static void LOCKS_BY_HAND
-switch_past(struct run_queue *q, struct thread *to)
-{
-    const struct share *share = q->current->share;
-
-    share_place(q, to);
-    if (share != to->share) {
-        leave(q, count_time(q));
-        share_begin(to);
-    } else {
-        share_sleep(q, q->current);
-    }
-    switch_to(q, to);
-}
-
 static void
-give_way(bool behind_others)
+give_way(void)
 {
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
@@ -230,10 +200,8 @@ give_way(bool behind_others)
     bool on = lock_irq(&q->lock);
     assert(!on);
     t->woke_at = 0; // nobody knows when it would have slept
-    if (t != q->idle && behind_others)
-        share_yield(t);
     if (t != q->idle)
-        t->state = THREAD_READY;
+        make_ready(q, t, &q->ready);
     switch_next(q);
 }
 
@@ -251,12 +219,8 @@ thread_yield(void)
 {
     bool on = port_interrupts_off();
 
-    struct thread *t = thread_current();
-
-    check_switch(t);
-    t->resched = false;
-    if (queue_here()->waiting > 0 || is_to_stop(t))
-        give_way(true);
+    thread_current()->resched = false;
+    give_way();
     port_interrupts_restore(on);
 }
 
@@ -315,39 +279,18 @@ nudge(struct run_queue *q) REQUIRES(q->lock)
         port_poke(queue_number(q));
 }
 
-// Does t, which became ready, have to have the CPU before it is given up?
-static bool
-is_urgent(struct run_queue *q, const struct thread *t) REQUIRES(q->lock)
-{
-    const struct thread *current = q->current;
-
-    assert_held(&q->lock);
-    if (current == q->idle)
-        return false;
-    if (t->share == current->share && t->ready.class < current->ready.class)
-        return true;
-    if (q == queue_here())
-        return false;
-    return share_is_behind(current, LOOK_NS);
-}
-
-// t, which is not among the ready and belongs to q, becomes ready there; the
-// lock of q is not held.
+// t, which is in no queue and belongs to q, becomes ready there; the lock of q
+// is not held.
 static void
-add_ready(struct run_queue *q, struct thread *t, enum way way)
+add_ready(struct run_queue *q, struct thread *t, bool woken, enum way way)
 {
     lock_irq_nested(&q->lock);
     assert(t->cpu == queue_number(q));
     bool first = none_ready(q); // for others the timer is set
-    if (first || q != queue_here())
-        count_time(q); // the current one may have run alone for long
-    t->state = THREAD_READY;
-    share_add(q, t);
+    make_ready(q, t, woken ? &q->woken : &q->ready);
     if (way == KEPT)
         q->keeps_until = q->current->woke_at + KEEP_NS;
-    bool look = !q->look && is_urgent(q, t);
-    q->look |= look;
-    if (first || look || way == CLAIMED)
+    if (first || way == CLAIMED)
         nudge(q);
     bool runs_now = way != QUEUED || (first && q->current == q->idle);
     unlock_irq(&q->lock, false);
@@ -367,11 +310,10 @@ sched_wake(struct thread *t)
         return;
     }
     to = place_choose(q, &way);
-    share_detach(t);
     t->state = THREAD_READY;
     t->cpu = queue_number(to);
     unlock_irq(&q->lock, false);
-    add_ready(to, t, way);
+    add_ready(to, t, true, way);
 }
 
 // Lock q, this CPU's; true: t was blocked, and is ready on this CPU, in no
@@ -383,7 +325,6 @@ take_blocked(struct run_queue *q, struct thread *t)
     bool blocked = t->state == THREAD_BLOCKED;
 
     if (blocked) {
-        share_detach(t);
         t->state = THREAD_READY;
         t->cpu = queue_number(q);
     } else {
@@ -396,17 +337,6 @@ take_blocked(struct run_queue *q, struct thread *t)
     return blocked;
 }
 
-// t runs on q, and is to run in another group there.
-static void
-move_current(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
-{
-    assert_held(&q->lock);
-    share_end(q, t, count_time(q));
-    share_detach(t);
-    share_place(q, t);
-    share_begin(t);
-}
-
 void LOCKS_BY_HAND
 sched_pass(struct thread *to, struct account *lender, struct lock *held)
 {
@@ -415,27 +345,23 @@ sched_pass(struct thread *to, struct account *lender, struct lock *held)
     bool taken = take_blocked(q, to), first;
 
     // Before `to` can go on by itself, and end: it may be who lent t its time.
-    if (!taken || thread_time_account(t) != thread_time_account(to)) {
-        count_time(q);
+    if (!taken || thread_time_account(t) != thread_time_account(to))
         account_time(q);
-    }
     __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
     unlock_irq_nested(held);
     if (!t->wake_pending) {
         t->state = THREAD_BLOCKED;
         place_learn(t);
         if (taken)
-            switch_past(q, to);
+            switch_to(q, to);
         else
             switch_next(q);
         return;
     }
     t->wake_pending = false;
-    if (share_changed(q, t))
-        move_current(q, t);
     first = none_ready(q);
     if (taken)
-        share_add(q, to);
+        make_ready(q, to, &q->woken);
     if (taken && first)
         nudge(q);
     unlock_irq(&q->lock, false);
@@ -452,11 +378,8 @@ sched_lend(struct account *lender)
     if (t->lender == lender)
         return;
     lock_irq_nested(&q->lock);
-    count_time(q);
     account_time(q);
     __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
-    if (share_changed(q, t))
-        move_current(q, t);
     unlock_irq(&q->lock, false);
 }
 
@@ -467,31 +390,19 @@ sched_start(struct thread *t)
     enum way way;
     struct run_queue *to = place_choose(queue_here(), &way);
 
-    share_detach_new(t);
     t->cpu = queue_number(to);
-    add_ready(to, t, way);
+    add_ready(to, t, false, way);
     port_interrupts_restore(on);
 }
 
 void LOCKS_BY_HAND
-sched_changed(struct thread *t)
+sched_poke(struct thread *t)
 {
     bool on = port_interrupts_off();
     struct run_queue *q = lock_queue_of(t);
 
-    if (q->current == t) {
-        if (share_changed(q, t)) {
-            move_current(q, t);
-            q->look = true;
-        }
+    if (q->current == t)
         nudge(q);
-    } else if (t->ready.in && share_changed(q, t)) {
-        share_remove(q, t);
-        share_detach(t);
-        share_add(q, t);
-        q->look = true;
-        nudge(q);
-    }
     unlock_irq(&q->lock, on);
 }
 
@@ -509,28 +420,12 @@ sched_look(void)
 }
 
 void LOCKS_BY_HAND
-sched_cap_changed(struct account *a)
-{
-    bool on = port_interrupts_off();
-
-    for (u32 i = 0; i < port_cpu_count(); i++) {
-        struct run_queue *q = &run_queues[i];
-        lock_irq_nested(&q->lock);
-        share_look(q, a);
-        nudge(q);
-        unlock_irq(&q->lock, false);
-    }
-    port_interrupts_restore(on);
-}
-
-void LOCKS_BY_HAND
 sched_account(void)
 {
     bool on = port_interrupts_off();
 
     for (u32 i = 0; i < port_cpu_count(); i++) {
         lock_irq_nested(&run_queues[i].lock);
-        count_time(&run_queues[i]);
         account_time(&run_queues[i]);
         unlock_irq(&run_queues[i].lock, false);
     }
@@ -553,38 +448,28 @@ sched_exit(void)
 
 // --- interrupts --------------------------------------------------------------
 
-// Has the current thread to give way?  Timers have woken somebody, or nobody.
-static bool
-has_to_go(struct run_queue *q, bool woke, u64 now) REQUIRES(q->lock)
-{
-    struct thread *t = q->current;
-    bool look = woke || q->look || now >= q->slice_end;
-
-    assert_held(&q->lock);
-    q->look = false;
-    if (t == q->idle)
-        return false;
-    if (is_to_stop(t) || (q->capped && share_is_over(t, now)))
-        return true;
-    return look && !none_ready(q) && share_is_behind(t, 0);
-}
-
 bool
 sched_interrupt(void)
 {
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
     u64 now = port_monotonic_ns();
-    bool woke = timer_expire(now);
 
+    // Before the timers: who is woken now has not had his turn.  Where the host
+    // takes a CPU away for longer than a slice, both come at once.
     lock_irq_nested(&q->lock);
-    now = count_time(q);
-    woke |= q->paused.first != NULL && q->paused.first->key <= now;
-    share_resume(q, now);
+    bool over = now >= q->slice_end;
+    if (over)
+        end_slice(q);
+    unlock_irq(&q->lock, false);
+    bool woke = timer_expire(now);
+    lock_irq_nested(&q->lock);
     if (now >= q->keeps_until)
         q->keeps_until = 0;
-    bool spare = place_spare(q), give = has_to_go(q, woke, now);
-    start_slice(q, now);
+    bool spare = place_spare(q);
+    bool give =
+        t != q->idle && ((!none_ready(q) && (woke || over)) || is_to_stop(t));
+    start_slice(q);
     if (give && t->preempt_count > 0) {
         t->resched = true;
         give = false;
@@ -598,7 +483,7 @@ sched_interrupt(void)
 void
 sched_preempt(void)
 {
-    give_way(false);
+    give_way();
 }
 
 void
@@ -630,7 +515,7 @@ steal(struct run_queue *q)
     struct thread *t = place_take(q);
 
     if (t != NULL)
-        add_ready(q, t, QUEUED);
+        add_ready(q, t, false, QUEUED);
     return t != NULL;
 }
 
@@ -657,6 +542,7 @@ idle(void *arg)
     for (;;) {
         lock_irq_nested(&q->lock);
         if (!none_ready(q)) {
+            q->slice_end = 0;
             switch_next(q);
             continue;
         }
@@ -686,6 +572,8 @@ sched_init(struct thread *first)
 {
     for (u32 i = 0; i < CPU_MAX; i++) {
         lock_init(&run_queues[i].lock, LOCK_CPU);
+        list_init(&run_queues[i].ready);
+        list_init(&run_queues[i].woken);
     }
     for (u32 i = 0; i < port_cpu_count(); i++) {
         struct run_queue *q = &run_queues[i];
@@ -697,8 +585,4 @@ sched_init(struct thread *first)
     queue_here()->since = port_monotonic_ns();
     first->state = THREAD_RUNNING;
     first->cpu = port_cpu_id();
-    bool on = lock_irq(&queue_here()->lock);
-    share_add(queue_here(), first);
-    take_ready(queue_here());
-    unlock_irq(&queue_here()->lock, on);
 }

@@ -95,26 +95,6 @@ sys_thread_yield(const struct thread_yield_args *a)
     return OK;
 }
 
-// Of another process too, if somebody gave away its handle.
-status_t
-sys_thread_set_priority(const struct thread_set_priority_args *a)
-{
-    struct thread *t = a->thread != NULL ? a->thread : thread_current();
-
-    if (a->priority > LIMIT_PRIORITY)
-        return ERR_BAD_ARGUMENT;
-    if (a->priority > account_ceiling(thread_account(t)))
-        return ERR_LIMIT;
-    thread_set_priority(t, a->priority);
-    return OK;
-}
-
-status_t
-sys_thread_name(const struct thread_name_args *a)
-{
-    return process_name_thread(a->name);
-}
-
 status_t
 sys_thread_id(const struct thread_id_args *a)
 {
