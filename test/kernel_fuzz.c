@@ -613,6 +613,15 @@ set_up(u64 calls)
     EXPECT_EQ(stream_new(f.ends_of_streams, sizes, account_root()), OK);
 }
 
+static bool
+takes_nothing(const struct account *a)
+{
+    for (u32 r = 0; r < RESOURCE_COUNT; r++)
+        if (account_used(a, (enum resource)r) > 0)
+            return false;
+    return true;
+}
+
 static void
 take_down(void)
 {
@@ -625,8 +634,8 @@ take_down(void)
     object_release(terminal_object(f.terminal));
     code_module_release(f.host);
     code_module_release(f.count);
-    // What has ended may still be on its way out on another CPU.
-    for (u32 ms = 0; ms < 10000 && account_used(a, RESOURCE_OBJECTS) > 0; ms++)
+    // Who has ended may still have to leave its stack.
+    for (u32 ms = 0; ms < 10000 && !takes_nothing(a); ms++)
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
     for (u32 r = 0; r < RESOURCE_COUNT; r++)
         EXPECT_EQ(account_used(a, (enum resource)r), 0);
