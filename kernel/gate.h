@@ -29,7 +29,7 @@ struct gate {
 // All but `link` is constant.
 struct door {
     struct object object;
-    struct gate *gate; // a reference; NULL: it was never complete
+    struct gate *gate; // a reference
     u64 badge;
     struct list link; // in gate->gone, which has a reference then
 };
@@ -52,7 +52,6 @@ struct window {
 // A thread that serves, or waits to.
 struct activation {
     struct thread *thread;
-    struct account *payer; // of this
     // Where it serves or has served last, a reference; changes by the thread
     // itself, while it is not parked.
     struct gate *gate;

@@ -16,7 +16,6 @@ activation_get(struct account *payer, status_t *status)
     if (a == NULL)
         return NULL;
     a->thread = t;
-    a->payer = payer;
     list_init(&a->link);
     t->activation = a;
     return a;

@@ -298,8 +298,8 @@ handle_put(struct handle_table *t, const struct carried *carried,
         status = take_slot(t, &handles[taken]);
         taken += status == OK;
     }
-    for (u32 i = 0; status != OK && i < taken; i++)
-        give_slot(t, handles[taken - 1 - i]);
+    for (; status != OK && taken > 0; taken--)
+        give_slot(t, handles[taken - 1]);
     if (status != OK && charged)
         uncharge(t, count);
     for (u32 i = 0; i < count && status == OK; i++) {

@@ -69,7 +69,6 @@ pair_new(struct end *ends[2], const struct pair_type *type,
     if (pair == NULL)
         return status;
     pair->type = type;
-    pair->payer = payer;
     lock_init(&pair->lock, LOCK_MESSAGES);
     ends[0] = ends[1] = NULL;
     for (u32 side = 0; side < 2 && status == OK; side++)

@@ -18,7 +18,6 @@ struct pair_type {
 
 struct pair {
     const struct pair_type *type;
-    struct account *payer;
     struct lock lock;
     u32 references MEMBER_GUARDED_BY(lock);      // of ends, which exist
     struct end *ends[2] MEMBER_GUARDED_BY(lock); // NULL: freed
