@@ -190,6 +190,19 @@ charge_less(struct charge *c, enum resource r, u64 total)
     c->amount = MIN(c->amount, total);
 }
 
+status_t
+charge_commit(struct charge *c, enum resource r, void *at, u64 size)
+{
+    u64 before = c->amount;
+
+    if (!charge_to(c, r, before + size))
+        return ERR_LIMIT;
+    if (port_commit(at, size))
+        return OK;
+    charge_less(c, r, before);
+    return ERR_NO_MEMORY;
+}
+
 void
 charge_end(struct charge *c, enum resource r)
 {

@@ -316,6 +316,10 @@ struct charge {
 // False, and nothing has changed: that would be over a limit.
 MUST_USE bool charge_to(struct charge *c, enum resource r, u64 total);
 void charge_less(struct charge *c, enum resource r, u64 total); // at most
+// Commit `size` bytes more, charged for; else nothing has changed: ERR_LIMIT
+// or ERR_NO_MEMORY.
+MUST_USE status_t charge_commit(struct charge *c, enum resource r, void *at,
+                                u64 size);
 void charge_end(struct charge *c, enum resource r); // it becomes all zero
 
 // Who pays for what the running thread has made: its own account, or another.

@@ -14,18 +14,9 @@
 static bool
 commit(struct arena *arena, u64 from, u64 to, struct charge *charge)
 {
-    u64 before = charge->amount, size = to - from;
-
-    if (thread_is_killed())
-        return false;
-    if (size == 0)
-        return true;
-    if (!charge_to(charge, RESOURCE_CODE, before + size))
-        return false;
-    if (port_commit(arena->base + from, size))
-        return true;
-    charge_less(charge, RESOURCE_CODE, before);
-    return false;
+    return !thread_is_killed() &&
+           (from == to || charge_commit(charge, RESOURCE_CODE,
+                                        arena->base + from, to - from) == OK);
 }
 
 static bool

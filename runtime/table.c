@@ -202,13 +202,11 @@ commit_entries(struct live_table *t, u64 end)
         u64 count = MIN(PIECE, whole_pages(end) - t->committed);
         if (thread_is_killed())
             return ERR_KILLED;
-        u64 before = t->memory.amount, size = count * sizeof(u64);
-        if (!charge_to(&t->memory, RESOURCE_MEMORY, before + size))
-            return ERR_LIMIT;
-        if (!port_commit(t->view.base + t->committed, size)) {
-            charge_less(&t->memory, RESOURCE_MEMORY, before);
-            return ERR_NO_MEMORY;
-        }
+        status_t status =
+            charge_commit(&t->memory, RESOURCE_MEMORY,
+                          t->view.base + t->committed, count * sizeof(u64));
+        if (status != OK)
+            return status;
         t->committed += count;
     }
     return OK;
