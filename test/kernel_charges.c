@@ -8,27 +8,6 @@
 
 enum { OUT = 64, NAME = 512, MODULE_AT = 8192 };
 
-static struct group *
-new_group(void)
-{
-    struct group *g = NULL;
-
-    EXPECT_EQ(group_new(&g, group_root(), "charged"), OK);
-    return g;
-}
-
-static void
-drop(struct group *g)
-{
-    object_release(group_object(g));
-}
-
-static u64
-used(struct group *g, enum resource r)
-{
-    return account_used(group_account(g), r);
-}
-
 static void
 limit(struct group *g, enum resource r, u64 most)
 {
@@ -48,15 +27,6 @@ load_in(struct group *g, const char *name, struct process **out)
     return status;
 }
 
-// All that it used has come back; stacks of threads are the last.
-static void
-expect_nothing_left(struct group *g)
-{
-    for (u32 r = 0; r < RESOURCE_COUNT; r++)
-        while (used(g, (enum resource)r) > 0)
-            EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 500000), OK);
-}
-
 // --- memory ------------------------------------------------------------------
 
 static u32
@@ -71,23 +41,24 @@ run_in(struct group *g, const char *name)
 
 TEST_KERNEL(memory_is_charged)
 {
-    struct group *g = new_group(), *other = new_group();
+    struct group *g = test_new_group(group_root()),
+                 *other = test_new_group(group_root());
 
     limit(g, RESOURCE_MEMORY, 12 * MIB);
     u32 times = run_in(g, "grow");
     EXPECT(times >= 10 && times <= 11); // the stack has its part
-    expect_nothing_left(g);
+    test_expect_unused(g);
     limit(other, RESOURCE_MEMORY, 6 * MIB);
     times = run_in(other, "grow");
     EXPECT(times >= 4 && times <= 5);
     EXPECT(account_limit(group_account(g), RESOURCE_MEMORY) == 12 * MIB);
-    drop(g);
-    drop(other);
+    test_drop_group(g);
+    test_drop_group(other);
 }
 
 TEST_KERNEL(memory_that_a_process_begins_with)
 {
-    struct group *g = new_group();
+    struct group *g = test_new_group(group_root());
     struct process *p = NULL;
 
     limit(g, RESOURCE_MEMORY, 4 * MIB);
@@ -101,11 +72,11 @@ TEST_KERNEL(memory_that_a_process_begins_with)
     EXPECT_EQ(load_in(g, "fill", &p), ERR_NO_MEMORY);
     limit(g, RESOURCE_ADDRESSES, 8 * GIB);
     EXPECT_EQ(run_in(g, "fill"), 0);
-    expect_nothing_left(g);
+    test_expect_unused(g);
     limit(g, RESOURCE_KERNEL, 1000);
     EXPECT_EQ(load_in(g, "fill", &p), ERR_LIMIT);
-    expect_nothing_left(g);
-    drop(g);
+    test_expect_unused(g);
+    test_drop_group(g);
 }
 
 // --- what calls take ---------------------------------------------------------
@@ -131,14 +102,14 @@ take_handles(void)
     EXPECT_EQ(take_events(), 100);
     EXPECT_EQ(CALL(handle_duplicate, test_load32(OUT), 0, OUT), ERR_LIMIT);
     EXPECT_EQ(CALL(handle_close, test_load32(OUT)), OK);
-    EXPECT_EQ(used(g, RESOURCE_HANDLES), 99);
+    EXPECT_EQ(test_group_used(g, RESOURCE_HANDLES), 99);
     EXPECT_EQ(CALL(channel_create, OUT, OUT + 4), ERR_LIMIT); // it needs two
-    EXPECT_EQ(used(g, RESOURCE_HANDLES), 99);
+    EXPECT_EQ(test_group_used(g, RESOURCE_HANDLES), 99);
     limit(g, RESOURCE_HANDLES, UINT64_MAX);
-    u64 objects = used(g, RESOURCE_OBJECTS);
+    u64 objects = test_group_used(g, RESOURCE_OBJECTS);
     limit(g, RESOURCE_OBJECTS, objects + 4096);
     EXPECT(take_events() > 10);
-    EXPECT(used(g, RESOURCE_OBJECTS) <= objects + 4096);
+    EXPECT(test_group_used(g, RESOURCE_OBJECTS) <= objects + 4096);
 }
 
 static void
@@ -153,13 +124,13 @@ carry_handles(void)
     EXPECT_EQ(CALL(event_create, OUT + 12), ERR_LIMIT);
     // One that leaves needs no place, and gives none back on its way.
     EXPECT_EQ(CALL(channel_write, ends[0], 0, 0, OUT + 8, 1), OK);
-    EXPECT_EQ(used(g, RESOURCE_HANDLES), 3);
+    EXPECT_EQ(test_group_used(g, RESOURCE_HANDLES), 3);
     EXPECT_EQ(CALL(channel_read, ends[1], 0, 0, 0, OUT + 8, 1, OUT, OUT + 4),
               ERR_LIMIT);
     limit(g, RESOURCE_HANDLES, 4);
     EXPECT_EQ(CALL(channel_read, ends[1], 0, 0, 0, OUT + 8, 1, OUT, OUT + 4),
               OK);
-    EXPECT_EQ(used(g, RESOURCE_HANDLES), 3);
+    EXPECT_EQ(test_group_used(g, RESOURCE_HANDLES), 3);
 }
 
 static status_t
@@ -181,18 +152,19 @@ take_code(void)
     struct group *g = group_current();
 
     EXPECT_EQ(compile("crowd"), OK);
-    u64 code = used(g, RESOURCE_CODE), types = used(g, RESOURCE_TYPES);
+    u64 code = test_group_used(g, RESOURCE_CODE),
+        types = test_group_used(g, RESOURCE_TYPES);
     EXPECT(code > 0 && types > 0);
     EXPECT_EQ(CALL(handle_close, test_load32(OUT)), OK);
-    EXPECT_EQ(used(g, RESOURCE_CODE), 0);
-    EXPECT_EQ(used(g, RESOURCE_TYPES), 0);
+    EXPECT_EQ(test_group_used(g, RESOURCE_CODE), 0);
+    EXPECT_EQ(test_group_used(g, RESOURCE_TYPES), 0);
     limit(g, RESOURCE_CODE, code - 1);
     EXPECT(compile("crowd") != OK);
-    EXPECT_EQ(used(g, RESOURCE_CODE), 0);
+    EXPECT_EQ(test_group_used(g, RESOURCE_CODE), 0);
     limit(g, RESOURCE_CODE, UINT64_MAX);
     limit(g, RESOURCE_TYPES, types - 1);
     EXPECT_EQ(compile("crowd"), ERR_LIMIT);
-    EXPECT_EQ(used(g, RESOURCE_TYPES), 0);
+    EXPECT_EQ(test_group_used(g, RESOURCE_TYPES), 0);
     limit(g, RESOURCE_TYPES, types);
     EXPECT_EQ(compile("crowd"), OK);
 }
@@ -203,13 +175,13 @@ TEST_KERNEL(calls_are_charged)
                                            take_code};
 
     for (u32 i = 0; i < COUNT(bodies); i++) {
-        struct group *g = new_group();
+        struct group *g = test_new_group(group_root());
         struct process *p = test_new_process_in(g, bodies[i]);
 
         test_start(p);
         EXPECT_EQ(test_wait(p), 0);
-        expect_nothing_left(g);
-        drop(g);
+        test_expect_unused(g);
+        test_drop_group(g);
     }
 }
 
@@ -352,7 +324,7 @@ contain(struct process *p, struct group *g, u32 rounds)
               OK);
     end_canary(t);
     process_release(p);
-    expect_nothing_left(g);
+    test_expect_unused(g);
 }
 
 TEST_KERNEL(hostile_programs_are_contained)
@@ -361,12 +333,12 @@ TEST_KERNEL(hostile_programs_are_contained)
                                            "tables", "grow", "recurse"};
 
     for (u32 i = 0; i < 2 * COUNT(programs); i++) {
-        struct group *g = new_group();
+        struct group *g = test_new_group(group_root());
         struct process *p = NULL;
 
         EXPECT_EQ(load_in(g, programs[i / 2], &p), OK);
         contain(p, g, i % 2 == 0 ? 2 : 5);
-        drop(g);
+        test_drop_group(g);
     }
 }
 
@@ -377,10 +349,10 @@ TEST_KERNEL(hostile_calls_are_contained)
                                            misuse_pfex,    group_in_group};
 
     for (u32 i = 0; i < 2 * COUNT(bodies); i++) {
-        struct group *g = new_group();
+        struct group *g = test_new_group(group_root());
 
         contain(test_new_process_in(g, bodies[i / 2]), g, i % 2 == 0 ? 2 : 5);
-        drop(g);
+        test_drop_group(g);
     }
 }
 

@@ -52,11 +52,12 @@ static struct uses
 settle_to(const struct uses *before)
 {
     test_settle();
-    for (u32 ms = 0; ms < 10000 && (object_count() > before->objects ||
-                                    heap_in_use() > before->heap);
-         ms++)
+    struct uses now = uses_now();
+    for (u32 ms = 0; ms < 10000 && is_less(before, &now); ms++) {
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
-    return uses_now();
+        now = uses_now();
+    }
+    return now;
 }
 
 // On a busy host programs of the first run may be there longer than we wait:
@@ -130,6 +131,49 @@ test_account(u64 objects)
     EXPECT_EQ(account_new(&a, account_root()), OK);
     account_set_limit(a, RESOURCE_OBJECTS, objects);
     return a;
+}
+
+u32
+test_draw(u64 *random, u32 below)
+{
+    *random ^= *random << 13;
+    *random ^= *random >> 7;
+    *random ^= *random << 17;
+    return (u32)((*random >> 32) % below);
+}
+
+// --- groups ------------------------------------------------------------------
+
+struct group *
+test_new_group(struct group *parent)
+{
+    struct group *g = NULL;
+
+    EXPECT_EQ(group_new(&g, parent, "test"), OK);
+    return g;
+}
+
+void
+test_drop_group(struct group *g)
+{
+    object_release(group_object(g));
+}
+
+u64
+test_group_used(const struct group *g, enum resource r)
+{
+    return account_used(group_account(g), r);
+}
+
+void
+test_expect_unused(const struct group *g)
+{
+    for (u32 r = 0; r < RESOURCE_COUNT; r++) {
+        for (u32 i = 0; i < 20000 && test_group_used(g, (enum resource)r) > 0;
+             i++)
+            EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 500000), OK);
+        EXPECT_EQ(test_group_used(g, (enum resource)r), 0);
+    }
 }
 
 // --- modules -----------------------------------------------------------------

@@ -26,6 +26,15 @@ void kernel_test_twice(void (*test)(void));
 // Wait until threads that have ended have left.
 void test_settle(void);
 
+// Below `below`, by xorshift64; *random is not 0.
+u32 test_draw(u64 *random, u32 below);
+
+struct group *test_new_group(struct group *parent);
+void test_drop_group(struct group *g);
+u64 test_group_used(const struct group *g, enum resource r);
+// Nothing is used, when those that have ended have left their stacks.
+void test_expect_unused(const struct group *g);
+
 // The n-th commit or promise from now on and all later ones fail; UINT64_MAX
 // ends that.
 void test_fail_commits(u64 after);

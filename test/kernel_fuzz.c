@@ -52,10 +52,7 @@ struct actor {
 static u32
 draw(struct actor *a, u32 below)
 {
-    a->random ^= a->random << 13;
-    a->random ^= a->random >> 7;
-    a->random ^= a->random << 17;
-    return (u32)((a->random >> 32) % below);
+    return test_draw(&a->random, below);
 }
 
 static bool
@@ -613,20 +610,9 @@ set_up(u64 calls)
     EXPECT_EQ(stream_new(f.ends_of_streams, sizes, account_root()), OK);
 }
 
-static bool
-takes_nothing(const struct account *a)
-{
-    for (u32 r = 0; r < RESOURCE_COUNT; r++)
-        if (account_used(a, (enum resource)r) > 0)
-            return false;
-    return true;
-}
-
 static void
 take_down(void)
 {
-    struct account *a = group_account(f.around);
-
     for (u32 i = 0; i < 2; i++) {
         object_release(channel_object(f.ends_of_channels[i]));
         object_release(stream_object(f.ends_of_streams[i]));
@@ -634,11 +620,7 @@ take_down(void)
     object_release(terminal_object(f.terminal));
     code_module_release(f.host);
     code_module_release(f.count);
-    // Who has ended may still have to leave its stack.
-    for (u32 ms = 0; ms < 10000 && !takes_nothing(a); ms++)
-        EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
-    for (u32 r = 0; r < RESOURCE_COUNT; r++)
-        EXPECT_EQ(account_used(a, (enum resource)r), 0);
+    test_expect_unused(f.around);
     object_release(group_object(f.around));
 }
 

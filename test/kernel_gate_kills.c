@@ -34,15 +34,6 @@ static struct {
 static u32 answered, failed, unknown; // calls; atomic
 static bool over;                     // atomic
 
-static u64
-draw(u64 *random, u64 below)
-{
-    *random ^= *random << 13;
-    *random ^= *random >> 7;
-    *random ^= *random << 17;
-    return (*random >> 32) % below;
-}
-
 static void
 publish(u32 number, struct door *d)
 {
@@ -120,7 +111,7 @@ answer_to(u32 own, u32 number, u64 *random)
 {
     u32 answer = 0;
 
-    if (draw(random, 4) == 0)
+    if (test_draw(random, 4) == 0)
         thread_yield();
     if (number % 3 == 0)
         return number + 1;
@@ -160,7 +151,7 @@ run_server(u32 own, u64 *random)
         u32 answer = answer_to(own, test_load32(REQUEST), random);
         test_store32(REPLY, answer);
         size = 4;
-        if (draw(random, 500) == 0)
+        if (test_draw(random, 500) == 0)
             thread_trap(TRAP_UNREACHABLE);
         if (thread_is_killed() || thread_current()->entry.leave != LEAVE_NONE)
             break;
@@ -171,10 +162,11 @@ static void
 run_caller(u64 *random)
 {
     while (!__atomic_load_n(&over, __ATOMIC_SEQ_CST) && !thread_is_killed()) {
-        u32 number = (u32)draw(random, 1000), answer = 0;
-        u64 patience = draw(random, 8) == 0 ? 1 + draw(random, 100000) : 0;
+        u32 number = (u32)test_draw(random, 1000), answer = 0;
+        u64 patience =
+            test_draw(random, 8) == 0 ? 1 + test_draw(random, 100000) : 0;
         status_t status =
-            ask((u32)draw(random, SERVERS), number, patience, &answer);
+            ask((u32)test_draw(random, SERVERS), number, patience, &answer);
         if (!is_expected(status) ||
             (status == OK && answer != 0 && answer != number + 1))
             COUNT_UP(unknown);
@@ -231,8 +223,8 @@ kill_at_random(u32 calls, u32 seed)
         start_program(i);
     }
     while (COUNT_OF(answered) < calls) {
-        u32 victim = (u32)draw(&random, PROGRAMS);
-        for (u64 k = draw(&random, 40); k > 0; k--)
+        u32 victim = (u32)test_draw(&random, PROGRAMS);
+        for (u64 k = test_draw(&random, 40); k > 0; k--)
             thread_yield();
         end_program(victim);
         start_program(victim);

@@ -7,27 +7,6 @@
 
 enum { OUT = 64, NAME = 512, LIMITS = 1024, ENTRIES = 2048, BYTES_AT = 8192 };
 
-static struct group *
-new_group(struct group *parent)
-{
-    struct group *g = NULL;
-
-    EXPECT_EQ(group_new(&g, parent, "test"), OK);
-    return g;
-}
-
-static void
-drop(struct group *g)
-{
-    object_release(group_object(g));
-}
-
-static u64
-used(struct group *g, enum resource r)
-{
-    return account_used(group_account(g), r);
-}
-
 // --- processes in groups -----------------------------------------------------
 
 static struct process *
@@ -94,7 +73,8 @@ expect_stopped(struct process *p)
 
 TEST_KERNEL(group_is_stopped_and_goes_on)
 {
-    struct group *outer = new_group(group_root()), *inner = new_group(outer);
+    struct group *outer = test_new_group(group_root()),
+                 *inner = test_new_group(outer);
     struct process *p = start_in(inner, "spin"),
                    *other = start_in(NULL, "spin");
 
@@ -114,21 +94,21 @@ TEST_KERNEL(group_is_stopped_and_goes_on)
     EXPECT_EQ(test_wait(p), 3);
     process_kill(other, 4);
     EXPECT_EQ(test_wait(other), 4);
-    drop(inner);
-    drop(outer); // suspended
+    test_drop_group(inner);
+    test_drop_group(outer); // suspended
     EXPECT_EQ(account_is_stopped(account_root()), false);
 }
 
 TEST_KERNEL(group_stops_those_that_begin)
 {
-    struct group *g = new_group(group_root());
+    struct group *g = test_new_group(group_root());
 
     group_suspend(g);
     struct process *p = start_in(g, "spin");
     expect_stopped(p);
     group_kill(g, 9);
     EXPECT_EQ(test_wait(p), 9);
-    drop(g);
+    test_drop_group(g);
 }
 
 // --- kill --------------------------------------------------------------------
@@ -138,20 +118,21 @@ expect_ended(struct group *g)
 {
     EXPECT_EQ(object_wait_one(group_object(g), SIGNAL_ENDED, UINT64_MAX, NULL),
               OK);
-    EXPECT_EQ(used(g, RESOURCE_PROCESSES), 0);
-    EXPECT_EQ(used(g, RESOURCE_THREADS), 0);
+    EXPECT_EQ(test_group_used(g, RESOURCE_PROCESSES), 0);
+    EXPECT_EQ(test_group_used(g, RESOURCE_THREADS), 0);
 }
 
 TEST_KERNEL(group_kill_reaches_all)
 {
     static const char *const programs[] = {"spin", "crowd", "endless", "spin"};
-    struct group *outer = new_group(group_root()), *inner = new_group(outer);
+    struct group *outer = test_new_group(group_root()),
+                 *inner = test_new_group(outer);
     struct process *p[COUNT(programs)];
 
     for (u32 i = 0; i < COUNT(p); i++)
         p[i] = start_in(i % 2 == 0 ? outer : inner, programs[i]);
-    EXPECT_EQ(used(outer, RESOURCE_PROCESSES), COUNT(p));
-    EXPECT_EQ(used(inner, RESOURCE_PROCESSES), 2);
+    EXPECT_EQ(test_group_used(outer, RESOURCE_PROCESSES), COUNT(p));
+    EXPECT_EQ(test_group_used(inner, RESOURCE_PROCESSES), 2);
     wait_running(p[3]);
     group_suspend(inner);
     group_kill(outer, 21);
@@ -161,8 +142,8 @@ TEST_KERNEL(group_kill_reaches_all)
     EXPECT_EQ(object_signals(group_object(inner)) & SIGNAL_ENDED, 0);
     group_kill(inner, 22);
     expect_ended(inner);
-    drop(inner);
-    drop(outer);
+    test_drop_group(inner);
+    test_drop_group(outer);
 }
 
 static u32 apart; // processes that hold nothing any more
@@ -181,7 +162,7 @@ TEST_KERNEL(group_has_ended_when_nothing_is_held)
 {
     static const struct personality slow = {.exit = take_time};
     static const char *const programs[] = {"spin", "crowd", "count"};
-    struct group *g = new_group(group_root());
+    struct group *g = test_new_group(group_root());
     struct process *p[COUNT(programs)];
 
     apart = 0;
@@ -195,7 +176,7 @@ TEST_KERNEL(group_has_ended_when_nothing_is_held)
     EXPECT_EQ(COUNT_OF(apart), COUNT(p));
     for (u32 i = 0; i < COUNT(p); i++)
         (void)test_wait(p[i]);
-    drop(g);
+    test_drop_group(g);
 }
 
 // A kill that comes while the last thread takes the process apart is not its
@@ -219,7 +200,8 @@ TEST_KERNEL(process_killed_while_it_is_taken_apart)
 
 TEST_KERNEL(group_killed_stays_killed)
 {
-    struct group *g = new_group(group_root()), *in = new_group(g), *none;
+    struct group *g = test_new_group(group_root()), *in = test_new_group(g),
+                 *none;
     struct code_module *code = test_compile("count");
     struct process *p = NULL;
     struct error error;
@@ -232,8 +214,8 @@ TEST_KERNEL(group_killed_stays_killed)
     EXPECT_EQ(process_start(p), ERR_EXITED);
     process_release(p);
     code_module_release(code);
-    drop(in);
-    drop(g);
+    test_drop_group(in);
+    test_drop_group(g);
 }
 
 // --- what is counted ---------------------------------------------------------
@@ -322,23 +304,24 @@ TEST_KERNEL(accounts_are_exact_with_many_threads)
 // What outlives its process and its group stays in the account above.
 TEST_KERNEL(account_of_what_is_left)
 {
-    struct group *outer = new_group(group_root()), *inner = new_group(outer);
+    struct group *outer = test_new_group(group_root()),
+                 *inner = test_new_group(outer);
     struct account *account = NULL;
     struct object *event = NULL;
-    u64 before = used(outer, RESOURCE_OBJECTS);
+    u64 before = test_group_used(outer, RESOURCE_OBJECTS);
 
     EXPECT_EQ(account_new(&account, group_account(inner)), OK);
     EXPECT_EQ(event_new(&event, account), OK);
     account_release(account);
-    u64 size = used(inner, RESOURCE_OBJECTS);
-    EXPECT_EQ(used(outer, RESOURCE_OBJECTS), before + size);
-    drop(inner);
+    u64 size = test_group_used(inner, RESOURCE_OBJECTS);
+    EXPECT_EQ(test_group_used(outer, RESOURCE_OBJECTS), before + size);
+    test_drop_group(inner);
     EXPECT(size > 0);
-    EXPECT_EQ(used(outer, RESOURCE_GROUPS), 0);
-    EXPECT_EQ(used(outer, RESOURCE_OBJECTS), size);
+    EXPECT_EQ(test_group_used(outer, RESOURCE_GROUPS), 0);
+    EXPECT_EQ(test_group_used(outer, RESOURCE_OBJECTS), size);
     object_release(event);
-    EXPECT_EQ(used(outer, RESOURCE_OBJECTS), 0);
-    drop(outer);
+    EXPECT_EQ(test_group_used(outer, RESOURCE_OBJECTS), 0);
+    test_drop_group(outer);
 }
 
 TEST_KERNEL(group_depth_is_a_limit)
@@ -347,13 +330,13 @@ TEST_KERNEL(group_depth_is_a_limit)
 
     g[0] = group_root();
     for (u32 i = 1; i < COUNT(g); i++)
-        g[i] = new_group(g[i - 1]);
+        g[i] = test_new_group(g[i - 1]);
     EXPECT_EQ(group_new(&none, g[LIMIT_GROUP_DEPTH], "deep"), ERR_LIMIT);
     account_set_limit(group_account(g[1]), RESOURCE_GROUPS,
                       LIMIT_GROUP_DEPTH - 1);
     EXPECT_EQ(group_new(&none, g[3], "one too many"), ERR_LIMIT);
     for (u32 i = 1; i < COUNT(g); i++)
-        drop(g[i]);
+        test_drop_group(g[i]);
 }
 
 // --- the calls ---------------------------------------------------------------
@@ -527,13 +510,13 @@ kill_own_group(void)
 
 TEST_KERNEL(group_killed_from_inside)
 {
-    struct group *g = new_group(group_root());
+    struct group *g = test_new_group(group_root());
     struct process *p = test_new_process_in(g, kill_own_group);
 
     test_start(p);
     EXPECT_EQ(test_wait(p), 8);
     expect_ended(g);
-    drop(g);
+    test_drop_group(g);
 }
 
 // --- what is used is back when it has ended ----------------------------------
@@ -541,7 +524,7 @@ TEST_KERNEL(group_killed_from_inside)
 // The first thread on its way out is slow; the others overtake it.
 TEST_KERNEL(group_has_nothing_when_it_has_ended)
 {
-    struct group *g = new_group(group_root());
+    struct group *g = test_new_group(group_root());
     struct code_module *code = test_compile("blocked");
     struct process *p;
     struct error error;
@@ -555,5 +538,5 @@ TEST_KERNEL(group_has_nothing_when_it_has_ended)
     EXPECT_EQ(account_used(group_account(g), RESOURCE_PROCESSES), 0);
     process_release(p);
     code_module_release(code);
-    drop(g);
+    test_drop_group(g);
 }

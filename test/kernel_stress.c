@@ -46,10 +46,7 @@ struct actor {
 static u32
 draw(struct actor *a, u32 below)
 {
-    a->random ^= a->random << 13;
-    a->random ^= a->random >> 7;
-    a->random ^= a->random << 17;
-    return (u32)((a->random >> 32) % below);
+    return test_draw(&a->random, below);
 }
 
 static void
