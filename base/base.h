@@ -232,7 +232,38 @@ void list_remove(struct list *item); // item becomes empty
 #define list_each(item, head) \
     for (struct list *item = (head)->next; item != (head); item = item->next)
 
-// count.c: counts of references, atomic.  One that gets to COUNT_STUCK stays
+// count.c: whether one CPU alone runs our code, now and ever.  Then what is one
+// instruction is whole to all there is, interrupts, without the time that a bus
+// lock takes, which is more than most of what it guards.
+extern bool cpu_is_alone;
+
+// Among all CPUs, sequentially consistent: *at becomes `value` if it is
+// *expected; else *expected becomes what it is, and false.
+static inline bool
+atomic_cas_u32(u32 *at, u32 *expected, u32 value)
+{
+    bool done;
+
+    if (!cpu_is_alone)
+        return __atomic_compare_exchange_n(at, expected, value, false,
+                                           __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    __asm__ volatile("cmpxchg %3, %1"
+                     : "+a"(*expected), "+m"(*at), "=@ccz"(done)
+                     : "r"(value)
+                     : "memory");
+    return done;
+}
+
+static inline void
+atomic_store_u32(u32 *at, u32 value)
+{
+    if (cpu_is_alone)
+        __atomic_store_n(at, value, __ATOMIC_RELEASE);
+    else
+        __atomic_store_n(at, value, __ATOMIC_SEQ_CST);
+}
+
+// Counts of references, atomic.  One that gets to COUNT_STUCK stays
 // there, and what it counts is never freed: a leak, where a wrapped count would
 // be a free too early.
 enum { COUNT_STUCK = UINT32_MAX };

@@ -2,6 +2,8 @@
 
 #include "base/base.h"
 
+bool cpu_is_alone;
+
 void
 count_up(u32 *count)
 {
@@ -10,8 +12,7 @@ count_up(u32 *count)
     do {
         if (now == COUNT_STUCK)
             return;
-    } while (!__atomic_compare_exchange_n(count, &now, now + 1, true,
-                                          __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    } while (!atomic_cas_u32(count, &now, now + 1));
 }
 
 bool
@@ -23,7 +24,6 @@ count_down(u32 *count)
         assert(now > 0);
         if (now == COUNT_STUCK)
             return false;
-    } while (!__atomic_compare_exchange_n(count, &now, now - 1, true,
-                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    } while (!atomic_cas_u32(count, &now, now - 1));
     return now == 1;
 }

@@ -19,6 +19,7 @@ kernel_init(void)
     lock_interrupts_come();
     signals_init();
     port_start_cpus();
+    cpu_is_alone = port_cpu_count() == 1;
 }
 
 void

@@ -72,25 +72,21 @@ check_interrupts(u32 rank)
         panic(__FILE__, __LINE__, ranks[rank].with_interrupts);
 }
 
-// Interrupts or preemption are off.
-static void
-note_taken(const struct lock *l)
+void
+lock_note_taken(const struct lock *l)
 {
-    u64 *taken;
+    u64 *taken = &held[port_cpu_id()];
 
-    if (!CHECKED)
-        return;
-    taken = &held[port_cpu_id()];
     lock_order_check(*taken, l->rank, true);
     check_interrupts(l->rank);
     *taken |= 1ull << l->rank;
 }
 
-static void
-note_released(const struct lock *l)
+void
+lock_note_released(const struct lock *l)
 {
-    if (CHECKED)
-        held[port_cpu_id()] &= ~(1ull << l->rank);
+    assert(l->held);
+    held[port_cpu_id()] &= ~(1ull << l->rank);
 }
 
 bool
@@ -112,22 +108,14 @@ lock_init(struct lock *l, enum lock_rank rank)
 }
 
 void LOCKS_BY_HAND
-lock_irq_nested(struct lock *l)
+lock_spin(struct lock *l)
 {
     u32 spins = 0;
 
-    note_taken(l);
-    while (__atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE) != 0)
+    do
         while (__atomic_load_n(&l->held, __ATOMIC_RELAXED) != 0)
             port_spin(++spins);
-}
-
-void LOCKS_BY_HAND
-unlock_irq_nested(struct lock *l)
-{
-    assert(l->held);
-    note_released(l);
-    __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
+    while (!lock_try(l));
 }
 
 bool LOCKS_BY_HAND
@@ -149,6 +137,7 @@ unlock_irq(struct lock *l, bool on)
 void
 lock_break(struct lock *l)
 {
-    note_released(l);
+    if (CHECKED)
+        held[port_cpu_id()] &= ~(1ull << l->rank);
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
 }

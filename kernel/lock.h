@@ -44,10 +44,48 @@ void unlock(struct lock *l) RELEASE(*l);
 MUST_USE bool lock_irq(struct lock *l) ACQUIRE(*l);
 void unlock_irq(struct lock *l, bool on) RELEASE(*l);
 
+// For the two below: wait for a lock that others have; in builds for tests,
+// with interrupts or preemption off, the order of locks.
+void lock_spin(struct lock *l);
+void lock_note_taken(const struct lock *l);
+void lock_note_released(const struct lock *l);
+
+// Where one CPU is alone nobody comes between: interrupts, or preemption, are
+// off.
+static inline bool
+lock_try(struct lock *l)
+{
+    u32 before = l->held;
+
+    if (cpu_is_alone)
+        l->held = 1;
+    else
+        before = __atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE);
+    __asm__ volatile("" ::: "memory");
+    return before == 0;
+}
+
 // The same where interrupts (or, for locks that they do not take, preemption)
 // are off already, and stay so.
-void lock_irq_nested(struct lock *l) ACQUIRE(*l);
-void unlock_irq_nested(struct lock *l) RELEASE(*l);
+static inline void lock_irq_nested(struct lock *l) ACQUIRE(*l);
+static inline void unlock_irq_nested(struct lock *l) RELEASE(*l);
+
+static inline void LOCKS_BY_HAND
+lock_irq_nested(struct lock *l)
+{
+    if (CHECKED)
+        lock_note_taken(l);
+    if (!lock_try(l))
+        lock_spin(l);
+}
+
+static inline void LOCKS_BY_HAND
+unlock_irq_nested(struct lock *l)
+{
+    if (CHECKED)
+        lock_note_released(l);
+    __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
+}
 
 // For a panic: whoever had it has it no more.
 void lock_break(struct lock *l);

@@ -16,7 +16,7 @@ function complain(where, text) {
 }
 
 BEGIN {
-    split("base/count.c kernel/account.c kernel/object.c kernel/pfex.c " \
+    split("base/base.h base/count.c kernel/account.c kernel/object.c kernel/pfex.c " \
         "kernel/wait.c port/linux/memory.c port/metal/cpus.c " \
         "port/metal/shootdown.c runtime/memory.c", list, " ")
     for (i in list)
@@ -70,7 +70,7 @@ behind && /^    [a-z].*;/ && !/GUARDED_BY|\/\/ / && !commented {
 in_struct && /^    struct (lock|mutex|wait_queue) [a-z_]+(\[.*\])?;/ { behind = 1 }
 /^}/ { behind = in_struct = 0 }
 
-/compare_exchange|__sync_|cmpxchg/ && FILENAME !~ /^(user|bench|x64)\// && !(FILENAME in exchanges) && !/^ *(\/\/|")/ {
+/compare_exchange|__sync_|cmpxchg|atomic_cas/ && FILENAME !~ /^(user|bench|x64)\// && !(FILENAME in exchanges) && !/^ *(\/\/|")/ {
     complain(FILENAME ":" FNR, "compare and exchange: a lock is a row of kernel/locks.def")
 }
 
