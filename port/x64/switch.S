@@ -10,7 +10,8 @@
     .text
 
 // What a C call keeps, in one frame that context.c builds for new threads:
-// mxcsr, x87 control word, r15, r14, r13, r12, rbx, rbp, return address.
+// mxcsr, x87 control word, r15, r14, r13, r12, rbx, rbp, return address.  The
+// two words are mostly those that are there already, and slow to load.
 .macro push_kept
     push    %rbp
     push    %rbx
@@ -26,6 +27,10 @@
 .macro pop_kept
     ldmxcsr (%rsp)
     fldcw   4(%rsp)
+    pop_integers
+.endm
+
+.macro pop_integers
     add     $8, %rsp
     pop     %r15
     pop     %r14
@@ -38,8 +43,17 @@
 // void context_switch(struct context *from, struct context *to)
 FUNCTION(context_switch)
     push_kept
+    mov     (%rsp), %eax
+    movzwl  4(%rsp), %edx
     mov     %rsp, (%rdi)
     mov     (%rsi), %rsp
+    cmp     %eax, (%rsp)
+    jne     1f
+    cmp     %dx, 4(%rsp)
+    jne     1f
+    pop_integers
+    ret
+1:
     pop_kept
     ret
 END(context_switch)
