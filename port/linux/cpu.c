@@ -124,22 +124,10 @@ port_realtime_ns(void)
     return clock_ns(CLOCK_REALTIME);
 }
 
-static u64
-next_deadline(const struct cpu *cpu)
-{
-    u64 streams = UINT64_MAX;
-
-    if (linux_streams_awaited())
-        streams = port_monotonic_ns() + STREAM_POLL_NS;
-    return MIN(cpu->kernel_deadline, streams);
-}
-
-// Interrupts are off.
+// An interrupt at this time, or before; interrupts are off.
 static void
-arm_timer(void)
+arm_timer(struct cpu *cpu, u64 deadline)
 {
-    struct cpu *cpu = this_cpu();
-    u64 deadline = next_deadline(cpu);
     struct itimerspec when = {0};
 
     if (deadline >= cpu->timer_deadline)
@@ -156,16 +144,18 @@ void
 port_timer_set(u64 monotonic_ns)
 {
     bool on = port_interrupts_off();
+    struct cpu *cpu = this_cpu();
 
-    this_cpu()->kernel_deadline = monotonic_ns;
-    arm_timer();
+    cpu->kernel_deadline = monotonic_ns;
+    arm_timer(cpu, monotonic_ns);
     port_interrupts_restore(on);
 }
 
 void
 linux_timer_look(void)
 {
-    arm_timer();
+    if (linux_streams_awaited())
+        arm_timer(this_cpu(), port_monotonic_ns() + STREAM_POLL_NS);
 }
 
 // --- interrupts --------------------------------------------------------------
@@ -180,7 +170,8 @@ take_interrupt(void)
     if (linux_streams_awaited())
         linux_streams_poll(&(struct timespec){0}, NULL);
     bool give_way = sched_interrupt();
-    arm_timer();
+    arm_timer(this_cpu(), this_cpu()->kernel_deadline);
+    linux_timer_look();
     return give_way;
 }
 
