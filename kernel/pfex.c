@@ -38,22 +38,20 @@ pfex_init(void)
         wait_queue_init(&buckets[i]);
 }
 
+// Nobody waits.
 static bool
-take(u32 *word, u32 as)
+change(u32 *word, u32 from, u32 to)
 {
-    u32 free = PFEX_FREE;
-
-    return __atomic_compare_exchange_n(word, &free, as, false, __ATOMIC_SEQ_CST,
+    return __atomic_compare_exchange_n(word, &from, to, false, __ATOMIC_SEQ_CST,
                                        __ATOMIC_SEQ_CST);
 }
 
 status_t
 pfex_acquire(u32 *word)
 {
-    struct wait_queue *q = bucket_of(word);
-
-    if (take(word, PFEX_HELD))
+    if (change(word, PFEX_FREE, PFEX_HELD))
         return OK;
+    struct wait_queue *q = bucket_of(word);
     bool on = lock_irq(&q->lock);
     // Whatever it was, it is now contended; if it was free, it is ours.
     u32 before = __atomic_exchange_n(word, PFEX_CONTENDED, __ATOMIC_SEQ_CST);
@@ -67,6 +65,8 @@ pfex_acquire(u32 *word)
 status_t
 pfex_release(u32 *word)
 {
+    if (change(word, PFEX_HELD, PFEX_FREE))
+        return OK;
     struct wait_queue *q = bucket_of(word);
     status_t status = OK;
     bool on = lock_irq(&q->lock);
