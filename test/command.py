@@ -317,7 +317,8 @@ def late_options(t):
 @case
 def options_without_effect(t):
     ls = t.cc("ls")
-    for words in (["--memory", "256"], ["--machine", "q35"], ["--latency"]):
+    for words in (["--memory", "256"], ["--machine", "q35"],
+                  ["--icount"], ["--latency"]):
         end = t.run(*words, ls).ends(0)
         if t.port == "linux":
             end.lines(1).says(f"^nebulet: note: {words[0]} has no effect on linux")

@@ -23,7 +23,8 @@ struct run {
     const char *machine; // NULL: not said
     u32 memory_mib;      // 0: not said
     u32 cpus;            // 0: not said
-    bool latency;        // the kernel that counts
+    bool icount;         // time is the number of instructions
+    bool latency;        // the same, and the kernel that counts
     u64 timeout_ms;      // 0: none
     const char *argv0;   // NULL: the program's file name
     const char *grants;  // handles of the first program, as wasi/wasi.h says
@@ -65,6 +66,17 @@ set_machine(void *self, const struct option *o, const char *value)
 
     run->machine = value;
     return one_of(run, o, value, "microvm", "q35");
+}
+
+static bool
+set_icount(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    (void)value;
+    run->icount = true;
+    return true;
 }
 
 static bool
@@ -230,6 +242,8 @@ note_useless_options(const struct run *run)
         complain("note: --machine has no effect on linux");
     if (!run->metal && run->latency)
         complain("note: --latency has no effect on linux");
+    if (!run->metal && run->icount)
+        complain("note: --icount has no effect on linux");
     if (run->metal && run->latency && run->cpus > 1)
         complain("note: --smp has no effect with --latency");
 }
@@ -237,7 +251,7 @@ note_useless_options(const struct run *run)
 static bool
 is_counted(const struct run *run)
 {
-    return run->metal && run->latency;
+    return run->metal && (run->latency || run->icount);
 }
 
 // The options, and what follows them.
@@ -412,13 +426,13 @@ run_on_metal(const struct run *run, struct bytes initrd)
 {
     char path[4096];
     struct qemu_options qemu = {
-        .kernel = kernel_path(is_counted(run) ? "latency.elf" : "nebulet.elf",
+        .kernel = kernel_path(run->latency ? "latency.elf" : "nebulet.elf",
                               path, sizeof(path)),
         .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
         .memory_mib = memory_of(run),
-        .cpus = is_counted(run) ? 1 : run->cpus, // it watches one CPU's
+        .cpus = run->latency ? 1 : run->cpus, // it watches one CPU's
         .timeout_ms = is_counted(run) ? 0 : run->timeout_ms};
 
     return qemu_run(&qemu, initrd);
