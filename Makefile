@@ -14,11 +14,16 @@ WARN    := -std=c11 -Wall -Wextra -Wshadow -Wconversion -Wno-sign-conversion \
            -Wvla -Wmissing-prototypes -Werror $(if $(findstring clang,$(CC)),$(LOCKING))
 COMMON  := $(WARN) -I. -g -fwrapv -fno-strict-aliasing \
            -fno-delete-null-pointer-checks -mno-red-zone -MMD -MP
+# The command and the kernel themselves are optimised as a whole when they are
+# linked, which takes half a minute: calls of the kernel are short functions of
+# many files.  What tests link are the same objects without that.
+WHOLE   := $(if $(findstring clang,$(CC)),,-flto=auto -flto-partition=one)
+OBJECTS := $(if $(WHOLE),$(WHOLE) -ffat-lto-objects)
 HOST    := $(COMMON) -O2 -D_GNU_SOURCE -fno-omit-frame-pointer
 SAN     := $(COMMON) -O1 -D_GNU_SOURCE -fno-omit-frame-pointer \
            -fsanitize=address,undefined -fno-sanitize-recover=undefined \
            -DNEBULET_CHECKED
-KERNEL  := $(COMMON) -O2 -ffreestanding -fno-pic -mcmodel=kernel \
+KERNEL  := $(COMMON) -O2 -ffreestanding -fbuiltin -fno-pic -mcmodel=kernel \
            -mgeneral-regs-only -mpopcnt -fno-stack-protector -fcf-protection=none \
            -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
 
@@ -118,18 +123,18 @@ clang: ## build with clang, into out/clang
 
 $(OUT)/host/%.o: % Makefile
 	@mkdir -p $(@D)
-	@echo "  CC $<"; $(CC) $(HOST) -c $< -o $@
+	@echo "  CC $<"; $(CC) $(HOST) $(OBJECTS) -c $< -o $@
 
 $(OUT)/host/libnebulet.a: $(call objects,host,$(LINUX))
 	@rm -f $@
 	@ar rcs $@ $^
 
 $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
-	@echo "  LD $@"; $(CC) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) -O2 $(WHOLE) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
 
 # Prints declarations and the manual of the tables in abi/.
 $(OUT)/abi: $(OUT)/host/make/abi.c.o
-	@echo "  LD $@"; $(CC) $^ -o $@
+	@echo "  LD $@"; $(CC) -fno-lto $^ -o $@
 
 # What objects define and need, which make lint reads: make/links.awk.
 $(OUT)/host.symbols: $(call objects,host,$(LINUX) tool)
@@ -177,7 +182,7 @@ $(OUT)/counted/%.o: % Makefile
 
 $(OUT)/san/test-steps: $(call objects,counted,base abi wasm) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_linear.c test/wasm_help.c test/main.c port/linux/panic.c)
 	@mkdir -p $(@D)
-	@echo "  LD $@"; $(CC) $^ $(COUNT_WRAP) -o $@
+	@echo "  LD $@"; $(CC) -fno-lto $^ $(COUNT_WRAP) -o $@
 
 # The command, with what test/steps_boot.c watches.
 $(OUT)/counted/libnebulet.a: $(call objects,counted,$(LINUX))
@@ -185,7 +190,7 @@ $(OUT)/counted/libnebulet.a: $(call objects,counted,$(LINUX))
 	@ar rcs $@ $^
 
 $(OUT)/counted/nebulet: $(call objects,counted,tool) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_boot.c) $(OUT)/counted/libnebulet.a
-	@echo "  LD $@"; $(CC) $(filter %.o %.a,$^) $(COUNT_WRAP) -Wl,--wrap=boot_run,--wrap=thread_run_until,--wrap=thread_is_killed -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) $(COUNT_WRAP) -Wl,--wrap=boot_run,--wrap=thread_run_until,--wrap=thread_is_killed -o $@ -lcjson -lpthread
 
 # What test/latency.c watches.
 LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
@@ -221,7 +226,7 @@ $(OUT)/san/test/kernel_wasm.c.o: SAN += -Wa,-I$(OUT)/test
 $(OUT)/checked/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
 
 $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
-	@echo "  LD $@"; $(CC) $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
 
 # The fuzz targets, which tests feed with the committed inputs.
 FUZZ   := decode validate compile tar lines
@@ -238,7 +243,7 @@ unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) ## run the unit tests under
 
 # How time and memory of the compiler grow, without sanitizers.
 $(OUT)/linear: $(patsubst %,$(OUT)/host/%.o,test/linear.c test/wasm_help.c) $(OUT)/host/libnebulet.a
-	@echo "  LD $@"; $(CC) $(filter %.o %.a,$^) -o $@ -lpthread
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
 
 .PHONY: linear
 linear: $(OUT)/linear ## check that compile time and memory are linear
@@ -266,11 +271,11 @@ $(FOUND): $(OUT)/found/%.wasm: test/fuzz/found/%.wat
 
 $(REPLAY): $(OUT)/san/fuzz-%: $(OUT)/san/test/fuzz/%.c.o $(OUT)/san/test/fuzz/fuzz.c.o \
            $(OUT)/san/test/fuzz/replay.c.o $(OUT)/san/libnebulet.a | $(OUT)/seeds/% $(FOUND)
-	@echo "  LD $@"; $(CC) $(SAN) $^ -o $@
+	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $^ -o $@
 
 # The host command with every function compiled in plain mode.
 $(OUT)/nebulet-plain: $(call objects,host,tool) $(OUT)/host/test/fuzz/plain.c.o $(OUT)/host/libnebulet.a
-	@echo "  LD $@"; $(CC) $(filter %.o %.a,$^) -Wl,--wrap=module_compile -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -Wl,--wrap=module_compile -o $@ -lcjson -lpthread
 
 FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000
 
@@ -296,13 +301,13 @@ corpus: $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## keep what fuz
 
 $(OUT)/metal/%.o: % Makefile
 	@mkdir -p $(@D)
-	@echo "  CC $< (metal)"; $(CC) $(KERNEL) -c $< -o $@
+	@echo "  CC $< (metal)"; $(CC) $(KERNEL) $(OBJECTS) -c $< -o $@
 
-LINK_METAL = @echo "  LD $@"; $(CC) -nostdlib -static -Wl,--build-id=none \
+LINK_METAL = @echo "  LD $@"; $(CC) -fno-lto -nostdlib -static -Wl,--build-id=none \
              -Wl,-T,port/metal/kernel.ld $(filter %.o %.a,$^) -o $@
 
 $(OUT)/nebulet.elf: $(call objects,metal,$(METAL)) port/metal/kernel.ld
-	$(LINK_METAL)
+	$(LINK_METAL) $(if $(WHOLE),$(KERNEL) $(WHOLE))
 
 $(OUT)/metal/libnebulet.a: $(call objects,metal,$(filter-out port/metal,$(METAL)))
 	@rm -f $@
