@@ -114,7 +114,7 @@ message_read(struct channel *c, struct channel_read *r, u64 deadline)
 {
     for (;;) {
         struct receiver w = {.room = r->room};
-        bool waits = deadline > port_monotonic_ns();
+        bool waits = !deadline_is_over(deadline);
         status_t status = read_now(c, r, waits ? &w : NULL);
         if (status != ERR_SHOULD_WAIT || deadline == 0)
             return status;

@@ -87,7 +87,7 @@ leave_early(struct activation *a)
     account_hold(a->kept);
 }
 
-// The wait of c has ended with `status`.
+// The wait of c has ended with `status`; g is locked.
 static status_t
 leave(struct gate *g, struct call *c, status_t status)
 {
@@ -104,12 +104,13 @@ leave(struct gate *g, struct call *c, status_t status)
     return status;
 }
 
-status_t
+status_t LOCKS_BY_HAND
 gate_call(struct door *d, struct bytes request, struct bytes room,
           const struct window_offer *offers, u32 offer_count, u64 deadline,
           u32 *size)
 {
     struct thread *self = thread_current(), *to = NULL;
+    bool passed = false;
     const struct activation *above = serving(self);
     struct gate *g = d->gate;
     struct call c = {
@@ -127,17 +128,21 @@ gate_call(struct door *d, struct bytes request, struct bytes room,
         return ERR_TOO_SMALL;
     if (c.depth > LIMIT_GATE_DEPTH || offer_count > LIMIT_GATE_WINDOWS)
         return ERR_LIMIT;
-    if (deadline != UINT64_MAX && deadline <= port_monotonic_ns())
+    if (deadline_is_over(deadline))
         return ERR_TIMED_OUT;
     list_init(&c.link);
     bool on = lock_irq(&g->lock);
     status_t status = begin(g, &c, &to);
     if (status == OK) {
-        status = waiter_pass(c.waiter, to, self->lender, &g->lock, deadline);
-        lock_irq_nested(&g->lock);
+        status = waiter_pass(c.waiter, to, self->lender, &g->lock, deadline,
+                             &passed);
+        if (!passed)
+            lock_irq_nested(&g->lock);
         status = leave(g, &c, status);
     }
-    unlock_irq(&g->lock, on);
+    if (!passed)
+        unlock_irq_nested(&g->lock);
+    port_interrupts_restore(on);
     *size = c.size;
     return status;
 }

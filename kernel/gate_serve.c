@@ -71,15 +71,19 @@ take_next(struct gate *g, struct activation *a, struct door **gone)
 }
 
 // Wait at g, where there is nothing to do; `to`, or NULL, runs meanwhile.  Both
-// on the way in and out the lock is held.
+// on the way in and out the lock is held, but when a caller passed the CPU on
+// (*passed): then a serves, and whatever is the gate's was done before.
 static status_t LOCKS_BY_HAND
-park(struct gate *g, struct activation *a, struct thread *to, u64 deadline)
+park(struct gate *g, struct activation *a, struct thread *to, u64 deadline,
+     bool *passed)
 {
     if (to == NULL)
         take_time(a, NULL);
     struct waiter *w = waiter_begin();
     list_push(&g->parked, &a->link);
-    status_t status = waiter_pass(w, to, NULL, &g->lock, deadline);
+    status_t status = waiter_pass(w, to, NULL, &g->lock, deadline, passed);
+    if (*passed)
+        return status;
     lock_irq_nested(&g->lock);
     list_remove(&a->link);
     gate_check(a);
@@ -97,12 +101,13 @@ look_up(const struct gate *g, u64 deadline)
     return OK;
 }
 
-// Reply, and get the next.
-static status_t
+// Reply, and get the next.  g is locked, and is not when it returns.
+static status_t LOCKS_BY_HAND
 turn(struct gate *g, struct activation *a, struct bytes reply, u64 deadline,
      struct door **gone)
 {
     struct thread *to = NULL;
+    bool passed;
     status_t status = OK;
 
     if (a->serving)
@@ -114,8 +119,10 @@ turn(struct gate *g, struct activation *a, struct bytes reply, u64 deadline,
             status = look_up(g, deadline);
         if (status != OK)
             break;
-        status = park(g, a, to, deadline);
+        status = park(g, a, to, deadline, &passed);
         to = NULL;
+        if (passed)
+            return OK;
         if (a->serving)
             break;
     }
@@ -123,6 +130,7 @@ turn(struct gate *g, struct activation *a, struct bytes reply, u64 deadline,
         take_time(a, NULL);
     if (to != NULL)
         sched_wake(to);
+    unlock_irq_nested(&g->lock);
     return a->serving || *gone != NULL ? OK : status;
 }
 
@@ -152,7 +160,7 @@ check_turn(const struct gate *g, const struct activation *a, struct bytes reply,
     return reply.size > LIMIT_GATE_SIZE ? ERR_LIMIT : OK;
 }
 
-status_t
+status_t LOCKS_BY_HAND
 gate_serve(struct gate *g, struct bytes reply, struct gate_request *r,
            struct account *payer, u64 deadline)
 {
@@ -171,7 +179,7 @@ gate_serve(struct gate *g, struct bytes reply, struct gate_request *r,
     a->request = r;
     bool on = lock_irq(&g->lock);
     status = turn(g, a, reply, deadline, &gone);
-    unlock_irq(&g->lock, on);
+    port_interrupts_restore(on);
     if (gone != NULL)
         object_release(&gone->object);
     return status;

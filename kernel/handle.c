@@ -160,12 +160,12 @@ handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
     return status;
 }
 
-status_t
-handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
-            u32 rights, struct carried *out)
+static inline status_t
+look(struct handle_table *t, handle_t h, const struct object_type *type,
+     u32 rights, struct carried *out)
 {
     lock(&t->lock);
-    struct handle_slot *slot = find(t, h);
+    const struct handle_slot *slot = find(t, h);
     status_t status = check(slot, type, rights);
     if (status == OK) {
         object_hold(slot->object);
@@ -176,11 +176,18 @@ handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
 }
 
 status_t
+handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
+            u32 rights, struct carried *out)
+{
+    return look(t, h, type, rights, out);
+}
+
+status_t
 handle_get(struct handle_table *t, handle_t h, const struct object_type *type,
            u32 rights, struct object **out)
 {
     struct carried carried;
-    status_t status = handle_peek(t, h, type, rights, &carried);
+    status_t status = look(t, h, type, rights, &carried);
 
     if (status == OK)
         *out = carried.object;

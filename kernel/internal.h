@@ -81,15 +81,24 @@ enum { TIMER_BATCH = 64 }; // that one interrupt deals with
 void deadline_start(struct deadline *t, u64 deadline,
                     deadline_expire_t *expire);
 void deadline_cancel(struct deadline *t);
-u64 timer_next(void); // of this CPU
+u64 timer_next(u32 cpu); // of this CPU
 // The same while a thread runs, which is not interrupted more often than every
 // TIMER_REST nanoseconds, but for those that one interrupt did not get to.
 enum { TIMER_REST = 50000 };
-u64 timer_next_beside(void);
+u64 timer_next_beside(u32 cpu);
 // Wake those that are due by `now`, until TIMER_BATCH of them or of those who
 // wait for them are done; when there are more, timer_next() says so.  True when
 // it woke somebody.
 bool timer_expire(u64 now);
+
+// Has it come?  The clock is slow: who waits for ever, or not at all, is told
+// without.
+static inline bool
+deadline_is_over(u64 deadline)
+{
+    return deadline == 0 ||
+           (deadline != UINT64_MAX && deadline <= port_monotonic_ns());
+}
 
 // --- wait.c ------------------------------------------------------------------
 
@@ -131,10 +140,12 @@ bool waiter_waits(const struct waiter *w); // nobody has ended it
 struct thread *waiter_claim(struct waiter *w);
 // As waiter_wait(), with interrupts off and `held` locked, which is released;
 // `to`, which was claimed, or NULL, goes on at once.  `lender` is thread.lender
-// of the running thread from then on, if there is a `to`.
+// of the running thread from then on, if there is a `to`.  *passed: the wait
+// was ended by who claimed the thread and passed the CPU on to it, who has done
+// with it since.
 MUST_USE status_t waiter_pass(struct waiter *w, struct thread *to,
                               struct account *lender, struct lock *held,
-                              u64 deadline) RELEASE(*held);
+                              u64 deadline, bool *passed) RELEASE(*held);
 
 // --- sched.c -----------------------------------------------------------------
 
@@ -177,7 +188,6 @@ enum {
 struct thread {
     struct thread_entry entry; // first: the stubs of port/x64 use it
     struct object object;
-    void *guest;             // see thread_guest()
     struct account *account; // see thread_account()
     struct account *payer;   // see thread_charge(); the thread's own
     struct charge memory;    // of its stack
@@ -197,6 +207,7 @@ struct thread {
     u32 cpu;
     u8 state;          // enum thread_state
     bool wake_pending; // sched_wake() came before sched_block()
+    bool passed;       // it runs since another thread passed the CPU on to it
     struct list ready;
 
     // Only while it runs, with interrupts off.

@@ -26,8 +26,41 @@ void kernel_reclaim(void);
 
 // --- threads (thread.c, sched.c) ---------------------------------------------
 
+// What every stack notes at its high end, above the first frame: whose it is,
+// and, also while it is in the pool, what memory it has.
+struct stack_note {
+    struct port_promise promise; // memory that it may grow into
+    u8 *low;                     // committed from here up
+    struct thread *thread;
+};
+
+_Static_assert(sizeof(struct stack_note) <= STACK_TOP, "above the first frame");
+
+static inline struct stack_note *
+stack_note(u64 in_stack)
+{
+    u64 low = in_stack & ~(u64)(STACK_SIZE - 1);
+
+    return (struct stack_note *)(low + STACK_SIZE) - 1;
+}
+
 // The thread that runs, by the stack it runs on.
-struct thread *thread_current(void);
+static inline struct thread *
+thread_current(void)
+{
+    u64 rsp;
+
+    __asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
+    return stack_note(rsp)->thread;
+}
+
+// What the stubs of the port know of t.
+static inline struct thread_entry *
+thread_entry(struct thread *t)
+{
+    return (struct thread_entry *)t;
+}
+
 // The same by the CPU, whatever stack we are on.
 struct thread *sched_current(void);
 
@@ -62,17 +95,6 @@ bool thread_is_killed(void);
 
 // Sleep until the deadline; OK or ERR_KILLED.
 MUST_USE status_t thread_sleep_until(u64 deadline_ns);
-
-// What the stubs of the port know of t.
-static inline struct thread_entry *
-thread_entry(struct thread *t)
-{
-    return (struct thread_entry *)t;
-}
-
-// Who runs on the thread: whatever the layer above keeps of it, or NULL.
-void *thread_guest(const struct thread *t);
-void thread_set_guest(struct thread *t, void *guest);
 
 enum {
     STACK_RESERVE = 48 * 1024, // below a frame of generated code, for C and for

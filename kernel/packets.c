@@ -278,7 +278,7 @@ take_or_wait(struct port *p, struct packet *to, u32 room, u64 deadline,
     list_init(&ended);
     bool on = lock_irq(&p->queue.lock);
     *taken = take_ready(p, to, room, &ended);
-    if (*taken == 0 && !p->closed && deadline > port_monotonic_ns())
+    if (*taken == 0 && !p->closed && !deadline_is_over(deadline))
         return wait_queue_wait(&p->queue, 0, deadline, on);
     bool closed = p->closed;
     unlock_irq(&p->queue.lock, on);

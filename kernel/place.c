@@ -5,7 +5,7 @@
 // thread sleeps soon after it has woken another is what it did the last times:
 // a question and its answer stay on one CPU, and work that is handed out does
 // not.  If it does not sleep this time, the woken one is free for others after
-// KEEP_NS.
+// place_keep_ns.
 //
 // CPUs without threads say so in idle_cpus and sleep until they are poked.  Who
 // takes a bit out of that is the one to poke the CPU.  Interrupts are off in
@@ -13,7 +13,8 @@
 
 #include "kernel/run_queue.h"
 
-enum { LEAVES_NS = 10000 }; // about what it costs to wake another CPU
+u64 place_soon_ns = 10000; // about what it costs to wake another CPU
+u64 place_keep_ns = 50000;
 
 static u64 idle_cpus; // bit set, atomic: those that sleep until they are poked
 static u64 calls;     // atomic, of such
@@ -26,7 +27,7 @@ place_learn(struct thread *t)
     if (t->woke_at == 0)
         return;
     bool soon = t->state == THREAD_BLOCKED &&
-                port_monotonic_ns() - t->woke_at < LEAVES_NS;
+                port_monotonic_ns() - t->woke_at < place_soon_ns;
     if (soon && t->stays > 0)
         t->stays--;
     else if (!soon && t->stays < STAYS_MAX)

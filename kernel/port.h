@@ -232,6 +232,8 @@ struct thread_entry {
     u8 leave;    // enum leave: what C wants when it returns to generated code
     u32 popped;  // bytes of stack arguments that the stub removes then
     struct adapter *adapter; // the innermost since barrier_call, or NULL
+    // Not the stubs': who runs on the thread, for the layer above; or NULL.
+    void *guest;
 };
 
 // --- standard streams and end ------------------------------------------------

@@ -17,6 +17,8 @@ struct run_queue {
     struct thread *idle; // set before there are others
     // Switched away from for good, not yet reaped.
     struct thread *dead MEMBER_GUARDED_BY(lock);
+    // When the port was last told to interrupt us.
+    u64 timer MEMBER_GUARDED_BY(lock);
     // When the current thread has to give way.
     u64 slice_end MEMBER_GUARDED_BY(lock);
     // Until then the only one that waits is not for others; 0: it is.
@@ -47,7 +49,9 @@ struct thread *queue_take_out(struct run_queue *q, struct list *item)
 
 // --- place.c -----------------------------------------------------------------
 
-enum { KEEP_NS = 50000 }; // see keeps_until
+// See keeps_until, and what counts as soon in place.c.  Variables for tests on
+// machines that are slow, or busy.
+extern u64 place_keep_ns, place_soon_ns;
 
 // How a thread becomes ready.
 enum way {

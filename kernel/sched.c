@@ -122,14 +122,28 @@ static void
 set_timer(struct run_queue *q) REQUIRES(q->lock)
 {
     struct thread *t = q->current;
-    u64 when = t == q->idle ? timer_next() : timer_next_beside();
+    u32 cpu = queue_number(q);
+    u64 when = t == q->idle ? timer_next(cpu) : timer_next_beside(cpu);
 
     assert_held(&q->lock);
     if (t != q->idle && (!none_ready(q) || t->entry.killed || is_to_stop(t)))
         when = MIN(when, q->slice_end);
     if (t != q->idle && q->keeps_until != 0)
         when = MIN(when, q->keeps_until);
+    q->timer = when;
     port_timer_set(when);
+}
+
+// Another thread goes on in the slice of the last one, neither idle: is the
+// timer that was set for that one right for it?
+static bool
+timer_is_right(const struct run_queue *q) REQUIRES(q->lock)
+{
+    const struct thread *t = q->current;
+
+    assert_held(&q->lock);
+    return timer_next_beside(queue_number(q)) >= q->timer && !t->entry.killed &&
+           !is_to_stop(t);
 }
 
 static void
@@ -141,26 +155,29 @@ start_slice(struct run_queue *q) REQUIRES(q->lock)
     set_timer(q);
 }
 
-// The second half of a switch, on the stack of the thread that continues.
+// The second half of a switch, on the stack of the thread that continues, in
+// the slice of the one before (`passed`) or in its own.
 static void LOCKS_BY_HAND
-after_switch(void)
+after_switch(bool passed)
 {
     struct run_queue *q = queue_here();
     struct thread *dead = q->dead;
 
     q->dead = NULL;
-    start_slice(q);
-    unlock_irq(&q->lock, false);
+    if (!passed || !timer_is_right(q))
+        start_slice(q);
+    unlock_irq_nested(&q->lock);
     if (dead != NULL)
         thread_reap(dead);
 }
 
 // Continue with `to`, in no queue; releases q->lock, which is the only one that
 // may be held here.
-static void switch_to(struct run_queue *q, struct thread *to) RELEASE(q->lock);
+static void switch_to(struct run_queue *q, struct thread *to, bool passed)
+    RELEASE(q->lock);
 
 static void LOCKS_BY_HAND
-switch_to(struct run_queue *q, struct thread *to)
+switch_to(struct run_queue *q, struct thread *to, bool passed)
 {
     struct thread *from = q->current;
 
@@ -169,12 +186,13 @@ switch_to(struct run_queue *q, struct thread *to)
     to->state = THREAD_RUNNING;
     to->cpu = queue_number(q);
     to->resched = false;
+    to->passed = passed;
     q->current = to;
     if (from != to) {
         port_stack_use(to->stack, STACK_SIZE);
         context_switch(&from->context, &to->context);
     }
-    after_switch();
+    after_switch(queue_here()->current->passed);
 }
 
 // The same with the next ready thread.
@@ -188,7 +206,7 @@ switch_next(struct run_queue *q)
     if (thread_time_account(from) != thread_time_account(to) ||
         from == q->idle || to == q->idle)
         account_time(q);
-    switch_to(q, to);
+    switch_to(q, to, false);
 }
 
 static void
@@ -197,8 +215,7 @@ give_way(void)
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
 
-    bool on = lock_irq(&q->lock);
-    assert(!on);
+    lock_irq_nested(&q->lock);
     t->woke_at = 0; // nobody knows when it would have slept
     if (t != q->idle)
         make_ready(q, t, &q->ready);
@@ -210,7 +227,7 @@ give_way(void)
 void
 sched_first_switch(void)
 {
-    after_switch();
+    after_switch(false);
     port_interrupts_restore(true);
 }
 
@@ -229,12 +246,12 @@ sched_block(void)
 {
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
-    bool on = lock_irq(&q->lock);
 
-    assert(!on && t != q->idle);
+    lock_irq_nested(&q->lock);
+    assert(t != q->idle);
     if (t->wake_pending) {
         t->wake_pending = false;
-        unlock_irq(&q->lock, on);
+        unlock_irq_nested(&q->lock);
         return;
     }
     t->state = THREAD_BLOCKED;
@@ -260,11 +277,10 @@ lock_queue_of(struct thread *t)
     for (;;) {
         u32 number = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
         struct run_queue *q = &run_queues[number];
-        bool on = lock_irq(&q->lock);
-        assert(!on);
+        lock_irq_nested(&q->lock);
         if (t->cpu == number)
             return q;
-        unlock_irq(&q->lock, on);
+        unlock_irq_nested(&q->lock);
     }
 }
 
@@ -289,11 +305,11 @@ add_ready(struct run_queue *q, struct thread *t, bool woken, enum way way)
     bool first = none_ready(q); // for others the timer is set
     make_ready(q, t, woken ? &q->woken : &q->ready);
     if (way == KEPT)
-        q->keeps_until = q->current->woke_at + KEEP_NS;
+        q->keeps_until = q->current->woke_at + place_keep_ns;
     if (first || way == CLAIMED)
         nudge(q);
     bool runs_now = way != QUEUED || (first && q->current == q->idle);
-    unlock_irq(&q->lock, false);
+    unlock_irq_nested(&q->lock);
     if (!runs_now)
         place_call_idle(); // it may have become idle meanwhile
 }
@@ -306,13 +322,13 @@ sched_wake(struct thread *t)
 
     if (t->state != THREAD_BLOCKED) {
         t->wake_pending = true;
-        unlock_irq(&q->lock, false);
+        unlock_irq_nested(&q->lock);
         return;
     }
     to = place_choose(q, &way);
     t->state = THREAD_READY;
     t->cpu = queue_number(to);
-    unlock_irq(&q->lock, false);
+    unlock_irq_nested(&q->lock);
     add_ready(to, t, true, way);
 }
 
@@ -321,7 +337,13 @@ sched_wake(struct thread *t)
 static bool LOCKS_BY_HAND
 take_blocked(struct run_queue *q, struct thread *t)
 {
-    struct run_queue *from = lock_queue_of(t);
+    struct run_queue *from = q;
+
+    lock_irq_nested(&q->lock);
+    if (t->cpu != queue_number(q)) {
+        unlock_irq_nested(&q->lock);
+        from = lock_queue_of(t);
+    }
     bool blocked = t->state == THREAD_BLOCKED;
 
     if (blocked) {
@@ -331,7 +353,7 @@ take_blocked(struct run_queue *q, struct thread *t)
         t->wake_pending = true;
     }
     if (from != q) {
-        unlock_irq(&from->lock, false);
+        unlock_irq_nested(&from->lock);
         lock_irq_nested(&q->lock);
     }
     return blocked;
@@ -353,7 +375,7 @@ sched_pass(struct thread *to, struct account *lender, struct lock *held)
         t->state = THREAD_BLOCKED;
         place_learn(t);
         if (taken)
-            switch_to(q, to);
+            switch_to(q, to, true);
         else
             switch_next(q);
         return;
@@ -364,7 +386,7 @@ sched_pass(struct thread *to, struct account *lender, struct lock *held)
         make_ready(q, to, &q->woken);
     if (taken && first)
         nudge(q);
-    unlock_irq(&q->lock, false);
+    unlock_irq_nested(&q->lock);
     if (taken)
         place_call_idle();
 }
@@ -380,7 +402,7 @@ sched_lend(struct account *lender)
     lock_irq_nested(&q->lock);
     account_time(q);
     __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
-    unlock_irq(&q->lock, false);
+    unlock_irq_nested(&q->lock);
 }
 
 void
@@ -414,7 +436,7 @@ sched_look(void)
     for (u32 i = 0; i < port_cpu_count(); i++) {
         lock_irq_nested(&run_queues[i].lock);
         nudge(&run_queues[i]);
-        unlock_irq(&run_queues[i].lock, false);
+        unlock_irq_nested(&run_queues[i].lock);
     }
     port_interrupts_restore(on);
 }
@@ -427,7 +449,7 @@ sched_account(void)
     for (u32 i = 0; i < port_cpu_count(); i++) {
         lock_irq_nested(&run_queues[i].lock);
         account_time(&run_queues[i]);
-        unlock_irq(&run_queues[i].lock, false);
+        unlock_irq_nested(&run_queues[i].lock);
     }
     port_interrupts_restore(on);
 }
@@ -461,7 +483,7 @@ sched_interrupt(void)
     bool over = now >= q->slice_end;
     if (over)
         end_slice(q);
-    unlock_irq(&q->lock, false);
+    unlock_irq_nested(&q->lock);
     bool woke = timer_expire(now);
     lock_irq_nested(&q->lock);
     if (now >= q->keeps_until)
@@ -474,7 +496,7 @@ sched_interrupt(void)
         t->resched = true;
         give = false;
     }
-    unlock_irq(&q->lock, false);
+    unlock_irq_nested(&q->lock);
     if (spare)
         place_call_idle();
     return give;
@@ -527,7 +549,7 @@ sleep(struct run_queue *q)
     if (!steal(q)) {
         lock_irq_nested(&q->lock);
         set_timer(q);
-        unlock_irq(&q->lock, false);
+        unlock_irq_nested(&q->lock);
         port_idle();
     }
     place_idle(q, false);
@@ -546,7 +568,7 @@ idle(void *arg)
             switch_next(q);
             continue;
         }
-        unlock_irq(&q->lock, false);
+        unlock_irq_nested(&q->lock);
         if (!steal(q))
             sleep(q);
     }

@@ -259,7 +259,7 @@ object_wait_many(struct object_wait *waits, u32 count, u64 deadline)
         return ERR_KILLED;
     if (any_there(waits, count))
         return OK;
-    if (deadline <= port_monotonic_ns())
+    if (deadline_is_over(deadline))
         return ERR_TIMED_OUT;
     return wait_for(waiter_begin(), waits, count, deadline);
 }

@@ -15,34 +15,6 @@ static struct {
     u32 count;
 } pool GUARDED_BY(pool_lock);
 
-// --- the running thread ------------------------------------------------------
-
-// What every stack notes at its high end, also while it is in the pool.
-struct note {
-    struct port_promise promise; // memory that it may grow into
-    u8 *low;                     // committed from here up
-    struct thread *thread;
-};
-
-_Static_assert(sizeof(struct note) <= STACK_TOP, "above the first frame");
-
-static struct note *
-note_of(const void *in_stack)
-{
-    u64 low = (u64)in_stack & ~(u64)(STACK_SIZE - 1);
-
-    return (struct note *)(low + STACK_SIZE) - 1;
-}
-
-struct thread *
-thread_current(void)
-{
-    void *rsp;
-
-    __asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
-    return note_of(rsp)->thread;
-}
-
 bool
 thread_is_killed(void)
 {
@@ -69,7 +41,7 @@ stack_reserve(void)
         port_release(stack, STACK_SIZE);
         return NULL;
     }
-    note_of(stack)->low = low;
+    stack_note((u64)stack)->low = low;
     return stack;
 }
 
@@ -78,7 +50,7 @@ stack_reserve(void)
 static void
 stack_free(u8 *stack)
 {
-    struct note *note = note_of(stack);
+    struct stack_note *note = stack_note((u64)stack);
 
     port_unpromise(&note->promise);
     lock(&pool_lock);
@@ -124,7 +96,7 @@ stacks_reclaim(void)
 static bool
 commit_stack(struct thread *t, u8 *low, u64 size)
 {
-    struct port_promise *promise = &note_of(t->stack)->promise;
+    struct port_promise *promise = &stack_note((u64)t->stack)->promise;
 
     return promise->pages > 0 ? port_commit_promised(low, size, promise) :
                                 port_commit(low, size);
@@ -144,7 +116,7 @@ thread_grow_stack(struct thread *t, u64 rsp)
             return ERR_NO_MEMORY;
         if (!commit_stack(t, low, (u64)(t->stack_low - low)))
             return ERR_NO_MEMORY;
-        t->stack_low = note_of(t->stack)->low = low;
+        t->stack_low = stack_note((u64)t->stack)->low = low;
     }
     return OK;
 }
@@ -156,7 +128,7 @@ thread_promise_stack(struct thread *t)
 
     if (!charge_to(&t->memory, RESOURCE_MEMORY, STACK_FIRST + rest))
         return false;
-    return port_promise(&note_of(t->stack)->promise, rest);
+    return port_promise(&stack_note((u64)t->stack)->promise, rest);
 }
 
 const u8 *
@@ -174,18 +146,6 @@ thread_stack_low(const struct thread *t)
 // --- life --------------------------------------------------------------------
 
 OBJECT_FUNCTIONS(thread, object)
-
-void *
-thread_guest(const struct thread *t)
-{
-    return t->guest;
-}
-
-void
-thread_set_guest(struct thread *t, void *guest)
-{
-    t->guest = guest;
-}
 
 struct account *
 thread_account(const struct thread *t)
@@ -242,8 +202,8 @@ thread_init_first(struct thread *t)
     t->account = account_root();
     account_hold(t->account);
     t->stack = (u8 *)(here & ~(u64)(STACK_SIZE - 1));
-    t->stack_low = note_of(t->stack)->low = t->stack + STACK_GUARD;
-    note_of(t->stack)->thread = t;
+    t->stack_low = stack_note((u64)t->stack)->low = t->stack + STACK_GUARD;
+    stack_note((u64)t->stack)->thread = t;
 }
 
 static status_t
@@ -275,8 +235,8 @@ thread_new(struct thread **out, void (*run)(void *arg), void *arg)
         object_release(&t->object);
         return status;
     }
-    t->stack_low = note_of(t->stack)->low;
-    note_of(t->stack)->thread = t;
+    t->stack_low = stack_note((u64)t->stack)->low;
+    stack_note((u64)t->stack)->thread = t;
     context_init(&t->context, t->stack + STACK_SIZE - STACK_TOP, thread_main,
                  t);
     object_hold(&t->object); // its own, until thread_reap

@@ -166,18 +166,17 @@ deadline_cancel(struct deadline *t)
 }
 
 u64
-timer_next(void)
+timer_next(u32 cpu)
 {
-    struct timer_heap *heap = &heaps[port_cpu_id()];
-    u64 next = __atomic_load_n(&heap->next, __ATOMIC_ACQUIRE);
+    u64 next = __atomic_load_n(&heaps[cpu].next, __ATOMIC_ACQUIRE);
 
     return next != 0 ? next : UINT64_MAX; // 0: never used
 }
 
 u64
-timer_next_beside(void)
+timer_next_beside(u32 cpu)
 {
-    u64 next = timer_next(), rang = heaps[port_cpu_id()].rang;
+    u64 next = timer_next(cpu), rang = heaps[cpu].rang;
 
     return next > rang ? MAX(next, rang + TIMER_REST) : next;
 }

@@ -31,9 +31,7 @@ win(struct waiter *w, enum wake outcome)
 
     while (before == WAKE_WAITING ||
            (before == WAKE_WAITING_ALWAYS && outcome != WAKE_KILLED)) {
-        if (__atomic_compare_exchange_n(&w->outcome, &before, (u32)outcome,
-                                        false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST))
+        if (atomic_cas_u32(&w->outcome, &before, (u32)outcome))
             return true;
     }
     return false;
@@ -94,10 +92,12 @@ waiter_kill(struct waiter *w)
 static void
 start_sleep(struct waiter *w, u64 deadline)
 {
-    assert(thread_current()->preempt_count == 0);
+    const struct thread *t = thread_of(w);
+
+    assert(t->preempt_count == 0);
     if (deadline != UINT64_MAX)
         deadline_start(&w->timer, deadline, expire);
-    if (thread_is_killed())
+    if (__atomic_load_n(&t->entry.killed, __ATOMIC_SEQ_CST))
         decide(w, WAKE_KILLED);
 }
 
@@ -128,7 +128,7 @@ begin(enum wake waiting)
     struct waiter *w = &thread_current()->waiter;
 
     assert(!is_waiting(w));
-    __atomic_store_n(&w->outcome, (u32)waiting, __ATOMIC_SEQ_CST);
+    atomic_store_u32(&w->outcome, (u32)waiting);
     return w;
 }
 
@@ -164,11 +164,18 @@ waiter_cancel(struct waiter *w)
 
 status_t LOCKS_BY_HAND
 waiter_pass(struct waiter *w, struct thread *to, struct account *lender,
-            struct lock *held, u64 deadline)
+            struct lock *held, u64 deadline, bool *passed)
 {
+    struct thread *self = thread_of(w);
+
+    *passed = false;
     start_sleep(w, deadline);
     if (to != NULL && is_waiting(w)) {
+        self->passed = false;
         sched_pass(to, lender, held);
+        *passed = self->passed;
+        if (*passed && deadline == UINT64_MAX)
+            return OK;
         return end_sleep(w, deadline);
     }
     if (to != NULL) {

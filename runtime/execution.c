@@ -2,26 +2,6 @@
 
 #include "runtime/internal.h"
 
-struct execution *
-execution_of(const struct thread *t)
-{
-    return thread_guest(t);
-}
-
-struct execution *
-execution_current(void)
-{
-    return execution_of(thread_current());
-}
-
-void *
-execution_owner(void)
-{
-    const struct execution *x = execution_current();
-
-    return x != NULL ? x->store->owner : NULL;
-}
-
 struct instance *
 execution_caller(void)
 {
@@ -37,20 +17,21 @@ execution_enter(struct execution *x)
     struct execution *before = execution_of(t);
 
     vms_bind(x->store, x->vms, t);
-    thread_set_guest(t, x);
+    thread_entry(t)->guest = x;
     return before;
 }
 
 void
 execution_leave(struct execution *before)
 {
-    thread_set_guest(thread_current(), before);
+    thread_entry(thread_current())->guest = before;
 }
 
 void
 execution_init(struct execution *x, struct store *s)
 {
     x->store = s;
+    x->owner = s->owner;
     x->vms = s->vms;
     x->id = 0;
     x->trap.kind = TRAP_NONE;

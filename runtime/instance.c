@@ -207,18 +207,6 @@ instance_new(struct instance **out, struct store *s, struct code_module *m,
 
 // --- looking -----------------------------------------------------------------
 
-enum { PIECE = 16 * MIB }; // of memory to touch, between two looks at a kill
-
-static bool
-touch(struct memory *m, u64 at, u64 size)
-{
-    for (u64 done = 0; done < size; done += PIECE)
-        if ((done > 0 && thread_is_killed()) ||
-            !memory_touch(m, at + done, MIN(size - done, PIECE)))
-            return false;
-    return true;
-}
-
 bool
 instance_export(struct instance *i, struct string name, struct extern_ref *out)
 {
@@ -236,15 +224,10 @@ instance_info(const struct instance *i)
     return &i->code->module;
 }
 
-struct bytes
-instance_bytes(struct instance *i, u64 ptr, u64 size)
+struct memory *
+instance_memory(struct instance *i)
 {
-    if (i->code->module.memory_count == 0)
-        return (struct bytes){NULL, 0};
-    struct memory *m = i->memories[0];
-    if (!memory_contains(m, ptr, size) || !touch(m, ptr, size))
-        return (struct bytes){NULL, 0};
-    return (struct bytes){m->base + index_masked(ptr, m->view.size + 1), size};
+    return i->code->module.memory_count > 0 ? i->memories[0] : NULL;
 }
 
 bool

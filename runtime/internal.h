@@ -29,34 +29,11 @@ bool valtype_is_subtype(valtype_t sub, valtype_t super);
 
 // --- memory.c ----------------------------------------------------------------
 
-enum { COMMIT_STEP = 64 * 1024 };
-
-struct memory {
-    struct object object;
-    struct memory_view view;
-    struct limits type; // as declared
-    u8 *base;
-    u64 reserved;   // bytes of address space, guard included
-    u64 *committed; // bit set of COMMIT_STEP pieces
-    struct port_promise promise;
-    struct charge addresses;
-    struct mutex growing;
-    struct charge pages MEMBER_GUARDED_BY(growing); // with page tables
-};
-
 MUST_USE status_t memory_new(struct memory **out, const struct limits *type);
 // Pages before, or -1.
 u64 memory_grow(struct memory *m, u64 pages);
 // Make [at, at + size) inside the memory usable; false when there is no memory.
 MUST_USE bool memory_touch(struct memory *m, u64 at, u64 size);
-static inline bool
-memory_contains(const struct memory *m, u64 at, u64 size)
-{
-    u64 now = __atomic_load_n(&m->view.size, __ATOMIC_ACQUIRE);
-
-    return at <= now && size <= now - at;
-}
-
 // --- table.c -----------------------------------------------------------------
 
 struct live_table {

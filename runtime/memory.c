@@ -135,3 +135,15 @@ memory_touch(struct memory *m, u64 at, u64 size)
     }
     return true;
 }
+
+enum { PIECE = 16 * MIB }; // between two looks at a kill
+
+bool
+memory_prepare(struct memory *m, u64 ptr, u64 size)
+{
+    for (u64 done = 0; done < size; done += PIECE)
+        if ((done > 0 && thread_is_killed()) ||
+            !memory_touch(m, ptr + done, MIN(size - done, PIECE)))
+            return false;
+    return true;
+}

@@ -114,16 +114,34 @@ struct trap_info {
 // inner one can take its place for a while.
 struct execution {
     struct store *store;
+    void *owner;        // the store's
     struct vmctx **vms; // its blocks, by instance number
     u32 id;             // of the thread, where its threads have ids
     struct trap_info trap;
 };
 
 // The execution of a thread, NULL: it runs nothing of a store.
-struct execution *execution_of(const struct thread *t);
+static inline struct execution *
+execution_of(const struct thread *t)
+{
+    return ((const struct thread_entry *)t)->guest;
+}
+
 // The same of the running thread, and its store's owner (NULL without).
-struct execution *execution_current(void);
-void *execution_owner(void);
+static inline struct execution *
+execution_current(void)
+{
+    return execution_of(thread_current());
+}
+
+static inline void *
+execution_owner(void)
+{
+    const struct execution *x = execution_current();
+
+    return x != NULL ? x->owner : NULL;
+}
+
 // The instance whose code made the current call of C; NULL: none.
 struct instance *execution_caller(void);
 
@@ -211,9 +229,78 @@ MUST_USE status_t instance_table_func(struct instance *i, u32 index,
 MUST_USE bool instance_func_is(const struct instance *i, u32 func,
                                const char *sig);
 
-// [ptr, ptr + size) of memory 0 of i, ready for C to touch; .ptr is NULL when
-// it is not all inside, and when the thread is killed.
-struct bytes instance_bytes(struct instance *i, u64 ptr, u64 size);
+// --- memories (memory.c): what a system call may touch -----------------------
+
+enum { COMMIT_STEP = 64 * 1024 };
+
+struct memory {
+    struct object object;
+    struct memory_view view;
+    struct limits type; // as declared
+    u8 *base;
+    u64 reserved;   // bytes of address space, guard included
+    u64 *committed; // bit set of COMMIT_STEP pieces
+    struct port_promise promise;
+    struct charge addresses;
+    struct mutex growing;
+    struct charge pages MEMBER_GUARDED_BY(growing); // with page tables
+};
+
+static inline u64
+memory_size(const struct memory *m) // now, in bytes
+{
+    return __atomic_load_n(&m->view.size, __ATOMIC_ACQUIRE);
+}
+
+static inline bool
+memory_contains(const struct memory *m, u64 at, u64 size)
+{
+    u64 now = memory_size(m);
+
+    return at <= now && size <= now - at;
+}
+
+// Is all of it in one step that C may touch?
+static inline bool
+memory_is_ready(const struct memory *m, u64 at, u64 size)
+{
+    u64 step = at / COMMIT_STEP;
+    u64 word = __atomic_load_n(&m->committed[step / 64], __ATOMIC_ACQUIRE);
+
+    return at % COMMIT_STEP + size <= COMMIT_STEP && (word >> step % 64 & 1);
+}
+
+// Memory 0 of i; NULL: it has none.
+struct memory *instance_memory(struct instance *i);
+
+// The same of execution_caller().
+static inline struct memory *
+caller_memory(void)
+{
+    const struct vmctx *vm = thread_entry(thread_current())->vm;
+    const struct vmctx_memory *first = (const struct vmctx_memory *)(vm + 1);
+
+    if (vm == NULL || first->view == NULL)
+        return NULL;
+    return CONTAINER(first->view, struct memory, view);
+}
+
+// Make [ptr, ptr + size), all inside, ready; false when the thread is killed.
+MUST_USE bool memory_prepare(struct memory *m, u64 ptr, u64 size);
+
+// [ptr, ptr + size) of m (or NULL), ready for C to touch; .ptr is NULL when it
+// is not all inside, and when the thread is killed.
+static inline struct bytes
+memory_bytes(struct memory *m, u64 ptr, u64 size)
+{
+    u64 now = m != NULL ? memory_size(m) : 0;
+
+    if (m == NULL || ptr > now || size > now - ptr)
+        return (struct bytes){NULL, 0};
+    if (!memory_is_ready(m, ptr, size) && !memory_prepare(m, ptr, size))
+        return (struct bytes){NULL, 0};
+    return (struct bytes){m->base + index_masked(ptr, now + 1), size};
+}
 
 // --- calls (call.c) ----------------------------------------------------------
 

@@ -192,162 +192,186 @@ enum {
 #define OUT_U64(n)             +1
 #include "abi/syscalls.def"
 
-struct marshal {
-    u64 raw[WORDS_MAX];
-    u32 next;
-    status_t status; // of the first bad argument
-    u32 held_count;
-    struct object *held[WORDS_MAX]; // until the call returns
+// The words of a call, as C lays them out in memory.
+#define SYSCALL(number, name, help, args) \
+    struct name##_words {                 \
+        args                              \
+    };
+#define NONE
+#define HANDLE(n, type, right) u32 n;
+#define OPTION(n, type, right) u32 n;
+#define ANY(n, right)          u32 n;
+#define U32(n)                 u32 n;
+#define U64(n)                 u64 n;
+#define BYTES(n)               u32 n, n##_size;
+#define BUFFER(n)              u32 n, n##_size;
+#define ITEMS(n, type)         u32 n, n##_count;
+#define WORD(n)                u32 n;
+#define OUT_U32(n)             u32 n;
+#define OUT_U64(n)             u32 n;
+#include "abi/syscalls.def"
+
+// Those that came in registers.
+#define SYSCALL(number, name, help, args)                                  \
+    static inline void take_##name(struct name##_words *w, const u64 *raw) \
+    {                                                                      \
+        (void)w, (void)raw;                                                \
+        args                                                               \
+    }
+#define SYSCALL_IN_MEMORY(number, name, help, args)
+#define NONE
+#define HANDLE(n, type, right) w->n = (u32)*raw++;
+#define OPTION(n, type, right) w->n = (u32)*raw++;
+#define ANY(n, right)          w->n = (u32)*raw++;
+#define U32(n)                 w->n = (u32)*raw++;
+#define U64(n)                 w->n = *raw++;
+#define BYTES(n)               w->n = (u32)*raw++, w->n##_size = (u32)*raw++;
+#define BUFFER(n)              w->n = (u32)*raw++, w->n##_size = (u32)*raw++;
+#define ITEMS(n, type)         w->n = (u32)*raw++, w->n##_count = (u32)*raw++;
+#define WORD(n)                w->n = (u32)*raw++;
+#define OUT_U32(n)             w->n = (u32)*raw++;
+#define OUT_U64(n)             w->n = (u32)*raw++;
+#include "abi/syscalls.def"
+
+// Who calls, and what was the first bad argument.
+struct caller {
+    struct handle_table *handles;
+    struct memory *memory;
+    status_t status;
 };
 
-static void
-begin(struct marshal *m, const u64 raw[RAW_MAX])
+// The functions that a call is made of are parts of it: none of them is there
+// twice, and the compiler sees that most of a call's words need no memory.
+#define PART static inline __attribute__((always_inline))
+
+PART struct caller
+caller_now(void)
 {
-    *m = (struct marshal){.status = OK};
-    memcpy(m->raw, raw, RAW_MAX * sizeof(u64));
+    struct process *p = execution_owner();
+
+    return (struct caller){
+        .handles = &p->handles,
+        .memory = caller_memory(),
+        .status = OK,
+    };
 }
 
-static u64
-next(struct marshal *m)
+PART void
+check(struct caller *c, status_t status)
 {
-    assert(m->next < COUNT(m->raw));
-    return m->raw[m->next++];
+    if (c->status == OK)
+        c->status = status;
 }
 
-static void
-check(struct marshal *m, status_t status)
+// The words of the struct at `address` of the program: copied once, before
+// anything in it is looked at, as other threads may write to it meanwhile.
+PART void
+take_from_memory(struct caller *c, void *words, u64 size, u32 align,
+                 u32 address)
 {
-    if (m->status == OK)
-        m->status = status;
+    struct bytes from = memory_bytes(c->memory, address, size);
+
+    if (from.ptr != NULL)
+        memcpy(words, from.ptr, size);
+    check(c, from.ptr != NULL ? OK : ERR_BAD_ADDRESS);
+    check(c, address % align == 0 ? OK : ERR_BAD_ARGUMENT);
 }
 
-// Where a field of this letter is in a struct whose last one ends at *end.
-static u32
-place_field(u32 *end, char letter)
-{
-    u32 size = letter == 'l' ? sizeof(u64) : sizeof(u32);
-    u32 at = (u32)ALIGN_UP(*end, size);
-
-    *end = at + size;
-    return at;
-}
-
-// The same for a struct of the program, a letter for each of its fields.  It is
-// copied once, before anything in it is looked at: other threads may write to
-// it meanwhile.
-static void
-begin_in_memory(struct marshal *m, const char *letters, u32 address)
-{
-    u8 copy[WORDS_MAX * sizeof(u64)];
-    u32 size = 0, end = 0, align = sizeof(u32);
-
-    *m = (struct marshal){.status = OK};
-    for (u32 k = 0; letters[k] != 0; k++) {
-        place_field(&size, letters[k]);
-        if (letters[k] == 'l')
-            align = sizeof(u64);
-    }
-    size = (u32)ALIGN_UP(size, align);
-    assert(size <= sizeof(copy));
-    check(m, user_read(copy, address, size) ? OK : ERR_BAD_ADDRESS);
-    check(m, address % align == 0 ? OK : ERR_BAD_ARGUMENT);
-    for (u32 k = 0; m->status == OK && letters[k] != 0; k++) {
-        u32 at = place_field(&end, letters[k]);
-        memcpy(&m->raw[k], copy + at, end - at);
-    }
-}
-
-static struct object *
-next_object(struct marshal *m, const struct object_type *type, u32 rights)
+// NULL: see c->status.
+PART struct object *
+object_of(struct caller *c, handle_t handle, const struct object_type *type,
+          u32 rights)
 {
     struct object *object = NULL;
-    handle_t handle = (handle_t)next(m);
 
-    if (m->status == OK)
-        check(m, handle_get(&process_current()->handles, handle, type, rights,
-                            &object));
-    if (object != NULL)
-        m->held[m->held_count++] = object;
+    if (c->status == OK)
+        c->status = handle_get(c->handles, handle, type, rights, &object);
     return object;
 }
 
-// The same, or NULL for 0.
-static struct object *
-next_option(struct marshal *m, const struct object_type *type, u32 rights)
+PART struct bytes
+bytes_at(struct caller *c, u32 address, u64 size)
 {
-    assert(m->next < COUNT(m->raw));
-    if ((handle_t)m->raw[m->next] != 0)
-        return next_object(m, type, rights);
-    m->next++;
-    return NULL;
-}
+    struct bytes bytes = memory_bytes(c->memory, address, size);
 
-static void
-release(struct marshal *m)
-{
-    while (m->held_count > 0)
-        object_release(m->held[--m->held_count]);
-}
-
-static struct bytes
-next_bytes(struct marshal *m)
-{
-    u32 ptr = (u32)next(m), size = (u32)next(m);
-    struct bytes bytes = user_bytes(ptr, size);
-
-    check(m, bytes.ptr != NULL ? OK : ERR_BAD_ADDRESS);
+    check(c, bytes.ptr != NULL ? OK : ERR_BAD_ADDRESS);
     return bytes;
 }
 
-static struct bytes
-next_items(struct marshal *m, u64 size)
+PART u32 *
+word_at(struct caller *c, u32 address)
 {
-    u32 ptr = (u32)next(m), count = (u32)next(m);
-    struct bytes bytes = user_bytes(ptr, count * size);
+    u8 *word = bytes_at(c, address, sizeof(u32)).ptr;
 
-    check(m, bytes.ptr != NULL ? OK : ERR_BAD_ADDRESS);
-    return bytes;
+    check(c, address % sizeof(u32) == 0 ? OK : ERR_BAD_ARGUMENT);
+    return (u32 *)word;
 }
 
-static u8 *
-next_out(struct marshal *m, u32 size)
-{
-    u8 *to = user_bytes((u32)next(m), size).ptr;
+// What came from handles, held until the call returns, and the arguments.
+#define SYSCALL(number, name, help, args) \
+    struct name##_held {                  \
+        struct object *none;              \
+        args                              \
+    };
+#define NONE
+#define HANDLE(n, type, right) struct object *n;
+#define OPTION(n, type, right) struct object *n;
+#define ANY(n, right)          struct object *n;
+#define U32(n)
+#define U64(n)
+#define BYTES(n)
+#define BUFFER(n)
+#define ITEMS(n, type)
+#define WORD(n)
+#define OUT_U32(n)
+#define OUT_U64(n)
+#include "abi/syscalls.def"
 
-    check(m, to != NULL ? OK : ERR_BAD_ADDRESS);
-    return to;
-}
-
-static u32 *
-next_word(struct marshal *m)
-{
-    u32 *word = (u32 *)next_out(m, sizeof(u32));
-
-    check(m, (u64)word % sizeof(u32) == 0 ? OK : ERR_BAD_ARGUMENT);
-    return word;
-}
-
-#define SYSCALL(number, name, help, args)                              \
-    static void fetch_##name(struct marshal *m, struct name##_args *a) \
-    {                                                                  \
-        args                                                           \
+#define SYSCALL(number, name, help, args)                                   \
+    PART void check_##name(struct caller *c, const struct name##_words *w,  \
+                           struct name##_held *held, struct name##_args *a) \
+    {                                                                       \
+        (void)c, (void)w, (void)held, (void)a;                              \
+        args                                                                \
     }
-#define NONE a->none = 0, (void)m;
-#define HANDLE(n, type, right)                                               \
-    struct object *n##_object = next_object(m, &type##_type, RIGHT_##right); \
-    a->n = n##_object ? type##_from_object(n##_object) : NULL;
-#define OPTION(n, type, right)                                               \
-    struct object *n##_object = next_option(m, &type##_type, RIGHT_##right); \
-    a->n = n##_object ? type##_from_object(n##_object) : NULL;
-#define U32(n)         a->n = (u32)next(m);
-#define U64(n)         a->n = next(m);
-#define BYTES(n)       a->n = next_bytes(m);
-#define BUFFER(n)      a->n = next_bytes(m);
-#define WORD(n)        a->n = next_word(m);
-#define ITEMS(n, type) a->n = next_items(m, sizeof(struct type));
-#define ANY(n, right)  a->n = next_object(m, NULL, RIGHT_##right);
-#define OUT_U32(n)     a->n = next_out(m, sizeof(u32));
-#define OUT_U64(n)     a->n = next_out(m, sizeof(u64));
+#define NONE a->none = 0;
+#define HANDLE(n, type, right)                                 \
+    held->n = object_of(c, w->n, &type##_type, RIGHT_##right); \
+    a->n = held->n != NULL ? type##_from_object(held->n) : NULL;
+#define OPTION(n, type, right)                                              \
+    held->n =                                                               \
+        w->n == 0 ? NULL : object_of(c, w->n, &type##_type, RIGHT_##right); \
+    a->n = held->n != NULL ? type##_from_object(held->n) : NULL;
+#define ANY(n, right) a->n = held->n = object_of(c, w->n, NULL, RIGHT_##right);
+#define U32(n)        a->n = w->n;
+#define U64(n)        a->n = w->n;
+#define BYTES(n)      a->n = bytes_at(c, w->n, w->n##_size);
+#define BUFFER(n)     a->n = bytes_at(c, w->n, w->n##_size);
+#define ITEMS(n, type) \
+    a->n = bytes_at(c, w->n, w->n##_count * (u64)sizeof(struct type));
+#define WORD(n)    a->n = word_at(c, w->n);
+#define OUT_U32(n) a->n = bytes_at(c, w->n, sizeof(u32)).ptr;
+#define OUT_U64(n) a->n = bytes_at(c, w->n, sizeof(u64)).ptr;
+#include "abi/syscalls.def"
+
+#define SYSCALL(number, name, help, args)                    \
+    PART void release_##name(const struct name##_held *held) \
+    {                                                        \
+        (void)held;                                          \
+        args                                                 \
+    }
+#define NONE
+#define HANDLE(n, type, right) object_release(held->n);
+#define OPTION(n, type, right) object_release(held->n);
+#define ANY(n, right)          object_release(held->n);
+#define U32(n)
+#define U64(n)
+#define BYTES(n)
+#define BUFFER(n)
+#define ITEMS(n, type)
+#define WORD(n)
+#define OUT_U32(n)
+#define OUT_U64(n)
 #include "abi/syscalls.def"
 
 // A letter for each word, as in the signatures of functions.
@@ -365,32 +389,40 @@ next_word(struct marshal *m)
 #define OUT_U64(n)             "i"
 #define SYSCALL(number, name, help, args) \
     static const char signature_##name[] = args ":i";
-#define SYSCALL_IN_MEMORY(number, name, help, args) \
-    static const char fields_##name[] = args;
+#define SYSCALL_IN_MEMORY(number, name, help, args)
+#include "abi/syscalls.def"
+
+#define SYSCALL(number, name, help, args)                               \
+    PART u32 run_##name(struct caller *c, const struct name##_words *w) \
+    {                                                                   \
+        struct name##_held held;                                        \
+        struct name##_args a;                                           \
+        check_##name(c, w, &held, &a);                                  \
+        status_t status = c->status == OK ? sys_##name(&a) : c->status; \
+        release_##name(&held);                                          \
+        return (u32)status;                                             \
+    }
 #include "abi/syscalls.def"
 
 #define SYSCALL(number, name, help, args)                                  \
     static u32 call_##name(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5) \
     {                                                                      \
-        struct marshal m;                                                  \
-        struct name##_args a = {0};                                        \
-        begin(&m, (const u64[RAW_MAX]){r0, r1, r2, r3, r4, r5});           \
-        fetch_##name(&m, &a);                                              \
-        status_t status = m.status == OK ? sys_##name(&a) : m.status;      \
-        release(&m);                                                       \
-        return (u32)status;                                                \
+        const u64 raw[RAW_MAX] = {r0, r1, r2, r3, r4, r5};                 \
+        struct name##_words w;                                             \
+        struct caller c = caller_now();                                    \
+        take_##name(&w, raw);                                              \
+        return run_##name(&c, &w);                                         \
     }
-#define SYSCALL_IN_MEMORY(number, name, help, args)                   \
-    static u32 call_##name(u64 address)                               \
-    {                                                                 \
-        struct marshal m;                                             \
-        struct name##_args a = {0};                                   \
-        begin_in_memory(&m, fields_##name, (u32)address);             \
-        if (m.status == OK)                                           \
-            fetch_##name(&m, &a);                                     \
-        status_t status = m.status == OK ? sys_##name(&a) : m.status; \
-        release(&m);                                                  \
-        return (u32)status;                                           \
+#define SYSCALL_IN_MEMORY(number, name, help, args)                  \
+    static u32 call_##name(u64 address)                              \
+    {                                                                \
+        struct name##_words w;                                       \
+        struct caller c = caller_now();                              \
+        take_from_memory(&c, &w, sizeof(w), _Alignof(__typeof__(w)), \
+                         (u32)address);                              \
+        if (c.status != OK)                                          \
+            return (u32)c.status;                                    \
+        return run_##name(&c, &w);                                   \
     }
 #include "abi/syscalls.def"
 

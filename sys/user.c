@@ -5,9 +5,7 @@
 struct bytes
 user_bytes(u64 ptr, u64 size)
 {
-    struct instance *i = execution_caller();
-
-    return i != NULL ? instance_bytes(i, ptr, size) : (struct bytes){NULL, 0};
+    return memory_bytes(caller_memory(), ptr, size);
 }
 
 bool

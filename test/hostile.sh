@@ -73,7 +73,7 @@ small=
 # they come, they were refused for that (groups will see to it that they are not).
 ate() {
     [ "$(grep -c "is done eating" "$work/stdout")" = 5 ] && return
-    [ "$1" = spawn ] &&
+    case $1 in spawn | fill) ;; *) false ;; esac &&
         grep -q "philosophers.*\(out of memory\|no thread\)" "$work/stderr" &&
         return
     echo "the philosophers did not eat"

@@ -1,5 +1,6 @@
 // test/kernel_cpus.c: which CPU a thread gets, when there are several.
 
+#include "kernel/run_queue.h"
 #include "test/kernel_frame.h"
 
 enum { ROUNDS = 2000, STRETCH = 100 };
@@ -56,15 +57,17 @@ answer(void *arg)
 }
 
 // Who sleeps after waking the other leaves its CPU to it: nobody else is woken
-// for that.  Where the machine is busy, some take long to sleep, but hardly in
-// all stretches.
+// for that, but while it is learned.  What takes a second is soon enough here:
+// the machine may be busy.
 TEST_KERNEL(cpus_keep_question_and_answer)
 {
     struct board t = {.least = UINT64_MAX};
     struct thread *other;
+    u64 keep_ns = place_keep_ns, soon_ns = place_soon_ns;
 
     if (one_cpu())
         return;
+    place_keep_ns = place_soon_ns = 1000000000;
     wait_queue_init(&t.queue);
     let_others_sleep();
     u64 before = place_calls();
@@ -73,10 +76,12 @@ TEST_KERNEL(cpus_keep_question_and_answer)
     play(&t, 0);
     EXPECT_EQ(thread_join(other, UINT64_MAX), OK);
     thread_release(other);
+    place_keep_ns = keep_ns;
+    place_soon_ns = soon_ns;
     u64 calls = place_calls() - before;
     klog("%u turns: idle CPUs called %u times, at least %u in a stretch",
          2 * ROUNDS, (u32)calls, (u32)t.least);
-    EXPECT(t.least < STRETCH);
+    EXPECT_EQ(t.least, 0);
 }
 
 // --- threads that want to run ------------------------------------------------

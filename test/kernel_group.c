@@ -34,7 +34,8 @@ start_in(struct group *g, const char *name)
 static volatile u32 *
 counter_of(struct process *p)
 {
-    return (volatile u32 *)instance_bytes(store_first_instance(p->store), 0, 4)
+    return (volatile u32 *)memory_bytes(
+               instance_memory(store_first_instance(p->store)), 0, 4)
         .ptr;
 }
 

@@ -75,7 +75,7 @@ TEST_KERNEL(timers_ring_in_order)
         if (is_cancelled(i))
             deadline_cancel(&d[i]);
     for (u64 now = 0; now <= LATEST; now++) {
-        while (timer_next() <= now)
+        while (timer_next(port_cpu_id()) <= now)
             timer_expire(now);
         EXPECT_EQ(active_count(d, SOME), due_after(now));
     }
@@ -95,7 +95,7 @@ TEST_KERNEL(timers_ring_in_batches)
     for (u32 i = 0; i < SOME; i++)
         deadline_start(&d[i], 1, tell_one);
     while (left > 0) {
-        EXPECT_EQ(timer_next(), 1);
+        EXPECT_EQ(timer_next(port_cpu_id()), 1);
         timer_expire(1);
         u32 now = active_count(d, SOME);
         EXPECT_EQ(left - now, MIN(left, (u32)TIMER_BATCH));
@@ -135,13 +135,13 @@ TEST_KERNEL(timers_rest)
         deadline_start(&d[i], 1, tell_one);
     EXPECT(timer_expire(now));
     deadline_start(&d[TIMER_BATCH + 1], now + 1, tell_one);
-    EXPECT_EQ(timer_next_beside(), 1);
+    EXPECT_EQ(timer_next_beside(port_cpu_id()), 1);
     EXPECT(timer_expire(now));
-    EXPECT_EQ(timer_next(), now + 1);
-    EXPECT_EQ(timer_next_beside(), now + TIMER_REST);
+    EXPECT_EQ(timer_next(port_cpu_id()), now + 1);
+    EXPECT_EQ(timer_next_beside(port_cpu_id()), now + TIMER_REST);
     deadline_cancel(&d[TIMER_BATCH + 1]);
     deadline_start(&d[TIMER_BATCH + 1], now + 2 * TIMER_REST, tell_one);
-    EXPECT_EQ(timer_next_beside(), now + 2 * TIMER_REST);
+    EXPECT_EQ(timer_next_beside(port_cpu_id()), now + 2 * TIMER_REST);
     deadline_cancel(&d[TIMER_BATCH + 1]);
     port_interrupts_restore(on);
     kernel_free(d);

@@ -1,5 +1,6 @@
 // bench/kernel/ours.c: what calls of the kernel cost a program: one that serves
-// itself, in a thread, where two sides are needed.
+// itself, in a thread, where two sides are needed.  Argument: the only call to
+// be measured.
 
 #include <nebulet.h>
 #include <sip.h>
@@ -204,10 +205,11 @@ static const uint8_t empty_module[] = {
     't', 'a', 'r', 't', 0, 0, 10, 4,  1, 2, 0,   0x0b};
 
 int
-main(void)
+main(int argc, char **argv)
 {
     static struct sip_thread yielder, messages, server, taker;
 
+    only = argc > 1 ? argv[1] : NULL;
     measure("system-call", empty_call);
     measure("mutex", lock_and_unlock);
     need(sip_spawn(&yielder, yield_for_ever, NULL), "sip_spawn");
