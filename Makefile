@@ -85,9 +85,10 @@ suite: ## get the official test suite with cargo; takes minutes
 	@test/suite_fetch.sh $(OUT)
 
 .PHONY: accept
-accept: $(OUT)/san/test-ir $(OUT)/abi ## take what golden tests print now as right; look at the difference
+accept: $(OUT)/san/test-ir $(OUT)/abi all ## take what golden tests print now as right; look at the difference
 	@ACCEPT=1 $(OUT)/san/test-ir ir_golden
 	@$(OUT)/abi doc >docs/abi.md
+	@ACCEPT=1 test/trace.sh $(OUT) linux
 
 .PHONY: test-bare
 test-bare: ## what a newcomer does, in bare Debian systems; takes an hour

@@ -166,6 +166,6 @@ enum {
 
 // Numbers of calls, and exit statuses.
 enum {
-#define NUMBER(value, id, help) id = value,
+#define NUMBER(value, id, set, help) id = value,
 #include "abi/numbers.def"
 };

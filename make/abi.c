@@ -26,6 +26,15 @@ enum kind {
     KIND_WORD,
     KIND_OUT_U32,
     KIND_OUT_U64,
+    // What is meant by some of them.
+    KIND_RAW,
+    KIND_NEW,
+    KIND_BITS,
+    KIND_CHOICE,
+    KIND_OUT_BITS,
+    KIND_OUT_CHOICE,
+    KIND_PART,
+    KIND_FILLED,
 };
 
 static const struct {
@@ -33,18 +42,26 @@ static const struct {
     const char *text;     // what a person reads
     const char *sized;    // the next argument says how much: NAME_size
 } kinds[] = {
-    [KIND_NONE] = {"",             "",          "",                NULL   },
-    [KIND_HANDLE] = {"uint32_t ",    "u32",       "handle",          NULL   },
-    [KIND_OPTION] = {"uint32_t ",    "u32",       "handle",          NULL   },
-    [KIND_ANY] = {"uint32_t ",    "u32",       "handle",          NULL   },
-    [KIND_U32] = {"uint32_t ",    "u32",       "u32",             NULL   },
-    [KIND_U64] = {"uint64_t ",    "u64",       "u64",             NULL   },
-    [KIND_BYTES] = {"const void *", "*const u8", "bytes, read",     "size" },
-    [KIND_BUFFER] = {"void *",       "*mut u8",   "bytes, filled",   "size" },
-    [KIND_ITEMS] = {NULL,           NULL,        "read and filled", "count"},
-    [KIND_WORD] = {"uint32_t *",   "*mut u32",  "u32, shared",     NULL   },
-    [KIND_OUT_U32] = {"uint32_t *",   "*mut u32",  "u32, out",        false  },
-    [KIND_OUT_U64] = {"uint64_t *",   "*mut u64",  "u64, out",        false  },
+    [KIND_NONE] = {"",             "",          "",              NULL   },
+    [KIND_HANDLE] = {"uint32_t ",    "u32",       "handle",        NULL   },
+    [KIND_OPTION] = {"uint32_t ",    "u32",       "handle",        NULL   },
+    [KIND_ANY] = {"uint32_t ",    "u32",       "handle",        NULL   },
+    [KIND_U32] = {"uint32_t ",    "u32",       "u32",           NULL   },
+    [KIND_U64] = {"uint64_t ",    "u64",       "u64",           NULL   },
+    [KIND_BYTES] = {"const void *", "*const u8", "bytes, read",   "size" },
+    [KIND_BUFFER] = {"void *",       "*mut u8",   "bytes, filled", "size" },
+    [KIND_ITEMS] = {NULL,           NULL,        "read",          "count"},
+    [KIND_WORD] = {"uint32_t *",   "*mut u32",  "u32, shared",   NULL   },
+    [KIND_OUT_U32] = {"uint32_t *",   "*mut u32",  "u32, out",      false  },
+    [KIND_OUT_U64] = {"uint64_t *",   "*mut u64",  "u64, out",      false  },
+    [KIND_RAW] = {"uint32_t ",    "u32",       "handle",        NULL   },
+    [KIND_NEW] = {"uint32_t *",   "*mut u32",  "handle, out",   NULL   },
+    [KIND_BITS] = {"uint32_t ",    "u32",       "bits of",       NULL   },
+    [KIND_CHOICE] = {"uint32_t ",    "u32",       "one of",        NULL   },
+    [KIND_OUT_BITS] = {"uint32_t *",   "*mut u32",  "out, bits of",  NULL   },
+    [KIND_OUT_CHOICE] = {"uint32_t *",   "*mut u32",  "out, one of",   NULL   },
+    [KIND_PART] = {"void *",       "*mut u8",   "bytes, filled", "size" },
+    [KIND_FILLED] = {NULL,           NULL,        "filled",        "count"},
 };
 
 enum { ARGS_MAX = 16 };
@@ -52,7 +69,8 @@ enum { ARGS_MAX = 16 };
 struct arg {
     enum kind kind;
     const char *name;
-    const char *type, *right; // of a handle or of structs
+    const char *type, *right; // of a handle or of structs; `type` of a set
+    const char *out;          // the argument that says how much was filled
 };
 
 static const struct call {
@@ -65,18 +83,40 @@ static const struct call {
 #define SYSCALL_IN_MEMORY(number, name, help, args) \
     {number, #name, help, true, {args}},
 #define NONE                   {0},
-#define HANDLE(n, type, right) {KIND_HANDLE, #n, #type, #right},
-#define OPTION(n, type, right) {KIND_OPTION, #n, #type, #right},
-#define ANY(n, right)          {KIND_ANY, #n, NULL, #right},
-#define ITEMS(n, type)         {KIND_ITEMS, #n, #type, NULL},
-#define U32(n)                 {KIND_U32, #n, NULL, NULL},
-#define U64(n)                 {KIND_U64, #n, NULL, NULL},
-#define BYTES(n)               {KIND_BYTES, #n, NULL, NULL},
-#define BUFFER(n)              {KIND_BUFFER, #n, NULL, NULL},
-#define WORD(n)                {KIND_WORD, #n, NULL, NULL},
-#define OUT_U32(n)             {KIND_OUT_U32, #n, NULL, NULL},
-#define OUT_U64(n)             {KIND_OUT_U64, #n, NULL, NULL},
+#define HANDLE(n, type, right) {KIND_HANDLE, #n, #type, #right, NULL},
+#define OPTION(n, type, right) {KIND_OPTION, #n, #type, #right, NULL},
+#define ANY(n, right)          {KIND_ANY, #n, NULL, #right, NULL},
+#define ITEMS(n, type)         {KIND_ITEMS, #n, #type, NULL, NULL},
+#define U32(n)                 {KIND_U32, #n, NULL, NULL, NULL},
+#define U64(n)                 {KIND_U64, #n, NULL, NULL, NULL},
+#define BYTES(n)               {KIND_BYTES, #n, NULL, NULL, NULL},
+#define BUFFER(n)              {KIND_BUFFER, #n, NULL, NULL, NULL},
+#define WORD(n)                {KIND_WORD, #n, NULL, NULL, NULL},
+#define OUT_U32(n)             {KIND_OUT_U32, #n, NULL, NULL, NULL},
+#define OUT_U64(n)             {KIND_OUT_U64, #n, NULL, NULL, NULL},
+#define RAW(n)                 {KIND_RAW, #n, NULL, NULL, NULL},
+#define NEW(n)                 {KIND_NEW, #n, NULL, NULL, NULL},
+#define BITS(n, set)           {KIND_BITS, #n, #set, NULL, NULL},
+#define CHOICE(n, set)         {KIND_CHOICE, #n, #set, NULL, NULL},
+#define OUT_BITS(n, set)       {KIND_OUT_BITS, #n, #set, NULL, NULL},
+#define OUT_CHOICE(n, set)     {KIND_OUT_CHOICE, #n, #set, NULL, NULL},
+#define PART(n, out)           {KIND_PART, #n, NULL, NULL, #out},
+#define FILLED(n, type, out)   {KIND_FILLED, #n, #type, NULL, #out},
 #include "abi/syscalls.def"
+};
+
+// The calls of WASI preview 1, and what words they take.
+static const struct {
+    const char *name;
+    const char *args[ARGS_MAX + 1]; // ends with NULL
+} wasi_calls[] = {
+#define CALL(name, args)      {#name, {args}},
+#define CALL_OLD(name, args)  {#name, {args}},
+#define CALL_EXIT(name, args) {#name, {args}},
+#define NONE
+#define U32(n) #n,
+#define U64(n) #n,
+#include "wasi/calls.def"
 };
 
 enum { FIELDS_MAX = 8 };
@@ -132,7 +172,7 @@ static const struct row limits[] = {
 };
 
 static const struct row numbers[] = {
-#define NUMBER(value, id, help) {value, #id, help, 0},
+#define NUMBER(value, id, set, help) {value, #id, help, 0},
 #include "abi/numbers.def"
 };
 
@@ -350,6 +390,8 @@ print_rust(void)
 static void
 doc_arg(const struct arg *arg)
 {
+    bool all = arg->out != NULL && strcmp(arg->out, "all") == 0;
+
     printf("`%s`: ", arg->name);
     if (arg->kind == KIND_HANDLE)
         printf("handle of a %s, %s", arg->type, arg->right);
@@ -357,10 +399,15 @@ doc_arg(const struct arg *arg)
         printf("0 or handle of a %s, %s", arg->type, arg->right);
     else if (arg->kind == KIND_ANY)
         printf("any handle, %s", arg->right);
-    else if (arg->kind == KIND_ITEMS)
-        printf("`%s`s, %s", arg->type, kinds[arg->kind].text);
+    else if (arg->kind == KIND_ITEMS || arg->kind == KIND_FILLED)
+        printf("`%s`s, %s%s", arg->type, all ? "read and " : "",
+               kinds[arg->kind].text);
+    else if (arg->type != NULL)
+        printf("%s %s", kinds[arg->kind].text, arg->type);
     else
         printf("%s", kinds[arg->kind].text);
+    if (arg->out != NULL && !all)
+        printf(", `%s` of them", arg->out);
 }
 
 static void
@@ -414,6 +461,22 @@ doc_structs(void)
 }
 
 static void
+doc_wasi(void)
+{
+    printf("\n## Calls of WASI\n\nPreview 1, module `wasi_snapshot_preview1`, "
+           "and its forerunner `wasi_unstable`. Every\ncall but `proc_exit` "
+           "returns an errno. What a call takes is called here as "
+           "`--trace`\nshows it; `size` and `count` belong to the address "
+           "before them.\n\n| call | arguments |\n|---|---|\n");
+    for (u64 i = 0; i < COUNT(wasi_calls); i++) {
+        printf("| `%s` | ", wasi_calls[i].name);
+        for (u32 k = 0; wasi_calls[i].args[k] != NULL; k++)
+            printf("%s`%s`", k > 0 ? ", " : "", wasi_calls[i].args[k]);
+        printf(" |\n");
+    }
+}
+
+static void
 print_doc(void)
 {
     printf("# The interface of the kernel\n\n"
@@ -433,6 +496,7 @@ print_doc(void)
     for (u64 i = 0; i < COUNT(calls); i++)
         doc_call(&calls[i]);
     doc_structs();
+    doc_wasi();
     doc_rows(
         "## Status numbers\n\n| number | name | meaning |\n|---|---|---|\n",
         statuses, COUNT(statuses));

@@ -8,6 +8,87 @@ static const struct host_module *const *host_modules;
 
 u32 cpu_features;
 
+// --- what is traced ----------------------------------------------------------
+
+static struct string traced; // as host_trace() has it
+static bool is_tracing;
+
+// The next of the names with commas between them.
+static struct string
+next_name(struct string *rest)
+{
+    struct string name = {rest->ptr, 0};
+
+    while (name.len < rest->len && rest->ptr[name.len] != ',')
+        name.len++;
+    u32 skip = MIN(name.len + 1, rest->len);
+    *rest = (struct string){rest->ptr + skip, rest->len - skip};
+    return name;
+}
+
+// Does the name stand for this function?
+static bool
+name_covers(struct string name, const struct host_module *m,
+            const struct host_func *f)
+{
+    struct string module = string_of(m->traced_as), func = string_of(f->name);
+    u32 len = module.len;
+
+    if (string_equal(name, module) || string_equal(name, func))
+        return true;
+    return name.len == len + 1 + func.len && name.ptr[len] == '.' &&
+           string_equal((struct string){name.ptr, len}, module) &&
+           string_equal((struct string){name.ptr + len + 1, func.len}, func);
+}
+
+static bool
+is_known(const struct host_module *const *modules, struct string name)
+{
+    for (u32 k = 0; modules[k] != NULL; k++)
+        for (u32 f = 0; f < modules[k]->count; f++)
+            if (modules[k]->traced != NULL &&
+                name_covers(name, modules[k], &modules[k]->funcs[f]))
+                return true;
+    return false;
+}
+
+bool
+host_knows(const struct host_module *const *modules, struct string names,
+           struct string *unknown)
+{
+    struct string rest = names;
+
+    while (rest.len > 0) {
+        *unknown = next_name(&rest);
+        if (!is_known(modules, *unknown))
+            return false;
+    }
+    return true;
+}
+
+bool
+host_trace(struct string names, struct string *unknown)
+{
+    if (!host_knows(host_modules, names, unknown))
+        return false;
+    traced = names;
+    is_tracing = true;
+    return true;
+}
+
+static const void *
+traced_code(const struct host_module *m, u32 index)
+{
+    struct string rest = traced;
+    bool covered = is_tracing && rest.len == 0;
+
+    while (is_tracing && rest.len > 0 && !covered)
+        covered = name_covers(next_name(&rest), m, &m->funcs[index]);
+    return covered && m->traced != NULL ? m->traced[index] : NULL;
+}
+
+// --- imports -----------------------------------------------------------------
+
 static bool
 find_host(void *self, struct string module, struct string name,
           struct extern_ref *out)
@@ -19,7 +100,9 @@ find_host(void *self, struct string module, struct string name,
             continue;
         for (u32 f = 0; f < m->count; f++)
             if (string_equal(name, string_of(m->funcs[f].name))) {
-                *out = (struct extern_ref){EXTERN_FUNC, NULL, 0, &m->funcs[f]};
+                *out = (struct extern_ref){.kind = EXTERN_FUNC,
+                                           .host = &m->funcs[f],
+                                           .traced = traced_code(m, f)};
                 return true;
             }
     }

@@ -197,7 +197,8 @@ instance_new(struct instance **out, struct store *s, struct code_module *m,
 
     if (status != OK || start == NO_INDEX)
         return status;
-    struct extern_ref func = {EXTERN_FUNC, *out, start, NULL};
+    struct extern_ref func = {
+        .kind = EXTERN_FUNC, .instance = *out, .index = start};
     status = instance_invoke(&func, NULL, 0, 0, &count, trap);
     if (status != OK)
         error_set(error, status, 0,
@@ -214,7 +215,8 @@ instance_export(struct instance *i, struct string name, struct extern_ref *out)
 
     if (e == NULL)
         return false;
-    *out = (struct extern_ref){e->kind, i, e->index, NULL};
+    *out =
+        (struct extern_ref){.kind = e->kind, .instance = i, .index = e->index};
     return true;
 }
 

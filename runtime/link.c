@@ -64,7 +64,7 @@ link_func(struct link *l, const struct extern_ref *ref)
     if (ref->instance == NULL) {
         s->funcs[id] = (struct func_entry){(u64)host_call_stub, sig, id};
         s->targets[id] = (struct func_target){
-            .code = (u64)ref->host->code,
+            .code = (u64)(ref->traced ? ref->traced : ref->host->code),
             .args = (u16)(host_args(ref->host->sig) / STACK_UNIT)};
     } else {
         u32 from = ref->instance->func_base + ref->index;

@@ -30,6 +30,10 @@ struct host_module {
     const char *name; // "wasi_snapshot_preview1", "nebulet", "sip", ...
     const struct host_func *funcs;
     u32 count;
+    // Code instead of that of `funcs`, in their order, which tells of each
+    // call; and what --trace calls the module.
+    const void *const *traced;
+    const char *traced_as;
 };
 
 // --- start (host.c) ----------------------------------------------------------
@@ -42,6 +46,15 @@ struct host_module {
 // Bring the runtime up after the kernel; `modules`, terminated by NULL, must
 // stay.
 void runtime_init(const struct host_module *const *modules);
+
+// Names of calls, with commas between them: each a function, a module or
+// MODULE.FUNCTION; empty: all.  False: *unknown is in none of `modules`.
+MUST_USE bool host_knows(const struct host_module *const *modules,
+                         struct string names, struct string *unknown);
+
+// From now on imports are linked to code that tells of calls: of these, which
+// must stay.  No program runs yet.  False: as above, and nothing has changed.
+MUST_USE bool host_trace(struct string names, struct string *unknown);
 
 // --- modules (code_module.c) -------------------------------------------------
 
@@ -176,6 +189,8 @@ struct extern_ref {
     struct instance *instance;
     u32 index;
     const struct host_func *host;
+    const void
+        *traced; // code instead of its own, which tells of calls; or NULL
 };
 
 // How imports are found; false: unknown.

@@ -8,6 +8,7 @@
 // every call does.
 
 #include "sys/internal.h"
+#include "sys/trace.h"
 
 // --- the calls ---------------------------------------------------------------
 
@@ -437,7 +438,5 @@ static const struct host_func funcs[] = {
 };
 
 const struct host_module nebulet_module = {
-    "nebulet",
-    funcs,
-    COUNT(funcs),
+    "nebulet", funcs, COUNT(funcs), nebulet_traced, "nebulet",
 };

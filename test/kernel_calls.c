@@ -22,7 +22,7 @@ find_run(void *self, struct string module, struct string name,
          struct extern_ref *out)
 {
     (void)self, (void)module, (void)name;
-    *out = (struct extern_ref){EXTERN_FUNC, NULL, 0, &run_func};
+    *out = (struct extern_ref){.kind = EXTERN_FUNC, .host = &run_func};
     return true;
 }
 

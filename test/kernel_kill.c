@@ -226,7 +226,8 @@ find_host_func(void *self, struct string module, struct string name,
     (void)self, (void)module;
     for (u32 k = 0; k < COUNT(host_funcs); k++)
         if (string_equal(name, string_of(host_funcs[k].name))) {
-            *out = (struct extern_ref){EXTERN_FUNC, NULL, 0, &host_funcs[k]};
+            *out = (struct extern_ref){.kind = EXTERN_FUNC,
+                                       .host = &host_funcs[k]};
             return true;
         }
     return false;

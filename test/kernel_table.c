@@ -481,7 +481,7 @@ find_garbage(void *self, struct string module, struct string name,
     (void)self, (void)module;
     for (u32 i = 0; i < COUNT(funcs); i++)
         if (string_equal(name, string_of(funcs[i].name)))
-            *out = (struct extern_ref){EXTERN_FUNC, NULL, 0, &funcs[i]};
+            *out = (struct extern_ref){.kind = EXTERN_FUNC, .host = &funcs[i]};
     return true;
 }
 

@@ -148,6 +148,8 @@ part_programs() {
     part "programs plain" env PART_INS=20 \
         test/programs.sh "$out" linux "$out/nebulet-plain"
     part "programs metal" test/programs.sh "$out" metal
+    part "trace linux" test/trace.sh "$out" linux "$out/san/nebulet"
+    part "trace metal" test/trace.sh "$out" metal
     part "streams linux" test/streams.py "$out" linux
     part "streams metal" test/streams.py "$out" metal
     part "shell linux" test/shell.py "$out" linux

@@ -163,6 +163,13 @@ TEST(wasi_boot_bad_archives)
 
     a.size = 0;
     add_program("0", "");
+    archive_add(&a, "run/trace", '0', "fd_wrote\n", 9, "");
+    EXPECT_EQ(boot(), 1);
+    EXPECT(strstr(fake.log, "run/trace: there is no call \"fd_wrote\"") !=
+           NULL);
+
+    a.size = 0;
+    add_program("0", "");
     archive_add(&a, "run/0/args", '0', "x", 1, "");
     EXPECT_EQ(boot(), 1);
     EXPECT(strstr(fake.log, "zero byte") != NULL);

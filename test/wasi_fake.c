@@ -1,5 +1,6 @@
 // test/wasi_fake.c: the fake kernel under the tests of wasi/ (see wasi_fake.h).
 
+#include "sys/trace.h"
 #include "test/wasi_fake.h"
 
 #include <stdio.h>
@@ -805,4 +806,28 @@ struct bytes
 archive_bytes(struct archive *a)
 {
     return (struct bytes){a->bytes, a->size};
+}
+
+// --- what does not happen here ------------------------------------------------
+
+bool
+host_trace(struct string names, struct string *unknown)
+{
+    *unknown = names;
+    return string_equal(names, STRING("fd_write"));
+}
+
+u32
+trace_call(const struct trace_module *m, u32 index,
+           const u64 words[TRACE_WORDS])
+{
+    (void)m, (void)index, (void)words;
+    panic(__FILE__, __LINE__, "no call is traced here");
+}
+
+status_t
+thread_spawn_export(struct string name, u32 arg, u32 *id)
+{
+    (void)name, (void)arg, (void)id;
+    panic(__FILE__, __LINE__, "no thread is spawned here");
 }

@@ -80,13 +80,19 @@ nearest(const char *word, const char *const *words, u32 count)
 
 // --- usage -------------------------------------------------------------------
 
+static bool
+is_optional(const struct option *o)
+{
+    return o->value != NULL && o->value[0] == '[';
+}
+
 static void
 print_option(const struct option *o, int width)
 {
     char left[64];
 
-    snprintf(left, sizeof(left), "%s%s%s", o->name, o->value ? " " : "",
-             o->value ? o->value : "");
+    snprintf(left, sizeof(left), "%s%s%s", o->name,
+             o->value && !is_optional(o) ? " " : "", o->value ? o->value : "");
     printf("  %-*s  ", width, left);
     for (const char *at = o->help;;) { // a line of help each
         size_t len = strcspn(at, "\n");
@@ -168,7 +174,7 @@ take_option(const struct command *c, void *self, struct words words, int *at)
         return unknown_option(c, text);
     if (o->value == NULL && value != NULL)
         return misuse(c, "%s takes no value", o->name);
-    if (o->value != NULL && value == NULL) {
+    if (o->value != NULL && value == NULL && !is_optional(o)) {
         if (*at + 1 == words.count)
             return misuse(c, "%s: its value %s is missing", o->name, o->value);
         value = words.list[++*at];

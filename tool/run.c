@@ -5,6 +5,7 @@
 #include "tool/tool.h"
 
 #include "port/linux/linux.h"
+#include "wasi/wasi.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@ struct run {
     u32 cpus;            // 0: not said
     bool icount;         // time is the number of instructions
     bool latency;        // the same, and the kernel that counts
+    const char *trace;   // NULL: nothing; "": all calls
     u64 timeout_ms;      // 0: none
     const char *argv0;   // NULL: the program's file name
     const char *grants;  // handles of the first program, as wasi/wasi.h says
@@ -88,6 +90,23 @@ set_latency(void *self, const struct option *o, const char *value)
     (void)value;
     run->latency = true;
     return true;
+}
+
+static bool
+set_trace(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+    struct string unknown;
+
+    run->trace = value != NULL ? value : "";
+    if (value != NULL && value[0] == 0)
+        misuse(run->command, "%s=: no name given", o->name);
+    else if (!host_knows(program_modules, string_of(run->trace), &unknown))
+        misuse(run->command, "%s: there is no call or module %.*s", o->name,
+               (int)unknown.len, unknown.ptr);
+    else
+        return true;
+    return false;
 }
 
 static bool
@@ -413,6 +432,8 @@ pack(struct buffer *tar, struct run *run)
     tar_add(tar, "run/terminals", text, count);
     if (run->terminal)
         tar_add(tar, "run/terminal", "", 0);
+    if (run->trace != NULL)
+        tar_add(tar, "run/trace", run->trace, strlen(run->trace));
     if (!pack_dirs(tar, run))
         return false;
     tar_end(tar);

@@ -93,9 +93,10 @@ struct words {
 
 struct option {
     const char *name;  // "--on"
-    const char *value; // what its value is called, or NULL: it has none
+    const char *value; // what its value is called, or NULL: it has none;
+                       // "[=...": it may have one, behind a "="
     const char *help;  // lines of about 50 columns
-    // Take it in (value is NULL when it has none); false after misuse().
+    // Take it in (value is NULL where there is none); false after misuse().
     bool (*set)(void *self, const struct option *o, const char *value);
 };
 

@@ -467,6 +467,22 @@ start_terminal(struct boot *boot)
     return status == OK;
 }
 
+// Where there is a file run/trace.
+static bool
+start_trace(const struct boot *boot)
+{
+    struct bytes names = contents(boot->run, STRING("trace"));
+    struct string unknown;
+
+    if (names.ptr == NULL)
+        return true;
+    bool known = host_trace(text_of(names), &unknown);
+    if (!known)
+        klog("nebulet: run/trace: there is no call \"%.*s\"", (int)unknown.len,
+             unknown.ptr);
+    return known;
+}
+
 // --- all of them -------------------------------------------------------------
 
 static u32
@@ -507,7 +523,7 @@ run_boot(struct boot *boot, struct node *root)
                            &boot->deadline_ns))
         klog("nebulet: run/timeout is not a number of milliseconds");
     else if (set_modes_in_time(boot, root) && set_preopens(boot, root) &&
-             start_terminal(boot))
+             start_terminal(boot) && start_trace(boot))
         status = run_programs(boot);
     end_others(boot);
     return boot->timed_out ? EXIT_TIMEOUT : status;

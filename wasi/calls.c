@@ -178,13 +178,11 @@ static const struct host_func unstable_funcs[] = {
 };
 
 const struct host_module wasi_preview1 = {
-    "wasi_snapshot_preview1",
-    preview1_funcs,
-    COUNT(preview1_funcs),
+    "wasi_snapshot_preview1", preview1_funcs, COUNT(preview1_funcs),
+    preview1_traced,          "wasi",
 };
 
 const struct host_module wasi_unstable = {
-    "wasi_unstable",
-    unstable_funcs,
-    COUNT(unstable_funcs),
+    "wasi_unstable", unstable_funcs, COUNT(unstable_funcs),
+    unstable_traced, "wasi",
 };

@@ -181,12 +181,11 @@ check_only(u32 fd, u64 rights)
 errno_t
 wasi_fd_advise(u32 fd, u64 at, u64 size, u32 advice)
 {
-    enum { ADVICE_COUNT = 6 };
     errno_t error = check_only(fd, CAN_FD_ADVISE);
 
     if (error != WASI_SUCCESS)
         return error;
-    if (advice >= ADVICE_COUNT || (i64)at < 0 || (i64)size < 0)
+    if (advice > ADVICE_NO_REUSE || (i64)at < 0 || (i64)size < 0)
         return WASI_INVAL;
     return WASI_SUCCESS;
 }

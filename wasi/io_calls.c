@@ -340,7 +340,7 @@ wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
 
 // --- the offset --------------------------------------------------------------
 
-enum whence { WHENCE_SET, WHENCE_CUR, WHENCE_END, WHENCE_BAD };
+enum { WHENCE_BAD = WHENCE_END + 1 };
 
 static u64
 file_size(const struct file *f)
@@ -352,7 +352,7 @@ file_size(const struct file *f)
 }
 
 static errno_t
-move_offset(struct file *f, u64 delta, enum whence whence)
+move_offset(struct file *f, u64 delta, u32 whence)
 {
     u64 base = whence == WHENCE_SET ? 0 :
                whence == WHENCE_CUR ? f->offset :
@@ -366,7 +366,7 @@ move_offset(struct file *f, u64 delta, enum whence whence)
 }
 
 static errno_t
-seek(u32 fd, u64 delta, enum whence whence, u32 out)
+seek(u32 fd, u64 delta, u32 whence, u32 out)
 {
     struct wasi *w = wasi_current();
     u64 offset = 0;
@@ -407,9 +407,14 @@ wasi_fd_seek(u32 fd, u64 delta, u32 whence, u32 out)
 errno_t
 wasi_fd_seek_old(u32 fd, u64 delta, u32 whence, u32 out)
 {
-    static const u8 order[] = {WHENCE_CUR, WHENCE_END, WHENCE_SET, WHENCE_BAD};
+    static const u8 order[] = {
+        [OLD_WHENCE_CUR] = WHENCE_CUR,
+        [OLD_WHENCE_END] = WHENCE_END,
+        [OLD_WHENCE_SET] = WHENCE_SET,
+        [OLD_WHENCE_SET + 1] = WHENCE_BAD,
+    };
 
-    return seek(fd, delta, order[MIN(whence, WHENCE_BAD)], out);
+    return seek(fd, delta, order[MIN(whence, OLD_WHENCE_SET + 1)], out);
 }
 
 errno_t

@@ -75,20 +75,18 @@ wasi_path_readlink(u32 fd, u32 path, u32 size, u32 to, u32 to_size, u32 out)
 
 // --- times -------------------------------------------------------------------
 
-enum { SET_ATIME = 1, SET_ATIME_NOW = 2, SET_MTIME = 4, SET_MTIME_NOW = 8 };
-
 errno_t
 times_from(struct new_times *t, u64 atime, u64 mtime, u32 flags)
 {
     u64 now = port_realtime_ns();
 
-    if (flags > 15 || (flags & SET_ATIME && flags & SET_ATIME_NOW) ||
-        (flags & SET_MTIME && flags & SET_MTIME_NOW))
+    if (flags > 15 || (flags & TIME_ATIME && flags & TIME_ATIME_NOW) ||
+        (flags & TIME_MTIME && flags & TIME_MTIME_NOW))
         return WASI_INVAL;
-    t->values[0] = flags & SET_ATIME ? atime : now;
-    t->values[1] = flags & SET_MTIME ? mtime : now;
-    t->atime = flags & (SET_ATIME | SET_ATIME_NOW) ? &t->values[0] : NULL;
-    t->mtime = flags & (SET_MTIME | SET_MTIME_NOW) ? &t->values[1] : NULL;
+    t->values[0] = flags & TIME_ATIME ? atime : now;
+    t->values[1] = flags & TIME_MTIME ? mtime : now;
+    t->atime = flags & (TIME_ATIME | TIME_ATIME_NOW) ? &t->values[0] : NULL;
+    t->mtime = flags & (TIME_MTIME | TIME_MTIME_NOW) ? &t->values[1] : NULL;
     return WASI_SUCCESS;
 }
 

@@ -11,7 +11,6 @@
 
 enum { POLL_MAX = 1 << 20 };  // looking at them takes seconds at most
 enum { SLICE_NS = 10000000 }; // between looks at standard input and objects
-enum { EVENT_CLOCK, EVENT_READ, EVENT_WRITE };
 enum { CLOCK_ABSOLUTE = 1 };
 enum { EVENT_HANGUP = 1 };
 

@@ -20,7 +20,5 @@ static const struct host_func funcs[] = {
 };
 
 const struct host_module wasi_threads = {
-    "wasi",
-    funcs,
-    COUNT(funcs),
+    "wasi", funcs, COUNT(funcs), threads_traced, "wasi",
 };

@@ -21,22 +21,13 @@ enum {
     static const u64 CAN_##id UNUSED = 1ull << bit;
 #include "wasi/rights.def"
 
-enum filetype {
-    FILETYPE_UNKNOWN = 0,
-    FILETYPE_CHARACTER_DEVICE = 2,
-    FILETYPE_DIRECTORY = 3,
-    FILETYPE_REGULAR_FILE = 4,
-    FILETYPE_SYMBOLIC_LINK = 7,
+enum {
+#define FLAG(set, value, id)     set##_##id = value,
+#define FLAG_OLD(set, value, id) OLD_##set##_##id = value,
+#include "wasi/flags.def"
 };
 
-enum { FDFLAG_APPEND = 1, FDFLAG_NONBLOCK = 4, FDFLAGS_ALL = 31 };
-enum { LOOKUP_FOLLOW = 1 };
-enum {
-    OPEN_CREATE = 1,
-    OPEN_DIRECTORY = 2,
-    OPEN_EXCLUSIVE = 4,
-    OPEN_TRUNCATE = 8,
-};
+enum { FDFLAGS_ALL = 31 };
 
 // --- tar.c: ustar archives ---------------------------------------------------
 
@@ -88,7 +79,7 @@ struct dirent {
 // structure.
 struct node {
     const struct node_ops *ops;
-    u8 type; // enum filetype
+    u8 type; // FILETYPE_
 };
 
 // Memory for the bytes [at, end) of a file, taken some at a time; all zero but
@@ -342,19 +333,16 @@ struct node *pipe_node(struct object *object);
 
 // --- calls.c: the calls about the process itself, and the table of all -------
 
-enum {
-    CLOCK_REALTIME,
-    CLOCK_MONOTONIC,
-    CLOCK_PROCESS,
-    CLOCK_THREAD,
-    CLOCK_COUNT
-};
+enum { CLOCK_COUNT = CLOCK_THREAD + 1 };
 
 // What a clock says; false when there is no such clock (from CLOCK_COUNT on).
 MUST_USE bool clock_now(u32 clock, u64 *ns);
 
 extern const struct host_module wasi_preview1, wasi_unstable;
 extern const struct host_module wasi_threads; // threads.c
+// Their code that tells of calls (trace.c).
+extern const void *const preview1_traced[], *const unstable_traced[];
+extern const void *const threads_traced[];
 
 // modules.c: all modules that programs can import, for sys_init().
 extern const struct host_module *const program_modules[];
@@ -417,6 +405,9 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 //     run/modes        "r/NAME" and "w/NAME", which files may be changed: each
 //                      for what is there and below, and the later one counts
 //                      (default: none); NUL-terminated
+//     run/trace        when it is there, calls that are told on standard error,
+//                      as host_trace() has them: names with commas between
+//                      them, or nothing: all
 //     root/...         the files
 //
 // When the programs have ended or the time is up, what they spawned is killed,
