@@ -181,7 +181,7 @@ $(OUT)/counted/%.o: % Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $< (counted)"; $(CC) $(COUNTED) -c $< -o $@
 
-$(OUT)/san/test-steps: $(call objects,counted,base abi wasm) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_linear.c test/wasm_help.c test/main.c port/linux/panic.c)
+$(OUT)/san/test-steps: $(call objects,counted,base abi wasm) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_linear.c test/wasm_help.c test/main.c port/linux/panic.c port/x64/panic.S)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(CC) -fno-lto $^ $(COUNT_WRAP) -o $@
 
@@ -304,11 +304,21 @@ $(OUT)/metal/%.o: % Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $< (metal)"; $(CC) $(KERNEL) $(OBJECTS) -c $< -o $@
 
-LINK_METAL = @echo "  LD $@"; $(CC) -fno-lto -nostdlib -static -Wl,--build-id=none \
-             -Wl,-T,port/metal/kernel.ld $(filter %.o %.a,$^) -o $@
+# An image is linked twice: the second time with the names of its functions.
+LD_METAL   = $(CC) -fno-lto -nostdlib -static -Wl,--build-id=none \
+             -Wl,-T,port/metal/kernel.ld $(filter %.o %.a,$^) $(1)
+define LINK_METAL
+	@echo "  LD $@"; $(call LD_METAL,$(1)) -o $@.bare
+	@nm -n $@.bare | awk -f make/symbols.awk >$@.s && $(CC) -c $@.s -o $@.symbols
+	@$(call LD_METAL,$(1)) $@.symbols -o $@.new && rm -f $@.bare $@.s $@.symbols && mv $@.new $@
+endef
 
-$(OUT)/nebulet.elf: $(call objects,metal,$(METAL)) port/metal/kernel.ld
-	$(LINK_METAL) $(if $(WHOLE),$(KERNEL) $(WHOLE))
+$(OUT)/metal/whole.o: $(call objects,metal,$(METAL))
+	@echo "  LD $@"; $(CC) $(filter-out -M%,$(KERNEL)) $(WHOLE) $(if $(WHOLE),-flinker-output=nolto-rel) \
+	    -nostdlib -r $^ -o $@
+
+$(OUT)/nebulet.elf: $(OUT)/metal/whole.o port/metal/kernel.ld make/symbols.awk
+	$(call LINK_METAL)
 
 $(OUT)/metal/libnebulet.a: $(call objects,metal,$(filter-out port/metal,$(METAL)))
 	@rm -f $@
@@ -327,15 +337,15 @@ $(OUT)/checked/libnebulet.a: $(call objects,checked,$(filter-out port/metal,$(ME
 # taken from the library.
 PORT_TEST := test/image.c $(wildcard test/metal_*.c) $(call sources,port/metal)
 
-$(OUT)/port-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(PORT_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld
-	$(LINK_METAL)
+$(OUT)/port-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(PORT_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld make/symbols.awk
+	$(call LINK_METAL)
 
 # The whole kernel with the boot_run of test/boot.c: test scripts instead of
 # programs.
 SCRIPT_BOOT := test/boot.c $(filter-out %_json.c,$(wildcard tool/script*.c)) $(call sources,port/metal)
 
-$(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld
-	$(LINK_METAL)
+$(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld make/symbols.awk
+	$(call LINK_METAL)
 
 # The whole kernel with a boot_run that runs test/kernel_*.c, but for what needs
 # a C library.
@@ -344,14 +354,14 @@ KERNEL_TEST := test/image.c test/kernel.c test/latency.c test/latency_trap.c $(f
 KERNEL_WRAP := -Wl,--wrap=frames_new,--wrap=frames_take,--wrap=span_new \
                -Wl,--wrap=port_log $(LATENCY_METAL) $(CONSOLE_WRAP) $(SUPPLY_WRAP)
 
-$(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(KERNEL_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld
-	$(LINK_METAL) $(KERNEL_WRAP)
+$(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(KERNEL_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld make/symbols.awk
+	$(call LINK_METAL,$(KERNEL_WRAP))
 
 # The kernel as it is, which counts what keeps others from the CPU.
 LATENCY := test/latency.c test/latency_trap.c test/latency_boot.c
 
-$(OUT)/latency.elf: $(call objects,metal,$(METAL)) $(patsubst %,$(OUT)/metal/%.o,$(LATENCY)) port/metal/kernel.ld
-	$(LINK_METAL) $(LATENCY_METAL) -Wl,--wrap=boot_run
+$(OUT)/latency.elf: $(call objects,metal,$(METAL)) $(patsubst %,$(OUT)/metal/%.o,$(LATENCY)) port/metal/kernel.ld make/symbols.awk
+	$(call LINK_METAL,$(LATENCY_METAL) -Wl$(comma)--wrap=boot_run)
 
 # --- programs ------------------------------------------------------------------
 

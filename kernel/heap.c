@@ -5,6 +5,9 @@
 // port as a whole when its last block is freed, but for one of each class, if
 // it has no more than SLAB_STEP.  Large blocks are reservations of their own.
 // A header in front of each block says which, and whose account has it.
+//
+// Builds for tests fill what nobody has with POISON, and stop where something
+// else is in it when it is handed out: somebody wrote to a block that was freed.
 
 #include "kernel/internal.h"
 
@@ -16,6 +19,7 @@ enum {
     SLAB_STEP = 16 * 1024, // by which its memory grows
     LARGE = 0xff,
     MAGIC = 0x6e62,
+    POISON = 0xa5,
 };
 
 struct header {
@@ -85,6 +89,25 @@ count(u64 *total, u64 change)
     __atomic_fetch_add(total, change, __ATOMIC_RELAXED);
 }
 
+// --- poison ------------------------------------------------------------------
+
+static void
+poison(struct free_block *block, u64 size)
+{
+    if (CHECKED)
+        memset(block + 1, POISON, size - sizeof(*block));
+}
+
+static void
+poison_check(const struct header *header, u64 size)
+{
+    const u8 *bytes = (const u8 *)header;
+
+    for (u64 i = sizeof(struct free_block); CHECKED && i < size; i++)
+        if (bytes[i] != POISON)
+            panic(__FILE__, __LINE__, "a freed block was written to");
+}
+
 // --- slabs -------------------------------------------------------------------
 
 // Address space of which the first `committed` bytes are memory, or NULL.
@@ -137,7 +160,9 @@ slab_cut(struct slab *s, u32 size) REQUIRES(heap_lock)
     s->committed += more;
     count(&heap.held, more);
     s->at += size;
-    return (struct free_block *)((u8 *)s + s->at - size);
+    struct free_block *block = (struct free_block *)((u8 *)s + s->at - size);
+    poison(block, size);
+    return block;
 }
 
 static bool
@@ -222,6 +247,7 @@ alloc_small(u32 class)
     }
     if (header == NULL)
         return NULL;
+    poison_check(header, size);
     header->class = (u8) class;
     return header;
 }
@@ -234,6 +260,7 @@ free_small(struct header *header)
     u32 size = (u32)size_of(header), class = header->class;
 
     assert(class < CLASSES && class == s->class);
+    poison(block, size);
     lock(&heap_lock);
     struct list *slabs = &heap.with_room[class];
     if (slab_is_full(s, size))

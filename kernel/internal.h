@@ -188,6 +188,7 @@ enum {
 struct thread {
     struct thread_entry entry; // first: the stubs of port/x64 use it
     struct object object;
+    u32 number;              // of all that were made, from 1, for reports
     struct account *account; // see thread_account()
     struct account *payer;   // see thread_charge(); the thread's own
     struct charge memory;    // of its stack

@@ -718,3 +718,9 @@ MUST_USE status_t terminal_write(struct terminal *t, struct bytes from,
 // Where the port has no room lines are lost, and the next one is preceded by
 // how many.
 void klog(const char *text, ...) PRINTF(1, 2);
+
+// Note for the report of a panic that the running thread makes this call, whose
+// names stay (history.c).
+void history_call(const char *module, const char *call);
+// Say what was noted, in a panic.
+void history_tell(panic_say_t *say);

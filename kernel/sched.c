@@ -27,6 +27,7 @@
 // CPU's lock.  A wake-up may be one too many, never one too few: who blocks
 // looks again at what he waits for.
 
+#include "kernel/history.h"
 #include "kernel/run_queue.h"
 
 u64 sched_slice_ns = 4000000;
@@ -189,6 +190,7 @@ switch_to(struct run_queue *q, struct thread *to, bool passed)
     to->passed = passed;
     q->current = to;
     if (from != to) {
+        history_switch(to->cpu, from->number, to->number);
         port_stack_use(to->stack, STACK_SIZE);
         context_switch(&from->context, &to->context);
     }

@@ -187,7 +187,10 @@ thread_main(void *arg)
 static void
 thread_init(struct thread *t)
 {
+    static u32 made;
+
     object_init(&t->object, &thread_type);
+    t->number = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
     list_init(&t->ready);
     list_init(&t->waiter.link);
     lock_init(&t->windows, LOCK_WINDOWS);

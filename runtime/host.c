@@ -154,6 +154,7 @@ register_hosts(void)
 void
 runtime_init(const struct host_module *const *modules)
 {
+    panic_init();
     host_modules = modules;
     cpu_features = cpu_features_detect();
     types_init();

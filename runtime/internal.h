@@ -18,6 +18,10 @@ enum type_kind types_kind(u32 id);
 u32 types_alive(void);         // rec groups, for tests
 u32 *types_references(u32 id); // of its group, for tests
 
+// --- panic.c -----------------------------------------------------------------
+
+void panic_init(void);
+
 // --- types_match.c -----------------------------------------------------------
 
 // The id of a host function's type, "iil:i", whose string stays; 0 when there

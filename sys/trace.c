@@ -367,6 +367,7 @@ trace_call(const struct trace_module *m, u32 index,
     bool found = find_words(&before, words);
     if (found)
         look_before(&before, starts);
+    history_call(m->host->traced_as, func->name);
     u32 result = code(words[0], words[1], words[2], words[3], words[4],
                       words[5], words[6], words[7], words[8]);
     memcpy(line.words, before.words, sizeof(line.words));

@@ -205,6 +205,95 @@ plant_not_held(void)
     assert_held(&outer);
 }
 
+// The next block of its size is the one that was freed.
+static void
+plant_write_after_free(void)
+{
+    u8 *block = kernel_alloc(1000);
+
+    kernel_free(block);
+    block[500] = 1;
+    kernel_free(kernel_alloc(1000));
+}
+
+static void
+plant_free_twice(void)
+{
+    void *block = kernel_alloc(1000);
+
+    kernel_free(block);
+    kernel_free(block);
+}
+
+// --- in the middle of a call -------------------------------------------------
+
+static volatile bool on_purpose = true;
+
+__attribute__((noinline)) static u32
+inner_of_call(void)
+{
+    if (on_purpose)
+        panic(__FILE__, __LINE__, "on purpose");
+    return 1;
+}
+
+__attribute__((noinline)) static u32
+outer_of_call(void)
+{
+    return 1 + inner_of_call();
+}
+
+static u32
+host_panic(u32 a, u32 b, u32 c, u32 d, u32 e, u32 f, u32 g)
+{
+    return a + b + c + d + e + f + g + outer_of_call();
+}
+
+static const struct host_func host_panic_func = {"panic", "iiiiiii:i",
+                                                 (const void *)host_panic};
+
+static bool
+find_panic(void *self, struct string module, struct string name,
+           struct extern_ref *out)
+{
+    (void)self, (void)module, (void)name;
+    *out =
+        (struct extern_ref){.kind = EXTERN_FUNC, .host = &host_panic_func};
+    return true;
+}
+
+static void
+call_program(void *arg)
+{
+    union value values[1];
+    struct extern_ref func;
+    enum trap trap;
+    u32 count;
+
+    EXPECT(instance_export(arg, STRING("begin"), &func));
+    (void)!instance_invoke(&func, values, 0, 1, &count, &trap);
+}
+
+// A thread of its own, which the panic's notes end with.
+static void
+plant_in_a_call(void)
+{
+    static const struct resolver resolver = {NULL, find_panic, false};
+    struct code_module *code = test_compile("panic");
+    struct instance *instance;
+    struct store *s;
+    struct thread *t;
+    struct error error;
+    enum trap trap;
+
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(instance_new(&instance, s, code, &resolver, &error, &trap), OK);
+    EXPECT_EQ(thread_new(&t, call_program, instance), OK);
+    history_call("plants", "in_a_call");
+    sched_start(t);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+}
+
 const struct test_plant test_plants[] = {
 #define PLANT(id, message) {#id, plant_##id, message},
 #include "test/kernel_plants.def"

@@ -808,7 +808,7 @@ archive_bytes(struct archive *a)
     return (struct bytes){a->bytes, a->size};
 }
 
-// --- what does not happen here ------------------------------------------------
+// --- what does not happen here -----------------------------------------------
 
 bool
 host_trace(struct string names, struct string *unknown)

@@ -372,6 +372,26 @@ describe(int number, const siginfo_t *info, const greg_t *gregs)
 }
 
 static void
+tell_fault(int number, const struct fault *fault, const greg_t *regs)
+{
+    const struct panic_registers r = {
+        .rbx = (u64)regs[REG_RBX],
+        .rbp = (u64)regs[REG_RBP],
+        .r12 = (u64)regs[REG_R12],
+        .r13 = (u64)regs[REG_R13],
+        .r14 = (u64)regs[REG_R14],
+        .r15 = (u64)regs[REG_R15],
+        .rsp = fault->rsp,
+        .rip = fault->pc,
+    };
+    char text[80];
+
+    format(text, sizeof(text), "panic: signal %d, address 0x%llx", number,
+           (unsigned long long)fault->address);
+    linux_panic_tell(text, &r);
+}
+
+static void
 on_fault(int number, siginfo_t *info, void *argument)
 {
     ucontext_t *context = argument;
@@ -379,8 +399,10 @@ on_fault(int number, siginfo_t *info, void *argument)
     bool on = port_interrupts_off();
     struct fault fault = describe(number, info, context->uc_mcontext.gregs);
 
-    if (fault_handle(&fault) == FAULT_PANIC)
+    if (fault_handle(&fault) == FAULT_PANIC) {
+        tell_fault(number, &fault, context->uc_mcontext.gregs);
         signal(number, SIG_DFL); // faults again, this time for Linux to see
+    }
     context->uc_mcontext.gregs[REG_RIP] = (greg_t)fault.pc;
     context->uc_mcontext.gregs[REG_RSP] = (greg_t)fault.rsp;
     errno_set(saved_errno);

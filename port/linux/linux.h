@@ -36,6 +36,12 @@ void linux_memory_init(void);
 // busy.  Interrupts are off.
 void linux_timer_look(void);
 
+// --- panic.c -----------------------------------------------------------------
+
+struct panic_registers;
+// What a panic says on stderr.
+void linux_panic_tell(const char *what, const struct panic_registers *r);
+
 // --- console.c ---------------------------------------------------------------
 
 // As linux_run(); without it the command is started by linux_streams_init(),

@@ -378,5 +378,6 @@ void random_init(void);
 // --- panic.c -----------------------------------------------------------------
 
 void say(const char *text, ...) PRINTF(1, 2); // a line to the log
-void say_callers(u64 rbp, u64 rsp);
+// Where the kernel is, see port_panic_report().
+void say_where(u64 pc, u64 rbp, u64 rsp);
 NORETURN void die(void); // after the reason was said

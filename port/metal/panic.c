@@ -1,6 +1,7 @@
 // port/metal/panic.c: panic, lines on the log, and how the machine stops.
 
 #include "port/metal/metal.h"
+#include "port/x64/port_x64.h"
 
 enum {
     DEBUG_EXIT = 0xf4,
@@ -8,8 +9,10 @@ enum {
     KEYBOARD_RESET = 0xfe,
     PANIC_STATUS = 125,
     LINE_MAX = 256,
-    CALLERS_MAX = 24,
 };
+
+NORETURN void panic_at(const char *file, u32 line, const char *what,
+                       const struct panic_registers *r); // called by panic.S
 
 void
 say(const char *text, ...)
@@ -26,22 +29,22 @@ say(const char *text, ...)
     port_log(line, length + 1);
 }
 
-// The return addresses of C functions from frame pointer rbp outwards (for
-// addr2line), as far as they are on the stack that rsp is on.
+static panic_report_t *reporter;
+
 void
-say_callers(u64 rbp, u64 rsp)
+port_panic_report(panic_report_t *report)
 {
-    u64 end = rsp | (STACK_SIZE - 1);
+    reporter = report;
+}
 
-    for (u32 i = 0; i < CALLERS_MAX; i++) {
-        const u64 *frame = (const u64 *)rbp;
+void
+say_where(u64 pc, u64 rbp, u64 rsp)
+{
+    static bool saying;
 
-        if (rbp % 8 != 0 || rbp < rsp || rbp + 16 > end)
-            return;
-        say("called from %016lx", frame[1]);
-        rsp = rbp + 16;
-        rbp = frame[0];
-    }
+    if (!__atomic_exchange_n(&saying, true, __ATOMIC_RELAXED) &&
+        reporter != NULL)
+        reporter(say, pc, rbp, rsp);
 }
 
 NORETURN void
@@ -51,14 +54,15 @@ die(void)
 }
 
 NORETURN void
-panic(const char *file, u32 line, const char *what)
+panic_at(const char *file, u32 line, const char *what,
+         const struct panic_registers *r)
 {
     port_interrupts_off();
     cpus_stop();
     streams_stop();
     say("kernel panic: %s:%u: %s", file, line, what);
-    say_callers((u64)__builtin_frame_address(0),
-                (u64)__builtin_frame_address(0));
+    panic_say_registers(say, r);
+    say_where(r->rip, r->rbp, r->rsp);
     die();
 }
 

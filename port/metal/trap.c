@@ -72,7 +72,7 @@ give_up(const struct trap_frame *f)
         name, f->error, fault_address(),
         is_stack_overflow(f) ? ": kernel stack overflow" : "");
     say_registers(f);
-    say_callers(f->rbp, f->rsp);
+    say_where(f->rip, f->rbp, f->rsp);
     die();
 }
 
