@@ -9,12 +9,6 @@
 
 enum { CALLERS = 32 };
 
-static bool
-never(void)
-{
-    return false;
-}
-
 static void
 say_place(panic_say_t *say, u64 pc, const char *how)
 {
@@ -51,7 +45,7 @@ say_program(panic_say_t *say, const struct call_frame *f)
 
     if (place.func == NO_INDEX)
         return; // the stub of an import
-    module_names(&f->module->module, &place, 1, never);
+    module_names(&f->module->module, &place, 1, NULL);
     if (place.name.len > 0)
         say("    called from wasm %.*s (offset 0x%llx)", (int)place.name.len,
             place.name.ptr, (unsigned long long)place.at);

@@ -257,8 +257,7 @@ find_panic(void *self, struct string module, struct string name,
            struct extern_ref *out)
 {
     (void)self, (void)module, (void)name;
-    *out =
-        (struct extern_ref){.kind = EXTERN_FUNC, .host = &host_panic_func};
+    *out = (struct extern_ref){.kind = EXTERN_FUNC, .host = &host_panic_func};
     return true;
 }
 

@@ -150,6 +150,8 @@ part_programs() {
     part "programs metal" test/programs.sh "$out" metal
     part "trace linux" test/trace.sh "$out" linux "$out/san/nebulet"
     part "trace metal" test/trace.sh "$out" metal
+    part "gdb linux" test/gdb.sh "$out" linux
+    part "gdb metal" test/gdb.sh "$out" metal
     part "streams linux" test/streams.py "$out" linux
     part "streams metal" test/streams.py "$out" metal
     part "shell linux" test/shell.py "$out" linux

@@ -97,6 +97,11 @@ machine_args(struct args *a, const struct qemu_options *o, bool kvm)
         arg(a, "-icount");
         arg(a, "shift=0,sleep=off");
     }
+    if (o->gdb != NULL) {
+        arg(a, "-S");
+        arg(a, "-gdb");
+        arg_format(a, "tcp:127.0.0.1:%s", o->gdb);
+    }
     arg(a, "-nodefaults");
     arg(a, "-no-user-config");
     arg(a, "-no-reboot");
@@ -290,6 +295,7 @@ kvm_works(const struct qemu_options *o, u64 deadline_ms)
 
     probe.append = "probe";
     probe.quiet = true;
+    probe.gdb = NULL;
     if (access("/dev/kvm", R_OK | W_OK) != 0 ||
         access("/sys/module/kvm_pvm", F_OK) == 0)
         return false;

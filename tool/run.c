@@ -27,6 +27,7 @@ struct run {
     bool icount;         // time is the number of instructions
     bool latency;        // the same, and the kernel that counts
     const char *trace;   // NULL: nothing; "": all calls
+    const char *gdb;     // the TCP port where GDB is waited for, or NULL
     u64 timeout_ms;      // 0: none
     const char *argv0;   // NULL: the program's file name
     const char *grants;  // handles of the first program, as wasi/wasi.h says
@@ -106,6 +107,20 @@ set_trace(void *self, const struct option *o, const char *value)
                (int)unknown.len, unknown.ptr);
     else
         return true;
+    return false;
+}
+
+static bool
+set_gdb(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+    char *end;
+    unsigned long number = strtoul(value, &end, 10);
+
+    run->gdb = value;
+    if (end != value && *end == 0 && number > 0 && number < 65536)
+        return true;
+    misuse(run->command, "%s %s: not a number of a TCP port", o->name, value);
     return false;
 }
 
@@ -263,6 +278,8 @@ note_useless_options(const struct run *run)
         complain("note: --latency has no effect on linux");
     if (!run->metal && run->icount)
         complain("note: --icount has no effect on linux");
+    if (!run->metal && run->gdb != NULL)
+        complain("note: --gdb has no effect on linux");
     if (run->metal && run->latency && run->cpus > 1)
         complain("note: --smp has no effect with --latency");
 }
@@ -452,6 +469,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
+        .gdb = run->gdb,
         .memory_mib = memory_of(run),
         .cpus = run->latency ? 1 : run->cpus, // it watches one CPU's
         .timeout_ms = is_counted(run) ? 0 : run->timeout_ms};

@@ -224,6 +224,7 @@ extern const struct command command_run, command_shell, command_wast,
 // --- qemu.c ------------------------------------------------------------------
 
 struct qemu_options {
+    const char *gdb;     // the TCP port where GDB is waited for, or NULL
     const char *kernel;  // path of nebulet.elf
     const char *machine; // "microvm" or "q35"
     const char *append;  // kernel command line
