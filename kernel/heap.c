@@ -7,7 +7,8 @@
 // A header in front of each block says which, and whose account has it.
 //
 // Builds for tests fill what nobody has with POISON, and stop where something
-// else is in it when it is handed out: somebody wrote to a block that was freed.
+// else is in it when it is handed out: somebody wrote to a block that was
+// freed.
 
 #include "kernel/internal.h"
 

@@ -1,5 +1,5 @@
-// kernel/history.c: what ran last on each CPU.  A CPU writes its own notes; they
-// are read when all the others stand still.
+// kernel/history.c: what ran last on each CPU.  A CPU writes its own notes;
+// they are read when all the others stand still.
 
 #include "kernel/history.h"
 #include "kernel/internal.h"

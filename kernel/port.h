@@ -341,14 +341,14 @@ void klog_end(void);
 // A line, of whatever a panic can be said on.
 typedef void panic_say_t(const char *text, ...) PRINTF(1, 2);
 
-// After a panic's reason and registers, nobody else running, say where the kernel
-// is, from pc outwards by the frame pointer rbp, on the stack of rsp.  At most
-// once: a panic in here is only named.
+// After a panic's reason and registers, nobody else running, say where the
+// kernel is, from pc outwards by the frame pointer rbp, on the stack of rsp.
+// At most once: a panic in here is only named.
 typedef void panic_report_t(panic_say_t *say, u64 pc, u64 rbp, u64 rsp);
 void port_panic_report(panic_report_t *report);
 
-// The kernel's function at this address, and how far it is from its start; NULL:
-// unknown.  Takes no locks.  By the port.
+// The kernel's function at this address, and how far it is from its start;
+// NULL: unknown.  Takes no locks.
 const char *port_symbol(u64 address, u64 *offset);
 
 // A fault: what the port knows of it.

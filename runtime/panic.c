@@ -56,11 +56,11 @@ say_program(panic_say_t *say, const struct call_frame *f)
 
 // Where the program called C that is on this stack; 0: it did not.
 static u64
-program_call(const struct thread *t, u64 rsp, u64 end)
+program_call(struct thread *t, u64 rsp, u64 end)
 {
     if (t == NULL || execution_of(t) == NULL)
         return 0;
-    const struct thread_entry *entry = thread_entry((struct thread *)t);
+    const struct thread_entry *entry = thread_entry(t);
     bool here = entry->barrier != 0 && entry->rsp > rsp && entry->rsp < end &&
                 entry->rsp % 8 == 0;
 

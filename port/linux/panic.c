@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+// Called by port/x64/panic.S.
 NORETURN void panic_at(const char *file, u32 line, const char *what,
-                       const struct panic_registers *r); // called by panic.S
+                       const struct panic_registers *r);
 
 static panic_report_t *reporter;
 

@@ -380,4 +380,11 @@ void random_init(void);
 void say(const char *text, ...) PRINTF(1, 2); // a line to the log
 // Where the kernel is, see port_panic_report().
 void say_where(u64 pc, u64 rbp, u64 rsp);
+// What is linked for symbols.c; empty in the first image (Makefile).
+struct symbol {
+    u32 at; // the low half of its address
+    u32 name;
+};
+extern const struct symbol symbols_start[], symbols_end[];
+extern const char symbol_names[];
 NORETURN void die(void); // after the reason was said

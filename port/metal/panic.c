@@ -11,8 +11,9 @@ enum {
     LINE_MAX = 256,
 };
 
+// Called by port/x64/panic.S.
 NORETURN void panic_at(const char *file, u32 line, const char *what,
-                       const struct panic_registers *r); // called by panic.S
+                       const struct panic_registers *r);
 
 void
 say(const char *text, ...)

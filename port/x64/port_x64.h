@@ -77,9 +77,9 @@ static inline void
 panic_say_registers(panic_say_t *line, const struct panic_registers *r)
 {
     line("rip %016lx rsp %016lx rbp %016lx rbx %016lx", r->rip, r->rsp, r->rbp,
-        r->rbx);
+         r->rbx);
     line("r12 %016lx r13 %016lx r14 %016lx r15 %016lx", r->r12, r->r13, r->r14,
-        r->r15);
+         r->r15);
 }
 
 // Where barrier_call continues, with rsp = *barrier_rsp, when it is to return
