@@ -232,6 +232,30 @@ void list_remove(struct list *item); // item becomes empty
 #define list_each(item, head) \
     for (struct list *item = (head)->next; item != (head); item = item->next)
 
+// order.c: what has an order, of which only the first is looked at.  The one
+// with the smaller class is before the other, of the same class that with the
+// smaller key, of the same key that which was put in first.
+struct order_item {
+    u64 key, turn;
+    u32 class;
+    bool in; // an order
+    struct order_item *parent, *child[2];
+};
+
+struct order { // all zero: empty
+    struct order_item *first;
+    u64 count, turns;
+};
+
+// Does a come before b?  Both are in one order.
+bool order_before(const struct order_item *a, const struct order_item *b);
+// Put in one that is in no order, with class and key set; log2(count) steps.
+void order_put(struct order *o, struct order_item *item);
+// Put in one, and take out the first then, which may be that; as many steps.
+struct order_item *order_exchange(struct order *o, struct order_item *item);
+// Take out one that is in it, wherever; as many steps.
+void order_take(struct order *o, struct order_item *item);
+
 // count.c: whether one CPU alone runs our code, now and ever.  Then what is one
 // instruction is whole to all there is, interrupts, without the time that a bus
 // lock takes, which is more than most of what it guards.

@@ -25,7 +25,8 @@ static const u64 process_limits[RESOURCE_COUNT] = {
 static void
 init(struct account *a, struct account *parent)
 {
-    *a = (struct account){.references = 1, .parent = parent};
+    *a = (struct account){
+        .references = 1, .parent = parent, .ceiling = LIMIT_PRIORITY};
     for (u32 r = 0; r < RESOURCE_COUNT; r++)
         a->limit[r] = UINT64_MAX;
     wait_queue_init(&a->resumed);
@@ -35,6 +36,7 @@ void
 accounts_init(void)
 {
     init(&root, NULL);
+    shares_init();
 }
 
 struct account *
@@ -79,6 +81,7 @@ account_release(struct account *a)
 
         for (u32 r = 0; r < RESOURCE_COUNT; r++)
             assert(a->used[r] == 0);
+        shares_free(a);
         kernel_free(a);
         a = parent;
     }
@@ -225,6 +228,41 @@ u64
 account_cpu_ns(const struct account *a)
 {
     return load(&a->cpu_ns);
+}
+
+// --- shares of the CPU -------------------------------------------------------
+
+void
+account_set_cpu(struct account *a, u32 weight, u32 cap)
+{
+    __atomic_store_n(&a->weight, weight, __ATOMIC_RELAXED);
+    __atomic_store_n(&a->cap, cap, __ATOMIC_RELAXED);
+    __atomic_store_n(&a->used_until, 0, __ATOMIC_RELAXED);
+    sched_cap_changed(a);
+}
+
+void
+account_get_cpu(const struct account *a, u32 *weight, u32 *cap)
+{
+    *weight = __atomic_load_n(&a->weight, __ATOMIC_RELAXED);
+    *cap = __atomic_load_n(&a->cap, __ATOMIC_RELAXED);
+}
+
+void
+account_set_ceiling(struct account *a, u32 ceiling)
+{
+    __atomic_store_n(&a->ceiling, ceiling, __ATOMIC_RELAXED);
+    shares_ceilings_changed();
+}
+
+u32
+account_ceiling(const struct account *a)
+{
+    u32 ceiling = LIMIT_PRIORITY;
+
+    for (; a != NULL; a = a->parent)
+        ceiling = MIN(ceiling, __atomic_load_n(&a->ceiling, __ATOMIC_RELAXED));
+    return ceiling;
 }
 
 // --- stopping ----------------------------------------------------------------

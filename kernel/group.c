@@ -227,10 +227,14 @@ open_account(struct group *g, struct account *parent)
 {
     status_t status = account_new(&g->account, parent);
 
-    if (status == OK && !account_charge(parent, RESOURCE_GROUPS, 1)) {
+    if (status != OK)
+        return status;
+    status = shares_new(g->account);
+    if (status == OK && !account_charge(parent, RESOURCE_GROUPS, 1))
+        status = ERR_LIMIT;
+    if (status != OK) {
         account_release(g->account);
         g->account = NULL;
-        status = ERR_LIMIT;
     }
     return status;
 }

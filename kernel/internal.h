@@ -42,6 +42,16 @@ bool thread_is_suspended(void);
 // Wait until it is not, or it is killed (ERR_KILLED).
 MUST_USE status_t thread_wait_resumed(void);
 
+// --- share.c -----------------------------------------------------------------
+
+enum { PRIORITIES = LIMIT_PRIORITY + 1 };
+
+void shares_init(void); // the root's
+// Those of a new account, of a group; its parent pays.
+MUST_USE status_t shares_new(struct account *a);
+void shares_free(struct account *a);
+void shares_ceilings_changed(void);
+
 // --- group.c -----------------------------------------------------------------
 
 struct group {
@@ -68,11 +78,9 @@ struct deadline;
 typedef u32 deadline_expire_t(struct deadline *d);
 
 struct deadline {
-    u64 deadline;
+    struct order_item item; // in the heap; key: when
     deadline_expire_t *expire;
-    u32 cpu;     // whose heap
-    bool active; // in the heap
-    struct deadline *parent, *child[2];
+    u32 cpu; // whose heap
 };
 
 enum { TIMER_BATCH = 64 }; // that one interrupt deals with
@@ -168,7 +176,10 @@ void sched_pass(struct thread *to, struct account *lender, struct lock *held)
 // The same for thread.lender alone.
 void sched_lend(struct account *lender);
 void sched_deadline_changed(void); // one of this CPU: look when the next is
-void sched_poke(struct thread *t); // have it look at `killed` soon
+// Its group or priority may be another now, or it was killed: have it look.
+// Locks of the rank WAIT may be held.
+void sched_changed(struct thread *t);
+void sched_cap_changed(struct account *a);
 void sched_look(void);    // have all that run look whether they are stopped
 void sched_account(void); // what has run until now is in the accounts
 NORETURN void sched_exit(void); // the current thread is dead
@@ -206,10 +217,17 @@ struct thread {
     // The lock of its CPU's run queue protects these.
     struct context context;
     u32 cpu;
-    u8 state;          // enum thread_state
-    bool wake_pending; // sched_wake() came before sched_block()
-    bool passed;       // it runs since another thread passed the CPU on to it
-    struct list ready;
+    u8 state;                // enum thread_state
+    bool wake_pending;       // sched_wake() came before sched_block()
+    bool passed;             // it runs since another passed the CPU on to it
+    struct order_item ready; // in share->below; key: its virtual time there
+    struct share *share;     // where it is ready or runs, or did last
+    i64 lag; // how far before or behind others it is to begin elsewhere
+
+    u32 priority; // atomic; see thread_priority()
+    u32 ceilings; // see share.c: when its class in `ready` was chosen
+    u32 mutexes_held;
+    bool awaited; // atomic: for one of those; it runs as the root's
 
     // Only while it runs, with interrupts off.
     u64 woke_at; // another one; 0: none since it last slept

@@ -306,6 +306,11 @@ struct account {
     u64 used[RESOURCE_COUNT], limit[RESOURCE_COUNT]; // atomic
     u64 cpu_ns;                                      // atomic
 
+    struct shares *shares; // of each CPU; NULL: those of the account above
+    u32 weight, cap;       // atomic: of those, see account_set_cpu()
+    u32 ceiling;           // atomic: of the priorities of threads
+    u64 used_until;        // atomic: see share.c
+
     struct wait_queue resumed;
     bool stopped MEMBER_GUARDED_BY(resumed.lock); // others look without
 };
@@ -351,6 +356,19 @@ struct account *thread_charge(struct account *a);
 
 // Nanoseconds that its threads and those below have run.
 u64 account_cpu_ns(const struct account *a);
+
+// How a group shares the CPU with others in the same group: by weight, from 1
+// to LIMIT_WEIGHT, and at most `cap` percent of one CPU, if that is not 0.
+void account_set_cpu(struct account *a, u32 weight, u32 cap);
+void account_get_cpu(const struct account *a, u32 *weight, u32 *cap);
+// The highest priority that its threads, and those below, have.
+void account_set_ceiling(struct account *a, u32 ceiling);
+u32 account_ceiling(const struct account *a); // that, and of those above
+
+// From 0 to LIMIT_PRIORITY: of the threads of one group that are ready the
+// highest goes first.  What was set, as far as the ceiling lets it.
+u32 thread_priority(const struct thread *t);
+void thread_set_priority(struct thread *t, u32 priority);
 
 // Whose the thread's time is, and what it makes.  A new one's is
 // account_current() of the thread that made it.

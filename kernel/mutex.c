@@ -17,6 +17,31 @@ mutex_init(struct mutex *m, enum lock_rank rank)
     wait_queue_init(&m->queue);
 }
 
+// Whoever has it, or gets it because others wait, is not kept from giving it
+// back by what his group may use of the CPU.
+static void
+hurry(struct mutex *m) REQUIRES(m->queue.lock)
+{
+    struct thread *t = thread_current(), *owner = m->owner;
+
+    assert_held(&m->queue.lock);
+    __atomic_store_n(&t->awaited, true, __ATOMIC_SEQ_CST);
+    if (owner != NULL && !owner->awaited) {
+        __atomic_store_n(&owner->awaited, true, __ATOMIC_SEQ_CST);
+        sched_changed(owner);
+    }
+}
+
+// Nobody waits for it any more, if it was that.
+static void
+take_your_time(struct thread *t)
+{
+    if (t->mutexes_held > 0 || !t->awaited)
+        return;
+    __atomic_store_n(&t->awaited, false, __ATOMIC_SEQ_CST);
+    sched_changed(t);
+}
+
 // m->queue.lock is held; returns with it held.
 static status_t
 wait_turn(struct mutex *m, bool always, u64 deadline, bool *on)
@@ -27,6 +52,7 @@ wait_turn(struct mutex *m, bool always, u64 deadline, bool *on)
     assert_held(&m->queue.lock);
     if (m->owner == NULL && !m->passed)
         return OK;
+    hurry(m);
     if (always)
         wait_queue_wait_always(&m->queue, 0, *on);
     else
@@ -59,8 +85,11 @@ take(struct mutex *m, bool always, u64 deadline)
     if (status == OK) {
         m->owner = t;
         m->passed = false;
+        t->mutexes_held++;
         if (CHECKED)
             t->mutexes |= 1ull << m->rank;
+    } else {
+        take_your_time(t);
     }
     unlock_irq(&m->queue.lock, on);
     return status;
@@ -89,13 +118,16 @@ mutex_lock_always(struct mutex *m)
 void
 mutex_unlock(struct mutex *m)
 {
+    struct thread *t = thread_current();
     bool on = lock_irq(&m->queue.lock);
 
-    assert(m->owner == thread_current());
+    assert(m->owner == t);
     if (CHECKED)
-        m->owner->mutexes &= ~(1ull << m->rank);
+        t->mutexes &= ~(1ull << m->rank);
     m->owner = NULL;
     m->passed = wait_queue_wake(&m->queue, 0, 1) > 0;
+    t->mutexes_held--;
+    take_your_time(t);
     unlock_irq(&m->queue.lock, on);
 }
 

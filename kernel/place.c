@@ -11,7 +11,7 @@
 // takes a bit out of that is the one to poke the CPU.  Interrupts are off in
 // all of this.
 
-#include "kernel/run_queue.h"
+#include "kernel/share.h"
 
 u64 place_soon_ns = 10000; // about what it costs to wake another CPU
 u64 place_keep_ns = 50000;
@@ -127,8 +127,7 @@ place_spare(const struct run_queue *q)
     return q->waiting == 1 && q->current != q->idle && q->keeps_until == 0;
 }
 
-// The one that would have to wait longest, which belongs to CPU `taker` then;
-// NULL: none.
+// One that has to wait there, which belongs to CPU `taker` then; NULL: none.
 static struct thread *
 take_spare(struct run_queue *q, u32 taker)
 {
@@ -136,8 +135,9 @@ take_spare(struct run_queue *q, u32 taker)
 
     lock_irq_nested(&q->lock);
     if (place_spare(q)) {
-        t = queue_take_out(q, list_empty(&q->ready) ? q->woken.prev :
-                                                      q->ready.next);
+        t = share_spare(q);
+        share_remove(q, t);
+        share_detach(t);
         t->cpu = taker; // who wakes it must not rely on the lock of q
     }
     unlock_irq(&q->lock, false);

@@ -1,5 +1,6 @@
-// kernel/run_queue.h: the threads of a CPU, for those who run them (sched.c)
-// and those who choose the CPU (place.c).  Interrupts are off in all of this.
+// kernel/run_queue.h: the threads of a CPU, for those who run them (sched.c),
+// say who is next (share.c), and choose the CPU (place.c).  Interrupts are off
+// in all of this.
 
 #pragma once
 
@@ -7,11 +8,11 @@
 
 struct run_queue {
     struct lock lock;
-    struct list ready MEMBER_GUARDED_BY(lock);
-    // Ready too, within the slice that is running.
-    struct list woken MEMBER_GUARDED_BY(lock);
-    // Threads in both: changes under the lock, others look without.
+    // Threads that are ready, but those whose groups pause: changes under the
+    // lock, others look without.
     u32 waiting;
+    // Groups that have used up what their caps let them.
+    struct order paused MEMBER_GUARDED_BY(lock);
     // Changes by its CPU, which reads it without.
     struct thread *current MEMBER_GUARDED_BY(lock);
     struct thread *idle; // set before there are others
@@ -19,12 +20,16 @@ struct run_queue {
     struct thread *dead MEMBER_GUARDED_BY(lock);
     // When the port was last told to interrupt us.
     u64 timer MEMBER_GUARDED_BY(lock);
-    // When the current thread has to give way.
+    // When to look whether the current thread has to give way.
     u64 slice_end MEMBER_GUARDED_BY(lock);
+    bool look MEMBER_GUARDED_BY(lock);   // or now
+    bool capped MEMBER_GUARDED_BY(lock); // or, when that is, also if alone
     // Until then the only one that waits is not for others; 0: it is.
     u64 keeps_until MEMBER_GUARDED_BY(lock);
-    // Since when what runs is not in the accounts yet.
+    // Since when what runs is not counted yet, and what of that is in no
+    // account yet.
     u64 since MEMBER_GUARDED_BY(lock);
+    u64 ran MEMBER_GUARDED_BY(lock);
 } __attribute__((aligned(64)));
 
 extern struct run_queue run_queues[CPU_MAX];
@@ -41,11 +46,16 @@ queue_number(const struct run_queue *q)
     return (u32)(q - run_queues);
 }
 
-// --- sched.c -----------------------------------------------------------------
+static inline void
+queue_count(struct run_queue *q, u32 change) REQUIRES(q->lock)
+{
+    u32 waiting = q->waiting + change;
 
-// Take a ready thread out of the list that it is in.
-struct thread *queue_take_out(struct run_queue *q, struct list *item)
-    REQUIRES(q->lock);
+    assert_held(&q->lock);
+    __atomic_store_n(&q->waiting, waiting, __ATOMIC_SEQ_CST);
+    if (waiting == 0)
+        q->keeps_until = 0;
+}
 
 // --- place.c -----------------------------------------------------------------
 

@@ -1,10 +1,11 @@
 // kernel/sched.c: which thread runs on which CPU.
 //
-// A CPU has a lock, a queue of ready threads, served in turn for a time slice
-// each, and an idle thread for when there are none.  A thread that was woken
-// goes before the queue, but into the slice that is running: threads that wake
-// each other (a lock that is passed on, a question and its answer) follow each
-// other at once and still get only the time of one.
+// A CPU has a lock, threads that are ready, and an idle thread for when there
+// are none.  Who is next says share.c.  While others are ready, a CPU looks
+// whether that is still the current thread: at the end of each time slice, when
+// a timer or another CPU has woken somebody, and when somebody of a higher
+// priority was woken.  The slice does not begin anew where threads block and
+// wake each other.
 //
 // The lock is held across a switch: the thread that is switched to releases it
 // (after_switch), so nobody sees a thread as ready before its registers are
@@ -28,7 +29,10 @@
 // looks again at what he waits for.
 
 #include "kernel/history.h"
-#include "kernel/run_queue.h"
+#include "kernel/share.h"
+
+// A thread that another CPU has woken interrupts who has had so much more.
+enum { LOOK_NS = 1000000 };
 
 u64 sched_slice_ns = 4000000;
 
@@ -42,32 +46,6 @@ sched_current(void)
 
 // --- switching: interrupts are off -------------------------------------------
 
-static void
-queue_count(struct run_queue *q, u32 change)
-{
-    __atomic_store_n(&q->waiting, q->waiting + change, __ATOMIC_SEQ_CST);
-}
-
-// `queue` is one of q's.
-static void
-make_ready(struct run_queue *q, struct thread *t, struct list *queue)
-{
-    t->state = THREAD_READY;
-    list_append(queue, &t->ready);
-    queue_count(q, 1);
-}
-
-struct thread *
-queue_take_out(struct run_queue *q, struct list *item)
-{
-    assert_held(&q->lock);
-    list_remove(item);
-    queue_count(q, (u32)-1);
-    if (q->waiting == 0)
-        q->keeps_until = 0;
-    return CONTAINER(item, struct thread, ready);
-}
-
 static bool
 none_ready(const struct run_queue *q) REQUIRES(q->lock)
 {
@@ -75,16 +53,31 @@ none_ready(const struct run_queue *q) REQUIRES(q->lock)
     return q->waiting == 0;
 }
 
-// What has run on q goes to the account of its current thread.
+// What has run on q is its current thread's; returns the time.
+static u64
+count_time(struct run_queue *q) REQUIRES(q->lock)
+{
+    u64 now = port_monotonic_ns(), ns = now - MIN(q->since, now);
+
+    assert_held(&q->lock);
+    if (q->current != q->idle) {
+        q->ran += ns;
+        share_ran(q->current, ns);
+    }
+    q->since = now;
+    return now;
+}
+
+// And is charged to its account and the groups.
 static void
 account_time(struct run_queue *q) REQUIRES(q->lock)
 {
-    u64 now = port_monotonic_ns();
-
     assert_held(&q->lock);
-    if (q->current != q->idle)
-        account_ran(thread_time_account(q->current), now - q->since);
-    q->since = now;
+    if (q->ran > 0) {
+        account_ran(thread_time_account(q->current), q->ran);
+        share_charge(q, q->current, q->ran, q->since);
+    }
+    q->ran = 0;
 }
 
 // Is t to stop when it is in generated code?
@@ -94,31 +87,8 @@ is_to_stop(const struct thread *t)
     return !t->entry.killed && account_is_stopped(t->account);
 }
 
-static void
-end_slice(struct run_queue *q) REQUIRES(q->lock)
-{
-    assert_held(&q->lock);
-    list_append_all(&q->ready, &q->woken);
-    q->slice_end = 0;
-}
-
-static struct thread *
-take_ready(struct run_queue *q) REQUIRES(q->lock)
-{
-    struct list *item = q->woken.next;
-
-    assert_held(&q->lock);
-    if (none_ready(q))
-        return q->idle;
-    if (list_empty(&q->woken)) {
-        item = q->ready.next;
-        q->slice_end = 0; // a new one
-    }
-    return queue_take_out(q, item);
-}
-
-// When the port is to interrupt us: for the next timer, and for the end of the
-// time slice or of what we keep if somebody waits for it.
+// When the port is to interrupt us: for the next timer, for groups that pause,
+// and for the end of the time slice, or of what we keep, if somebody waits.
 static void
 set_timer(struct run_queue *q) REQUIRES(q->lock)
 {
@@ -127,12 +97,15 @@ set_timer(struct run_queue *q) REQUIRES(q->lock)
     u64 when = t == q->idle ? timer_next(cpu) : timer_next_beside(cpu);
 
     assert_held(&q->lock);
-    if (t != q->idle && (!none_ready(q) || t->entry.killed || is_to_stop(t)))
+    if (q->paused.first != NULL)
+        when = MIN(when, q->paused.first->key);
+    if (t != q->idle &&
+        (!none_ready(q) || q->capped || t->entry.killed || is_to_stop(t)))
         when = MIN(when, q->slice_end);
     if (t != q->idle && q->keeps_until != 0)
         when = MIN(when, q->keeps_until);
-    q->timer = when;
-    port_timer_set(when);
+    q->timer = q->look ? 0 : when;
+    port_timer_set(q->timer);
 }
 
 // Another thread goes on in the slice of the last one, neither idle: is the
@@ -143,17 +116,42 @@ timer_is_right(const struct run_queue *q) REQUIRES(q->lock)
     const struct thread *t = q->current;
 
     assert_held(&q->lock);
-    return timer_next_beside(queue_number(q)) >= q->timer && !t->entry.killed &&
-           !is_to_stop(t);
+    if (q->paused.first != NULL && q->paused.first->key < q->timer)
+        return false;
+    return timer_next_beside(queue_number(q)) >= q->timer && !q->capped &&
+           !t->entry.killed && !is_to_stop(t);
 }
 
 static void
-start_slice(struct run_queue *q) REQUIRES(q->lock)
+start_slice(struct run_queue *q, u64 now) REQUIRES(q->lock)
 {
     assert_held(&q->lock);
-    if (q->slice_end == 0)
-        q->slice_end = port_monotonic_ns() + sched_slice_ns;
+    if (q->slice_end - now > sched_slice_ns) // over, or longer than one
+        q->slice_end = now + sched_slice_ns;
     set_timer(q);
+}
+
+// t, in no queue, is to run where another group did.
+static void
+begin(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    share_begin(t);
+    q->capped = share_is_capped(t);
+}
+
+static struct thread *
+take_ready(struct run_queue *q) REQUIRES(q->lock)
+{
+    struct thread *t = share_first(q);
+
+    assert_held(&q->lock);
+    q->capped = false;
+    if (t == NULL)
+        return q->idle;
+    share_remove(q, t);
+    begin(q, t);
+    return t;
 }
 
 // The second half of a switch, on the stack of the thread that continues, in
@@ -166,14 +164,39 @@ after_switch(bool passed)
 
     q->dead = NULL;
     if (!passed || !timer_is_right(q))
-        start_slice(q);
+        start_slice(q, q->since);
     unlock_irq_nested(&q->lock);
     if (dead != NULL)
         thread_reap(dead);
 }
 
-// Continue with `to`, in no queue; releases q->lock, which is the only one that
-// may be held here.
+// May t leave the CPU?
+static void
+check_switch(const struct thread *t)
+{
+    assert(t->preempt_count == 0);
+    assert(!CHECKED || (locks_held() & ~(1ull << LOCK_CPU)) == 0);
+}
+
+// The current thread leaves the CPU.
+static void
+leave(struct run_queue *q) REQUIRES(q->lock)
+{
+    struct thread *t = q->current;
+
+    assert_held(&q->lock);
+    account_time(q);
+    if (t == q->idle)
+        return;
+    share_end(q, t, q->since);
+    if (t->state == THREAD_READY)
+        share_add_back(q, t);
+    else
+        share_sleep(q, t);
+}
+
+// Continue with `to`, which has been begun; releases q->lock, which is the only
+// one that may be held here.
 static void switch_to(struct run_queue *q, struct thread *to, bool passed)
     RELEASE(q->lock);
 
@@ -182,13 +205,13 @@ switch_to(struct run_queue *q, struct thread *to, bool passed)
 {
     struct thread *from = q->current;
 
-    assert(from->preempt_count == 0);
-    assert(!CHECKED || locks_held() == 1ull << LOCK_CPU);
+    check_switch(from);
     to->state = THREAD_RUNNING;
     to->cpu = queue_number(q);
     to->resched = false;
     to->passed = passed;
     q->current = to;
+    q->look = false;
     if (from != to) {
         history_switch(to->cpu, from->number, to->number);
         port_stack_use(to->stack, STACK_SIZE);
@@ -203,24 +226,59 @@ static void switch_next(struct run_queue *q) RELEASE(q->lock);
 static void LOCKS_BY_HAND
 switch_next(struct run_queue *q)
 {
-    struct thread *from = q->current, *to = take_ready(q);
+    struct thread *from = q->current, *to;
 
-    if (thread_time_account(from) != thread_time_account(to) ||
-        from == q->idle || to == q->idle)
-        account_time(q);
+    count_time(q);
+    if (share_stays(q, from)) {
+        to = share_exchange(q, from);
+        if (thread_time_account(from) != thread_time_account(to))
+            account_time(q);
+    } else {
+        leave(q);
+        to = take_ready(q);
+    }
     switch_to(q, to, false);
 }
 
+// With `to`, in no queue, in place of the current thread, which blocks.  What
+// that has run for since it was looked at is for `to`, in the same group.  One
+// whose group pauses has to wait.
+static void switch_past(struct run_queue *q, struct thread *to)
+    RELEASE(q->lock);
+
+static void LOCKS_BY_HAND
+switch_past(struct run_queue *q, struct thread *to)
+{
+    const struct share *share = q->current->share;
+
+    share_place(q, to);
+    if ((share != to->share || q->capped) && share_pauses(to)) {
+        share_put(q, to);
+        switch_next(q);
+        return;
+    }
+    if (share != to->share) {
+        count_time(q);
+        leave(q);
+        begin(q, to);
+    } else {
+        share_sleep(q, q->current);
+    }
+    switch_to(q, to, true);
+}
+
 static void
-give_way(void)
+give_way(bool behind_others)
 {
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
 
     lock_irq_nested(&q->lock);
     t->woke_at = 0; // nobody knows when it would have slept
+    if (t != q->idle && behind_others)
+        share_yield(t);
     if (t != q->idle)
-        make_ready(q, t, &q->ready);
+        t->state = THREAD_READY;
     switch_next(q);
 }
 
@@ -238,8 +296,12 @@ thread_yield(void)
 {
     bool on = port_interrupts_off();
 
-    thread_current()->resched = false;
-    give_way();
+    struct thread *t = thread_current();
+
+    check_switch(t);
+    t->resched = false;
+    if (queue_here()->waiting > 0 || is_to_stop(t))
+        give_way(true);
     port_interrupts_restore(on);
 }
 
@@ -297,18 +359,42 @@ nudge(struct run_queue *q) REQUIRES(q->lock)
         port_poke(queue_number(q));
 }
 
-// t, which is in no queue and belongs to q, becomes ready there; the lock of q
-// is not held.
+// Does t, which became ready, have to have the CPU before it is given up?
+static bool
+is_urgent(struct run_queue *q, const struct thread *t) REQUIRES(q->lock)
+{
+    const struct thread *current = q->current;
+
+    assert_held(&q->lock);
+    if (current == q->idle)
+        return false;
+    if (t->share == current->share && t->ready.class < current->ready.class)
+        return true;
+    if (q == queue_here())
+        return false;
+    return share_is_behind(current, LOOK_NS);
+}
+
+// t, which is not among the ready and belongs to q, becomes ready there; the
+// lock of q is not held.
 static void
-add_ready(struct run_queue *q, struct thread *t, bool woken, enum way way)
+add_ready(struct run_queue *q, struct thread *t, enum way way)
 {
     lock_irq_nested(&q->lock);
     assert(t->cpu == queue_number(q));
     bool first = none_ready(q); // for others the timer is set
-    make_ready(q, t, woken ? &q->woken : &q->ready);
+    if (first || q != queue_here())
+        count_time(q); // the current one may have run alone for long
+    t->state = THREAD_READY;
+    share_place(q, t);
+    if (t->share != q->current->share)
+        account_time(q); // of groups, where it begins is a matter of that
+    share_put(q, t);
     if (way == KEPT)
         q->keeps_until = q->current->woke_at + place_keep_ns;
-    if (first || way == CLAIMED)
+    bool look = !q->look && is_urgent(q, t);
+    q->look |= look;
+    if (first || look || way == CLAIMED)
         nudge(q);
     bool runs_now = way != QUEUED || (first && q->current == q->idle);
     unlock_irq_nested(&q->lock);
@@ -328,10 +414,11 @@ sched_wake(struct thread *t)
         return;
     }
     to = place_choose(q, &way);
+    share_detach(t);
     t->state = THREAD_READY;
     t->cpu = queue_number(to);
     unlock_irq_nested(&q->lock);
-    add_ready(to, t, true, way);
+    add_ready(to, t, way);
 }
 
 // Lock q, this CPU's; true: t was blocked, and is ready on this CPU, in no
@@ -349,6 +436,7 @@ take_blocked(struct run_queue *q, struct thread *t)
     bool blocked = t->state == THREAD_BLOCKED;
 
     if (blocked) {
+        share_detach(t);
         t->state = THREAD_READY;
         t->cpu = queue_number(q);
     } else {
@@ -361,6 +449,31 @@ take_blocked(struct run_queue *q, struct thread *t)
     return blocked;
 }
 
+// t runs on q, and is to run in another group there.
+static void
+move_current(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    count_time(q);
+    account_time(q);
+    share_end(q, t, q->since);
+    share_detach(t);
+    share_place(q, t);
+    begin(q, t);
+    if (q->capped)
+        set_timer(q);
+}
+
+// May what t has run for since it was looked at, and whose lender is another
+// then, go for `to`, which runs next?
+static bool
+is_one_time(const struct thread *t, const struct thread *to,
+            const struct account *lender)
+{
+    return thread_time_account(t) == thread_time_account(to) &&
+           (t->lender == lender || (t->share == to->share && !t->wake_pending));
+}
+
 void LOCKS_BY_HAND
 sched_pass(struct thread *to, struct account *lender, struct lock *held)
 {
@@ -369,23 +482,27 @@ sched_pass(struct thread *to, struct account *lender, struct lock *held)
     bool taken = take_blocked(q, to), first;
 
     // Before `to` can go on by itself, and end: it may be who lent t its time.
-    if (!taken || thread_time_account(t) != thread_time_account(to))
+    if (!taken || !is_one_time(t, to, lender)) {
+        count_time(q);
         account_time(q);
+    }
     __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
     unlock_irq_nested(held);
     if (!t->wake_pending) {
         t->state = THREAD_BLOCKED;
         place_learn(t);
         if (taken)
-            switch_to(q, to, true);
+            switch_past(q, to);
         else
             switch_next(q);
         return;
     }
     t->wake_pending = false;
+    if (share_changed(q, t))
+        move_current(q, t);
     first = none_ready(q);
     if (taken)
-        make_ready(q, to, &q->woken);
+        share_add(q, to);
     if (taken && first)
         nudge(q);
     unlock_irq_nested(&q->lock);
@@ -402,8 +519,11 @@ sched_lend(struct account *lender)
     if (t->lender == lender)
         return;
     lock_irq_nested(&q->lock);
+    count_time(q);
     account_time(q);
     __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
+    if (share_changed(q, t))
+        move_current(q, t);
     unlock_irq_nested(&q->lock);
 }
 
@@ -414,19 +534,31 @@ sched_start(struct thread *t)
     enum way way;
     struct run_queue *to = place_choose(queue_here(), &way);
 
+    share_detach_new(t);
     t->cpu = queue_number(to);
-    add_ready(to, t, false, way);
+    add_ready(to, t, way);
     port_interrupts_restore(on);
 }
 
 void LOCKS_BY_HAND
-sched_poke(struct thread *t)
+sched_changed(struct thread *t)
 {
     bool on = port_interrupts_off();
     struct run_queue *q = lock_queue_of(t);
 
-    if (q->current == t)
+    if (q->current == t) {
+        if (share_changed(q, t)) {
+            move_current(q, t);
+            q->look = true;
+        }
         nudge(q);
+    } else if (t->ready.in && share_changed(q, t)) {
+        share_remove(q, t);
+        share_detach(t);
+        share_add(q, t);
+        q->look = true;
+        nudge(q);
+    }
     unlock_irq(&q->lock, on);
 }
 
@@ -444,12 +576,29 @@ sched_look(void)
 }
 
 void LOCKS_BY_HAND
+sched_cap_changed(struct account *a)
+{
+    bool on = port_interrupts_off();
+
+    for (u32 i = 0; i < port_cpu_count(); i++) {
+        struct run_queue *q = &run_queues[i];
+        lock_irq_nested(&q->lock);
+        share_look(q, a);
+        q->capped = q->current != q->idle && share_is_capped(q->current);
+        nudge(q);
+        unlock_irq_nested(&q->lock);
+    }
+    port_interrupts_restore(on);
+}
+
+void LOCKS_BY_HAND
 sched_account(void)
 {
     bool on = port_interrupts_off();
 
     for (u32 i = 0; i < port_cpu_count(); i++) {
         lock_irq_nested(&run_queues[i].lock);
+        count_time(&run_queues[i]);
         account_time(&run_queues[i]);
         unlock_irq_nested(&run_queues[i].lock);
     }
@@ -472,28 +621,39 @@ sched_exit(void)
 
 // --- interrupts --------------------------------------------------------------
 
+// Has the current thread to give way?  Timers have woken somebody, or nobody.
+static bool
+has_to_go(struct run_queue *q, bool woke, u64 now) REQUIRES(q->lock)
+{
+    struct thread *t = q->current;
+    bool look = woke || q->look || now >= q->slice_end;
+
+    assert_held(&q->lock);
+    q->look = false;
+    if (t == q->idle)
+        return false;
+    if (is_to_stop(t) || (q->capped && share_is_over(t, now)))
+        return true;
+    return look && !none_ready(q) && share_is_behind(t, 0);
+}
+
 bool
 sched_interrupt(void)
 {
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
     u64 now = port_monotonic_ns();
-
-    // Before the timers: who is woken now has not had his turn.  Where the host
-    // takes a CPU away for longer than a slice, both come at once.
-    lock_irq_nested(&q->lock);
-    bool over = now >= q->slice_end;
-    if (over)
-        end_slice(q);
-    unlock_irq_nested(&q->lock);
     bool woke = timer_expire(now);
+
     lock_irq_nested(&q->lock);
+    now = count_time(q);
+    account_time(q);
+    woke |= q->paused.first != NULL && q->paused.first->key <= now;
+    share_resume(q, now);
     if (now >= q->keeps_until)
         q->keeps_until = 0;
-    bool spare = place_spare(q);
-    bool give =
-        t != q->idle && ((!none_ready(q) && (woke || over)) || is_to_stop(t));
-    start_slice(q);
+    bool spare = place_spare(q), give = has_to_go(q, woke, now);
+    start_slice(q, now);
     if (give && t->preempt_count > 0) {
         t->resched = true;
         give = false;
@@ -507,7 +667,7 @@ sched_interrupt(void)
 void
 sched_preempt(void)
 {
-    give_way();
+    give_way(false);
 }
 
 void
@@ -539,7 +699,7 @@ steal(struct run_queue *q)
     struct thread *t = place_take(q);
 
     if (t != NULL)
-        add_ready(q, t, false, QUEUED);
+        add_ready(q, t, QUEUED);
     return t != NULL;
 }
 
@@ -566,7 +726,6 @@ idle(void *arg)
     for (;;) {
         lock_irq_nested(&q->lock);
         if (!none_ready(q)) {
-            q->slice_end = 0;
             switch_next(q);
             continue;
         }
@@ -596,8 +755,6 @@ sched_init(struct thread *first)
 {
     for (u32 i = 0; i < CPU_MAX; i++) {
         lock_init(&run_queues[i].lock, LOCK_CPU);
-        list_init(&run_queues[i].ready);
-        list_init(&run_queues[i].woken);
     }
     for (u32 i = 0; i < port_cpu_count(); i++) {
         struct run_queue *q = &run_queues[i];
@@ -609,4 +766,8 @@ sched_init(struct thread *first)
     queue_here()->since = port_monotonic_ns();
     first->state = THREAD_RUNNING;
     first->cpu = port_cpu_id();
+    bool on = lock_irq(&queue_here()->lock);
+    share_add(queue_here(), first);
+    take_ready(queue_here());
+    unlock_irq(&queue_here()->lock, on);
 }

@@ -153,6 +153,20 @@ thread_account(const struct thread *t)
     return t->account;
 }
 
+u32
+thread_priority(const struct thread *t)
+{
+    return MIN(__atomic_load_n(&t->priority, __ATOMIC_RELAXED),
+               account_ceiling(t->account));
+}
+
+void
+thread_set_priority(struct thread *t, u32 priority)
+{
+    __atomic_store_n(&t->priority, priority, __ATOMIC_RELAXED);
+    sched_changed(t);
+}
+
 struct account *
 thread_charge(struct account *a)
 {
@@ -191,7 +205,7 @@ thread_init(struct thread *t)
 
     object_init(&t->object, &thread_type);
     t->number = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
-    list_init(&t->ready);
+    t->priority = PRIORITY_DEFAULT;
     list_init(&t->waiter.link);
     lock_init(&t->windows, LOCK_WINDOWS);
 }
@@ -231,6 +245,7 @@ thread_new(struct thread **out, void (*run)(void *arg), void *arg)
     thread_init(t);
     t->account = account_current();
     account_hold(t->account);
+    t->priority = thread_current()->priority;
     t->run = run;
     t->arg = arg;
     status_t status = take_stack(t);
@@ -281,7 +296,7 @@ thread_kill(struct thread *t)
 {
     __atomic_store_n(&t->entry.killed, true, __ATOMIC_SEQ_CST);
     waiter_kill(&t->waiter);
-    sched_poke(t);
+    sched_changed(t);
 }
 
 status_t

@@ -117,3 +117,52 @@ sys_group_resume(const struct group_resume_args *a)
     group_resume(a->group);
     return OK;
 }
+
+// --- shares of the CPU -------------------------------------------------------
+
+status_t
+sys_group_set_cpu(const struct group_set_cpu_args *a)
+{
+    struct account *account = group_account(a->group);
+
+    if (a->weight == 0 || a->weight > LIMIT_WEIGHT || a->cap > LIMIT_CAP ||
+        account == account_root()) // it has nobody beside it
+        return ERR_BAD_ARGUMENT;
+    account_set_cpu(account, a->weight, a->cap);
+    return OK;
+}
+
+status_t
+sys_group_get_cpu(const struct group_get_cpu_args *a)
+{
+    u32 weight, cap;
+
+    account_get_cpu(group_account(a->group), &weight, &cap);
+    put_u32(a->weight, weight);
+    put_u32(a->cap, cap);
+    return OK;
+}
+
+// Nobody gives what he does not have.
+static status_t
+set_ceiling(struct account *account, u32 priority)
+{
+    if (priority > LIMIT_PRIORITY)
+        return ERR_BAD_ARGUMENT;
+    if (priority > account_ceiling(account_current()))
+        return ERR_LIMIT;
+    account_set_ceiling(account, priority);
+    return OK;
+}
+
+status_t
+sys_group_set_ceiling(const struct group_set_ceiling_args *a)
+{
+    return set_ceiling(group_account(a->group), a->priority);
+}
+
+status_t
+sys_process_set_ceiling(const struct process_set_ceiling_args *a)
+{
+    return set_ceiling(a->process->account, a->priority);
+}

@@ -116,6 +116,8 @@ MUST_USE status_t process_add_thread(struct process *p,
 MUST_USE status_t process_spawn(u32 index, u32 arg, u32 stack_top,
                                 struct bytes name, struct program_thread **out);
 void process_start_thread(struct program_thread *t);
+// The calling thread's; ERR_BAD_ARGUMENT: it is too long.
+MUST_USE status_t process_name_thread(struct bytes name);
 void process_unspawn(struct program_thread *t);
 
 struct process *process_from_object(struct object *o);

@@ -26,6 +26,7 @@ process_alloc(struct process **out, struct group *g)
     if (status != OK)
         return status;
     account_limit_process(account);
+    account_set_ceiling(account, account_ceiling(account_current()));
     struct process *p =
         account_alloc(account, RESOURCE_KERNEL, sizeof(*p), &status);
     if (p == NULL) {
@@ -570,6 +571,27 @@ spawn(struct instance *i, u32 func, struct program_thread **out)
     return status;
 }
 
+static void
+set_name(struct program_thread *t, struct bytes name)
+{
+    assert(name.size <= sizeof(t->name));
+    t->name_len = (u32)name.size;
+    if (name.size > 0)
+        memcpy(t->name, name.ptr, name.size);
+}
+
+status_t
+process_name_thread(struct bytes name)
+{
+    struct program_thread *t =
+        CONTAINER(execution_current(), struct program_thread, execution);
+
+    if (name.size > LIMIT_THREAD_NAME)
+        return ERR_BAD_ARGUMENT;
+    set_name(t, name);
+    return OK;
+}
+
 status_t
 process_spawn(u32 index, u32 arg, u32 stack_top, struct bytes name,
               struct program_thread **out)
@@ -584,10 +606,7 @@ process_spawn(u32 index, u32 arg, u32 stack_top, struct bytes name,
         status = spawn(func.instance, func.index, out);
     if (status == OK) {
         (*out)->args[0] = arg;
-        assert(name.size <= sizeof((*out)->name));
-        (*out)->name_len = (u32)name.size;
-        if (name.size > 0)
-            memcpy((*out)->name, name.ptr, name.size);
+        set_name(*out, name);
         execution_set_stack_pointer(&(*out)->execution, from, stack_top);
     }
     return status;

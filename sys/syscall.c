@@ -96,6 +96,26 @@ sys_thread_yield(const struct thread_yield_args *a)
     return OK;
 }
 
+// Of another process too, if somebody gave away its handle.
+status_t
+sys_thread_set_priority(const struct thread_set_priority_args *a)
+{
+    struct thread *t = a->thread != NULL ? a->thread : thread_current();
+
+    if (a->priority > LIMIT_PRIORITY)
+        return ERR_BAD_ARGUMENT;
+    if (a->priority > account_ceiling(thread_account(t)))
+        return ERR_LIMIT;
+    thread_set_priority(t, a->priority);
+    return OK;
+}
+
+status_t
+sys_thread_name(const struct thread_name_args *a)
+{
+    return process_name_thread(a->name);
+}
+
 status_t
 sys_thread_id(const struct thread_id_args *a)
 {
@@ -243,9 +263,9 @@ struct caller {
 
 // The functions that a call is made of are parts of it: none of them is there
 // twice, and the compiler sees that most of a call's words need no memory.
-#define PART static inline __attribute__((always_inline))
+#define STEP static inline __attribute__((always_inline))
 
-PART struct caller
+STEP struct caller
 caller_now(void)
 {
     struct process *p = execution_owner();
@@ -257,7 +277,7 @@ caller_now(void)
     };
 }
 
-PART void
+STEP void
 check(struct caller *c, status_t status)
 {
     if (c->status == OK)
@@ -266,7 +286,7 @@ check(struct caller *c, status_t status)
 
 // The words of the struct at `address` of the program: copied once, before
 // anything in it is looked at, as other threads may write to it meanwhile.
-PART void
+STEP void
 take_from_memory(struct caller *c, void *words, u64 size, u32 align,
                  u32 address)
 {
@@ -279,7 +299,7 @@ take_from_memory(struct caller *c, void *words, u64 size, u32 align,
 }
 
 // NULL: see c->status.
-PART struct object *
+STEP struct object *
 object_of(struct caller *c, handle_t handle, const struct object_type *type,
           u32 rights)
 {
@@ -290,7 +310,7 @@ object_of(struct caller *c, handle_t handle, const struct object_type *type,
     return object;
 }
 
-PART struct bytes
+STEP struct bytes
 bytes_at(struct caller *c, u32 address, u64 size)
 {
     struct bytes bytes = memory_bytes(c->memory, address, size);
@@ -299,7 +319,7 @@ bytes_at(struct caller *c, u32 address, u64 size)
     return bytes;
 }
 
-PART u32 *
+STEP u32 *
 word_at(struct caller *c, u32 address)
 {
     u8 *word = bytes_at(c, address, sizeof(u32)).ptr;
@@ -329,7 +349,7 @@ word_at(struct caller *c, u32 address)
 #include "abi/syscalls.def"
 
 #define SYSCALL(number, name, help, args)                                   \
-    PART void check_##name(struct caller *c, const struct name##_words *w,  \
+    STEP void check_##name(struct caller *c, const struct name##_words *w,  \
                            struct name##_held *held, struct name##_args *a) \
     {                                                                       \
         (void)c, (void)w, (void)held, (void)a;                              \
@@ -356,7 +376,7 @@ word_at(struct caller *c, u32 address)
 #include "abi/syscalls.def"
 
 #define SYSCALL(number, name, help, args)                    \
-    PART void release_##name(const struct name##_held *held) \
+    STEP void release_##name(const struct name##_held *held) \
     {                                                        \
         (void)held;                                          \
         args                                                 \
@@ -394,7 +414,7 @@ word_at(struct caller *c, u32 address)
 #include "abi/syscalls.def"
 
 #define SYSCALL(number, name, help, args)                               \
-    PART u32 run_##name(struct caller *c, const struct name##_words *w) \
+    STEP u32 run_##name(struct caller *c, const struct name##_words *w) \
     {                                                                   \
         struct name##_held held;                                        \
         struct name##_args a;                                           \

@@ -1,4 +1,4 @@
-// test/base_base.c: arenas, lists, formatting.
+// test/base_base.c: arenas, lists, orders, formatting.
 
 #include "test/test.h"
 
@@ -306,4 +306,57 @@ TEST(base_index_masked)
     }
     EXPECT_EQ(index_masked(0, 0), 0);
     EXPECT_EQ(index_masked(5, 0), 0);
+}
+
+// --- order -------------------------------------------------------------------
+
+enum { ITEMS = 40 };
+
+static struct order_item *
+first_of(struct order_item *items)
+{
+    struct order_item *first = NULL;
+
+    for (u32 i = 0; i < ITEMS; i++)
+        if (items[i].in && (first == NULL || order_before(&items[i], first)))
+            first = &items[i];
+    return first;
+}
+
+static void
+put_and_take(struct order *o, struct order_item *items, struct order_item *item)
+{
+    u64 turns = o->turns;
+    struct order_item *first = first_of(items), *got = order_exchange(o, item);
+
+    EXPECT_EQ(item->turn, turns + 1);
+    if (first == NULL || order_before(item, first))
+        first = item;
+    EXPECT(got == first && !got->in);
+    EXPECT(item->in == (got != item));
+}
+
+// Each operation beside a search of all.
+TEST(base_order)
+{
+    struct order_item items[ITEMS] = {0};
+    struct order o = {0};
+    u32 random = 1;
+
+    for (u32 i = 0; i < 100000; i++) {
+        random = random * 1664525 + 1013904223;
+        struct order_item *item = &items[(random >> 24) % ITEMS];
+        if (item->in) {
+            order_take(&o, item);
+            EXPECT(!item->in);
+        } else {
+            item->key = random >> 16 & 15;
+            item->class = random >> 12 & 1;
+            if ((random >> 8 & 1) != 0)
+                order_put(&o, item);
+            else
+                put_and_take(&o, items, item);
+        }
+        EXPECT(o.first == first_of(items));
+    }
 }

@@ -3,6 +3,7 @@
 // kernel_gate_kills.c.
 
 #include "kernel/gate.h"
+#include "kernel/share.h"
 #include "test/kernel_frame.h"
 
 enum { ROOM = 64, FOREVER = 0 };
@@ -306,7 +307,7 @@ TEST_KERNEL(gate_call_runs_at_once)
     EXPECT_EQ(thread_new(&t, idle_about, &over), OK);
     sched_slice_ns = 1ull << 40;
     sched_start(t);
-    thread_yield(); // into a slice of that length
+    EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 2 * slice), OK);
     u32 before = COUNT_OF(idler_ran);
     for (u32 i = 0; i < 100; i++)
         EXPECT_EQ(call_with(&c), OK);
@@ -359,6 +360,141 @@ TEST_KERNEL(gate_time_is_the_callers)
     close_place(&p);
     account_release(own);
     end();
+}
+
+// Also where he has a cap, and it runs in the server's group.
+TEST_KERNEL(gate_time_is_of_callers_with_a_cap)
+{
+    struct group *of_server = test_new_group(group_root()),
+                 *of_client = test_new_group(group_root());
+    struct account *server = group_account(of_server),
+                   *client = group_account(of_client);
+    struct place p;
+
+    begin();
+    open_place(&p, ROOM, 1);
+    struct server s = {.gate = p.gate, .answer = work, .account = server};
+    struct client c[20];
+    start(&s);
+    sched_account();
+    u64 before = account_cpu_ns(server);
+    account_set_cpu(client, WEIGHT_DEFAULT, LIMIT_CAP);
+    for (u32 i = 0; i < COUNT(c); i++) {
+        struct account *payer_before = thread_charge(client);
+        c[i] = (struct client){.door = p.door};
+        EXPECT_EQ(thread_new(&c[i].thread, run_client, &c[i]), OK);
+        thread_charge(payer_before);
+        sched_start(c[i].thread);
+        end_client(&c[i], OK);
+    }
+    sched_account();
+    if (test_work_bound() != 0)
+        EXPECT(account_cpu_ns(server) - before < 200000);
+    EXPECT(account_cpu_ns(client) >= COUNT(c) * 200000);
+    stop(&s);
+    close_place(&p);
+    end();
+    test_drop_group(of_server);
+    test_drop_group(of_client);
+}
+
+static bool enough;
+
+static void
+call_until_enough(void *arg)
+{
+    struct client *c = arg;
+
+    while (!__atomic_load_n(&enough, __ATOMIC_SEQ_CST) && call_with(c) == OK)
+        ;
+    gate_thread_ends(false);
+}
+
+// What a client whose cap is 10 percent gets of 200 ms, in ms, by calls alone.
+static u64
+call_with_a_cap(struct place *p)
+{
+    struct group *g = test_new_group(group_root());
+    struct account *a = group_account(g), *before = thread_charge(a);
+    struct client c = {.door = p->door};
+
+    account_set_cpu(a, WEIGHT_DEFAULT, 10);
+    __atomic_store_n(&enough, false, __ATOMIC_SEQ_CST);
+    EXPECT_EQ(thread_new(&c.thread, call_until_enough, &c), OK);
+    thread_charge(before);
+    sched_start(c.thread);
+    EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 200000000), OK);
+    sched_account();
+    u64 ran = account_cpu_ns(a);
+    __atomic_store_n(&enough, true, __ATOMIC_SEQ_CST);
+    account_set_cpu(a, WEIGHT_DEFAULT, 0);
+    end_client(&c, OK);
+    test_drop_group(g);
+    return ran / 1000000;
+}
+
+// The CPU that is handed on with a reply is not for one whose group pauses.
+// (What depends on a machine that others use is tried again.)
+TEST_KERNEL(gate_calls_do_not_pass_a_cap)
+{
+    u64 ran = UINT64_MAX;
+    struct place p;
+
+    begin();
+    open_place(&p, ROOM, 1);
+    struct server s = {.gate = p.gate, .answer = work};
+    start(&s);
+    for (u32 i = 0; i < 20 && ran > 50; i++)
+        ran = call_with_a_cap(&p);
+    EXPECT(ran <= 50);
+    stop(&s);
+    close_place(&p);
+    end();
+}
+
+// Of the group where it runs, or will.
+static struct account *
+runs_in(const struct thread *t)
+{
+    struct run_queue *q = &run_queues[t->cpu];
+    bool on = lock_irq(&q->lock);
+    struct account *a = t->share->parent->account;
+
+    unlock_irq(&q->lock, on);
+    return a;
+}
+
+static u32
+tell_group(struct server *s, struct gate_request *r)
+{
+    s->badge = runs_in(thread_current()) == account_root();
+    return r->size;
+}
+
+// Who serves runs in his caller's group; when he is parked, nothing of that
+// group, which may go, is left with him.
+TEST_KERNEL(gate_is_served_in_the_callers_group)
+{
+    struct group *g = test_new_group(group_root());
+    struct place p;
+
+    begin();
+    open_place(&p, ROOM, 1);
+    struct server s = {
+        .gate = p.gate, .answer = tell_group, .account = group_account(g)};
+    struct client c = {.door = p.door};
+    start(&s);
+    for (u32 i = 0; i < 10; i++) {
+        EXPECT(runs_in(s.thread) == group_account(g));
+        EXPECT_EQ(call_with(&c), OK);
+        EXPECT_EQ(s.badge, true);
+        wait_until_blocked(s.thread);
+    }
+    EXPECT(runs_in(s.thread) == group_account(g));
+    stop(&s);
+    close_place(&p);
+    end();
+    test_drop_group(g);
 }
 
 // --- those who wait ----------------------------------------------------------

@@ -40,7 +40,7 @@ TEST_KERNEL(thread_runs_and_joins)
     EXPECT_EQ(count, 50);
 }
 
-struct order {
+struct turn {
     u64 wakes_at;
     u32 next;
     u32 sleeper; // when it ran, from 1
@@ -49,7 +49,7 @@ struct order {
 static void
 run_after_sleep(void *arg)
 {
-    struct order *o = arg;
+    struct turn *o = arg;
 
     EXPECT_EQ(thread_sleep_until(o->wakes_at), OK);
     o->sleeper = ++o->next;
@@ -59,7 +59,7 @@ run_after_sleep(void *arg)
 // come in one interrupt.
 TEST_KERNEL(thread_woken_at_the_end_of_a_slice_is_next)
 {
-    struct order o = {.wakes_at = port_monotonic_ns() + 50000000};
+    struct turn o = {.wakes_at = port_monotonic_ns() + 50000000};
     struct thread *sleeper, *others[3];
     u64 slice = sched_slice_ns;
 

@@ -34,7 +34,7 @@ active_count(const struct deadline *d, u32 count)
     u32 active = 0;
 
     for (u32 i = 0; i < count; i++)
-        active += d[i].active;
+        active += d[i].item.in;
     return active;
 }
 

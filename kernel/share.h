@@ -1,0 +1,82 @@
+// kernel/share.h: how a CPU is shared, for those who run its threads (sched.c)
+// and those who choose them.  All of this is guarded by the lock of the CPU's
+// run queue; interrupts are off.
+
+#pragma once
+
+#include "kernel/run_queue.h"
+
+// A group on one CPU, or the threads of its own processes there, or all for
+// whom others wait.
+struct share {
+    struct order_item item;  // in parent->below; key: its virtual time
+    struct share *parent;    // NULL: the root's
+    struct account *account; // of the group; NULL: its own threads
+    struct order below;      // those that are ready: shares, or threads
+    // The virtual time of those below, by class: who comes begins there.
+    u64 floor[PRIORITIES];
+    u64 last[PRIORITIES]; // the latest of those that became ready
+    u64 rest;             // what the last charge left over
+    u64 debt;             // what ran for it elsewhere, not charged yet
+    u32 ready;            // threads below that wait for the CPU and may have it
+    bool runs;            // the current thread is below: not in parent->below
+    bool began;           // it ran before, and may come back early
+    struct order_item pause; // in q->paused while over the cap; key: until when
+};
+
+// What a group has on each CPU.
+struct shares {
+    struct share group, own;
+};
+
+// t, which is neither ready nor running, gets its share and place on q, to be
+// ready (share_put()) or to run at once (share_begin()).
+void share_place(struct run_queue *q, struct thread *t) REQUIRES(q->lock);
+void share_put(struct run_queue *q, struct thread *t) REQUIRES(q->lock);
+// The first two.
+void share_add(struct run_queue *q, struct thread *t) REQUIRES(q->lock);
+// It ran here, and sleeps now.
+void share_sleep(struct run_queue *q, struct thread *t) REQUIRES(q->lock);
+// It ran here, and is ready again.
+void share_add_back(struct run_queue *q, struct thread *t) REQUIRES(q->lock);
+// Take one that is ready out.
+void share_remove(struct run_queue *q, struct thread *t) REQUIRES(q->lock);
+// It leaves the CPU where it last ran or was ready, for share_add(); or is new.
+void share_detach(struct thread *t);
+void share_detach_new(struct thread *t);
+
+// Who is next; NULL: nobody.
+struct thread *share_first(struct run_queue *q) REQUIRES(q->lock);
+// One that has to wait, and may run on another CPU instead; NULL: nobody.
+struct thread *share_spare(struct run_queue *q) REQUIRES(q->lock);
+// The thread runs now, or not any more.
+void share_begin(struct thread *t);
+void share_end(struct run_queue *q, struct thread *t, u64 now)
+    REQUIRES(q->lock);
+// These two, share_add_back() or share_sleep(), and share_remove() of the next,
+// are this alone where only threads of t's share wait, however many groups are
+// around it: then share_stays() says so, and share_exchange() who is next.
+bool share_stays(const struct run_queue *q, const struct thread *t)
+    REQUIRES(q->lock);
+struct thread *share_exchange(struct run_queue *q, struct thread *t)
+    REQUIRES(q->lock);
+// The one that runs did so for `ns`; and what of that the groups do not know
+// yet, until `now`.
+void share_ran(struct thread *t, u64 ns);
+void share_charge(const struct run_queue *q, struct thread *t, u64 ns, u64 now);
+// Should another have the CPU of the running thread t, by more than `margin`?
+bool share_is_behind(const struct thread *t, u64 margin);
+// Is it, or its group, another than when it became ready?
+bool share_changed(const struct run_queue *q, const struct thread *t);
+// Let it go behind those of its priority in its group.
+void share_yield(struct thread *t);
+
+// Is there a cap above t, which runs?  Is it reached?
+bool share_is_capped(const struct thread *t);
+bool share_is_over(const struct thread *t, u64 now);
+// Does its group, or one above, pause for that?
+bool share_pauses(const struct thread *t);
+// Let those go on whose pause is over, a batch of them.
+void share_resume(struct run_queue *q, u64 now) REQUIRES(q->lock);
+// That of the account, whose cap is another now.
+void share_look(struct run_queue *q, struct account *a) REQUIRES(q->lock);
