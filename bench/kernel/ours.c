@@ -1,6 +1,6 @@
 // bench/kernel/ours.c: what calls of the kernel cost a program: one that serves
 // itself, in a thread, where two sides are needed.  Argument: the only call to
-// be measured.
+// be measured; "two": what two CPUs are for.
 
 #include <nebulet.h>
 #include <sip.h>
@@ -12,6 +12,7 @@ enum { STREAM_SIZE = 64 * 1024 };
 static uint32_t ends[2], door, gate, ring[2], module;
 static uint8_t memory[64], block[STREAM_SIZE];
 static bool over;
+static volatile uint32_t counter;
 static sip_mutex mutex;
 
 static void
@@ -41,8 +42,8 @@ yield_for_ever(void *arg)
 static void
 lock_and_unlock(void)
 {
-    nebulet_pfex_acquire(&mutex.word);
-    nebulet_pfex_release(&mutex.word);
+    sip_lock(&mutex);
+    sip_unlock(&mutex);
 }
 
 static void
@@ -204,12 +205,51 @@ static const uint8_t empty_module[] = {
     0,   0,   3,   2,   1, 0, 7,  10, 1, 6, '_', 's',
     't', 'a', 'r', 't', 0, 0, 10, 4,  1, 2, 0,   0x0b};
 
+// --- two CPUs ------------------------------------------------------------------
+
+static void
+take_turns(void *arg)
+{
+    (void)arg;
+    for (uint32_t i = 0; i < TURNS; i++) {
+        sip_lock(&mutex);
+        counter = counter * 3 + i;
+        sip_unlock(&mutex);
+    }
+}
+
+static void
+compute(void *arg)
+{
+    *(uint32_t *)arg = work(*(uint32_t *)arg);
+}
+
+static void
+together(void (*run)(void *))
+{
+    static struct sip_thread other;
+    static uint32_t seeds[2] = {1, 2};
+
+    need(sip_spawn(&other, run, &seeds[1]), "sip_spawn");
+    run(&seeds[0]);
+    sip_join(&other);
+}
+
+static int
+two_cpus(void)
+{
+    measure_two(together, take_turns, compute);
+    return 0;
+}
+
 int
 main(int argc, char **argv)
 {
     static struct sip_thread yielder, messages, server, taker;
 
     only = argc > 1 ? argv[1] : NULL;
+    if (only != NULL && strcmp(only, "two") == 0)
+        return two_cpus();
     measure("system-call", empty_call);
     measure("mutex", lock_and_unlock);
     need(sip_spawn(&yielder, yield_for_ever, NULL), "sip_spawn");

@@ -139,12 +139,66 @@ spawn_and_wait(void)
     need(waitpid(child, &status, 0) == child && status == 0, "waitpid");
 }
 
+// --- two CPUs ------------------------------------------------------------------
+
+static volatile uint32_t counter;
+
+static void
+take_turns(void *arg)
+{
+    (void)arg;
+    for (uint32_t i = 0; i < TURNS; i++) {
+        pthread_mutex_lock(&mutex);
+        counter = counter * 3 + i;
+        pthread_mutex_unlock(&mutex);
+    }
+}
+
+static void
+compute(void *arg)
+{
+    *(uint32_t *)arg = work(*(uint32_t *)arg);
+}
+
+struct half {
+    void (*run)(void *);
+    uint32_t seed;
+};
+
+static void *
+run_half(void *arg)
+{
+    struct half *half = arg;
+
+    half->run(&half->seed);
+    return NULL;
+}
+
+static void
+together(void (*run)(void *))
+{
+    struct half halves[2] = {
+        {run, 1},
+        {run, 2}
+    };
+    pthread_t other;
+
+    need(pthread_create(&other, NULL, run_half, &halves[1]) == 0,
+         "pthread_create");
+    run_half(&halves[0]);
+    pthread_join(other, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
     pthread_t yielder, other;
     cpu_set_t one;
 
+    if (argc > 1 && strcmp(argv[1], "two") == 0) {
+        measure_two(together, take_turns, compute);
+        return 0;
+    }
     if (argc > 1)
         return 0; // a child
     self = argv[0];

@@ -13,17 +13,27 @@ enum { STACK_SIZE = 64 * 1024, TEXT_SIZE = 1024 };
 
 static sip_mutex heap, output;
 
+enum { FREE, HELD }; // words of a pfex that nobody waits for
+
+// Without a call; false: somebody waits, or has to.
+static __attribute__((target("atomics"))) bool
+change(sip_mutex *mutex, uint32_t from, uint32_t to)
+{
+    return __atomic_compare_exchange_n(&mutex->word, &from, to, false,
+                                       __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+}
+
 void
 sip_lock(sip_mutex *mutex)
 {
-    if (nebulet_pfex_acquire(&mutex->word) != 0)
+    if (!change(mutex, FREE, HELD) && nebulet_pfex_acquire(&mutex->word) != 0)
         abort();
 }
 
 void
 sip_unlock(sip_mutex *mutex)
 {
-    if (nebulet_pfex_release(&mutex->word) != 0)
+    if (!change(mutex, HELD, FREE) && nebulet_pfex_release(&mutex->word) != 0)
         abort();
 }
 
