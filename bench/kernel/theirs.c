@@ -139,7 +139,7 @@ spawn_and_wait(void)
     need(waitpid(child, &status, 0) == child && status == 0, "waitpid");
 }
 
-// --- two CPUs ------------------------------------------------------------------
+// --- two CPUs ----------------------------------------------------------------
 
 static volatile uint32_t counter;
 
