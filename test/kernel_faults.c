@@ -376,7 +376,7 @@ struct state {
 static void
 look(struct state *s, u64 objects)
 {
-    for (u32 ms = 0; ms < 1000 && object_count() > objects; ms++)
+    for (u32 ms = 0; ms < 10000 && object_count() > objects; ms++)
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
     s->objects = object_count();
     for (u32 r = 0; r < RESOURCE_COUNT; r++)
