@@ -19,14 +19,15 @@ in_qemu() {
 }
 
 # told: what the last panic told, without what differs from build to build, and
-# with the last two notes of what ran before.
+# with the last call and the last switch of what ran before: on a busy machine
+# there are others between them.
 told() {
     sed -nE '/panic: /,$p' "$work/stderr" |
         sed -E 's/^.*panic: (.*: )?/panic: /; s/\+0x[0-9a-f]+ \(.*\)//
             s/[0-9a-f]{16}/REGISTER/g; s/(thread|last of) [0-9]+/\1 N/g' |
         grep -E '^(panic|rip|r12|on|CPU|    (at|called)|    thread)' |
-        awk '/^    thread/ { before = last; last = $0; next } { print }
-            END { print before; print last }'
+        awk '/^    thread/ { last = $0; if (/ calls /) call = $0; next } { print }
+            END { print call; print last }'
 }
 
 sed -n 's/^PLANT(\([a-z_]*\), *"\(.*\)")$/\1 \2/p' test/kernel_plants.def \
