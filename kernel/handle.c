@@ -160,9 +160,9 @@ handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
     return status;
 }
 
-static inline status_t
-look(struct handle_table *t, handle_t h, const struct object_type *type,
-     u32 rights, struct carried *out)
+status_t
+handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
+            u32 rights, struct carried *out)
 {
     lock(&t->lock);
     const struct handle_slot *slot = find(t, h);
@@ -176,18 +176,11 @@ look(struct handle_table *t, handle_t h, const struct object_type *type,
 }
 
 status_t
-handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
-            u32 rights, struct carried *out)
-{
-    return look(t, h, type, rights, out);
-}
-
-status_t
 handle_get(struct handle_table *t, handle_t h, const struct object_type *type,
            u32 rights, struct object **out)
 {
     struct carried carried;
-    status_t status = look(t, h, type, rights, &carried);
+    status_t status = handle_peek(t, h, type, rights, &carried);
 
     if (status == OK)
         *out = carried.object;

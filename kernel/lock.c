@@ -85,7 +85,6 @@ lock_note_taken(const struct lock *l)
 void
 lock_note_released(const struct lock *l)
 {
-    assert(l->held);
     held[port_cpu_id()] &= ~(1ull << l->rank);
 }
 
@@ -138,6 +137,6 @@ void
 lock_break(struct lock *l)
 {
     if (CHECKED)
-        held[port_cpu_id()] &= ~(1ull << l->rank);
+        lock_note_released(l);
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
 }

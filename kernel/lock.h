@@ -82,6 +82,7 @@ lock_irq_nested(struct lock *l)
 static inline void LOCKS_BY_HAND
 unlock_irq_nested(struct lock *l)
 {
+    assert(l->held);
     if (CHECKED)
         lock_note_released(l);
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);

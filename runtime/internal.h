@@ -38,6 +38,7 @@ MUST_USE status_t memory_new(struct memory **out, const struct limits *type);
 u64 memory_grow(struct memory *m, u64 pages);
 // Make [at, at + size) inside the memory usable; false when there is no memory.
 MUST_USE bool memory_touch(struct memory *m, u64 at, u64 size);
+
 // --- table.c -----------------------------------------------------------------
 
 struct live_table {
