@@ -251,8 +251,8 @@ account_get_cpu(const struct account *a, u32 *weight, u32 *cap)
 void
 account_set_ceiling(struct account *a, u32 ceiling)
 {
-    __atomic_store_n(&a->ceiling, ceiling, __ATOMIC_RELAXED);
-    shares_ceilings_changed();
+    if (__atomic_exchange_n(&a->ceiling, ceiling, __ATOMIC_RELAXED) != ceiling)
+        sched_ceilings_changed();
 }
 
 u32

@@ -7,8 +7,9 @@
 //
 // A caller lends its server what it has of the CPU: the switch from one to the
 // other and back needs no queue (sched_pass), and the time between is the
-// caller's (thread.lender).  The account that is lent is kept alive by the
-// caller, who waits; one that leaves early gives the server a reference.
+// caller's, at his priority (struct lent).  The account that is lent is kept
+// alive by the caller, who waits; one that leaves early gives the server a
+// reference.
 
 #include "kernel/gate.h"
 
@@ -41,7 +42,7 @@ gate_check(const struct activation *a)
                                list_empty(&a->call->link)));
     assert(!a->serving || list_empty(&a->link)); // who is parked serves nobody
     assert(a->kept == NULL || (a->serving && a->call == NULL));
-    assert(a->thread->lender == NULL || a->serving);
+    assert(a->thread->lent.account == NULL || a->serving);
     assert(a->depth <= LIMIT_GATE_DEPTH);
     assert(a->window_count <= (a->serving ? LIMIT_GATE_WINDOWS : 0));
     for (u32 i = 0; i < a->window_count; i++) // nothing is kept
@@ -65,6 +66,8 @@ gate_accept(struct activation *a, struct call *c)
     a->serving = true;
     a->call = c;
     a->depth = c->depth;
+    a->lent = (struct lent){thread_time_account(c->thread),
+                            thread_effective_priority(c->thread)};
     c->activation = a;
     window_lend(a, c);
 }

@@ -59,8 +59,8 @@ struct activation {
     bool serving;      // a call, until the reply, also of a caller that left
     struct call *call; // that is served; NULL: none, or its caller has left
     u32 depth;         // of that call
-    // Whose time the thread takes, a reference, when the caller has left; else
-    // the caller lends it without one.
+    struct lent lent;  // for that call, by its caller
+    // lent.account, a reference, when the caller has left; else he has one.
     struct account *kept;
     struct gate_request *request; // where a call goes while it is parked
     struct window windows[LIMIT_GATE_WINDOWS];

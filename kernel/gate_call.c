@@ -56,9 +56,9 @@ line_up(struct gate *g, struct call *c)
     return OK;
 }
 
-// The call begins, by an activation that is to run now (*to) or in line.
+// The call begins, by an activation that is to run now (*pass) or in line.
 static status_t
-begin(struct gate *g, struct call *c, struct thread **to)
+begin(struct gate *g, struct call *c, struct pass *pass)
 {
     if (g->closed)
         return g->end;
@@ -66,10 +66,10 @@ begin(struct gate *g, struct call *c, struct thread **to)
     if (a == NULL)
         return line_up(g, c);
     gate_accept(a, c);
-    a->thread->lender = thread_time_account(c->thread);
     c->waiter = waiter_begin();
     gate_check(a);
-    *to = a->thread;
+    pass->to = a->thread;
+    pass->lent = &a->lent;
     return OK;
 }
 
@@ -83,7 +83,7 @@ leave_early(struct activation *a)
     a->call = NULL;
     unlock_irq_nested(&gate_chains);
     window_close(a);
-    a->kept = a->thread->lender;
+    a->kept = a->lent.account;
     account_hold(a->kept);
 }
 
@@ -109,7 +109,8 @@ gate_call(struct door *d, struct bytes request, struct bytes room,
           const struct window_offer *offers, u32 offer_count, u64 deadline,
           u32 *size)
 {
-    struct thread *self = thread_current(), *to = NULL;
+    struct thread *self = thread_current();
+    struct pass pass = {.keep = self->lent};
     bool passed = false;
     const struct activation *above = serving(self);
     struct gate *g = d->gate;
@@ -132,10 +133,9 @@ gate_call(struct door *d, struct bytes request, struct bytes room,
         return ERR_TIMED_OUT;
     list_init(&c.link);
     bool on = lock_irq(&g->lock);
-    status_t status = begin(g, &c, &to);
+    status_t status = begin(g, &c, &pass);
     if (status == OK) {
-        status = waiter_pass(c.waiter, to, self->lender, &g->lock, deadline,
-                             &passed);
+        status = waiter_pass(c.waiter, &pass, &g->lock, deadline, &passed);
         if (!passed)
             lock_irq_nested(&g->lock);
         status = leave(g, &c, status);

@@ -21,13 +21,15 @@ activation_get(struct account *payer, status_t *status)
     return a;
 }
 
-// The thread's time is its own again, or another's, who lends it.
+static const struct lent own_time = {NULL, 0};
+
+// The thread's time is its own again, or another's.
 static void
-take_time(struct activation *a, struct account *lender)
+take_time(struct activation *a, struct lent lent)
 {
     struct account *kept = a->kept;
 
-    sched_lend(lender);
+    sched_lend(lent);
     a->kept = NULL;
     account_release(kept);
 }
@@ -63,7 +65,7 @@ take_next(struct gate *g, struct activation *a, struct door **gone)
         *gone = d;
     } else if ((c = take_from_line(g)) != NULL) {
         gate_accept(a, c);
-        take_time(a, thread_time_account(c->thread));
+        take_time(a, a->lent);
         gate_check(a);
     }
     gate_show(g);
@@ -77,15 +79,19 @@ static status_t LOCKS_BY_HAND
 park(struct gate *g, struct activation *a, struct thread *to, u64 deadline,
      bool *passed)
 {
+    const struct pass pass = {.to = to, .keep = own_time};
+
     if (to == NULL)
-        take_time(a, NULL);
+        take_time(a, own_time);
     struct waiter *w = waiter_begin();
     list_push(&g->parked, &a->link);
-    status_t status = waiter_pass(w, to, NULL, &g->lock, deadline, passed);
+    status_t status = waiter_pass(w, &pass, &g->lock, deadline, passed);
     if (*passed)
         return status;
     lock_irq_nested(&g->lock);
     list_remove(&a->link);
+    if (a->serving)
+        sched_lend(a->lent);
     gate_check(a);
     return status;
 }
@@ -127,7 +133,7 @@ turn(struct gate *g, struct activation *a, struct bytes reply, u64 deadline,
             break;
     }
     if (!a->serving)
-        take_time(a, NULL);
+        take_time(a, own_time);
     if (to != NULL)
         sched_wake(to);
     unlock_irq_nested(&g->lock);
@@ -193,7 +199,7 @@ end_call(struct activation *a, status_t status, struct bytes reply)
     bool on = lock_irq(&g->lock);
     struct thread *to = gate_end_call(a, status, reply);
 
-    take_time(a, NULL);
+    take_time(a, own_time);
     if (to != NULL)
         sched_wake(to);
     unlock_irq(&g->lock, on);

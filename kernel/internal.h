@@ -50,7 +50,9 @@ void shares_init(void); // the root's
 // Those of a new account, of a group; its parent pays.
 MUST_USE status_t shares_new(struct account *a);
 void shares_free(struct account *a);
-void shares_ceilings_changed(void);
+
+// In which group a thread of the account runs.
+struct shares *shares_of(const struct account *a);
 
 // --- group.c -----------------------------------------------------------------
 
@@ -147,13 +149,15 @@ bool waiter_waits(const struct waiter *w); // nobody has ended it
 // that keeps it from going on until then.  NULL: the wait had ended.
 struct thread *waiter_claim(struct waiter *w);
 // As waiter_wait(), with interrupts off and `held` locked, which is released;
-// `to`, which was claimed, or NULL, goes on at once.  `lender` is thread.lender
-// of the running thread from then on, if there is a `to`.  *passed: the wait
-// was ended by who claimed the thread and passed the CPU on to it, who has done
-// with it since.
-MUST_USE status_t waiter_pass(struct waiter *w, struct thread *to,
-                              struct account *lender, struct lock *held,
-                              u64 deadline, bool *passed) RELEASE(*held);
+// `pass.to`, which was claimed, or NULL, goes on at once, and what is lent is
+// what it says, if there is one; but `to` has to take what `pass.lent` says by
+// itself where it was not asleep yet: then its own *passed is false.  *passed:
+// the wait was ended by who claimed the thread and passed the CPU on to it, who
+// has done with it since.
+struct pass;
+MUST_USE status_t waiter_pass(struct waiter *w, const struct pass *pass,
+                              struct lock *held, u64 deadline, bool *passed)
+    RELEASE(*held);
 
 // --- sched.c -----------------------------------------------------------------
 
@@ -166,20 +170,35 @@ enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 void sched_init(struct thread *first);
 void sched_block(void);            // unless sched_wake came first; irq off
 void sched_wake(struct thread *t); // interrupts off
-// The running thread blocks as in sched_block(), and `to`, which is blocked,
+
+// What a thread takes of another while it serves its call: its time, at the
+// priority that one had then, under the ceiling of the account.
+struct lent {
+    struct account *account; // whose time it is; NULL: its own
+    u32 priority;
+};
+
+// From the running thread on to another.
+struct pass {
+    struct thread *to;       // that is blocked, or about to
+    const struct lent *lent; // what it takes from then on; NULL: as it is
+    struct lent keep;        // what the running thread does
+};
+
+// The running thread blocks as in sched_block(), and pass.to, which is blocked,
 // runs here at once in the same time slice; one that is not blocked yet goes on
 // where it is.  `held` is released when nobody else can let `to` run any more.
-// thread.lender of the running thread changes when its time until now is
-// accounted for.  Interrupts are off.
-void sched_pass(struct thread *to, struct account *lender, struct lock *held)
-    RELEASE(*held);
-// The same for thread.lender alone.
-void sched_lend(struct account *lender);
+// What the running thread is lent changes when its time until now is accounted
+// for.  Interrupts are off.
+void sched_pass(const struct pass *pass, struct lock *held) RELEASE(*held);
+// The same for what the running thread is lent alone.
+void sched_lend(struct lent lent);
 void sched_deadline_changed(void); // one of this CPU: look when the next is
 // Its group or priority may be another now, or it was killed: have it look.
 // Locks of the rank WAIT may be held.
 void sched_changed(struct thread *t);
 void sched_cap_changed(struct account *a);
+void sched_ceilings_changed(void);
 void sched_look(void);    // have all that run look whether they are stopped
 void sched_account(void); // what has run until now is in the accounts
 NORETURN void sched_exit(void); // the current thread is dead
@@ -203,9 +222,8 @@ struct thread {
     struct account *account; // see thread_account()
     struct account *payer;   // see thread_charge(); the thread's own
     struct charge memory;    // of its stack
-    // Whose time it takes while it serves a call; NULL: its own.  Changes while
-    // it does not run, or under the lock of its CPU's run queue.
-    struct account *lender;
+    // Changes under the lock of its CPU's run queue; others read the account.
+    struct lent lent;
     struct activation *activation; // gate.h; its own, NULL: it never served
     u8 *stack;                     // STACK_SIZE bytes
     u8 *stack_low;                 // committed from here up
@@ -224,10 +242,16 @@ struct thread {
     struct share *share;     // where it is ready or runs, or did last
     i64 lag; // how far before or behind others it is to begin elsewhere
 
-    u32 priority; // atomic; see thread_priority()
-    u32 ceilings; // see share.c: when its class in `ready` was chosen
+    u32 priority;           // atomic; see thread_priority()
+    u32 ceilings;           // see share.c: when its class in `ready` was chosen
+    struct list queued;     // in q->ready while `ready` is in an order
+    struct order_item help; // of those in others' way, beside `ready`
+    // Of the kernel's mutexes, see mutex.c.
     u32 mutexes_held;
-    bool awaited; // atomic: for one of those; it runs as the root's
+    struct mutex *wants; // that it waits for, under the lock of mutex.c
+    // Both atomic: for those that it holds.
+    bool helped;   // others of other groups wait: it runs where they do, too
+    u32 inherited; // the highest priority of those of its group who wait
 
     // Only while it runs, with interrupts off.
     u64 woke_at; // another one; 0: none since it last slept
@@ -247,10 +271,14 @@ struct thread {
 static inline struct account *
 thread_time_account(const struct thread *t)
 {
-    struct account *lender = __atomic_load_n(&t->lender, __ATOMIC_RELAXED);
+    struct account *lender =
+        __atomic_load_n(&t->lent.account, __ATOMIC_RELAXED);
 
     return lender != NULL ? lender : t->account;
 }
+
+// At what priority it runs among those whose time it takes.
+u32 thread_effective_priority(const struct thread *t);
 
 void thread_init_first(struct thread *t);
 void thread_reap(struct thread *t); // after its last switch

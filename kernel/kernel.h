@@ -132,6 +132,9 @@ void wait_queue_wait_always(struct wait_queue *q, u64 key, bool on)
 
 // Wake at most `count` waiters with this key, oldest first; q->lock is held.
 u32 wait_queue_wake(struct wait_queue *q, u64 key, u32 count) REQUIRES(q->lock);
+// The oldest waiter is not one any more, and runs when the caller lets it, by
+// sched_wake(); NULL: nobody waits.
+struct thread *wait_queue_claim(struct wait_queue *q) REQUIRES(q->lock);
 
 // The same for any number of them, of those that wait now.  Takes q->lock by
 // itself, for some of them at a time.

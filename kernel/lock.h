@@ -122,10 +122,14 @@ struct wait_queue {
 struct mutex {
     struct wait_queue queue;
     u32 rank; // enum lock_rank
-    // NULL: free or passed.
+    // NULL: it is free.  These two change under the lock of mutex.c, too, the
+    // owner only where somebody wants it.
     struct thread *owner MEMBER_GUARDED_BY(queue.lock);
-    // To one that was woken and has not run yet.
-    bool passed MEMBER_GUARDED_BY(queue.lock);
+    u32 wanting MEMBER_GUARDED_BY(queue.lock); // threads, by thread.wants
+    // Of those, and others since nobody did last; under that lock.
+    const struct shares *group; // of the first; NULL: nobody
+    bool mixed;                 // there are several, or one who is helped
+    u32 urgency;                // the highest effective priority
 };
 
 // A free one.

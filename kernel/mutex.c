@@ -5,8 +5,17 @@
 // give something back, has its turn although it was killed.  An unlock passes
 // the mutex on: between the wake-up and the run of the next owner it is nobody
 // else's.
+//
+// Nor is its owner kept from giving it back by what his group may use of the
+// CPU, or by his priority: where one of another group waits he is helped
+// (share.c), where one of his own does he inherits the priority, until he holds
+// none.  Where he waits for another mutex himself so does its owner, and so on
+// along the chain.  A mutex remembers what those are who wait, for whoever gets
+// it next.
 
 #include "kernel/internal.h"
+
+static struct lock owners = LOCK_INIT(OWNERS); // of mutexes that are wanted
 
 void
 mutex_init(struct mutex *m, enum lock_rank rank)
@@ -17,47 +26,140 @@ mutex_init(struct mutex *m, enum lock_rank rank)
     wait_queue_init(&m->queue);
 }
 
-// Whoever has it, or gets it because others wait, is not kept from giving it
-// back by what his group may use of the CPU.
-static void
-hurry(struct mutex *m) REQUIRES(m->queue.lock)
+static const struct shares *
+group_of(const struct thread *t)
 {
-    struct thread *t = thread_current(), *owner = m->owner;
-
-    assert_held(&m->queue.lock);
-    __atomic_store_n(&t->awaited, true, __ATOMIC_SEQ_CST);
-    if (owner != NULL && !owner->awaited) {
-        __atomic_store_n(&owner->awaited, true, __ATOMIC_SEQ_CST);
-        sched_changed(owner);
-    }
+    return shares_of(thread_time_account(t));
 }
 
-// Nobody waits for it any more, if it was that.
+static bool
+is_helped(const struct thread *t)
+{
+    return __atomic_load_n(&t->helped, __ATOMIC_RELAXED);
+}
+
+// m remembers who waits.
+static void
+note(struct mutex *m, const struct thread *t) REQUIRES(owners)
+{
+    assert_held(&owners);
+    if (m->group == NULL)
+        m->group = group_of(t);
+    m->mixed |= m->group != group_of(t) || is_helped(t);
+    m->urgency = MAX(m->urgency, thread_effective_priority(t));
+}
+
+// Those who wait for m let t, who owns it, have what they can; false: it had
+// that.
+static bool
+lift(const struct mutex *m, struct thread *t) REQUIRES(owners)
+{
+    bool others = m->mixed || m->group != group_of(t), changed = false;
+
+    assert_held(&owners);
+    if (others && !is_helped(t)) {
+        __atomic_store_n(&t->helped, true, __ATOMIC_SEQ_CST);
+        changed = true;
+    }
+    if (!others && m->urgency > thread_effective_priority(t)) {
+        __atomic_store_n(&t->inherited, m->urgency, __ATOMIC_SEQ_CST);
+        changed = true;
+    }
+    return changed;
+}
+
+// t, the running thread, is about to wait for m.
+static void
+hurry(struct mutex *m, struct thread *t) REQUIRES(m->queue.lock)
+{
+    assert_held(&m->queue.lock);
+    lock_irq_nested(&owners);
+    t->wants = m;
+    m->wanting++;
+    while (m != NULL && m->owner != NULL) {
+        note(m, t);
+        t = m->owner;
+        if (!lift(m, t))
+            break;
+        sched_changed(t);
+        m = t->wants;
+    }
+    unlock_irq_nested(&owners);
+}
+
+// Nobody waits for what t holds.
 static void
 take_your_time(struct thread *t)
 {
-    if (t->mutexes_held > 0 || !t->awaited)
+    if (t->mutexes_held > 0 || (!is_helped(t) && t->inherited == 0))
         return;
-    __atomic_store_n(&t->awaited, false, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&t->helped, false, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&t->inherited, 0, __ATOMIC_SEQ_CST);
     sched_changed(t);
 }
 
-// m->queue.lock is held; returns with it held.
+// Those who want m are one less, t.
+static void
+stop_wanting(struct mutex *m, struct thread *t) REQUIRES(owners)
+{
+    assert_held(&owners);
+    assert(t->wants == m && m->wanting > 0);
+    t->wants = NULL;
+    if (--m->wanting > 0)
+        return;
+    m->group = NULL;
+    m->mixed = false;
+    m->urgency = 0;
+}
+
+// It is t's now, NULL: nobody's.
+static void
+set_owner(struct mutex *m, struct thread *t) REQUIRES(m->queue.lock)
+{
+    assert_held(&m->queue.lock);
+    lock_irq_nested(&owners);
+    if (t != NULL && t->wants == m)
+        stop_wanting(m, t);
+    m->owner = t;
+    if (t != NULL && m->wanting > 0)
+        lift(m, t);
+    unlock_irq_nested(&owners);
+}
+
+static void
+give_up(struct mutex *m, struct thread *t) REQUIRES(m->queue.lock)
+{
+    assert_held(&m->queue.lock);
+    lock_irq_nested(&owners);
+    stop_wanting(m, t);
+    unlock_irq_nested(&owners);
+}
+
+// m->queue.lock is held; returns with it held.  OK: m is the running thread's.
 static status_t
 wait_turn(struct mutex *m, bool always, u64 deadline, bool *on)
     REQUIRES(m->queue.lock)
 {
+    struct thread *t = thread_current();
     status_t status = OK;
 
     assert_held(&m->queue.lock);
-    if (m->owner == NULL && !m->passed)
+    if (m->owner == NULL) {
+        if (m->wanting > 0) // some who are about to give up
+            set_owner(m, t);
+        else
+            m->owner = t;
         return OK;
-    hurry(m);
+    }
+    hurry(m, t);
     if (always)
         wait_queue_wait_always(&m->queue, 0, *on);
     else
         status = wait_queue_wait(&m->queue, 0, deadline, *on);
     *on = lock_irq(&m->queue.lock);
+    if (status != OK)
+        give_up(m, t);
+    assert(status != OK || m->owner == t);
     return status;
 }
 
@@ -83,13 +185,9 @@ take(struct mutex *m, bool always, u64 deadline)
     status_t status = wait_turn(m, always, deadline, &on);
 
     if (status == OK) {
-        m->owner = t;
-        m->passed = false;
         t->mutexes_held++;
         if (CHECKED)
             t->mutexes |= 1ull << m->rank;
-    } else {
-        take_your_time(t);
     }
     unlock_irq(&m->queue.lock, on);
     return status;
@@ -118,16 +216,22 @@ mutex_lock_always(struct mutex *m)
 void
 mutex_unlock(struct mutex *m)
 {
-    struct thread *t = thread_current();
+    struct thread *t = thread_current(), *next = NULL;
     bool on = lock_irq(&m->queue.lock);
 
     assert(m->owner == t);
     if (CHECKED)
         t->mutexes &= ~(1ull << m->rank);
-    m->owner = NULL;
-    m->passed = wait_queue_wake(&m->queue, 0, 1) > 0;
+    if (m->wanting > 0) {
+        next = wait_queue_claim(&m->queue);
+        set_owner(m, next);
+    } else {
+        m->owner = NULL;
+    }
     t->mutexes_held--;
     take_your_time(t);
+    if (next != NULL)
+        sched_wake(next);
     unlock_irq(&m->queue.lock, on);
 }
 

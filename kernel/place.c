@@ -135,9 +135,7 @@ take_spare(struct run_queue *q, u32 taker)
 
     lock_irq_nested(&q->lock);
     if (place_spare(q)) {
-        t = share_spare(q);
-        share_remove(q, t);
-        share_detach(t);
+        t = share_take_spare(q);
         t->cpu = taker; // who wakes it must not rely on the lock of q
     }
     unlock_irq(&q->lock, false);

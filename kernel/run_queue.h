@@ -8,9 +8,12 @@
 
 struct run_queue {
     struct lock lock;
-    // Threads that are ready, but those whose groups pause: changes under the
-    // lock, others look without.
+    // Places of threads that are ready, but in groups that pause: changes under
+    // the lock, others look without.
     u32 waiting;
+    // All threads that are ready (thread.queued), the one first that became so
+    // first.
+    struct list ready MEMBER_GUARDED_BY(lock);
     // Groups that have used up what their caps let them.
     struct order paused MEMBER_GUARDED_BY(lock);
     // Changes by its CPU, which reads it without.

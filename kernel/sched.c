@@ -88,15 +88,18 @@ is_to_stop(const struct thread *t)
 }
 
 // When the port is to interrupt us: for the next timer, for groups that pause,
-// and for the end of the time slice, or of what we keep, if somebody waits.
-static void
-set_timer(struct run_queue *q) REQUIRES(q->lock)
+// and for the end of the time slice, or of what we keep, if somebody waits; 0:
+// now.
+static u64
+next_interrupt(const struct run_queue *q) REQUIRES(q->lock)
 {
-    struct thread *t = q->current;
+    const struct thread *t = q->current;
     u32 cpu = queue_number(q);
     u64 when = t == q->idle ? timer_next(cpu) : timer_next_beside(cpu);
 
     assert_held(&q->lock);
+    if (q->look)
+        return 0;
     if (q->paused.first != NULL)
         when = MIN(when, q->paused.first->key);
     if (t != q->idle &&
@@ -104,22 +107,17 @@ set_timer(struct run_queue *q) REQUIRES(q->lock)
         when = MIN(when, q->slice_end);
     if (t != q->idle && q->keeps_until != 0)
         when = MIN(when, q->keeps_until);
-    q->timer = q->look ? 0 : when;
-    port_timer_set(q->timer);
+    return when;
 }
 
-// Another thread goes on in the slice of the last one, neither idle: is the
-// timer that was set for that one right for it?
-static bool
-timer_is_right(const struct run_queue *q) REQUIRES(q->lock)
+// The timer is this CPU's own.
+static void
+set_timer(struct run_queue *q) REQUIRES(q->lock)
 {
-    const struct thread *t = q->current;
-
     assert_held(&q->lock);
-    if (q->paused.first != NULL && q->paused.first->key < q->timer)
-        return false;
-    return timer_next_beside(queue_number(q)) >= q->timer && !q->capped &&
-           !t->entry.killed && !is_to_stop(t);
+    assert(q == queue_here());
+    q->timer = next_interrupt(q);
+    port_timer_set(q->timer);
 }
 
 static void
@@ -143,19 +141,19 @@ begin(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
 static struct thread *
 take_ready(struct run_queue *q) REQUIRES(q->lock)
 {
-    struct thread *t = share_first(q);
+    struct thread *t = share_take(q);
 
     assert_held(&q->lock);
     q->capped = false;
     if (t == NULL)
         return q->idle;
-    share_remove(q, t);
     begin(q, t);
     return t;
 }
 
 // The second half of a switch, on the stack of the thread that continues, in
-// the slice of the one before (`passed`) or in its own.
+// the slice of the one before (`passed`) or in its own.  In that of the one
+// before the timer that was set for it stays, unless it comes too late.
 static void LOCKS_BY_HAND
 after_switch(bool passed)
 {
@@ -163,7 +161,7 @@ after_switch(bool passed)
     struct thread *dead = q->dead;
 
     q->dead = NULL;
-    if (!passed || !timer_is_right(q))
+    if (!passed || next_interrupt(q) < q->timer)
         start_slice(q, q->since);
     unlock_irq_nested(&q->lock);
     if (dead != NULL)
@@ -211,7 +209,6 @@ switch_to(struct run_queue *q, struct thread *to, bool passed)
     to->resched = false;
     to->passed = passed;
     q->current = to;
-    q->look = false;
     if (from != to) {
         history_switch(to->cpu, from->number, to->number);
         port_stack_use(to->stack, STACK_SIZE);
@@ -237,6 +234,7 @@ switch_next(struct run_queue *q)
         leave(q);
         to = take_ready(q);
     }
+    q->look = false; // it is who comes first
     switch_to(q, to, false);
 }
 
@@ -421,10 +419,24 @@ sched_wake(struct thread *t)
     add_ready(to, t, way);
 }
 
+static void
+set_lent(struct thread *t, struct lent lent)
+{
+    __atomic_store_n(&t->lent.account, lent.account, __ATOMIC_RELAXED);
+    t->lent.priority = lent.priority;
+}
+
+static bool
+is_same(struct lent a, struct lent b)
+{
+    return a.account == b.account &&
+           (a.account == NULL || a.priority == b.priority);
+}
+
 // Lock q, this CPU's; true: t was blocked, and is ready on this CPU, in no
-// queue.  Else it goes on by itself.
+// queue, with what is lent to it.  Else it goes on by itself.
 static bool LOCKS_BY_HAND
-take_blocked(struct run_queue *q, struct thread *t)
+take_blocked(struct run_queue *q, struct thread *t, const struct lent *lent)
 {
     struct run_queue *from = q;
 
@@ -439,6 +451,8 @@ take_blocked(struct run_queue *q, struct thread *t)
         share_detach(t);
         t->state = THREAD_READY;
         t->cpu = queue_number(q);
+        if (lent != NULL)
+            set_lent(t, *lent);
     } else {
         t->wake_pending = true;
     }
@@ -461,32 +475,32 @@ move_current(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
     share_place(q, t);
     begin(q, t);
     if (q->capped)
-        set_timer(q);
+        nudge(q);
 }
 
-// May what t has run for since it was looked at, and whose lender is another
+// May what t has run for since it was looked at, and who keeps something else
 // then, go for `to`, which runs next?
 static bool
-is_one_time(const struct thread *t, const struct thread *to,
-            const struct account *lender)
+is_one_time(const struct thread *t, const struct thread *to, struct lent keep)
 {
     return thread_time_account(t) == thread_time_account(to) &&
-           (t->lender == lender || (t->share == to->share && !t->wake_pending));
+           (is_same(t->lent, keep) ||
+            (t->share == to->share && !t->wake_pending));
 }
 
 void LOCKS_BY_HAND
-sched_pass(struct thread *to, struct account *lender, struct lock *held)
+sched_pass(const struct pass *pass, struct lock *held)
 {
     struct run_queue *q = queue_here();
-    struct thread *t = q->current;
-    bool taken = take_blocked(q, to), first;
+    struct thread *t = q->current, *to = pass->to;
+    bool taken = take_blocked(q, to, pass->lent), first;
 
     // Before `to` can go on by itself, and end: it may be who lent t its time.
-    if (!taken || !is_one_time(t, to, lender)) {
+    if (!taken || !is_one_time(t, to, pass->keep)) {
         count_time(q);
         account_time(q);
     }
-    __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
+    set_lent(t, pass->keep);
     unlock_irq_nested(held);
     if (!t->wake_pending) {
         t->state = THREAD_BLOCKED;
@@ -511,17 +525,17 @@ sched_pass(struct thread *to, struct account *lender, struct lock *held)
 }
 
 void LOCKS_BY_HAND
-sched_lend(struct account *lender)
+sched_lend(struct lent lent)
 {
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
 
-    if (t->lender == lender)
+    if (is_same(t->lent, lent))
         return;
     lock_irq_nested(&q->lock);
     count_time(q);
     account_time(q);
-    __atomic_store_n(&t->lender, lender, __ATOMIC_RELAXED);
+    set_lent(t, lent);
     if (share_changed(q, t))
         move_current(q, t);
     unlock_irq_nested(&q->lock);
@@ -587,6 +601,26 @@ sched_cap_changed(struct account *a)
         q->capped = q->current != q->idle && share_is_capped(q->current);
         nudge(q);
         unlock_irq_nested(&q->lock);
+    }
+    port_interrupts_restore(on);
+}
+
+// Also where many are ready, it lets others have the lock meanwhile.
+void LOCKS_BY_HAND
+sched_ceilings_changed(void)
+{
+    bool more, on = port_interrupts_off();
+
+    share_ceilings_changed();
+    for (u32 i = 0; i < port_cpu_count(); i += !more) {
+        struct run_queue *q = &run_queues[i];
+        lock_irq_nested(&q->lock);
+        more = share_renew(q);
+        q->look = true;
+        nudge(q);
+        unlock_irq_nested(&q->lock);
+        port_interrupts_restore(on);
+        port_interrupts_off();
     }
     port_interrupts_restore(on);
 }
@@ -755,6 +789,7 @@ sched_init(struct thread *first)
 {
     for (u32 i = 0; i < CPU_MAX; i++) {
         lock_init(&run_queues[i].lock, LOCK_CPU);
+        list_init(&run_queues[i].ready);
     }
     for (u32 i = 0; i < port_cpu_count(); i++) {
         struct run_queue *q = &run_queues[i];

@@ -24,13 +24,15 @@
 // It may be CAP_BURST ahead of the clock; then the group pauses, until the
 // clock is there.
 //
-// Who was killed, and who holds a mutex of the kernel that somebody waits for,
-// is in others' way, whatever his group may use, and his priority is.  These
-// run as one more group beside the root's own threads, which never begins
-// before others, as if it had slept: they come from groups that ran.  And who
-// serves a caller with a cap runs in his own group, as others wait for him too.
-// In either case caps of those whose time it is count it, and their groups owe
-// it: DEBT_MAX of it is added when they run next.
+// Who was killed, and who holds a mutex of the kernel that one of another group
+// waits for, is in others' way, whatever his group may use, and his priority
+// is.  He is ready in two places: in his group, and in one more beside the
+// root's own threads, of all who are to be helped so; he runs where his turn
+// comes first.  That one more never begins before others, as if it had slept:
+// they come from groups that ran.  And who serves a caller with a cap runs in
+// his own group, as others wait for him too.  In either case caps of those
+// whose time it is count it, and their groups owe it: DEBT_MAX of it is added
+// when they run next.
 
 #include "kernel/share.h"
 
@@ -41,11 +43,18 @@ enum {
     DEBT_MAX = 20000000,
     CAP_BURST = 20000000,
     RESUME_BATCH = 64,
+    RENEW_BATCH = 64,
+};
+
+// Where a thread is to be ready.
+struct place {
+    struct share *share;
+    u32 class;
 };
 
 static struct shares root[CPU_MAX];
-static struct share awaited[CPU_MAX]; // beside the root's own
-static u32 ceilings;                  // atomic: how often one was set
+static struct share helped[CPU_MAX]; // beside the root's own
+static u32 ceilings;                 // atomic: how often one was set
 
 static void
 init(struct shares *s, struct account *a, struct shares *above)
@@ -62,13 +71,13 @@ shares_init(void)
 
     for (u32 i = 0; i < CPU_MAX; i++) {
         init(&root[i], a, NULL);
-        awaited[i].parent = &root[i].group;
+        helped[i].parent = &root[i].group;
     }
     a->weight = WEIGHT_DEFAULT;
     a->shares = root;
 }
 
-static struct shares *
+struct shares *
 shares_of(const struct account *a)
 {
     while (a->shares == NULL)
@@ -124,7 +133,13 @@ static bool
 is_in_the_way(const struct thread *t)
 {
     return __atomic_load_n(&t->entry.killed, __ATOMIC_SEQ_CST) ||
-           __atomic_load_n(&t->awaited, __ATOMIC_SEQ_CST);
+           __atomic_load_n(&t->helped, __ATOMIC_SEQ_CST);
+}
+
+static struct share *
+helped_on(const struct run_queue *q)
+{
+    return &helped[queue_number(q)];
 }
 
 static struct share *
@@ -147,22 +162,26 @@ is_capped(const struct share *s)
     return s != NULL;
 }
 
-static struct share *
-share_of(const struct run_queue *q, const struct thread *t)
+// The highest priority is the first class.
+static struct place
+place(struct share *s, u32 priority)
 {
-    struct share *s;
-
-    if (is_in_the_way(t))
-        return &awaited[queue_number(q)];
-    s = own_share(q, thread_time_account(t));
-    if (t->lender != NULL && is_capped(s))
-        return own_share(q, t->account);
-    return s;
+    return (struct place){s, PRIORITIES - 1 - priority};
 }
 
-// Ceilings are another now: all are to be placed anew, when they leave the CPU.
+// In its group.
+static struct place
+place_of(const struct run_queue *q, const struct thread *t)
+{
+    struct share *s = own_share(q, thread_time_account(t));
+
+    if (t->lent.account != NULL && is_capped(s))
+        return place(own_share(q, t->account), thread_priority(t));
+    return place(s, thread_effective_priority(t));
+}
+
 void
-shares_ceilings_changed(void)
+share_ceilings_changed(void)
 {
     __atomic_fetch_add(&ceilings, 1, __ATOMIC_RELEASE);
 }
@@ -172,15 +191,6 @@ static void
 note_ceilings(struct thread *t)
 {
     t->ceilings = __atomic_load_n(&ceilings, __ATOMIC_ACQUIRE);
-}
-
-// The highest priority is the first class.
-static u32
-class_of(const struct thread *t)
-{
-    u32 priority = is_in_the_way(t) ? PRIORITY_DEFAULT : thread_priority(t);
-
-    return PRIORITIES - 1 - priority;
 }
 
 static struct thread *
@@ -212,7 +222,7 @@ enter(const struct run_queue *q, struct share *s)
 {
     u64 floor = s->parent->floor[0];
 
-    if (s->began && s != &awaited[queue_number(q)])
+    if (s->began && s != helped_on(q))
         floor = later(floor, -SLEEP_CREDIT);
     s->item.key = MAX(s->item.key, floor);
     order_put(&s->parent->below, &s->item);
@@ -226,7 +236,7 @@ enter_if_ready(const struct run_queue *q, struct share *s)
         enter(q, s);
 }
 
-// So many more threads below s are ready.
+// So many more threads below s are ready.  Who is in two places counts twice.
 static void
 gain(struct run_queue *q, struct share *s, u32 count) REQUIRES(q->lock)
 {
@@ -264,21 +274,46 @@ note_last(const struct thread *t)
     *last = MAX(*last, t->ready.key);
 }
 
+static void
+put_help(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
+{
+    struct share *s = helped_on(q);
+
+    assert_held(&q->lock);
+    t->help.key = s->floor[0];
+    order_put(&s->below, &t->help);
+    gain(q, s, 1);
+}
+
+static void
+take_help(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
+{
+    struct share *s = helped_on(q);
+
+    assert_held(&q->lock);
+    order_take(&s->below, &t->help);
+    lose(q, s, 1);
+}
+
 void
 share_put(struct run_queue *q, struct thread *t)
 {
     assert_held(&q->lock);
     note_last(t);
     order_put(&t->share->below, &t->ready);
+    list_append(&q->ready, &t->queued);
     gain(q, t->share, 1);
+    if (is_in_the_way(t))
+        put_help(q, t);
 }
 
 void
 share_place(struct run_queue *q, struct thread *t)
 {
-    t->share = share_of(q, t);
     note_ceilings(t);
-    t->ready.class = class_of(t);
+    struct place place = place_of(q, t);
+    t->share = place.share;
+    t->ready.class = place.class;
     t->ready.key = later(t->share->floor[t->ready.class], t->lag);
 }
 
@@ -302,17 +337,29 @@ share_sleep(struct run_queue *q, struct thread *t)
     t->ready.key = later(home->floor[t->ready.class], t->lag);
 }
 
+static bool
+has_moved(const struct run_queue *q, const struct thread *t)
+{
+    struct place place = place_of(q, t);
+
+    return t->share != place.share || t->ready.class != place.class;
+}
+
 bool
 share_changed(const struct run_queue *q, const struct thread *t)
 {
-    return t->share != share_of(q, t) || t->ready.class != class_of(t);
+    if (t->ready.in)
+        return has_moved(q, t) || t->help.in != is_in_the_way(t);
+    if (t->share == helped_on(q))
+        return !is_in_the_way(t);
+    return has_moved(q, t);
 }
 
 void
 share_add_back(struct run_queue *q, struct thread *t)
 {
     note_ceilings(t);
-    if (share_changed(q, t)) {
+    if (has_moved(q, t)) {
         share_detach(t);
         share_place(q, t);
     }
@@ -323,7 +370,23 @@ void
 share_remove(struct run_queue *q, struct thread *t)
 {
     order_take(&t->share->below, &t->ready);
+    list_remove(&t->queued);
     lose(q, t->share, 1);
+    if (t->help.in)
+        take_help(q, t);
+}
+
+bool
+share_renew(struct run_queue *q)
+{
+    for (u32 i = 0; i < RENEW_BATCH && !list_empty(&q->ready); i++) {
+        struct thread *t = CONTAINER(q->ready.next, struct thread, queued);
+        if (t->ceilings == load(&ceilings))
+            return false;
+        share_remove(q, t);
+        share_add_back(q, t);
+    }
+    return !list_empty(&q->ready);
 }
 
 void
@@ -342,33 +405,52 @@ share_detach_new(struct thread *t)
 
 // --- who is next -------------------------------------------------------------
 
-// Something is ready below s, and nothing there runs.
+// Something is ready below s, and nothing there runs; *at: the share in whose
+// order it is.
 static struct thread *
-first_below(const struct share *s)
+first_below(const struct run_queue *q, struct share *s, struct share **at)
 {
     while (s->account != NULL)
         s = child_of(s->below.first);
+    *at = s;
+    if (s == helped_on(q))
+        return CONTAINER(s->below.first, struct thread, help);
     return thread_of(s->below.first);
 }
 
 struct thread *
-share_first(struct run_queue *q)
+share_take(struct run_queue *q)
 {
+    struct share *at;
+
+    assert_held(&q->lock);
     if (q->waiting == 0)
         return NULL;
-    return first_below(&root[queue_number(q)].group);
+    struct thread *t = first_below(q, &root[queue_number(q)].group, &at);
+    share_remove(q, t);
+    if (at == t->share)
+        return t;
+    share_detach(t);
+    t->share = at;
+    t->ready.class = 0;
+    t->ready.key = t->help.key;
+    return t;
 }
 
 struct thread *
-share_spare(struct run_queue *q)
+share_take_spare(struct run_queue *q)
 {
-    const struct share *s = q->current->share;
+    struct share *s = q->current->share, *at;
 
-    if (q->waiting == 0 || q->current == q->idle)
-        return share_first(q);
+    assert_held(&q->lock);
+    if (q->current == q->idle)
+        s = &root[queue_number(q)].group;
     while (s->below.first == NULL)
         s = s->parent;
-    return first_below(s);
+    struct thread *t = first_below(q, s, &at);
+    share_remove(q, t);
+    share_detach(t);
+    return t;
 }
 
 bool
@@ -476,7 +558,7 @@ share_charge(const struct run_queue *q, struct thread *t, u64 ns, u64 now)
         advance(s, ns);
         raise_floor(s->parent, 0, s->item.key);
     }
-    for (; of != t->share && of->parent != NULL; of = of->parent)
+    for (; !of->runs; of = of->parent) // what is above both has it already
         of->debt = MIN(of->debt + ns, DEBT_MAX);
     for (struct account *a = payer; a != NULL; a = a->parent)
         if (load(&a->cap) != 0)
@@ -490,7 +572,8 @@ share_stays(const struct run_queue *q, const struct thread *t)
 {
     assert_held(&q->lock);
     return t != q->idle && q->waiting > 0 && t->share->ready == q->waiting &&
-           !q->capped && t->ceilings == load(&ceilings);
+           t->share != helped_on(q) && !is_in_the_way(t) && !q->capped &&
+           t->ceilings == load(&ceilings);
 }
 
 struct thread *
@@ -503,11 +586,13 @@ share_exchange(struct run_queue *q, struct thread *t)
     if (t->state == THREAD_READY) {
         note_last(t);
         first = order_exchange(&s->below, &t->ready);
+        list_append(&q->ready, &t->queued);
     } else {
         order_take(&s->below, first);
         lose(q, s, 1);
         share_sleep(q, t);
     }
+    list_remove(&thread_of(first)->queued);
     raise_floor(s, first->class, first->key);
     return thread_of(first);
 }

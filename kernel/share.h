@@ -6,8 +6,8 @@
 
 #include "kernel/run_queue.h"
 
-// A group on one CPU, or the threads of its own processes there, or all for
-// whom others wait.
+// A group on one CPU, or the threads of its own processes there, or all who are
+// helped.
 struct share {
     struct order_item item;  // in parent->below; key: its virtual time
     struct share *parent;    // NULL: the root's
@@ -18,7 +18,7 @@ struct share {
     u64 last[PRIORITIES]; // the latest of those that became ready
     u64 rest;             // what the last charge left over
     u64 debt;             // what ran for it elsewhere, not charged yet
-    u32 ready;            // threads below that wait for the CPU and may have it
+    u32 ready;            // places below of threads that wait and may run
     bool runs;            // the current thread is below: not in parent->below
     bool began;           // it ran before, and may come back early
     struct order_item pause; // in q->paused while over the cap; key: until when
@@ -45,15 +45,15 @@ void share_remove(struct run_queue *q, struct thread *t) REQUIRES(q->lock);
 void share_detach(struct thread *t);
 void share_detach_new(struct thread *t);
 
-// Who is next; NULL: nobody.
-struct thread *share_first(struct run_queue *q) REQUIRES(q->lock);
-// One that has to wait, and may run on another CPU instead; NULL: nobody.
-struct thread *share_spare(struct run_queue *q) REQUIRES(q->lock);
+// Take out who is next, to begin at once; NULL: nobody.
+struct thread *share_take(struct run_queue *q) REQUIRES(q->lock);
+// One that has to wait, for share_add() on another CPU; somebody does.
+struct thread *share_take_spare(struct run_queue *q) REQUIRES(q->lock);
 // The thread runs now, or not any more.
 void share_begin(struct thread *t);
 void share_end(struct run_queue *q, struct thread *t, u64 now)
     REQUIRES(q->lock);
-// These two, share_add_back() or share_sleep(), and share_remove() of the next,
+// These two, share_add_back() or share_sleep(), and share_take() of the next,
 // are this alone where only threads of t's share wait, however many groups are
 // around it: then share_stays() says so, and share_exchange() who is next.
 bool share_stays(const struct run_queue *q, const struct thread *t)
@@ -66,6 +66,11 @@ void share_ran(struct thread *t, u64 ns);
 void share_charge(const struct run_queue *q, struct thread *t, u64 ns, u64 now);
 // Should another have the CPU of the running thread t, by more than `margin`?
 bool share_is_behind(const struct thread *t, u64 margin);
+// Ceilings are others now: to be said before share_renew().
+void share_ceilings_changed(void);
+// Let some of those who are ready have their places anew; false: no ceiling is
+// another than when they got them.
+bool share_renew(struct run_queue *q) REQUIRES(q->lock);
 // Is it, or its group, another than when it became ready?
 bool share_changed(const struct run_queue *q, const struct thread *t);
 // Let it go behind those of its priority in its group.

@@ -160,6 +160,17 @@ thread_priority(const struct thread *t)
                account_ceiling(t->account));
 }
 
+u32
+thread_effective_priority(const struct thread *t)
+{
+    struct lent lent = t->lent;
+    u32 priority = lent.account == NULL ?
+                       thread_priority(t) :
+                       MIN(lent.priority, account_ceiling(lent.account));
+
+    return MAX(priority, __atomic_load_n(&t->inherited, __ATOMIC_SEQ_CST));
+}
+
 void
 thread_set_priority(struct thread *t, u32 priority)
 {
@@ -207,6 +218,7 @@ thread_init(struct thread *t)
     t->number = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
     t->priority = PRIORITY_DEFAULT;
     list_init(&t->waiter.link);
+    list_init(&t->queued);
     lock_init(&t->windows, LOCK_WINDOWS);
 }
 

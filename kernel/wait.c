@@ -163,24 +163,24 @@ waiter_cancel(struct waiter *w)
 }
 
 status_t LOCKS_BY_HAND
-waiter_pass(struct waiter *w, struct thread *to, struct account *lender,
-            struct lock *held, u64 deadline, bool *passed)
+waiter_pass(struct waiter *w, const struct pass *pass, struct lock *held,
+            u64 deadline, bool *passed)
 {
     struct thread *self = thread_of(w);
 
     *passed = false;
     start_sleep(w, deadline);
-    if (to != NULL && is_waiting(w)) {
+    if (pass->to != NULL && is_waiting(w)) {
         self->passed = false;
-        sched_pass(to, lender, held);
+        sched_pass(pass, held);
         *passed = self->passed;
         if (*passed && deadline == UINT64_MAX)
             return OK;
         return end_sleep(w, deadline);
     }
-    if (to != NULL) {
-        sched_lend(lender);
-        sched_wake(to);
+    if (pass->to != NULL) {
+        sched_lend(pass->keep);
+        sched_wake(pass->to);
     }
     unlock_irq_nested(held);
     return end_sleep(w, deadline);
@@ -254,6 +254,20 @@ wake_until(struct wait_queue *q, u64 key, u32 count, u64 last)
         woken += decide(w, WAKE_WOKEN);
     }
     return woken;
+}
+
+struct thread *
+wait_queue_claim(struct wait_queue *q)
+{
+    struct thread *t = NULL;
+
+    assert_held(&q->lock);
+    while (t == NULL && !list_empty(&q->waiters)) {
+        struct waiter *w = CONTAINER(q->waiters.next, struct waiter, link);
+        list_remove(&w->link);
+        t = waiter_claim(w);
+    }
+    return t;
 }
 
 u32

@@ -512,23 +512,6 @@ wait_until_blocked(struct thread *t)
         thread_yield();
 }
 
-static struct thread *
-start(void (*run)(void *), void *arg)
-{
-    struct thread *t = NULL;
-
-    EXPECT_EQ(thread_new(&t, run, arg), OK);
-    sched_start(t);
-    return t;
-}
-
-static void
-join(struct thread *t)
-{
-    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
-    thread_release(t);
-}
-
 enum { CALLERS = 8, CALLS = 100 };
 
 // Answers in another order than it was asked, two at a time where it can.
@@ -567,12 +550,12 @@ TEST_KERNEL(channel_calls_get_their_replies)
     struct thread *callers[CALLERS], *server;
 
     begin_pair();
-    server = start(serve, NULL);
+    server = test_start_in(group_root(), serve, NULL);
     for (u64 i = 0; i < CALLERS; i++)
-        callers[i] = start(ask, (void *)i);
+        callers[i] = test_start_in(group_root(), ask, (void *)i);
     for (u32 i = 0; i < CALLERS; i++)
-        join(callers[i]);
-    join(server);
+        test_join(callers[i]);
+    test_join(server);
     end_pair();
 }
 
@@ -601,35 +584,35 @@ TEST_KERNEL(channel_calls_end_early)
     begin_pair();
     EXPECT_EQ(call_u32s(words, 0, 4, 0), ERR_BAD_ARGUMENT); // no room for it
     late.deadline = port_monotonic_ns() + 1000000;
-    join(start(call_once, &late));
+    test_join(test_start_in(group_root(), call_once, &late));
     EXPECT_EQ(late.status, ERR_TIMED_OUT);
     // The reply to it is a message like others.
     EXPECT_EQ(read_u32s(1, words, 4, 0, &got), OK);
     EXPECT_EQ(write_u32s(1, words, 2), OK);
     EXPECT_EQ(read_u32s(0, words, 4, 0, &got), OK);
 
-    struct thread *t = start(call_once, &killed);
+    struct thread *t = test_start_in(group_root(), call_once, &killed);
     wait_until_blocked(t);
     thread_kill(t);
-    join(t);
+    test_join(t);
     EXPECT_EQ(killed.status, ERR_KILLED);
     EXPECT_EQ(read_u32s(1, words, 4, 0, &got), OK);
 
     // A reply that does not fit is not lost.
-    t = start(call_once, &small);
+    t = test_start_in(group_root(), call_once, &small);
     EXPECT_EQ(read_u32s(1, words, 4, UINT64_MAX, &got), OK);
     wait_until_blocked(t);
     EXPECT_EQ(write_u32s(1, words, 4), OK);
-    join(t);
+    test_join(t);
     EXPECT_EQ(small.status, ERR_TOO_SMALL);
     EXPECT_EQ(read_u32s(0, words, 4, 0, &got), OK);
     EXPECT_EQ(got, 4);
 
-    t = start(call_once, &closed);
+    t = test_start_in(group_root(), call_once, &closed);
     wait_until_blocked(t);
     object_release_handle(channel_object(pair.ends[1]));
     pair.ends[1] = NULL;
-    join(t);
+    test_join(t);
     EXPECT_EQ(closed.status, ERR_PEER_CLOSED);
     end_pair();
 }
@@ -752,15 +735,15 @@ TEST_KERNEL(channel_loses_nothing)
     sum_written = sum_read = count_read = 0;
     begin_pair();
     for (u64 i = 0; i < WRITERS; i++) {
-        readers[i] = start(read_many, (void *)i);
-        writers[i] = start(write_many, (void *)i);
+        readers[i] = test_start_in(group_root(), read_many, (void *)i);
+        writers[i] = test_start_in(group_root(), write_many, (void *)i);
     }
     for (u32 i = 0; i < WRITERS; i++)
-        join(writers[i]);
+        test_join(writers[i]);
     object_release_handle(channel_object(pair.ends[0]));
     pair.ends[0] = NULL;
     for (u32 i = 0; i < WRITERS; i++)
-        join(readers[i]);
+        test_join(readers[i]);
     EXPECT_EQ(count_read, WRITERS * MESSAGES);
     EXPECT_EQ(sum_read, sum_written);
     end_pair();

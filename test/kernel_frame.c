@@ -159,6 +159,39 @@ test_drop_group(struct group *g)
     object_release(group_object(g));
 }
 
+struct thread *
+test_start_at(struct group *g, u32 priority, void (*run)(void *arg), void *arg)
+{
+    struct thread *t = NULL;
+    struct account *before = thread_charge(group_account(g));
+
+    EXPECT_EQ(thread_new(&t, run, arg), OK);
+    thread_charge(before);
+    t->priority = priority;
+    sched_start(t);
+    return t;
+}
+
+struct thread *
+test_start_in(struct group *g, void (*run)(void *arg), void *arg)
+{
+    return test_start_at(g, PRIORITY_DEFAULT, run, arg);
+}
+
+void
+test_join(struct thread *t)
+{
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+}
+
+void
+test_spin_until(void *arg)
+{
+    while (!__atomic_load_n((bool *)arg, __ATOMIC_SEQ_CST))
+        ;
+}
+
 u64
 test_group_used(const struct group *g, enum resource r)
 {

@@ -31,6 +31,14 @@ u32 test_draw(u64 *random, u32 below);
 
 struct group *test_new_group(struct group *parent);
 void test_drop_group(struct group *g);
+// A thread of the group, which runs; and wait for one to its end.
+struct thread *test_start_in(struct group *g, void (*run)(void *arg),
+                             void *arg);
+struct thread *test_start_at(struct group *g, u32 priority,
+                             void (*run)(void *arg), void *arg);
+void test_join(struct thread *t);
+// As such a thread: run until the flag at `arg` is set.
+void test_spin_until(void *arg);
 u64 test_group_used(const struct group *g, enum resource r);
 // Nothing is used, when those that have ended have left their stacks.
 void test_expect_unused(const struct group *g);

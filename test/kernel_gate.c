@@ -355,7 +355,7 @@ TEST_KERNEL(gate_time_is_the_callers)
     if (port_cpu_count() == 1)
         EXPECT_EQ(account_cpu_ns(own), before);
     EXPECT(account_cpu_ns(thread_current()->account) - callers >= 20 * 200000);
-    EXPECT(s.thread->lender == NULL);
+    EXPECT(s.thread->lent.account == NULL);
     stop(&s);
     close_place(&p);
     account_release(own);
@@ -939,7 +939,7 @@ TEST_KERNEL(gate_reply_from_another_gate)
     EXPECT_EQ(gate_reply((struct bytes){bytes, 4}), OK);
     end_client(&c, OK);
     EXPECT_EQ(c.reply, 8);
-    EXPECT(thread_current()->lender == NULL);
+    EXPECT(thread_current()->lent.account == NULL);
     gate_thread_ends(false);
     close_place(&a);
     close_place(&b);

@@ -67,6 +67,17 @@ set_cpu(struct group *g, u32 weight, u32 cap) REQUIRES(sim.q->lock)
     share_look(sim.q, a);
 }
 
+// As account_set_ceiling(), in the same way.
+static void
+set_ceiling(struct account *a, u32 ceiling) REQUIRES(sim.q->lock)
+{
+    assert_held(&sim.q->lock);
+    __atomic_store_n(&a->ceiling, ceiling, __ATOMIC_RELAXED);
+    share_ceilings_changed();
+    while (share_renew(sim.q))
+        ;
+}
+
 static void
 stop_running(bool ready) REQUIRES(sim.q->lock)
 {
@@ -115,10 +126,9 @@ static void
 pick(void) REQUIRES(sim.q->lock)
 {
     assert_held(&sim.q->lock);
-    sim.running = share_first(sim.q);
+    sim.running = share_take(sim.q);
     if (sim.running == NULL)
         return;
-    share_remove(sim.q, sim.running);
     share_begin(sim.running);
     sim.q->capped = share_is_capped(sim.running);
 }
@@ -495,7 +505,8 @@ TEST_KERNEL(share_of_who_is_called_while_it_pauses)
     EXPECT_EQ(sim.q->waiting, 0);
     share_resume(sim.q, UINT64_MAX);
     EXPECT_EQ(sim.q->waiting, 1);
-    EXPECT(share_first(sim.q) == other);
+    pick();
+    EXPECT(sim.running == other);
     end();
     drop(g);
 }
@@ -540,13 +551,39 @@ TEST_KERNEL(share_of_the_highest_priority)
     run_all(1000 * MS, SLICE, got);
     EXPECT(got[1] <= SLICE); // but none of another group
     expect_share(got[2], 50, got[0] + got[2]);
-    account_set_ceiling(group_account(g), PRIORITY_DEFAULT);
+    set_ceiling(group_account(g), PRIORITY_DEFAULT);
     got[0] = got[1] = 0;
     run_all(1000 * MS, SLICE, got);
     expect_share(got[0], 50, got[0] + got[1]);
     end();
     drop(g);
     drop(other);
+}
+
+// A ceiling that is raised counts for who waits, too.
+TEST_KERNEL(share_of_a_higher_ceiling)
+{
+    struct group *g = new_group(group_root(), 100, 0);
+    struct account *low = NULL; // a process's
+    u64 got[2] = {0};
+
+    EXPECT_EQ(account_new(&low, group_account(g)), OK);
+    account_set_ceiling(low, 0);
+    begin();
+    struct thread *high = new_thread(g);
+    new_thread(g);
+    share_remove(sim.q, high);
+    high->account = low;
+    high->priority = LIMIT_PRIORITY;
+    share_add(sim.q, high);
+    run_all(100 * MS, SLICE, got);
+    EXPECT_EQ(got[0], 0);
+    set_ceiling(low, LIMIT_PRIORITY);
+    run_all(100 * MS, SLICE, got);
+    EXPECT(got[0] >= 100 * MS - SLICE);
+    end();
+    account_release(low);
+    drop(g);
 }
 
 // Those of one group go on among themselves, and see what their ceiling is.
@@ -564,7 +601,7 @@ TEST_KERNEL(share_of_a_lower_ceiling)
     run_all(100 * MS, SLICE, got);
     EXPECT_EQ(got[1], 0);
     got[0] = 0;
-    account_set_ceiling(group_account(g), PRIORITY_DEFAULT);
+    set_ceiling(group_account(g), PRIORITY_DEFAULT);
     run_all(100 * MS, SLICE, got);
     for (u32 i = 0; i < 1000; i++) { // none is behind, but who yields goes
         go_on(true);
@@ -579,7 +616,7 @@ TEST_KERNEL(share_of_a_lower_ceiling)
 // --- who is in the way -------------------------------------------------------
 
 static void
-set_awaited(struct thread *t, bool awaited) REQUIRES(sim.q->lock)
+set_helped(struct thread *t, bool helped) REQUIRES(sim.q->lock)
 {
     assert_held(&sim.q->lock);
     share_resume(sim.q, UINT64_MAX);
@@ -588,13 +625,13 @@ set_awaited(struct thread *t, bool awaited) REQUIRES(sim.q->lock)
     else
         stop_running(false);
     share_detach(t);
-    t->awaited = awaited;
+    t->helped = helped;
     share_add(sim.q, t);
 }
 
 // One who holds what others wait for is not held up by his group, which has it
 // on its account.
-TEST_KERNEL(share_of_who_is_awaited)
+TEST_KERNEL(share_of_who_is_helped)
 {
     struct group *g = new_group(group_root(), 1, 1),
                  *other = new_group(group_root(), 100, 0);
@@ -605,11 +642,11 @@ TEST_KERNEL(share_of_who_is_awaited)
     new_thread(other);
     run_all(1000 * MS, SLICE, got);
     EXPECT(got[0] <= 30 * MS);
-    set_awaited(t, true);
+    set_helped(t, true);
     got[0] = 0;
     run_all(100 * MS, SLICE, got);
     EXPECT(got[0] >= 45 * MS && got[0] <= 60 * MS);
-    set_awaited(t, false);
+    set_helped(t, false);
     got[0] = 0;
     run_all(4000 * MS, SLICE, got); // as if it had run all this time
     EXPECT(got[0] <= SLICE);
@@ -618,8 +655,31 @@ TEST_KERNEL(share_of_who_is_awaited)
     drop(other);
 }
 
-// A group does not get more than by its weight for being awaited all the time.
-TEST_KERNEL(share_of_who_is_awaited_often)
+// Nor does he have less than his group would give him.
+TEST_KERNEL(share_of_who_is_helped_with_more_weight)
+{
+    struct group *g = new_group(group_root(), LIMIT_WEIGHT, 0), *others[9];
+    u64 got[10] = {0}, all = 0;
+
+    for (u32 i = 0; i < 9; i++)
+        others[i] = new_group(group_root(), LIMIT_WEIGHT / 100, 0);
+    begin();
+    struct thread *t = new_thread(g);
+    for (u32 i = 0; i < 9; i++)
+        new_thread(others[i]);
+    set_helped(t, true);
+    run_all(4000 * MS, SLICE, got);
+    for (u32 i = 0; i < 10; i++)
+        all += got[i];
+    EXPECT(got[0] * 100 >= 90 * all);
+    end();
+    drop(g);
+    for (u32 i = 0; i < 9; i++)
+        drop(others[i]);
+}
+
+// A group does not get more than by its weight for being helped all the time.
+TEST_KERNEL(share_of_who_is_helped_often)
 {
     struct group *g = new_group(group_root(), 100, 0),
                  *other = new_group(group_root(), 100, 0);
@@ -631,7 +691,7 @@ TEST_KERNEL(share_of_who_is_awaited_often)
     new_thread(other);
     for (u32 i = 0; i < 1000; i++) {
         run_all(4 * MS, MS, got);
-        set_awaited(t, i % 2 == 0);
+        set_helped(t, i % 2 == 0);
     }
     expect_share(got[2], 50, got[0] + got[1] + got[2]);
     end();
@@ -660,10 +720,10 @@ wake_beside_killed(struct group *sleeper)
         go_on(false); // it sleeps
         run(MS);
         for (u32 k = 0; i == 200 && k < 8; k++)
-            set_awaited(&sim.threads[k], true);
+            set_helped(&sim.threads[k], true);
         tick();
         if (sim.running != NULL)
-            got += sim.running->awaited;
+            got += sim.running->helped;
         share_detach(t);
         share_add(sim.q, t);
         EXPECT(share_is_behind(sim.running, 0));
@@ -694,7 +754,8 @@ TEST_KERNEL(share_of_who_serves_one_with_a_cap)
     struct thread *server = new_thread(group_root()), *t = new_thread(g);
     share_remove(sim.q, server);
     share_detach(server);
-    server->lender = group_account(g);
+    server->lent.account = group_account(g);
+    server->lent.priority = PRIORITY_DEFAULT;
     share_add(sim.q, server);
     share_remove(sim.q, t);
     run_all(1000 * MS, SLICE, got);
@@ -713,6 +774,29 @@ TEST_KERNEL(share_of_who_serves_one_with_a_cap)
     EXPECT(server->share == t->share);
     end();
     drop(g);
+}
+
+// Whose groups are both in one has run there once.
+TEST_KERNEL(share_of_who_serves_in_one_group)
+{
+    struct group *top = new_group(group_root(), 100, 0),
+                 *server = new_group(top, 100, 0),
+                 *client = new_group(top, 100, LIMIT_CAP),
+                 *beside = new_group(group_root(), 100, 0);
+    u64 got[2] = {0};
+
+    begin();
+    struct thread *t = new_thread(server);
+    t->lent.account = group_account(client);
+    t->lent.priority = PRIORITY_DEFAULT;
+    new_thread(beside);
+    run_all(4000 * MS, SLICE, got);
+    expect_share(got[0], 50, got[0] + got[1]);
+    end();
+    drop(client);
+    drop(server);
+    drop(top);
+    drop(beside);
 }
 
 // --- calls -------------------------------------------------------------------

@@ -9,25 +9,6 @@
 
 static const u64 MS = 1000000;
 
-static struct thread *
-start_in(struct group *g, void (*run)(void *arg), void *arg)
-{
-    struct thread *t = NULL;
-    struct account *before = thread_charge(group_account(g));
-
-    EXPECT_EQ(thread_new(&t, run, arg), OK);
-    thread_charge(before);
-    sched_start(t);
-    return t;
-}
-
-static void
-join(struct thread *t)
-{
-    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
-    thread_release(t);
-}
-
 // In whose group the running thread is, and is there a cap?
 static struct account *
 look_here(bool *capped)
@@ -40,13 +21,6 @@ look_here(bool *capped)
     return a;
 }
 
-static void
-spin_until(void *arg)
-{
-    while (!__atomic_load_n((bool *)arg, __ATOMIC_SEQ_CST))
-        ;
-}
-
 // What one with a cap of 10 percent has got in 200 ms of nobody else's need,
 // in ms: at most 20 for the burst, and 20.
 static u64
@@ -57,13 +31,13 @@ spin_alone(void)
     bool over = false;
 
     account_set_cpu(a, WEIGHT_DEFAULT, 10);
-    struct thread *t = start_in(g, spin_until, &over);
+    struct thread *t = test_start_in(g, test_spin_until, &over);
     EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 200 * MS), OK);
     sched_account();
     u64 ran = account_cpu_ns(a);
     __atomic_store_n(&over, true, __ATOMIC_SEQ_CST);
     account_set_cpu(a, WEIGHT_DEFAULT, 0); // it need not pause to the end
-    join(t);
+    test_join(t);
     test_drop_group(g);
     return ran / MS;
 }
@@ -95,7 +69,7 @@ TEST_KERNEL(caps_of_one_who_runs)
 {
     struct group *g = test_new_group(group_root());
 
-    join(start_in(g, cap_itself, g));
+    test_join(test_start_in(g, cap_itself, g));
     test_drop_group(g);
 }
 
@@ -112,7 +86,7 @@ spin_later(void *arg)
     struct late_one *l = arg;
 
     (void)!thread_sleep_until(l->sleeps_until);
-    spin_until(&l->over);
+    test_spin_until(&l->over);
 }
 
 // One was alone for 60 ms, then another wants half of the CPU; what the first
@@ -124,15 +98,15 @@ share_after_60(void)
                  *second = test_new_group(group_root());
     u64 now = port_monotonic_ns();
     struct late_one l = {.sleeps_until = now + 60 * MS};
-    struct thread *late = start_in(second, spin_later, &l),
-                  *alone = start_in(first, spin_until, &l.over);
+    struct thread *late = test_start_in(second, spin_later, &l),
+                  *alone = test_start_in(first, test_spin_until, &l.over);
 
     EXPECT_EQ(thread_sleep_until(now + 100 * MS), OK);
     sched_account();
     u64 ran = account_cpu_ns(group_account(first)) / MS;
     __atomic_store_n(&l.over, true, __ATOMIC_SEQ_CST);
-    join(late);
-    join(alone);
+    test_join(late);
+    test_join(alone);
     test_drop_group(first);
     test_drop_group(second);
     return ran < 60 ? 0 : ran - 60;
@@ -150,7 +124,7 @@ TEST_KERNEL(share_of_one_who_was_alone)
 
 // --- time that is lent -------------------------------------------------------
 
-struct lent {
+struct lending {
     struct group *own, *lender;
     struct account *of_lender, *of_own; // of the group where it ran
     bool capped_lent, capped_own;
@@ -161,14 +135,14 @@ lend(struct account *lender)
 {
     bool on = port_interrupts_off();
 
-    sched_lend(lender);
+    sched_lend((struct lent){lender, PRIORITY_DEFAULT});
     port_interrupts_restore(on);
 }
 
 static void
 take_lent_time(void *arg)
 {
-    struct lent *l = arg;
+    struct lending *l = arg;
 
     lend(group_account(l->lender));
     l->of_lender = look_here(&l->capped_lent);
@@ -180,11 +154,11 @@ take_lent_time(void *arg)
 // be held to his own cap.
 TEST_KERNEL(caps_of_lent_time)
 {
-    struct lent l = {.own = test_new_group(group_root()),
-                     .lender = test_new_group(group_root())};
+    struct lending l = {.own = test_new_group(group_root()),
+                        .lender = test_new_group(group_root())};
 
     account_set_cpu(group_account(l.own), WEIGHT_DEFAULT, 1000);
-    join(start_in(l.own, take_lent_time, &l));
+    test_join(test_start_in(l.own, take_lent_time, &l));
     EXPECT(l.of_lender == group_account(l.lender) && !l.capped_lent);
     EXPECT(l.of_own == group_account(l.own) && l.capped_own);
     test_drop_group(l.own);
@@ -194,11 +168,11 @@ TEST_KERNEL(caps_of_lent_time)
 // But if that has a cap, as others may wait for who serves.
 TEST_KERNEL(caps_of_who_lends)
 {
-    struct lent l = {.own = test_new_group(group_root()),
-                     .lender = test_new_group(group_root())};
+    struct lending l = {.own = test_new_group(group_root()),
+                        .lender = test_new_group(group_root())};
 
     account_set_cpu(group_account(l.lender), WEIGHT_DEFAULT, 1000);
-    join(start_in(l.own, take_lent_time, &l));
+    test_join(test_start_in(l.own, take_lent_time, &l));
     EXPECT(l.of_lender == group_account(l.own) && !l.capped_lent);
     EXPECT(l.of_own == group_account(l.own) && !l.capped_own);
     test_drop_group(l.own);

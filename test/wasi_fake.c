@@ -190,10 +190,10 @@ mutex_init(struct mutex *m, enum lock_rank rank)
 status_t
 mutex_lock(struct mutex *m)
 {
-    assert(!m->passed || other_runs);
-    if (m->passed)
+    assert(m->owner == NULL || other_runs);
+    if (m->owner != NULL)
         return ERR_KILLED;
-    m->passed = true;
+    m->owner = (struct thread *)&fake; // there is one
     return OK;
 }
 
@@ -206,8 +206,8 @@ mutex_lock_always(struct mutex *m)
 void
 mutex_unlock(struct mutex *m)
 {
-    assert(m->passed);
-    m->passed = false;
+    assert(m->owner != NULL);
+    m->owner = NULL;
     if (m->rank != LOCK_TREE || fake.other == NULL || other_runs)
         return;
     other_runs = true;
