@@ -66,8 +66,7 @@ gate_accept(struct activation *a, struct call *c)
     a->serving = true;
     a->call = c;
     a->depth = c->depth;
-    a->lent = (struct lent){thread_time_account(c->thread),
-                            thread_effective_priority(c->thread)};
+    a->lent = c->lent;
     c->activation = a;
     window_lend(a, c);
 }

@@ -77,6 +77,7 @@ struct call {
     u32 offer_count;
     u64 badge;
     u32 depth;                     // from 1
+    struct lent lent;              // to who serves it
     struct activation *activation; // that serves it; NULL: none yet, or done
     bool done;                     // `status` is its outcome
     status_t status;

@@ -122,6 +122,7 @@ gate_call(struct door *d, struct bytes request, struct bytes room,
         .offer_count = offer_count,
         .badge = d->badge,
         .depth = above != NULL ? above->depth + 1 : 1,
+        .lent = {thread_time_account(self), share_priority(self)},
     };
 
     *size = 0;

@@ -25,18 +25,24 @@ slot_at(struct handle_table *t, u32 index)
     return &t->chunks[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
 }
 
-// The slot of a live handle or NULL; t->lock is held.
+// The slot of a live handle or NULL.
 static struct handle_slot *
-find(struct handle_table *t, handle_t h) REQUIRES(t->lock)
+look_up(struct handle_table *t, handle_t h)
 {
     u32 index = (h & INDEX_MASK) - 1;
 
-    assert_held(&t->lock);
     if (index >= t->slots)
         return NULL;
     struct handle_slot *slot = slot_at(t, (u32)index_masked(index, t->slots));
     bool alive = slot->object != NULL && slot->generation == h >> INDEX_BITS;
     return alive ? slot : NULL;
+}
+
+static struct handle_slot *
+find(struct handle_table *t, handle_t h) REQUIRES(t->lock)
+{
+    assert_held(&t->lock);
+    return look_up(t, h);
 }
 
 static u32
@@ -172,6 +178,23 @@ handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
         *out = (struct carried){slot->object, slot->rights};
     }
     unlock(&t->lock);
+    return status;
+}
+
+status_t
+handle_lend(struct handle_table *t, handle_t h, const struct object_type *type,
+            u32 rights, struct object **out, struct object **held)
+{
+    *out = *held = NULL;
+    if (t->shared) {
+        status_t status = handle_get(t, h, type, rights, held);
+        *out = *held;
+        return status;
+    }
+    const struct handle_slot *slot = look_up(t, h);
+    status_t status = check(slot, type, rights);
+    if (status == OK)
+        *out = slot->object;
     return status;
 }
 

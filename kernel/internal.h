@@ -240,6 +240,7 @@ struct thread {
     bool passed;             // it runs since another passed the CPU on to it
     struct order_item ready; // in share->below; key: its virtual time there
     struct share *share;     // where it is ready or runs, or did last
+    bool at_home;            // there by its own time, class and all; else false
     i64 lag; // how far before or behind others it is to begin elsewhere
 
     u32 priority;           // atomic; see thread_priority()
@@ -279,6 +280,7 @@ thread_time_account(const struct thread *t)
 
 // At what priority it runs among those whose time it takes.
 u32 thread_effective_priority(const struct thread *t);
+u32 share_priority(const struct thread *t); // of the running thread: in no time
 
 void thread_init_first(struct thread *t);
 void thread_reap(struct thread *t); // after its last switch

@@ -451,6 +451,8 @@ struct handle_table {
     u32 rested MEMBER_GUARDED_BY(lock); // that have had all generations
     u32 used MEMBER_GUARDED_BY(lock);
     u32 reserved MEMBER_GUARDED_BY(lock); // counted beyond those
+    // More than one thread may use it; set by the one that makes the second.
+    bool shared;
 };
 
 // Of zeroed memory; `account` stays as long.
@@ -475,6 +477,11 @@ struct carried {
     u32 rights;
 };
 
+// As handle_get(), for as long as the running thread takes no handle out of the
+// table: *held is to be released then, but NULL where nobody else uses it.
+MUST_USE status_t handle_lend(struct handle_table *t, handle_t h,
+                              const struct object_type *type, u32 rights,
+                              struct object **out, struct object **held);
 // As handle_get(), and what rights the handle has.
 MUST_USE status_t handle_peek(struct handle_table *t, handle_t h,
                               const struct object_type *type, u32 rights,

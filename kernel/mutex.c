@@ -121,8 +121,8 @@ set_owner(struct mutex *m, struct thread *t) REQUIRES(m->queue.lock)
     if (t != NULL && t->wants == m)
         stop_wanting(m, t);
     m->owner = t;
-    if (t != NULL && m->wanting > 0)
-        lift(m, t);
+    if (t != NULL && m->wanting > 0 && lift(m, t))
+        sched_changed(t);
     unlock_irq_nested(&owners);
 }
 

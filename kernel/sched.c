@@ -560,6 +560,7 @@ sched_changed(struct thread *t)
     bool on = port_interrupts_off();
     struct run_queue *q = lock_queue_of(t);
 
+    t->at_home = false;
     if (q->current == t) {
         if (share_changed(q, t)) {
             move_current(q, t);

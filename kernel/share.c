@@ -169,12 +169,33 @@ place(struct share *s, u32 priority)
     return (struct place){s, PRIORITIES - 1 - priority};
 }
 
+static u32
+priority_of(const struct thread *t)
+{
+    return PRIORITIES - 1 - t->ready.class;
+}
+
+// Does the current thread of q, which runs in s, lend its time to t as it has
+// it itself?
+static bool
+is_lent_here(const struct run_queue *q, const struct thread *t,
+             const struct share *s)
+{
+    const struct thread *c = q->current;
+
+    return c->share == s && t->lent.account == thread_time_account(c) &&
+           t->lent.priority == priority_of(c) && t->inherited == 0 &&
+           !q->capped && c->ceilings == load(&ceilings);
+}
+
 // In its group.
 static struct place
 place_of(const struct run_queue *q, const struct thread *t)
 {
     struct share *s = own_share(q, thread_time_account(t));
 
+    if (is_lent_here(q, t, s)) // what is below, in fewer steps
+        return (struct place){s, q->current->ready.class};
     if (t->lent.account != NULL && is_capped(s))
         return place(own_share(q, t->account), thread_priority(t));
     return place(s, thread_effective_priority(t));
@@ -307,13 +328,25 @@ share_put(struct run_queue *q, struct thread *t)
         put_help(q, t);
 }
 
+// Is t where place_of() says?
+static bool
+is_in_place(const struct run_queue *q, const struct thread *t)
+{
+    return t->lent.account == NULL && t->at_home &&
+           t->ceilings == load(&ceilings) &&
+           t->share == own_share(q, t->account);
+}
+
 void
 share_place(struct run_queue *q, struct thread *t)
 {
-    note_ceilings(t);
-    struct place place = place_of(q, t);
-    t->share = place.share;
-    t->ready.class = place.class;
+    if (!is_in_place(q, t)) {
+        note_ceilings(t);
+        struct place place = place_of(q, t);
+        t->share = place.share;
+        t->ready.class = place.class;
+        t->at_home = t->lent.account == NULL;
+    }
     t->ready.key = later(t->share->floor[t->ready.class], t->lag);
 }
 
@@ -333,6 +366,7 @@ share_sleep(struct run_queue *q, struct thread *t)
     if (t->share == home)
         return;
     share_detach(t);
+    t->at_home = false;
     t->share = home;
     t->ready.key = later(home->floor[t->ready.class], t->lag);
 }
@@ -343,6 +377,14 @@ has_moved(const struct run_queue *q, const struct thread *t)
     struct place place = place_of(q, t);
 
     return t->share != place.share || t->ready.class != place.class;
+}
+
+u32
+share_priority(const struct thread *t)
+{
+    bool elsewhere = t->share == helped_on(queue_here());
+
+    return elsewhere ? thread_effective_priority(t) : priority_of(t);
 }
 
 bool
@@ -360,6 +402,7 @@ share_add_back(struct run_queue *q, struct thread *t)
 {
     note_ceilings(t);
     if (has_moved(q, t)) {
+        t->at_home = false;
         share_detach(t);
         share_place(q, t);
     }
@@ -431,6 +474,7 @@ share_take(struct run_queue *q)
     if (at == t->share)
         return t;
     share_detach(t);
+    t->at_home = false;
     t->share = at;
     t->ready.class = 0;
     t->ready.key = t->help.key;

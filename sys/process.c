@@ -201,6 +201,7 @@ process_add_thread(struct process *p, struct program_thread *t)
         object_hold(&p->object);
         t->process = p;
         t->execution.id = take_thread_id(p);
+        p->handles.shared |= !list_empty(&p->threads);
         list_append(&p->threads, &t->link);
     }
     unlock(&p->lock);

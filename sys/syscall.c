@@ -310,6 +310,22 @@ object_of(struct caller *c, handle_t handle, const struct object_type *type,
     return object;
 }
 
+// The same for a call that takes no handle from the caller.  Where that is the
+// only thread of its process nobody else does: *held is NULL then, and the
+// object needs none.
+STEP struct object *
+object_lent(struct caller *c, handle_t handle, const struct object_type *type,
+            u32 rights, struct object **held)
+{
+    struct object *object = NULL;
+
+    *held = NULL;
+    if (c->status == OK)
+        c->status =
+            handle_lend(c->handles, handle, type, rights, &object, held);
+    return object;
+}
+
 STEP struct bytes
 bytes_at(struct caller *c, u32 address, u64 size)
 {
@@ -336,6 +352,7 @@ word_at(struct caller *c, u32 address)
     };
 #define NONE
 #define HANDLE(n, type, right) struct object *n;
+#define LOAN(n, type, right)   struct object *n;
 #define OPTION(n, type, right) struct object *n;
 #define ANY(n, right)          struct object *n;
 #define U32(n)
@@ -359,6 +376,10 @@ word_at(struct caller *c, u32 address)
 #define HANDLE(n, type, right)                                 \
     held->n = object_of(c, w->n, &type##_type, RIGHT_##right); \
     a->n = held->n != NULL ? type##_from_object(held->n) : NULL;
+#define LOAN(n, type, right)                                         \
+    struct object *lent_##n =                                        \
+        object_lent(c, w->n, &type##_type, RIGHT_##right, &held->n); \
+    a->n = lent_##n != NULL ? type##_from_object(lent_##n) : NULL;
 #define OPTION(n, type, right)                                              \
     held->n =                                                               \
         w->n == 0 ? NULL : object_of(c, w->n, &type##_type, RIGHT_##right); \
@@ -383,6 +404,9 @@ word_at(struct caller *c, u32 address)
     }
 #define NONE
 #define HANDLE(n, type, right) object_release(held->n);
+#define LOAN(n, type, right) \
+    if (held->n != NULL)     \
+        object_release(held->n);
 #define OPTION(n, type, right) object_release(held->n);
 #define ANY(n, right)          object_release(held->n);
 #define U32(n)

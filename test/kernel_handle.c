@@ -89,3 +89,29 @@ TEST_KERNEL(handle_table_is_bounded)
     kernel_free(t);
     object_release(o);
 }
+
+// Whoever is alone borrows the table's reference; others get one of their own.
+TEST_KERNEL(handle_is_lent)
+{
+    struct handle_table *t = new_table();
+    struct object *o = new_object(), *out, *held;
+    handle_t h;
+
+    EXPECT_EQ(handle_new(t, o, RIGHT_READ, &h), OK);
+    u32 before = o->references;
+    EXPECT_EQ(handle_lend(t, h, o->type, RIGHT_READ, &out, &held), OK);
+    EXPECT(out == o && held == NULL && o->references == before);
+    EXPECT_EQ(handle_lend(t, h, o->type, RIGHT_WRITE, &out, &held), ERR_ACCESS);
+    EXPECT(out == NULL && held == NULL);
+    t->shared = true;
+    EXPECT_EQ(handle_lend(t, h, o->type, RIGHT_READ, &out, &held), OK);
+    EXPECT(out == o && held == o && o->references == before + 1);
+    EXPECT_EQ(handle_close(t, h), OK); // by another, while it is lent
+    object_release(held);
+    EXPECT_EQ(handle_lend(t, h, o->type, RIGHT_READ, &out, &held),
+              ERR_BAD_HANDLE);
+    EXPECT(out == NULL && held == NULL);
+    handle_table_free(t);
+    kernel_free(t);
+    object_release(o);
+}

@@ -1,4 +1,4 @@
-// test/kernel_mutex.c: what those who wait for a mutex of the kernel lend to its
+// test/kernel_mutex.c: what those who wait for a mutex of the kernel lend its
 // owner.  Each is a matter of order; no bound is a matter of speed.
 
 #include "kernel/share.h"

@@ -547,6 +547,7 @@ TEST_KERNEL(share_of_the_highest_priority)
     new_thread(other);
     share_remove(sim.q, high);
     high->priority = PRIORITY_DEFAULT + 1;
+    high->at_home = false;
     share_add(sim.q, high);
     run_all(1000 * MS, SLICE, got);
     EXPECT(got[1] <= SLICE); // but none of another group
@@ -575,6 +576,7 @@ TEST_KERNEL(share_of_a_higher_ceiling)
     share_remove(sim.q, high);
     high->account = low;
     high->priority = LIMIT_PRIORITY;
+    high->at_home = false;
     share_add(sim.q, high);
     run_all(100 * MS, SLICE, got);
     EXPECT_EQ(got[0], 0);
@@ -597,6 +599,7 @@ TEST_KERNEL(share_of_a_lower_ceiling)
     new_thread(g);
     share_remove(sim.q, high);
     high->priority = PRIORITY_DEFAULT + 1;
+    high->at_home = false;
     share_add(sim.q, high);
     run_all(100 * MS, SLICE, got);
     EXPECT_EQ(got[1], 0);
@@ -626,6 +629,7 @@ set_helped(struct thread *t, bool helped) REQUIRES(sim.q->lock)
         stop_running(false);
     share_detach(t);
     t->helped = helped;
+    t->at_home = false;
     share_add(sim.q, t);
 }
 

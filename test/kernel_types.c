@@ -97,9 +97,11 @@ TEST_KERNEL(thread_ids_begin_again)
 
     EXPECT_EQ(process_new_empty(&p, NULL, "ids"), OK);
     EXPECT_EQ(process_add_thread(p, &a), OK);
+    EXPECT(!p->handles.shared);
     EXPECT_EQ(a.execution.id, 1);
     p->last_thread_id = THREAD_ID_MAX - 1;
     EXPECT_EQ(process_add_thread(p, &b), OK);
+    EXPECT(p->handles.shared);
     EXPECT_EQ(b.execution.id, THREAD_ID_MAX);
     EXPECT_EQ(process_add_thread(p, &c), OK);
     EXPECT_EQ(c.execution.id, 2);
