@@ -23,7 +23,7 @@ enum { CLOSE_BATCH = 64 }; // of those that one lock lets go
 void
 gate_show(struct gate *g)
 {
-    bool come = g->line_count > 0 || !list_empty(&g->gone);
+    bool come = !list_empty(&g->line) || !list_empty(&g->gone);
     u32 want = come && !g->closed ? SIGNAL_READABLE : 0;
 
     assert_held(&g->lock);
@@ -49,6 +49,45 @@ gate_check(const struct activation *a)
         assert(!a->windows[i].open || a->call != NULL);
 }
 
+// --- the line ----------------------------------------------------------------
+//
+// Doors have turns, each a call, however many wait at one.
+
+void
+gate_line_up(struct call *c)
+{
+    struct door *d = c->door;
+
+    list_append(&d->calls, &c->link);
+    if (d->call_count++ == 0)
+        list_append(&d->gate->line, &d->turn);
+    gate_show(d->gate);
+}
+
+void
+gate_leave_line(struct call *c)
+{
+    struct door *d = c->door;
+
+    list_remove(&c->link);
+    if (--d->call_count == 0)
+        list_remove(&d->turn);
+    gate_show(d->gate);
+}
+
+struct call *
+gate_take_from_line(struct gate *g)
+{
+    if (list_empty(&g->line))
+        return NULL;
+    struct door *d = CONTAINER(g->line.next, struct door, turn);
+    struct call *c = CONTAINER(d->calls.next, struct call, link);
+    list_remove(&d->turn);
+    list_append(&g->line, &d->turn);
+    gate_leave_line(c);
+    return c;
+}
+
 // --- calls that begin and end ------------------------------------------------
 
 void
@@ -61,7 +100,7 @@ gate_accept(struct activation *a, struct call *c)
     if (c->request.size > 0)
         memcpy(r->room.ptr, c->request.ptr, c->request.size);
     r->kind = GATE_CALL;
-    r->badge = c->badge;
+    r->badge = c->door->badge;
     r->size = (u32)c->request.size;
     a->serving = true;
     a->call = c;
@@ -132,12 +171,10 @@ let_go(struct gate *g, struct list *gone)
 {
     u32 count = 0;
     bool on = lock_irq(&g->lock);
+    struct call *c;
 
     g->closed = true;
-    while (!list_empty(&g->line) && count++ < CLOSE_BATCH) {
-        struct call *c = CONTAINER(g->line.next, struct call, link);
-        list_remove(&c->link);
-        g->line_count--;
+    while (count++ < CLOSE_BATCH && (c = gate_take_from_line(g)) != NULL) {
         struct thread *t = gate_finish(c, g->end);
         if (t != NULL)
             sched_wake(t);
@@ -189,6 +226,8 @@ door_new(struct door **out, struct gate *g, u64 badge, struct account *payer)
     if (status != OK)
         return status;
     list_init(&d->link);
+    list_init(&d->calls);
+    list_init(&d->turn);
     object_hold(&g->object);
     d->gate = g;
     d->badge = badge;

@@ -19,19 +19,21 @@ struct gate {
     status_t end MEMBER_GUARDED_BY(lock); // of calls once it is closed
     // struct activation: those that wait, the last first.
     struct list parked MEMBER_GUARDED_BY(lock);
-    // struct call: those that wait, the first first.
+    // struct door.turn: those whose calls wait, whose turn is next first.
     struct list line MEMBER_GUARDED_BY(lock);
-    u32 line_count MEMBER_GUARDED_BY(lock);
     // Doors that were closed, of which nobody has been told.
     struct list gone MEMBER_GUARDED_BY(lock);
 };
 
-// All but `link` is constant.
+// The first three are constant; the others are under the lock of the gate.
 struct door {
     struct object object;
     struct gate *gate; // a reference
     u64 badge;
-    struct list link; // in gate->gone, which has a reference then
+    struct list link;  // in gate->gone, which has a reference then
+    struct list calls; // that wait, the first first; each holds the door
+    u32 call_count;
+    struct list turn; // in gate->line while there are any
 };
 
 // Memory that a call lends to its server, until the call has ended.
@@ -69,13 +71,13 @@ struct activation {
 
 // A thread that calls.
 struct call {
-    struct list link; // in gate->line, or empty
+    struct list link; // in door->calls, or empty
+    struct door *door;
     struct thread *thread;
     struct waiter *waiter;
     struct bytes request, room;
     const struct window_offer *offers;
     u32 offer_count;
-    u64 badge;
     u32 depth;                     // from 1
     struct lent lent;              // to who serves it
     struct activation *activation; // that serves it; NULL: none yet, or done
@@ -90,6 +92,12 @@ extern struct lock gate_chains;
 
 // READABLE says whether gate_serve() would have to wait.
 void gate_show(struct gate *g);
+
+// c waits in line; and does not any more.
+void gate_line_up(struct call *c);
+void gate_leave_line(struct call *c);
+// The call whose turn it is, which waits no more; NULL: none does.
+struct call *gate_take_from_line(struct gate *g);
 
 // Let `a`, which serves nobody, serve c.
 void gate_accept(struct activation *a, struct call *c);

@@ -47,12 +47,10 @@ line_up(struct gate *g, struct call *c)
 {
     if (is_own_chain(g, c->thread))
         return ERR_DEADLOCK;
-    if (g->line_count >= LIMIT_GATE_CALLERS)
+    if (c->door->call_count >= LIMIT_GATE_CALLERS)
         return ERR_FULL;
     c->waiter = waiter_begin();
-    list_append(&g->line, &c->link);
-    g->line_count++;
-    gate_show(g);
+    gate_line_up(c);
     return OK;
 }
 
@@ -87,9 +85,9 @@ leave_early(struct activation *a)
     account_hold(a->kept);
 }
 
-// The wait of c has ended with `status`; g is locked.
+// The wait of c has ended with `status`; the gate is locked.
 static status_t
-leave(struct gate *g, struct call *c, status_t status)
+leave(struct call *c, status_t status)
 {
     if (c->done)
         return c->status;
@@ -97,9 +95,7 @@ leave(struct gate *g, struct call *c, status_t status)
     if (c->activation != NULL) {
         leave_early(c->activation);
     } else if (!list_empty(&c->link)) {
-        list_remove(&c->link);
-        g->line_count--;
-        gate_show(g);
+        gate_leave_line(c);
     }
     return status;
 }
@@ -120,9 +116,8 @@ gate_call(struct door *d, struct bytes request, struct bytes room,
         .room = room,
         .offers = offers,
         .offer_count = offer_count,
-        .badge = d->badge,
+        .door = d,
         .depth = above != NULL ? above->depth + 1 : 1,
-        .lent = {thread_time_account(self), share_priority(self)},
     };
 
     *size = 0;
@@ -134,12 +129,13 @@ gate_call(struct door *d, struct bytes request, struct bytes room,
         return ERR_TIMED_OUT;
     list_init(&c.link);
     bool on = lock_irq(&g->lock);
+    c.lent = (struct lent){thread_time_account(self), share_priority(self)};
     status_t status = begin(g, &c, &pass);
     if (status == OK) {
         status = waiter_pass(c.waiter, &pass, &g->lock, deadline, &passed);
         if (!passed)
             lock_irq_nested(&g->lock);
-        status = leave(g, &c, status);
+        status = leave(&c, status);
     }
     if (!passed)
         unlock_irq_nested(&g->lock);

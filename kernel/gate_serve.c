@@ -38,14 +38,12 @@ take_time(struct activation *a, struct lent lent)
 static struct call *
 take_from_line(struct gate *g)
 {
-    while (!list_empty(&g->line)) {
-        struct call *c = CONTAINER(g->line.next, struct call, link);
-        list_remove(&c->link);
-        g->line_count--;
-        if (waiter_waits(c->waiter))
-            return c;
-    }
-    return NULL;
+    struct call *c;
+
+    do
+        c = gate_take_from_line(g);
+    while (c != NULL && !waiter_waits(c->waiter));
+    return c;
 }
 
 // What is there for a: a door that was closed (*gone) or a call; false:

@@ -280,7 +280,8 @@ thread_time_account(const struct thread *t)
 
 // At what priority it runs among those whose time it takes.
 u32 thread_effective_priority(const struct thread *t);
-u32 share_priority(const struct thread *t); // of the running thread: in no time
+// The same of the running thread, in no time; interrupts are off.
+u32 share_priority(const struct thread *t);
 
 void thread_init_first(struct thread *t);
 void thread_reap(struct thread *t); // after its last switch

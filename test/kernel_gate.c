@@ -521,32 +521,51 @@ start_held(struct server *s, struct place *p)
     start(s);
 }
 
-TEST_KERNEL(gate_line_is_in_order)
-{
-    enum { CLIENTS = 9 };
-    struct client c[CLIENTS] = {0};
-    struct server s;
-    struct place p;
+enum { CLIENTS = 9 };
 
-    begin();
-    start_held(&s, &p);
+// All but the last call at the place's door; the digits of `want` say in which
+// order they are served.
+static void
+serve_in_order(struct place *p, struct door *of_last, u32 want)
+{
+    struct client c[CLIENTS] = {0};
+    struct server s = {.gate = p->gate, .answer = hold};
+
+    held = 1;
+    start(&s);
     order = 0;
     for (u32 i = 0; i < CLIENTS; i++) {
-        c[i] = (struct client){.door = p.door, .word = i + 1};
+        c[i].door = i == CLIENTS - 1 && of_last != NULL ? of_last : p->door;
+        c[i].word = i + 1;
         start_client(&c[i]);
-        EXPECT_EQ(object_signals(gate_object(p.gate)),
+        EXPECT_EQ(object_signals(gate_object(p->gate)),
                   i > 0 ? SIGNAL_READABLE : 0);
     }
-    EXPECT_EQ(p.gate->line_count, CLIENTS - 1);
     held = 0;
     for (u32 i = 0; i < CLIENTS; i++) {
         end_client(&c[i], OK);
         EXPECT_EQ(c[i].reply, i + 1);
     }
-    EXPECT_EQ(order, 123456789);
+    EXPECT_EQ(order, want);
     EXPECT_EQ(s.calls, CLIENTS);
-    EXPECT_EQ(object_signals(gate_object(p.gate)), 0);
+    EXPECT_EQ(object_signals(gate_object(p->gate)), 0);
     stop(&s);
+}
+
+// Those of one door in order; of two, the one with a single caller does not
+// wait for all of the other.
+TEST_KERNEL(gate_line_is_in_order)
+{
+    struct place p;
+    handle_t handle = 0;
+
+    begin();
+    open_place(&p, ROOM, 1);
+    serve_in_order(&p, NULL, 123456789);
+    struct door *other = open_door(p.gate, 1, &handle);
+    serve_in_order(&p, other, 129345678);
+    close_handle(&handle);
+    object_release(door_object(other));
     close_place(&p);
     end();
 }
@@ -561,9 +580,17 @@ TEST_KERNEL(gate_line_is_bounded)
     start_held(&s, &p);
     c.door = d.door = p.door;
     start_client(&c);
-    p.gate->line_count = LIMIT_GATE_CALLERS;
+    p.door->call_count = LIMIT_GATE_CALLERS;
     EXPECT_EQ(call_with(&d), ERR_FULL);
-    p.gate->line_count = 0;
+    p.door->call_count = 0;
+    handle_t other = 0; // whose line is its own
+    d.door = open_door(p.gate, 1, &other);
+    d.deadline = 1000000;
+    p.door->call_count = LIMIT_GATE_CALLERS;
+    EXPECT_EQ(call_with(&d), ERR_TIMED_OUT);
+    p.door->call_count = 0;
+    close_handle(&other);
+    object_release(door_object(d.door));
     held = 0;
     end_client(&c, OK);
     stop(&s);
@@ -594,7 +621,7 @@ leave_early(bool served, bool killed)
         thread_kill(leaves->thread);
     end_client(leaves, killed ? ERR_KILLED : ERR_TIMED_OUT);
     EXPECT_EQ(s.calls, 1); // still that
-    EXPECT_EQ(p.gate->line_count, served ? 2 : 1);
+    EXPECT_EQ(p.door->call_count, served ? 2 : 1);
     if (served)
         EXPECT(s.thread->activation->kept != NULL);
     held = 0;
@@ -632,7 +659,7 @@ TEST_KERNEL(gate_deadline_that_is_past)
     EXPECT_EQ(s.status, ERR_TIMED_OUT);
     thread_release(s.thread);
     EXPECT_EQ(call_with(&c), ERR_TIMED_OUT); // nobody serves
-    EXPECT_EQ(p.gate->line_count, 0);
+    EXPECT_EQ(p.door->call_count, 0);
     close_place(&p);
     end();
 }
@@ -655,7 +682,7 @@ end_server(bool trapped)
     start_client(&in_line);
     stop(&s);
     end_client(&served, want);
-    EXPECT_EQ(p.gate->line_count, 1);
+    EXPECT_EQ(p.door->call_count, 1);
     close_handle(&p.gate_handle);
     end_client(&in_line, want);
     EXPECT_EQ(call_with(&late), want);
@@ -839,7 +866,7 @@ TEST_KERNEL(gate_chain_without_who_has_left)
     end_client(&c, ERR_PEER_CLOSED);
     EXPECT_EQ(upper.nested, ERR_KILLED);
     held = 0;
-    while (COUNT_OF(a.gate->line_count) == 0) // it waits
+    while (COUNT_OF(a.door->call_count) == 0) // it waits
         thread_yield();
     struct server again = {.gate = a.gate};
     start(&again);

@@ -310,7 +310,7 @@ trap_at_a_call(void)
         CALL(gate_serve, gate, UINT64_MAX, 0, 0, REQUEST, 4, BADGE, KIND, SIZE),
         OK);
     COUNT_UP(requests);
-    while (trapping->gate->line_count == 0)
+    while (COUNT_OF(trapping->call_count) == 0)
         thread_yield();
     thread_trap(TRAP_UNREACHABLE);
 }
