@@ -309,7 +309,8 @@ put_result(struct call *c, u32 result, bool returns)
 {
     const struct trace_module *m = c->module;
 
-    if (!returns || thread_is_killed()) {
+    if (!returns || thread_is_killed() ||
+        thread_entry(thread_current())->leave != LEAVE_NONE) {
         put(c, "?");
         return;
     }

@@ -51,6 +51,22 @@ verdict "no --trace: nothing" "$(cat "$work/stderr")"
 $run --trace "$out/user/hello-c.wasm" >"$work/stdout" 2>"$work/stderr"
 verdict "stdout is the program's" "$(diff "$work/plain" "$work/stdout")"
 
+# A call that does not return has no result.
+wat2wasm - -o "$work/process.wasm" <<'WAT'
+(module (import "nebulet" "process_exit" (func $exit (param i32) (result i32)))
+ (memory (export "memory") 1)
+ (func (export "_start") (drop (call $exit (i32.const 7)))))
+WAT
+wat2wasm - -o "$work/thread.wasm" <<'WAT'
+(module (import "nebulet" "thread_exit" (func $exit (result i32)))
+ (memory (export "memory") 1)
+ (func (export "_start") (drop (call $exit))))
+WAT
+traced 7 --trace "$work/process.wasm"
+says "process_exit: no result" stderr 'process_exit\(exit_status=7\) = \?$'
+traced 0 --trace "$work/thread.wasm"
+says "thread_exit: no result" stderr 'thread_exit\(\) = \?$'
+
 # Of each call one line, also of those that others' memory is passed to.
 traced 0 --trace "$work/trace.wasm" races
 verdict "races: all calls" "$([ "$(grep -c 'fd_pwrite(fd=99.*BADF' \

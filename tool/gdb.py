@@ -8,9 +8,12 @@ looks at the kernel, of either port (docs/debugging.md).
     nebulet-history     what ran last on each CPU
 
 Nothing is changed in what is looked at.  Names come from the name section of the
-module; functions without one are func_NUMBER."""
+module, what is not printable in them as escapes; functions without one are
+func_NUMBER."""
 
+import atexit
 import os
+import shutil
 import subprocess
 import tempfile
 
@@ -25,6 +28,11 @@ def value(text):
 
 def memory(address, size):
     return bytes(gdb.selected_inferior().read_memory(int(address), int(size)))
+
+
+def printable(name):
+    """Of anybody's bytes: a terminal may take it."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in name)
 
 
 def word(address):
@@ -58,7 +66,7 @@ def modules():
             code = store["instances"][n]["code"]
             if int(code) not in seen:
                 seen.add(int(code))
-                yield process["name"].string(errors="replace"), code
+                yield printable(process["name"].string(errors="replace")), code
 
 
 def leb(data, at):
@@ -90,7 +98,8 @@ def names_of(code):
                 for _ in range(count):
                     func, at = leb(data, at)
                     length, at = leb(data, at)
-                    names[func] = data[at:at + length].decode(errors="replace")
+                    names[func] = printable(
+                        data[at:at + length].decode(errors="replace"))
                     at += length
             at = end
     except IndexError:
@@ -145,6 +154,7 @@ class Symbols(gdb.Command):
 
     def add(self, m):
         folder = tempfile.mkdtemp(prefix="nebulet-gdb-")
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
         source = os.path.join(folder, "module.s")
         image = os.path.join(folder, "module.elf")
         with open(source, "w") as out:
@@ -153,8 +163,8 @@ class Symbols(gdb.Command):
             for start, end, func, _, _ in m.funcs:
                 name = "".join(c if c.isascii() and c.isalnum() else "_"
                                for c in m.name(func))
-                if name in known:  # names may come twice
-                    name += f"_{func}_{start}"
+                while name in known:  # names may come twice
+                    name += f"_{func}"
                 known.add(name)
                 out.write(f".org {start}\n.type wasm_{name}, @function\n"
                           f"wasm_{name}:\n.size wasm_{name}, {end - start}\n")
