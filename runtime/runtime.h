@@ -18,13 +18,17 @@ struct store;
 
 // A function that programs can import.  `code` is a C function of integers
 // only (u32, u64), in SysV order, which is called directly by generated code on
-// the thread's own stack; thread_current() tells it who calls.  Its result, if
-// it has one, is an i32.
+// the thread's own stack; thread_current() tells it who calls.  It returns an
+// i32, an i64 or nothing.
 struct host_func {
     const char *name;
     const char *sig; // "iil:i", letters as in wasm/ops.def
     const void *code;
 };
+
+// What is behind the colon of a host function's type: 'i', 'l', or 0 where it
+// returns nothing.
+char host_result(const struct host_func *f);
 
 struct host_module {
     const char *name; // "wasi_snapshot_preview1", "nebulet", "sip", ...

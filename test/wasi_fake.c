@@ -817,7 +817,7 @@ host_trace(struct string names, struct string *unknown)
     return string_equal(names, STRING("fd_write"));
 }
 
-u32
+u64
 trace_call(const struct trace_module *m, u32 index,
            const u64 words[TRACE_WORDS])
 {
