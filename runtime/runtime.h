@@ -161,6 +161,8 @@ execution_owner(void)
 
 // The instance whose code made the current call of C; NULL: none.
 struct instance *execution_caller(void);
+// The generated code that called C traps when C returns to it.
+void thread_trap(enum trap kind);
 
 // The running thread is in x from now on; what it was in before.
 struct execution *execution_enter(struct execution *x);
@@ -240,8 +242,9 @@ MUST_USE status_t instance_load(struct instance **out, struct store *s,
 // The module that i was made from.
 const struct module *instance_info(const struct instance *i);
 
-// The function that table 0 of i has at `index`; ERR_BAD_ARGUMENT when there is
-// none or it is not of this type, in letters as in wasm/ops.def.
+// The function that table 0 of i has at `index`; ERR_NOT_FOUND when there is
+// none, ERR_WRONG_TYPE when it is not of this type, in letters as in
+// wasm/ops.def.
 MUST_USE status_t instance_table_func(struct instance *i, u32 index,
                                       const char *sig, struct extern_ref *out);
 // Is function `func` of i of this type?

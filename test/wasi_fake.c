@@ -433,9 +433,9 @@ group_object(struct group *g)
 }
 
 status_t
-process_give(struct process *p, struct object *o)
+process_give(struct process *p, struct object *o, u32 rights)
 {
-    (void)p, (void)o;
+    (void)p, (void)o, (void)rights;
     NO_OBJECTS;
 }
 

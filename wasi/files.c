@@ -172,6 +172,8 @@ static const struct personality wasi_personality = {
     .exit = wasi_detach,
     .spawn = wasi_spawn,
     .adopt = wasi_adopt,
+    .print = wasi_print,
+    .share_output = wasi_share_output,
 };
 
 static errno_t

@@ -326,6 +326,8 @@ MUST_USE status_t wasi_attach_bare(struct process *p,
 MUST_USE status_t wasi_spawn(struct process *child,
                              const struct spawn_setup *setup);
 MUST_USE status_t wasi_adopt(struct adoption *a, u32 *fd);
+MUST_USE status_t wasi_share_output(struct process *child);
+MUST_USE bool wasi_print(struct bytes text); // io_calls.c
 
 // A new node of a stream or a terminal, with one reference and a handle of it;
 // NULL: no memory.
