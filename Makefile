@@ -91,6 +91,7 @@ suite: ## get the official test suite with cargo; takes minutes
 accept: $(OUT)/san/test-ir $(OUT)/abi all ## take what golden tests print now as right; look at the difference
 	@ACCEPT=1 $(OUT)/san/test-ir ir_golden
 	@$(OUT)/abi doc >docs/abi.md
+	@$(OUT)/abi doc2018 >docs/abi2018.md
 	@ACCEPT=1 test/trace.sh $(OUT) linux
 
 .PHONY: test-bare
@@ -137,7 +138,7 @@ $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -O2 $(WHOLE) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
 
 # Prints declarations and the manual of the tables in abi/.
-$(OUT)/abi: $(OUT)/host/make/abi.c.o
+$(OUT)/abi: $(OUT)/host/make/abi.c.o $(OUT)/host/make/abi2018.c.o
 	@echo "  LD $@"; $(CC) -fno-lto $^ -o $@
 
 # What objects define and need, which make lint reads: make/links.awk.

@@ -204,6 +204,9 @@ struct adapter {
 // code, or leaves it when thread_entry says so: no C function is on the stack
 // then.
 extern const u8 host_call_stub[];
+// The same for C functions that return an i64: the other takes what they return
+// for an i32, whose upper half is anything in C and zero in generated code.
+extern const u8 host_call_wide_stub[];
 
 // The same for builtins: the stub of a builtin is at builtin_stubs +
 // BUILTIN_STUB_SIZE * its number and calls builtin_functions[number].
@@ -325,7 +328,8 @@ void sched_stop(u64 pc);
 bool sched_unwind(u64 pc, u64 *barrier_rsp);
 
 // A C function that generated code called is about to return to it: it holds no
-// lock.  Asked by host_call_stub, only in builds for tests, which stop here.
+// lock.  Asked by the stubs of host calls, only in builds for tests, which stop
+// here.
 void host_call_check(void);
 
 // Something has changed that a function of kernel/port.h on streams answered

@@ -3,10 +3,12 @@
 //     abi c      declarations for C: nebulet.h
 //     abi rust   declarations for Rust: nebulet.rs
 //     abi doc    docs/abi.md
+//     abi c2018, abi doc2018    nebulet2018.h, docs/abi2018.md (abi2018.c)
 //
 // A kind of argument is a row of `kinds`; all three forms are printed from it.
 
 #include "abi/abi.h"
+#include "make/abi.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -539,7 +541,11 @@ main(int argc, char **argv)
         print_rust();
     else if (strcmp(form, "doc") == 0)
         print_doc();
+    else if (strcmp(form, "c2018") == 0)
+        print_2018_c();
+    else if (strcmp(form, "doc2018") == 0)
+        print_2018_doc();
     else
-        return fputs("usage: abi c|rust|doc\n", stderr), 2;
+        return fputs("usage: abi c|rust|doc|c2018|doc2018\n", stderr), 2;
     return fflush(stdout) != 0 || ferror(stdout);
 }

@@ -87,6 +87,21 @@ traced_code(const struct host_module *m, u32 index)
     return covered && m->traced != NULL ? m->traced[index] : NULL;
 }
 
+// --- types -------------------------------------------------------------------
+
+char
+host_result(const struct host_func *f)
+{
+    const char *at = f->sig;
+
+    while (*at != ':' && *at != '\0')
+        at++;
+    // There is a stub for each of these, and nobody who returns more.
+    assert(*at == ':' && (at[1] == '\0' || at[2] == '\0'));
+    assert(at[1] == '\0' || at[1] == 'i' || at[1] == 'l');
+    return at[1];
+}
+
 // --- imports -----------------------------------------------------------------
 
 static bool

@@ -248,12 +248,14 @@ instance_table_func(struct instance *i, u32 index, const char *sig,
         i->code->module.table_count > 0 ? i->tables[0] : NULL;
 
     if (t == NULL || t->type.kind != REF_FUNC || !table_contains(t, index, 1))
-        return ERR_BAD_ARGUMENT;
+        return ERR_NOT_FOUND;
     u64 id = table_get(t, table_masked(t, index));
     *out = (struct extern_ref){.kind = EXTERN_FUNC};
+    if (id == 0)
+        return ERR_NOT_FOUND;
     if (s->funcs[id].sig != types_host(sig) ||
         !func_find(s, (u32)id, &out->instance, &out->index))
-        return ERR_BAD_ARGUMENT;
+        return ERR_WRONG_TYPE;
     return OK;
 }
 

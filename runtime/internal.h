@@ -232,8 +232,6 @@ void segment_drop_data(struct instance *i, u32 segment);
 extern const u64 builtin_addresses[]; // of their stubs
 extern const void *const builtin_functions[];
 
-// The generated code that called C traps when C returns to it.
-void thread_trap(enum trap kind);
 // thread_grow_stack(), in the words of traps.
 MUST_USE enum trap stack_grow(struct thread *t, u64 rsp);
 

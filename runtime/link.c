@@ -33,13 +33,16 @@ host_args(const char *sig)
 {
     u64 count = 0;
 
-    while (sig[count] != '\0' && sig[count] != ':')
+    while (sig[count] != ':')
         count++;
-    // host_call_stub extends results.
-    assert(sig[count] == '\0' ||
-           string_equal(string_of(sig + count), STRING(":")) ||
-           string_equal(string_of(sig + count), STRING(":i")));
     return count > 6 ? ALIGN_UP((count - 6) * sizeof(u64), 16) : 0;
+}
+
+// Which of the stubs makes of what C returns what the type says.
+static const u8 *
+host_stub(const struct host_func *f)
+{
+    return host_result(f) == 'l' ? host_call_wide_stub : host_call_stub;
 }
 
 // The type of a function that can be imported.
@@ -62,7 +65,7 @@ link_func(struct link *l, const struct extern_ref *ref)
     if (sig == 0 || !types_is_subtype(sig, want))
         return false;
     if (ref->instance == NULL) {
-        s->funcs[id] = (struct func_entry){(u64)host_call_stub, sig, id};
+        s->funcs[id] = (struct func_entry){(u64)host_stub(ref->host), sig, id};
         s->targets[id] = (struct func_target){
             .code = (u64)(ref->traced ? ref->traced : ref->host->code),
             .args = (u16)(host_args(ref->host->sig) / STACK_UNIT)};

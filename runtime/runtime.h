@@ -18,13 +18,17 @@ struct store;
 
 // A function that programs can import.  `code` is a C function of integers
 // only (u32, u64), in SysV order, which is called directly by generated code on
-// the thread's own stack; thread_current() tells it who calls.  Its result, if
-// it has one, is an i32.
+// the thread's own stack; thread_current() tells it who calls.  It returns an
+// i32, an i64 or nothing.
 struct host_func {
     const char *name;
     const char *sig; // "iil:i", letters as in wasm/ops.def
     const void *code;
 };
+
+// What is behind the colon of a host function's type: 'i', 'l', or 0 where it
+// returns nothing.
+char host_result(const struct host_func *f);
 
 struct host_module {
     const char *name; // "wasi_snapshot_preview1", "nebulet", "sip", ...
@@ -157,6 +161,8 @@ execution_owner(void)
 
 // The instance whose code made the current call of C; NULL: none.
 struct instance *execution_caller(void);
+// The generated code that called C traps when C returns to it.
+void thread_trap(enum trap kind);
 
 // The running thread is in x from now on; what it was in before.
 struct execution *execution_enter(struct execution *x);
@@ -236,8 +242,9 @@ MUST_USE status_t instance_load(struct instance **out, struct store *s,
 // The module that i was made from.
 const struct module *instance_info(const struct instance *i);
 
-// The function that table 0 of i has at `index`; ERR_BAD_ARGUMENT when there is
-// none or it is not of this type, in letters as in wasm/ops.def.
+// The function that table 0 of i has at `index`; ERR_NOT_FOUND when there is
+// none, ERR_WRONG_TYPE when it is not of this type, in letters as in
+// wasm/ops.def.
 MUST_USE status_t instance_table_func(struct instance *i, u32 index,
                                       const char *sig, struct extern_ref *out);
 // Is function `func` of i of this type?

@@ -32,6 +32,7 @@ struct process {
     bool ending MEMBER_GUARDED_BY(lock); // set once
     // Of the first that ended it; there for all once it is SIGNAL_ENDED.
     u32 exit_status MEMBER_GUARDED_BY(lock);
+    bool started MEMBER_GUARDED_BY(lock); // it has, or had, a main thread
 };
 
 // A thread of a process, until it has left that.
@@ -112,13 +113,16 @@ MUST_USE status_t process_add_thread(struct process *p,
 // A thread of the calling process that runs function table 0 [index] of the
 // caller with arg, its stack pointer global set to stack_top, with a copy of
 // this name in reports.  process_start_thread() or process_unspawn() come next.
-// ERR_BAD_ARGUMENT: no such function, or the name is too long.
+// ERR_NOT_FOUND: no such function; ERR_WRONG_TYPE: its type is not [i32] -> [];
+// ERR_BAD_ARGUMENT: the name is too long.
 MUST_USE status_t process_spawn(u32 index, u32 arg, u32 stack_top,
                                 struct bytes name, struct program_thread **out);
 void process_start_thread(struct program_thread *t);
 // The calling thread's; ERR_BAD_ARGUMENT: it is too long.
 MUST_USE status_t process_name_thread(struct bytes name);
 void process_unspawn(struct program_thread *t);
+// The thread of p with this number, with a reference; NULL: there is none.
+struct thread *process_find_thread(struct process *p, u32 id);
 
 struct process *process_from_object(struct object *o);
 
@@ -152,3 +156,7 @@ struct spawn {
 // was, and `text` has words where the module does not fit.
 MUST_USE status_t process_spawn_child(struct spawn *s, struct bytes text,
                                       handle_t *out);
+// A process that does not run yet, in the group of the calling one, and with
+// its name; it prints where that does.
+MUST_USE status_t process_create_child(struct code_module *m,
+                                       struct process **out);

@@ -132,16 +132,27 @@ process_release(struct process *p)
 }
 
 status_t
-process_give(struct process *p, struct object *o)
+process_give(struct process *p, struct object *o, u32 rights)
 {
     handle_t *to = &p->given[index_masked(p->given_count, COUNT(p->given))];
 
     if (p->given_count == COUNT(p->given))
         return ERR_LIMIT;
-    status_t status = handle_new(&p->handles, o, o->type->rights, to);
+    status_t status = handle_new(&p->handles, o, rights, to);
     if (status == OK)
         p->given_count++;
     return status;
+}
+
+status_t
+process_find_given(struct process *p, const struct object_type *type,
+                   u32 rights, struct object **out)
+{
+    status_t status = ERR_NOT_FOUND;
+
+    for (u32 i = 0; i < p->given_count && status != OK; i++)
+        status = handle_get(&p->handles, p->given[i], type, rights, out);
+    return status == OK ? OK : ERR_NOT_FOUND;
 }
 
 void
@@ -350,12 +361,25 @@ process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
 
 // --- running programs --------------------------------------------------------
 
-static const char *const entries[] = {"_start", "_initialize"};
+static const char *const entries[] = {"_start", "_initialize", "main"};
+
+// How many of these a module has to be looked for.
+static u32
+entries_of(const struct module *m)
+{
+    for (u32 i = 0; i < m->import_count; i++)
+        if (string_equal(m->imports[i].module,
+                         string_of(nebulet2018_module.name)))
+            return COUNT(entries);
+    return COUNT(entries) - 1;
+}
 
 static const struct export *
 find_entry(const struct module *m)
 {
-    for (u32 k = 0; k < COUNT(entries); k++) {
+    u32 count = entries_of(m);
+
+    for (u32 k = 0; k < count; k++) {
         const struct export *e = module_export(m, string_of(entries[k]));
         if (e == NULL || e->kind != EXTERN_FUNC)
             continue;
@@ -371,8 +395,9 @@ static bool
 has_wrong_entry(const struct module *m)
 {
     bool found = false;
+    u32 count = entries_of(m);
 
-    for (u32 k = 0; k < COUNT(entries); k++)
+    for (u32 k = 0; k < count; k++)
         found |= module_export(m, string_of(entries[k])) != NULL;
     return found;
 }
@@ -480,8 +505,20 @@ main_thread_new(struct process *p, struct instance *i, u32 func,
     return status;
 }
 
-status_t
-process_prepare(struct process *p, struct program_thread **out)
+// Whoever is the first to say that p starts looks into its store: no thread of
+// it does.
+static bool
+set_started(struct process *p, bool started)
+{
+    lock(&p->lock);
+    bool changes = p->started != started;
+    p->started = started;
+    unlock(&p->lock);
+    return changes;
+}
+
+static status_t
+prepare(struct process *p, struct program_thread **out)
 {
     struct instance *i = store_first_instance(p->store);
 
@@ -505,6 +542,17 @@ process_prepare(struct process *p, struct program_thread **out)
         *out = t;
     else
         program_thread_free(t);
+    return status;
+}
+
+status_t
+process_prepare(struct process *p, struct program_thread **out)
+{
+    if (!set_started(p, true))
+        return ERR_EXISTS;
+    status_t status = prepare(p, out);
+    if (status != OK)
+        set_started(p, false);
     return status;
 }
 
@@ -538,6 +586,24 @@ process_start_thread(struct program_thread *t)
 
     sched_start(thread); // t may be gone
     thread_release(thread);
+}
+
+struct thread *
+process_find_thread(struct process *p, u32 id)
+{
+    struct thread *found = NULL;
+
+    lock(&p->lock);
+    list_each (item, &p->threads) {
+        struct program_thread *t = CONTAINER(item, struct program_thread, link);
+        if (t->execution.id != id)
+            continue;
+        found = t->thread;
+        object_hold(thread_object(found));
+        break;
+    }
+    unlock(&p->lock);
+    return found;
 }
 
 void

@@ -85,6 +85,27 @@ load(void *arg)
                             w->text, sizeof(w->text));
 }
 
+status_t
+process_create_child(struct code_module *m, struct process **out)
+{
+    struct process *parent = process_current();
+    struct work w = {
+        .module = m, .group = group_current(), .name = parent->name};
+    status_t status = run_apart(load, &w);
+
+    if (status == OK && parent->personality != NULL &&
+        parent->personality->share_output != NULL) {
+        struct account *before = thread_charge(w.child->account);
+        status = parent->personality->share_output(w.child);
+        thread_charge(before);
+    }
+    if (status == OK)
+        *out = w.child;
+    else if (w.child != NULL)
+        process_release(w.child);
+    return status;
+}
+
 static status_t
 load_child(struct spawn *s, struct bytes text)
 {

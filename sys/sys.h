@@ -10,8 +10,10 @@
 struct process;
 struct spawn_setup;
 
-// The system calls, "nebulet" (syscall.c).
+// The system calls, "nebulet" (syscall.c), and "abi", those of 2018
+// (nebulet2018.c).
 extern const struct host_module nebulet_module;
+extern const struct host_module nebulet2018_module;
 
 // --- start (sys.c) -----------------------------------------------------------
 
@@ -38,6 +40,11 @@ struct personality {
     // A descriptor of the calling process instead of a handle of a stream.  No
     // thread finds it before adoption_take(), which is the last that may fail.
     status_t (*adopt)(struct adoption *a, u32 *descriptor);
+    // Show what the calling process prints; false: it has nowhere to.
+    bool (*print)(struct bytes text);
+    // The calling process makes `child`, which is to print where that does and
+    // is given nothing else; undone as `spawn` is.
+    status_t (*share_output)(struct process *child);
 };
 
 // What a process is given by the one that spawns it, besides handles.
@@ -74,13 +81,21 @@ void *process_personality(struct process *p);
 // descriptors.  ERR_BAD_HANDLE: another thread has closed or moved it.
 MUST_USE status_t adoption_take(struct adoption *a);
 
-// Before p runs, give it a handle of `o` with all rights, behind those that it
-// was given before.  ERR_LIMIT: LIMIT_SPAWN_HANDLES.
-MUST_USE status_t process_give(struct process *p, struct object *o);
+// Before p runs, give it a handle of `o` with these of its type's rights, after
+// those that it was given before.  ERR_LIMIT: LIMIT_SPAWN_HANDLES.
+MUST_USE status_t process_give(struct process *p, struct object *o, u32 rights);
+
+// The first object of a type of which p was given a handle, which it still has,
+// with these rights; the caller owns a reference.  ERR_NOT_FOUND: it has none.
+MUST_USE status_t process_find_given(struct process *p,
+                                     const struct object_type *type, u32 rights,
+                                     struct object **out);
 
 // Run the start function and then the export _start (or, for a reactor,
-// _initialize) in a new thread.  ERR_NOT_FOUND when there is no entry,
-// ERR_WRONG_TYPE when what has its name is no function of type [] -> [].
+// _initialize, or, for a program of 2018, which imports of the module "abi",
+// main) in a new thread.  ERR_NOT_FOUND when there is no entry, ERR_WRONG_TYPE
+// when what has its name is no function of type [] -> [], ERR_EXISTS when it
+// was started before.
 MUST_USE status_t process_start(struct process *p);
 
 // Wait until the process has ended; its exit status is the program's, or

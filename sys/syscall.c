@@ -48,6 +48,8 @@ sys_thread_create(const struct thread_create_args *a)
     status_t status =
         process_spawn(a->function, a->argument, a->stack_top, a->name, &t);
 
+    if (status == ERR_NOT_FOUND || status == ERR_WRONG_TYPE)
+        return ERR_BAD_ARGUMENT;
     if (status != OK)
         return status;
     status = handle_new(&process_current()->handles, thread_object(t->thread),

@@ -305,7 +305,7 @@ find_words(struct call *c, const u64 words[TRACE_WORDS])
 // --- the line ----------------------------------------------------------------
 
 static void
-put_result(struct call *c, u32 result, bool returns)
+put_result(struct call *c, i64 result, bool returns)
 {
     const struct trace_module *m = c->module;
 
@@ -315,14 +315,22 @@ put_result(struct call *c, u32 result, bool returns)
         return;
     }
     for (u32 i = 0; i < m->result_count; i++) {
-        if (m->results[i].number != (i32)result)
+        if (m->results[i].number != result)
             continue;
         put(c, "%s", m->results[i].name);
         if (result != 0)
             put(c, " (%s)", m->results[i].text);
         return;
     }
-    put(c, "%d", (i32)result);
+    put(c, "%lld", (long long)result);
+}
+
+// Nothing came out of memory then.
+static bool
+has_failed(const struct trace_module *m, const struct host_func *f, i64 result)
+{
+    return m->result_count > 0 &&
+           (host_result(f) == 'l' ? result < 0 : result != 0);
 }
 
 // To standard error, as it takes it; a thread that may not wait any more leaves
@@ -356,12 +364,12 @@ look_before(struct call *c, u32 starts[TRACE_FIELDS + 1])
     starts[k] = c->len;
 }
 
-u32
+u64
 trace_call(const struct trace_module *m, u32 index,
            const u64 words[TRACE_WORDS])
 {
     const struct host_func *func = &m->host->funcs[index];
-    u32 (*code)(u64, u64, u64, u64, u64, u64, u64, u64, u64) = func->code;
+    u64 (*code)(u64, u64, u64, u64, u64, u64, u64, u64, u64) = func->code;
     u32 starts[TRACE_FIELDS + 1], k = 0;
     struct call before = {.module = m, .row = &m->rows[index]}, line = before;
 
@@ -369,11 +377,12 @@ trace_call(const struct trace_module *m, u32 index,
     if (found)
         look_before(&before, starts);
     history_call(m->host->traced_as, func->name);
-    u32 result = code(words[0], words[1], words[2], words[3], words[4],
-                      words[5], words[6], words[7], words[8]);
+    u64 raw = code(words[0], words[1], words[2], words[3], words[4], words[5],
+                   words[6], words[7], words[8]);
+    i64 result = host_result(func) == 'l' ? (i64)raw : (i32)raw;
     memcpy(line.words, before.words, sizeof(line.words));
     memcpy(line.first, before.first, sizeof(line.first));
-    line.failed = m->result_count > 0 && result != 0;
+    line.failed = has_failed(m, func, result);
     put(&line, "%s.%s(", m->host->traced_as, func->name);
     if (!found)
         put_address(&line, words[0]);
@@ -385,8 +394,7 @@ trace_call(const struct trace_module *m, u32 index,
                 before.text + starts[k]);
     }
     put(&line, ") = ");
-    put_result(&line, result,
-               string_of(func->sig).ptr[string_of(func->sig).len - 1] != ':');
+    put_result(&line, result, host_result(func) != '\0');
     tell(&line);
-    return result;
+    return raw;
 }

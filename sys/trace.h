@@ -92,20 +92,21 @@ struct trace_module {
     bool old; // of rows that are `old` the first counts
 };
 
-// Make the call of function `index` with these words, and tell of it.
-u32 trace_call(const struct trace_module *m, u32 index,
+// Make the call of function `index` with these words, and tell of it.  What it
+// returns, of which the stub of its type takes what there is.
+u64 trace_call(const struct trace_module *m, u32 index,
                const u64 words[TRACE_WORDS]);
 
 // Functions that do that, for a row of a table: with the words that are in
 // registers, and with those on the stack, too.
 #define TRACE_SIX(function, module, index)                                   \
-    static u32 function(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)      \
+    static u64 function(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5)      \
     {                                                                        \
         return trace_call(&(module), index,                                  \
                           (const u64[TRACE_WORDS]){r0, r1, r2, r3, r4, r5}); \
     }
 #define TRACE_NINE(function, module, index)                                \
-    static u32 function(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5,    \
+    static u64 function(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5,    \
                         u64 r6, u64 r7, u64 r8)                            \
     {                                                                      \
         return trace_call(                                                 \
@@ -113,5 +114,6 @@ u32 trace_call(const struct trace_module *m, u32 index,
             (const u64[TRACE_WORDS]){r0, r1, r2, r3, r4, r5, r6, r7, r8}); \
     }
 
-// Those of "nebulet" (trace_calls.c).
+// Those of "nebulet" (trace_calls.c) and of "abi" (trace_2018.c).
 extern const void *const nebulet_traced[];
+extern const void *const nebulet2018_traced[];

@@ -14,6 +14,10 @@ mkdir -p "$work"
 verdict "docs/abi.md" "$(diff docs/abi.md "$work/abi.md" >"$work/stderr" ||
     echo "is stale: make accept")"
 
+"$out/abi" doc2018 >"$work/abi2018.md" 2>"$work/stderr"
+verdict "docs/abi2018.md" "$(diff docs/abi2018.md "$work/abi2018.md" \
+    >"$work/stderr" || echo "is stale: make accept")"
+
 names=$(sed -n 's/^ *pub fn \([a-z0-9_]*\)(.*/\1/p' "$out/user/include/nebulet.rs")
 verdict "calls" "$([ "$(echo "$names" | wc -l)" = \
     "$(grep -c '^SYSCALL' abi/syscalls.def)" ] || echo "not all are declared")"

@@ -74,6 +74,10 @@ status_t test_call(const char *name, const u64 *words);
 #define CALL(name, ...) \
     test_call(#name, (const u64[CALL_ARGS + 2]){__VA_ARGS__})
 
+// The same of a call of 2018 (kernel_2018.c), which returns an i64.
+i64 test_call_2018(const char *name, const u64 *words);
+#define ABI_CALL(name, ...) test_call_2018(#name, (const u64[6]){__VA_ARGS__})
+
 // Make a module, named as for test_compile(), of its bytes at an address; its
 // handle goes to another.
 status_t test_create_module(const char *name, u32 bytes_at, u32 out);

@@ -269,6 +269,71 @@ spawn_process(void)
                 100, OUT);
 }
 
+// What the calls of 2018 say.
+static status_t
+status_of(i64 result)
+{
+    if (result >= 0)
+        return OK;
+    return result == -3 ? ERR_LIMIT : result == -4 ? ERR_NO_MEMORY : ERR_TRAP;
+}
+
+static status_t
+abi_event(void)
+{
+    return status_of(ABI_CALL(event_create, 0));
+}
+
+static status_t
+abi_channel(void)
+{
+    return status_of(ABI_CALL(channel_create, OUT, OUT + 4));
+}
+
+static status_t
+abi_stream(void)
+{
+    return status_of(ABI_CALL(stream_create, OUT, OUT + 4));
+}
+
+static status_t
+abi_module(void)
+{
+    return status_of(
+        ABI_CALL(wasm_compile, BYTES_AT, test_module_named("given").size));
+}
+
+static status_t
+abi_process(void)
+{
+    i64 process = ABI_CALL(process_create, third, first);
+
+    if (process > 0)
+        second = (handle_t)process;
+    return status_of(process);
+}
+
+static void
+have_created(void)
+{
+    have_module();
+    EXPECT_EQ(abi_process(), OK);
+    test_settle(); // the thread that made it
+}
+
+static status_t
+abi_start(void)
+{
+    return status_of(ABI_CALL(process_start, second));
+}
+
+static void
+wait_started(void)
+{
+    EXPECT_EQ(CALL(process_wait, second, UINT64_MAX, TEXT), OK);
+    EXPECT_EQ(test_load32(TEXT), 3); // it may not write to the channel
+}
+
 static void
 wait_for_thread(void)
 {
@@ -357,6 +422,12 @@ static const struct scenario {
     {"object_wait_many",     two_events,      wait_for_two,  NULL           },
     {"module_create",        have_bytes,      make_module,   NULL           },
     {"process_spawn",        have_module,     spawn_process, wait_for_child },
+    {"abi event_create",     two_events,      abi_event,     NULL           },
+    {"abi channel_create",   two_events,      abi_channel,   NULL           },
+    {"abi stream_create",    two_events,      abi_stream,    NULL           },
+    {"abi wasm_compile",     have_bytes,      abi_module,    NULL           },
+    {"abi process_create",   have_module,     abi_process,   NULL           },
+    {"abi process_start",    have_created,    abi_start,     wait_started   },
     {"a memory",             nothing,         use_memory,    NULL           },
     {"a table",              nothing,         use_table,     NULL           },
     {"the heap",             nothing,         use_heap,      NULL           },

@@ -498,7 +498,7 @@ give_all(struct process *p, u32 number)
     };
 
     for (u32 i = 0; i < COUNT(objects); i++)
-        if (process_give(p, objects[i]) != OK)
+        if (process_give(p, objects[i], UINT32_MAX) != OK)
             return false;
     return true;
 }

@@ -12,8 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const struct host_module *const modules[] = {&nebulet_module,
-                                                    &wasi_threads, NULL};
+static const struct host_module *const modules[] = {
+    &nebulet_module, &nebulet2018_module, &wasi_threads, NULL};
 
 static int
 run_test(void *arg)

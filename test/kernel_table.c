@@ -476,6 +476,10 @@ find_garbage(void *self, struct string module, struct string name,
     static const struct host_func funcs[] = {
         {"garbage",  ":i",        (const void *)garbage},
         {"garbage7", "iiiiiii:i", (const void *)garbage},
+        {"wide",     ":l",        (const void *)garbage},
+        {"wide7",    "iiiiiii:l", (const void *)garbage},
+        {"none",     ":",         (const void *)garbage},
+        {"none7",    "iiiiiii:",  (const void *)garbage},
     };
 
     (void)self, (void)module;
@@ -485,21 +489,37 @@ find_garbage(void *self, struct string module, struct string name,
     return true;
 }
 
-TEST_KERNEL(results_of_c_are_extended)
+// What a program whose imports all are garbage() makes of its results: 0.
+static void
+expect_results(const char *name)
 {
     static const struct resolver finder = {NULL, find_garbage, false};
-    struct code_module *code = test_compile("extend");
+    struct code_module *code = test_compile(name);
     struct instance *i = NULL;
     struct store *s;
     struct error error;
     enum trap trap;
 
-    types_host("iiiiiii:i"); // stays
     EXPECT_EQ(store_new(&s, NULL, NULL), OK);
     EXPECT_EQ(instance_load(&i, s, code, &finder, &error, &trap), OK);
     code_module_release(code);
     EXPECT_EQ(call(i), 0);
     store_free(s);
+}
+
+TEST_KERNEL(results_of_c_are_extended)
+{
+    types_host("iiiiiii:i"); // stays
+    expect_results("extend");
+}
+
+TEST_KERNEL(results_of_c_are_as_wide_as_their_types)
+{
+    static const char *const types[] = {":l", "iiiiiii:l", ":", "iiiiiii:"};
+
+    for (u32 i = 0; i < COUNT(types); i++)
+        types_host(types[i]); // stay
+    expect_results("wide");
 }
 
 // --- several threads ---------------------------------------------------------

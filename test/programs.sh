@@ -39,6 +39,7 @@ skip() {
 . test/programs/cases.sh
 . test/programs/kill.sh
 . test/programs/languages.sh
+. test/programs/abi2018.sh
 
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]

@@ -66,6 +66,11 @@ user_write(u64 ptr, const void *from, u64 size)
 void *
 kernel_alloc(u64 size)
 {
+    u64 request = ++fake.requests;
+
+    if (fake.fail_at > 0 &&
+        (fake.fails_once ? request == fake.fail_at : request >= fake.fail_at))
+        return NULL;
     if (fake.memory_limit > 0 && fake.blocks >= fake.memory_limit)
         return NULL;
     fake.blocks++;
@@ -433,9 +438,9 @@ group_object(struct group *g)
 }
 
 status_t
-process_give(struct process *p, struct object *o)
+process_give(struct process *p, struct object *o, u32 rights)
 {
-    (void)p, (void)o;
+    (void)p, (void)o, (void)rights;
     NO_OBJECTS;
 }
 
@@ -817,7 +822,7 @@ host_trace(struct string names, struct string *unknown)
     return string_equal(names, STRING("fd_write"));
 }
 
-u32
+u64
 trace_call(const struct trace_module *m, u32 index,
            const u64 words[TRACE_WORDS])
 {

@@ -62,12 +62,13 @@ $(SYSTEM): $(foreach p,init shell tools,$(OUT)/user/$(p).wasm) user/tools/tools.
 # The kernel's calls, as abi/syscalls.def has them.
 KERNEL_C    := $(OUT)/user/include/nebulet.h
 KERNEL_RUST := $(OUT)/user/include/nebulet.rs
+KERNEL_2018 := $(OUT)/user/include/nebulet2018.h
 
-$(KERNEL_C) $(KERNEL_RUST): $(OUT)/abi
+$(KERNEL_C) $(KERNEL_RUST) $(KERNEL_2018): $(OUT)/abi
 	@mkdir -p $(@D)
-	@echo "  ABI $@"; $(OUT)/abi $(if $(filter %.rs,$@),rust,c) >$@.new && mv $@.new $@
+	@echo "  ABI $@"; $(OUT)/abi $(if $(filter %.rs,$@),rust,$(if $(filter %2018.h,$@),c2018,c)) >$@.new && mv $@.new $@
 
-$(OUT)/user/obj/%.c.o: user/%.c user/rules.mk | $(KERNEL_C)
+$(OUT)/user/obj/%.c.o: user/%.c user/rules.mk | $(KERNEL_C) $(KERNEL_2018)
 	@mkdir -p $(@D)
 	@echo "  CC $< (wasm)"; $(WASM_CC) -std=gnu11 $(WASM_FLAGS) $(FLAGS_$(call folder_of,$*)) -I$(OUT)/user/include -Iuser/$(call lib_of,$*) -c $< -o $@
 

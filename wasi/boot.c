@@ -219,7 +219,8 @@ give_grants(const struct boot *boot, struct process *p, struct string words,
         if (o == NULL)
             format(details, TEXT_SIZE, "there is no \"%.*s\" to grant",
                    (int)word.len, word.ptr);
-        status = o == NULL ? ERR_NOT_FOUND : process_give(p, o);
+        status =
+            o == NULL ? ERR_NOT_FOUND : process_give(p, o, o->type->rights);
     }
     return status;
 }

@@ -239,6 +239,44 @@ write_vectors(struct file *f, bool appends, u64 *at, u64 iovs, u32 count,
     return partial(error != WASI_SUCCESS ? error : last, g.total);
 }
 
+static errno_t
+write_text(struct file *f, struct bytes text)
+{
+    bool appends = f->flags & FDFLAG_APPEND;
+    errno_t error = appends ? node_lock_end(f->node) : WASI_SUCCESS;
+    struct gather g;
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = gather_init(&g, f, appends, f->offset, 1);
+    if (error == WASI_SUCCESS)
+        error = send(&g, text);
+    f->offset = g.at;
+    gather_clear(&g);
+    if (appends)
+        node_unlock_end(f->node);
+    return error;
+}
+
+bool
+wasi_print(struct bytes text)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+    errno_t error = file_hold(w, PORT_STDOUT, CAN_FD_WRITE, &f);
+
+    if (error != WASI_SUCCESS)
+        return false;
+    bool can = f->node->ops->write != NULL;
+    error = can ? file_lock(f) : WASI_NOTSUP;
+    if (error == WASI_SUCCESS) {
+        (void)write_text(f, text); // who prints does not hear of errors
+        file_unlock(f);
+    }
+    file_drop(w, f);
+    return can;
+}
+
 // What the arguments of a call say: which way, where the vectors are, where the
 // count of bytes goes, and for pread and pwrite where in the file.
 struct io {

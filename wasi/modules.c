@@ -3,5 +3,6 @@
 #include "wasi/wasi.h"
 
 const struct host_module *const program_modules[] = {
-    &nebulet_module, &wasi_preview1, &wasi_unstable, &wasi_threads, NULL,
+    &nebulet_module, &nebulet2018_module, &wasi_preview1,
+    &wasi_unstable,  &wasi_threads,       NULL,
 };

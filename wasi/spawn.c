@@ -129,6 +129,21 @@ wasi_spawn(struct process *child, const struct spawn_setup *setup)
 }
 
 status_t
+wasi_share_output(struct process *child)
+{
+    status_t status =
+        wasi_spawn(child, &(struct spawn_setup){.descriptor_count = 0});
+
+    for (u32 i = PORT_STDOUT; i <= PORT_STDERR && status == OK; i++) {
+        u32 fd = i;
+        errno_t error = install_copy(process_personality(child), i, &fd);
+        if (error != WASI_BADF) // the parent has none either
+            status = status_of(error);
+    }
+    return status;
+}
+
+status_t
 wasi_adopt(struct adoption *a, u32 *fd)
 {
     *fd = 0;

@@ -134,9 +134,10 @@ END(trap_stub)
 // r10 and r11 carry no argument in SysV, and rax only for variadic functions.
 // Generated code expects the callee to remove stack arguments and C does not,
 // so C gets copies of them, and while it runs the thread's entry says how many
-// bytes they are (else 0), for backtraces.  The upper half of what C returns is anything; in
-// generated code an i32 is zero-extended, whoever continues with it.
-FUNCTION(host_call_stub)
+// bytes they are (else 0), for backtraces.  The upper half of an i32 that C
+// returns is anything; in generated code it is zero, whoever continues with it.
+.macro host_call name, is_wide
+FUNCTION(\name)
     mov     VMCTX_THREAD(%r14), %r10
     mov     VMCTX_TARGETS(%r14), %r11
     mov     %r14, THREAD_VMCTX(%r10)
@@ -150,7 +151,9 @@ FUNCTION(host_call_stub)
     sub     $8, %rsp
     call    *TARGET_CODE(%rax)
     check_host_call
+    .if     \is_wide == 0
     mov     %eax, %eax
+    .endif
     add     $8, %rsp
     mov     VMCTX_THREAD(%r14), %r10
     cmpw    $0, THREAD_LEAVE(%r10)
@@ -168,7 +171,9 @@ FUNCTION(host_call_stub)
     jnz     2b
     call    *TARGET_CODE(%rax)
     check_host_call
+    .if     \is_wide == 0
     mov     %eax, %eax
+    .endif
     mov     VMCTX_THREAD(%r14), %r10
     movl    $0, THREAD_POPPED(%r10)
     cmpw    $0, THREAD_LEAVE(%r10)
@@ -180,7 +185,12 @@ FUNCTION(host_call_stub)
     pop     %r10
     add     %rcx, %rsp
     jmp     *%r10
-END(host_call_stub)
+END(\name)
+.endm
+
+// For functions that return an i32 or nothing, and for those of an i64.
+host_call host_call_stub, 0
+host_call host_call_wide_stub, 1
 
 // call_ref and call_indirect through the null reference end here.
 FUNCTION(null_call_stub)

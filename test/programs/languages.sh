@@ -14,7 +14,11 @@ says "setjmp: stray: function" stderr "at main "
 
 rm -rf "$work/spawn" && mkdir "$work/spawn"
 cp "$user/spawn.wasm" "$work/spawn"
-printf 'hello world\nSHOUT\nall well\n' >"$work/want"
+echo "no shell" >"$work/want"
+check "spawn: commands without a shell" 0 $run --dir "$work/spawn" \
+    "$user/spawn.wasm" without-shell
+cp -R "$out/system/bin" "$out/system/tmp" "$work/spawn"
+printf 'hello world\nSHOUTED\nall well\n' >"$work/want"
 check spawn 0 $run --dir-copy "$work/spawn" "$user/spawn.wasm"
 says "spawn: a trap of a child" stderr "/spawn.wasm: trap: unreachable"
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <nebulet.h>
+#include <stddef.h>
 
 enum { LAUNCH_FDS = NEBULET_LIMIT_SPAWN_DESCRIPTORS };
 
@@ -34,3 +35,6 @@ uint32_t launch_given(const char *name);
 // Another handle like `ours`, with all rights of what has this name, to be
 // given to a program that is started; 0 or an errno.
 int launch_duplicate(const char *name, uint32_t ours, uint32_t *handle);
+
+// pipe() of another size than usual: so many bytes fit, if nobody reads.
+int launch_pipe(int fds[2], size_t size);

@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <sys/wait.h>
 
-enum { POSIX_SPAWN_ACTIONS = 16 };
+enum { POSIX_SPAWN_ACTIONS = 32 };
 
 typedef struct {
     int count;

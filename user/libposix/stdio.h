@@ -4,6 +4,6 @@
 
 #include_next <stdio.h>
 
-// There is no shell: the command is a program and arguments without spaces.
+// A command of /bin/sh; NULL and ENOENT where there is none.  mode: "r" or "w".
 FILE *popen(const char *command, const char *mode);
 int pclose(FILE *file);

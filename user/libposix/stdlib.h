@@ -4,5 +4,6 @@
 
 #include_next <stdlib.h>
 
-// There is no shell: the command is a program and arguments without spaces.
+// The exit status of a command of /bin/sh, as waitpid() has it: 127 where there
+// is no shell.  NULL: is there one?
 int system(const char *command);

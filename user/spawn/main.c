@@ -2,6 +2,8 @@
 // do: its module is the file /spawn.wasm.  The first argument says what one of
 // them does.
 
+#include "spawn_test.h"
+
 #include <spawn.h>
 
 #include <ctype.h>
@@ -18,7 +20,7 @@
 
 static const char *self = "/spawn.wasm";
 
-static void
+void
 expect(int condition, const char *what)
 {
     if (condition)
@@ -128,6 +130,8 @@ be_child(char **argv)
         return count();
     if (strcmp(argv[1], "exit") == 0)
         return atoi(argv[2]);
+    if (strcmp(argv[1], "low") == 0)
+        return low_descriptors();
     if (strcmp(argv[1], "trap") == 0)
         __builtin_trap();
     if (strcmp(argv[1], "say") == 0)
@@ -389,24 +393,6 @@ leave(const char *how)
 }
 
 static void
-commands(void)
-{
-    char line[64] = "";
-    FILE *f = popen("/spawn.wasm say from", "r");
-
-    expect(f != NULL && fgets(line, sizeof(line), f) != NULL, "popen r");
-    expect(strncmp(line, "from ", 5) == 0, "its line");
-    expect(fgets(line, sizeof(line), f) == NULL, "its end");
-    expect(pclose(f) == 0, "pclose");
-    fflush(stdout);
-    f = popen("spawn.wasm upper", "w");
-    expect(f != NULL && fputs("shout\n", f) >= 0, "popen w");
-    expect(pclose(f) == 0, "pclose");
-    expect(WEXITSTATUS(system("/spawn.wasm exit 3")) == 3, "system");
-    expect(WEXITSTATUS(system("/nowhere")) == 127, "no command");
-}
-
-static void
 refused(void)
 {
     char *argv[] = {"spawn", NULL};
@@ -429,6 +415,8 @@ refused(void)
 int
 main(int argc, char **argv)
 {
+    if (argc > 1 && strcmp(argv[1], "without-shell") == 0)
+        return commands_without_shell(), 0;
     if (argc > 1)
         return be_child(argv);
     ends();
