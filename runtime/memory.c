@@ -33,7 +33,7 @@ promise(struct memory *m, u64 size)
         return true;
     scratch_reclaim();
     kernel_reclaim();
-    return port_promise(&m->promise, whole);
+    return kept_promise(&m->promise, whole);
 }
 
 // The same, and have it counted; m->growing is held, or m is new.

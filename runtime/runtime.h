@@ -69,6 +69,11 @@ MUST_USE status_t code_module_new(struct code_module **out, struct bytes bytes,
 MUST_USE status_t code_module_new_without(struct code_module **out,
                                           struct bytes bytes, u32 without,
                                           struct error *error);
+// The same as the first, but what was compiled from the same bytes before, by
+// whomever, is used again where it is still there; account_current() pays, once
+// for the same code_module.
+MUST_USE status_t code_module_get(struct code_module **out, struct bytes bytes,
+                                  struct error *error);
 void code_module_release(struct code_module *m);
 struct object *code_module_object(struct code_module *m);
 struct code_module *code_module_from_object(struct object *o);
