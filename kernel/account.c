@@ -172,6 +172,22 @@ account_set_limit(struct account *a, enum resource r, u64 limit)
         ;
 }
 
+void
+account_set_overcommit(struct account *a, u32 percent)
+{
+    __atomic_store_n(&a->overcommit, percent, __ATOMIC_RELAXED);
+}
+
+u32
+account_overcommit(const struct account *a)
+{
+    u32 percent = 0;
+
+    for (; a != NULL && percent == 0; a = a->parent)
+        percent = __atomic_load_n(&a->overcommit, __ATOMIC_RELAXED);
+    return percent != 0 ? percent : 100;
+}
+
 struct account *
 account_current(void)
 {

@@ -311,6 +311,7 @@ struct account {
     u32 ceiling;           // atomic: of the priorities of threads
     u64 used_until;        // atomic: see share.c
     bool closed;           // atomic: its group was killed, see kept.c
+    u32 overcommit;        // atomic: percent; 0: as the account above
 
     struct wait_queue resumed;
     bool stopped MEMBER_GUARDED_BY(resumed.lock); // others look without
@@ -332,6 +333,12 @@ u64 account_used(const struct account *a, enum resource r);
 u64 account_limit(const struct account *a, enum resource r);
 // May be less than is used: then nothing more is.
 void account_set_limit(struct account *a, enum resource r, u64 limit);
+
+// How much memories may be larger than what they are promised when they are made
+// or grow, in percent of that, from 100 to LIMIT_OVERCOMMIT; 0: as above a, and
+// at the root 100.
+void account_set_overcommit(struct account *a, u32 percent);
+u32 account_overcommit(const struct account *a); // never 0
 
 // What an owner has charged of a resource, with a reference to the account; all
 // zero: nothing.  Only one thread at a time may change it.

@@ -263,7 +263,8 @@ struct memory {
     struct port_promise promise;
     struct charge addresses;
     struct mutex growing;
-    struct charge pages MEMBER_GUARDED_BY(growing); // with page tables
+    struct lock covering;                            // faults take it
+    struct charge pages MEMBER_GUARDED_BY(covering); // with page tables
 };
 
 static inline u64
@@ -305,11 +306,12 @@ caller_memory(void)
     return CONTAINER(first->view, struct memory, view);
 }
 
-// Make [ptr, ptr + size), all inside, ready; false when the thread is killed.
+// Make [ptr, ptr + size), all inside, ready; false when the thread is killed,
+// or traps when it returns: there is no memory, where its group overcommits.
 MUST_USE bool memory_prepare(struct memory *m, u64 ptr, u64 size);
 
 // [ptr, ptr + size) of m (or NULL), ready for C to touch; .ptr is NULL when it
-// is not all inside, and when the thread is killed.
+// is not all inside, and where memory_prepare() is false.
 static inline struct bytes
 memory_bytes(struct memory *m, u64 ptr, u64 size)
 {

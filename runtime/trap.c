@@ -284,7 +284,12 @@ trap_report(const char *name, const struct trap_info *trap)
 {
     struct code_place places[TRACE_DEPTH];
 
+    u32 percent = account_overcommit(account_current());
+
     klog("nebulet: %s: trap: %s", name, trap_text(trap->kind));
+    if (trap->kind == TRAP_NO_MEMORY && percent > 100)
+        klog("    of what was not promised: its group overcommits, %u percent",
+             percent);
     for (u32 k = 0; k < trap->depth; k++)
         if (is_first_of_module(trap, k))
             describe(trap, k, places);
