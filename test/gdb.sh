@@ -36,14 +36,14 @@ fi
 
 program=$out/user/hello-c.wasm
 if [ "$port" = metal ]; then
-    "$out/nebulet" run --gdb $tcp "$program" >"$work/guest" 2>&1 </dev/null &
+    "$out/nebulet" run --smp 1 --gdb $tcp "$program" >"$work/guest" 2>&1 </dev/null &
     timeout 200 gdb -nx -batch -x "$work/script" "$out/nebulet.elf" \
         >"$work/stdout" 2>"$work/stderr" </dev/null
     kill $! 2>/dev/null
     wait
 else
     timeout 200 gdb -nx -batch -x "$work/script" --args "$out/nebulet" run \
-        --on linux "$program" >"$work/stdout" 2>"$work/stderr" </dev/null
+        --on linux --smp 1 "$program" >"$work/stdout" 2>"$work/stderr" </dev/null
 fi
 
 says "modules" stdout "hello-c.wasm: [0-9]+ functions at 0x"
