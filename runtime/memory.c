@@ -141,8 +141,8 @@ memory_grow(struct memory *m, u64 pages)
     return old;
 }
 
-// Memory was missing for a step when `covered` bytes were promised: promise some
-// more, unless that was all of the size.
+// Memory was missing for a step when `covered` bytes were promised: promise
+// some more, unless that was all of the size.
 static bool
 cover_more(struct memory *m, u64 covered)
 {
