@@ -334,9 +334,9 @@ u64 account_limit(const struct account *a, enum resource r);
 // May be less than is used: then nothing more is.
 void account_set_limit(struct account *a, enum resource r, u64 limit);
 
-// How much memories may be larger than what they are promised when they are made
-// or grow, in percent of that, from 100 to LIMIT_OVERCOMMIT; 0: as above a, and
-// at the root 100.
+// How large memories are beside what they are promised when they are made or
+// grow, in percent, from 100 to LIMIT_OVERCOMMIT; 0: as above a, and at the
+// root 100.
 void account_set_overcommit(struct account *a, u32 percent);
 u32 account_overcommit(const struct account *a); // never 0
 

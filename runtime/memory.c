@@ -7,8 +7,9 @@
 // a touch never finds the machine without memory, however much others want.
 //
 // But in a group that overcommits only a part is promised when a memory is made
-// or grows.  What is touched beyond that is promised then, if its group may have
-// it and the machine has it; else the touch traps, and nobody else notices.
+// or grows.  What is touched beyond that is promised then, if its group may
+// have it and the machine has it; else the touch traps, and nobody else
+// notices.
 
 #include "runtime/internal.h"
 
@@ -26,8 +27,8 @@ max_bytes(const struct limits *type)
     return MIN(pages, most >> type->page_log2) << type->page_log2;
 }
 
-// What is promised at once to m for a size: all of it, or a part where its group
-// overcommits.
+// What is promised at once to m for a size: all of it, or a part where its
+// group overcommits.
 static u64
 part_of(const struct memory *m, u64 size)
 {

@@ -4,9 +4,10 @@
 // A frame has two addresses, its own mapping's and the direct map's.  Sealing
 // takes the write permission from both.  Frames of code are sealed before they
 // are written, through a window (window.c), and get an address of their own, an
-// executable one, after it: so that at no time a page is writable by one address
-// and executable by another (walk.c checks it).  A page of 2 MiB of the direct map is split when
-// a part of it is sealed and becomes whole again with the last unsealed page.
+// executable one, after it: so that at no time a page is writable by one
+// address and executable by another (walk.c checks it).  A page of 2 MiB of the
+// direct map is split when a part of it is sealed and becomes whole again with
+// the last unsealed page.
 
 #include "port/metal/tables.h"
 

@@ -1,9 +1,10 @@
 // port/metal/tables.h: what the files that work on page tables share.
 //
-// One tree of four levels for everything but the windows of CPUs (window.c), each
-// of which has a copy of the top-level table.  tables_lock protects it; a function
-// here that says so is called with it held.  The direct map consists of pages
-// of 2 MiB, but where a part of one is sealed (protect.c) or is not RAM.
+// One tree of four levels for everything but the windows of CPUs (window.c),
+// each of which has a copy of the top-level table.  tables_lock protects it; a
+// function here that says so is called with it held.  The direct map consists
+// of pages of 2 MiB, but where a part of one is sealed (protect.c) or is not
+// RAM.
 
 #pragma once
 

@@ -4,8 +4,8 @@
 // A CPU's top-level table is a copy of tables_top but for the entry of
 // WINDOW_BASE, under which nobody else has anything.  The page there is mapped
 // only while this CPU writes to it, with interrupts off: so the frames of code,
-// which are sealed before (protect.c), are written by one CPU, which forgets how
-// when it is done, and nobody else ever knew.
+// which are sealed before (protect.c), are written by one CPU, which forgets
+// how when it is done, and nobody else ever knew.
 
 #include "port/metal/tables.h"
 
