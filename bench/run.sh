@@ -17,7 +17,7 @@ if command -v node >/dev/null 2>&1; then others="$others node"; fi
 # run KIND NAME: one round; prints "checksum time".
 run() {
     case $1 in
-    nebulet) "$out/nebulet" run --on linux "$dir/$2.wasm" ;;
+    nebulet) "$out/nebulet" run --on linux --smp 1 "$dir/$2.wasm" ;;
     node) node --no-warnings bench/node.mjs "$dir/$2.wasm" ;;
     *) "$dir/$2.$1" ;;
     esac

@@ -152,10 +152,40 @@ account_limit(const struct account *a, enum resource r)
     return load(&a->limit[r]);
 }
 
+const struct account *
+account_full(const struct account *a, enum resource r, u64 amount)
+{
+    for (; a != NULL; a = a->parent) {
+        u64 used = load(&a->used[r]), limit = load(&a->limit[r]);
+        if (used > limit || amount > limit - used)
+            return a;
+    }
+    return NULL;
+}
+
+// What is only kept goes where it is beyond the limit.
 void
 account_set_limit(struct account *a, enum resource r, u64 limit)
 {
     __atomic_store_n(&a->limit[r], limit, __ATOMIC_RELAXED);
+    while (account_full(a, r, 0) == a && kept_make_room(a, r, 0))
+        ;
+}
+
+void
+account_set_overcommit(struct account *a, u32 percent)
+{
+    __atomic_store_n(&a->overcommit, percent, __ATOMIC_RELAXED);
+}
+
+u32
+account_overcommit(const struct account *a)
+{
+    u32 percent = 0;
+
+    for (; a != NULL && percent == 0; a = a->parent)
+        percent = __atomic_load_n(&a->overcommit, __ATOMIC_RELAXED);
+    return percent != 0 ? percent : 100;
 }
 
 struct account *
@@ -200,7 +230,7 @@ charge_commit(struct charge *c, enum resource r, void *at, u64 size)
 
     if (!charge_to(c, r, before + size))
         return ERR_LIMIT;
-    if (port_commit(at, size))
+    if (kept_commit(at, size))
         return OK;
     charge_less(c, r, before);
     return ERR_NO_MEMORY;
@@ -213,6 +243,35 @@ charge_end(struct charge *c, enum resource r)
         account_uncharge(c->account, r, c->amount);
     account_release(c->account);
     *c = (struct charge){NULL, 0};
+}
+
+// The innermost account that both are in.
+static struct account *
+common_account(struct account *a, const struct account *b)
+{
+    for (; a != NULL; a = a->parent)
+        for (const struct account *at = b; at != NULL; at = at->parent)
+            if (at == a)
+                return a;
+    panic(__FILE__, __LINE__, "accounts without a root");
+}
+
+bool
+charge_move(struct charge *c, enum resource r, struct account *a)
+{
+    const struct account *both = common_account(c->account, a);
+
+    for (struct account *at = a; at != both; at = at->parent) {
+        if (take(at, r, c->amount))
+            continue;
+        give_up_to(a, at, r, c->amount);
+        return false;
+    }
+    give_up_to(c->account, both, r, c->amount);
+    account_hold(a);
+    account_release(c->account);
+    c->account = a;
+    return true;
 }
 
 // --- time --------------------------------------------------------------------

@@ -299,6 +299,7 @@ group_kill(struct group *g, u32 exit_status)
     lock(&members_lock);
     g->killed = true;
     unlock(&members_lock);
+    kept_close(g->account);
     walk_begin(&w, g);
     while ((m = walk_next(&w)) != NULL) {
         struct object *held = m->object;

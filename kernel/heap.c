@@ -117,7 +117,7 @@ reserve(u64 size, u64 align, u64 committed)
 {
     void *space = port_reserve(size, align);
 
-    if (space != NULL && !port_commit(space, committed)) {
+    if (space != NULL && !kept_commit(space, committed)) {
         port_release(space, size);
         return NULL;
     }

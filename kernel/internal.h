@@ -42,6 +42,16 @@ bool thread_is_suspended(void);
 // Wait until it is not, or it is killed (ERR_KILLED).
 MUST_USE status_t thread_wait_resumed(void);
 
+// The first of a and those above that has no room for this; NULL: all have.
+const struct account *account_full(const struct account *a, enum resource r,
+                                   u64 amount);
+
+// --- kept.c ------------------------------------------------------------------
+
+void kept_init(void);
+// Nothing is kept in it, or below, from now on.
+void kept_close(struct account *a);
+
 // --- share.c -----------------------------------------------------------------
 
 enum { PRIORITIES = LIMIT_PRIORITY + 1 };

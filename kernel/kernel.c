@@ -8,6 +8,7 @@ void
 kernel_init(void)
 {
     accounts_init();
+    kept_init();
     pfex_init();
     channels_init();
     console_init();

@@ -313,6 +313,8 @@ struct account {
     u32 weight, cap;       // atomic: of those, see account_set_cpu()
     u32 ceiling;           // atomic: of the priorities of threads
     u64 used_until;        // atomic: see share.c
+    bool closed;           // atomic: its group was killed, see kept.c
+    u32 overcommit;        // atomic: percent; 0: as the account above
 
     struct wait_queue resumed;
     bool stopped MEMBER_GUARDED_BY(resumed.lock); // others look without
@@ -335,6 +337,12 @@ u64 account_limit(const struct account *a, enum resource r);
 // May be less than is used: then nothing more is.
 void account_set_limit(struct account *a, enum resource r, u64 limit);
 
+// How large memories are beside what they are promised when they are made or
+// grow, in percent, from 100 to LIMIT_OVERCOMMIT; 0: as above a, and at the
+// root 100.
+void account_set_overcommit(struct account *a, u32 percent);
+u32 account_overcommit(const struct account *a); // never 0
+
 // What an owner has charged of a resource, with a reference to the account; all
 // zero: nothing.  Only one thread at a time may change it.
 struct charge {
@@ -351,6 +359,9 @@ void charge_less(struct charge *c, enum resource r, u64 total); // at most
 MUST_USE status_t charge_commit(struct charge *c, enum resource r, void *at,
                                 u64 size);
 void charge_end(struct charge *c, enum resource r); // it becomes all zero
+// Let it be counted in a instead, which has room for it, and what is above a
+// but not above where it was; else false, and nothing has changed.
+MUST_USE bool charge_move(struct charge *c, enum resource r, struct account *a);
 
 // Who pays for what the running thread has made: its own account, or another.
 struct account *account_current(void);
@@ -376,6 +387,36 @@ void thread_set_priority(struct thread *t, u32 priority);
 // Whose the thread's time is, and what it makes.  A new one's is
 // account_current() of the thread that made it.
 struct account *thread_account(const struct thread *t);
+
+// --- what nobody uses, but is kept (kept.c) ----------------------------------
+
+// Part of what is kept; its owner's, but for the members.
+struct kept {
+    struct list link; // under the lock of kept.c
+    struct account *account;
+    u64 size;
+    void (*drop)(struct kept *k);
+};
+
+// Not kept yet.  drop() frees what k is part of, which nobody finds any more
+// then: it may be called, without locks, as soon as k was put.
+void kept_setup(struct kept *k, void (*drop)(struct kept *k));
+// Keep it: `size` bytes, which the owner has charged to a.  False: a, or one
+// above, is closed.  kept_trim() follows, without locks.
+MUST_USE bool kept_put(struct kept *k, struct account *a, u64 size);
+void kept_trim(void);
+// It is in use again; false: it was not kept, or drop() has been or is called.
+MUST_USE bool kept_take(struct kept *k);
+// Drop what gives a room for this; false: nothing does.
+MUST_USE bool kept_make_room(struct account *a, enum resource r, u64 amount);
+// There is no memory: drop something, unless a lock is held or interrupts are
+// off.  False: nothing was dropped.
+MUST_USE bool kept_relieve(void);
+// port_commit() and port_promise(), with that.
+MUST_USE bool kept_commit(void *at, u64 size);
+MUST_USE bool kept_promise(struct port_promise *promise, u64 size);
+void kept_reclaim(void); // drop all
+u32 kept_count(void);    // how many there are
 
 // --- groups of processes (group.c) -------------------------------------------
 

@@ -37,7 +37,7 @@ stack_reserve(void)
     if (stack == NULL)
         return NULL;
     u8 *low = stack + STACK_SIZE - STACK_FIRST;
-    if (!port_commit(low, STACK_FIRST)) {
+    if (!kept_commit(low, STACK_FIRST)) {
         port_release(stack, STACK_SIZE);
         return NULL;
     }
@@ -99,7 +99,7 @@ commit_stack(struct thread *t, u8 *low, u64 size)
     struct port_promise *promise = &stack_note((u64)t->stack)->promise;
 
     return promise->pages > 0 ? port_commit_promised(low, size, promise) :
-                                port_commit(low, size);
+                                kept_commit(low, size);
 }
 
 status_t
@@ -128,7 +128,7 @@ thread_promise_stack(struct thread *t)
 
     if (!charge_to(&t->memory, RESOURCE_MEMORY, STACK_FIRST + rest))
         return false;
-    return port_promise(&stack_note((u64)t->stack)->promise, rest);
+    return kept_promise(&stack_note((u64)t->stack)->promise, rest);
 }
 
 const u8 *

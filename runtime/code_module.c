@@ -1,290 +1,299 @@
-// runtime/code_module.c: bytes to compiled code, once, for all processes.
+// runtime/code_module.c: who uses compiled code, and the same code for the same
+// bytes.
 //
-// The bytes are copied before anybody looks at them, so their owner cannot
-// change them afterwards.  What a compiled module needs for good is in `keep`;
-// the machine code is in the port's code arena.  Bytes, `keep` and code are
-// sealed before anybody gets the module: no address leads there for writing.
+// A code_module is what one group has of a module: it is charged for all of it,
+// as if it had compiled it, whoever else has the same; so no group's limit
+// depends on others.  The code itself (struct compiled) is there once for the
+// same bytes, found by a keyed hash of them and compared byte for byte, but not
+// by code_module_new(), which does not look.  When its last user is gone it is
+// kept, still charged to that, until somebody wants the room (kernel/kept.c).
+//
+// Two that compile the same at once do not wait for each other, as one may be
+// slow; what is done later is dropped.  The bytes may change while they are
+// compared: each was, when it was looked at, as in what is found.
 
 #include "runtime/internal.h"
 
-#include "compile/compile.h"
-
-// Whatever takes long takes memory: a killed thread gets none.  An empty range
-// is only the question.
-static bool
-commit(struct arena *arena, u64 from, u64 to, struct charge *charge)
-{
-    return !thread_is_killed() &&
-           (from == to || charge_commit(charge, RESOURCE_CODE,
-                                        arena->base + from, to - from) == OK);
-}
-
-static bool
-commit_keep(struct arena *arena, u64 from, u64 to)
-{
-    struct code_module *m = CONTAINER(arena, struct code_module, keep);
-
-    return commit(arena, from, to, &m->memory);
-}
-
-typedef bool arena_commit_t(struct arena *arena, u64 from, u64 to);
-
-// An arena of at most `size` bytes.
-static bool
-arena_new(struct arena *arena, u64 size, arena_commit_t *committer)
-{
-    size = ALIGN_UP(size, PAGE_SIZE);
-    u8 *base = port_reserve(size, PAGE_SIZE);
-
-    *arena =
-        (struct arena){.base = base, .reserved = size, .commit = committer};
-    return base != NULL;
-}
-
-static void
-arena_free(struct arena *arena)
-{
-    if (arena->base != NULL)
-        port_release(arena->base, arena->reserved);
-    arena->base = NULL;
-}
-
-enum { PIECE = 2 * MIB }; // bytes between two looks at whether we were killed
-
-static status_t
-copy_bytes(struct code_module *m, struct bytes bytes)
-{
-    m->reserved = ALIGN_UP(MAX(bytes.size, 1), PAGE_SIZE);
-    if (!charge_to(&m->memory, RESOURCE_CODE, m->reserved))
-        return ERR_LIMIT;
-    m->bytes.ptr = port_reserve(m->reserved, PAGE_SIZE);
-    if (m->bytes.ptr == NULL)
-        return ERR_NO_MEMORY;
-    for (u64 at = 0; at < m->reserved; at += PIECE) {
-        u8 *to = m->bytes.ptr + at;
-        if (thread_is_killed())
-            return ERR_KILLED;
-        if (!port_commit(to, MIN(m->reserved - at, PIECE)))
-            return ERR_NO_MEMORY;
-        if (at < bytes.size)
-            memcpy(to, bytes.ptr + at, MIN(bytes.size - at, PIECE));
-    }
-    m->bytes.size = bytes.size;
-    return OK;
-}
-
-static status_t
-publish(struct code_module *m)
-{
-    if (m->code.size == 0)
-        return OK; // nothing can be called
-    if (!charge_to(&m->memory, RESOURCE_CODE, m->memory.amount + m->code.size))
-        return ERR_LIMIT;
-    m->text = port_code_publish(m->code.text, m->code.size);
-    m->code.text = NULL;
-    return m->text != NULL ? OK : ERR_NO_MEMORY;
-}
-
-// Give back what is committed beyond `keep` bytes.
-static void
-arena_trim(struct arena *arena, u64 keep)
-{
-    keep = ALIGN_UP(keep, PAGE_SIZE);
-    if (arena->committed > keep) {
-        port_decommit(arena->base + keep, arena->committed - keep);
-        arena->committed = keep;
-    }
-}
-
-// --- scratch memory ----------------------------------------------------------
-
-enum { SCRATCH_KEEP = 4 * 1024 * 1024 };
-
-// What compiling one module needs for a while.  One set is kept for the next
-// module; a second compiler at the same time makes its own.
-struct scratch {
-    struct arena text, temp;
-    struct charge memory; // while it is used
+enum {
+    BUCKETS = 1024,
+    PIECE = MIB, // bytes between two looks at whether we were killed
 };
 
-static struct lock spare_lock = LOCK_INIT(SCRATCH);
+static struct lock modules_lock = LOCK_INIT(MODULES);
 static struct {
-    bool kept;
-    struct scratch scratch;
-} spare GUARDED_BY(spare_lock);
+    struct list buckets[BUCKETS]; // struct compiled
+} modules GUARDED_BY(modules_lock);
 
-static bool
-commit_text(struct arena *arena, u64 from, u64 to)
+static struct hash_key modules_key;
+static u64 hash_mask = UINT64_MAX;
+
+void
+modules_init(void)
 {
-    return commit(arena, from, to,
-                  &CONTAINER(arena, struct scratch, text)->memory);
-}
-
-static bool
-commit_temp(struct arena *arena, u64 from, u64 to)
-{
-    return commit(arena, from, to,
-                  &CONTAINER(arena, struct scratch, temp)->memory);
-}
-
-static void
-scratch_free(struct scratch *s)
-{
-    arena_free(&s->text);
-    arena_free(&s->temp);
-}
-
-// Address space only; what is used is committed step by step.
-static bool
-scratch_new(struct scratch *s, u64 module_size)
-{
-    u64 text = 64 * module_size + 16 * MIB, temp = 1024 * module_size + GIB;
-
-    lock(&spare_lock);
-    bool found = spare.kept;
-    if (found)
-        *s = spare.scratch;
-    spare.kept = false;
-    unlock(&spare_lock);
-    if (found && s->text.reserved >= text && s->temp.reserved >= temp)
-        return true;
-    if (found)
-        scratch_free(s);
-    *s = (struct scratch){
-        .memory = {NULL, 0}
-    };
-    if (arena_new(&s->text, text, commit_text) &&
-        arena_new(&s->temp, temp, commit_temp))
-        return true;
-    scratch_free(s);
-    return false;
-}
-
-static void
-scratch_done(struct scratch *s)
-{
-    arena_reset(&s->text, 0);
-    arena_reset(&s->temp, 0);
-    arena_trim(&s->text, SCRATCH_KEEP);
-    arena_trim(&s->temp, SCRATCH_KEEP);
-    charge_end(&s->memory, RESOURCE_CODE);
-    lock(&spare_lock);
-    bool keep = !spare.kept;
-    if (keep) {
-        spare.scratch = *s;
-        spare.kept = true;
-    }
-    unlock(&spare_lock);
-    if (!keep)
-        scratch_free(s);
+    for (u32 i = 0; i < BUCKETS; i++)
+        list_init(&modules.buckets[i]);
+    port_random(&modules_key, sizeof(modules_key));
 }
 
 void
-scratch_reclaim(void)
+modules_set_hash_mask(u64 mask)
 {
-    lock(&spare_lock);
-    bool kept = spare.kept;
-    struct scratch s = spare.scratch;
-    spare.kept = false;
-    unlock(&spare_lock);
-    if (kept)
-        scratch_free(&s);
+    hash_mask = mask;
 }
 
-// --- compiling ---------------------------------------------------------------
+// --- by content --------------------------------------------------------------
 
-static status_t
-compile(struct code_module *m, struct error *error)
+// Of no meaning when the thread is killed.
+static u64
+content_hash(struct bytes bytes)
 {
-    struct compile_options options = {.features = cpu_features,
-                                      .check_pads = CHECKED,
-                                      .stopped = thread_is_killed};
-    struct scratch s;
+    u64 hash = bytes.size;
 
-    if (!scratch_new(&s, m->bytes.size))
-        return ERR_NO_MEMORY;
-    // What a spare one has already is its user's, too.
-    if (!charge_to(&s.memory, RESOURCE_CODE,
-                   s.text.committed + s.temp.committed)) {
-        scratch_done(&s);
+    for (u64 at = 0; at < bytes.size && !thread_is_killed(); at += PIECE) {
+        struct hash_key key = modules_key;
+        key.words[0] ^= hash;
+        hash =
+            hash_bytes(&key, bytes.ptr + at, MIN(bytes.size - at, (u64)PIECE));
+    }
+    return hash & hash_mask;
+}
+
+static bool
+same_bytes(struct bytes a, struct bytes b)
+{
+    for (u64 at = 0; at < a.size; at += PIECE)
+        if (thread_is_killed() ||
+            memcmp(a.ptr + at, b.ptr + at, MIN(a.size - at, (u64)PIECE)) != 0)
+            return false;
+    return true;
+}
+
+// NULL: there is none.
+static struct compiled *
+look_up(u64 hash, u64 size) REQUIRES(modules_lock)
+{
+    struct list *bucket = &modules.buckets[hash % BUCKETS];
+
+    assert_held(&modules_lock);
+    list_each (item, bucket) {
+        struct compiled *c = CONTAINER(item, struct compiled, link);
+        if (c->hash == hash && c->bytes.size == size)
+            return c;
+    }
+    return NULL;
+}
+
+// Nobody finds it any more, and nobody uses it.
+static void
+drop(struct kept *k)
+{
+    struct compiled *c = CONTAINER(k, struct compiled, kept);
+
+    lock(&modules_lock);
+    list_remove(&c->link);
+    unlock(&modules_lock);
+    compiled_free(c);
+}
+
+// Somebody leaves c; with the lock, which it gives back.
+static void
+let_go(struct compiled *c) RELEASE(modules_lock)
+{
+    assert_held(&modules_lock);
+    bool last = --c->references == 0;
+    bool keep =
+        last && !list_empty(&c->link) && c->charges.memory.account != NULL &&
+        kept_put(&c->kept, c->charges.memory.account, c->charges.memory.amount);
+    if (last && !keep)
+        list_remove(&c->link);
+    unlock(&modules_lock);
+    if (last && !keep)
+        compiled_free(c);
+    kept_trim();
+}
+
+// What was compiled from these bytes, with a reference; NULL: there is none, or
+// the thread was killed.
+static struct compiled *
+find(struct bytes bytes)
+{
+    if (bytes.size > LIMIT_MODULE_SIZE)
+        return NULL;
+    u64 hash = content_hash(bytes);
+
+    lock(&modules_lock);
+    struct compiled *c = look_up(hash, bytes.size);
+    if (c != NULL && c->references == 0 && !kept_take(&c->kept))
+        c = NULL; // it is being dropped
+    if (c != NULL)
+        c->references++;
+    unlock(&modules_lock);
+    if (c == NULL || same_bytes(c->bytes, bytes))
+        return c;
+    lock(&modules_lock);
+    let_go(c);
+    return NULL;
+}
+
+// Let others find c, unless they find another by this hash.
+static void
+publish(struct compiled *c)
+{
+    c->hash = content_hash(c->bytes);
+    kept_setup(&c->kept, drop);
+    if (thread_is_killed())
+        return;
+    lock(&modules_lock);
+    if (look_up(c->hash, c->bytes.size) == NULL)
+        list_push(&modules.buckets[c->hash % BUCKETS], &c->link);
+    unlock(&modules_lock);
+}
+
+// --- uses --------------------------------------------------------------------
+
+// The code_module that the account has of c already, with a reference; NULL.
+static struct code_module *
+find_use(struct compiled *c, const struct account *a)
+{
+    struct code_module *found = NULL;
+
+    lock(&modules_lock);
+    list_each (item, &c->uses) {
+        struct code_module *m = CONTAINER(item, struct code_module, link);
+        if (m->charges.memory.account == a && object_hold_live(&m->object)) {
+            found = m;
+            break;
+        }
+    }
+    unlock(&modules_lock);
+    return found;
+}
+
+// From whoever had it when it was used last, to account_current().
+static bool
+move_charge(struct charge *c, enum resource r)
+{
+    struct account *a = account_current();
+
+    while (c->account != NULL && !charge_move(c, r, a))
+        if (!kept_make_room(a, r, c->amount))
+            return false;
+    return true;
+}
+
+// Both, or none; or they end, where one cannot go back.
+static bool
+move_charges(struct code_charges *c)
+{
+    if (!move_charge(&c->memory, RESOURCE_CODE))
+        return false;
+    if (move_charge(&c->types, RESOURCE_TYPES))
+        return true;
+    if (!charge_move(&c->memory, RESOURCE_CODE, c->types.account))
+        code_charges_end(c);
+    return false;
+}
+
+static struct code_charges
+take_charges(struct compiled *c)
+{
+    lock(&modules_lock);
+    struct code_charges charges = c->charges;
+    c->charges = (struct code_charges){0};
+    unlock(&modules_lock);
+    return charges;
+}
+
+// They are c's while nobody else pays for it.
+static void
+leave_charges(struct compiled *c, struct code_charges *charges)
+    REQUIRES(modules_lock)
+{
+    assert_held(&modules_lock);
+    if (!list_empty(&c->uses) || c->charges.memory.account != NULL)
+        return;
+    c->charges = *charges;
+    *charges = (struct code_charges){0};
+}
+
+// What c is charged with is m's, or else as much.
+static status_t
+charge_use(struct code_module *m, struct compiled *c)
+{
+    u64 size = c->size, types = c->module.type_count;
+    struct code_charges kept = take_charges(c);
+
+    if (kept.memory.account != NULL && !move_charges(&kept)) {
+        lock(&modules_lock);
+        leave_charges(c, &kept);
+        unlock(&modules_lock);
+        code_charges_end(&kept);
         return ERR_LIMIT;
     }
-    status_t status = module_compile(&m->code, &m->module, &options, &s.text,
-                                     &m->keep, &s.temp, error);
-    if (status == OK)
-        status = publish(m);
-    scratch_done(&s);
-    return status;
+    m->charges = kept;
+    bool fits = code_charge(&m->charges.memory, RESOURCE_CODE, size) &&
+                code_charge(&m->charges.types, RESOURCE_TYPES, types);
+    return fits ? OK : ERR_LIMIT;
 }
 
+// A code_module of c for account_current(), which takes the caller's reference.
 static status_t
-register_types(struct code_module *m)
+use(struct code_module **out, struct compiled *c)
 {
-    u32 count = m->module.type_count;
-    u32 *ids = ARENA_NEW(&m->keep, u32, count + 1);
+    struct code_module *m = kernel_alloc(sizeof(*m));
 
-    if (ids == NULL)
+    if (m == NULL) {
+        lock(&modules_lock);
+        let_go(c);
         return ERR_NO_MEMORY;
-    if (!charge_to(&m->types, RESOURCE_TYPES, count))
-        return ERR_LIMIT;
-    status_t status = types_register(&m->module, ids);
-    if (status == OK)
-        m->ids = ids;
-    return status;
-}
-
-// The module is complete.
-static status_t
-seal(struct code_module *m)
-{
-    u64 committed = m->keep.committed;
-
-    arena_trim(&m->keep, m->keep.at);
-    charge_less(&m->memory, RESOURCE_CODE,
-                m->memory.amount - (committed - m->keep.committed));
-    if (!port_seal(m->bytes.ptr, m->reserved) ||
-        !port_seal(m->keep.base, m->keep.committed))
-        return ERR_NO_MEMORY;
+    }
+    object_init(&m->object, &code_module_type);
+    list_init(&m->link);
+    m->compiled = c;
+    status_t status = charge_use(m, c);
+    if (status != OK) {
+        object_release(&m->object);
+        return status;
+    }
+    lock(&modules_lock);
+    list_append(&c->uses, &m->link);
+    unlock(&modules_lock);
+    struct code_charges left = take_charges(c); // by a user since then
+    code_charges_end(&left);
+    *out = m;
     return OK;
 }
+
+// The last user leaves what it was charged.
+void
+code_module_free(struct object *o)
+{
+    struct code_module *m = CONTAINER(o, struct code_module, object);
+    struct compiled *c = m->compiled;
+    struct code_charges charges = m->charges;
+
+    lock(&modules_lock);
+    bool counted = !list_empty(&m->link);
+    list_remove(&m->link);
+    if (counted)
+        leave_charges(c, &charges);
+    let_go(c);
+    code_charges_end(&charges);
+    kernel_free(m);
+}
+
+OBJECT_FUNCTIONS(code_module, object)
+
+// --- for the others ----------------------------------------------------------
 
 status_t
 code_module_new_without(struct code_module **out, struct bytes bytes,
                         u32 without, struct error *error)
 {
-    struct code_module *m = kernel_alloc(sizeof(*m));
-    status_t status;
+    struct compiled *c;
+    status_t status = compiled_new(&c, bytes, without, error);
 
-    *error = (struct error){OK, 0, NULL};
-    if (m == NULL)
-        return ERR_NO_MEMORY;
-    object_init(&m->object, &code_module_type);
-    if (bytes.size > LIMIT_MODULE_SIZE)
-        status = ERR_LIMIT;
-    else if (!arena_new(&m->keep, 256 * bytes.size + 16 * MIB, commit_keep))
-        status = ERR_NO_MEMORY;
-    else
-        status = copy_bytes(m, bytes);
-    if (status == OK)
-        status = module_decode_without(&m->module, m->bytes, without, &m->keep,
-                                       error);
-    if (status == OK)
-        status = compile(m, error);
-    if (status == OK)
-        status = register_types(m);
-    if (status == OK)
-        status = seal(m);
-    if (status == OK) {
-        *out = m;
-        return OK;
-    }
-    if (thread_is_killed()) {
-        status = ERR_KILLED;
-        *error = (struct error){OK, 0, NULL};
-    }
-    error_set(error, status, 0, status_text(status));
-    object_release(&m->object);
-    return status;
+    return status == OK ? use(out, c) : status;
 }
 
 status_t
@@ -294,24 +303,28 @@ code_module_new(struct code_module **out, struct bytes bytes,
     return code_module_new_without(out, bytes, 0, error);
 }
 
-void
-code_module_free(struct object *o)
+status_t
+code_module_get(struct code_module **out, struct bytes bytes,
+                struct error *error)
 {
-    struct code_module *m = CONTAINER(o, struct code_module, object);
+    struct compiled *c = find(bytes);
+    status_t status = OK;
 
-    if (m->ids != NULL)
-        types_release(m->ids, m->module.type_count);
-    if (m->text != NULL)
-        port_code_release(m->text, m->code.size);
-    if (m->bytes.ptr != NULL)
-        port_release(m->bytes.ptr, m->reserved);
-    arena_free(&m->keep);
-    charge_end(&m->memory, RESOURCE_CODE);
-    charge_end(&m->types, RESOURCE_TYPES);
-    kernel_free(m);
+    *error = (struct error){OK, 0, NULL};
+    if (c == NULL) {
+        status = compiled_new(&c, bytes, 0, error);
+        if (status != OK)
+            return status;
+        publish(c);
+    }
+    struct code_module *m = find_use(c, account_current());
+    if (m == NULL)
+        return use(out, c);
+    lock(&modules_lock);
+    let_go(c);
+    *out = m;
+    return OK;
 }
-
-OBJECT_FUNCTIONS(code_module, object)
 
 void
 code_module_release(struct code_module *m)
@@ -323,11 +336,11 @@ code_module_release(struct code_module *m)
 const struct module *
 code_module_info(const struct code_module *m)
 {
-    return &m->module;
+    return &m->compiled->module;
 }
 
 const struct code *
 code_module_code(const struct code_module *m)
 {
-    return &m->code;
+    return &m->compiled->code;
 }

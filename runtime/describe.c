@@ -71,9 +71,9 @@ instance_describe(const struct code_module *m, const struct error *error,
     if (size > 0)
         text[0] = '\0';
     if (error->status == ERR_UNKNOWN_IMPORT || error->status == ERR_IMPORT_TYPE)
-        describe_import(text, size, &m->module, error);
+        describe_import(text, size, &m->compiled->module, error);
     else if (error->status == ERR_TRAP)
-        describe_segment(text, size, &m->module, error);
+        describe_segment(text, size, &m->compiled->module, error);
     else if (error->status == ERR_NO_MEMORY)
-        describe_memory(text, size, &m->module);
+        describe_memory(text, size, &m->compiled->module);
 }

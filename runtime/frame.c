@@ -12,13 +12,13 @@
 
 #include "runtime/internal.h"
 
-const struct code_module *
-code_module_at(const struct store *s, u64 pc)
+const struct compiled *
+compiled_at(const struct store *s, u64 pc)
 {
     if (!port_code_contains(pc))
         return NULL;
     for (u32 n = 0; n < s->instance_count; n++) {
-        const struct code_module *m = s->instances[n]->code;
+        const struct compiled *m = s->instances[n]->code;
         if (pc - (u64)m->text < m->code.size)
             return m;
     }
@@ -54,7 +54,7 @@ step(struct call_frame *f, u64 at, u32 popped)
     if (!pass_adapters(f, &at, &popped))
         return false;
     u64 pc = *(u64 *)at;
-    f->module = code_module_at(execution_of(f->thread)->store, pc);
+    f->module = compiled_at(execution_of(f->thread)->store, pc);
     if (f->module == NULL)
         return false; // C
     u64 offset = pc - (u64)f->module->text;
@@ -88,7 +88,7 @@ frame_next(struct call_frame *f)
 
 struct instance *
 thread_instance(const struct thread *t, const struct vmctx *vm,
-                const struct code_module *code)
+                const struct compiled *code)
 {
     const struct execution *x = execution_of(t);
     const struct store *s = x->store;

@@ -130,7 +130,7 @@ bool
 host_missing_import(const struct code_module *m, u32 *from, struct error *error,
                     char *error_text, u32 error_text_size)
 {
-    const struct module *info = &m->module;
+    const struct module *info = &m->compiled->module;
     struct extern_ref ref;
 
     while (*from < info->import_count) {
@@ -173,5 +173,6 @@ runtime_init(const struct host_module *const *modules)
     host_modules = modules;
     cpu_features = cpu_features_detect();
     types_init();
+    modules_init();
     register_hosts();
 }

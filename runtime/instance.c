@@ -16,8 +16,8 @@ reserve_funcs(struct instance *i)
         return ERR_LIMIT;
     if (end > s->func_committed) {
         u32 from = s->func_committed, more = end - from;
-        if (!port_commit(s->funcs + from, more * sizeof(*s->funcs)) ||
-            !port_commit(s->targets + from, more * sizeof(*s->targets)))
+        if (!kept_commit(s->funcs + from, more * sizeof(*s->funcs)) ||
+            !kept_commit(s->targets + from, more * sizeof(*s->targets)))
             return ERR_NO_MEMORY;
         s->func_committed = end;
     }
@@ -30,7 +30,7 @@ reserve_funcs(struct instance *i)
 static struct instance *
 instance_alloc(struct store *s, struct code_module *m)
 {
-    const struct module *info = &m->module;
+    const struct module *info = &m->compiled->module;
     u64 memories = info->memory_count * sizeof(struct memory *);
     u64 tables = info->table_count * sizeof(struct live_table *);
     u64 globals = info->global_count * sizeof(struct global_ref);
@@ -44,7 +44,8 @@ instance_alloc(struct store *s, struct code_module *m)
     if (i == NULL)
         return NULL;
     i->store = s;
-    i->code = m;
+    i->module = m;
+    i->code = m->compiled;
     object_hold(&m->object);
     i->memories = (struct memory **)(i + 1);
     i->tables = (struct live_table **)((u8 *)i->memories + memories);
@@ -68,7 +69,7 @@ instance_free(struct instance *i)
         if (i->tables[k] != NULL)
             object_release(&i->tables[k]->object);
     kernel_free(i->elem_items);
-    object_release(&i->code->object);
+    object_release(&i->module->object);
     kernel_free(i);
 }
 
@@ -193,7 +194,7 @@ instance_new(struct instance **out, struct store *s, struct code_module *m,
              enum trap *trap)
 {
     status_t status = instance_load(out, s, m, resolver, error, trap);
-    u32 start = m->module.start, count;
+    u32 start = m->compiled->module.start, count;
 
     if (status != OK || start == NO_INDEX)
         return status;

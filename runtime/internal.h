@@ -87,23 +87,57 @@ table_masked(const struct live_table *t, u64 at)
     return index_masked(at, t->view.count + 1);
 }
 
-// --- code_module.c -----------------------------------------------------------
+// --- compiled.c --------------------------------------------------------------
 
 // Give the memory that waits for the next compilation back.
 void scratch_reclaim(void);
 
 extern u32 cpu_features; // enum cpu_feature (host.c)
 
-struct code_module {
-    struct object object;
+// What code is charged with: bytes, and types.
+struct code_charges {
+    struct charge memory, types;
+};
+
+// Compiled code, of all that have compiled the same bytes.
+struct compiled {
     struct bytes bytes; // our own copy
     u64 reserved;       // for the copy
     struct arena keep;
-    struct charge memory, types; // what it takes, and how many it has
     struct module module;
     struct code code; // code.text is NULL; see text
     u8 *text;         // published
     u32 *ids;         // canonical type ids
+    u64 size;         // bytes it is charged with
+
+    // Under the lock of code_module.c.
+    u32 references;
+    struct list link;            // in the table, or empty: nobody finds it
+    struct list uses;            // struct code_module
+    struct code_charges charges; // while it has no uses
+    u64 hash;
+    struct kept kept; // while it has no references
+};
+
+// One reference, charged to account_current(); errors as code_module_new().
+MUST_USE status_t compiled_new(struct compiled **out, struct bytes bytes,
+                               u32 without, struct error *error);
+void compiled_free(struct compiled *c);
+// charge_to(), which drops what is only kept where there is no room.
+MUST_USE bool code_charge(struct charge *c, enum resource r, u64 total);
+void code_charges_end(struct code_charges *c);
+
+// --- code_module.c -----------------------------------------------------------
+
+void modules_init(void);
+void modules_set_hash_mask(u64 mask); // of the hash of contents, for tests
+
+// What one account has of compiled code.
+struct code_module {
+    struct object object;
+    struct compiled *compiled; // a reference
+    struct code_charges charges;
+    struct list link; // in compiled->uses, or empty: not charged
 };
 
 // --- store.c -----------------------------------------------------------------
@@ -165,7 +199,8 @@ struct global_ref {
 
 struct instance {
     struct store *store;
-    struct code_module *code;
+    struct code_module *module;
+    struct compiled *code;      // the module's
     u32 number;                 // in store->instances
     u32 func_base;              // id of function 0
     struct memory **memories;   // a reference each, imports first
@@ -238,13 +273,13 @@ MUST_USE enum trap stack_grow(struct thread *t, u64 rsp);
 // --- frame.c -----------------------------------------------------------------
 
 // The code of s that the pc is in; NULL: none.
-const struct code_module *code_module_at(const struct store *s, u64 pc);
+const struct compiled *compiled_at(const struct store *s, u64 pc);
 
 // A frame of generated code, during a call.  (What a module's code is to one
 // frame it is to all instances of the module; see frame_instance.)
 struct call_frame {
     struct thread *thread;
-    const struct code_module *module;
+    const struct compiled *module;
     const struct func_code *func;
     const struct call_site *call; // where the frame goes on
     u64 rsp;                      // at the call
@@ -263,7 +298,7 @@ MUST_USE bool frame_next(struct call_frame *f);
 
 // The instance of `code` whose vmctx in t that is, NULL: none.
 struct instance *thread_instance(const struct thread *t, const struct vmctx *vm,
-                                 const struct code_module *code);
+                                 const struct compiled *code);
 
 // The instance that a frame with handlers runs in, from the vmctx that it
 // keeps.  That is the frame's only if all steps to it were right: else panic.

@@ -121,7 +121,7 @@ static bool
 link_global(struct link *l, const struct extern_ref *ref)
 {
     struct global_ref source = ref->instance->globals[ref->index];
-    const struct code_module *code = source.owner->code;
+    const struct compiled *code = source.owner->code;
     struct global_type have = code->module.globals[source.index].type;
     struct global_type want = l->m->globals[l->index].type;
     valtype_t has = valtype_canonical(have.type, code->ids);

@@ -5,6 +5,11 @@
 // section 4).  It never moves: growing publishes a larger size, and pages come
 // when they are touched, COMMIT_STEP at a time.  What it has is promised to it:
 // a touch never finds the machine without memory, however much others want.
+//
+// But in a group that overcommits only a part is promised when a memory is made
+// or grows.  What is touched beyond that is promised then, if its group may
+// have it and the machine has it; else the touch traps, and nobody else
+// notices.
 
 #include "runtime/internal.h"
 
@@ -22,33 +27,51 @@ max_bytes(const struct limits *type)
     return MIN(pages, most >> type->page_log2) << type->page_log2;
 }
 
-// Promise m memory for this size.  What the kernel keeps to be faster next time
-// goes first; no lock is held.
-static bool
-promise(struct memory *m, u64 size)
+// What is promised at once to m for a size: all of it, or a part where its
+// group overcommits.
+static u64
+part_of(const struct memory *m, u64 size)
 {
-    u64 whole = ALIGN_UP(size, COMMIT_STEP);
+    const struct account *a =
+        m->pages.account != NULL ? m->pages.account : account_current();
 
-    if (port_promise(&m->promise, whole))
-        return true;
-    scratch_reclaim();
-    kernel_reclaim();
-    return port_promise(&m->promise, whole);
+    return ALIGN_UP(size * 100 / account_overcommit(a), COMMIT_STEP);
 }
 
-// The same, and have it counted; m->growing is held, or m is new.
+// Promise m memory for `size` bytes, and have it counted.  Callable with
+// interrupts off.
+static status_t
+cover(struct memory *m, u64 size)
+{
+    u64 cost = port_promise_pages(size) * PAGE_SIZE;
+    status_t status = ERR_LIMIT;
+    bool on = lock_irq(&m->covering);
+    u64 before = m->pages.amount;
+
+    if (charge_to(&m->pages, RESOURCE_MEMORY, cost))
+        status = port_promise(&m->promise, size) ? OK : ERR_NO_MEMORY;
+    if (status == ERR_NO_MEMORY)
+        charge_less(&m->pages, RESOURCE_MEMORY, before);
+    unlock_irq(&m->covering, on);
+    return status;
+}
+
+// The same, of what a size is promised at once.  What the kernel keeps to be
+// faster next time goes first; no lock is held.
 static bool
 take(struct memory *m, u64 size)
 {
-    u64 before = m->pages.amount;
-    u64 cost = port_promise_pages(ALIGN_UP(size, COMMIT_STEP)) * PAGE_SIZE;
+    u64 part = part_of(m, size);
+    status_t status = cover(m, part);
 
-    if (!charge_to(&m->pages, RESOURCE_MEMORY, cost))
-        return false;
-    if (promise(m, size))
-        return true;
-    charge_less(&m->pages, RESOURCE_MEMORY, before);
-    return false;
+    if (status == ERR_NO_MEMORY) {
+        scratch_reclaim();
+        kernel_reclaim();
+        status = cover(m, part);
+    }
+    while (status == ERR_NO_MEMORY && kept_relieve())
+        status = cover(m, part);
+    return status == OK;
 }
 
 status_t
@@ -65,6 +88,7 @@ memory_new(struct memory **out, const struct limits *type)
         return ERR_NO_MEMORY;
     object_init(&m->object, &memory_type);
     mutex_init(&m->growing, LOCK_GROWING);
+    lock_init(&m->covering, LOCK_COVERING);
     m->type = *type;
     m->view = (struct memory_view){type->min << type->page_log2, max};
     m->reserved = reserved;
@@ -118,6 +142,31 @@ memory_grow(struct memory *m, u64 pages)
     return old;
 }
 
+// Memory was missing for a step when `covered` bytes were promised: promise
+// some more, unless that was all of the size.
+static bool
+cover_more(struct memory *m, u64 covered)
+{
+    if (covered >= memory_size(m))
+        return false;
+    status_t status = cover(m, covered + COMMIT_STEP);
+    return status == OK || (status == ERR_NO_MEMORY && kept_relieve());
+}
+
+static bool
+commit_step(struct memory *m, u64 step)
+{
+    u8 *at = m->base + step * COMMIT_STEP;
+    u64 covered;
+
+    do {
+        covered = __atomic_load_n(&m->promise.size, __ATOMIC_ACQUIRE);
+        if (port_commit_promised(at, COMMIT_STEP, &m->promise))
+            return true;
+    } while (cover_more(m, covered));
+    return false;
+}
+
 bool
 memory_touch(struct memory *m, u64 at, u64 size)
 {
@@ -128,8 +177,7 @@ memory_touch(struct memory *m, u64 at, u64 size)
         u64 word = __atomic_load_n(&m->committed[i / 64], __ATOMIC_ACQUIRE);
         if ((word & bit) != 0)
             continue;
-        if (!port_commit_promised(m->base + i * COMMIT_STEP, COMMIT_STEP,
-                                  &m->promise))
+        if (!commit_step(m, i))
             return false;
         __atomic_fetch_or(&m->committed[i / 64], bit, __ATOMIC_RELEASE);
     }
@@ -141,9 +189,14 @@ enum { PIECE = 16 * MIB }; // between two looks at a kill
 bool
 memory_prepare(struct memory *m, u64 ptr, u64 size)
 {
-    for (u64 done = 0; done < size; done += PIECE)
-        if ((done > 0 && thread_is_killed()) ||
-            !memory_touch(m, ptr + done, MIN(size - done, PIECE)))
+    for (u64 done = 0; done < size; done += PIECE) {
+        if (done > 0 && thread_is_killed())
             return false;
+        if (memory_touch(m, ptr + done, MIN(size - done, PIECE)))
+            continue;
+        if (execution_current() != NULL)
+            thread_trap(TRAP_NO_MEMORY);
+        return false;
+    }
     return true;
 }

@@ -73,6 +73,11 @@ MUST_USE status_t code_module_new(struct code_module **out, struct bytes bytes,
 MUST_USE status_t code_module_new_without(struct code_module **out,
                                           struct bytes bytes, u32 without,
                                           struct error *error);
+// The same as the first, but what was compiled from the same bytes before, by
+// whomever, is used again where it is still there; account_current() pays, once
+// for the same code_module.
+MUST_USE status_t code_module_get(struct code_module **out, struct bytes bytes,
+                                  struct error *error);
 void code_module_release(struct code_module *m);
 struct object *code_module_object(struct code_module *m);
 struct code_module *code_module_from_object(struct object *o);
@@ -265,7 +270,8 @@ struct memory {
     struct port_promise promise;
     struct charge addresses;
     struct mutex growing;
-    struct charge pages MEMBER_GUARDED_BY(growing); // with page tables
+    struct lock covering;                            // faults take it
+    struct charge pages MEMBER_GUARDED_BY(covering); // with page tables
 };
 
 static inline u64
@@ -307,11 +313,12 @@ caller_memory(void)
     return CONTAINER(first->view, struct memory, view);
 }
 
-// Make [ptr, ptr + size), all inside, ready; false when the thread is killed.
+// Make [ptr, ptr + size), all inside, ready; false when the thread is killed,
+// or traps when it returns: there is no memory, where its group overcommits.
 MUST_USE bool memory_prepare(struct memory *m, u64 ptr, u64 size);
 
 // [ptr, ptr + size) of m (or NULL), ready for C to touch; .ptr is NULL when it
-// is not all inside, and when the thread is killed.
+// is not all inside, and where memory_prepare() is false.
 static inline struct bytes
 memory_bytes(struct memory *m, u64 ptr, u64 size)
 {

@@ -23,8 +23,8 @@ init_funcs(struct store *s, u32 max, bool reserved)
     }
     if (s->funcs == NULL || s->targets == NULL)
         return false;
-    if (s->funcs_reserved && (!port_commit(s->funcs, PAGE_SIZE) ||
-                              !port_commit(s->targets, PAGE_SIZE)))
+    if (s->funcs_reserved && (!kept_commit(s->funcs, PAGE_SIZE) ||
+                              !kept_commit(s->targets, PAGE_SIZE)))
         return false;
     s->funcs[0].code = (u64)null_call_stub;
     s->func_count = 1;
@@ -50,7 +50,8 @@ free_funcs(struct store *s)
 status_t
 store_new(struct store **out, const struct code_module *program, void *owner)
 {
-    u32 funcs = program != NULL ? program->module.func_count + 1 : FUNCS_MAX;
+    u32 funcs =
+        program != NULL ? program->compiled->module.func_count + 1 : FUNCS_MAX;
     struct store *s = kernel_alloc(sizeof(*s));
 
     if (s == NULL)

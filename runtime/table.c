@@ -113,7 +113,7 @@ move_to(struct live_table *t, u64 room)
     }
     for (u64 at = 0; at < t->committed; at += PIECE) {
         u64 size = MIN(PIECE, t->committed - at) * sizeof(u64);
-        if (!port_commit(base + at, size)) {
+        if (!kept_commit(base + at, size)) {
             port_release(base, room * sizeof(u64));
             charge_less(&t->addresses, RESOURCE_ADDRESSES, before);
             return false;

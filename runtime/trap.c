@@ -31,7 +31,7 @@ same_place(const struct trace_frame *a, const struct trace_frame *b)
 }
 
 static void
-add_frame(struct trap_info *trap, const struct code_module *m, u32 func, u64 at)
+add_frame(struct trap_info *trap, const struct compiled *m, u32 func, u64 at)
 {
     const struct trace_frame frame = {&m->module, func, 0, at};
 
@@ -64,8 +64,8 @@ trace_callers(struct thread *t, u64 at, u32 popped)
 
 // From a fault at a trap site outwards.
 static void
-trace(struct thread *t, const struct code_module *m,
-      const struct trap_site *site, u64 rsp)
+trace(struct thread *t, const struct compiled *m, const struct trap_site *site,
+      u64 rsp)
 {
     const struct func_code *f = code_func(&m->code, site->pc);
     // The stack check comes before the frame.
@@ -102,7 +102,7 @@ trap_found(void)
     struct thread *t = thread_current();
     const struct execution *x = execution_of(t);
     const struct trap_info *trap = &x->trap;
-    const struct code_module *m = code_module_at(x->store, trap->pc);
+    const struct compiled *m = compiled_at(x->store, trap->pc);
     const struct trap_site *site =
         m != NULL ? code_trap(&m->code, trap->pc - (u64)m->text) : NULL;
 
@@ -130,7 +130,7 @@ memory_at(const struct instance *i, u64 address)
 // The trap that a fault in `code` (NULL: in none of t's) is; TRAP_NONE: not one
 // of ours.  *retry: it was the first touch of memory that the program has.
 static enum trap
-classify(const struct thread *t, const struct code_module *code,
+classify(const struct thread *t, const struct compiled *code,
          const struct fault *f, const struct trap_site *site, bool *retry)
 {
     if (f->kind == FAULT_MEMORY) {
@@ -169,7 +169,7 @@ stack_grow(struct thread *t, u64 rsp)
 // A stack check failed.  If there is more stack to have, go on: in a function
 // from its entry, which has changed nothing yet; in adapt_stub behind the ud2.
 static enum trap
-grow_stack(struct thread *t, const struct code_module *m, struct fault *f)
+grow_stack(struct thread *t, const struct compiled *m, struct fault *f)
 {
     const struct adapter *a = thread_entry(t)->adapter;
     u64 size = m == NULL ? a->args + a->results : 0, go_on = f->pc + 2;
@@ -211,7 +211,7 @@ fault_handle(struct fault *fault)
 
     if (x == NULL || thread_entry(t)->barrier == 0)
         return FAULT_PANIC;
-    const struct code_module *m = code_module_at(x->store, fault->pc);
+    const struct compiled *m = compiled_at(x->store, fault->pc);
     const struct trap_site *site =
         m != NULL ? code_trap(&m->code, fault->pc - (u64)m->text) : NULL;
     enum trap trap = classify(t, m, fault, site, &retry);
@@ -284,7 +284,12 @@ trap_report(const char *name, const struct trap_info *trap)
 {
     struct code_place places[TRACE_DEPTH];
 
+    u32 percent = account_overcommit(account_current());
+
     klog("nebulet: %s: trap: %s", name, trap_text(trap->kind));
+    if (trap->kind == TRAP_NO_MEMORY && percent > 100)
+        klog("    of what was not promised: its group overcommits, %u percent",
+             percent);
     for (u32 k = 0; k < trap->depth; k++)
         if (is_first_of_module(trap, k))
             describe(trap, k, places);

@@ -166,3 +166,21 @@ sys_process_set_ceiling(const struct process_set_ceiling_args *a)
 {
     return set_ceiling(a->process->account, a->priority);
 }
+
+// --- promises ----------------------------------------------------------------
+
+status_t
+sys_group_set_overcommit(const struct group_set_overcommit_args *a)
+{
+    if (a->percent != 0 && (a->percent < 100 || a->percent > LIMIT_OVERCOMMIT))
+        return ERR_BAD_ARGUMENT;
+    account_set_overcommit(group_account(a->group), a->percent);
+    return OK;
+}
+
+status_t
+sys_group_get_overcommit(const struct group_get_overcommit_args *a)
+{
+    put_u32(a->percent, account_overcommit(group_account(a->group)));
+    return OK;
+}

@@ -17,7 +17,7 @@ enum { TEXT_SIZE = 400 };
 struct work {
     struct code_module *module; // made, or used
     struct bytes bytes;         // of a module
-    struct group *group;        // of a process
+    struct group *group;        // that pays for it, or of a process
     const char *name;
     struct process *child;
     struct error error;
@@ -55,14 +55,16 @@ compile(void *arg)
 {
     struct work *w = arg;
 
-    w->status = code_module_new(&w->module, w->bytes, &w->error);
+    struct account *before = thread_charge(group_account(w->group));
+    w->status = code_module_get(&w->module, w->bytes, &w->error);
+    thread_charge(before);
 }
 
 status_t
 module_compile_apart(struct bytes bytes, struct bytes text,
                      struct code_module **out)
 {
-    struct work w = {.bytes = bytes};
+    struct work w = {.bytes = bytes, .group = group_current()};
     status_t status = run_apart(compile, &w);
 
     if (status == OK)

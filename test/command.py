@@ -330,6 +330,64 @@ def options_without_effect(t):
             end.quiet()
 
 
+WAITS = """(module
+  (import "wasi_snapshot_preview1" "fd_write"
+    (func $write (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read"
+    (func $read (param i32 i32 i32 i32) (result i32)))
+  (memory 1) (data (i32.const 0) "\\08\\00\\00\\00\\01\\00\\00\\00!")
+  (func (export "_start")
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+    (drop (call $read (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 16)))))
+"""
+
+
+def cpus_of(port, pid):
+    """QEMU's -smp; on linux threads, of which some are not CPUs."""
+    if port == "linux":
+        return len(os.listdir(f"/proc/{pid}/task"))
+    for status in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = status.read_bytes().decode().split("\0")
+            stat = (status.parent / "stat").read_text().rsplit(")")[-1]
+        except (OSError, UnicodeDecodeError):
+            continue  # it has ended
+        if int(stat.split()[1]) == pid and "-smp" in words:
+            return int(words[words.index("-smp") + 1])
+    return 0
+
+
+def cpus_while_running(t, before, *options):
+    """That of a run that waits; what runs it is replaced by it."""
+    argv = [*before, t.nebulet, "run", "--on", t.port, *options,
+            t.text("waits", WAITS)]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                          cwd=t.work) as running:
+        try:
+            assert running.stdout.read(1) == b"!", "it does not run"
+            return cpus_of(t.port, running.pid)
+        finally:
+            running.stdin.close()
+            running.wait(TIME_LIMIT_S)
+
+
+@case
+def cpus_by_default(t):
+    """As many as the host lets us have, at most 4; fewer when it is told."""
+    others = 0
+    if t.port == "linux":
+        others = cpus_while_running(t, (), "--smp", "1") - 1
+    allowed = sorted(os.sched_getaffinity(0))
+    for some in (allowed, allowed[:1], allowed[-2:]):
+        only = ["taskset", "-c", ",".join(map(str, some))]
+        for options, want in (([], min(len(some), 4)), (["--smp", "3"], 3)):
+            found = cpus_while_running(t, only, *options) - others
+            assert found == want, f"{found} CPUs, not {want}, of {some}"
+    if t.port == "metal":
+        found = cpus_while_running(t, (), "--icount")
+        assert found == 1, f"{found} CPUs with --icount"
+
+
 HELLO = """;; a comment
 (module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
   (memory 1) (func $leave (export "_start") (call $exit (i32.const 42))))"""

@@ -36,14 +36,14 @@ look() {
         printf '%s\n' "$@" kill
     } >"$work/script"
     if [ "$port" = metal ]; then
-        "$out/nebulet" run --gdb $tcp "$program" >"$work/guest" 2>&1 </dev/null &
+        "$out/nebulet" run --smp 1 --gdb $tcp "$program" >"$work/guest" 2>&1 </dev/null &
         timeout 200 gdb -nx -batch -x "$work/script" "$out/nebulet.elf" \
             >"$work/$name" 2>"$work/stderr" </dev/null
         kill $! 2>/dev/null
         wait
     else
         timeout 200 gdb -nx -batch -x "$work/script" --args "$out/nebulet" run \
-            --on linux "$program" >"$work/$name" 2>"$work/stderr" </dev/null
+            --on linux --smp 1 "$program" >"$work/$name" 2>"$work/stderr" </dev/null
     fi
 }
 

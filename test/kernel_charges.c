@@ -156,9 +156,11 @@ take_code(void)
         types = test_group_used(g, RESOURCE_TYPES);
     EXPECT(code > 0 && types > 0);
     EXPECT_EQ(CALL(handle_close, test_load32(OUT)), OK);
+    EXPECT_EQ(test_group_used(g, RESOURCE_CODE), code); // it is kept
+    EXPECT_EQ(test_group_used(g, RESOURCE_TYPES), types);
+    limit(g, RESOURCE_CODE, code - 1);
     EXPECT_EQ(test_group_used(g, RESOURCE_CODE), 0);
     EXPECT_EQ(test_group_used(g, RESOURCE_TYPES), 0);
-    limit(g, RESOURCE_CODE, code - 1);
     EXPECT(compile("crowd") != OK);
     EXPECT_EQ(test_group_used(g, RESOURCE_CODE), 0);
     limit(g, RESOURCE_CODE, UINT64_MAX);
@@ -180,6 +182,7 @@ TEST_KERNEL(calls_are_charged)
 
         test_start(p);
         EXPECT_EQ(test_wait(p), 0);
+        kept_reclaim();
         test_expect_unused(g);
         test_drop_group(g);
     }

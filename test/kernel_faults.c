@@ -632,6 +632,7 @@ run_and_compare(const struct rest *before)
 static void
 reclaim(void)
 {
+    kept_reclaim();
     kernel_reclaim();
     scratch_reclaim();
 }

@@ -68,10 +68,12 @@ kernel_test_twice(void (*test)(void))
     enum { ROUNDS = 20 };
 
     test();
+    kept_reclaim();
     test_settle();
     struct uses before = uses_now(), after = before;
     for (u32 i = 0; i < ROUNDS; i++) {
         test();
+        kept_reclaim();
         after = settle_to(&before);
         if (!is_less(&after, &before))
             break;

@@ -442,7 +442,7 @@ load_killed(void *arg)
     char text[64];
 
     l->waits = wait_in_queue();
-    l->compiled = code_module_new(&code, l->code->bytes, &error);
+    l->compiled = code_module_new(&code, l->code->compiled->bytes, &error);
     EXPECT_EQ(error.status, ERR_KILLED);
     l->made =
         process_new(&p, NULL, l->code, "load", &error, text, sizeof(text));

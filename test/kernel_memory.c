@@ -232,6 +232,7 @@ TEST_KERNEL(kernel_is_far_from_the_slots)
     struct limits type = {.min = 1, .page_log2 = 16};
     struct table_type funcs = {.elem = VAL_FUNCREF, .limits = {.min = 1}};
     struct code_module *code = test_compile("segment");
+    const struct compiled *c = code->compiled;
     struct store *s;
     struct live_table *t;
     struct memory *m;
@@ -245,9 +246,9 @@ TEST_KERNEL(kernel_is_far_from_the_slots)
     void *large = kernel_alloc(2 * GIB / 1024), *whole = port_reserve(GIB, GIB);
     const void *table = t->view.base;
     const void *const kernels[] = {
-        m,     t,          s,      large,      whole,
-        table, s->funcs,   s->vms, s->targets, thread_current()->stack,
-        code,  code->text, &m,     code->ids,  code->bytes.ptr,
+        m,     t,        s,      large,      whole,
+        table, s->funcs, s->vms, s->targets, thread_current()->stack,
+        c,     c->text,  &m,     c->ids,     c->bytes.ptr,
     };
     for (u32 i = 0; i < COUNT(kernels); i++)
         if (kernels[i] == NULL || within_reach(kernels[i]))
@@ -264,16 +265,17 @@ TEST_KERNEL(kernel_is_far_from_the_slots)
 TEST_KERNEL(modules_are_sealed)
 {
     struct code_module *code = test_compile("throw");
+    const struct compiled *c = code->compiled;
 
-    EXPECT(code->text != NULL && !test_may_write(code->text));
-    EXPECT(!test_may_write(code->bytes.ptr));
-    EXPECT(!test_may_write(code->bytes.ptr + code->bytes.size - 1));
-    EXPECT(!test_may_write(code->ids));
-    EXPECT(!test_may_write(code->module.types));
-    EXPECT(!test_may_write(code->code.entries));
-    EXPECT(!test_may_write(code->code.traps));
-    EXPECT(!test_may_write(code->code.calls));
-    EXPECT(test_may_write(code)); // the question has two answers
+    EXPECT(c->text != NULL && !test_may_write(c->text));
+    EXPECT(!test_may_write(c->bytes.ptr));
+    EXPECT(!test_may_write(c->bytes.ptr + c->bytes.size - 1));
+    EXPECT(!test_may_write(c->ids));
+    EXPECT(!test_may_write(c->module.types));
+    EXPECT(!test_may_write(c->code.entries));
+    EXPECT(!test_may_write(c->code.traps));
+    EXPECT(!test_may_write(c->code.calls));
+    EXPECT(test_may_write(c)); // the question has two answers
     code_module_release(code);
 }
 

@@ -296,7 +296,7 @@ TEST_KERNEL(exceptions_in_tables_are_kept_for_other_threads)
 static enum fault_action
 fault_in(const struct instance *running, u64 address)
 {
-    const struct code *code = code_module_code(running->code);
+    const struct code *code = &running->code->code;
     struct thread *t = thread_current();
     struct store *s = running->store;
     struct execution x;
@@ -466,8 +466,9 @@ TEST_KERNEL(code_is_the_same_every_time)
         first[i] = test_compile(test_modules[i].name);
     for (u32 i = test_module_count; i-- > 0;) {
         again = test_compile(test_modules[i].name);
-        EXPECT_EQ(again->code.size, first[i]->code.size);
-        EXPECT(memcmp(again->text, first[i]->text, again->code.size) == 0);
+        EXPECT_EQ(again->compiled->code.size, first[i]->compiled->code.size);
+        EXPECT(memcmp(again->compiled->text, first[i]->compiled->text,
+                      again->compiled->code.size) == 0);
         code_module_release(again);
         code_module_release(first[i]);
     }

@@ -28,6 +28,22 @@ TEST(metal_cpus_are_poked)
     }
 }
 
+// Each CPU uses tables of its own, in which the window is its own.
+TEST(metal_cpus_have_tables)
+{
+    const u32 entry = WINDOW_BASE >> 39 & (ENTRIES - 1);
+
+    for (u32 i = 1; i < port_cpu_count(); i++) {
+        u32 before = __atomic_load_n(&metal_hooks.pokes, __ATOMIC_SEQ_CST);
+        port_poke(i);
+        while (__atomic_load_n(&metal_hooks.pokes, __ATOMIC_SEQ_CST) == before)
+            __builtin_ia32_pause();
+        EXPECT_EQ(metal_hooks.tables[i], (u64)cpu_at(i)->top - DIRECT_BASE);
+        EXPECT(cpu_at(i)->top != this_cpu()->top);
+        EXPECT(cpu_at(i)->top[entry] != this_cpu()->top[entry]);
+    }
+}
+
 // Those that are idle need not be told; those that spin with interrupts off are
 // told all the same.
 TEST(metal_cpus_forget)

@@ -61,6 +61,10 @@ sched_enter(void)
 static void
 other_interrupt(void)
 {
+    u64 cr3;
+
+    __asm__ volatile("mov %%cr3, %0" : "=r"(cr3));
+    metal_hooks.tables[port_cpu_id()] = cr3;
     __atomic_fetch_add(&metal_hooks.pokes, 1, __ATOMIC_SEQ_CST);
     if (!__atomic_load_n(&metal_hooks.spin, __ATOMIC_SEQ_CST))
         return;

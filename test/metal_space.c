@@ -515,6 +515,85 @@ TEST(metal_walk_sees)
     port_code_release(text, sizeof(code));
 }
 
+// --- windows -----------------------------------------------------------------
+
+static u64
+cr3(void)
+{
+    u64 top;
+
+    __asm__ volatile("mov %%cr3, %0" : "=r"(top));
+    return top;
+}
+
+// A window is this CPU's alone, and only while it is open.
+TEST(metal_window)
+{
+    u64 frame = frames_new(ORDER_PAGE);
+    u8 *window = (u8 *)WINDOW_BASE;
+
+    EXPECT(frame != 0);
+    EXPECT_EQ(cr3(), (u64)this_cpu()->top - DIRECT_BASE);
+    EXPECT(!can_write(window));
+    EXPECT(code_window_open(frame) == window);
+    EXPECT(can_write(window + 5) && ((u8 *)direct(frame))[5] == 1);
+    EXPECT(!runs(do_call, window));
+    for (u32 i = 0; i < port_cpu_count(); i++) {
+        EXPECT_EQ(*cpu_at(i)->window != 0, cpu_at(i) == this_cpu());
+        for (u32 k = 0; k < i; k++)
+            EXPECT(cpu_at(i)->top != cpu_at(k)->top &&
+                   cpu_at(i)->window != cpu_at(k)->window);
+    }
+    expect_sound();
+    code_window_close();
+    EXPECT(!can_write(window));
+    code_window_write(frame, "code", 4);
+    EXPECT(!can_write(window));
+    EXPECT_EQ(memcmp(direct(frame), "code\xcc\xcc", 6), 0);
+    frames_free(frame, ORDER_PAGE);
+}
+
+// The walk sees what a window leads to, and one that others have.
+TEST(metal_walk_sees_windows)
+{
+    static const u8 code[] = {0xc3};
+    const u32 entry = WINDOW_BASE >> 39 & (ENTRIES - 1);
+    u8 *text = port_code_publish(code, sizeof(code));
+    u64 at;
+
+    (void)code_window_open((u64)alias(text) - DIRECT_BASE);
+    const char *fault = space_check(&at);
+    code_window_close();
+    EXPECT(fault != NULL && at == WINDOW_BASE &&
+           memcmp(fault, "writes", 6) == 0);
+    bool on = lock_irq(&tables_lock);
+    tables_top[entry] = this_cpu()->top[entry];
+    unlock_irq(&tables_lock, on);
+    fault = space_check(&at);
+    on = lock_irq(&tables_lock);
+    tables_top[entry] = 0;
+    unlock_irq(&tables_lock, on);
+    EXPECT(fault != NULL && memcmp(fault, "a window", 8) == 0);
+    expect_sound();
+    port_code_release(text, sizeof(code));
+}
+
+// New entries of the top-level table are everybody's.
+TEST(metal_tops_are_the_same)
+{
+    u8 *slots[4];
+
+    for (u32 i = 0; i < COUNT(slots); i++) {
+        slots[i] = port_reserve_slot(1ull << 44);
+        EXPECT(slots[i] != NULL && port_commit(slots[i], 1));
+        EXPECT(can_write(slots[i]));
+        expect_sound();
+    }
+    for (u32 i = 0; i < COUNT(slots); i++)
+        port_release(slots[i], 1ull << 44);
+    expect_sound();
+}
+
 // Write protection holds for the kernel, too; no-execute; and what the CPU has
 // against pages of users.
 TEST(metal_control)

@@ -11,6 +11,7 @@ extern struct metal_hooks {
     u32 inputs;            // calls of console_interrupt
     u32 others;            // CPUs that came; atomic
     u32 pokes;             // calls of sched_interrupt on them; atomic
+    u64 tables[CPU_MAX];   // cr3 of each at its last poke
     bool spin;             // they wait in there until it is false; atomic
     u32 spinning;          // how many do; atomic
     void (*preempt)(void); // preempt the interrupted flow once, to do this

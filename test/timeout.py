@@ -159,14 +159,14 @@ class Linux(Port):
     def look(self, module):
         """The most steps of loading without a look, and the exit status."""
         child = run_unread([self.out + "/counted/nebulet", "run", "--on",
-                            "linux", module])
+                            "linux", "--smp", "1", module])
         found = re.search(rb"steps: (\d+) without a look", child.stderr)
         return int(found[1]) if found else None, child.returncode
 
     def run(self, module, options, deadline):
         """The time it took too long (None: unknown), and the exit status."""
         command = [self.out + "/counted/nebulet", "run", "--on", "linux",
-                   "--timeout", "%dms" % (deadline * 1000)]
+                   "--smp", "1", "--timeout", "%dms" % (deadline * 1000)]
         child = run_unread(command + options + [module])
         if b"before any program was started" in child.stderr:
             return self.run(module, options, 2 * deadline)  # a busy host

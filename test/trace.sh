@@ -5,7 +5,7 @@
 
 set -u
 out=$1 port=$2
-run="${3:-$out/nebulet} run --on $port"
+run="${3:-$out/nebulet} run --on $port --smp 1"
 work=$out/trace-$port
 golden=test/programs/trace.txt
 . test/verdict.sh

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,19 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
+
+// --- CPUs --------------------------------------------------------------------
+
+u32
+host_cpus(void)
+{
+    cpu_set_t set;
+
+    // More than fit into the set are more than enough.
+    if (sched_getaffinity(0, sizeof(set), &set) != 0)
+        return errno == EINVAL ? CPU_SETSIZE : 1;
+    return MAX((u32)CPU_COUNT(&set), 1u);
+}
 
 // --- messages ----------------------------------------------------------------
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROGRAM_MAX = 16, ENV_MAX = 1024 };
+enum { PROGRAM_MAX = 16, ENV_MAX = 1024, CPUS_MOST = 4 };
 
 struct program {
     const char *path;
@@ -290,6 +290,17 @@ is_counted(const struct run *run)
     return run->metal && (run->latency || run->icount);
 }
 
+// Where instructions are counted, one CPU's can be compared with before.
+static u32
+cpus_of(const struct run *run)
+{
+    if (run->latency)
+        return 1; // it watches one CPU's
+    if (run->cpus > 0)
+        return run->cpus;
+    return is_counted(run) ? 1 : MIN(host_cpus(), CPUS_MOST);
+}
+
 // The options, and what follows them.
 static int
 parse_options(struct run *run, struct words words, struct words *operands)
@@ -471,7 +482,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .append = "",
         .gdb = run->gdb,
         .memory_mib = memory_of(run),
-        .cpus = run->latency ? 1 : run->cpus, // it watches one CPU's
+        .cpus = cpus_of(run),
         .timeout_ms = is_counted(run) ? 0 : run->timeout_ms};
 
     return qemu_run(&qemu, initrd);
@@ -483,7 +494,7 @@ run_on_linux(const struct run *run, struct bytes initrd)
     u64 start_ms = host_now_ms() - host_age_ms();
     u64 end_ms = start_ms + run->timeout_ms + GRACE_MS;
 
-    linux_cpus(MAX(run->cpus, 1u));
+    linux_cpus(cpus_of(run));
     host_limit(0);
     return linux_run(initrd, "", start_ms * 1000000,
                      run->timeout_ms ? end_ms * 1000000 : UINT64_MAX);

@@ -33,6 +33,9 @@ void complain_until(u64 age_ms);
 // no more, because somebody else keeps the time.
 void host_limit(u64 age_ms);
 
+// CPUs that this process may use, at least 1.
+u32 host_cpus(void);
+
 // Milliseconds of the monotonic clock, and since the command was started.
 u64 host_now_ms(void);
 u64 host_age_ms(void);

@@ -26,7 +26,7 @@ noise() {
 }
 
 noise
-"$out/nebulet" run --on linux "$dir/ours.wasm" >"$dir/ours.txt" || exit 1
+"$out/nebulet" run --on linux --smp 1 "$dir/ours.wasm" >"$dir/ours.txt" || exit 1
 "$dir/theirs" >"$dir/theirs.txt" || exit 1
 "$out/nebulet" run --on linux --smp 2 "$dir/ours.wasm" two >>"$dir/ours.txt" || exit 1
 "$dir/theirs" two >>"$dir/theirs.txt" || exit 1

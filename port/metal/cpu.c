@@ -199,7 +199,7 @@ cpu_new(u32 id, u32 apic)
 
     if (cpu == NULL)
         return NULL;
-    if (!commit_cpu(cpu)) {
+    if (!commit_cpu(cpu) || !code_window_new(cpu)) {
         port_release(cpu, sizeof(*cpu));
         return NULL;
     }

@@ -206,6 +206,7 @@ metal_start_other(struct cpu *cpu)
 {
     u32 starting = CPU_STARTING;
 
+    code_window_use(cpu);
     cpu_init_other(cpu);
     irq_init_cpu();
     if (__atomic_compare_exchange_n(&cpu->state, &starting, CPU_RUNNING, false,

@@ -41,6 +41,9 @@ init_memory(void)
     frames_init(&free);
     space_init(&info);
     spans_init();
+    if (!code_window_new(this_cpu()))
+        panic(__FILE__, __LINE__, "no memory for page tables");
+    code_window_use(this_cpu());
 }
 
 // The kernel's first thread, on a stack as kernel/port.h wants it.

@@ -13,6 +13,8 @@
 #define HEAP_END    0xffffe00000000000
 #define MMIO_BASE   0xffffe00000000000 // + physical address
 #define MMIO_END    0xfffff00000000000
+#define WINDOW_BASE 0xfffff00000000000 // of each CPU by itself, see window.c
+#define WINDOW_END  0xfffff00000001000
 #define KERNEL_BASE 0xffffffff80000000 // + physical address
 #define KERNEL_END  0xffffffffa0000000
 #define CODE_BASE   0xffffffffa0000000 // within 2 GiB of the kernel's text

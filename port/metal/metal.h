@@ -238,6 +238,7 @@ struct cpu {
     u64 passed;   // atomic: the last epoch that it has passed (shootdown.c)
     bool idle;    // atomic: it uses nothing that can be unmapped
     u32 nmis_sent, nmis_taken; // messages to it; the first is atomic
+    u64 *top, *window; // its top-level table, and the entry of its window
     u64 gdt[5];
     struct tss tss;
     struct trap_stack fault_stacks[FAULT_DEPTH]; // the last is used first
@@ -264,6 +265,11 @@ u64 cpu_start_stack(const struct cpu *cpu);
 // The n-th guard of its stacks, in the order of addresses; NULL: there are no
 // more.
 const u8 *cpu_guard(u32 n);
+
+// Tables of its own for a CPU (window.c); false: no memory.  It uses them from
+// when it says so.
+MUST_USE bool code_window_new(struct cpu *cpu);
+void code_window_use(const struct cpu *cpu);
 
 extern u32 vector_state_size; // bytes that preempt_start saves
 

@@ -2,10 +2,12 @@
 // arena.
 //
 // A frame has two addresses, its own mapping's and the direct map's.  Sealing
-// takes the write permission from both, and code becomes executable only after
-// that, so that at no time a page is writable by one address and executable by
-// another (walk.c checks it).  A page of 2 MiB of the direct map is split when
-// a part of it is sealed and becomes whole again with the last unsealed page.
+// takes the write permission from both.  Frames of code are sealed before they
+// are written, through a window (window.c), and get an address of their own, an
+// executable one, after it: so that at no time a page is writable by one
+// address and executable by another (walk.c checks it).  A page of 2 MiB of the
+// direct map is split when a part of it is sealed and becomes whole again with
+// the last unsealed page.
 
 #include "port/metal/tables.h"
 
@@ -136,45 +138,90 @@ port_seal(void *ptr, u64 size)
 
 // --- the code arena ----------------------------------------------------------
 
-// Copy [text, text + size) to new frames and map these at `at`, as data.
-static bool
-copy_code(u64 at, const u8 *text, u64 size)
+// Frames that nobody writes to, each with the address of the next in its first
+// word.
+static u64
+next_sealed(u64 frame)
 {
-    for (u64 done = 0; done < size; done += PAGE_SIZE) {
-        u64 length = MIN(size - done, (u64)PAGE_SIZE);
-        u64 frame = frames_new(ORDER_PAGE);
-
-        if (frame == 0) {
-            limbo_empty();
-            frame = frames_new(ORDER_PAGE);
-        }
-        if (frame == 0)
-            return false;
-        memcpy(direct(frame), text + done, length);
-        memset(direct(frame) + length, 0xcc, PAGE_SIZE - length); // int3
-        if (!space_map(at + done, frame, PAGE_SIZE,
-                       DATA_FLAGS | PAGE_NO_EXEC)) {
-            frames_free(frame, ORDER_PAGE);
-            return false;
-        }
-    }
-    return true;
+    return *(const u64 *)direct(frame);
 }
 
-// Sealed pages become code.
 static void
-allow_execution(u64 at, u64 size)
+free_sealed(u64 frame)
 {
-    for (u64 end = at + size; at < end; at += PAGE_SIZE) {
-        bool on = lock_irq(&tables_lock);
-        u32 level = LEVEL_PAGE;
-        entry_t *entry = find_entry(at, &level);
+    struct chain chain = {0};
 
-        assert(level == LEVEL_PAGE && !(*entry & PAGE_WRITE));
-        *entry &= ~PAGE_NO_EXEC;
+    while (frame != 0) {
+        u64 next = next_sealed(frame);
+        bool on = lock_irq(&tables_lock);
+
+        direct_restore(frame, LEVEL_PAGE, &chain);
         unlock_irq(&tables_lock, on);
+        chain_add(&chain, frame, ORDER_PAGE);
+        frame = next;
+    }
+    if (chain.first != 0)
+        limbo_add(&chain, 0, 0);
+}
+
+// Another one, before `next`; 0: no memory.
+static u64
+new_sealed(u64 next)
+{
+    u64 frame = frames_new(ORDER_PAGE);
+
+    if (frame == 0) {
+        limbo_empty();
+        frame = frames_new(ORDER_PAGE);
+    }
+    if (frame == 0)
+        return 0;
+    *(u64 *)direct(frame) = next;
+    bool on = lock_irq(&tables_lock), done = direct_seal(frame, LEVEL_PAGE);
+    unlock_irq(&tables_lock, on);
+    if (!done)
+        frames_free(frame, ORDER_PAGE);
+    return done ? frame : 0;
+}
+
+// Enough for `size` bytes, which all CPUs know to be sealed; 0: no memory.
+static u64
+take_sealed(u64 size)
+{
+    u64 first = 0, frame = 1;
+
+    for (u64 done = 0; done < size && frame != 0; done += PAGE_SIZE) {
+        frame = new_sealed(first);
+        first = frame != 0 ? frame : first;
     }
     forget_rights();
+    if (frame != 0)
+        return first;
+    free_sealed(first);
+    return 0;
+}
+
+// Copy [text, text + size) to new frames and map these at `at`, as code.
+// Nobody has ever mapped these frames for writing and can do so still, but for
+// this CPU while it copies; and nobody has tried to use `at`, so that there is
+// nothing to forget.
+static bool
+map_code(u64 at, const u8 *text, u64 size)
+{
+    u64 frame = take_sealed(size), next;
+
+    if (frame == 0)
+        return false;
+    for (u64 done = 0; done < size; done += PAGE_SIZE, frame = next) {
+        next = next_sealed(frame);
+        code_window_write(frame, text + done, MIN(size - done, (u64)PAGE_SIZE));
+        if (space_map(at + done, frame, PAGE_SIZE, SEALED_FLAGS))
+            continue;
+        code_window_write(frame, &next, sizeof(next));
+        free_sealed(frame);
+        return false;
+    }
+    return true;
 }
 
 void *
@@ -184,12 +231,10 @@ port_code_publish(const void *text, u64 size)
 
     if (at == 0)
         return NULL;
-    if (!copy_code(at, text, size) || !port_seal((void *)at, size)) {
-        port_code_release((void *)at, size);
-        return NULL;
-    }
-    allow_execution(at, size);
-    return (void *)at;
+    if (map_code(at, text, size))
+        return (void *)at;
+    port_code_release((void *)at, size);
+    return NULL;
 }
 
 void

@@ -62,6 +62,8 @@ make_entry(u64 address, u32 *level, struct port_promise *p)
         if (table == NULL)
             return NULL;
         *entry = ((u64)table - DIRECT_BASE) | TABLE_FLAGS;
+        if (*level == LEVEL_TOP)
+            code_windows_enter(level_index(address, LEVEL_TOP), *entry);
         *level = want;
     }
 }

@@ -1,8 +1,10 @@
 // port/metal/tables.h: what the files that work on page tables share.
 //
-// One tree of four levels for everything.  tables_lock protects it; a function
-// here that says so is called with it held.  The direct map consists of pages
-// of 2 MiB, but where a part of one is sealed (protect.c) or is not RAM.
+// One tree of four levels for everything but the windows of CPUs (window.c),
+// each of which has a copy of the top-level table.  tables_lock protects it; a
+// function here that says so is called with it held.  The direct map consists
+// of pages of 2 MiB, but where a part of one is sealed (protect.c) or is not
+// RAM.
 
 #pragma once
 
@@ -78,10 +80,25 @@ void chain_add(struct chain *chain, u64 frame, u32 order);
 // Give them back: no CPU has a translation any more.
 void chain_free(struct chain *chain);
 
+// --- window.c ----------------------------------------------------------------
+
+// tables_top has a new entry.
+void code_windows_enter(u32 index, entry_t entry) REQUIRES(tables_lock);
+// Write [bytes, bytes + size), a page at most, to a frame that nobody else
+// writes to; int3 behind it.
+void code_window_write(u64 frame, const void *bytes, u64 size);
+// The two halves of that, with interrupts off.
+u8 *code_window_open(u64 frame);
+void code_window_close(void);
+// What the n-th CPU that has tables maps in its window; false: there is none.
+// *fault is set where its tables are not as they should be.
+MUST_USE bool code_window_look(u32 number, entry_t *entry, const char **fault)
+    REQUIRES(tables_lock);
+
 // --- limbo.c -----------------------------------------------------------------
 
-// Give back the frames of the chain and the addresses, when no CPU has a
-// translation any more.
+// Give back the frames of the chain and the addresses (size 0: none), when no
+// CPU has a translation any more.
 void limbo_add(struct chain *chain, u64 start, u64 size);
 // Have the CPUs forget at once what waits.  Any context that holds no lock of
 // this port.

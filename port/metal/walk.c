@@ -104,6 +104,18 @@ walk(struct walk *w) REQUIRES(tables_lock)
     } while (at != 0);
 }
 
+// The window of each CPU.  One may be writing now: then nobody executes that.
+static void
+walk_windows(struct walk *w) REQUIRES(tables_lock)
+{
+    entry_t entry;
+
+    for (u32 n = 0; w->fault == NULL && code_window_look(n, &entry, &w->fault);
+         n++)
+        if (entry & PAGE_PRESENT)
+            check_leaf(w, WINDOW_BASE, entry, PAGE_SIZE);
+}
+
 const char *
 space_check(u64 *address)
 {
@@ -121,6 +133,7 @@ space_check(u64 *address)
     walk(&w);
     w.marking = false;
     walk(&w);
+    walk_windows(&w);
     unlock_irq(&tables_lock, on);
     port_release(w.executable, size);
     *address = w.at;

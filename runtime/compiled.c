@@ -1,0 +1,347 @@
+// runtime/compiled.c: bytes to compiled code.
+//
+// The bytes are copied before anybody looks at them, so their owner cannot
+// change them afterwards.  What a compiled module needs for good is in `keep`;
+// the machine code is in the port's code arena.  Bytes, `keep` and code are
+// sealed before anybody gets the module: no address leads there for writing.
+//
+// All of it is charged to account_current(), and what others only keep goes
+// where its limit, or the machine, has no room.
+
+#include "runtime/internal.h"
+
+#include "compile/compile.h"
+
+bool
+code_charge(struct charge *c, enum resource r, u64 total)
+{
+    struct account *a = c->account != NULL ? c->account : account_current();
+
+    while (!charge_to(c, r, total))
+        if (!kept_make_room(a, r, total - c->amount))
+            return false;
+    return true;
+}
+
+// Whatever takes long takes memory: a killed thread gets none.  An empty range
+// is only the question.
+static bool
+commit(struct arena *arena, u64 from, u64 to, struct charge *charge)
+{
+    u64 before = charge->amount;
+
+    if (thread_is_killed())
+        return false;
+    if (from == to)
+        return true;
+    if (!code_charge(charge, RESOURCE_CODE, before + (to - from)))
+        return false;
+    if (kept_commit(arena->base + from, to - from))
+        return true;
+    charge_less(charge, RESOURCE_CODE, before);
+    return false;
+}
+
+static bool
+commit_keep(struct arena *arena, u64 from, u64 to)
+{
+    struct compiled *m = CONTAINER(arena, struct compiled, keep);
+
+    return commit(arena, from, to, &m->charges.memory);
+}
+
+typedef bool arena_commit_t(struct arena *arena, u64 from, u64 to);
+
+// An arena of at most `size` bytes.
+static bool
+arena_new(struct arena *arena, u64 size, arena_commit_t *committer)
+{
+    size = ALIGN_UP(size, PAGE_SIZE);
+    u8 *base = port_reserve(size, PAGE_SIZE);
+
+    *arena =
+        (struct arena){.base = base, .reserved = size, .commit = committer};
+    return base != NULL;
+}
+
+static void
+arena_free(struct arena *arena)
+{
+    if (arena->base != NULL)
+        port_release(arena->base, arena->reserved);
+    arena->base = NULL;
+}
+
+enum { PIECE = 2 * MIB }; // bytes between two looks at whether we were killed
+
+static status_t
+copy_bytes(struct compiled *m, struct bytes bytes)
+{
+    m->reserved = ALIGN_UP(MAX(bytes.size, 1), PAGE_SIZE);
+    if (!code_charge(&m->charges.memory, RESOURCE_CODE,
+                     sizeof(*m) + m->reserved))
+        return ERR_LIMIT;
+    m->bytes.ptr = port_reserve(m->reserved, PAGE_SIZE);
+    if (m->bytes.ptr == NULL)
+        return ERR_NO_MEMORY;
+    for (u64 at = 0; at < m->reserved; at += PIECE) {
+        u8 *to = m->bytes.ptr + at;
+        if (thread_is_killed())
+            return ERR_KILLED;
+        if (!kept_commit(to, MIN(m->reserved - at, PIECE)))
+            return ERR_NO_MEMORY;
+        if (at < bytes.size)
+            memcpy(to, bytes.ptr + at, MIN(bytes.size - at, PIECE));
+    }
+    m->bytes.size = bytes.size;
+    return OK;
+}
+
+static status_t
+publish(struct compiled *m)
+{
+    if (m->code.size == 0)
+        return OK; // nothing can be called
+    if (!code_charge(&m->charges.memory, RESOURCE_CODE,
+                     m->charges.memory.amount + m->code.size))
+        return ERR_LIMIT;
+    do
+        m->text = port_code_publish(m->code.text, m->code.size);
+    while (m->text == NULL && kept_relieve());
+    m->code.text = NULL;
+    return m->text != NULL ? OK : ERR_NO_MEMORY;
+}
+
+// Give back what is committed beyond `keep` bytes.
+static void
+arena_trim(struct arena *arena, u64 keep)
+{
+    keep = ALIGN_UP(keep, PAGE_SIZE);
+    if (arena->committed > keep) {
+        port_decommit(arena->base + keep, arena->committed - keep);
+        arena->committed = keep;
+    }
+}
+
+// --- scratch memory ----------------------------------------------------------
+
+enum { SCRATCH_KEEP = 4 * 1024 * 1024 };
+
+// What compiling one module needs for a while.  One set is kept for the next
+// module; a second compiler at the same time makes its own.
+struct scratch {
+    struct arena text, temp;
+    struct charge memory; // while it is used
+};
+
+static struct lock spare_lock = LOCK_INIT(SCRATCH);
+static struct {
+    bool kept;
+    struct scratch scratch;
+} spare GUARDED_BY(spare_lock);
+
+static bool
+commit_text(struct arena *arena, u64 from, u64 to)
+{
+    return commit(arena, from, to,
+                  &CONTAINER(arena, struct scratch, text)->memory);
+}
+
+static bool
+commit_temp(struct arena *arena, u64 from, u64 to)
+{
+    return commit(arena, from, to,
+                  &CONTAINER(arena, struct scratch, temp)->memory);
+}
+
+static void
+scratch_free(struct scratch *s)
+{
+    arena_free(&s->text);
+    arena_free(&s->temp);
+}
+
+// Address space only; what is used is committed step by step.
+static bool
+scratch_new(struct scratch *s, u64 module_size)
+{
+    u64 text = 64 * module_size + 16 * MIB, temp = 1024 * module_size + GIB;
+
+    lock(&spare_lock);
+    bool found = spare.kept;
+    if (found)
+        *s = spare.scratch;
+    spare.kept = false;
+    unlock(&spare_lock);
+    if (found && s->text.reserved >= text && s->temp.reserved >= temp)
+        return true;
+    if (found)
+        scratch_free(s);
+    *s = (struct scratch){
+        .memory = {NULL, 0}
+    };
+    if (arena_new(&s->text, text, commit_text) &&
+        arena_new(&s->temp, temp, commit_temp))
+        return true;
+    scratch_free(s);
+    return false;
+}
+
+static void
+scratch_done(struct scratch *s)
+{
+    arena_reset(&s->text, 0);
+    arena_reset(&s->temp, 0);
+    arena_trim(&s->text, SCRATCH_KEEP);
+    arena_trim(&s->temp, SCRATCH_KEEP);
+    charge_end(&s->memory, RESOURCE_CODE);
+    lock(&spare_lock);
+    bool keep = !spare.kept;
+    if (keep) {
+        spare.scratch = *s;
+        spare.kept = true;
+    }
+    unlock(&spare_lock);
+    if (!keep)
+        scratch_free(s);
+}
+
+void
+scratch_reclaim(void)
+{
+    lock(&spare_lock);
+    bool kept = spare.kept;
+    struct scratch s = spare.scratch;
+    spare.kept = false;
+    unlock(&spare_lock);
+    if (kept)
+        scratch_free(&s);
+}
+
+// --- compiling ---------------------------------------------------------------
+
+static status_t
+compile(struct compiled *m, struct error *error)
+{
+    struct compile_options options = {.features = cpu_features,
+                                      .check_pads = CHECKED,
+                                      .stopped = thread_is_killed};
+    struct scratch s;
+
+    if (!scratch_new(&s, m->bytes.size))
+        return ERR_NO_MEMORY;
+    // What a spare one has already is its user's, too.
+    if (!code_charge(&s.memory, RESOURCE_CODE,
+                     s.text.committed + s.temp.committed)) {
+        scratch_done(&s);
+        return ERR_LIMIT;
+    }
+    status_t status = module_compile(&m->code, &m->module, &options, &s.text,
+                                     &m->keep, &s.temp, error);
+    if (status == OK)
+        status = publish(m);
+    scratch_done(&s);
+    return status;
+}
+
+static status_t
+register_types(struct compiled *m)
+{
+    u32 count = m->module.type_count;
+    u32 *ids = ARENA_NEW(&m->keep, u32, count + 1);
+
+    if (ids == NULL)
+        return ERR_NO_MEMORY;
+    if (!code_charge(&m->charges.types, RESOURCE_TYPES, count))
+        return ERR_LIMIT;
+    status_t status = types_register(&m->module, ids);
+    if (status == OK)
+        m->ids = ids;
+    return status;
+}
+
+// The module is complete.
+static status_t
+seal(struct compiled *m)
+{
+    u64 committed = m->keep.committed;
+
+    arena_trim(&m->keep, m->keep.at);
+    charge_less(&m->charges.memory, RESOURCE_CODE,
+                m->charges.memory.amount - (committed - m->keep.committed));
+    if (!port_seal(m->bytes.ptr, m->reserved) ||
+        !port_seal(m->keep.base, m->keep.committed))
+        return ERR_NO_MEMORY;
+    return OK;
+}
+
+static status_t
+make(struct compiled *m, struct bytes bytes, u32 without, struct error *error)
+{
+    status_t status = OK;
+
+    if (bytes.size > LIMIT_MODULE_SIZE)
+        return ERR_LIMIT;
+    if (!arena_new(&m->keep, 256 * bytes.size + 16 * MIB, commit_keep))
+        return ERR_NO_MEMORY;
+    status = copy_bytes(m, bytes);
+    if (status == OK)
+        status = module_decode_without(&m->module, m->bytes, without, &m->keep,
+                                       error);
+    if (status == OK)
+        status = compile(m, error);
+    if (status == OK)
+        status = register_types(m);
+    return status == OK ? seal(m) : status;
+}
+
+// The struct itself is nobody's: those who share it pay with the rest.
+status_t
+compiled_new(struct compiled **out, struct bytes bytes, u32 without,
+             struct error *error)
+{
+    status_t status;
+    struct compiled *m =
+        account_alloc(account_root(), RESOURCE_KERNEL, sizeof(*m), &status);
+
+    *error = (struct error){OK, 0, NULL};
+    if (m == NULL)
+        return status;
+    list_init(&m->link);
+    list_init(&m->uses);
+    status = make(m, bytes, without, error);
+    if (status == OK) {
+        m->references = 1;
+        m->size = m->charges.memory.amount;
+        *out = m;
+        return OK;
+    }
+    if (thread_is_killed()) {
+        status = ERR_KILLED;
+        *error = (struct error){OK, 0, NULL};
+    }
+    error_set(error, status, 0, status_text(status));
+    compiled_free(m);
+    return status;
+}
+
+void
+code_charges_end(struct code_charges *c)
+{
+    charge_end(&c->memory, RESOURCE_CODE);
+    charge_end(&c->types, RESOURCE_TYPES);
+}
+
+void
+compiled_free(struct compiled *m)
+{
+    if (m->ids != NULL)
+        types_release(m->ids, m->module.type_count);
+    if (m->text != NULL)
+        port_code_release(m->text, m->code.size);
+    if (m->bytes.ptr != NULL)
+        port_release(m->bytes.ptr, m->reserved);
+    arena_free(&m->keep);
+    code_charges_end(&m->charges);
+    kernel_free(m);
+}
