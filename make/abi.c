@@ -66,7 +66,7 @@ static const struct {
     [KIND_FILLED] = {NULL,           NULL,        "filled",        "count"},
 };
 
-enum { ARGS_MAX = 16 };
+enum { ARGS_MAX = 16, ERRORS_MAX = 12 };
 
 struct arg {
     enum kind kind;
@@ -105,6 +105,17 @@ static const struct call {
 #define PART(n, out)           {KIND_PART, #n, NULL, NULL, #out},
 #define FILLED(n, type, out)   {KIND_FILLED, #n, #type, NULL, #out},
 #include "abi/syscalls.def"
+};
+
+// What they may return besides what their arguments say; their rows are in the
+// order of abi/errors.def.
+static const struct {
+    const char *call;
+    const char *errors[ERRORS_MAX + 1]; // ends with NULL
+} errors[] = {
+#define ERRORS(call, errors) {#call, {errors}},
+#define E(id)                #id,
+#include "abi/errors.def"
 };
 
 // The calls of WASI preview 1, and what words they take.
@@ -413,6 +424,17 @@ doc_arg(const struct arg *arg)
 }
 
 static void
+doc_errors(const char *call)
+{
+    for (u64 i = 0; i < COUNT(errors); i++)
+        for (u32 k = 0; strcmp(errors[i].call, call) == 0; k++) {
+            if (errors[i].errors[k] == NULL)
+                return;
+            printf("%s`ERR_%s`", k > 0 ? ", " : "", errors[i].errors[k]);
+        }
+}
+
+static void
 doc_call(const struct call *call)
 {
     printf("| %u | `%s` | ", call->number, call->name);
@@ -422,7 +444,9 @@ doc_call(const struct call *call)
         doc_arg(arg);
         comma = "; ";
     }
-    printf(" | %s |\n", call->help);
+    printf(" | %s | ", call->help);
+    doc_errors(call->name);
+    printf(" |\n");
 }
 
 static void
@@ -494,7 +518,14 @@ print_doc(void)
            "programs include\n"
            "`nebulet.h` (`out/user/include`), Rust programs use the crate "
            "`sip`.\n\n"
-           "| number | call | arguments | what it does |\n|---|---|---|---|\n");
+           "Besides the errors of a call its arguments have their own: a "
+           "handle\n`ERR_BAD_HANDLE`, `ERR_WRONG_TYPE` and `ERR_ACCESS`, an "
+           "address\n`ERR_BAD_ADDRESS`, and what has to be aligned (the u32 of "
+           "a lock, a struct of\narguments) `ERR_BAD_ARGUMENT`. A thread that "
+           "is killed leaves when its call is\nover: no program sees "
+           "`ERR_KILLED`.\n\n"
+           "| number | call | arguments | what it does | errors |\n"
+           "|---|---|---|---|---|\n");
     for (u64 i = 0; i < COUNT(calls); i++)
         doc_call(&calls[i]);
     doc_structs();

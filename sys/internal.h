@@ -73,6 +73,17 @@ struct program_thread {
 #define OUT_U64(n)             u8 *n;
 #include "abi/syscalls.def"
 
+// The rows of abi/syscalls.def, by their places in it.
+enum call_index {
+#define SYSCALL(number, name, help, args) CALL_##name,
+#include "abi/syscalls.def"
+    CALL_COUNT,
+};
+
+// In builds for tests: the results that each call has had, bit -status of its
+// element; threads set bits together.
+extern u64 call_results[CALL_COUNT];
+
 static inline void
 put_u32(u8 *to, u32 value)
 {

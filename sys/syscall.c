@@ -439,17 +439,34 @@ word_at(struct caller *c, u32 address)
 #define SYSCALL_IN_MEMORY(number, name, help, args)
 #include "abi/syscalls.def"
 
-#define SYSCALL(number, name, help, args)                               \
-    STEP u32 run_##name(struct caller *c, const struct name##_words *w) \
-    {                                                                   \
-        struct name##_held held;                                        \
-        struct name##_args a;                                           \
-        check_##name(c, w, &held, &a);                                  \
-        status_t status = c->status == OK ? sys_##name(&a) : c->status; \
-        release_##name(&held);                                          \
-        return (u32)status;                                             \
+#define SYSCALL(number, name, help, args)                                    \
+    STEP status_t run_##name(struct caller *c, const struct name##_words *w) \
+    {                                                                        \
+        struct name##_held held;                                             \
+        struct name##_args a;                                                \
+        check_##name(c, w, &held, &a);                                       \
+        status_t status = c->status == OK ? sys_##name(&a) : c->status;      \
+        release_##name(&held);                                               \
+        return status;                                                       \
     }
 #include "abi/syscalls.def"
+
+#ifdef NEBULET_CHECKED
+u64 call_results[CALL_COUNT];
+#endif
+
+#define STATUS(number, id, text) \
+    _Static_assert(-(number) < 64, "a bit of call_results[]");
+#include "abi/status.def"
+
+STEP u32
+result(enum call_index call, status_t status)
+{
+    if (CHECKED)
+        __atomic_fetch_or(&call_results[call], 1ull << -status,
+                          __ATOMIC_RELAXED);
+    return (u32)status;
+}
 
 #define SYSCALL(number, name, help, args)                                  \
     static u32 call_##name(u64 r0, u64 r1, u64 r2, u64 r3, u64 r4, u64 r5) \
@@ -458,18 +475,17 @@ word_at(struct caller *c, u32 address)
         struct name##_words w;                                             \
         struct caller c = caller_now();                                    \
         take_##name(&w, raw);                                              \
-        return run_##name(&c, &w);                                         \
+        return result(CALL_##name, run_##name(&c, &w));                    \
     }
-#define SYSCALL_IN_MEMORY(number, name, help, args)                  \
-    static u32 call_##name(u64 address)                              \
-    {                                                                \
-        struct name##_words w;                                       \
-        struct caller c = caller_now();                              \
-        take_from_memory(&c, &w, sizeof(w), _Alignof(__typeof__(w)), \
-                         (u32)address);                              \
-        if (c.status != OK)                                          \
-            return (u32)c.status;                                    \
-        return run_##name(&c, &w);                                   \
+#define SYSCALL_IN_MEMORY(number, name, help, args)                    \
+    static u32 call_##name(u64 address)                                \
+    {                                                                  \
+        struct name##_words w;                                         \
+        struct caller c = caller_now();                                \
+        take_from_memory(&c, &w, sizeof(w), _Alignof(__typeof__(w)),   \
+                         (u32)address);                                \
+        return result(CALL_##name,                                     \
+                      c.status == OK ? run_##name(&c, &w) : c.status); \
     }
 #include "abi/syscalls.def"
 

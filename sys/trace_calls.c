@@ -1,6 +1,7 @@
 // sys/trace_calls.c: the module "nebulet" as --trace shows it, made from the
 // tables in abi/.
 
+#include "sys/internal.h"
 #include "sys/trace.h"
 
 // --- names -------------------------------------------------------------------
@@ -79,13 +80,8 @@ static const struct trace_module module = {
     .layout_count = COUNT(layouts),
 };
 
-enum {
-#define SYSCALL(number, name, help, args) INDEX_##name,
-#include "abi/syscalls.def"
-};
-
 #define SYSCALL(number, name, help, args) \
-    TRACE_SIX(traced_##name, module, INDEX_##name)
+    TRACE_SIX(traced_##name, module, CALL_##name)
 #include "abi/syscalls.def"
 
 const void *const nebulet_traced[] = {

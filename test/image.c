@@ -7,7 +7,10 @@
 extern const struct test *const __start_tests[];
 extern const struct test *const __stop_tests[];
 
+u32 test_row;
+
 static bool failed;
+static u32 passed, bad;
 
 void
 test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
@@ -29,14 +32,25 @@ value_of(const char *line, const char *word)
                 value.len++;
             return value;
         }
-    return (struct string){NULL, 0};
+    return (struct string){line, 0};
 }
 
+// Does it start with one of these, which have commas between them?
 static bool
-starts_with(const char *name, struct string start)
+starts_with(const char *name, struct string starts)
 {
-    return string_of(name).len >= start.len &&
-           memcmp(name, start.ptr, start.len) == 0;
+    const char *end = starts.ptr + starts.len;
+
+    for (const char *at = starts.ptr;; at++) {
+        struct string start = {at, 0};
+        for (; at < end && *at != ','; at++)
+            start.len++;
+        if (string_of(name).len >= start.len &&
+            memcmp(name, start.ptr, start.len) == 0)
+            return true;
+        if (at == end)
+            return false;
+    }
 }
 
 // As many CPUs as the machine has been given: "cpus=N", which the command adds.
@@ -54,22 +68,54 @@ has_all_cpus(const char *line)
     return false;
 }
 
+static void
+run(const struct test *t, const char *name, struct string only)
+{
+    if (!starts_with(name, only))
+        return;
+    failed = false;
+    t->run();
+    if (failed)
+        say("FAILED: %s", name);
+    passed += !failed;
+    bad += failed;
+}
+
+static void
+run_rows(const struct test *t, struct string only)
+{
+    char full[128];
+    const char *name;
+
+    for (test_row = 0; (name = t->row(test_row)) != NULL; test_row++) {
+        format(full, sizeof(full), "%s/%s", t->name, name);
+        if (name[0] != '\0')
+            run(t, full, only);
+    }
+}
+
+static void
+run_all(bool last, struct string only)
+{
+    for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
+        if ((*t)->last != last)
+            continue;
+        if ((*t)->row != NULL)
+            run_rows(*t, only);
+        else
+            run(*t, (*t)->name, only);
+    }
+}
+
 bool
 tests_pass(const char *line)
 {
     struct string only = value_of(line, "only=");
-    u32 passed = 0, bad = !has_all_cpus(line);
 
-    for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
-        if (only.len > 0 && !starts_with((*t)->name, only))
-            continue;
-        failed = false;
-        (*t)->run();
-        if (failed)
-            say("FAILED: %s", (*t)->name);
-        passed += !failed;
-        bad += failed;
-    }
+    bad += !has_all_cpus(line);
+    run_all(false, only);
+    if (only.len == 0)
+        run_all(true, only);
     say("%u passed, %u failed, 0 skipped", passed, bad);
     return passed > 0 && bad == 0;
 }

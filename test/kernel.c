@@ -29,6 +29,13 @@ kernel_test_run(void (*test)(void))
     kernel_test_twice(test);
 }
 
+// All tests run here.
+u64
+test_results(u32 call)
+{
+    return CHECKED ? call_results[call] : 0;
+}
+
 // --- frames and addresses that fail ------------------------------------------
 
 u64

@@ -147,8 +147,14 @@ test_words_of(enum call_kind kind)
     return kind == ARG_BYTES || kind == ARG_BUFFER || kind == ARG_ITEMS ? 2 : 1;
 }
 
-// Where calls that take a struct in memory find it.
-enum { STRUCT_AT = TEST_MEMORY - 256 };
+// Where calls that take a struct in memory find it, each thread its own.
+enum { STRUCTS_AT = TEST_MEMORY - 8 * CALL_STRUCT };
+
+static u32
+struct_at(void)
+{
+    return STRUCTS_AT + execution_current()->id % 7 * CALL_STRUCT;
+}
 
 u32
 test_call_struct(const struct test_call *call, const u64 *words, u8 *to)
@@ -182,12 +188,13 @@ status_t
 test_call(const char *name, const u64 *words)
 {
     const struct test_call *call = find_call(name);
-    const u64 in_memory[6] = {STRUCT_AT};
+    const u64 in_memory[6] = {struct_at()};
     u8 copy[CALL_STRUCT] = {0};
 
     if (!call->in_memory)
         return test_call_raw(call, words);
-    memcpy(test_memory(STRUCT_AT), copy, test_call_struct(call, words, copy));
+    u32 size = test_call_struct(call, words, copy);
+    memcpy(test_memory(struct_at()), copy, size);
     return test_call_raw(call, in_memory);
 }
 
@@ -296,10 +303,9 @@ closed_handle(void)
 
 enum { FREE_AT = 4096, FREE_SIZE = 64 }; // for what calls read and write
 
-// Arguments that are right, but for the handles, which are 0 (which options may
-// be).
-static void
-fill_words(const struct test_call *call, u64 *words, u32 *handles, u32 *options)
+void
+test_fill_words(const struct test_call *call, u64 *words, u32 *handles,
+                u32 *options)
 {
     for (u32 i = 0; call->args[i].kind != ARG_NONE; i++) {
         enum call_kind kind = call->args[i].kind;
@@ -313,8 +319,8 @@ fill_words(const struct test_call *call, u64 *words, u32 *handles, u32 *options)
     }
 }
 
-static u32
-word_at(const struct test_call *call, u32 arg)
+u32
+test_word_at(const struct test_call *call, u32 arg)
 {
     u32 at = 0;
 
@@ -323,8 +329,8 @@ word_at(const struct test_call *call, u32 arg)
     return at;
 }
 
-static const struct object_type *
-type_for(const struct test_call *call, u32 arg)
+const struct object_type *
+test_type_for(const struct test_call *call, u32 arg)
 {
     return call->args[arg].type != NULL ? call->args[arg].type : &event_type;
 }
@@ -348,10 +354,10 @@ expect_refused(const struct test_call *call, const u64 *words, status_t want)
 static void
 misuse_handle(const struct test_call *call, u64 *words, u32 arg)
 {
-    const struct object_type *type = type_for(call, arg);
+    const struct object_type *type = test_type_for(call, arg);
     const struct object_type *wrong =
         type == &event_type ? &timer_type : &event_type;
-    u64 *word = &words[word_at(call, arg)], right = *word;
+    u64 *word = &words[test_word_at(call, arg)], right = *word;
     u32 need = call->args[arg].right;
 
     *word = 0;
@@ -371,32 +377,50 @@ misuse_handle(const struct test_call *call, u64 *words, u32 arg)
     *word = right;
 }
 
-static u32 calls_misused;
+// The name of a call with such an argument; "": it has none.
+static const char *
+name_with(u32 row, bool (*is_such)(enum call_kind kind))
+{
+    if (row >= test_call_count)
+        return NULL;
+    for (u32 i = 0; test_calls[row].args[i].kind != ARG_NONE; i++)
+        if (is_such(test_calls[row].args[i].kind))
+            return test_calls[row].name;
+    return "";
+}
+
+static bool
+is_handle(enum call_kind kind)
+{
+    return kind == ARG_HANDLE || kind == ARG_OPTION || kind == ARG_ANY;
+}
+
+static const char *
+with_handles(u32 row)
+{
+    return name_with(row, is_handle);
+}
 
 static void
-misuse_all(void)
+misuse_handles(void)
 {
-    for (u32 i = 0; i < test_call_count; i++) {
-        const struct test_call *call = &test_calls[i];
-        u64 words[CALL_ARGS + 2] = {0};
-        u32 handles = 0, options = 0;
-        fill_words(call, words, &handles, &options);
-        for (u32 arg = 0; arg < CALL_ARGS; arg++) {
-            if (((handles | options) >> arg & 1) == 0)
-                continue;
-            calls_misused++;
-            misuse_handle(call, words, arg);
-            words[word_at(call, arg)] =
-                test_handle(type_for(call, arg), UINT32_MAX);
-        }
+    const struct test_call *call = &test_calls[test_row];
+    u64 words[CALL_ARGS + 2] = {0};
+    u32 handles = 0, options = 0;
+
+    test_fill_words(call, words, &handles, &options);
+    for (u32 arg = 0; arg < CALL_ARGS; arg++) {
+        if (((handles | options) >> arg & 1) == 0)
+            continue;
+        misuse_handle(call, words, arg);
+        words[test_word_at(call, arg)] =
+            test_handle(test_type_for(call, arg), UINT32_MAX);
     }
 }
 
-TEST_KERNEL(calls_refuse_bad_handles)
+TEST_KERNEL_ROWS(calls_refuse_bad_handles, with_handles)
 {
-    calls_misused = 0;
-    EXPECT_EQ(test_in_process(misuse_all), 0);
-    EXPECT(calls_misused >= 20);
+    EXPECT_EQ(test_in_process(misuse_handles), 0);
 }
 
 // With an empty table there is nothing that a number would name.
@@ -407,10 +431,10 @@ call_with_nothing(void)
         const struct test_call *call = &test_calls[i];
         u64 words[CALL_ARGS + 2] = {0};
         u32 handles = 0, options = 0;
-        fill_words(call, words, &handles, &options);
+        test_fill_words(call, words, &handles, &options);
         for (u32 number = 0; handles != 0 && number < 20; number++) {
             u32 first = bits_trailing_zeros(handles);
-            words[word_at(call, first)] = number;
+            words[test_word_at(call, first)] = number;
             expect_refused(call, words, ERR_BAD_HANDLE);
         }
     }
@@ -429,50 +453,73 @@ has_address(enum call_kind kind)
     return kind >= ARG_BYTES;
 }
 
+static const char *
+with_addresses(u32 row)
+{
+    return name_with(row, has_address);
+}
+
 static void
 misuse_addresses(void)
 {
-    for (u32 i = 0; i < test_call_count; i++) {
-        const struct test_call *call = &test_calls[i];
-        for (u32 arg = 0; arg < CALL_ARGS; arg++) {
-            u64 words[CALL_ARGS + 2] = {0};
-            u32 handles = 0, options = 0, at = word_at(call, arg);
-            if (!has_address(call->args[arg].kind))
-                continue;
-            fill_words(call, words, &handles, &options);
-            for (u32 k = 0; k < CALL_ARGS; k++)
-                if (handles >> k & 1)
-                    words[word_at(call, k)] =
-                        test_handle(type_for(call, k), UINT32_MAX);
-            words[at] = TEST_MEMORY - 3; // 4 bytes and more
-            words[at + 1] += test_words_of(call->args[arg].kind) == 2 ? 4 : 0;
-            expect_refused(call, words, ERR_BAD_ADDRESS);
-            words[at] = 0xfffffffc;
-            expect_refused(call, words, ERR_BAD_ADDRESS);
-        }
+    const struct test_call *call = &test_calls[test_row];
+
+    for (u32 arg = 0; arg < CALL_ARGS; arg++) {
+        u64 words[CALL_ARGS + 2] = {0};
+        u32 handles = 0, options = 0, at = test_word_at(call, arg);
+        if (!has_address(call->args[arg].kind))
+            continue;
+        test_fill_words(call, words, &handles, &options);
+        for (u32 k = 0; k < CALL_ARGS; k++)
+            if (handles >> k & 1)
+                words[test_word_at(call, k)] =
+                    test_handle(test_type_for(call, k), UINT32_MAX);
+        words[at] = TEST_MEMORY - 3; // 4 bytes and more
+        words[at + 1] += test_words_of(call->args[arg].kind) == 2 ? 4 : 0;
+        expect_refused(call, words, ERR_BAD_ADDRESS);
+        words[at] = 0xfffffffc;
+        expect_refused(call, words, ERR_BAD_ADDRESS);
     }
 }
 
-TEST_KERNEL(calls_refuse_bad_addresses)
+TEST_KERNEL_ROWS(calls_refuse_bad_addresses, with_addresses)
 {
     EXPECT_EQ(test_in_process(misuse_addresses), 0);
 }
 
-// --- rights ------------------------------------------------------------------
-
-// Those that no argument of a call needs: for what the calls are about.
-enum { ELSEWHERE = RIGHT_DUPLICATE | RIGHT_TRANSFER };
-
-TEST_KERNEL(calls_need_every_right)
+// The struct of a call is at an address, too.
+static const char *
+in_memory(u32 row)
 {
-    u32 needed = ELSEWHERE, all = 0;
+    return row >= test_call_count    ? NULL :
+           test_calls[row].in_memory ? test_calls[row].name :
+                                       "";
+}
 
-    for (u32 i = 0; i < test_call_count; i++)
-        for (u32 k = 0; k < CALL_ARGS; k++)
-            needed |= test_calls[i].args[k].right;
-#define RIGHT(bit, id, text) all |= RIGHT_##id;
-#include "abi/rights.def"
-    EXPECT_EQ(needed, all);
+static void
+misuse_structs(void)
+{
+    static const struct {
+        u32 at;
+        status_t status;
+    } wrong[] = {
+        {TEST_MEMORY,     ERR_BAD_ADDRESS },
+        {TEST_MEMORY - 4, ERR_BAD_ADDRESS },
+        {UINT32_MAX - 3,  ERR_BAD_ADDRESS },
+        {FREE_AT + 1,     ERR_BAD_ARGUMENT},
+        {FREE_AT + 2,     ERR_BAD_ARGUMENT},
+    };
+
+    for (u32 i = 0; i < COUNT(wrong); i++) {
+        const u64 registers[6] = {wrong[i].at};
+        EXPECT_EQ(test_call_raw(&test_calls[test_row], registers),
+                  wrong[i].status);
+    }
+}
+
+TEST_KERNEL_ROWS(calls_refuse_bad_structs, in_memory)
+{
+    EXPECT_EQ(test_in_process(misuse_structs), 0);
 }
 
 // --- signals and waits -------------------------------------------------------

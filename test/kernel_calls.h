@@ -53,12 +53,6 @@ struct test_call {
 extern const struct test_call test_calls[];
 extern const u32 test_call_count;
 
-// Their places in test_calls.
-enum test_call_index {
-#define SYSCALL(number, name, help, args) CALL_##name,
-#include "abi/syscalls.def"
-};
-
 // How many words an argument is: BYTES, BUFFER and ITEMS take two.
 u32 test_words_of(enum call_kind kind);
 
@@ -78,6 +72,14 @@ status_t test_call(const char *name, const u64 *words);
 i64 test_call_2018(const char *name, const u64 *words);
 #define ABI_CALL(name, ...) test_call_2018(#name, (const u64[6]){__VA_ARGS__})
 
+// Arguments that are right, but for the handles, which are 0 (which options may
+// be): bits for which these are.
+void test_fill_words(const struct test_call *call, u64 *words, u32 *handles,
+                     u32 *options);
+// The first word of an argument, and the type that its handle may be of.
+u32 test_word_at(const struct test_call *call, u32 arg);
+const struct object_type *test_type_for(const struct test_call *call, u32 arg);
+
 // Make a module, named as for test_compile(), of its bytes at an address; its
 // handle goes to another.
 status_t test_create_module(const char *name, u32 bytes_at, u32 out);
@@ -90,3 +92,8 @@ MUST_USE status_t test_process_of(struct process **out, struct group *g,
 // A new object of a type and a handle of it, for programs, with these rights;
 // 0: there is none that can be made alone.
 handle_t test_handle(const struct object_type *type, u32 rights);
+
+// What calls return at random, from one to the other, no test has seen; but it
+// has to be in abi/errors.def.
+void test_forget_from_here(void);
+void test_forget_until_here(void);

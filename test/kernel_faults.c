@@ -115,6 +115,21 @@ open_member(void)
 }
 
 static void
+fill_chunk(handle_t h)
+{
+    while (process_current()->handles.slots % HANDLE_CHUNK != 0)
+        EXPECT_EQ(CALL(handle_duplicate, h, 0, OUT), OK);
+}
+
+// The table has no slot left: the next handle needs another chunk.
+static void
+have_full_member(void)
+{
+    have_member();
+    fill_chunk(first);
+}
+
+static void
 have_channel(void)
 {
     two_events();
@@ -159,13 +174,17 @@ read_handles(void)
     return CALL(channel_read, second, 0, ROOM, 100, ARRAY, 8, OUT, OUT + 4);
 }
 
-// The table has no slot left: the message needs another chunk.
 static void
 have_full_chunk(void)
 {
     have_message();
-    while (process_current()->handles.slots % HANDLE_CHUNK != 0)
-        EXPECT_EQ(CALL(handle_duplicate, second, 0, OUT), OK);
+    fill_chunk(second);
+}
+
+static status_t
+duplicate_full(void)
+{
+    return CALL(handle_duplicate, second, 0, OUT);
 }
 
 static void
@@ -231,6 +250,21 @@ static status_t
 make_door(void)
 {
     return CALL(gate_badge, first, 7, OUT);
+}
+
+// A door that is gone, which is told without waiting.
+static void
+have_closed_door(void)
+{
+    have_gate();
+    EXPECT_EQ(make_door(), OK);
+    EXPECT_EQ(CALL(handle_close, test_load32(OUT)), OK);
+}
+
+static status_t
+serve(void)
+{
+    return CALL(gate_serve, first, 0, 0, 0, ROOM, 1000, OUT, OUT + 8, OUT + 12);
 }
 
 static void
@@ -398,39 +432,42 @@ static const struct scenario {
     status_t (*act)(void);
     void (*finish)(void); // after it worked; or NULL
 } scenarios[] = {
-    {"the first handle",     nothing,         make_event,    NULL           },
-    {"event_create",         two_events,      make_event,    NULL           },
-    {"timer_create",         two_events,      make_timer,    NULL           },
-    {"port_create",          two_events,      make_port,     NULL           },
-    {"channel_create",       two_events,      make_channel,  NULL           },
-    {"stream_create",        two_events,      make_stream,   NULL           },
-    {"terminal_create",      have_terminal,   make_seat,     NULL           },
-    {"handle_duplicate",     two_events,      duplicate,     NULL           },
-    {"thread_create",        two_events,      make_thread,   wait_for_thread},
-    {"group_create",         have_group,      make_group,    NULL           },
-    {"group_open",           have_member,     open_member,   NULL           },
-    {"channel_write",        have_channel,    write_bytes,   NULL           },
-    {"channel_write, moves", have_channel,    write_handles, NULL           },
-    {"channel_call",         have_channel,    call_in_vain,  NULL           },
-    {"channel_read",         have_message,    read_handles,  NULL           },
-    {"channel_read, full",   have_full_chunk, read_handles,  NULL           },
-    {"port_watch",           have_port,       watch,         NULL           },
-    {"port_post",            have_port,       post,          NULL           },
-    {"port_wait",            have_packet,     take_packet,   NULL           },
-    {"gate_create",          two_events,      make_gate,     NULL           },
-    {"gate_badge",           have_gate,       make_door,     NULL           },
-    {"object_wait_many",     two_events,      wait_for_two,  NULL           },
-    {"module_create",        have_bytes,      make_module,   NULL           },
-    {"process_spawn",        have_module,     spawn_process, wait_for_child },
-    {"abi event_create",     two_events,      abi_event,     NULL           },
-    {"abi channel_create",   two_events,      abi_channel,   NULL           },
-    {"abi stream_create",    two_events,      abi_stream,    NULL           },
-    {"abi wasm_compile",     have_bytes,      abi_module,    NULL           },
-    {"abi process_create",   have_module,     abi_process,   NULL           },
-    {"abi process_start",    have_created,    abi_start,     wait_started   },
-    {"a memory",             nothing,         use_memory,    NULL           },
-    {"a table",              nothing,         use_table,     NULL           },
-    {"the heap",             nothing,         use_heap,      NULL           },
+    {"the first handle",     nothing,          make_event,     NULL           },
+    {"event_create",         two_events,       make_event,     NULL           },
+    {"timer_create",         two_events,       make_timer,     NULL           },
+    {"port_create",          two_events,       make_port,      NULL           },
+    {"channel_create",       two_events,       make_channel,   NULL           },
+    {"stream_create",        two_events,       make_stream,    NULL           },
+    {"terminal_create",      have_terminal,    make_seat,      NULL           },
+    {"handle_duplicate",     two_events,       duplicate,      NULL           },
+    {"duplicate, full",      have_full_chunk,  duplicate_full, NULL           },
+    {"thread_create",        two_events,       make_thread,    wait_for_thread},
+    {"group_create",         have_group,       make_group,     NULL           },
+    {"group_open",           have_member,      open_member,    NULL           },
+    {"group_open, full",     have_full_member, open_member,    NULL           },
+    {"channel_write",        have_channel,     write_bytes,    NULL           },
+    {"channel_write, moves", have_channel,     write_handles,  NULL           },
+    {"channel_call",         have_channel,     call_in_vain,   NULL           },
+    {"channel_read",         have_message,     read_handles,   NULL           },
+    {"channel_read, full",   have_full_chunk,  read_handles,   NULL           },
+    {"port_watch",           have_port,        watch,          NULL           },
+    {"port_post",            have_port,        post,           NULL           },
+    {"port_wait",            have_packet,      take_packet,    NULL           },
+    {"gate_create",          two_events,       make_gate,      NULL           },
+    {"gate_badge",           have_gate,        make_door,      NULL           },
+    {"gate_serve",           have_closed_door, serve,          NULL           },
+    {"object_wait_many",     two_events,       wait_for_two,   NULL           },
+    {"module_create",        have_bytes,       make_module,    NULL           },
+    {"process_spawn",        have_module,      spawn_process,  wait_for_child },
+    {"abi event_create",     two_events,       abi_event,      NULL           },
+    {"abi channel_create",   two_events,       abi_channel,    NULL           },
+    {"abi stream_create",    two_events,       abi_stream,     NULL           },
+    {"abi wasm_compile",     have_bytes,       abi_module,     NULL           },
+    {"abi process_create",   have_module,      abi_process,    NULL           },
+    {"abi process_start",    have_created,     abi_start,      wait_started   },
+    {"a memory",             nothing,          use_memory,     NULL           },
+    {"a table",              nothing,          use_table,      NULL           },
+    {"the heap",             nothing,          use_heap,       NULL           },
 };
 
 // --- what must not change ----------------------------------------------------

@@ -9,9 +9,12 @@
 #include "test/latency.h"
 #include "test/test.h"
 
-#define TEST_KERNEL(id)                    \
+#define TEST_KERNEL(id) TEST_KERNEL_OF(id, TEST(id))
+// One for each row of a table (test.h).
+#define TEST_KERNEL_ROWS(id, row) TEST_KERNEL_OF(id, TEST_ROWS(id, row))
+#define TEST_KERNEL_OF(id, head)           \
     static void kernel_test_##id(void);    \
-    TEST(id)                               \
+    head                                   \
     {                                      \
         kernel_test_run(kernel_test_##id); \
     }                                      \
@@ -23,6 +26,9 @@
 void kernel_test_run(void (*test)(void));
 // What it does when there is a kernel.
 void kernel_test_twice(void (*test)(void));
+// All results (bits, as in call_results[]) that the tests that have run have
+// seen of a call.
+u64 test_results(u32 call);
 // Wait until threads that have ended have left.
 void test_settle(void);
 

@@ -628,10 +628,12 @@ TEST_KERNEL(fuzz_syscalls)
 {
     struct actor a = {.random = 0x2545f4914f6cdd1d + test_stress_seed()};
 
+    test_forget_from_here();
     set_up(test_fuzz_calls());
     while (COUNT_OF(f.calls) < f.left)
         run_group(&a);
     take_down();
+    test_forget_until_here();
     klog("fuzz: %llu calls, %llu processes, %llu killed, on %u CPUs",
          (unsigned long long)f.calls, (unsigned long long)f.ends,
          (unsigned long long)f.kills, port_cpu_count());

@@ -240,8 +240,10 @@ kill_at_random(u32 calls, u32 seed)
 
 TEST_KERNEL(gate_random_kills)
 {
+    test_forget_from_here();
     kill_at_random(test_stress_steps() * 1000 / STRESS_STEPS,
                    test_stress_seed());
+    test_forget_until_here();
 }
 
 // --- at each moment ----------------------------------------------------------

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,11 +34,31 @@ environment(const char *name, u32 otherwise)
     return value != NULL ? (u32)strtoul(value, NULL, 10) : otherwise;
 }
 
+// Each test runs in a process of its own; what calls returned is put together
+// in memory that all of them have.
+static u64 *results;
+
+__attribute__((constructor)) static void
+share_results(void)
+{
+    results = mmap(NULL, sizeof(call_results), PROT_READ | PROT_WRITE,
+                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert(results != MAP_FAILED);
+}
+
+u64
+test_results(u32 call)
+{
+    return results[call];
+}
+
 void
 kernel_test_run(void (*test)(void))
 {
     linux_cpus(environment("NEBULET_SMP", 1));
     EXPECT_EQ(linux_start(run_test, &test), 0);
+    for (u32 i = 0; i < CALL_COUNT; i++)
+        results[i] |= call_results[i];
 }
 
 // Look for the mapping of `at` (0: for one that is writable and executable).

@@ -182,7 +182,7 @@ WRAP(void *, account_alloc,
 {
     if (test_may_have())
         return __real_account_alloc(a, r, size, status);
-    *status = ERR_LIMIT;
+    *status = supply.once ? ERR_LIMIT : ERR_NO_MEMORY; // the payer's, or ours
     return NULL;
 }
 

@@ -1,7 +1,8 @@
 // test/main.c: run the registered tests, each in a child with an alarm.
 //
 //     test-NAME            all
-//     test-NAME PREFIX...  those whose name starts with a prefix
+//     test-NAME PREFIX...  those whose name starts with a prefix, without those
+//                          that look at what all have done
 //
 // Ends with the line "N passed, N failed, N skipped".
 
@@ -18,8 +19,14 @@ extern const struct test *const __stop_tests[];
 
 enum { SKIPPED = 77 }; // exit status of a test that cannot run here
 
+u32 test_row;
+
 static bool failed;
-static const char *current;
+static char current[128]; // the name of the test, and of its row
+
+static struct {
+    u32 passed, bad, skipped;
+} sum;
 
 _Noreturn void
 test_skip(const char *why)
@@ -68,7 +75,6 @@ run(const struct test *test)
 {
     int status = 0;
 
-    current = test->name;
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
@@ -85,26 +91,57 @@ run(const struct test *test)
     return WEXITSTATUS(status);
 }
 
+static void
+run_and_count(const struct test *t)
+{
+    int status = run(t);
+
+    sum.passed += status == 0;
+    sum.skipped += status == SKIPPED;
+    if (status != 0 && status != SKIPPED) {
+        sum.bad++;
+        printf("FAILED: %s\n", current);
+    }
+}
+
+// Those of its rows that were asked for.
+static void
+run_rows(const struct test *t, int argc, char **argv)
+{
+    const char *name;
+
+    for (test_row = 0; (name = t->row(test_row)) != NULL; test_row++) {
+        snprintf(current, sizeof(current), "%s/%s", t->name, name);
+        if (name[0] != '\0' && selected(current, argc, argv))
+            run_and_count(t);
+    }
+}
+
+static void
+run_all(bool last, int argc, char **argv)
+{
+    for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
+        if ((*t)->last != last)
+            continue;
+        snprintf(current, sizeof(current), "%s", (*t)->name);
+        if ((*t)->row != NULL)
+            run_rows(*t, argc, argv);
+        else if (selected(current, argc, argv))
+            run_and_count(*t);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
-    u32 passed = 0, bad = 0, skipped = 0;
-
-    for (const struct test *const *t = __start_tests; t < __stop_tests; t++) {
-        if (!selected((*t)->name, argc, argv))
-            continue;
-        int status = run(*t);
-        passed += status == 0;
-        skipped += status == SKIPPED;
-        if (status != 0 && status != SKIPPED) {
-            bad++;
-            printf("FAILED: %s\n", (*t)->name);
-        }
-    }
-    if (passed + bad + skipped == 0) {
-        bad++;
+    run_all(false, argc, argv);
+    if (argc == 1)
+        run_all(true, argc, argv);
+    if (sum.passed + sum.bad + sum.skipped == 0) {
+        sum.bad++;
         printf("FAILED: no test has such a name\n");
     }
-    printf("%u passed, %u failed, %u skipped\n", passed, bad, skipped);
-    return bad != 0;
+    printf("%u passed, %u failed, %u skipped\n", sum.passed, sum.bad,
+           sum.skipped);
+    return sum.bad != 0;
 }

@@ -11,16 +11,28 @@ enum { TEST_TIME_LIMIT_S = 600 };
 struct test {
     const char *name;
     void (*run)(void);
+    const char *(*row)(u32 row); // see TEST_ROWS
+    bool last;                   // see TEST_LAST
 };
 
-#define TEST(id)                                                          \
-    static void test_##id(void);                                          \
-    static const struct test entry_##id = {#id, test_##id};               \
-    __attribute__((                                                       \
-        used,                                                             \
-        section("tests"))) static const struct test *const pointer_##id = \
-        &entry_##id;                                                      \
+#define TEST_OF(id, row, last)                                             \
+    static void test_##id(void);                                           \
+    static const struct test entry_##id = {#id, test_##id, (row), (last)}; \
+    __attribute__((                                                        \
+        used,                                                              \
+        section("tests"))) static const struct test *const pointer_##id =  \
+        &entry_##id;                                                       \
     static void test_##id(void)
+
+#define TEST(id) TEST_OF(id, NULL, false)
+// One test for each row of a table, which counts and fails by itself: it is
+// called "id/name", and test_row says which it is.  `row` gives the name of a
+// row, "" for one that there is nothing to test of, NULL behind the last.
+#define TEST_ROWS(id, row) TEST_OF(id, row, false)
+// The same, after all others, and only where these have all run.
+#define TEST_LAST(id, row) TEST_OF(id, row, true)
+
+extern u32 test_row;
 
 // Report where and how a check failed, then go on; the test has failed.
 void test_failed(const char *file, u32 line, const char *text, i64 got,
@@ -34,9 +46,9 @@ _Noreturn void test_skip(const char *why);
 // suite at all.
 bool test_suite(const char *folder, char *path, u64 size);
 
-// image.c, in a kernel: run all tests, or those whose name starts with what
-// follows the word "only=" of the kernel's line, and say how many passed; did
-// all?
+// image.c, in a kernel: run all tests, or those whose name starts with one of
+// what follows the word "only=" of the kernel's line, with commas between, and
+// say how many passed; did all?
 bool tests_pass(const char *line);
 
 #define EXPECT(condition)                                      \
