@@ -8,7 +8,9 @@
 //
 // Cooked, the mode of a new seat, is lines: they are echoed, can be mended till
 // they end, and ^C and ^Z become signals of the seat.  What these are to do is
-// for whoever waits for the signals, a shell.  Raw is bytes as they come.
+// for whoever waits for the signals, a shell.  Raw is bytes as they come.  What
+// nobody had read in a raw mode is cooked when that ends, as if it was typed
+// then: ^Z stops a program also if it was typed just before that began.
 //
 // The size of the terminal is told by whoever types: ESC _ N ROWS ; COLUMNS
 // ESC \ in the input is not for programs (tool/terminal.c).
@@ -16,7 +18,7 @@
 #include "kernel/internal.h"
 
 enum {
-    QUEUE = 64 * 1024, // bytes that nobody has read yet
+    QUEUE = 64 * 1024, // bytes that nobody has read yet, of either kind
     LINE = 4096,       // of a line that is being typed
     ECHO = 8 * 1024,   // not printed yet; more is dropped
     REPORT = 32,       // of a size
@@ -35,8 +37,10 @@ static struct lock tty_lock = LOCK_INIT(TERMINAL);
 
 static struct {
     struct terminal *focus; // NULL: nobody's; goes when it is freed
-    u16 queue[QUEUE];       // a ring
+    u16 queue[QUEUE];       // a ring: for readers, before what is in `typed`
     u32 from, count;
+    u8 typed[QUEUE]; // a ring: not cooked, yet
+    u32 typed_from, typed_count;
     u8 line[LINE]; // cooked, not ended
     u32 line_size;
     u8 echo[ECHO]; // a ring
@@ -123,6 +127,13 @@ terminal_write(struct terminal *t, struct bytes from, u64 deadline_ns,
 
 // --- what is typed -----------------------------------------------------------
 
+static bool
+is_raw(void) REQUIRES(tty_lock)
+{
+    assert_held(&tty_lock);
+    return tty.focus != NULL && (tty.focus->mode & MODE_RAW) != 0;
+}
+
 // There is something for the focus, or there is not.
 static void
 tell_focus(void) REQUIRES(tty_lock)
@@ -130,7 +141,7 @@ tell_focus(void) REQUIRES(tty_lock)
     assert_held(&tty_lock);
     if (tty.focus == NULL)
         return;
-    if (tty.count > 0 || tty.ended)
+    if (tty.count > 0 || (is_raw() && tty.typed_count > 0) || tty.ended)
         object_signal(&tty.focus->object, 0, SIGNAL_READABLE);
     else
         object_signal(&tty.focus->object, SIGNAL_READABLE, 0);
@@ -254,14 +265,38 @@ type_cooked(u8 c) REQUIRES(tty_lock)
     add_to_line(c);
 }
 
+static u8
+take_typed(void) REQUIRES(tty_lock)
+{
+    u8 c = tty.typed[tty.typed_from];
+
+    assert_held(&tty_lock);
+    tty.typed_from = (tty.typed_from + 1) % QUEUE;
+    tty.typed_count--;
+    return c;
+}
+
+// Cook what is typed, `max` bytes of it; false: that was all that is to be.
+static bool
+cook(u32 max) REQUIRES(tty_lock)
+{
+    assert_held(&tty_lock);
+    while (tty.typed_count > 0 && !is_raw()) {
+        if (max-- == 0)
+            return true;
+        type_cooked(take_typed());
+    }
+    return false;
+}
+
 static void
 type(u8 c) REQUIRES(tty_lock)
 {
     assert_held(&tty_lock);
-    if (tty.focus != NULL && (tty.focus->mode & MODE_RAW) != 0)
-        enqueue(c);
-    else
-        type_cooked(c);
+    if (tty.typed_count == QUEUE)
+        return;
+    tty.typed[(tty.typed_from + tty.typed_count++) % QUEUE] = c;
+    cook(2); // others may be before it
 }
 
 // --- its size ----------------------------------------------------------------
@@ -361,7 +396,7 @@ terminal_input(struct bytes bytes)
 // --- who reads ---------------------------------------------------------------
 
 // Cooked: up to the end of a line, or to where ^D was typed; *end when that is
-// first.
+// first.  Raw: whatever there is.
 static u32
 take_queue(u8 *to, u32 size, bool raw, bool *end) REQUIRES(tty_lock)
 {
@@ -380,6 +415,8 @@ take_queue(u8 *to, u32 size, bool raw, bool *end) REQUIRES(tty_lock)
         if (what == '\n' && !raw)
             break;
     }
+    while (raw && count < size && tty.typed_count > 0)
+        to[count++] = take_typed();
     return count;
 }
 
@@ -462,26 +499,36 @@ terminal_free(struct object *o)
     kernel_free(t);
 }
 
-// What was typed of a line counts as it is where lines count no more.
+// Let t be in front, or else have this mode, now or when it is.  What was typed
+// of a line counts as it is where lines count no more, and of bytes as of lines
+// where these do not: a piece at a time, as there may be many.
 static void
-look_at_mode(void) REQUIRES(tty_lock)
+change(struct terminal *t, bool focus, u32 mode)
 {
-    assert_held(&tty_lock);
-    if (tty.focus != NULL && (tty.focus->mode & MODE_RAW) != 0)
+    bool on = lock_irq(&tty_lock);
+
+    if (focus && tty.focus != NULL)
+        object_signal(&tty.focus->object, SIGNAL_READABLE, 0);
+    if (focus)
+        tty.focus = t;
+    else
+        t->mode = mode;
+    if (is_raw())
         end_line();
+    while (cook(PIECE)) {
+        unlock_irq(&tty_lock, on);
+        on = lock_irq(&tty_lock);
+    }
     tell_focus();
+    unlock_irq(&tty_lock, on);
+    if (said != NULL)
+        object_signal(said, 0, SIGNAL_SIGNALED);
 }
 
 void
 terminal_focus(struct terminal *t)
 {
-    bool on = lock_irq(&tty_lock);
-
-    if (tty.focus != NULL)
-        object_signal(&tty.focus->object, SIGNAL_READABLE, 0);
-    tty.focus = t;
-    look_at_mode();
-    unlock_irq(&tty_lock, on);
+    change(t, true, 0);
 }
 
 status_t
@@ -489,10 +536,7 @@ terminal_set_mode(struct terminal *t, u32 mode)
 {
     if ((mode & ~(u32)MODES) != 0)
         return ERR_BAD_ARGUMENT;
-    bool on = lock_irq(&tty_lock);
-    t->mode = mode;
-    look_at_mode();
-    unlock_irq(&tty_lock, on);
+    change(t, false, mode);
     return OK;
 }
 
@@ -513,7 +557,7 @@ static bool
 has_room(void)
 {
     bool on = lock_irq(&tty_lock);
-    bool room = QUEUE - tty.count > PIECE + LINE;
+    bool room = QUEUE - tty.count - tty.typed_count > PIECE + LINE;
 
     unlock_irq(&tty_lock, on);
     return room;

@@ -217,6 +217,57 @@ TEST_KERNEL(terminal_raw_is_bytes)
     leave(t);
 }
 
+// What was typed ahead for one who reads bytes is lines for the next, signals
+// and all.
+TEST_KERNEL(terminal_cooks_what_was_raw)
+{
+    struct terminal *t = new_front(), *job = new_seat();
+
+    EXPECT_EQ(terminal_set_mode(t, 1), OK);
+    press("one\ntwx\177o\nrest");
+    EXPECT_ECHO("");
+    terminal_focus(job);
+    EXPECT_ECHO("one\ntwx\b \bo\nrest");
+    EXPECT_READ(job, "one\n");
+    EXPECT_READ(job, "two\n");
+    expect_nothing(job);
+    terminal_focus(t);
+    EXPECT_READ(t, "rest"); // as it was typed
+    press("sleep\032");
+    EXPECT_EQ(object_signals(terminal_object(t)),
+              SIGNAL_READABLE | SIGNAL_WRITABLE);
+    EXPECT_EQ(terminal_set_mode(t, 0), OK);
+    EXPECT_EQ(object_signals(terminal_object(t)),
+              SIGNAL_STOPPED | SIGNAL_WRITABLE);
+    EXPECT_ECHO("sleep^Z\n");
+    leave(job);
+    leave(t);
+}
+
+// However much that is, all of it comes, in order.
+TEST_KERNEL(terminal_cooks_all_that_was_raw)
+{
+    enum { LINES = 6000 };
+    struct terminal *t = new_front();
+    char line[16], read[16];
+    u64 size;
+
+    EXPECT_EQ(terminal_set_mode(t, 1), OK);
+    for (u32 i = 0; i < LINES; i++) {
+        format(line, sizeof(line), "%08u\n", i);
+        press(line);
+    }
+    EXPECT_EQ(terminal_set_mode(t, 0), OK);
+    for (u32 i = 0; i < LINES; i++) {
+        format(line, sizeof(line), "%08u\n", i);
+        struct bytes to = {(u8 *)read, sizeof(read)};
+        EXPECT_EQ(terminal_read(t, to, 0, &size), OK);
+        EXPECT(size == 9 && memcmp(line, read, 9) == 0);
+    }
+    expect_nothing(t);
+    leave(t);
+}
+
 // --- seats -------------------------------------------------------------------
 
 TEST_KERNEL(terminal_has_one_front)
