@@ -5,12 +5,14 @@ of.  Ends with "N passed, N failed, N skipped".
 
 The scripts are in test/shell/scripts.txt; all run in one machine.  What is typed
 at a terminal, one of tmux, is in test/shell/keys.txt.  Waits are for what is to
-be seen, however long that takes; nothing is tried twice."""
+be seen, however long that takes; nothing is tried twice.  What init does is in
+test/shell/inits.txt."""
 
 import os
 import pathlib
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,7 +58,7 @@ def run_scripts(cases):
     done = subprocess.run(
         [nebulet, "shell", "--on", port, "--dir", f"{work}/cases::/cases",
          "--dir", f"{work}/data::/files",
-         "--dir", f"{out}/user/traps/unreachable.wasm::/bin/trap"],
+         "--dir", f"{out}/user/traps/unreachable.wasm::/bin/crash"],
         input=script.encode(), capture_output=True, timeout=LIMIT_S)
     return done
 
@@ -88,6 +90,39 @@ def check_ends():
     ok = (done.returncode, done.stdout) == (6, b"shell\n") and \
         b"/bin/log: said" in done.stderr
     verdict("standard input", "" if ok else repr(done))
+
+
+# --- init --------------------------------------------------------------------
+
+def read_inits(path):
+    """(name, exit status, file, standard output and error) of each case."""
+    for text in path.read_text().rstrip("\n").split("\n==== ")[1:]:
+        head, _, rest = text.partition("\n")
+        parts = [part.strip("\n") + "\n" if part.strip("\n") else ""
+                 for part in re.split(r"^---$", rest, flags=re.M)]
+        name, _, status = head.rpartition(": ")
+        yield name, int(status), *parts
+
+
+def check_inits(cases):
+    root = work / "root"
+    shutil.copytree(out / "system", root, symlinks=True)
+    for name, text in {"exit": "exit $1", "said": "echo said; exit 1",
+                       "slow": "sleep 0.05; echo first",
+                       "slow-exit": "sleep 0.05; exit $1"}.items():
+        (root / name).write_text(text + "\n")
+    for name, status, text, stdout, stderr in cases:
+        (root / "etc" / "init").write_text(text)
+        done = subprocess.run(
+            [nebulet, "run", "--on", port, "--dir", root,
+             out / "user" / "init.wasm", "one", "two"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=LIMIT_S)
+        ok = done.returncode == status and all(
+            got == want or re.fullmatch(want, got) or
+            re.fullmatch(want.rstrip("\n"), got)
+            for got, want in [(done.stdout, stdout), (done.stderr, stderr)])
+        verdict(f"init: {name}", "" if ok else repr(done))
 
 
 # --- a terminal --------------------------------------------------------------
@@ -217,7 +252,7 @@ def check_keys(cases):
         (work / "files" / name).write_text(text)
     terminal = Terminal(
         [nebulet, "shell", "--on", port, "--dir", f"{work}/files::/files",
-         "--dir", f"{out}/user/traps/unreachable.wasm::/bin/trap",
+         "--dir", f"{out}/user/traps/unreachable.wasm::/bin/crash",
          "--dir", f"{out}/user/loop.wasm::/bin/loop"])
     try:
         seen = terminal.start()
@@ -261,6 +296,10 @@ def check_leaving(terminal):
 
 if wanted("ends"):
     check_ends()
+inits = [case for case in read_inits(pathlib.Path("test/shell/inits.txt"))
+         if wanted("init: " + case[0])]
+if inits:
+    check_inits(inits)
 keys = [case for case in read_keys(pathlib.Path("test/shell/keys.txt"))
         if wanted("keys: " + case[0])]
 if keys:
