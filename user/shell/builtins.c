@@ -1,7 +1,7 @@
 // user/shell/builtins.c: commands that the shell does by itself, because they
-// change it, and test, for the sake of conditions.
+// change it.
 
-#include "shell.h"
+#include "run.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -115,17 +115,68 @@ static int export(int argc, char **argv, const struct streams *s)
 static int
 unset(int argc, char **argv, const struct streams *s)
 {
+    bool functions = argc > 1 && strcmp(argv[1], "-f") == 0;
+
     (void)s;
-    for (int i = 1; i < argc; i++)
-        variable_unset(argv[i]);
+    for (int i = 1; i < argc; i++) {
+        if (functions)
+            function_unset(argv[i]);
+        else if (argv[i][0] != '-')
+            variable_unset(argv[i]);
+    }
     return 0;
 }
 
 static int
+local(int argc, char **argv, const struct streams *s)
+{
+    int status = 0;
+
+    (void)s;
+    if (function_depth == 0) {
+        complain("local", "not in a function");
+        return 1;
+    }
+    for (int i = 1; i < argc; i++) {
+        char *sign = strchr(argv[i], '=');
+        size_t size = sign != NULL ? (size_t)(sign - argv[i]) : strlen(argv[i]);
+        if (!is_name(argv[i], size)) {
+            complain(argv[i], "not a name");
+            status = 1;
+            continue;
+        }
+        argv[i][size] = 0;
+        variable_local(argv[i]);
+        if (sign != NULL)
+            variable_set(argv[i], sign + 1);
+        else
+            variable_unset(argv[i]);
+    }
+    return status;
+}
+
+// Options, and behind them, or behind --, arguments.
+static int
 set(int argc, char **argv, const struct streams *s)
 {
-    (void)argc, (void)argv;
-    variables_print(false, s->fds[1]);
+    int at = 1;
+
+    if (argc == 1)
+        variables_print(false, s->fds[1]);
+    for (; at < argc && (argv[at][0] == '-' || argv[at][0] == '+') &&
+           argv[at][1] != 0;
+         at++) {
+        if (strcmp(argv[at], "--") == 0) {
+            arguments_set(argv + at + 1, (size_t)(argc - at - 1));
+            return 0;
+        }
+        if (!options_set(argv[at])) {
+            complain(argv[at], "options are e, u and x");
+            return STATUS_MISUSE;
+        }
+    }
+    if (at < argc)
+        arguments_set(argv + at, (size_t)(argc - at));
     return 0;
 }
 
@@ -162,7 +213,7 @@ leave(int argc, char **argv, const struct streams *s)
 }
 
 int
-source_file(const char *path)
+source_file(const char *path, const struct streams *s)
 {
     struct text text = {NULL, 0, 0};
     FILE *file = fopen(path, "r");
@@ -177,22 +228,128 @@ source_file(const char *path)
         text_add(&text, bytes, size);
     bool failed = ferror(file);
     fclose(file);
-    int status = failed ? 1 : run_text(text_get(&text));
+    int status = failed ? 1 : run_text(text_get(&text), s);
     if (failed)
         complain(path, strerror(errno));
     free(text.at);
     return status;
 }
 
+static int source_depth;
+
 static int
 source(int argc, char **argv, const struct streams *s)
 {
-    (void)s;
-    if (argc > 1)
-        return source_file(argv[1]);
-    complain("source", "which file?");
-    return STATUS_MISUSE;
+    if (argc < 2) {
+        complain("source", "which file?");
+        return STATUS_MISUSE;
+    }
+    source_depth++;
+    int status = source_file(argv[1], s);
+    source_depth--;
+    if (unwinding == UNWIND_RETURN)
+        unwinding = UNWIND_NOT;
+    return status;
 }
+
+static int
+eval(int argc, char **argv, const struct streams *s)
+{
+    struct text text = {NULL, 0, 0};
+
+    for (int i = 1; i < argc; i++) {
+        text_put(&text, i > 1 ? " " : "");
+        text_put(&text, argv[i]);
+    }
+    int status = run_text(text_get(&text), s);
+    free(text.at);
+    return status;
+}
+
+// --- out of commands ---------------------------------------------------------
+
+// A number that a word is, or one where there is none; -1 after a complaint.
+static int
+number_of(const char *word, int otherwise)
+{
+    char *end;
+    long number = word != NULL ? strtol(word, &end, 10) : otherwise;
+
+    if (word != NULL &&
+        (end == word || *end != 0 || number < 0 || number > 1000000)) {
+        complain(word, "not a number");
+        return -1;
+    }
+    return (int)number;
+}
+
+static int
+leave_loops(int argc, char **argv, const struct streams *s)
+{
+    int loops = number_of(argc > 1 ? argv[1] : NULL, 1);
+
+    (void)s;
+    if (loops < 1)
+        return STATUS_MISUSE;
+    if (loop_depth == 0)
+        return 0;
+    unwind_loops = loops < loop_depth ? loops : loop_depth;
+    unwinding = argv[0][0] == 'b' ? UNWIND_BREAK : UNWIND_CONTINUE;
+    return 0;
+}
+
+static int
+give_back(int argc, char **argv, const struct streams *s)
+{
+    int status = number_of(argc > 1 ? argv[1] : NULL, last_status);
+
+    (void)s;
+    if (function_depth == 0 && source_depth == 0) {
+        complain("return", "not in a function or a file that is read");
+        return 1;
+    }
+    unwinding = UNWIND_RETURN;
+    return status < 0 ? STATUS_MISUSE : status & 0xff;
+}
+
+// There are no signals; only what is to be done at the end.
+static char *exit_trap;
+
+static int
+trap(int argc, char **argv, const struct streams *s)
+{
+    (void)s;
+    if (argc == 1)
+        return 0;
+    bool clears = argc == 2 || strcmp(argv[1], "-") == 0;
+    const char *when = argv[argc - 1];
+    if (argc > 3 || (strcmp(when, "EXIT") != 0 && strcmp(when, "0") != 0)) {
+        complain(when, "only EXIT is trapped");
+        return 1;
+    }
+    free(exit_trap);
+    exit_trap = clears ? NULL : copy_text(argv[1]);
+    return 0;
+}
+
+void
+run_exit_trap(void)
+{
+    char *text = exit_trap;
+    int status = last_status;
+
+    if (text == NULL)
+        return;
+    exit_trap = NULL;
+    leaving = false;
+    unwinding = UNWIND_NOT;
+    run_text(text, NULL);
+    if (!leaving) // else by the trap's own exit
+        last_status = status;
+    free(text);
+}
+
+// --- words that do little ----------------------------------------------------
 
 static int
 succeed(int argc, char **argv, const struct streams *s)
@@ -211,130 +368,101 @@ lose(int argc, char **argv, const struct streams *s)
 static int
 shift(int argc, char **argv, const struct streams *s)
 {
-    (void)argc, (void)argv, (void)s;
-    if (argument_count < 2)
+    int count = number_of(argc > 1 ? argv[1] : NULL, 1);
+
+    (void)s;
+    if (count < 0)
+        return STATUS_MISUSE;
+    if (count > argument_count - 1)
         return 1;
-    arguments[1] = arguments[0];
-    arguments++;
-    argument_count--;
+    arguments[count] = arguments[0];
+    arguments += count;
+    argument_count -= count;
     return 0;
 }
 
-// --- test --------------------------------------------------------------------
-
+// What a command is: `type`, and with only what is run `command -v`.
 static int
-test_one(const char *op, const char *word)
+tell(int fd, const char *name, bool brief)
 {
-    struct stat st;
+    bool ours = function_find(name) != NULL || find_builtin(name) != NULL;
+    char *path = ours ? NULL : find_program(name);
 
-    if (op[0] != '-' || op[1] == 0 || op[2] != 0)
-        return STATUS_MISUSE;
-    switch (op[1]) {
-    case 'n':
-        return word[0] == 0;
-    case 'z':
-        return word[0] != 0;
-    case 'e':
-        return stat(word, &st) != 0;
-    case 'f':
-        return stat(word, &st) != 0 || !S_ISREG(st.st_mode);
-    case 'd':
-        return stat(word, &st) != 0 || !S_ISDIR(st.st_mode);
-    case 's':
-        return stat(word, &st) != 0 || st.st_size == 0;
-    }
-    return STATUS_MISUSE;
+    if (brief && (ours || path != NULL))
+        dprintf(fd, "%s\n", ours ? name : path);
+    else if (function_find(name) != NULL)
+        dprintf(fd, "%s is a function\n", name);
+    else if (ours)
+        dprintf(fd, "%s is a builtin\n", name);
+    else if (path != NULL)
+        dprintf(fd, "%s is %s\n", name, path);
+    else if (!brief)
+        complain(name, "not found");
+    free(path);
+    return ours || path != NULL ? 0 : brief ? 1 : STATUS_NOT_FOUND;
 }
 
 static int
-test_two(const char *a, const char *op, const char *b)
+type(int argc, char **argv, const struct streams *s)
 {
-    long long x = strtoll(a, NULL, 10), y = strtoll(b, NULL, 10);
+    bool brief = strcmp(argv[0], "command") == 0;
+    int status = 0;
 
-    const struct {
-        const char *op;
-        bool holds;
-    } table[] = {
-        {"=",      strcmp(a, b) == 0},
-        {"!=",        strcmp(a,             b) != 0},
-        {"-eq", x == y},
-        {"-ne",  x != y             },
-        {"-lt", x < y},
-        {"-le",   x <= y               },
-        {"-gt",x > y},
-        {"-ge",    x >= y                   },
-    };
-
-    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
-        if (strcmp(table[i].op, op) == 0)
-            return !table[i].holds;
-    return STATUS_MISUSE;
-}
-
-static int
-test(int argc, char **argv, const struct streams *s)
-{
-    int status = STATUS_MISUSE;
-    bool bracket = strcmp(argv[0], "[") == 0, not = false;
-
-    (void)s;
-    if (bracket && strcmp(argv[argc - 1], "]") != 0) {
-        complain("[", "] is missing");
+    if (brief && (argc < 3 || strcmp(argv[1], "-v") != 0)) {
+        if (argc == 1)
+            return 0;
+        complain("command", "-v NAME, or a command with its arguments");
         return STATUS_MISUSE;
     }
-    argc -= bracket;
-    if (argc > 1 && strcmp(argv[1], "!") == 0) {
-        not = true;
-        argc--, argv++;
+    for (int i = brief ? 2 : 1; i < argc; i++) {
+        int one = tell(s->fds[1], argv[i], brief);
+        status = one != 0 ? one : status;
     }
-    if (argc == 1)
-        status = 1;
-    else if (argc == 2)
-        status = argv[1][0] == 0;
-    else if (argc == 3)
-        status = test_one(argv[1], argv[2]);
-    else if (argc == 4)
-        status = test_two(argv[1], argv[2], argv[3]);
-    if (status == STATUS_MISUSE)
-        complain("test", "no such condition");
-    return status < STATUS_MISUSE && not ? !status : status;
+    return status;
 }
 
 // --- the table ---------------------------------------------------------------
 
-static const struct {
-    const char *name;
-    builtin_t *run;
-} builtins[] = {
-    {".",       source      },
-    {":",       succeed     },
-    {"[",       test        },
-    {"bg",      builtin_bg  },
-    {"cd",      change_dir  },
-    {"exit",    leave       },
-    {"export",  export      },
-    {"false",   lose        },
-    {"fg",      builtin_fg  },
-    {"history", history     },
-    {"jobs",    builtin_jobs},
-    {"pwd",     print_dir   },
-    {"set",     set         },
-    {"shift",   shift       },
-    {"source",  source      },
-    {"test",    test        },
-    {"true",    succeed     },
-    {"unset",   unset       },
-    {"wait",    builtin_wait},
+static const struct builtin builtins[] = {
+    {".",        source,       BUILTIN_SPECIAL},
+    {":",        succeed,      BUILTIN_SPECIAL},
+    {"[",        builtin_test, BUILTIN_PRINTS },
+    {"bg",       builtin_bg,   BUILTIN_PLAIN  },
+    {"break",    leave_loops,  BUILTIN_SPECIAL},
+    {"cd",       change_dir,   BUILTIN_PLAIN  },
+    {"command",  type,         BUILTIN_PRINTS },
+    {"continue", leave_loops,  BUILTIN_SPECIAL},
+    {"eval",     eval,         BUILTIN_SPECIAL},
+    {"exec",     succeed,      BUILTIN_SPECIAL}, // alone (run.c)
+    {"exit",     leave,        BUILTIN_SPECIAL},
+    {"export",   export,       BUILTIN_SPECIAL},
+    {"false",    lose,         BUILTIN_PRINTS },
+    {"fg",       builtin_fg,   BUILTIN_PLAIN  },
+    {"history",  history,      BUILTIN_PRINTS },
+    {"jobs",     builtin_jobs, BUILTIN_PRINTS },
+    {"local",    local,        BUILTIN_SPECIAL},
+    {"pwd",      print_dir,    BUILTIN_PRINTS },
+    {"read",     builtin_read, BUILTIN_PLAIN  },
+    {"return",   give_back,    BUILTIN_SPECIAL},
+    {"set",      set,          BUILTIN_SPECIAL},
+    {"shift",    shift,        BUILTIN_SPECIAL},
+    {"source",   source,       BUILTIN_SPECIAL},
+    {"test",     builtin_test, BUILTIN_PRINTS },
+    {"trap",     trap,         BUILTIN_SPECIAL},
+    {"true",     succeed,      BUILTIN_PRINTS },
+    {"type",     type,         BUILTIN_PRINTS },
+    {"unset",    unset,        BUILTIN_SPECIAL},
+    {"wait",     builtin_wait, BUILTIN_PLAIN  },
 };
 
 enum { BUILTIN_COUNT = sizeof(builtins) / sizeof(builtins[0]) };
 
-builtin_t *
+const struct builtin *
 find_builtin(const char *name)
 {
     for (size_t i = 0; i < BUILTIN_COUNT; i++)
         if (strcmp(builtins[i].name, name) == 0)
-            return builtins[i].run;
+            return &builtins[i];
     return NULL;
 }
 

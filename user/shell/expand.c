@@ -1,43 +1,34 @@
 // user/shell/expand.c: from words as they were written to words that programs
-// get: $NAME, ${NAME}, $?, $#, $@, $*, $0 to $9, $(COMMAND), quotes, ~, and the
+// get: dollars (dollar.c), quotes, ~, split at the characters of IFS, and the
 // names of files that match * ? [...].
 
-#include "shell.h"
+#include "expand.h"
 
-#include <ctype.h>
 #include <glob.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 bool substituted;
 
-// A word on its way: plain, and as a pattern, where what was quoted is escaped.
-struct field {
-    struct text plain, pattern;
-    bool started; // also "" is a word
-    bool magic;   // has a character that matches others
-    bool whole;   // is not split
-    struct words *out;
-};
+// --- fields ------------------------------------------------------------------
 
-static void
-add(struct field *f, char c, bool quoted)
+void
+field_add(struct field *f, char c, bool quoted)
 {
     f->started = true;
+    f->blank = false;
     text_char(&f->plain, c);
-    if (strchr("*?[\\", c) != NULL && c != 0) {
+    if (strchr("*?[]\\", c) != NULL && c != 0) {
         if (quoted)
             text_char(&f->pattern, '\\');
         else
-            f->magic |= c != '\\';
+            f->magic |= c != '\\' && c != ']';
     }
     text_char(&f->pattern, c);
 }
 
-// The word is complete.
-static void
-finish(struct field *f)
+void
+field_end(struct field *f)
 {
     glob_t found;
 
@@ -55,153 +46,74 @@ finish(struct field *f)
     f->started = f->magic = false;
 }
 
-// What a variable or a command says: split at blanks, if not quoted.
+// A character of IFS.  Blanks around another are of one end.
 static void
-add_value(struct field *f, const char *value, bool quoted)
+split_at(struct field *f, bool blank)
 {
+    bool ends = f->started;
+
+    if (!blank && !f->blank)
+        f->started = true; // also nothing is a field
+    field_end(f);
+    f->blank = blank && (ends || f->blank);
+}
+
+void
+field_value(struct field *f, const char *value, bool quoted)
+{
+    const char *ifs = variable_get("IFS");
+
+    ifs = ifs != NULL ? ifs : " \t\n";
     f->started |= quoted;
     for (; *value != 0; value++) {
-        if (quoted || f->whole || !isspace((unsigned char)*value))
-            add(f, *value, quoted);
+        if (quoted || f->whole || strchr(ifs, *value) == NULL)
+            field_add(f, *value, quoted);
         else
-            finish(f);
+            split_at(f, strchr(" \t\n", *value) != NULL);
     }
 }
 
-// --- dollars -----------------------------------------------------------------
+// --- quotes ------------------------------------------------------------------
 
-static void
-add_number(struct field *f, long number, bool quoted)
-{
-    char text[24];
-
-    snprintf(text, sizeof(text), "%ld", number);
-    add_value(f, text, quoted);
-}
-
-static void
-add_arguments(struct field *f, bool quoted, bool apart)
-{
-    for (int i = 1; i < argument_count; i++) {
-        add_value(f, arguments[i], quoted);
-        if (i + 1 == argument_count)
-            break;
-        if ((apart || !quoted) && !f->whole)
-            finish(f);
-        else
-            add(f, ' ', true);
-    }
-}
-
-static void
-add_variable(struct field *f, const char *name, bool quoted)
-{
-    const char *value = NULL;
-
-    if (isdigit((unsigned char)name[0])) {
-        int index = atoi(name);
-        value = index < argument_count ? arguments[index] :
-                index == 0             ? "shell" :
-                                         NULL;
-    } else if (strcmp(name, "@") == 0 || strcmp(name, "*") == 0) {
-        add_arguments(f, quoted, name[0] == '@');
-    } else if (strcmp(name, "?") == 0) {
-        add_number(f, last_status, quoted);
-    } else if (strcmp(name, "#") == 0) {
-        add_number(f, argument_count > 0 ? argument_count - 1 : 0, quoted);
-    } else {
-        value = variable_get(name);
-    }
-    if (value != NULL)
-        add_value(f, value, quoted);
-    else
-        f->started |= quoted && strcmp(name, "@") != 0;
-}
-
-// Where the parenthesis that `at` is behind of ends.
+// Behind a backslash in double quotes or a here-document.
 static const char *
-find_close(const char *at)
+add_escaped(struct field *f, const char *at, enum quotes quotes)
 {
-    int depth = 1;
+    const char *escapes = quotes == QUOTES_HERE ? "\\$`" : "\\$`\"";
 
-    for (; *at != 0; at++) {
-        if (*at == '\\' && at[1] != 0) {
-            at++;
-        } else if (*at == '\'') {
-            const char *end = strchr(at + 1, '\'');
-            at = end != NULL ? end : at;
-        } else if (*at == '(') {
-            depth++;
-        } else if (*at == ')' && --depth == 0) {
-            return at;
-        }
+    if (at[1] == '\n')
+        return at + 2;
+    if (at[1] != 0 && strchr(escapes, at[1]) != NULL)
+        at++;
+    field_add(f, *at, true);
+    return at + 1;
+}
+
+// Up to the quote, or all; NULL after a complaint.
+static const char *
+add_quoted(struct field *f, const char *at, enum quotes quotes)
+{
+    if (*at == '"')
+        f->started = true;
+    while (at != NULL && *at != 0 && (*at != '"' || quotes == QUOTES_HERE)) {
+        if (*at == '$' || *at == '`')
+            at = expand_dollar(f, at, true);
+        else if (*at == '\\')
+            at = add_escaped(f, at, quotes);
+        else
+            field_add(f, *at++, true);
     }
     return at;
 }
 
 static const char *
-add_command(struct field *f, const char *at, bool quoted)
+add_double(struct field *f, const char *at)
 {
-    const char *end = find_close(at);
-    char *command = need(strndup(at, end - at));
-    struct text out = {NULL, 0, 0};
+    bool inner = f->inner;
 
-    last_status = run_captured(command, &out);
-    substituted = true;
-    while (out.size > 0 && out.at[out.size - 1] == '\n')
-        out.at[--out.size] = 0;
-    add_value(f, text_get(&out), quoted);
-    free(out.at);
-    free(command);
-    return *end == ')' ? end + 1 : end;
-}
-
-// Behind a dollar; NULL after a complaint.
-static const char *
-add_dollar(struct field *f, const char *at, bool quoted)
-{
-    bool braces = *at == '{';
-    size_t size = 0;
-
-    if (*at == '(')
-        return add_command(f, at + 1, quoted);
-    at += braces;
-    while (at[size] == '_' || isalnum((unsigned char)at[size]))
-        if (isdigit((unsigned char)at[size++]) && size == 1 && !braces)
-            break;
-    if (size == 0 && *at != 0 && strchr("?#@*$!", *at) != NULL)
-        size = 1;
-    if (size == 0 && !braces) {
-        add(f, '$', quoted);
-        return at;
-    }
-    char *name = need(strndup(at, size));
-    at += size;
-    if (braces && (size == 0 || *at != '}')) {
-        complain(name, "${...} takes a name only");
-        free(name);
-        return NULL;
-    }
-    add_variable(f, name, quoted);
-    free(name);
-    return at + braces;
-}
-
-// --- words -------------------------------------------------------------------
-
-static const char *
-add_quoted(struct field *f, const char *at)
-{
-    f->started = true;
-    while (at != NULL && *at != '"' && *at != 0) {
-        if (*at == '$') {
-            at = add_dollar(f, at + 1, true);
-        } else {
-            if (*at == '\\' && at[1] != 0 && strchr("\"\\$\n", at[1]) != NULL)
-                at++;
-            add(f, *at++, true);
-        }
-    }
+    f->inner = false;
+    at = add_quoted(f, at, QUOTES_DOUBLE);
+    f->inner = inner;
     return at != NULL && *at == '"' ? at + 1 : at;
 }
 
@@ -210,36 +122,65 @@ add_single(struct field *f, const char *at)
 {
     f->started = true;
     while (*at != '\'' && *at != 0)
-        add(f, *at++, true);
+        field_add(f, *at++, true);
     return *at != 0 ? at + 1 : at;
 }
 
-static bool
-expand(struct field *f, const char *at)
+static void
+add_plain(struct field *f, char c)
+{
+    const char one[2] = {c, 0};
+
+    if (f->inner)
+        field_value(f, one, false);
+    else
+        field_add(f, c, false);
+}
+
+static const char *
+add_part(struct field *f, const char *at)
+{
+    switch (*at) {
+    case '\'':
+        return add_single(f, at + 1);
+    case '"':
+        return add_double(f, at + 1);
+    case '$':
+    case '`':
+        return expand_dollar(f, at, false);
+    case '\\':
+        if (at[1] == 0)
+            break;
+        if (at[1] != '\n')
+            field_add(f, at[1], true);
+        return at + 2;
+    }
+    add_plain(f, *at);
+    return at + 1;
+}
+
+bool
+expand_raw(struct field *f, const char *raw, enum quotes quotes)
 {
     const char *home = variable_get("HOME");
 
-    if (at[0] == '~' && (at[1] == 0 || at[1] == '/') && home != NULL) {
-        add_value(f, home, true);
-        at++;
+    if (quotes != QUOTES_NONE) {
+        do {
+            raw = add_quoted(f, raw, quotes);
+            raw += raw != NULL && *raw == '"'; // one within ${...}
+        } while (raw != NULL && *raw != 0);
+        return raw != NULL;
     }
-    while (at != NULL && *at != 0) {
-        if (*at == '\'') {
-            at = add_single(f, at + 1);
-        } else if (*at == '"') {
-            at = add_quoted(f, at + 1);
-        } else if (*at == '$') {
-            at = add_dollar(f, at + 1, false);
-        } else if (*at == '\\' && at[1] != 0) {
-            if (at[1] != '\n')
-                add(f, at[1], true);
-            at += 2;
-        } else {
-            add(f, *at++, false);
-        }
+    if (raw[0] == '~' && (raw[1] == 0 || raw[1] == '/') && home != NULL) {
+        field_value(f, home, true);
+        raw++;
     }
-    return at != NULL;
+    while (raw != NULL && *raw != 0)
+        raw = add_part(f, raw);
+    return raw != NULL;
 }
+
+// --- words -------------------------------------------------------------------
 
 static void
 free_field(struct field *f)
@@ -255,19 +196,46 @@ expand_words(const struct word *words, struct words *out)
     bool done = true;
 
     for (; words != NULL && done; words = words->next) {
-        done = expand(&f, words->raw);
-        finish(&f);
+        done = expand_raw(&f, words->raw, QUOTES_NONE);
+        field_end(&f);
+        f.blank = false;
     }
     free_field(&f);
     return done;
 }
 
+static char *
+expand_whole(const char *raw, enum quotes quotes, bool pattern)
+{
+    struct field f = {.whole = true};
+    char *result = NULL;
+
+    if (expand_raw(&f, raw, quotes))
+        result = copy_text(text_get(pattern ? &f.pattern : &f.plain));
+    free_field(&f);
+    return result;
+}
+
 char *
 expand_string(const char *raw)
 {
-    struct field f = {.whole = true};
-    char *result = expand(&f, raw) ? copy_text(text_get(&f.plain)) : NULL;
+    return expand_whole(raw, QUOTES_NONE, false);
+}
 
-    free_field(&f);
-    return result;
+char *
+expand_pattern(const char *raw)
+{
+    return expand_whole(raw, QUOTES_NONE, true);
+}
+
+char *
+expand_quoted(const char *raw, enum quotes quotes)
+{
+    return expand_whole(raw, quotes, false);
+}
+
+char *
+expand_here(const char *lines)
+{
+    return expand_quoted(lines, QUOTES_HERE);
 }

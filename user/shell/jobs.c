@@ -29,6 +29,7 @@ struct job {
 };
 
 static struct job *jobs; // by number
+char last_job[LAST_JOB_SIZE];
 
 struct job *
 job_new(const char *text, size_t size, const uint32_t *processes, size_t count,
@@ -205,6 +206,7 @@ job_wait(struct job *job)
 void
 job_leave(struct job *job)
 {
+    snprintf(last_job, LAST_JOB_SIZE, "%%%d", job->number);
     if (interactive)
         fprintf(stderr, "[%d] %s\n", job->number, job->text);
 }

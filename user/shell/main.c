@@ -1,11 +1,13 @@
 // user/shell/main.c: where commands come from.
 //
-//     shell [-C COMMAND] [-c COMMAND [NAME [ARGUMENT...]] | FILE [ARGUMENT...]]
+//     shell [-C COMMAND] [-S STATUS[,LINE]] [-eux]
+//           [-c COMMAND [NAME [ARGUMENT...]] | FILE [ARGUMENT...]]
 //
-// -C is run first; then come the command, the file, or standard input, in which
-// a prompt is printed when it is a terminal.
+// -C is run first, and -S is its status, and the line that what comes is of;
+// then come the command, the file, or standard input, in which a prompt is
+// printed when it is a terminal.
 
-#include "shell.h"
+#include "run.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,6 +78,7 @@ run_input(int fd)
             history_add(text_get(&text));
         if (parsed == PARSED) {
             run(tree);
+            unwinding = UNWIND_NOT;
             parse_free(tree);
         } else if (parsed == PARSED_WRONG) {
             complain("syntax", why);
@@ -108,8 +111,8 @@ run_script(const char *path)
 static int
 misuse(void)
 {
-    fprintf(stderr, "usage: shell [-C COMMAND] [-c COMMAND [NAME [ARGUMENT...]]"
-                    " | FILE [ARGUMENT...]]\n");
+    fprintf(stderr, "usage: shell [-C COMMAND] [-S STATUS[,LINE]] [-eux] "
+                    "[-c COMMAND [NAME [ARGUMENT...]] | FILE [ARGUMENT...]]\n");
     return STATUS_MISUSE;
 }
 
@@ -127,33 +130,69 @@ start_variables(void)
     free(now);
 }
 
-int
-main(int argc, char **argv)
-{
-    const char *first = NULL, *command = NULL;
+// What the options say.
+struct start {
+    const char *first, *command;
+    int status; // of the first
+    int line;   // of the command
+};
 
-    for (int c; (c = getopt(argc, argv, "+C:c:")) != -1;) {
-        if (c == '?')
-            return misuse();
-        *(c == 'C' ? &first : &command) = optarg;
+static bool
+read_options(int argc, char **argv, struct start *start)
+{
+    for (int c; (c = getopt(argc, argv, "+C:c:S:eux")) != -1;) {
+        char word[] = {'-', (char)c, 0};
+        if (c == 'C')
+            start->first = optarg;
+        else if (c == 'c')
+            start->command = optarg;
+        else if (c == 'S')
+            sscanf(optarg, "%d,%d", &start->status, &start->line);
+        else if (c == '?' || !options_set(word))
+            return false;
     }
-    arguments = argv + optind;
-    argument_count = argc - optind;
-    start_variables();
-    interactive = command == NULL && argument_count == 0 && terminal_open();
-    if (interactive)
-        script_name = NULL;
-    if (first != NULL)
-        run_text(first);
+    return true;
+}
+
+static void
+run_all(const struct start *start)
+{
+    if (start->first != NULL)
+        run_text(start->first, NULL);
+    last_status = leaving ? last_status : start->status;
     if (leaving)
-        return last_status;
-    if (command != NULL) {
-        script_line = 1;
-        run_text(command);
+        return;
+    if (start->command != NULL) {
+        if (argument_count > 0)
+            script_name = arguments[0];
+        script_line = start->line;
+        int status = run_text(start->command, NULL);
+        last_status = leaving ? last_status : status;
     } else if (argument_count > 0) {
-        run_script(argv[optind]);
+        run_script(arguments[0]);
     } else {
         run_input(0);
     }
+}
+
+int
+main(int argc, char **argv)
+{
+    struct start start = {NULL, NULL, 0, 1};
+
+    if (!read_options(argc, argv, &start))
+        return misuse();
+    arguments = argv + optind;
+    argument_count = argc - optind;
+    start_variables();
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFL) < 0)
+            shell_streams.fds[fd] = -1; // we were started without it
+    interactive =
+        start.command == NULL && argument_count == 0 && terminal_open();
+    if (interactive)
+        script_name = NULL;
+    run_all(&start);
+    run_exit_trap();
     return last_status;
 }

@@ -1,231 +1,30 @@
-// user/shell/parse.c: from text to a tree of commands.  Words keep their quotes
-// and dollars; expand.c takes them off when the command runs.
+// user/shell/parse.c: from tokens to a tree of commands.  Words keep their
+// quotes and dollars; expand.c takes them off when the command runs.
 //
 //     list:     chain { (; | & | newline) chain }
 //     chain:    pipeline { (&& | ||) pipeline }
 //     pipeline: [!] command { | command }
 //     command:  { K=V } { word | redirect }
+//               compound { redirect }
+//               NAME ( ) compound { redirect }
+//     compound: { list }
+//               ( list )
 //               if list then list { elif list then list } [ else list ] fi
-//               while list do list done
-//               for NAME in { word } ; do list done
+//               (while | until) list do list done
+//               for NAME [ in { word } ] ; do list done
+//               case word in { [(] word { | word } ) list ;; } esac
 
-#include "shell.h"
+#include "parse.h"
 
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { DEPTH_MAX = 100 };
-
-enum token {
-    TOKEN_END,
-    TOKEN_NEWLINE,
-    TOKEN_WORD,
-    TOKEN_SEMICOLON,
-    TOKEN_AND, // &
-    TOKEN_AND_AND,
-    TOKEN_OR, // |
-    TOKEN_OR_OR,
-    TOKEN_REDIRECT,
-};
-
-// Everything that a tree is made of, to free it at once.
-struct block {
-    struct block *next;
-};
-
-struct parser {
-    const char *text, *at;
-    enum token token;
-    const char *start; // of the token
-    const char *word;
-    struct redirect redirect; // without its target
-    enum parsed status;
-    const char *why;
-    int depth;
-    struct block *blocks;
-};
 
 // The first block of a tree is this.
 struct root {
     struct node node;
     struct block *blocks;
 };
-
-static void *
-allocate(struct parser *p, size_t size)
-{
-    struct block *block = need(calloc(1, sizeof(*block) + size));
-
-    block->next = p->blocks;
-    p->blocks = block;
-    return block + 1;
-}
-
-static void
-free_blocks(struct block *block)
-{
-    while (block != NULL) {
-        struct block *next = block->next;
-        free(block);
-        block = next;
-    }
-}
-
-static void
-stop(struct parser *p, enum parsed status, const char *why)
-{
-    if (p->status != PARSED)
-        return;
-    p->status = status;
-    p->why = why;
-    p->token = TOKEN_END;
-}
-
-// --- words -------------------------------------------------------------------
-
-static const char *skip_part(struct parser *p, const char *at);
-
-// Behind the `end` that closes what begins at `at`.
-static const char *
-skip_to(struct parser *p, const char *at, char end)
-{
-    if (p->depth++ > DEPTH_MAX)
-        stop(p, PARSED_WRONG, "quotes or parentheses are too deep");
-    while (p->status == PARSED && *at != end && *at != 0) {
-        if (end == '"' && (*at == '\'' || isspace((unsigned char)*at)))
-            at++;
-        else
-            at = skip_part(p, at);
-    }
-    if (p->status == PARSED && *at == 0)
-        stop(p, PARSED_INCOMPLETE, "a quote or parenthesis is not closed");
-    p->depth--;
-    return p->status == PARSED ? at + 1 : at;
-}
-
-// Behind a character, with what it quotes.
-static const char *
-skip_part(struct parser *p, const char *at)
-{
-    if (at[0] == '\\' && (at[1] == 0 || (at[1] == '\n' && at[2] == 0)))
-        stop(p, PARSED_INCOMPLETE, "the last line ends in a backslash");
-    if (*at == '\\')
-        return at[1] != 0 ? at + 2 : at + 1;
-    if (*at == '\'') {
-        const char *end = strchr(at + 1, '\'');
-        if (end != NULL)
-            return end + 1;
-        stop(p, PARSED_INCOMPLETE, "a quote is not closed");
-        return at;
-    }
-    if (*at == '"')
-        return skip_to(p, at + 1, '"');
-    if (at[0] == '$' && at[1] == '(')
-        return skip_to(p, at + 2, ')');
-    if (at[0] == '$' && at[1] == '{')
-        return skip_to(p, at + 2, '}');
-    return at + 1;
-}
-
-static bool
-ends_word(char c)
-{
-    return c == 0 || strchr(" \t\n;&|<>()", c) != NULL;
-}
-
-static void
-read_word(struct parser *p)
-{
-    const char *start = p->at;
-
-    while (p->status == PARSED && !ends_word(*p->at))
-        p->at = skip_part(p, p->at);
-    if (p->at == start)
-        stop(p, PARSED_WRONG, "parentheses have no meaning here");
-    if (p->status != PARSED)
-        return;
-    size_t size = p->at - start;
-    char *word = allocate(p, size + 1);
-    memcpy(word, start, size);
-    p->token = TOKEN_WORD;
-    p->word = word;
-}
-
-// --- tokens ------------------------------------------------------------------
-
-// N>, N>>, N>&M, N<; false: it is none.
-static bool
-read_redirect(struct parser *p)
-{
-    const char *at = p->at;
-    int fd = -1;
-
-    if (isdigit((unsigned char)at[0]) && (at[1] == '<' || at[1] == '>'))
-        fd = *at++ - '0';
-    if (*at != '<' && *at != '>')
-        return false;
-    p->redirect = (struct redirect){.fd = fd >= 0 ? fd : *at == '>'};
-    if (fd > 2)
-        stop(p, PARSED_WRONG, "only descriptors 0, 1 and 2 are redirected");
-    if (at[0] == '>' && at[1] == '>')
-        p->redirect.kind = REDIRECT_APPEND, at++;
-    else if (at[1] == '&')
-        p->redirect.kind = REDIRECT_COPY, at++;
-    else
-        p->redirect.kind = *at == '<' ? REDIRECT_IN : REDIRECT_OUT;
-    p->at = at + 1;
-    p->token = p->status == PARSED ? TOKEN_REDIRECT : TOKEN_END;
-    return true;
-}
-
-static void
-skip_blanks(struct parser *p)
-{
-    for (;;) {
-        if (*p->at == ' ' || *p->at == '\t')
-            p->at++;
-        else if (p->at[0] == '\\' && p->at[1] == '\n' && p->at[2] != 0)
-            p->at += 2;
-        else
-            break;
-    }
-    if (*p->at == '#')
-        p->at += strcspn(p->at, "\n");
-}
-
-static void
-next_token(struct parser *p)
-{
-    static const struct {
-        const char *text;
-        enum token token;
-    } operators[] = {
-        {"&&", TOKEN_AND_AND  },
-        {"||", TOKEN_OR_OR    },
-        {"&",  TOKEN_AND      },
-        {"|",  TOKEN_OR       },
-        {";",  TOKEN_SEMICOLON},
-        {"\n", TOKEN_NEWLINE  },
-    };
-
-    if (p->status != PARSED)
-        return;
-    skip_blanks(p);
-    p->start = p->at;
-    p->token = TOKEN_END;
-    if (*p->at == 0 || read_redirect(p))
-        return;
-    for (size_t i = 0; i < sizeof(operators) / sizeof(operators[0]); i++) {
-        size_t size = strlen(operators[i].text);
-        if (strncmp(p->at, operators[i].text, size) == 0) {
-            p->at += size;
-            p->token = operators[i].token;
-            return;
-        }
-    }
-    read_word(p);
-}
 
 static bool
 is_word(const struct parser *p, const char *word)
@@ -247,10 +46,11 @@ static struct node *parse_list(struct parser *p);
 static struct node *
 new_node(struct parser *p, enum node_kind kind, const char *text)
 {
-    struct node *n = allocate(p, sizeof(*n));
+    struct node *n = parser_allocate(p, sizeof(*n));
 
     n->kind = kind;
     n->text = text;
+    n->heres = p->first;
     return n;
 }
 
@@ -266,7 +66,7 @@ end_node(struct parser *p, struct node *n)
 static struct word **
 add_word(struct parser *p, struct word **end)
 {
-    *end = allocate(p, sizeof(**end));
+    *end = parser_allocate(p, sizeof(**end));
     (*end)->raw = p->word;
     return &(*end)->next;
 }
@@ -282,16 +82,41 @@ is_assignment(const char *raw)
 static struct redirect **
 parse_redirect(struct parser *p, struct redirect **end)
 {
-    struct redirect *r = allocate(p, sizeof(*r));
+    struct redirect *r = parser_allocate(p, sizeof(*r));
 
     *r = p->redirect;
     next_token(p);
-    if (p->token == TOKEN_WORD)
-        r->target = p->word;
+    if (p->token != TOKEN_WORD)
+        parser_stop(p, PARSED_WRONG, "a redirection leads nowhere");
+    else if (r->kind == REDIRECT_HERE || r->kind == REDIRECT_HERE_STRIP)
+        add_here(p, r, r->kind == REDIRECT_HERE_STRIP);
     else
-        stop(p, PARSED_WRONG, "a redirection leads nowhere");
+        r->target = p->word;
     *end = r;
+    next_token(p);
     return &r->next;
+}
+
+static struct node *parse_command(struct parser *p);
+
+// NAME ( ) command, up to the first parenthesis.
+static struct node *
+parse_function(struct parser *p, struct node *n)
+{
+    next_token(p);
+    if (p->token != TOKEN_CLOSE)
+        parser_stop(p, PARSED_WRONG, "a function has no ) behind its (");
+    next_token(p);
+    skip_newlines(p);
+    if (p->token == TOKEN_END)
+        parser_stop(p, PARSED_INCOMPLETE, "a function has no body");
+    n->kind = NODE_FUNCTION;
+    if (parser_enter(p))
+        n->left = parse_command(p);
+    p->depth--;
+    if (n->left != NULL && n->left->kind == NODE_SIMPLE)
+        parser_stop(p, PARSED_WRONG, "a function's body is a { list }");
+    return n;
 }
 
 static struct node *
@@ -300,18 +125,27 @@ parse_simple(struct parser *p)
     struct node *n = new_node(p, NODE_SIMPLE, p->start);
     struct word **assignment = &n->assignments, **word = &n->words;
     struct redirect **redirect = &n->redirects;
+    bool may_be_function = true;
 
     while (p->token == TOKEN_WORD || p->token == TOKEN_REDIRECT) {
-        if (p->token == TOKEN_REDIRECT)
+        may_be_function = p->token == TOKEN_WORD && p->start == n->text &&
+                          is_name(p->word, strlen(p->word));
+        if (p->token == TOKEN_REDIRECT) {
             redirect = parse_redirect(p, redirect);
-        else if (n->words == NULL && is_assignment(p->word))
+            continue;
+        }
+        if (n->words == NULL && is_assignment(p->word))
             assignment = add_word(p, assignment);
         else
             word = add_word(p, word);
         next_token(p);
+        if (p->token == TOKEN_OPEN && may_be_function)
+            return parse_function(p, n);
     }
     if (p->start == n->text)
-        stop(p, PARSED_WRONG, "a command is missing");
+        parser_stop(p, PARSED_WRONG, "a command is missing");
+    else if (p->token == TOKEN_OPEN)
+        parser_stop(p, PARSED_WRONG, "a parenthesis has no meaning here");
     return n;
 }
 
@@ -319,12 +153,22 @@ parse_simple(struct parser *p)
 static void
 expect(struct parser *p, const char *word)
 {
+    static const char *const missing[] = {
+        "then is missing", "fi is missing", "do is missing", "done is missing",
+        "esac is missing", "in is missing", "} is missing",
+    };
+    const char *why = NULL;
+
+    for (size_t i = 0; i < sizeof(missing) / sizeof(missing[0]); i++)
+        if (strncmp(missing[i], word, strlen(word)) == 0 &&
+            missing[i][strlen(word)] == ' ')
+            why = missing[i];
     if (is_word(p, word))
         next_token(p);
     else if (p->token == TOKEN_END)
-        stop(p, PARSED_INCOMPLETE, "a command is not ended");
+        parser_stop(p, PARSED_INCOMPLETE, "a command is not ended");
     else
-        stop(p, PARSED_WRONG, "then, do, fi or done is missing");
+        parser_stop(p, PARSED_WRONG, why);
 }
 
 static struct node *
@@ -336,8 +180,7 @@ parse_if(struct parser *p)
     n->left = parse_list(p);
     expect(p, "then");
     n->right = parse_list(p);
-    if (p->depth < DEPTH_MAX && is_word(p, "elif")) {
-        p->depth++;
+    if (is_word(p, "elif") && parser_enter(p)) {
         n->third = parse_if(p); // takes the fi
         p->depth--;
         return n;
@@ -361,7 +204,8 @@ parse_body(struct parser *p, struct node *n)
 static struct node *
 parse_while(struct parser *p)
 {
-    struct node *n = new_node(p, NODE_WHILE, p->start);
+    struct node *n =
+        new_node(p, is_word(p, "until") ? NODE_UNTIL : NODE_WHILE, p->start);
 
     next_token(p);
     n->left = parse_list(p);
@@ -379,11 +223,17 @@ parse_for(struct parser *p)
     if (p->token == TOKEN_WORD && is_name(p->word, strlen(p->word)))
         end = add_word(p, end);
     else
-        stop(p, PARSED_WRONG, "for needs a name");
+        parser_stop(p, PARSED_WRONG, "for needs a name");
     next_token(p);
-    expect(p, "in");
-    for (; p->token == TOKEN_WORD; next_token(p))
-        end = add_word(p, end);
+    skip_newlines(p);
+    if (is_word(p, "in")) {
+        next_token(p);
+        for (; p->token == TOKEN_WORD; next_token(p))
+            end = add_word(p, end);
+    } else {
+        *end = parser_allocate(p, sizeof(**end));
+        (*end)->raw = "\"$@\"";
+    }
     if (p->token == TOKEN_SEMICOLON)
         next_token(p);
     skip_newlines(p);
@@ -391,14 +241,124 @@ parse_for(struct parser *p)
     return n;
 }
 
+// [(] word { | word } ) list
+static void
+parse_item(struct parser *p, struct item *item)
+{
+    struct word **end = &item->patterns;
+
+    if (p->token == TOKEN_OPEN)
+        next_token(p);
+    for (;;) {
+        if (p->token == TOKEN_WORD)
+            end = add_word(p, end);
+        else if (p->token == TOKEN_END)
+            parser_stop(p, PARSED_INCOMPLETE, "a command is not ended");
+        else
+            parser_stop(p, PARSED_WRONG, "case has no pattern before )");
+        next_token(p);
+        if (p->token != TOKEN_OR)
+            break;
+        next_token(p);
+    }
+    if (p->token == TOKEN_END)
+        parser_stop(p, PARSED_INCOMPLETE, "a command is not ended");
+    if (p->token != TOKEN_CLOSE)
+        parser_stop(p, PARSED_WRONG, "a pattern of case has no ) behind it");
+    next_token(p);
+    item->body = parse_list(p);
+}
+
+static struct node *
+parse_case(struct parser *p)
+{
+    struct node *n = new_node(p, NODE_CASE, p->start);
+    struct item **end = &n->items;
+
+    next_token(p);
+    if (p->token == TOKEN_WORD)
+        add_word(p, &n->words);
+    else
+        parser_stop(p, PARSED_WRONG, "case needs a word");
+    next_token(p);
+    skip_newlines(p);
+    expect(p, "in");
+    skip_newlines(p);
+    while (p->status == PARSED && !is_word(p, "esac")) {
+        *end = parser_allocate(p, sizeof(**end));
+        parse_item(p, *end);
+        end = &(*end)->next;
+        if (p->token != TOKEN_CASE_END)
+            break;
+        next_token(p);
+        skip_newlines(p);
+    }
+    expect(p, "esac");
+    return n;
+}
+
+static struct node *
+parse_group(struct parser *p)
+{
+    struct node *n = new_node(p, NODE_GROUP, p->start);
+
+    next_token(p);
+    n->left = parse_list(p);
+    expect(p, "}");
+    return n;
+}
+
+static struct node *
+parse_subshell(struct parser *p)
+{
+    struct node *n = new_node(p, NODE_SUBSHELL, p->start);
+
+    next_token(p);
+    n->left = parse_list(p);
+    if (p->token == TOKEN_CLOSE)
+        next_token(p);
+    else if (p->token == TOKEN_END)
+        parser_stop(p, PARSED_INCOMPLETE, "a parenthesis is not closed");
+    else
+        parser_stop(p, PARSED_WRONG, ") is missing");
+    return n;
+}
+
+static struct node *
+parse_compound(struct parser *p)
+{
+    static const struct {
+        const char *word;
+        struct node *(*parse)(struct parser *p);
+    } words[] = {
+        {"if",    parse_if   },
+        {"while", parse_while},
+        {"until", parse_while},
+        {"for",   parse_for  },
+        {"case",  parse_case },
+        {"{",     parse_group},
+    };
+
+    if (p->token == TOKEN_OPEN)
+        return parse_subshell(p);
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (is_word(p, words[i].word))
+            return words[i].parse(p);
+    return NULL;
+}
+
 static struct node *
 parse_command(struct parser *p)
 {
-    struct node *n = is_word(p, "if")    ? parse_if(p) :
-                     is_word(p, "while") ? parse_while(p) :
-                     is_word(p, "for")   ? parse_for(p) :
-                                           parse_simple(p);
+    struct node *n = parse_compound(p);
 
+    if (n == NULL) {
+        n = parse_simple(p);
+    } else {
+        struct redirect **end = &n->redirects;
+        while (p->token == TOKEN_REDIRECT)
+            end = parse_redirect(p, end);
+    }
     end_node(p, n);
     return n;
 }
@@ -421,7 +381,7 @@ parse_pipeline(struct parser *p)
         next_token(p);
         skip_newlines(p);
         if (p->token == TOKEN_END)
-            stop(p, PARSED_INCOMPLETE, "a pipeline has no end");
+            parser_stop(p, PARSED_INCOMPLETE, "a pipeline has no end");
     }
     end_node(p, n);
     if (not == NULL)
@@ -442,7 +402,7 @@ parse_chain(struct parser *p)
         next_token(p);
         skip_newlines(p);
         if (p->token == TOKEN_END)
-            stop(p, PARSED_INCOMPLETE, "nothing follows && or ||");
+            parser_stop(p, PARSED_INCOMPLETE, "nothing follows && or ||");
         both->left = n;
         both->right = parse_pipeline(p);
         end_node(p, both);
@@ -454,9 +414,16 @@ parse_chain(struct parser *p)
 static bool
 ends_list(const struct parser *p)
 {
-    return p->token == TOKEN_END || is_word(p, "then") || is_word(p, "elif") ||
-           is_word(p, "else") || is_word(p, "fi") || is_word(p, "do") ||
-           is_word(p, "done");
+    static const char *const words[] = {"then", "elif", "else", "fi",
+                                        "do",   "done", "esac", "}"};
+
+    if (p->token == TOKEN_END || p->token == TOKEN_CLOSE ||
+        p->token == TOKEN_CASE_END)
+        return true;
+    for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (is_word(p, words[i]))
+            return true;
+    return false;
 }
 
 // Up to a word that ends it; NULL: it is empty.
@@ -465,8 +432,7 @@ parse_list(struct parser *p)
 {
     struct node *all = NULL, *n;
 
-    if (p->depth++ > DEPTH_MAX)
-        stop(p, PARSED_WRONG, "commands are too deep");
+    parser_enter(p);
     skip_newlines(p);
     while (!ends_list(p)) {
         n = parse_chain(p);
@@ -494,15 +460,31 @@ parse_list(struct parser *p)
     return all;
 }
 
+void
+parse_inner(struct parser *p)
+{
+    struct here before = {.next = NULL};
+
+    p->first = p->last = &before;
+    next_token(p);
+    parse_list(p);
+    if (p->token == TOKEN_END)
+        parser_stop(p, PARSED_INCOMPLETE, "a parenthesis is not closed");
+    else if (p->token != TOKEN_CLOSE)
+        parser_stop(p, PARSED_WRONG, "unexpected word");
+    p->first = p->last = NULL;
+}
+
 enum parsed
 parse(const char *text, struct node **out, const char **why)
 {
-    struct parser p = {.text = text, .at = text, .status = PARSED};
+    struct parser p = {.at = text, .status = PARSED};
 
+    p.first = p.last = parser_allocate(&p, sizeof(*p.first));
     next_token(&p);
     struct node *tree = parse_list(&p);
     if (p.status == PARSED && p.token != TOKEN_END)
-        stop(&p, PARSED_WRONG, "unexpected word");
+        parser_stop(&p, PARSED_WRONG, "unexpected word");
     if (p.status == PARSED && tree != NULL) {
         struct root *root = need(calloc(1, sizeof(*root)));
         root->node = *tree;
@@ -510,7 +492,10 @@ parse(const char *text, struct node **out, const char **why)
         *out = &root->node;
         return PARSED;
     }
-    free_blocks(p.blocks);
+    for (struct block *next; p.blocks != NULL; p.blocks = next) {
+        next = p.blocks->next;
+        free(p.blocks);
+    }
     *why = p.why;
     return p.status == PARSED ? PARSED_EMPTY : p.status;
 }
@@ -519,7 +504,11 @@ void
 parse_free(struct node *tree)
 {
     struct root *root = (struct root *)tree;
+    struct block *block = root->blocks;
 
-    free_blocks(root->blocks);
     free(root);
+    for (struct block *next; block != NULL; block = next) {
+        next = block->next;
+        free(block);
+    }
 }

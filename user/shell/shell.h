@@ -2,9 +2,10 @@
 // standard input, and runs programs with what it was given itself: descriptors
 // as the command says, and of its handles those that /etc/grants names.
 //
-// There is no fork: what is neither a program nor a builtin alone (a compound
-// command in a pipeline or in the background) runs in another shell, which
-// knows the exported variables.
+// There is no fork: what is no program but is to run apart (a compound command
+// or a function in a pipeline, in the background, in parentheses or in $(...))
+// runs in another shell, which is told all that this one knows: variables,
+// functions, arguments, options and $?.
 
 #pragma once
 
@@ -52,8 +53,11 @@ void words_free(struct words *w);
 
 // One line on stderr: "shell: WHAT: WHY", in a script with its name and line.
 void complain(const char *what, const char *why);
+extern int message_fd; // stderr, as the command has it that runs now
+// Text in quotes, as it may be read again.
+void text_quote(struct text *t, const char *string);
 
-// --- parse.c: commands -------------------------------------------------------
+// --- lex.c, parse.c: commands ------------------------------------------------
 
 struct word {
     const char *raw; // with quotes and dollars
@@ -64,14 +68,28 @@ enum redirect_kind {
     REDIRECT_IN,
     REDIRECT_OUT,
     REDIRECT_APPEND,
-    REDIRECT_COPY
+    REDIRECT_BOTH, // <>
+    REDIRECT_COPY, // of another descriptor, or "-": closed
+    REDIRECT_HERE,
+    REDIRECT_HERE_STRIP, // without leading tabs
 };
 
 struct redirect {
     int fd;
     enum redirect_kind kind;
-    const char *target; // raw
+    const char *target; // raw; the lines of a here-document
+    bool literal;       // which are taken as they are
     struct redirect *next;
+};
+
+// Where a here-document is in the text.
+struct here {
+    struct here *next;
+    struct redirect *redirect;
+    const char *from;           // its operator
+    const char *lines, *behind; // of the text, with the one that ends it
+    const char *end;            // that line
+    bool strips;
 };
 
 enum node_kind {
@@ -84,7 +102,19 @@ enum node_kind {
     NODE_BACKGROUND, // left &
     NODE_IF,         // if left then right else third
     NODE_WHILE,      // while left do right
+    NODE_UNTIL,      // until left do right
     NODE_FOR,        // for words[0] in the others do right
+    NODE_CASE,       // case words[0] in items
+    NODE_GROUP,      // { left }
+    NODE_SUBSHELL,   // ( left )
+    NODE_FUNCTION,   // words[0] ( ) left
+};
+
+// Of case: patterns ) body ;;
+struct item {
+    struct word *patterns;
+    struct node *body;
+    struct item *next;
 };
 
 struct node {
@@ -92,9 +122,11 @@ struct node {
     struct node *left, *right, *third;
     struct node *next; // in a pipeline
     struct word *assignments, *words;
-    struct redirect *redirects;
-    const char *text; // as it was written
+    struct item *items;
+    struct redirect *redirects; // of simple and compound commands
+    const char *text;           // as it was written
     size_t size;
+    const struct here *heres; // all behind the first are those of the text
 };
 
 enum parsed { PARSED, PARSED_EMPTY, PARSED_INCOMPLETE, PARSED_WRONG };
@@ -102,8 +134,13 @@ enum parsed { PARSED, PARSED_EMPTY, PARSED_INCOMPLETE, PARSED_WRONG };
 // What one or more whole lines say.  The tree and its strings are gone with the
 // next parse_free() of the same level; parse() within run() is a level deeper.
 // PARSED_WRONG: *why tells, a constant.
+// The text has to stay as long as the tree.
 enum parsed parse(const char *text, struct node **out, const char **why);
 void parse_free(struct node *tree);
+// What a command was written as, with its here-documents; the caller's.
+char *node_text(const struct node *n);
+// Behind what begins with a dollar or `, in a text that was parsed.
+const char *end_of_dollar(const char *dollar);
 
 // --- variables.c -------------------------------------------------------------
 
@@ -117,11 +154,20 @@ bool is_name(const char *text, size_t size);
 // wins); the list is the caller's.
 void variables_environment(struct words *out, const struct words *more);
 void variables_print(bool exported, int fd);
+// Those that are not exported, as commands for another shell.
+void variables_put(struct text *t);
+// What is made local behind a mark is as it was before after a restore.
+size_t variables_mark(void);
+void variable_local(const char *name);
+void variables_restore(size_t mark);
 
-// The arguments of the script, and its name.
+// The name of the script or function, and its arguments.
 extern char **arguments;
 extern int argument_count;
-extern int last_status; // $?
+void arguments_set(char *const *words, size_t count); // function.c; copies them
+extern int last_status;                               // $?
+enum { LAST_JOB_SIZE = 16 };
+extern char last_job[LAST_JOB_SIZE]; // $!, the word that names it: "%1"
 
 // --- expand.c ----------------------------------------------------------------
 
@@ -131,14 +177,50 @@ bool expand_words(const struct word *words, struct words *out);
 // The same for one, which is not split; NULL after a complaint.
 char *expand_string(const char *raw);
 extern bool substituted; // $(...) was run, and last_status is its
+// For fnmatch(), what was quoted escaped; the lines of a here-document.
+char *expand_pattern(const char *raw);
+char *expand_here(const char *lines);
+
+// --- options.c ---------------------------------------------------------------
+
+enum option {
+    OPTION_EXIT,  // -e: a command that fails ends the shell
+    OPTION_UNSET, // -u: a variable that is not set is an error
+    OPTION_TRACE, // -x: commands are shown before they run
+    OPTIONS,
+};
+
+bool option(enum option option);
+// "-e", "+ux"; false: there is no such option.
+bool options_set(const char *word);
+const char *options_text(void);
+void options_put(struct text *t); // as commands, for another shell
 
 // --- run.c -------------------------------------------------------------------
 
+// Which commands are not run any more.
+enum unwind {
+    UNWIND_NOT,
+    UNWIND_BREAK, // those of so many loops
+    UNWIND_CONTINUE,
+    UNWIND_RETURN, // those of the function or file
+};
+
+extern enum unwind unwinding;
+extern int unwind_loops;
+extern int loop_depth, function_depth; // how many run
 extern bool leaving; // exit was called; last_status is the shell's
+// A script ends, with status 1.
+void leave_on_error(void);
+
+struct streams {
+    int fds[3]; // -1: closed
+};
 
 int run(const struct node *tree);
-// Parse and run whole text; a name and a line for messages.
-int run_text(const char *text);
+// Parse and run whole text; a name and a line for messages.  s: the streams,
+// or NULL for the shell's.
+int run_text(const char *text, const struct streams *s);
 // The same, with what it prints.
 int run_captured(const char *text, struct text *out);
 
@@ -147,22 +229,38 @@ char *find_program(const char *name);
 
 // --- builtins.c --------------------------------------------------------------
 
-struct streams {
-    int fds[3];
+typedef int builtin_t(int argc, char **argv, const struct streams *s);
+
+enum builtin_kind {
+    BUILTIN_PLAIN,
+    BUILTIN_PRINTS,  // and changes nothing
+    BUILTIN_SPECIAL, // assignments before it stay
 };
 
-typedef int builtin_t(int argc, char **argv, const struct streams *s);
-builtin_t *find_builtin(const char *name);
+struct builtin {
+    const char *name;
+    builtin_t *run;
+    enum builtin_kind kind;
+};
+
+const struct builtin *find_builtin(const char *name);
 const char *builtin_name(size_t index); // NULL: there are no more
-int source_file(const char *path);
+int source_file(const char *path, const struct streams *s);
+// What `trap` has said is to be done at the end.
+void run_exit_trap(void);
+
+// Those of other files: test.c, read.c.
+builtin_t builtin_test, builtin_read;
 
 // --- terminal.c --------------------------------------------------------------
 
 // True when there is a terminal to work at.
 bool terminal_open(void);
-void terminal_front(void);    // what is typed is for the shell
-void terminal_raw(bool raw);  // as it is
-void terminal_update(void);   // LINES and COLUMNS
+void terminal_front(void);   // what is typed is for the shell
+void terminal_raw(bool raw); // as it is
+void terminal_update(void);  // LINES and COLUMNS
+// Until a line was typed; false: ^C was.
+bool terminal_line(void);
 bool terminal_wait(void);     // something was typed; false: the size is new
 uint32_t terminal_seat(void); // 0: there is none
 // ^C and ^Z that were typed in a seat: NEBULET_SIGNAL_INTERRUPTED, _STOPPED.

@@ -98,6 +98,19 @@ terminal_wait(void)
     return false;
 }
 
+bool
+terminal_line(void)
+{
+    uint32_t what = 0;
+
+    if (seat == 0)
+        return true;
+    nebulet_object_wait_one(
+        seat, NEBULET_SIGNAL_READABLE | NEBULET_SIGNAL_INTERRUPTED, UINT64_MAX,
+        &what);
+    return (what & NEBULET_SIGNAL_INTERRUPTED) == 0;
+}
+
 // --- ^C ----------------------------------------------------------------------
 
 void

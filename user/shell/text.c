@@ -96,12 +96,26 @@ words_free(struct words *w)
     *w = (struct words){NULL, 0, 0};
 }
 
+int message_fd = 2;
+
 void
 complain(const char *what, const char *why)
 {
     if (script_name != NULL)
-        fprintf(stderr, "%s: line %d: %s: %s\n", script_name, script_line, what,
-                why);
+        dprintf(message_fd, "%s: line %d: %s: %s\n", script_name, script_line,
+                what, why);
     else
-        fprintf(stderr, "shell: %s: %s\n", what, why);
+        dprintf(message_fd, "shell: %s: %s\n", what, why);
+}
+
+void
+text_quote(struct text *t, const char *string)
+{
+    text_char(t, '\'');
+    for (; *string != 0; string++)
+        if (*string == '\'')
+            text_put(t, "'\\''");
+        else
+            text_char(t, *string);
+    text_char(t, '\'');
 }

@@ -143,3 +143,58 @@ variables_print(bool exported, int fd)
             dprintf(fd, "%s%s=%s\n", exported ? "export " : "",
                     variables[i].name, variables[i].value);
 }
+
+void
+variables_put(struct text *t)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct variable *v = &variables[i];
+        if (v->value == NULL || v->exported)
+            continue;
+        text_put(t, v->name);
+        text_char(t, '=');
+        text_quote(t, v->value);
+        text_char(t, '\n');
+    }
+}
+
+// --- local ones --------------------------------------------------------------
+
+static struct variable *saved; // value NULL: it was not set
+static size_t saved_count, saved_room;
+
+size_t
+variables_mark(void)
+{
+    return saved_count;
+}
+
+void
+variable_local(const char *name)
+{
+    const struct variable *v = find(name);
+    bool set = v != NULL && v->value != NULL;
+
+    if (saved_count == saved_room) {
+        saved_room = 2 * saved_room + 32;
+        saved = need(realloc(saved, saved_room * sizeof(*saved)));
+    }
+    saved[saved_count++] =
+        (struct variable){copy_text(name), set ? copy_text(v->value) : NULL,
+                          v != NULL && v->exported};
+}
+
+void
+variables_restore(size_t mark)
+{
+    while (saved_count > mark) {
+        const struct variable *v = &saved[--saved_count];
+        variable_unset(v->name);
+        if (v->value != NULL)
+            variable_set(v->name, v->value);
+        if (v->exported)
+            variable_export(v->name);
+        free(v->name);
+        free(v->value);
+    }
+}

@@ -104,6 +104,7 @@ commands(void)
     words();
     writers();
     refused();
+    ends("/spawn.wasm low", 0);
     fflush(stdout);
     expect(system("echo shouted | /spawn.wasm upper") == 0, "stdout is ours");
 }

@@ -27,6 +27,7 @@
     TOOL(mkdir, "[-p] DIRECTORY...", "make directories")                      \
     TOOL(mv, "FROM... TO", "rename files or move them")                       \
     TOOL(poweroff, "[STATUS]", "end the machine")                             \
+    TOOL(printf, "FORMAT [ARGUMENT...]", "print arguments by a format")       \
     TOOL(ps, "", "list processes")                                            \
     TOOL(rm, "[-fr] FILE...", "remove files")                                 \
     TOOL(sleep, "SECONDS", "wait")                                            \
