@@ -66,6 +66,11 @@ user_write(u64 ptr, const void *from, u64 size)
 void *
 kernel_alloc(u64 size)
 {
+    u64 request = ++fake.requests;
+
+    if (fake.fail_at > 0 &&
+        (fake.fails_once ? request == fake.fail_at : request >= fake.fail_at))
+        return NULL;
     if (fake.memory_limit > 0 && fake.blocks >= fake.memory_limit)
         return NULL;
     fake.blocks++;

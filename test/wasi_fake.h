@@ -27,6 +27,9 @@ struct fake {
     u32 asked;           // so many times
     u64 blocks;          // of kernel memory in use
     u64 memory_limit;    // blocks that kernel_alloc gives, 0 = any
+    u64 requests;        // of kernel memory, since fail_at was set
+    u64 fail_at;         // the one that fails, and those behind it; 0: none
+    bool fails_once;     // ... that one only
     u32 exit_status;     // of the programs that "run"
     bool spawns;         // each leaves another that does not end
     u64 run_ns;          // how long they run; UINT64_MAX = for ever

@@ -59,14 +59,22 @@ put_in(struct wasi *w, struct file *f, u32 first, struct adoption *a, u32 *fd)
     return WASI_SUCCESS;
 }
 
-errno_t
-file_install_from(struct wasi *w, const struct file *init, u32 first,
-                  struct adoption *a, u32 *fd)
+struct file *
+file_prepare(void)
 {
-    struct file *f = kernel_alloc(sizeof(*f));
+    return kernel_alloc(sizeof(struct file));
+}
 
-    if (f == NULL)
-        return WASI_NOMEM;
+void
+file_unprepare(struct file *f)
+{
+    kernel_free(f);
+}
+
+static errno_t
+install(struct wasi *w, struct file *f, const struct file *init, u32 first,
+        struct adoption *a, u32 *fd)
+{
     *f = *init;
     f->refs = 1;
     mutex_init(&f->lock, LOCK_FILE);
@@ -74,8 +82,24 @@ file_install_from(struct wasi *w, const struct file *init, u32 first,
     errno_t error = put_in(w, f, first, a, fd);
     unlock(&w->lock);
     if (error != WASI_SUCCESS)
-        kernel_free(f);
+        file_unprepare(f);
     return error;
+}
+
+errno_t
+file_install_prepared(struct wasi *w, struct file *f, const struct file *init,
+                      u32 *fd)
+{
+    return install(w, f, init, 0, NULL, fd);
+}
+
+errno_t
+file_install_from(struct wasi *w, const struct file *init, u32 first,
+                  struct adoption *a, u32 *fd)
+{
+    struct file *f = file_prepare();
+
+    return f != NULL ? install(w, f, init, first, a, fd) : WASI_NOMEM;
 }
 
 errno_t

@@ -78,14 +78,20 @@ do_open(struct wasi *w, struct name *name, void *arg)
         return WASI_NOTCAPABLE; // to read or write; it was given up
     if (!file_fits(w))
         return WASI_MFILE; // before anything is made or changed
+    struct file *f = file_prepare();
+    if (f == NULL)
+        return WASI_NOMEM; // so is this
     errno_t error = exists ? check_existing(name, o) : create_file(name, o);
-    if (error != WASI_SUCCESS)
-        return error;
-    init->node = name->place.node;
-    set_rights(init, name->dir);
-    if (exists && o->flags & OPEN_TRUNCATE)
+    if (error == WASI_SUCCESS) {
+        init->node = name->place.node;
+        set_rights(init, name->dir);
+    }
+    if (error == WASI_SUCCESS && exists && o->flags & OPEN_TRUNCATE)
         error = init->node->ops->set_size(init->node, 0);
-    return error == WASI_SUCCESS ? file_install(w, init, &o->fd) : error;
+    if (error == WASI_SUCCESS)
+        return file_install_prepared(w, f, init, &o->fd);
+    file_unprepare(f);
+    return error;
 }
 
 errno_t

@@ -189,14 +189,9 @@ reserve(struct node *n, u64 at, u64 end)
 static void
 unreserve(struct node *n)
 {
-    struct filestat stat;
-    errno_t error;
-
     node_lock(n);
-    n->ops->stat(n, &stat);
-    error = n->ops->set_size(n, stat.size);
+    n->ops->unreserve(n);
     node_unlock(n);
-    assert(error == WASI_SUCCESS);
 }
 
 errno_t

@@ -207,6 +207,14 @@ tree_reserve(struct node *node, struct reservation *r)
                WASI_SUCCESS;
 }
 
+static void
+tree_unreserve(struct node *node)
+{
+    struct tree_node *n = tree_node(node);
+
+    contents_set_size(&n->contents, n->contents.size, &n->tree->pool);
+}
+
 static errno_t
 tree_write(struct node *node, u64 at, struct bytes from, u64 deadline_ns,
            u64 *count)
@@ -359,6 +367,7 @@ const struct node_ops tree_ops = {
     .unlock_end = tree_unlock_end,
     .set_size = tree_set_size,
     .reserve = tree_reserve,
+    .unreserve = tree_unreserve,
     .set_times = tree_set_times,
     .create = tree_create,
     .link = tree_link,

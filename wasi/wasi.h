@@ -144,6 +144,8 @@ struct node_ops {
     // Take memory for more of a reservation, at < end; with the last of it the
     // size is at least `end`.  What was cut off since is taken again.
     errno_t (*reserve)(struct node *n, struct reservation *r);
+    // Give back what was reserved behind the size; nothing else changes.
+    void (*unreserve)(struct node *n);
     // NULL: leave it as it is.
     errno_t (*set_times)(struct node *n, const u64 *atime, const u64 *mtime);
 
@@ -279,6 +281,14 @@ MUST_USE bool file_fits(struct wasi *w);
 MUST_USE errno_t file_install_from(struct wasi *w, const struct file *init,
                                    u32 first, struct adoption *a, u32 *fd);
 MUST_USE errno_t file_install(struct wasi *w, const struct file *init, u32 *fd);
+
+// The same in two steps, for who makes or changes something in between: the
+// memory of a descriptor, NULL: there is none; and the descriptor, which takes
+// that, also where it fails.
+struct file *file_prepare(void);
+MUST_USE errno_t file_install_prepared(struct wasi *w, struct file *f,
+                                       const struct file *init, u32 *fd);
+void file_unprepare(struct file *f);
 
 // The open file behind a descriptor that carries `rights`, under w->lock.
 MUST_USE errno_t file_find(struct wasi *w, u32 fd, u64 rights,
