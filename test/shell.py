@@ -265,6 +265,7 @@ def check_keys(cases):
             if seen:
                 return
         check_leaving(terminal)
+        check_hangup(terminal)
     finally:
         terminal.end()
 
@@ -293,6 +294,19 @@ def check_leaving(terminal):
             time.sleep(0.05)
         verdict(f"{name} is killed", seen or
                 (terminal.settings() != terminal.before and "settings differ"))
+
+
+def check_hangup(terminal):
+    """Nothing is left when the window is closed."""
+    seen = terminal.start()
+    pid = None if seen else terminal.pid()
+    left = [] if seen else [pid] + [child for child, _ in children_of(pid)]
+    terminal.end()
+    until = time.monotonic() + HANG_S
+    while left and time.monotonic() < until:
+        time.sleep(0.05)
+        left = [one for one in left if pathlib.Path(f"/proc/{one}").exists()]
+    verdict("the window is closed", seen or (left and f"{left} live on"))
 
 
 if wanted("ends"):

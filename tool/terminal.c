@@ -15,13 +15,13 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
 
 static struct termios before;
 static pid_t keeper;
+static int alive = -1; // the keeper sees when it is closed
 
 static void
 wake(int number)
@@ -80,7 +80,17 @@ tell_size(int to)
 }
 
 static void
-keep(int to)
+wait_for_command(int command)
+{
+    struct pollfd end = {.fd = command, .events = POLLIN};
+
+    while (poll(&end, 1, -1) < 0)
+        continue;
+}
+
+// `command` ends when that does.
+static void
+keep(int to, int command)
 {
     struct pollfd fds[] = {
         {.fd = STDIN_FILENO, .events = POLLIN},
@@ -107,14 +117,14 @@ keep(int to)
         if (n > 0 && !(tell_size(to) && pass_on(to, bytes, n)))
             return;
     }
-    // The terminal is gone: the end of input, but we wait for the command.
+    // The terminal is gone, or we are not in front of it any more: the end of
+    // input, but what there is to give back we give back afterwards.
     close(to);
-    for (;;)
-        pause();
+    wait_for_command(command);
 }
 
 static NORETURN void
-run_keeper(int to)
+run_keeper(int to, int command)
 {
     struct sigaction window = {.sa_handler = wake};
 
@@ -123,7 +133,7 @@ run_keeper(int to)
         if (number != SIGKILL && number != SIGSTOP && number != SIGCHLD)
             signal(number, SIG_IGN);
     sigaction(SIGWINCH, &window, NULL);
-    keep(to);
+    keep(to, command);
     tcsetattr(STDIN_FILENO, TCSADRAIN, &before);
     _exit(0);
 }
@@ -133,18 +143,22 @@ run_keeper(int to)
 bool
 terminal_take(void)
 {
-    int fds[2];
+    int fds[2], ends[2]; // ends: of nothing, but ours is open while we live
 
-    if (pipe2(fds, O_CLOEXEC) != 0 || !make_raw()) {
+    if (pipe2(fds, O_CLOEXEC) != 0 || pipe2(ends, O_CLOEXEC) != 0 ||
+        !make_raw()) {
         complain("the terminal: %s", strerror(errno));
         return false;
     }
     keeper = fork();
     if (keeper == 0) {
         close(fds[0]);
-        run_keeper(fds[1]);
+        close(ends[1]);
+        run_keeper(fds[1], ends[0]);
     }
     close(fds[1]);
+    close(ends[0]);
+    alive = ends[1];
     if (keeper < 0 || dup2(fds[0], STDIN_FILENO) < 0) {
         complain("the terminal: %s", strerror(errno));
         tcsetattr(STDIN_FILENO, TCSANOW, &before);
@@ -160,6 +174,7 @@ terminal_give_back(void)
     if (keeper <= 0)
         return;
     close(STDIN_FILENO); // the keeper sees that, and ends
+    close(alive);
     while (waitpid(keeper, NULL, 0) < 0 && errno == EINTR)
         continue;
     keeper = 0;
