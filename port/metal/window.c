@@ -105,7 +105,7 @@ code_window_write(u64 frame, const void *bytes, u64 size)
 // --- for those who trust none of this ----------------------------------------
 
 static bool
-is_own(u32 number)
+is_own(u32 number) REQUIRES(tables_lock)
 {
     for (u32 i = 0; i < top_count; i++)
         if (i != number && (tops[i][WINDOW_ENTRY] & ENTRY_ADDR) ==
