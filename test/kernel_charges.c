@@ -182,7 +182,7 @@ TEST_KERNEL(calls_are_charged)
 
         test_start(p);
         EXPECT_EQ(test_wait(p), 0);
-        kept_reclaim();
+        test_reclaim_kept(g);
         test_expect_unused(g);
         test_drop_group(g);
     }

@@ -49,6 +49,9 @@ u64 test_group_used(const struct group *g, enum resource r);
 // Nothing is used, when those that have ended have left their stacks.
 void test_expect_unused(const struct group *g);
 
+// Drop what is only kept, until g has no code, when those have ended, too.
+void test_reclaim_kept(const struct group *g);
+
 // The n-th commit or promise from now on and all later ones fail; UINT64_MAX
 // ends that.
 void test_fail_commits(u64 after);
