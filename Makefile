@@ -73,14 +73,14 @@ run: all ## boot the kernel in QEMU: the dining philosophers, and a shell where 
 
 .PHONY: test
 test: all tests ## everything, on Linux (ASan, UBSan) and in QEMU
-	@test/run.sh $(OUT) unit suite calls programs command wasi hostile metal
+	@test/run.sh $(OUT) unit suite calls programs command wasi hostile metal cpus
 
 .PHONY: test-metal
 test-metal: all tests ## the kernel tests and the official suite in QEMU
 	@test/run.sh $(OUT) metal
 
 .PHONY: test-smp
-test-smp: all tests ## the kernel tests and the programs with 4 CPUs
+test-smp: all tests ## the kernel tests with 2, 4 and 8 CPUs, the programs with 4
 	@test/run.sh $(OUT) smp
 
 .PHONY: suite
@@ -108,7 +108,7 @@ bench-kernel: all ## what calls of the kernel cost, beside those of Linux
 
 .PHONY: ci
 ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
-	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal
+	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus
 
 .PHONY: lint
 lint: ## formatting, layers, lengths, clang-tidy
@@ -226,9 +226,10 @@ $(KERNEL_WASM): $(OUT)/%.wasm: %.wat Makefile
 	@echo "  WAT $@"; wat2wasm --debug-names --enable-threads --enable-exceptions \
 	    --enable-tail-call $< -o $@
 
-$(OUT)/san/test/kernel_wasm.c.o $(OUT)/checked/test/kernel_wasm.c.o: $(KERNEL_WASM)
+$(patsubst %,$(OUT)/%/test/kernel_wasm.c.o,san checked metal): $(KERNEL_WASM)
 $(OUT)/san/test/kernel_wasm.c.o: SAN += -Wa,-I$(OUT)/test
 $(OUT)/checked/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
+$(OUT)/metal/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
 
 $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
@@ -240,7 +241,7 @@ REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 .PHONY: tests
 tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(OUT)/counted/nebulet $(REPLAY) \
        $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
-       $(OUT)/latency.elf
+       $(OUT)/whole-test.elf $(OUT)/latency.elf
 
 .PHONY: unit
 unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) ## run the unit tests under sanitizers
@@ -360,6 +361,11 @@ KERNEL_WRAP := -Wl,--wrap=frames_new,--wrap=frames_take,--wrap=span_new \
 
 $(OUT)/kernel-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(KERNEL_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld make/symbols.awk
 	$(call LINK_METAL,$(KERNEL_WRAP))
+
+# What ships: the kernel's own objects, optimised as a whole, with those tests
+# that stand for nothing (the linker leads no calls elsewhere inside a whole).
+$(OUT)/whole-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(KERNEL_TEST)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld make/symbols.awk
+	$(call LINK_METAL,$(WHOLE) $(filter-out -M%,$(KERNEL)) $(KERNEL_WRAP))
 
 # The kernel as it is, which counts what keeps others from the CPU.
 LATENCY := test/latency.c test/latency_trap.c test/latency_boot.c

@@ -3,10 +3,11 @@
 # whose last line of the form "N passed, N failed, N skipped" counts; print the
 # output of those that fail and the sum of all.
 #
-# Parts: lint, unit, suite, calls, programs, command, wasi, hostile, metal, smp.  The
-# official suites are unpacked into OUT when ../shared/suites is there, or were
-# put there by `make suite`; else each counts as one skipped test.  A part in which
-# nothing ran has failed, and so has one that skips without saying what and why.
+# Parts: lint, unit, suite, calls, programs, command, wasi, hostile, metal, cpus,
+# smp.  The official suites are unpacked into OUT when ../shared/suites is there,
+# or were put there by `make suite`; else each counts as one skipped test.  A part
+# in which nothing ran has failed, and so has one that skips without saying what
+# and why.
 
 set -u
 out=$1
@@ -79,7 +80,12 @@ left_out() {
 
 # Tests of the kernel, by the first letters of their names, that show most where
 # threads run beside each other; all of them are in part smp.
-SEVERAL_CPUS="cpus thread signal lock stress"
+SEVERAL_CPUS="cpus thread signal lock stress storm errors"
+
+# Those that stand for no function of the kernel, which the one that ships has
+# inlined; in QEMU.
+OF_WHOLE="calls,channel,errors,event,gate,group,handle,port,process,rights"
+OF_WHOLE="$OF_WHOLE,signal,spawn,storm,stream,stress,table,thread,timer,types,window"
 
 part_lint() {
     part lint make/lint.sh
@@ -190,14 +196,28 @@ part_calls() {
     part "calls metal" env ON=metal test/fuzz/diff.sh "$out" calls 1 20
 }
 
+# What of part smp is in make test: all with 4 CPUs in QEMU, some with 2 and 8.
+part_cpus() {
+    several=$(echo "$SEVERAL_CPUS" | tr ' ' ',')
+    part "all of kernel microvm, 4 CPUs" "$out/nebulet" selftest --smp 4 \
+        microvm "" kernel-test.elf
+    for cpus in 2 8; do
+        part "some of kernel microvm, $cpus CPUs" "$out/nebulet" selftest \
+            --smp $cpus microvm "only=$several" kernel-test.elf
+    done
+}
+
 # Not in make test: how long it takes depends on how many CPUs there really are.
 part_smp() {
-    part "all of kernel, 4 CPUs" env NEBULET_SMP=4 "$out/san/test-kernel"
-    part "programs linux, 4 CPUs" env SMP=4 test/programs.sh "$out" linux
-    for machine in microvm q35; do
-        part "kernel $machine, 4 CPUs" "$out/nebulet" selftest --smp 4 \
-            $machine "" kernel-test.elf
+    for cpus in 2 4 8; do
+        part "all of kernel, $cpus CPUs" env NEBULET_SMP=$cpus \
+            "$out/san/test-kernel"
+        for machine in microvm q35; do
+            part "kernel $machine, $cpus CPUs" "$out/nebulet" selftest \
+                --smp $cpus $machine "" kernel-test.elf
+        done
     done
+    part "programs linux, 4 CPUs" env SMP=4 test/programs.sh "$out" linux
     part "programs metal, 4 CPUs" env SMP=4 test/programs.sh "$out" metal
 }
 
@@ -213,6 +233,8 @@ part_metal() {
         part "kernel $machine" "$out/nebulet" selftest $machine "" \
             kernel-test.elf
     done
+    part "kernel as it ships" "$out/nebulet" selftest microvm \
+        "only=$OF_WHOLE" whole-test.elf
     part "CPU models" test/models.sh "$out"
     part "kernel plants" test/plants.sh "$out"
     part "kernel by instructions" "$out/nebulet" selftest --icount microvm "" \

@@ -95,6 +95,9 @@ metal() {
 
 kernel stress stress 100 NEBULET_SMP=4
 metal stress-metal stress --smp 4
+# 100,000 processes made and killed, and memory that comes and goes meanwhile.
+kernel storm storm 100 NEBULET_SMP=4
+metal storm-metal storm --smp 4
 # 100,000 calls of gates among programs that are killed.
 kernel gates gate_random_kills 100 NEBULET_SMP=4
 metal gates-metal gate_random_kills --smp 4
