@@ -56,12 +56,18 @@ is_blocked(const struct thread *t)
     return __atomic_load_n(&t->state, __ATOMIC_RELAXED) == THREAD_BLOCKED;
 }
 
+static bool
+has_ended(struct thread *t)
+{
+    return (object_signals(thread_object(t)) & SIGNAL_ENDED) != 0;
+}
+
 static void
 begin_wait(struct waiting *w)
 {
     EXPECT_EQ(thread_new(&w->thread, wait_there, w), OK);
     sched_start(w->thread);
-    while (!is_blocked(w->thread))
+    while (!is_blocked(w->thread) && !has_ended(w->thread))
         thread_yield();
 }
 
@@ -89,8 +95,9 @@ write_there(u32 first, u32 size)
 // --- who is too late ---------------------------------------------------------
 
 // The first one's wait ends, and before it runs again a message of `size` bytes
-// comes, which is for the second, who has room for eight.
-static void
+// comes, which is for the second, who has room for eight.  False: it had ended
+// before both waited.
+static bool
 pass_by(struct waiting first, u32 size)
 {
     struct waiting second = {.room = 8, .deadline = UINT64_MAX};
@@ -105,6 +112,7 @@ pass_by(struct waiting first, u32 size)
     preempt_disable();
     if (first.deadline == UINT64_MAX)
         thread_kill(first.thread);
+    bool in_time = first.deadline == UINT64_MAX || is_blocked(first.thread);
     while (is_blocked(first.thread))
         __builtin_ia32_pause();
     write_there(id, size);
@@ -114,31 +122,38 @@ pass_by(struct waiting first, u32 size)
     end_wait(&second, size <= 8 ? OK : ERR_TOO_SMALL);
     EXPECT_EQ(second.words[0], size <= 8 ? id : 0);
     end();
+    return in_time;
 }
 
 TEST_KERNEL(line_killed_reader_is_passed_by)
 {
     for (u32 size = 8; size <= 64; size *= 8)
-        pass_by((struct waiting){.deadline = UINT64_MAX}, size);
+        EXPECT(pass_by((struct waiting){.deadline = UINT64_MAX}, size));
+}
+
+// However slow the machine is.
+static void
+pass_by_late(bool calls, u32 size)
+{
+    u64 soon = 20000000;
+
+    while (!pass_by((struct waiting){.calls = calls,
+                                     .deadline = port_monotonic_ns() + soon},
+                    size))
+        soon *= 2;
 }
 
 TEST_KERNEL(line_timed_out_reader_is_passed_by)
 {
-    u64 soon = 20000000;
-
     for (u32 size = 8; size <= 64; size *= 8)
-        pass_by((struct waiting){.deadline = port_monotonic_ns() + soon}, size);
+        pass_by_late(false, size);
 }
 
 // A reply to it is a message like others.
 TEST_KERNEL(line_timed_out_caller_is_passed_by)
 {
-    u64 soon = 20000000;
-
     for (u32 size = 8; size <= 64; size *= 8)
-        pass_by((struct waiting){.calls = true,
-                                 .deadline = port_monotonic_ns() + soon},
-                size);
+        pass_by_late(true, size);
 }
 
 // --- who has too little room -------------------------------------------------
