@@ -265,6 +265,9 @@ group_in_group(void)
 // the stack of a thread that has ended, each byte of which these builds poison;
 // without that, 0.4.)
 enum { LATE_NS = 2000000 };
+// So many instructions after it was killed all of it is gone; where all memory
+// that is freed is poisoned, in eight times as many.
+enum { GONE_NS = CHECKED ? 40000000 : 5000000 };
 
 struct canary {
     struct thread *thread;
@@ -336,9 +339,13 @@ contain(struct process *p, struct group *g, u32 rounds)
     for (u32 i = 0; i < COUNT(canaries); i++)
         while (__atomic_load_n(&canaries[i].rounds, __ATOMIC_SEQ_CST) < rounds)
             EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 1000000), OK);
+    u64 killed_at = port_monotonic_ns();
     group_kill(g, 99);
     EXPECT_EQ(object_wait_one(group_object(g), SIGNAL_ENDED, UINT64_MAX, NULL),
               OK);
+    u64 gone = port_monotonic_ns() - killed_at;
+    if (test_work_bound() != 0)
+        EXPECT_EQ(gone > GONE_NS ? gone : 0, 0); // which shows it
     for (u32 i = 0; i < COUNT(canaries); i++)
         end_canary(&canaries[i]);
     process_release(p);

@@ -239,6 +239,8 @@ part_metal() {
     part "kernel plants" test/plants.sh "$out"
     part "kernel by instructions" "$out/nebulet" selftest --icount microvm "" \
         kernel-test.elf
+    part "kills by instructions" "$out/nebulet" selftest --icount microvm only=hostile \
+        whole-test.elf
     part latency test/latency.sh "$out"
     part "timeout metal" test/timeout.py "$out" metal
     part "kernel input" test/input.sh "$out"
