@@ -307,6 +307,14 @@ account_get_cpu(const struct account *a, u32 *weight, u32 *cap)
     *cap = __atomic_load_n(&a->cap, __ATOMIC_RELAXED);
 }
 
+bool
+account_is_capped(const struct account *a)
+{
+    while (a != NULL && __atomic_load_n(&a->cap, __ATOMIC_RELAXED) == 0)
+        a = a->parent;
+    return a != NULL;
+}
+
 void
 account_set_ceiling(struct account *a, u32 ceiling)
 {

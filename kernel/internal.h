@@ -288,7 +288,10 @@ thread_time_account(const struct thread *t)
     return lender != NULL ? lender : t->account;
 }
 
-// At what priority it runs among those whose time it takes.
+// In whose group it runs: of the account whose time it takes, but its own where
+// that has a cap, as others wait for it, too.
+struct account *thread_run_account(const struct thread *t);
+// At what priority it runs there.
 u32 thread_effective_priority(const struct thread *t);
 // The same of the running thread, in no time; interrupts are off.
 u32 share_priority(const struct thread *t);

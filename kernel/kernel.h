@@ -378,6 +378,7 @@ void account_get_cpu(const struct account *a, u32 *weight, u32 *cap);
 // The highest priority that its threads, and those below, have.
 void account_set_ceiling(struct account *a, u32 ceiling);
 u32 account_ceiling(const struct account *a); // that, and of those above
+bool account_is_capped(const struct account *a); // or one of those above
 
 // From 0 to LIMIT_PRIORITY: of the threads of one group that are ready the
 // highest goes first.  What was set, as far as the ceiling lets it.

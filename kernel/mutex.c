@@ -29,7 +29,7 @@ mutex_init(struct mutex *m, enum lock_rank rank)
 static const struct shares *
 group_of(const struct thread *t)
 {
-    return shares_of(thread_time_account(t));
+    return shares_of(thread_run_account(t));
 }
 
 static bool

@@ -163,12 +163,6 @@ is_capped(const struct share *s)
 }
 
 // The highest priority is the first class.
-static struct place
-place(struct share *s, u32 priority)
-{
-    return (struct place){s, PRIORITIES - 1 - priority};
-}
-
 static u32
 priority_of(const struct thread *t)
 {
@@ -196,9 +190,8 @@ place_of(const struct run_queue *q, const struct thread *t)
 
     if (is_lent_here(q, t, s)) // what is below, in fewer steps
         return (struct place){s, q->current->ready.class};
-    if (t->lent.account != NULL && is_capped(s))
-        return place(own_share(q, t->account), thread_priority(t));
-    return place(s, thread_effective_priority(t));
+    return (struct place){own_share(q, thread_run_account(t)),
+                          PRIORITIES - 1 - thread_effective_priority(t)};
 }
 
 void

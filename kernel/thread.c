@@ -160,13 +160,20 @@ thread_priority(const struct thread *t)
                account_ceiling(t->account));
 }
 
+struct account *
+thread_run_account(const struct thread *t)
+{
+    struct account *payer = thread_time_account(t);
+
+    return account_is_capped(payer) ? t->account : payer;
+}
+
 u32
 thread_effective_priority(const struct thread *t)
 {
-    struct lent lent = t->lent;
-    u32 priority = lent.account == NULL ?
-                       thread_priority(t) :
-                       MIN(lent.priority, account_ceiling(lent.account));
+    const struct account *a = thread_run_account(t);
+    u32 priority = a == t->account ? thread_priority(t) :
+                                     MIN(t->lent.priority, account_ceiling(a));
 
     return MAX(priority, __atomic_load_n(&t->inherited, __ATOMIC_SEQ_CST));
 }

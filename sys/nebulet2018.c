@@ -215,7 +215,8 @@ do_process_create(const struct process_create_2018 *a)
     status =
         process_give(child, channel_object(a->channel), RIGHT_READ | ALWAYS);
     if (status == OK)
-        return made(&child->object, RIGHT_TRANSFER | RIGHT_WAIT | RIGHT_MANAGE);
+        // Not to be sent: it could be sent to itself, where nobody is who reads.
+        return made(&child->object, RIGHT_WAIT | RIGHT_MANAGE);
     process_release(child);
     return error_of(status);
 }

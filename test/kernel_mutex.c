@@ -28,16 +28,28 @@ wanting(struct mutex *m)
 // Holds a mutex, by running, until it is let go.
 struct holder {
     struct mutex *mutex, *then; // which it gets in the end; NULL: none
+    struct group *lender;       // whose time it takes; NULL: its own
     bool holds, let_go;
     u32 priority; // effective, when it lets go
     bool helped;
 };
 
 static void
+lend(struct lent lent)
+{
+    bool on = port_interrupts_off();
+
+    sched_lend(lent);
+    port_interrupts_restore(on);
+}
+
+static void
 hold(void *arg)
 {
     struct holder *h = arg;
 
+    if (h->lender != NULL)
+        lend((struct lent){group_account(h->lender), 3});
     EXPECT_EQ(mutex_lock(h->mutex), OK);
     __atomic_store_n(&h->holds, true, __ATOMIC_SEQ_CST);
     test_spin_until(&h->let_go);
@@ -49,6 +61,7 @@ hold(void *arg)
     h->helped = thread_current()->helped;
     mutex_unlock(h->mutex);
     EXPECT(!thread_current()->helped && thread_current()->inherited == 0);
+    lend((struct lent){NULL, 0});
 }
 
 static struct thread *
@@ -201,6 +214,38 @@ TEST_KERNEL(mutex_is_inherited_by_the_next)
     test_join(next);
     test_join(t);
     test_drop_group(g);
+}
+
+// Who serves a caller with a cap runs in his own group, whoever waits for him.
+static void
+want_of_server(bool caller)
+{
+    struct group *g = test_new_group(group_root()),
+                 *callers = test_new_group(group_root());
+    struct holder h = {.mutex = &first, .lender = callers};
+    bool over = false;
+
+    mutex_init(&first, LOCK_FILE);
+    account_set_cpu(group_account(callers), WEIGHT_DEFAULT, LIMIT_CAP);
+    struct thread *t = start_holder(g, 1, &h),
+                  *between = test_start_at(g, 5, test_spin_until, &over),
+                  *high = test_start_at(caller ? callers : g, 7, want, &first);
+    wait_until_blocked(high);
+    let_go(&h);
+    test_join(high);
+    EXPECT_EQ(h.priority, caller ? 1 : 7);
+    EXPECT_EQ(h.helped, caller);
+    __atomic_store_n(&over, true, __ATOMIC_SEQ_CST);
+    test_join(between);
+    test_join(t);
+    test_drop_group(g);
+    test_drop_group(callers);
+}
+
+TEST_KERNEL(mutex_of_a_server)
+{
+    want_of_server(false);
+    want_of_server(true);
 }
 
 // Those who stop waiting leave nothing behind.

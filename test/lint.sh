@@ -145,7 +145,7 @@ void kernel_planted(void);'
 plant protos wasi/wasi.h '
 MUST_USE errno_t wasi_planted(u32 fd,
                               u32 to);'
-plant chains compile/compile.h '#include "ir/ir.h"' runtime/code_module.c
+plant chains compile/compile.h '#include "ir/ir.h"' runtime/compiled.c
 plant chains code/code.h '#include "x64/mach.h"' runtime/code_module.c
 plant chains kernel/internal.h '#include "wasm/wasm.h"' kernel/heap.c
 plant rows x64/emit/stubs.c 'void planted(struct encoder *e) { encode_copy(e->at, "\xc3", 1); }'

@@ -453,7 +453,6 @@ edit_line(const char *prompt, struct text *line)
     while (next_key(&key))
         redraw();
     leave_line();
-    terminal_raw(false);
     if (key == CONTROL('C'))
         text_clear(&typed);
     if (key != KEY_CLOSED && key != CONTROL('D')) {

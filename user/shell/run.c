@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RUN_DEPTH = 64 };
+enum { RUN_DEPTH = 64, NODE_DEPTH = 1000 };
 
 bool leaving;
 enum unwind unwinding;
@@ -135,15 +135,43 @@ run_case(const struct node *n, struct streams *s)
                0;
 }
 
-static int
-run_both(const struct node *n, struct streams *s)
+static bool
+is_list(const struct node *n)
 {
-    int status = n->kind == NODE_SEQUENCE ? run_node(n->left, s) :
-                                            run_tested(n->left, s);
-    bool goes_on =
-        n->kind == NODE_SEQUENCE || (status == 0) == (n->kind == NODE_AND);
+    return n->kind == NODE_SEQUENCE || n->kind == NODE_AND ||
+           n->kind == NODE_OR;
+}
 
-    return goes_on && !stops() ? run_node(n->right, s) : status;
+// What is left of && or || may fail.
+static int
+run_part(const struct node *n, const struct node *in, struct streams *s)
+{
+    bool tested = in != NULL && in->kind != NODE_SEQUENCE;
+
+    return tested ? run_tested(n, s) : run_node(n, s);
+}
+
+// A list grows to the left: a command for each of its nodes, and one more.
+// However long it is, that takes no stack.
+static int
+run_list(const struct node *n, struct streams *s)
+{
+    const struct node *first = n, **nodes;
+    size_t count = 0;
+
+    for (; is_list(first); first = first->left)
+        count++;
+    nodes = need(malloc(count * sizeof(nodes[0])));
+    for (size_t i = 0; i < count; i++, n = n->left)
+        nodes[i] = n;
+    int status = run_part(first, nodes[count - 1], s);
+    for (size_t i = count; i-- > 0 && !stops();) {
+        const struct node *m = nodes[i];
+        if (m->kind == NODE_SEQUENCE || (status == 0) == (m->kind == NODE_AND))
+            status = run_part(m->right, i > 0 ? nodes[i - 1] : NULL, s);
+    }
+    free(nodes);
+    return status;
 }
 
 static int
@@ -159,7 +187,7 @@ run_kind(const struct node *n, struct streams *s)
     case NODE_AND:
     case NODE_OR:
     case NODE_SEQUENCE:
-        return run_both(n, s);
+        return run_list(n, s);
     case NODE_BACKGROUND:
         return run_background(n->left, s);
     case NODE_IF:
@@ -197,8 +225,14 @@ run_redirected(const struct node *n, struct streams *s)
 int
 run_node(const struct node *n, struct streams *s)
 {
-    int status = run_redirected(n, s);
+    static int depth;
+    int status = STATUS_NOT_RUN;
 
+    if (depth++ < NODE_DEPTH)
+        status = run_redirected(n, s);
+    else
+        complain("commands", "too deep");
+    depth--;
     if (!leaving)
         last_status = status;
     return last_status;

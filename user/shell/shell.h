@@ -284,7 +284,8 @@ void place_close(struct place *p);
 // --- edit.c, complete.c ------------------------------------------------------
 
 // A line typed at the terminal, mended with the usual keys, with its newline;
-// false: ^D was typed, or the terminal is gone.  After ^C it is empty.
+// false: ^D was typed, or the terminal is gone.  After ^C it is empty.  The
+// terminal stays raw.
 bool edit_line(const char *prompt, struct text *line);
 void history_add(const char *line);
 void history_print(int fd);
