@@ -377,7 +377,7 @@ void account_set_cpu(struct account *a, u32 weight, u32 cap);
 void account_get_cpu(const struct account *a, u32 *weight, u32 *cap);
 // The highest priority that its threads, and those below, have.
 void account_set_ceiling(struct account *a, u32 ceiling);
-u32 account_ceiling(const struct account *a); // that, and of those above
+u32 account_ceiling(const struct account *a);    // that, and of those above
 bool account_is_capped(const struct account *a); // or one of those above
 
 // From 0 to LIMIT_PRIORITY: of the threads of one group that are ready the
@@ -770,7 +770,7 @@ MUST_USE status_t terminal_new(struct terminal **out, struct account *payer);
 
 // What is typed is for t's readers, until another seat has the focus.
 void terminal_focus(struct terminal *t);
-// 0 cooked, 1 raw; ERR_BAD_ARGUMENT.
+// 0 cooked, 1 raw, 2 raw but for ^C and ^Z; ERR_BAD_ARGUMENT.
 MUST_USE status_t terminal_set_mode(struct terminal *t, u32 mode);
 // ERR_NOT_FOUND: nobody has told.
 MUST_USE status_t terminal_size(u32 *rows, u32 *columns);

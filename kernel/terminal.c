@@ -8,9 +8,10 @@
 //
 // Cooked, the mode of a new seat, is lines: they are echoed, can be mended till
 // they end, and ^C and ^Z become signals of the seat.  What these are to do is
-// for whoever waits for the signals, a shell.  Raw is bytes as they come.  What
-// nobody had read in a raw mode is cooked when that ends, as if it was typed
-// then: ^Z stops a program also if it was typed just before that began.
+// for whoever waits for the signals, a shell.  Raw is bytes as they come, ^C
+// and ^Z among them or not.  What nobody had read in a raw mode is cooked when
+// that ends, as if it was typed then: ^Z stops a program also if it was typed
+// just before that began.
 //
 // The size of the terminal is told by whoever types: ESC _ N ROWS ; COLUMNS
 // ESC \ in the input is not for programs (tool/terminal.c).
@@ -24,9 +25,11 @@ enum {
     REPORT = 32,       // of a size
     PIECE = 1024,      // that is looked at under the lock
     END = 256,         // in the queue: ^D
+    CONTROL_C = 3,
+    CONTROL_Z = 26,
 };
 
-enum { MODE_RAW = 1, MODES = 1 };
+enum { COOKED, RAW, RAW_SIGNALS };
 
 struct terminal {
     struct object object;
@@ -131,7 +134,7 @@ static bool
 is_raw(void) REQUIRES(tty_lock)
 {
     assert_held(&tty_lock);
-    return tty.focus != NULL && (tty.focus->mode & MODE_RAW) != 0;
+    return tty.focus != NULL && tty.focus->mode != COOKED;
 }
 
 // There is something for the focus, or there is not.
@@ -234,10 +237,10 @@ type_cooked(u8 c) REQUIRES(tty_lock)
 {
     assert_held(&tty_lock);
     switch (c) {
-    case 3: // ^C
+    case CONTROL_C:
         signal_focus(SIGNAL_INTERRUPTED, "^C\n");
         return;
-    case 26: // ^Z
+    case CONTROL_Z:
         signal_focus(SIGNAL_STOPPED, "^Z\n");
         return;
     case 8:
@@ -263,6 +266,12 @@ type_cooked(u8 c) REQUIRES(tty_lock)
         return;
     }
     add_to_line(c);
+}
+
+static bool
+is_signal(u8 c)
+{
+    return c == CONTROL_C || c == CONTROL_Z;
 }
 
 static u8
@@ -293,6 +302,11 @@ static void
 type(u8 c) REQUIRES(tty_lock)
 {
     assert_held(&tty_lock);
+    if (tty.focus != NULL && tty.focus->mode == RAW_SIGNALS && is_signal(c)) {
+        tty.typed_count = 0;
+        type_cooked(c);
+        return;
+    }
     if (tty.typed_count == QUEUE)
         return;
     tty.typed[(tty.typed_from + tty.typed_count++) % QUEUE] = c;
@@ -429,7 +443,7 @@ read_now(const struct terminal *t, u8 *to, u32 size, bool *end)
     bool on = lock_irq(&tty_lock);
 
     if (tty.focus == t && !thread_is_suspended()) {
-        count = take_queue(to, size, (t->mode & MODE_RAW) != 0, end);
+        count = take_queue(to, size, t->mode != COOKED, end);
         *end |= count == 0 && tty.ended;
         tell_focus();
     }
@@ -523,6 +537,8 @@ change(struct terminal *t, bool focus, u32 mode)
     unlock_irq(&tty_lock, on);
     if (said != NULL)
         object_signal(said, 0, SIGNAL_SIGNALED);
+    if (taken != NULL)
+        object_signal(taken, 0, SIGNAL_SIGNALED);
 }
 
 void
@@ -534,7 +550,7 @@ terminal_focus(struct terminal *t)
 status_t
 terminal_set_mode(struct terminal *t, u32 mode)
 {
-    if ((mode & ~(u32)MODES) != 0)
+    if (mode > RAW_SIGNALS)
         return ERR_BAD_ARGUMENT;
     change(t, false, mode);
     return OK;

@@ -21,6 +21,7 @@ enum {
     // And what all handles could do.
     ALWAYS = RIGHT_WAIT | RIGHT_SIGNAL,
     GIVES = RIGHT_TRANSFER | RIGHT_WRITE | ALWAYS,
+    RIGHT_GIVEN = RIGHT_TRANSFER | RIGHT_READ | ALWAYS, // of what a child gets
     TAKES = RIGHT_DUPLICATE | RIGHT_TRANSFER | RIGHT_READ | ALWAYS,
 };
 
@@ -215,7 +216,7 @@ do_process_create(const struct process_create_2018 *a)
     status =
         process_give(child, channel_object(a->channel), RIGHT_READ | ALWAYS);
     if (status == OK)
-        // Not to be sent: it could be sent to itself, where nobody is who reads.
+        // Not to be sent: the child may have what it would be sent to.
         return made(&child->object, RIGHT_WAIT | RIGHT_MANAGE);
     process_release(child);
     return error_of(status);

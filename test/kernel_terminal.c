@@ -201,7 +201,7 @@ TEST_KERNEL(terminal_raw_is_bytes)
 {
     struct terminal *t = new_front();
 
-    EXPECT_EQ(terminal_set_mode(t, 2), ERR_BAD_ARGUMENT);
+    EXPECT_EQ(terminal_set_mode(t, 3), ERR_BAD_ARGUMENT);
     press("ab");
     EXPECT_EQ(terminal_set_mode(t, 1), OK);
     EXPECT_READ(t, "ab"); // what there was of a line
@@ -214,6 +214,27 @@ TEST_KERNEL(terminal_raw_is_bytes)
     EXPECT_EQ(terminal_set_mode(t, 0), OK);
     press("c\n");
     EXPECT_READ(t, "c\n");
+    leave(t);
+}
+
+// Bytes, but for ^C and ^Z, which drop what was typed before them.
+TEST_KERNEL(terminal_raw_with_signals)
+{
+    struct terminal *t = new_front();
+
+    EXPECT_EQ(terminal_set_mode(t, 2), OK);
+    press("a\004\n");
+    EXPECT_READ(t, "a\004\n");
+    EXPECT_ECHO("");
+    press("b\032c");
+    EXPECT_EQ(object_signals(terminal_object(t)),
+              SIGNAL_STOPPED | SIGNAL_READABLE | SIGNAL_WRITABLE);
+    EXPECT_ECHO("^Z\n");
+    EXPECT_READ(t, "c");
+    press("d\003");
+    expect_nothing(t);
+    EXPECT_EQ(object_signals(terminal_object(t)),
+              SIGNAL_INTERRUPTED | SIGNAL_STOPPED | SIGNAL_WRITABLE);
     leave(t);
 }
 

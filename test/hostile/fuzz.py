@@ -19,7 +19,7 @@ LETTERS = {"NONE": "", "HANDLE": "i", "U32": "i", "U64": "l", "BYTES": "ii",
            "BUFFER": "ii", "WORD": "i", "ITEMS": "ii", "ANY": "i", "OPTION": "i", "OUT_U32": "i", "OUT_U64": "i"}
 # What is the same to the kernel, of both tables.
 for kinds, letters in (("RAW NEW BITS CHOICE FD ADDRESS OUT_BITS OUT_CHOICE "
-                        "OUT OUT_FD STRUCTS OUT_STRUCTS", "i"),
+                        "OUT OUT_FD STRUCTS OUT_STRUCTS LOAN", "i"),
                        ("PART FILLED READ_FROM FILL", "ii"), ("BITS64 I64", "l")):
     LETTERS.update((kind, letters) for kind in kinds.split())
 ENDS = {"process_exit", "thread_exit", "proc_exit"}

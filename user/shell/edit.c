@@ -448,7 +448,7 @@ edit_line(const char *prompt, struct text *line)
     text_clear(&typed);
     text_add(&typed, "", 0);
     terminal_update();
-    terminal_raw(true);
+    terminal_mode(TYPED_KEYS);
     redraw();
     while (next_key(&key))
         redraw();

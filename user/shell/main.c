@@ -77,7 +77,7 @@ run_input(int fd)
         if (interactive)
             history_add(text_get(&text));
         if (parsed == PARSED) {
-            terminal_raw(false); // ^C is for what runs, and not before that
+            terminal_mode(TYPED_AHEAD);
             run(tree);
             unwinding = UNWIND_NOT;
             parse_free(tree);

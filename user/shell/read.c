@@ -122,7 +122,11 @@ builtin_read(int argc, char **argv, const struct streams *s)
             return STATUS_MISUSE;
         }
     }
+    if (isatty(s->fds[0]))
+        terminal_mode(TYPED_LINES);
     enum ended ended = read_line(s->fds[0], raw, &in);
+    if (isatty(s->fds[0]))
+        terminal_mode(TYPED_AHEAD);
     if (ended == ENDED_INTERRUPTED)
         interrupt(true);
     else

@@ -256,9 +256,11 @@ builtin_t builtin_test, builtin_read;
 
 // True when there is a terminal to work at.
 bool terminal_open(void);
-void terminal_front(void);   // what is typed is for the shell
-void terminal_raw(bool raw); // as it is
-void terminal_update(void);  // LINES and COLUMNS
+void terminal_front(void); // what is typed is for the shell
+// How what is typed comes: as lines, as it is, or as it is but for ^C and ^Z.
+enum typed { TYPED_LINES, TYPED_KEYS, TYPED_AHEAD };
+void terminal_mode(enum typed mode);
+void terminal_update(void); // LINES and COLUMNS
 // Until a line was typed; false: ^C was.
 bool terminal_line(void);
 bool terminal_wait(void);     // something was typed; false: the size is new

@@ -14,7 +14,6 @@
 enum {
     SEAT_RIGHTS = NEBULET_RIGHT_DUPLICATE | NEBULET_RIGHT_TRANSFER |
                   NEBULET_RIGHT_READ | NEBULET_RIGHT_WRITE | NEBULET_RIGHT_WAIT,
-    RAW = 1,
     SIGNALS = NEBULET_SIGNAL_INTERRUPTED | NEBULET_SIGNAL_STOPPED,
 };
 
@@ -61,10 +60,10 @@ terminal_front(void)
 }
 
 void
-terminal_raw(bool raw)
+terminal_mode(enum typed mode)
 {
     if (seat != 0)
-        nebulet_terminal_mode(seat, raw ? RAW : 0);
+        nebulet_terminal_mode(seat, mode);
 }
 
 void
