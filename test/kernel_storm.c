@@ -103,7 +103,7 @@ take_part(void)
 TEST_KERNEL(storm_of_memory)
 {
     memset(&storm, 0, sizeof(storm));
-    storm.rounds = test_stress_steps() / 8;
+    storm.rounds = test_stress_steps() / 40;
     for (u32 i = 0; i < PROCESSES; i++)
         storm.processes[i] = test_new_process(take_part);
     for (u32 i = 0; i < PROCESSES; i++)
@@ -166,7 +166,7 @@ make_processes(void *arg)
 TEST_KERNEL(storm_of_processes)
 {
     struct thread *threads[MAKERS];
-    u32 all = test_stress_steps() * 1000 / STRESS_STEPS;
+    u32 all = test_stress_steps() * 125 / STRESS_STEPS; // eight runs: 1,000
 
     memset(&makers, 0, sizeof(makers));
     makers.endless = test_compile("endless");
