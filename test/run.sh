@@ -196,7 +196,7 @@ part_calls() {
     part "calls metal" env ON=metal test/fuzz/diff.sh "$out" calls 1 20
 }
 
-# What of part smp is in make test: all with 4 CPUs in QEMU, some with 2 and 8.
+# What of part smp is in make test, beside all with 4 CPUs in part metal.
 part_cpus() {
     several=$(echo "$SEVERAL_CPUS" | tr ' ' ',')
     for cpus in 2 8; do
