@@ -92,11 +92,10 @@ leave(struct call *c, status_t status)
     if (c->done)
         return c->status;
     assert(status != OK);
-    if (c->activation != NULL) {
+    if (c->activation != NULL)
         leave_early(c->activation);
-    } else if (!list_empty(&c->link)) {
+    else if (!list_empty(&c->link))
         gate_leave_line(c);
-    }
     return status;
 }
 

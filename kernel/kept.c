@@ -31,16 +31,10 @@ kept_init(void)
     list_init(&kept.all);
 }
 
-static u32
-count_now(void)
-{
-    return __atomic_load_n(&kept.count, __ATOMIC_RELAXED);
-}
-
 u32
 kept_count(void)
 {
-    return count_now();
+    return __atomic_load_n(&kept.count, __ATOMIC_RELAXED);
 }
 
 static bool
@@ -112,7 +106,7 @@ take_oldest(const struct account *a)
 {
     struct kept *oldest = NULL;
 
-    if (count_now() == 0)
+    if (kept_count() == 0)
         return NULL;
     lock(&kept_lock);
     for (struct list *at = kept.all.next; at != &kept.all; at = at->next) {
@@ -180,7 +174,7 @@ kept_make_room(struct account *a, enum resource r, u64 amount)
 bool
 kept_relieve(void)
 {
-    if (count_now() == 0 || thread_current()->preempt_count > 0)
+    if (kept_count() == 0 || thread_current()->preempt_count > 0)
         return false;
     bool on = port_interrupts_off();
     port_interrupts_restore(on);

@@ -165,7 +165,7 @@ thread_run_account(const struct thread *t)
 {
     struct account *payer = thread_time_account(t);
 
-    return account_is_capped(payer) ? t->account : payer;
+    return payer != t->account && account_is_capped(payer) ? t->account : payer;
 }
 
 u32
