@@ -505,13 +505,6 @@ call_u32s(u32 *values, u32 count, u32 room, u64 deadline)
                         &from, &r, deadline);
 }
 
-static void
-wait_until_blocked(struct thread *t)
-{
-    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
-        thread_yield();
-}
-
 enum { CALLERS = 8, CALLS = 100 };
 
 // Answers in another order than it was asked, two at a time where it can.
@@ -592,7 +585,7 @@ TEST_KERNEL(channel_calls_end_early)
     EXPECT_EQ(read_u32s(0, words, 4, 0, &got), OK);
 
     struct thread *t = test_start_in(group_root(), call_once, &killed);
-    wait_until_blocked(t);
+    test_wait_until_blocked(t);
     thread_kill(t);
     test_join(t);
     EXPECT_EQ(killed.status, ERR_KILLED);
@@ -601,7 +594,7 @@ TEST_KERNEL(channel_calls_end_early)
     // A reply that does not fit is not lost.
     t = test_start_in(group_root(), call_once, &small);
     EXPECT_EQ(read_u32s(1, words, 4, UINT64_MAX, &got), OK);
-    wait_until_blocked(t);
+    test_wait_until_blocked(t);
     EXPECT_EQ(write_u32s(1, words, 4), OK);
     test_join(t);
     EXPECT_EQ(small.status, ERR_TOO_SMALL);
@@ -609,7 +602,7 @@ TEST_KERNEL(channel_calls_end_early)
     EXPECT_EQ(got, 4);
 
     t = test_start_in(group_root(), call_once, &closed);
-    wait_until_blocked(t);
+    test_wait_until_blocked(t);
     object_release_handle(channel_object(pair.ends[1]));
     pair.ends[1] = NULL;
     test_join(t);

@@ -14,30 +14,7 @@ limit(struct group *g, enum resource r, u64 most)
     account_set_limit(group_account(g), r, most);
 }
 
-static status_t
-load_in(struct group *g, const char *name, struct process **out)
-{
-    struct code_module *code = test_compile(name);
-    struct error error;
-    char text[128];
-    status_t status =
-        process_new(out, g, code, name, &error, text, sizeof(text));
-
-    code_module_release(code);
-    return status;
-}
-
 // --- memory ------------------------------------------------------------------
-
-static u32
-run_in(struct group *g, const char *name)
-{
-    struct process *p = NULL;
-
-    EXPECT_EQ(load_in(g, name, &p), OK);
-    test_start(p);
-    return test_wait(p);
-}
 
 TEST_KERNEL(memory_is_charged)
 {
@@ -45,11 +22,11 @@ TEST_KERNEL(memory_is_charged)
                  *other = test_new_group(group_root());
 
     limit(g, RESOURCE_MEMORY, 12 * MIB);
-    u32 times = run_in(g, "grow");
+    u32 times = test_run_in(g, "grow");
     EXPECT(times >= 10 && times <= 11); // the stack has its part
     test_expect_unused(g);
     limit(other, RESOURCE_MEMORY, 6 * MIB);
-    times = run_in(other, "grow");
+    times = test_run_in(other, "grow");
     EXPECT(times >= 4 && times <= 5);
     EXPECT(account_limit(group_account(g), RESOURCE_MEMORY) == 12 * MIB);
     test_drop_group(g);
@@ -62,19 +39,19 @@ TEST_KERNEL(memory_that_a_process_begins_with)
     struct process *p = NULL;
 
     limit(g, RESOURCE_MEMORY, 4 * MIB);
-    EXPECT_EQ(load_in(g, "fill", &p), ERR_NO_MEMORY);
+    EXPECT_EQ(test_load_in(g, "fill", &p), ERR_NO_MEMORY);
     limit(g, RESOURCE_MEMORY, 4 * MIB + 64 * KIB); // but no stack
-    EXPECT_EQ(load_in(g, "fill", &p), OK);
+    EXPECT_EQ(test_load_in(g, "fill", &p), OK);
     EXPECT(process_start(p) != OK);
     process_release(p);
     limit(g, RESOURCE_MEMORY, UINT64_MAX);
     limit(g, RESOURCE_ADDRESSES, 8 * GIB - 1);
-    EXPECT_EQ(load_in(g, "fill", &p), ERR_NO_MEMORY);
+    EXPECT_EQ(test_load_in(g, "fill", &p), ERR_NO_MEMORY);
     limit(g, RESOURCE_ADDRESSES, 8 * GIB);
-    EXPECT_EQ(run_in(g, "fill"), 0);
+    EXPECT_EQ(test_run_in(g, "fill"), 0);
     test_expect_unused(g);
     limit(g, RESOURCE_KERNEL, 1000);
-    EXPECT_EQ(load_in(g, "fill", &p), ERR_LIMIT);
+    EXPECT_EQ(test_load_in(g, "fill", &p), ERR_LIMIT);
     test_expect_unused(g);
     test_drop_group(g);
 }
@@ -362,7 +339,7 @@ TEST_KERNEL(hostile_programs_are_contained)
         struct group *g = test_new_group(group_root());
         struct process *p = NULL;
 
-        EXPECT_EQ(load_in(g, programs[i / 2], &p), OK);
+        EXPECT_EQ(test_load_in(g, programs[i / 2], &p), OK);
         contain(p, g, i % 2 == 0 ? 2 : 5);
         test_drop_group(g);
     }

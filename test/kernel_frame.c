@@ -194,6 +194,45 @@ test_spin_until(void *arg)
         ;
 }
 
+void
+test_wait_until_blocked(const struct thread *t)
+{
+    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
+        thread_yield();
+}
+
+void
+test_lend(struct lent lent)
+{
+    bool on = port_interrupts_off();
+
+    sched_lend(lent);
+    port_interrupts_restore(on);
+}
+
+status_t
+test_load_in(struct group *g, const char *name, struct process **out)
+{
+    struct code_module *code = test_compile(name);
+    struct error error;
+    char text[128];
+    status_t status =
+        process_new(out, g, code, name, &error, text, sizeof(text));
+
+    code_module_release(code);
+    return status;
+}
+
+u32
+test_run_in(struct group *g, const char *name)
+{
+    struct process *p = NULL;
+
+    EXPECT_EQ(test_load_in(g, name, &p), OK);
+    test_start(p);
+    return test_wait(p);
+}
+
 u64
 test_group_used(const struct group *g, enum resource r)
 {

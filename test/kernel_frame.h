@@ -45,6 +45,14 @@ struct thread *test_start_at(struct group *g, u32 priority,
 void test_join(struct thread *t);
 // As such a thread: run until the flag at `arg` is set.
 void test_spin_until(void *arg);
+void test_wait_until_blocked(const struct thread *t);
+// The running thread takes this time from now on.
+void test_lend(struct lent lent);
+// A process of a module (test_compile()) in a group (NULL: the running
+// thread's); and its exit status.
+MUST_USE status_t test_load_in(struct group *g, const char *name,
+                               struct process **out);
+u32 test_run_in(struct group *g, const char *name);
 u64 test_group_used(const struct group *g, enum resource r);
 // Nothing is used, when those that have ended have left their stacks.
 void test_expect_unused(const struct group *g);

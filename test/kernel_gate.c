@@ -136,13 +136,6 @@ is_blocked(const struct thread *t)
 }
 
 static void
-wait_until_blocked(const struct thread *t)
-{
-    while (!is_blocked(t))
-        thread_yield();
-}
-
-static void
 start(struct server *s)
 {
     if (s->answer == NULL)
@@ -151,7 +144,7 @@ start(struct server *s)
     EXPECT_EQ(thread_new(&s->thread, serve, s), OK);
     thread_charge(before);
     sched_start(s->thread);
-    wait_until_blocked(s->thread);
+    test_wait_until_blocked(s->thread);
 }
 
 static void
@@ -194,7 +187,7 @@ start_client(struct client *c)
 {
     EXPECT_EQ(thread_new(&c->thread, run_client, c), OK);
     sched_start(c->thread);
-    wait_until_blocked(c->thread);
+    test_wait_until_blocked(c->thread);
 }
 
 static void
@@ -488,7 +481,7 @@ TEST_KERNEL(gate_is_served_in_the_callers_group)
         EXPECT(runs_in(s.thread) == group_account(g));
         EXPECT_EQ(call_with(&c), OK);
         EXPECT_EQ(s.badge, true);
-        wait_until_blocked(s.thread);
+        test_wait_until_blocked(s.thread);
     }
     EXPECT(runs_in(s.thread) == group_account(g));
     stop(&s);

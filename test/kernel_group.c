@@ -12,13 +12,9 @@ enum { OUT = 64, NAME = 512, LIMITS = 1024, ENTRIES = 2048, BYTES_AT = 8192 };
 static struct process *
 load_in(struct group *g, const char *name)
 {
-    struct code_module *code = test_compile(name);
     struct process *p = NULL;
-    struct error error;
-    char text[128];
 
-    EXPECT_EQ(process_new(&p, g, code, name, &error, text, sizeof(text)), OK);
-    code_module_release(code);
+    EXPECT_EQ(test_load_in(g, name, &p), OK);
     return p;
 }
 

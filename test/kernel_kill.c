@@ -5,13 +5,6 @@
 
 #include <string.h>
 
-static void
-wait_until_blocked(struct thread *t)
-{
-    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
-        thread_yield();
-}
-
 // --- every wait --------------------------------------------------------------
 
 static struct {
@@ -135,7 +128,7 @@ TEST_KERNEL(kill_ends_every_wait)
         nothing.word = 1;
         EXPECT_EQ(thread_new(&t, be_killed, &v), OK);
         sched_start(t);
-        wait_until_blocked(t);
+        test_wait_until_blocked(t);
         kill_and_join(t);
         EXPECT_EQ(v.first, ERR_KILLED);
         EXPECT_EQ(v.second, ERR_KILLED);
@@ -284,7 +277,7 @@ TEST_KERNEL(kill_skips_no_function)
         v.func = funcs[k];
         EXPECT_EQ(thread_new(&t, visit, &v), OK);
         sched_start(t);
-        wait_until_blocked(t);
+        test_wait_until_blocked(t);
         kill_and_join(t);
         EXPECT_EQ(v.status, ERR_KILLED);
         EXPECT_EQ(inside, 0);
@@ -456,7 +449,7 @@ TEST_KERNEL(kill_ends_loading)
     wait_queue_init(&nothing.queue);
     EXPECT_EQ(thread_new(&t, load_killed, &l), OK);
     sched_start(t);
-    wait_until_blocked(t);
+    test_wait_until_blocked(t);
     kill_and_join(t);
     EXPECT_EQ(l.waits, ERR_KILLED);
     EXPECT_EQ(l.compiled, ERR_KILLED);
@@ -524,7 +517,7 @@ TEST_KERNEL(run_until_sleeps_when_killed)
     patient.waits = t;
     patient.runs = 0;
     sched_start(t);
-    wait_until_blocked(t);
+    test_wait_until_blocked(t);
     kill_and_join(t);
     EXPECT_EQ(status[0], ERR_KILLED);
     EXPECT_EQ(status[1], ERR_KILLED);

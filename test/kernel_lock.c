@@ -2,13 +2,6 @@
 
 #include "test/kernel_frame.h"
 
-static void
-wait_until_blocked(struct thread *t)
-{
-    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
-        thread_yield();
-}
-
 static struct {
     struct mutex mutex;
     u32 inside, wrong, count;
@@ -74,7 +67,7 @@ TEST_KERNEL(mutex_serves_in_order_and_lets_die)
     for (u64 i = 0; i < 8; i++) {
         EXPECT_EQ(thread_new(&threads[i], line_up, (void *)i), OK);
         sched_start(threads[i]);
-        wait_until_blocked(threads[i]);
+        test_wait_until_blocked(threads[i]);
     }
     thread_kill(threads[3]);
     EXPECT_EQ(thread_join(threads[3], UINT64_MAX), OK);
@@ -109,7 +102,7 @@ TEST_KERNEL(mutex_can_be_had_to_give_back)
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     EXPECT_EQ(thread_new(&t, give_back, &status), OK);
     sched_start(t);
-    wait_until_blocked(t);
+    test_wait_until_blocked(t);
     thread_kill(t);
     thread_yield();
     EXPECT_EQ(shared.count, 0);
@@ -167,12 +160,12 @@ TEST_KERNEL(mutex_killed_has_its_turn)
         void (*run)(void *) = i < PASSERS ? pass_on : give_back_in_turn;
         EXPECT_EQ(thread_new(&threads[i], run, NULL), OK);
         sched_start(threads[i]);
-        wait_until_blocked(threads[i]);
+        test_wait_until_blocked(threads[i]);
     }
     thread_kill(threads[PASSERS]);
     while (!COUNT_OF(turns.killed))
         thread_yield();
-    wait_until_blocked(threads[PASSERS]); // again, behind the others
+    test_wait_until_blocked(threads[PASSERS]); // again, behind the others
     mutex_unlock(&shared.mutex);
     for (u32 i = 0; i <= PASSERS; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);

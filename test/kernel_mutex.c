@@ -8,13 +8,6 @@ static const u64 MS = 1000000, LONG = 20000000000;
 
 static struct mutex first, second;
 
-static void
-wait_until_blocked(const struct thread *t)
-{
-    while (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) != THREAD_BLOCKED)
-        EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + MS), OK);
-}
-
 static u32
 wanting(struct mutex *m)
 {
@@ -35,21 +28,12 @@ struct holder {
 };
 
 static void
-lend(struct lent lent)
-{
-    bool on = port_interrupts_off();
-
-    sched_lend(lent);
-    port_interrupts_restore(on);
-}
-
-static void
 hold(void *arg)
 {
     struct holder *h = arg;
 
     if (h->lender != NULL)
-        lend((struct lent){group_account(h->lender), 3});
+        test_lend((struct lent){group_account(h->lender), 3});
     EXPECT_EQ(mutex_lock(h->mutex), OK);
     __atomic_store_n(&h->holds, true, __ATOMIC_SEQ_CST);
     test_spin_until(&h->let_go);
@@ -61,7 +45,7 @@ hold(void *arg)
     h->helped = thread_current()->helped;
     mutex_unlock(h->mutex);
     EXPECT(!thread_current()->helped && thread_current()->inherited == 0);
-    lend((struct lent){NULL, 0});
+    test_lend((struct lent){NULL, 0});
 }
 
 static struct thread *
@@ -130,7 +114,7 @@ TEST_KERNEL(mutex_helps_along_a_chain)
     struct thread *last = start_holder(g, 4, &inner),
                   *next = start_holder(g, 4, &outer);
     let_go(&outer);
-    wait_until_blocked(next);
+    test_wait_until_blocked(next);
     EXPECT_EQ(wanting(&second), 1);
     let_pause(g);
     EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 20 * MS), OK);
@@ -156,7 +140,7 @@ TEST_KERNEL(mutex_helps_nobody_of_its_own_group)
     for (u32 i = 0; i < 4; i++)
         wants[i] = test_start_at(g, 4, want, &first);
     for (u32 i = 0; i < 4; i++)
-        wait_until_blocked(wants[i]);
+        test_wait_until_blocked(wants[i]);
     EXPECT_EQ(wanting(&first), 4);
     let_go(&h);
     test_join(t);
@@ -178,7 +162,7 @@ TEST_KERNEL(mutex_is_inherited)
     struct thread *t = start_holder(g, 1, &h),
                   *between = test_start_at(g, 5, test_spin_until, &over),
                   *high = test_start_at(g, 7, want, &first);
-    wait_until_blocked(high);
+    test_wait_until_blocked(high);
     let_go(&h);
     test_join(high);
     EXPECT_EQ(h.priority, 7);
@@ -230,7 +214,7 @@ want_of_server(bool caller)
     struct thread *t = start_holder(g, 1, &h),
                   *between = test_start_at(g, 5, test_spin_until, &over),
                   *high = test_start_at(caller ? callers : g, 7, want, &first);
-    wait_until_blocked(high);
+    test_wait_until_blocked(high);
     let_go(&h);
     test_join(high);
     EXPECT_EQ(h.priority, caller ? 1 : 7);

@@ -197,27 +197,13 @@ TEST_KERNEL(overcommit_of_a_machine)
 
 // --- programs ----------------------------------------------------------------
 
-static u32
-run_in(struct group *g, const char *name)
-{
-    struct code_module *code = test_compile(name);
-    struct process *p = NULL;
-    struct error error;
-    char text[128];
-
-    EXPECT_EQ(process_new(&p, g, code, name, &error, text, sizeof(text)), OK);
-    code_module_release(code);
-    test_start(p);
-    return test_wait(p);
-}
-
 static struct group *program_group;
 enum { FILL_PAGES = 64, TRAPPED = 134 };
 
 static void
 run_fill(void)
 {
-    EXPECT_EQ(run_in(program_group, "fill"), TRAPPED);
+    EXPECT_EQ(test_run_in(program_group, "fill"), TRAPPED);
 }
 
 // It declares 4 MiB and touches all.
@@ -232,7 +218,7 @@ TEST_KERNEL(overcommit_ends_in_a_trap)
     EXPECT(strstr(log, "its group overcommits, 400 percent") != NULL);
     test_expect_unused(program_group);
     set(program_group, 400, 8 * MIB);
-    EXPECT_EQ(run_in(program_group, "fill"), 0);
+    EXPECT_EQ(test_run_in(program_group, "fill"), 0);
     end_group(program_group);
 }
 

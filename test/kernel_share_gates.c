@@ -40,20 +40,13 @@ serve(void *arg)
 }
 
 static void
-wait_until_blocked(const struct thread *t)
-{
-    while (__atomic_load_n(&t->state, __ATOMIC_SEQ_CST) != THREAD_BLOCKED)
-        EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + MS), OK);
-}
-
-static void
 open_place(struct place *p, u32 priority, bool (*what)(void))
 {
     *p = (struct place){.servers = test_new_group(group_root()), .serve = what};
     EXPECT_EQ(gate_new(&p->gate, 8, account_root()), OK);
     EXPECT_EQ(door_new(&p->door, p->gate, 1, account_root()), OK);
     p->server = test_start_at(p->servers, priority, serve, p);
-    wait_until_blocked(p->server);
+    test_wait_until_blocked(p->server);
 }
 
 static void
@@ -141,7 +134,7 @@ TEST_KERNEL(gate_lends_no_higher_priority)
     account_set_ceiling(group_account(callers), 4);
     open_place(&p, 7, somebody_was_there);
     struct thread *caller = test_start_at(callers, 0, call_once, &p);
-    wait_until_blocked(caller);
+    test_wait_until_blocked(caller);
     test_join(test_start_at(callers, 7, be_there, NULL));
     test_join(caller);
     EXPECT(p.served);
@@ -210,7 +203,7 @@ TEST_KERNEL(gate_call_ends_in_time)
     callers = test_new_group(group_root());
     open_place(&p, 4, caller_has_left);
     test_join(test_start_at(callers, 4, call_and_leave, &p));
-    wait_until_blocked(p.server);
+    test_wait_until_blocked(p.server);
     EXPECT(p.served);
     close_place(&p);
     test_drop_group(callers);
@@ -304,7 +297,7 @@ TEST_KERNEL(gate_call_forgets_nobody_urgent)
     while (slice_end() < port_monotonic_ns() + LONG) // of the old length
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + MS), OK);
     struct thread *t = test_start_at(callers, 7, be_there_when_woken, NULL);
-    wait_until_blocked(t);
+    test_wait_until_blocked(t);
     test_join(test_start_at(callers, 4, wake_and_call, &p));
     EXPECT(p.served);
     test_join(t);

@@ -134,22 +134,13 @@ struct lending {
 };
 
 static void
-lend(struct account *lender)
-{
-    bool on = port_interrupts_off();
-
-    sched_lend((struct lent){lender, PRIORITY_DEFAULT});
-    port_interrupts_restore(on);
-}
-
-static void
 take_lent_time(void *arg)
 {
     struct lending *l = arg;
 
-    lend(group_account(l->lender));
+    test_lend((struct lent){group_account(l->lender), PRIORITY_DEFAULT});
     l->of_lender = look_here(&l->capped_lent);
-    lend(NULL);
+    test_lend((struct lent){NULL, 0});
     l->of_own = look_here(&l->capped_own);
 }
 

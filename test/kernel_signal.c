@@ -31,13 +31,6 @@ end(void)
     account_release(payer);
 }
 
-static void
-wait_until_blocked(struct thread *t)
-{
-    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
-        thread_yield();
-}
-
 static u64
 soon(u64 ns)
 {
@@ -137,7 +130,7 @@ TEST_KERNEL(signal_wakes_who_waits_for_several)
     for (u32 i = 0; i < EVENTS; i++) {
         struct sleeper s = {.count = EVENTS, .deadline = UINT64_MAX};
         start_sleeper(&s);
-        wait_until_blocked(s.thread);
+        test_wait_until_blocked(s.thread);
         object_signal(events[i], 0, SIGNAL_USER_0); // not what it waits for
         thread_yield();
         EXPECT_EQ(s.thread->state, THREAD_BLOCKED);
@@ -164,7 +157,7 @@ TEST_KERNEL(signal_wakes_all_who_wait)
         sleepers[i] = (struct sleeper){
             .first = i % EVENTS, .count = 1, .deadline = UINT64_MAX};
         start_sleeper(&sleepers[i]);
-        wait_until_blocked(sleepers[i].thread);
+        test_wait_until_blocked(sleepers[i].thread);
     }
     for (u32 i = 0; i < EVENTS; i++)
         object_signal(events[i], 0, SIGNAL_SIGNALED);

@@ -20,13 +20,6 @@ run_all(void (*run)(void *), void *arg, u32 count)
 }
 
 static void
-wait_until_blocked(struct thread *t)
-{
-    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
-        thread_yield();
-}
-
-static void
 count_one(void *arg)
 {
     COUNT_UP(*(u32 *)arg);
@@ -68,7 +61,7 @@ TEST_KERNEL(thread_woken_at_the_end_of_a_slice_is_next)
 
     EXPECT_EQ(thread_new(&sleeper, run_after_sleep, &o), OK);
     sched_start(sleeper);
-    wait_until_blocked(sleeper);
+    test_wait_until_blocked(sleeper);
     bool on = port_interrupts_off();
     for (u32 i = 0; i < COUNT(others); i++) {
         EXPECT_EQ(thread_new(&others[i], count_one, &o.next), OK);
@@ -263,7 +256,7 @@ TEST_KERNEL(pfex_serves_in_order)
     for (u64 i = 0; i < 8; i++) {
         EXPECT_EQ(thread_new(&threads[i], line_up, (void *)i), OK);
         sched_start(threads[i]);
-        wait_until_blocked(threads[i]);
+        test_wait_until_blocked(threads[i]);
     }
     EXPECT_EQ(pfex_release(&queue.word), OK);
     for (u32 i = 0; i < 8; i++) {
@@ -353,7 +346,7 @@ TEST_KERNEL(atomic_notify_wakes_as_many)
     for (u32 i = 0; i < 8; i++) {
         EXPECT_EQ(thread_new(&threads[i], park, &p), OK);
         sched_start(threads[i]);
-        wait_until_blocked(threads[i]);
+        test_wait_until_blocked(threads[i]);
     }
     EXPECT_EQ(atomic_notify(&p.word, 1), 1);
     EXPECT_EQ(atomic_notify(&p.word, 4), 4);
