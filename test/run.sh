@@ -1,7 +1,8 @@
 #!/bin/sh
 # test/run.sh OUT PART...: run the parts of the test suite, each a command
 # whose last line of the form "N passed, N failed, N skipped" counts; print the
-# output of those that fail and the sum of all.
+# output of those that fail, and at the end what was skipped, what failed, each
+# with what it said, and the sum of all.
 #
 # Parts: lint, unit, suite, calls, programs, command, wasi, hostile, metal, cpus,
 # smp.  The official suites are unpacked into OUT when ../shared/suites is there,
@@ -15,8 +16,9 @@ shift
 
 LIMIT_S=1200 # what takes longer hangs
 passed=0 failed=0 skipped=0
-reasons=$out/skipped.txt
+reasons=$out/skipped.txt failures=$out/failed.txt
 : >"$reasons"
+: >"$failures"
 
 # Run "$@" as the part called $1; add up its closing line.  One that is killed
 # has failed.
@@ -32,19 +34,29 @@ part() {
     set -- $(echo "${line:-0 0 0}" | tr -cd '0-9 ')
     echo "$name: ${line:-no result} (exit status $status)"
     part_failed=$2
+    why="$2 failed"
     if [ "$status" != 0 ] && [ "$2" = 0 ]; then
-        part_failed=1 # it died before it could count
+        part_failed=1 why="exit status $status" # it died before it could count
     elif [ $(($1 + $2 + $3)) = 0 ]; then
-        echo "$name: nothing ran"
-        part_failed=1
+        part_failed=1 why="nothing ran"
     elif [ "$3" -gt 0 ] && ! reasons_of "$name" "$log"; then
-        echo "$name: skips without a reason"
-        part_failed=1
+        part_failed=1 why="skips without a reason"
     fi
     part_count=$(($1 + $2 + $3))
-    [ "$part_failed" = 0 ] || tail -40 "$log"
+    [ "$part_failed" = 0 ] || failure "$why" "$log"
     passed=$((passed + $1)) failed=$((failed + part_failed))
     skipped=$((skipped + $3))
+}
+
+# failure WHY LOG: the part called $name has failed: show how it ended, and note
+# for the end what was said of the first tests that failed, or its last lines.
+failure() {
+    tail -40 "$2"
+    {
+        echo "$name: $1"
+        { grep -B 6 '^FAILED' "$2" | head -30 | grep . || tail -12 "$2"; } |
+            cut -c 1-300 | sed 's/^/    /'
+    } >>"$failures"
 }
 
 # reasons_of NAME LOG: note what a part skipped, and why, for the end: lines
@@ -67,7 +79,7 @@ reasons_of() {
 # counted NUMBER WHAT: the last part ran as many as there are.
 counted() {
     [ "$part_count" = "$1" ] && return
-    echo "$name: $part_count counted, but there are $1 $2"
+    echo "$name: $part_count counted, but there are $1 $2" | tee -a "$failures"
     failed=$((failed + 1))
 }
 
@@ -254,5 +266,6 @@ for p in "$@"; do
     "part_$p"
 done
 [ "$skipped" = 0 ] || { echo "skipped:" && sed 's/^/  /' "$reasons"; }
+[ "$failed" = 0 ] || { echo "failed:" && sed 's/^/  /' "$failures"; }
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
