@@ -9,6 +9,7 @@ extern const struct test *const __stop_tests[];
 
 u32 test_row;
 
+static const char *words; // the kernel's line
 static bool failed;
 static u32 passed, bad;
 
@@ -21,18 +22,30 @@ test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
 
 // What follows `word` in the kernel's line, up to a space.
 static struct string
-value_of(const char *line, const char *word)
+value_of(const char *word)
 {
     u32 size = string_of(word).len;
+    const char *at = words;
 
-    for (; *line != '\0'; line++)
-        if (string_of(line).len >= size && memcmp(line, word, size) == 0) {
-            struct string value = {line + size, 0};
+    for (; *at != '\0'; at++)
+        if (string_of(at).len >= size && memcmp(at, word, size) == 0) {
+            struct string value = {at + size, 0};
             while (value.ptr[value.len] != '\0' && value.ptr[value.len] != ' ')
                 value.len++;
             return value;
         }
-    return (struct string){line, 0};
+    return (struct string){at, 0};
+}
+
+u64
+test_asked(const char *word, u64 otherwise)
+{
+    struct string said = value_of(word);
+    u64 number = 0;
+
+    for (u32 i = 0; i < said.len; i++)
+        number = 10 * number + (u64)(said.ptr[i] - '0');
+    return said.len == 0 ? otherwise : number;
 }
 
 // Does it start with one of these, which have commas between them?
@@ -55,16 +68,13 @@ starts_with(const char *name, struct string starts)
 
 // As many CPUs as the machine has been given: "cpus=N", which the command adds.
 static bool
-has_all_cpus(const char *line)
+has_all_cpus(void)
 {
-    struct string said = value_of(line, "cpus=");
-    u32 cpus = 0;
+    u64 cpus = test_asked("cpus=", port_cpu_count());
 
-    for (u32 i = 0; i < said.len; i++)
-        cpus = 10 * cpus + (u32)(said.ptr[i] - '0');
-    if (said.len == 0 || cpus == port_cpu_count())
+    if (cpus == port_cpu_count())
         return true;
-    say("FAILED: %u CPUs were found of %u", port_cpu_count(), cpus);
+    say("FAILED: %u CPUs were found of %lu", port_cpu_count(), cpus);
     return false;
 }
 
@@ -108,11 +118,12 @@ run_all(bool last, struct string only)
 }
 
 bool
-tests_pass(const char *line)
+tests_pass(const char *cmdline)
 {
-    struct string only = value_of(line, "only=");
+    words = cmdline;
 
-    bad += !has_all_cpus(line);
+    struct string only = value_of("only=");
+    bad += !has_all_cpus();
     run_all(false, only);
     if (only.len == 0)
         run_all(true, only);

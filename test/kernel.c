@@ -81,30 +81,29 @@ test_may_write(const void *at)
 // --- work -------------------------------------------------------------------
 
 static bool counts_instructions; // -icount shift=0: one a nanosecond
-static bool soaks;               // all of the stress test
 
 u32
 test_stress_steps(void)
 {
-    return soaks ? 100 * STRESS_STEPS : STRESS_STEPS;
+    return (u32)test_asked("steps=", STRESS_STEPS);
 }
 
 u32
 test_fault_step(void)
 {
-    return soaks ? 1 : 4 * FAULT_STEP;
+    return (u32)test_asked("faults=", 4 * FAULT_STEP);
 }
 
 u64
 test_fuzz_calls(void)
 {
-    return soaks ? 100 * FUZZ_CALLS : FUZZ_CALLS;
+    return test_asked("calls=", FUZZ_CALLS);
 }
 
 u32
 test_stress_seed(void)
 {
-    return 1;
+    return (u32)test_asked("seed=", 1);
 }
 
 u64
@@ -190,6 +189,5 @@ boot_run(struct bytes initrd, const char *cmdline)
         return 0;
     }
     counts_instructions = strstr(cmdline, "icount") != NULL;
-    soaks = strstr(cmdline, "soak") != NULL;
     return !tests_pass(cmdline);
 }

@@ -50,6 +50,8 @@ bool test_suite(const char *folder, char *path, u64 size);
 // what follows the word "only=" of the kernel's line, with commas between, and
 // say how many passed; did all?
 bool tests_pass(const char *line);
+// The number behind `word` ("seed=") in that line, or `otherwise`.
+u64 test_asked(const char *word, u64 otherwise);
 
 #define EXPECT(condition)                                      \
     do {                                                       \
