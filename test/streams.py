@@ -428,8 +428,9 @@ def test_fill(kind):
         os.close(output.fd)
     with open(reader, "rb") as text:
         line = text.readline()
-    if not line:
-        return f"status {process.wait(LIMIT_S)}"
+    if not line.strip().isdigit():
+        os.close(output.reader)
+        return f"{line!r}, status {process.wait(LIMIT_S)}"
     size, arrived = int(line), b""
     while len(arrived) < size + 5:
         piece = os.read(output.reader, 65536)

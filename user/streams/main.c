@@ -212,7 +212,8 @@ read_now(void)
     return digit(n);
 }
 
-// The other side reads stdout once it has seen how much there is.
+// The other side reads stdout once it has seen how much there is.  A write may
+// have been refused only because the host had not yet told of the one before it.
 static int
 fill(void)
 {
@@ -221,10 +222,13 @@ fill(void)
 
     memset(buffer, 'x', sizeof(buffer));
     fcntl(1, F_SETFL, O_NONBLOCK);
-    while ((n = write(1, buffer, sizeof(buffer))) > 0)
+    while ((n = write(1, buffer, sizeof(buffer))) > 0 ||
+           (n = write(1, buffer, 1)) > 0)
         total += n;
-    if (errno != EAGAIN || write(1, buffer, 1) > 0)
+    if (errno != EAGAIN) {
+        fprintf(stderr, "%s\n", strerror(errno));
         return digit(-1);
+    }
     fcntl(1, F_SETFL, 0);
     fprintf(stderr, "%lld\n", total);
     return write_all("last\n", 5);
