@@ -213,7 +213,7 @@ read_now(void)
 }
 
 // The other side reads stdout once it has seen how much there is.  A write may
-// have been refused only because the host had not yet told of the one before it.
+// be refused only because the host has not yet told of the one before it.
 static int
 fill(void)
 {
