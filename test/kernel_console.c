@@ -131,9 +131,7 @@ start_all(struct thread **threads, void (*run)(void *arg))
     for (u32 i = 0; i < THREADS; i++) {
         EXPECT_EQ(thread_new(&threads[i], run, NULL), OK);
         sched_start(threads[i]);
-        while (__atomic_load_n(&threads[i]->state, __ATOMIC_RELAXED) !=
-               THREAD_BLOCKED)
-            thread_yield();
+        test_wait_until_blocked(threads[i]);
     }
     port.asked = 0;
 }
@@ -225,8 +223,7 @@ start_one(void (*run)(void *arg), void *arg)
 
     EXPECT_EQ(thread_new(&t, run, arg), OK);
     sched_start(t);
-    while (t->state != THREAD_BLOCKED && t->state != THREAD_DEAD)
-        thread_yield();
+    test_wait_until_blocked(t);
     return t;
 }
 
@@ -414,8 +411,7 @@ TEST_KERNEL(console_writes_that_do_not_wait)
     port.room = served = wrong = 0;
     EXPECT_EQ(thread_new(&t, write_one, NULL), OK);
     sched_start(t);
-    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
-        thread_yield();
+    test_wait_until_blocked(t);
     port.room = 4;
     EXPECT_EQ(write_now(1, &count), ERR_TIMED_OUT);
     interrupt(1u << PORT_STDOUT);

@@ -62,8 +62,7 @@ start_crowd(void (*run)(void *arg), u32 count)
         sched_start(crowd.threads[i]);
     }
     for (u32 i = 0; i < count; i++)
-        while (crowd.threads[i]->state != THREAD_BLOCKED)
-            thread_yield();
+        test_wait_until_blocked(crowd.threads[i]);
 }
 
 static void

@@ -194,10 +194,18 @@ test_spin_until(void *arg)
         ;
 }
 
+static bool
+sleeps_or_has_ended(const struct thread *t)
+{
+    u32 state = __atomic_load_n(&t->state, __ATOMIC_RELAXED);
+
+    return state == THREAD_BLOCKED || state == THREAD_DEAD;
+}
+
 void
 test_wait_until_blocked(const struct thread *t)
 {
-    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
+    while (!sleeps_or_has_ended(t))
         thread_yield();
 }
 

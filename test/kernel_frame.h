@@ -45,6 +45,8 @@ struct thread *test_start_at(struct group *g, u32 priority,
 void test_join(struct thread *t);
 // As such a thread: run until the flag at `arg` is set.
 void test_spin_until(void *arg);
+// Or until it has ended: where the host is busy, the end of a wait may come
+// before anybody has seen it begin.
 void test_wait_until_blocked(const struct thread *t);
 // The running thread takes this time from now on.
 void test_lend(struct lent lent);

@@ -652,6 +652,8 @@ TEST_KERNEL(gate_deadline_that_is_past)
     EXPECT_EQ(s.status, ERR_TIMED_OUT);
     thread_release(s.thread);
     EXPECT_EQ(call_with(&c), ERR_TIMED_OUT); // nobody serves
+    start_client(&c);                        // it has ended before we look
+    end_client(&c, ERR_TIMED_OUT);
     EXPECT_EQ(p.door->call_count, 0);
     close_place(&p);
     end();

@@ -116,8 +116,7 @@ start_crowd(struct thread **threads)
         sched_start(threads[count++]);
     EXPECT(count > LIMIT_THREADS / 2);
     for (u32 k = 0; k < count; k++)
-        while (threads[k]->state != THREAD_BLOCKED)
-            thread_yield();
+        test_wait_until_blocked(threads[k]);
     return count;
 }
 

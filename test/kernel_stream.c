@@ -617,8 +617,7 @@ start_waiting(struct waiting *w)
 
     EXPECT_EQ(thread_new(&t, run_wait, w), OK);
     sched_start(t);
-    while (__atomic_load_n(&t->state, __ATOMIC_RELAXED) != THREAD_BLOCKED)
-        thread_yield();
+    test_wait_until_blocked(t);
     return t;
 }
 

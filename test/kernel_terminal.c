@@ -375,8 +375,7 @@ TEST_KERNEL(terminal_suspended_takes_nothing)
     EXPECT_EQ(thread_new(&thread, read_line, &r), OK);
     self->account = own;
     sched_start(thread);
-    while (__atomic_load_n(&thread->state, __ATOMIC_SEQ_CST) != THREAD_BLOCKED)
-        thread_yield();
+    test_wait_until_blocked(thread);
     group_suspend(g);
     press("abc\n");
     for (u32 i = 0; i < 10; i++)

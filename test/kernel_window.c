@@ -76,9 +76,7 @@ start(u32 number, void (*serve)(struct server *s))
     EXPECT_EQ(door_new(&s->door, s->gate, 1, payer), OK);
     EXPECT_EQ(thread_new(&s->thread, run, s), OK);
     sched_start(s->thread);
-    while (__atomic_load_n(&s->thread->state, __ATOMIC_RELAXED) !=
-           THREAD_BLOCKED)
-        thread_yield();
+    test_wait_until_blocked(s->thread);
 }
 
 static void
