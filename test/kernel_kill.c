@@ -492,8 +492,8 @@ static void
 take_long_to_die(void *arg)
 {
     *(status_t *)arg = wait_asleep();
-    while (COUNT_OF(patient.waits->state) != THREAD_BLOCKED)
-        thread_yield(); // it may be another CPU that tells it of its kill
+    // It may be another CPU that tells it of its kill.
+    test_wait_until_blocked(patient.waits);
     for (u32 i = 0; i < 20; i++) {
         thread_yield();
         patient.runs += patient.waits->state != THREAD_BLOCKED;

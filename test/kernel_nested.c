@@ -42,9 +42,8 @@ start_until(void (*run)(void), u32 number, bool blocked)
     struct process *p = test_new_process(run);
     test_start(p);
     wait_for_step(number);
-    while (blocked && __atomic_load_n(&thread_of(p)->state, __ATOMIC_RELAXED) !=
-                          THREAD_BLOCKED)
-        thread_yield();
+    if (blocked)
+        test_wait_until_blocked(thread_of(p));
     return p;
 }
 

@@ -60,29 +60,27 @@ ON=metal
 export ON
 job calls-metal calls 500 100 "$out/nebulet"
 
-# Run $test of the kernel's tests once, with a seed, on linux or in QEMU; the
-# other arguments are variables, or options of `nebulet selftest`.  $words is
-# said to the kernel in QEMU.
+# Run $test of the kernel's tests once, with $seed: on linux with variables, in
+# QEMU with words of the kernel's line and options of `nebulet selftest`.
 on_linux() {
-    seed=$1
-    shift
     env NEBULET_SEED="$seed" "$@" "$out/san/test-kernel" "$test"
 }
 
 on_metal() {
-    seed=$1
+    words=$1
     shift
     "$out/nebulet" selftest "$@" microvm "only=$test seed=$seed $words" \
         kernel-test.elf
 }
 
-# kernel NAME TEST SEEDS PORT...: seeds from 1 on of a test of the kernel.
+# kernel NAME TEST SEEDS linux VARIABLE=VALUE...
+# kernel NAME TEST SEEDS metal WORDS [OPTION...]: seeds from 1 on of such a test.
 kernel() {
     name=$1 test=$2 seeds=$3 port=$4
     shift 4
     next=$(cat "$out/soak/$name.next" 2>/dev/null || echo 1)
     for seed in $(seq "$next" "$seeds"); do
-        if "on_$port" "$seed" "$@" >"$out/soak/$name.last" 2>&1; then
+        if "on_$port" "$@" >"$out/soak/$name.last" 2>&1; then
             passed=$((passed + 1))
         else
             failed=$((failed + 1))
@@ -94,25 +92,22 @@ kernel() {
     done
 }
 
-words=
 kernel stress stress 100 linux NEBULET_SMP=4
-kernel stress-metal stress 100 metal --smp 4
+kernel stress-metal stress 100 metal "" --smp 4
 # 100,000 processes made and killed, and memory that comes and goes meanwhile.
 kernel storm storm 800 linux NEBULET_SMP=4
-kernel storm-metal storm 800 metal --smp 4
+kernel storm-metal storm 800 metal "" --smp 4
 # 100,000 calls of gates among programs that are killed.
 kernel gates gate_random_kills 100 linux NEBULET_SMP=4
-kernel gates-metal gate_random_kills 100 metal --smp 4
+kernel gates-metal gate_random_kills 100 metal "" --smp 4
 # 10,000,000 system calls, each test makes its number twice; 1,000,000 in QEMU.
 kernel fuzz fuzz 50 linux NEBULET_SMP=1 NEBULET_CALLS=50000
 kernel fuzz-smp fuzz 50 linux NEBULET_SMP=4 NEBULET_CALLS=50000
-words=calls=50000
-kernel fuzz-metal fuzz 5 metal
-kernel fuzz-metal-smp fuzz 5 metal --smp 4
+kernel fuzz-metal fuzz 5 metal calls=50000
+kernel fuzz-metal-smp fuzz 5 metal calls=50000 --smp 4
 # Every request that can fail.
 kernel faults faults 1 linux NEBULET_FAULTS=1
-words=faults=1
-kernel faults-metal faults 1 metal
+kernel faults-metal faults 1 metal faults=1
 
 grep -hv ", 0 failed," "$out"/soak/*.log
 echo "$passed passed, $failed failed, 0 skipped"
