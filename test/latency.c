@@ -132,8 +132,8 @@ __wrap_port_idle(void)
 }
 
 // Whoever is switched to goes on with interrupts off, as does who comes back,
-// perhaps with preemption off, too: who is preempted on the way into lock(), when
-// that has begun a stretch, leaves it to nobody else.
+// perhaps with preemption off, too: who is preempted on the way into lock(),
+// when that has begun a stretch, leaves it to nobody else.
 static void
 go_on(void)
 {
