@@ -12,12 +12,16 @@ limit_s=1000 memory=512
 . test/verdict.sh
 mkdir -p "$work/files"
 
-# watch NAME STATUS MODULE: run it; neither it nor its loading is too long.
+# watch NAME STATUS MODULE: run it; neither it nor its loading is too long.  What
+# is (status 123) has to be so three times: the clock may have jumped (README.md).
 watch() {
-    timeout "$limit_s" "$out/nebulet" run --latency --memory "$memory" \
-        --dir-copy "$work/files" --timeout "${4:-500s}" "$3" \
-        >"$work/stdout" 2>"$work/stderr" </dev/null
-    got=$?
+    for _ in 1 2 3; do
+        timeout "$limit_s" "$out/nebulet" run --latency --memory "$memory" \
+            --dir-copy "$work/files" --timeout "${4:-500s}" "$3" \
+            >"$work/stdout" 2>"$work/stderr" </dev/null
+        got=$?
+        [ "$got" = 123 ] || break
+    done
     line=$(grep -a "latency: [0-9]* instructions" "$work/stderr")
     at=${line##* until }
     echo "$1: ${line#*latency: } ($(addr2line -fe "$out/latency.elf" "$at" |
