@@ -53,8 +53,8 @@ judge() {
     shift
     log=$out/test-$(echo "$name" | tr ' /' '--').log
     begun=$(date +%s)
+    trap 'kill $! 2>/dev/null; exit 130' TERM # also before there is anything
     env --default-signal=INT,QUIT timeout $LIMIT_S "$@" >"$log" 2>&1 3>&- &
-    trap 'kill $! 2>/dev/null' TERM
     wait $!
     status=$?
     line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" |
