@@ -155,8 +155,8 @@ struct env {
 MUST_USE bool env_add(struct env *env, const struct command *c,
                       const struct option *o, const char *word);
 
-// A file of such words, a line each; blank lines and those that begin with # say
-// nothing.  False after a complaint.
+// A file of such words, a line each; blank lines and those that begin with #
+// say nothing.  False after a complaint.
 MUST_USE bool env_add_file(struct env *env, const struct command *c,
                            const char *path);
 

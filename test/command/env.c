@@ -1,4 +1,4 @@
-// What the environment is, a variable each line.
+// test/command/env.c: what the environment is, a variable each line.
 #include <stdio.h>
 
 extern char **environ;
