@@ -242,8 +242,8 @@ MISUSES = [
     (["run", "--timeout", "soon", "y"], "run: --timeout soon: not a time"),
     (["run", "--timeout=0", "y"], "run: --timeout 0: not a time"),
     (["run", "--memory", "1", "y"], "run: --memory 1: not a number of MiB"),
-    (["run", "--env", "K", "y"], "run: --env K: not of the form K=V"),
-    (["run", "--env", "=V", "y"], "run: --env =V: not of the form K=V"),
+    (["run", "--env", "", "y"], "run: --env : not of the form K=V or K"),
+    (["run", "--env", "=V", "y"], "run: --env =V: not of the form K=V or K"),
     (["run", "--dir", "", "y"], "run: --dir : no directory or file is named"),
     (["run", "--dir", "::/x", "y"], "run: --dir ::/x: no directory"),
     (["run", "--dir", "a::/::rw", "y"], "run: --dir a::/::rw: .* is not ro"),
@@ -299,6 +299,62 @@ def words_of_the_program(t):
     t.run("--argv0=", ls).ends(0).quiet().prints("argument \n")
     t.call("run", f"--on={t.port}", "--env=A=B", "--timeout=60s", ls).ends(
         0).quiet().prints(start)
+
+
+@case
+def environment(t):
+    env = t.cc("env")
+    here = dict(os.environ, HERE="of the host", EMPTY="")
+    here.pop("NOT_HERE", None)
+
+    def gives(words, text, **more):
+        t.run(*words, env, env=dict(here, **more)).ends(0).quiet().prints(text)
+
+    gives([], "")
+    gives(["--env", "A=B=C", "--env", "D="], "A=B=C\nD=\n")
+    gives(["--env", "A=1", "--env", "B=2", "--env", "A=3"], "B=2\nA=3\n")
+    gives(["--env", "HERE", "--env", "NOT_HERE", "--env", "EMPTY"],
+          "HERE=of the host\nEMPTY=\n")
+    (t.work / "vars").write_text("# of ours\n\n  A=x y \nHERE\r\nNOT_HERE\nB=\"q\"")
+    gives(["--env", "B=0", "--env-file", "vars", "--env=Z=1"],
+          'A=x y \nHERE=of the host\nB="q"\nZ=1\n')
+    many = [f"V{i}={i}" for i in range(1024)]
+    (t.work / "many").write_text("\n".join(many))
+    gives(["--env-file=many"], "".join(f"{v}\n" for v in many))
+
+
+@case
+def environment_that_is_none(t):
+    def refused(text, pattern):
+        (t.work / "vars").write_bytes(text)
+        t.run("--env-file", "vars", "none.wasm").ends(2).lines(1).says(
+            f"^nebulet: {pattern}$")
+
+    refused(b"A=1\n=2\n", "vars:2: =2: not of the form K=V or K")
+    refused(b"A=1\nB\0=2\n", "vars:2: a byte 0: this is no text")
+    refused(b"".join(b"V%d=\n" % i for i in range(1025)),
+            "vars:1025: V1024=: more than 1024 variables")
+    t.run("--env-file", "no", "none.wasm").ends(2).lines(1).says(
+        "^nebulet: no: No such file or directory$")
+    t.run("--env-file", ".", "none.wasm").ends(2).lines(1).says(
+        "^nebulet: .: Is a directory$")
+
+
+@case
+def default_port(t):
+    """$NEBULET_ON says where, an option more than that."""
+    forge = t.wat("forge")
+    here = dict(os.environ, NEBULET_ON="linux")
+    note = "note: --machine has no effect on linux"
+    t.call("run", "--machine", "q35", forge, env=here).ends(134).says(note)
+    t.call("run", "--machine", "q35", "--on", "metal", forge, env=here).ends(
+        134).never_says(note)
+    for on in ("", "metal"):
+        t.call("run", "--machine", "q35", forge,
+               env=dict(here, NEBULET_ON=on)).ends(134).never_says(note)
+    for command in (["run", forge], ["shell"]):
+        t.call(*command, env=dict(here, NEBULET_ON="bsd")).ends(2).lines(1).says(
+            "^nebulet: .*NEBULET_ON=bsd: not metal or linux")
 
 
 @case

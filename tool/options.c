@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { STATUS_MISUSE = 2, NEAR = 3 };
+enum { NEAR = 3 };
 
 int
 misuse(const struct command *c, const char *text, ...)

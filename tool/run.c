@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { PROGRAM_MAX = 16, ENV_MAX = 1024, CPUS_MOST = 4 };
+enum { PROGRAM_MAX = 16, CPUS_MOST = 4 };
 
 struct program {
     const char *path;
@@ -34,8 +34,7 @@ struct run {
     bool terminal;       // what is typed is a terminal's of ours
     const char *system;  // of the shell: the directory that is /; or NULL
     struct dirs dirs;
-    const char *env[ENV_MAX];
-    u32 env_count;
+    struct env env;
     struct program programs[PROGRAM_MAX]; // [0] is the one that was asked for
     u32 program_count;
     struct words args; // of programs[0], without argv[0]
@@ -60,6 +59,19 @@ set_on(void *self, const struct option *o, const char *value)
 
     run->metal = strcmp(value, "metal") == 0;
     return one_of(run, o, value, "metal", "linux");
+}
+
+// Where programs run when no option says so.
+static bool
+take_default_port(struct run *run)
+{
+    const char *on = getenv("NEBULET_ON");
+
+    run->metal = on == NULL || on[0] == 0 || strcmp(on, "metal") == 0;
+    if (run->metal || strcmp(on, "linux") == 0)
+        return true;
+    misuse(run->command, "NEBULET_ON=%s: not metal or linux", on);
+    return false;
 }
 
 static bool
@@ -183,17 +195,16 @@ set_env(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
 
-    if (strchr(value, '=') == NULL || value[0] == '=') {
-        misuse(run->command, "%s %s: not of the form K=V", o->name, value);
-        return false;
-    }
-    if (run->env_count == ENV_MAX) {
-        misuse(run->command, "%s %s: more than %d variables", o->name, value,
-               ENV_MAX);
-        return false;
-    }
-    run->env[run->env_count++] = value;
-    return true;
+    return env_add(&run->env, run->command, o, value);
+}
+
+static bool
+set_env_file(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    return env_add_file(&run->env, run->command, value);
 }
 
 static bool
@@ -306,6 +317,8 @@ static int
 parse_options(struct run *run, struct words words, struct words *operands)
 {
     run->program_count = 1;
+    if (!take_default_port(run))
+        return STATUS_MISUSE;
     int status = options_read(run->command, run, words, operands);
     if (status != OPTIONS_READ)
         return status;
@@ -378,8 +391,8 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
     put_text(&args, named ? run->argv0 : base_name(p->path));
     for (int i = 0; i < run->args.count && index == 0; i++)
         put_text(&args, run->args.list[i]);
-    for (u32 i = 0; i < run->env_count; i++)
-        put_text(&env, run->env[i]);
+    for (u32 i = 0; i < run->env.count; i++)
+        put_text(&env, run->env.list[i]);
     if (index == 0 && run->grants != NULL)
         put_given(&env, run->grants);
 
@@ -522,7 +535,7 @@ pack_and_run(struct run *run)
 static int
 run_command(struct words words)
 {
-    static struct run run = {.command = &command_run, .metal = true};
+    static struct run run = {.command = &command_run};
     int status = parse(&run, words);
 
     return status == OPTIONS_READ ? pack_and_run(&run) : status;
@@ -569,10 +582,8 @@ add_system(struct run *run, char *init, u64 size)
 static int
 shell_command(struct words words)
 {
-    static struct run run = {.command = &command_shell,
-                             .metal = true,
-                             .argv0 = "init",
-                             .grants = "group"};
+    static struct run run = {
+        .command = &command_shell, .argv0 = "init", .grants = "group"};
     static char init[4096 + 16];
     int status = parse_options(&run, words, &run.args);
 

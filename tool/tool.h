@@ -118,7 +118,7 @@ struct command {
 };
 
 // options_read() went through; else the exit status of the command.
-enum { OPTIONS_READ = -1 };
+enum { OPTIONS_READ = -1, STATUS_MISUSE = 2 };
 
 // Take in the options, which may stand between the operands; these are left,
 // in `words`' own list.  After -h or --help the usage is on stdout (status 0),
@@ -140,6 +140,25 @@ MUST_USE bool option_cpus(const struct command *c, const struct option *o,
 
 // The word that was probably meant, or NULL.
 const char *nearest(const char *word, const char *const *words, u32 count);
+
+// --- env.c -------------------------------------------------------------------
+
+enum { ENV_MAX = 1024 };
+
+// The variables that programs get, "K=V".
+struct env {
+    char *list[ENV_MAX];
+    u32 count;
+};
+
+// The value of an option --env; false after misuse().
+MUST_USE bool env_add(struct env *env, const struct command *c,
+                      const struct option *o, const char *word);
+
+// A file of such words, a line each; blank lines and those that begin with #
+// say nothing.  False after a complaint.
+MUST_USE bool env_add_file(struct env *env, const struct command *c,
+                           const char *path);
 
 // --- tar.c -------------------------------------------------------------------
 
