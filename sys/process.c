@@ -26,7 +26,7 @@ process_alloc(struct process **out, struct group *g)
     if (status != OK)
         return status;
     account_limit_process(account);
-    account->ceiling = account_ceiling(account_current()); // of nobody yet
+    account_set_ceiling(account, account_ceiling(account_current()));
     struct process *p =
         account_alloc(account, RESOURCE_KERNEL, sizeof(*p), &status);
     if (p == NULL) {
