@@ -37,6 +37,9 @@ u32 test_draw(u64 *random, u32 below);
 
 struct group *test_new_group(struct group *parent);
 void test_drop_group(struct group *g);
+// A thread, which runs; the same, and wait until it sleeps.
+struct thread *test_start_thread(void (*run)(void *arg), void *arg);
+struct thread *test_start_blocked(void (*run)(void *arg), void *arg);
 // A thread of the group, which runs; and wait for one to its end.
 struct thread *test_start_in(struct group *g, void (*run)(void *arg),
                              void *arg);

@@ -185,9 +185,7 @@ run_client(void *arg)
 static void
 start_client(struct client *c)
 {
-    EXPECT_EQ(thread_new(&c->thread, run_client, c), OK);
-    sched_start(c->thread);
-    test_wait_until_blocked(c->thread);
+    c->thread = test_start_blocked(run_client, c);
 }
 
 static void

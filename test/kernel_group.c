@@ -285,8 +285,7 @@ TEST_KERNEL(accounts_are_exact_with_many_threads)
     charges.running = COUNT(t);
     charges.over = 0;
     for (u32 i = 0; i < COUNT(t); i++) {
-        EXPECT_EQ(thread_new(&t[i], charge_and_give, NULL), OK);
-        sched_start(t[i]);
+        t[i] = test_start_thread(charge_and_give, NULL);
     }
     for (u32 i = 0; i < COUNT(t); i++) {
         EXPECT_EQ(thread_join(t[i], UINT64_MAX), OK);

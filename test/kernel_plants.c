@@ -114,10 +114,7 @@ keep_mutex(void *arg)
 static void
 plant_end_with_mutex(void)
 {
-    struct thread *t;
-
-    EXPECT_EQ(thread_new(&t, keep_mutex, NULL), OK);
-    sched_start(t);
+    struct thread *t = test_start_thread(keep_mutex, NULL);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     while (t->state != THREAD_DEAD)
         thread_yield();

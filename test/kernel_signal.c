@@ -95,8 +95,7 @@ wait_for_events(void *arg)
 static void
 start_sleeper(struct sleeper *s)
 {
-    EXPECT_EQ(thread_new(&s->thread, wait_for_events, s), OK);
-    sched_start(s->thread);
+    s->thread = test_start_thread(wait_for_events, s);
 }
 
 static void
@@ -519,8 +518,7 @@ TEST_KERNEL(timer_races)
 
     raced = new_timer();
     for (u64 i = 0; i < COUNT(threads); i++) {
-        EXPECT_EQ(thread_new(&threads[i], set_and_stop, (void *)(i + 1)), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(set_and_stop, (void *)(i + 1));
     }
     for (u32 i = 0; i < COUNT(threads); i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);

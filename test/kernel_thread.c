@@ -10,8 +10,7 @@ run_all(void (*run)(void *), void *arg, u32 count)
 
     assert(count <= COUNT(threads));
     for (u32 i = 0; i < count; i++) {
-        EXPECT_EQ(thread_new(&threads[i], run, arg), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(run, arg);
     }
     for (u32 i = 0; i < count; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
@@ -57,9 +56,7 @@ start_sleeper(struct turn *o)
         struct thread *sleeper;
 
         *o = (struct turn){.wakes_at = port_monotonic_ns() + 50000000};
-        EXPECT_EQ(thread_new(&sleeper, run_after_sleep, o), OK);
-        sched_start(sleeper);
-        test_wait_until_blocked(sleeper);
+        sleeper = test_start_blocked(run_after_sleep, o);
         port_interrupts_off();
         if (port_monotonic_ns() < o->wakes_at)
             return sleeper;
@@ -82,8 +79,7 @@ TEST_KERNEL(thread_woken_at_the_end_of_a_slice_is_next)
 
     struct thread *sleeper = start_sleeper(&o);
     for (u32 i = 0; i < COUNT(others); i++) {
-        EXPECT_EQ(thread_new(&others[i], count_one, &o.next), OK);
-        sched_start(others[i]);
+        others[i] = test_start_thread(count_one, &o.next);
     }
     while (port_monotonic_ns() < o.wakes_at + sched_slice_ns)
         continue;
@@ -157,8 +153,7 @@ TEST_KERNEL(thread_endless_loops_are_preempted)
     struct thread *threads[3];
 
     for (u32 i = 0; i < 3; i++) {
-        EXPECT_EQ(thread_new(&threads[i], spin_until_stop, &s), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(spin_until_stop, &s);
     }
     // A busy machine may stop us for long.
     u64 limit = port_monotonic_ns() + 60000000000;
@@ -205,10 +200,7 @@ TEST_KERNEL(thread_many_sleepers)
 TEST_KERNEL(thread_join_times_out)
 {
     struct spinner s = {.stop = 0};
-    struct thread *t;
-
-    EXPECT_EQ(thread_new(&t, spin_until_stop, &s), OK);
-    sched_start(t);
+    struct thread *t = test_start_thread(spin_until_stop, &s);
     EXPECT_EQ(thread_join(t, port_monotonic_ns() + 5000000), ERR_TIMED_OUT);
     s.stop = 1;
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
@@ -272,9 +264,7 @@ TEST_KERNEL(pfex_serves_in_order)
     queue.next = 0;
     EXPECT_EQ(pfex_acquire(&queue.word), OK);
     for (u64 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], line_up, (void *)i), OK);
-        sched_start(threads[i]);
-        test_wait_until_blocked(threads[i]);
+        threads[i] = test_start_blocked(line_up, (void *)i);
     }
     EXPECT_EQ(pfex_release(&queue.word), OK);
     for (u32 i = 0; i < 8; i++) {
@@ -362,9 +352,7 @@ TEST_KERNEL(atomic_notify_wakes_as_many)
     struct thread *threads[8];
 
     for (u32 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], park, &p), OK);
-        sched_start(threads[i]);
-        test_wait_until_blocked(threads[i]);
+        threads[i] = test_start_blocked(park, &p);
     }
     EXPECT_EQ(atomic_notify(&p.word, 1), 1);
     EXPECT_EQ(atomic_notify(&p.word, 4), 4);

@@ -74,9 +74,7 @@ start(u32 number, void (*serve)(struct server *s))
     EXPECT_EQ(gate_new(&s->gate, 0, payer), OK);
     EXPECT_EQ(handle_new(&table, gate_object(s->gate), 0, &h), OK);
     EXPECT_EQ(door_new(&s->door, s->gate, 1, payer), OK);
-    EXPECT_EQ(thread_new(&s->thread, run, s), OK);
-    sched_start(s->thread);
-    test_wait_until_blocked(s->thread);
+    s->thread = test_start_blocked(run, s);
 }
 
 static void
@@ -232,8 +230,7 @@ call_first(void *arg)
 static void
 start_caller(struct caller *c)
 {
-    EXPECT_EQ(thread_new(&c->thread, call_first, c), OK);
-    sched_start(c->thread);
+    c->thread = test_start_thread(call_first, c);
 }
 
 static void
