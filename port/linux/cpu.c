@@ -46,6 +46,9 @@ static _Thread_local u8 interrupts_on __attribute__((used));
 static _Thread_local u8 pending __attribute__((used));
 static _Thread_local struct cpu *self __attribute__((used));
 
+#define IN_SIGNALS \
+    __attribute__((no_sanitize("thread"), section(".text.signal")))
+
 #define FLAG_READ(flag)                                  \
     ({                                                   \
         u8 value_;                                       \
@@ -217,19 +220,12 @@ unwind(ucontext_t *context, u64 barrier_rsp)
 }
 
 static void
-on_interrupt(int number, siginfo_t *info, void *argument)
+interrupt(ucontext_t *context, u64 pc)
 {
-    ucontext_t *context = argument;
     int saved_errno = errno_get();
     u64 barrier_rsp;
 
-    (void)number, (void)info;
-    if (!FLAG_READ(interrupts_on)) {
-        FLAG_SET(pending, 1);
-        return;
-    }
     FLAG_SET(interrupts_on, 0);
-    u64 pc = (u64)context->uc_mcontext.gregs[REG_RIP];
     if (take_interrupt()) {
         sched_preempt();
         sched_stop(pc);
@@ -238,6 +234,25 @@ on_interrupt(int number, siginfo_t *info, void *argument)
         unwind(context, barrier_rsp);
     errno_set(saved_errno);
     port_interrupts_restore(true);
+}
+
+// Where it is not taken, nothing is touched but the flags.  Not in the section
+// of other code: one that comes here is not taken, as we may be in such a
+// place.
+static IN_SIGNALS void
+on_interrupt(int number, siginfo_t *info, void *argument)
+{
+    ucontext_t *context = argument;
+    u64 pc = (u64)context->uc_mcontext.gregs[REG_RIP];
+    bool on = FLAG_READ(interrupts_on);
+
+    (void)number, (void)info;
+    if (linux_may_interrupt != NULL && !linux_may_interrupt(pc, on))
+        on = false;
+    if (on)
+        interrupt(context, pc);
+    else
+        FLAG_SET(pending, 1);
 }
 
 static void

@@ -36,6 +36,10 @@ void linux_memory_init(void);
 // busy.  Interrupts are off.
 void linux_timer_look(void);
 
+// In a build for ThreadSanitizer (test/tsan.c): whether an interrupt may be
+// taken where it came; if not, another comes soon when interrupts are on.
+__attribute__((weak)) bool linux_may_interrupt(u64 pc, bool on);
+
 // --- panic.c -----------------------------------------------------------------
 
 struct panic_registers;
