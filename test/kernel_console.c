@@ -346,7 +346,7 @@ look_after_killed(bool answered)
     if (!answered) {
         answer();
         SET(port.ready, 1);
-        while (!GET(port.is_asked) && t->state != THREAD_DEAD)
+        while (!GET(port.is_asked) && GET(t->state) != THREAD_DEAD)
             thread_yield();
     }
     if (GET(port.is_asked))

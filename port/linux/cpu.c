@@ -46,9 +46,6 @@ static _Thread_local u8 interrupts_on __attribute__((used));
 static _Thread_local u8 pending __attribute__((used));
 static _Thread_local struct cpu *self __attribute__((used));
 
-#define IN_SIGNALS \
-    __attribute__((no_sanitize("thread"), section(".text.signal")))
-
 #define FLAG_READ(flag)                                  \
     ({                                                   \
         u8 value_;                                       \
@@ -236,9 +233,7 @@ interrupt(ucontext_t *context, u64 pc)
     port_interrupts_restore(true);
 }
 
-// Where it is not taken, nothing is touched but the flags.  Not in the section
-// of other code: one that comes here is not taken, as we may be in such a
-// place.
+// Where it is not taken, nothing is touched but the flags.
 static IN_SIGNALS void
 on_interrupt(int number, siginfo_t *info, void *argument)
 {
