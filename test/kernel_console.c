@@ -35,6 +35,13 @@ static struct {
 #define GET(field)        __atomic_load_n(&(field), __ATOMIC_RELAXED)
 #define SET(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
 
+void
+test_console_stop(bool stopped)
+{
+    SET(port.room, 0);
+    SET(port.on, stopped);
+}
+
 static u32 served, wrong; // threads
 
 status_t
@@ -149,8 +156,7 @@ serve_all(struct thread **threads)
     }
     EXPECT_EQ(GET(port.asked), 0);
     interrupt(1u << PORT_STDIN);
-    while (GET(port.asked) == 0) // on another CPU, it may take its time
-        thread_yield();
+    TEST_WAIT(GET(port.asked) != 0); // on another CPU, it may take its time
     for (u32 i = 0; i < 10; i++)
         thread_yield();
     EXPECT_EQ(GET(port.asked), 1);
@@ -279,8 +285,7 @@ TEST_KERNEL(console_turn_of_the_suspended)
         thread_yield();
     EXPECT_EQ(GET(port.ready), 1);
     group_resume(g);
-    while (COUNT_OF(served) < 2)
-        thread_yield();
+    TEST_WAIT(COUNT_OF(served) >= 2);
     SET(port.ready, 1);
     interrupt(1u << PORT_STDIN);
     EXPECT_EQ(thread_join(first, UINT64_MAX), OK);

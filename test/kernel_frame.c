@@ -214,6 +214,18 @@ test_spin_until(void *arg)
         ;
 }
 
+// A sleep that a kill ends is over at once.
+void
+test_pause(u32 turn)
+{
+    enum { TURNS = 50, PAUSE_NS = 50000 };
+
+    if (turn < TURNS)
+        thread_yield();
+    else
+        (void)!thread_sleep_until(port_monotonic_ns() + PAUSE_NS);
+}
+
 static bool
 sleeps_or_has_ended(const struct thread *t)
 {
@@ -225,8 +237,7 @@ sleeps_or_has_ended(const struct thread *t)
 void
 test_wait_until_blocked(const struct thread *t)
 {
-    while (!sleeps_or_has_ended(t))
-        thread_yield();
+    TEST_WAIT(sleeps_or_has_ended(t));
 }
 
 void

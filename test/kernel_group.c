@@ -186,8 +186,7 @@ TEST_KERNEL(process_killed_while_it_is_taken_apart)
     apart = 0;
     process_set_personality(p, &slow, NULL);
     test_start(p);
-    while (!list_empty(&p->threads))
-        thread_yield();
+    TEST_WAIT(list_empty(&p->threads));
     process_kill(p, 9);
     EXPECT(COUNT_OF(apart) == 1 ||
            (object_signals(&p->object) & SIGNAL_ENDED) == 0);

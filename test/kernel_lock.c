@@ -156,8 +156,7 @@ TEST_KERNEL(mutex_killed_has_its_turn)
         threads[i] = test_start_blocked(run, NULL);
     }
     thread_kill(threads[PASSERS]);
-    while (!COUNT_OF(turns.killed))
-        thread_yield();
+    TEST_WAIT(COUNT_OF(turns.killed));
     test_wait_until_blocked(threads[PASSERS]); // again, behind the others
     mutex_unlock(&shared.mutex);
     for (u32 i = 0; i <= PASSERS; i++) {

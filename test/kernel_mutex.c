@@ -182,11 +182,9 @@ TEST_KERNEL(mutex_is_inherited_by_the_next)
     mutex_init(&first, LOCK_FILE);
     struct thread *t = start_holder(g, 1, &h),
                   *next = test_start_at(g, 1, hold, &low);
-    while (wanting(&first) < 1)
-        thread_yield();
+    TEST_WAIT(wanting(&first) >= 1);
     struct thread *high = test_start_at(g, 7, want, &first);
-    while (wanting(&first) < 2)
-        thread_yield();
+    TEST_WAIT(wanting(&first) >= 2);
     struct thread *between = test_start_at(g, 5, test_spin_until, &over);
     let_go(&low);
     let_go(&h);

@@ -239,8 +239,7 @@ count_calls(struct observer *ob)
 static void
 wait_until_told(const struct object *o)
 {
-    while (__atomic_load_n(&o->late, __ATOMIC_ACQUIRE) > 0)
-        thread_yield();
+    TEST_WAIT(__atomic_load_n(&o->late, __ATOMIC_ACQUIRE) <= 0);
 }
 
 TEST_KERNEL(signal_observers_are_bounded)

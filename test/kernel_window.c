@@ -31,8 +31,7 @@ static u8 memory[SIZE], got[SIZE];
 static void
 wait_for(const u32 *stage, u32 value)
 {
-    while (__atomic_load_n(stage, __ATOMIC_SEQ_CST) < value)
-        thread_yield();
+    TEST_WAIT(__atomic_load_n(stage, __ATOMIC_SEQ_CST) >= value);
 }
 
 // Until the test says so, also when it is killed or its caller has left.
@@ -40,8 +39,7 @@ static void
 hold(struct server *s)
 {
     COUNT_UP(s->stage);
-    while (!__atomic_load_n(&s->go_on, __ATOMIC_SEQ_CST))
-        thread_yield();
+    TEST_WAIT(__atomic_load_n(&s->go_on, __ATOMIC_SEQ_CST));
 }
 
 static void
