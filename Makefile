@@ -107,8 +107,8 @@ bench-kernel: all ## what calls of the kernel cost, beside those of Linux
 	@bench/kernel/run.sh $(OUT)
 
 .PHONY: ci
-ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
-	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus
+ci: all tests clang $(OUT)/tsan/test-kernel ## what .ci/run runs: test, and lint, an analyzer, a build by clang, ThreadSanitizer
+	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus tsan
 
 .PHONY: lint
 lint: ## formatting, layers, lengths, clang-tidy

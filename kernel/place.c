@@ -39,8 +39,7 @@ place_learn(struct thread *t)
 static bool
 will_leave(const struct run_queue *q)
 {
-    return __atomic_load_n(&q->waiting, __ATOMIC_RELAXED) == 0 &&
-           q->current->stays <= STAYS_MAX / 2;
+    return queue_waiting(q) == 0 && q->current->stays <= STAYS_MAX / 2;
 }
 
 // True for the one who has to poke it.

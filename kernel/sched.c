@@ -298,7 +298,7 @@ thread_yield(void)
 
     check_switch(t);
     t->resched = false;
-    if (queue_here()->waiting > 0 || is_to_stop(t))
+    if (queue_waiting(queue_here()) > 0 || is_to_stop(t))
         give_way(true);
     port_interrupts_restore(on);
 }

@@ -212,7 +212,8 @@ process_add_thread(struct process *p, struct program_thread *t)
         object_hold(&p->object);
         t->process = p;
         t->execution.id = take_thread_id(p);
-        p->handles.shared |= !list_empty(&p->threads);
+        if (!p->handles.shared && !list_empty(&p->threads))
+            p->handles.shared = true; // by its only thread; others read it
         list_append(&p->threads, &t->link);
     }
     unlock(&p->lock);

@@ -49,8 +49,8 @@ void test_join(struct thread *t);
 // As such a thread: run until the flag at `arg` is set.
 void test_spin_until(void *arg);
 // Wait until the condition holds, which another thread or CPU brings about: the
-// first turns only let others run, then we sleep, so that a CPU of QEMU's that has
-// nothing else to do does not take the time of those that have.
+// first turns only let others run, then we sleep, so that a CPU of QEMU's that
+// has nothing else to do does not take the time of those that have.
 #define TEST_WAIT(condition)                   \
     for (u32 turn_ = 0; !(condition); turn_++) \
     test_pause(turn_)

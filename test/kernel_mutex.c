@@ -42,9 +42,10 @@ hold(void *arg)
         mutex_unlock(h->then);
     }
     h->priority = thread_effective_priority(thread_current());
-    h->helped = thread_current()->helped;
+    h->helped = COUNT_OF(thread_current()->helped);
     mutex_unlock(h->mutex);
-    EXPECT(!thread_current()->helped && thread_current()->inherited == 0);
+    EXPECT(!COUNT_OF(thread_current()->helped));
+    EXPECT_EQ(COUNT_OF(thread_current()->inherited), 0);
     test_lend((struct lent){NULL, 0});
 }
 

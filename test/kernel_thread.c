@@ -126,8 +126,8 @@ TEST_KERNEL(thread_yield_lets_others_run)
 }
 
 struct spinner {
-    volatile u32 stop;
-    volatile u64 rounds[3];
+    u32 stop;
+    u64 rounds[3];
     u32 next;
 };
 
@@ -137,14 +137,15 @@ spin_until_stop(void *arg)
     struct spinner *s = arg;
     u32 me = COUNT_UP(s->next);
 
-    while (!s->stop)
-        s->rounds[me]++;
+    while (COUNT_OF(s->stop) == 0)
+        COUNT_UP(s->rounds[me]);
 }
 
 static bool
 all_turned(const struct spinner *s)
 {
-    return s->rounds[0] > 1000 && s->rounds[1] > 1000 && s->rounds[2] > 1000;
+    return COUNT_OF(s->rounds[0]) > 1000 && COUNT_OF(s->rounds[1]) > 1000 &&
+           COUNT_OF(s->rounds[2]) > 1000;
 }
 
 TEST_KERNEL(thread_endless_loops_are_preempted)
@@ -160,7 +161,7 @@ TEST_KERNEL(thread_endless_loops_are_preempted)
     while (!all_turned(&s) && port_monotonic_ns() < limit)
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 20000000), OK);
     EXPECT(all_turned(&s));
-    s.stop = 1;
+    COUNT_UP(s.stop);
     for (u32 i = 0; i < 3; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
         thread_release(threads[i]);
@@ -202,7 +203,7 @@ TEST_KERNEL(thread_join_times_out)
     struct spinner s = {.stop = 0};
     struct thread *t = test_start_thread(spin_until_stop, &s);
     EXPECT_EQ(thread_join(t, port_monotonic_ns() + 5000000), ERR_TIMED_OUT);
-    s.stop = 1;
+    COUNT_UP(s.stop);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     thread_release(t);
 }
