@@ -107,8 +107,8 @@ bench-kernel: all ## what calls of the kernel cost, beside those of Linux
 	@bench/kernel/run.sh $(OUT)
 
 .PHONY: ci
-ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
-	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus
+ci: all tests clang $(OUT)/tsan/test-kernel ## what .ci/run runs: test, and lint, an analyzer, a build by clang, ThreadSanitizer
+	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus tsan
 
 .PHONY: lint
 lint: ## formatting, layers, lengths, clang-tidy
@@ -170,6 +170,31 @@ $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
 $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 
+# The kernel's tests under ThreadSanitizer: see test/tsan.c.  Frames of calls
+# are not noted: they would be left behind where a thread is unwound.
+TSAN := $(filter-out $(STRUCTS),$(COMMON)) -O1 -D_GNU_SOURCE \
+        -fno-omit-frame-pointer -DNEBULET_CHECKED
+
+$(OUT)/tsan/%.o: % Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $< (thread sanitizer)"; clang $(TSAN) -fsanitize=thread \
+	    -mllvm -tsan-instrument-func-entry-exit=0 -c $< -o $@ && \
+	    objcopy --rename-section .text=kernel_text $@
+
+$(patsubst %,$(OUT)/tsan/port/x64/%.o,switch.S context.c): TSAN += -Dcontext_switch=bare_context_switch -Dcontext_init=bare_context_init
+$(OUT)/tsan/test/kernel_wasm.c.o: TSAN += -Wa,-I$(OUT)/test
+
+$(OUT)/tsan/test/tsan.c.o: test/tsan.c Makefile
+	@mkdir -p $(@D)
+	@echo "  CC $<"; clang $(TSAN) -c $< -o $@
+
+$(OUT)/tsan/libnebulet.a: $(call objects,tsan,$(LINUX))
+	@rm -f $@
+	@ar rcs $@ $^
+
+$(OUT)/tsan/test-kernel: $(patsubst %,$(OUT)/tsan/%.o,$(wildcard test/kernel_*.c) test/main.c test/tsan.c test/wasm_help.c test/latency.c) $(OUT)/tsan/libnebulet.a
+	@echo "  LD $@"; clang -fsanitize=thread $(LATENCY_WRAP) $(CONSOLE_WRAP) $(SUPPLY_WRAP) -Wl,--wrap=sigaction $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+
 # What test/port_switch.c stands for.
 $(OUT)/san/test-port: WRAP := -Wl,--wrap=host_call_check
 
@@ -226,7 +251,7 @@ $(KERNEL_WASM): $(OUT)/%.wasm: %.wat Makefile
 	@echo "  WAT $@"; wat2wasm --debug-names --enable-threads --enable-exceptions \
 	    --enable-tail-call $< -o $@
 
-$(patsubst %,$(OUT)/%/test/kernel_wasm.c.o,san checked metal): $(KERNEL_WASM)
+$(patsubst %,$(OUT)/%/test/kernel_wasm.c.o,san tsan checked metal): $(KERNEL_WASM)
 $(OUT)/san/test/kernel_wasm.c.o: SAN += -Wa,-I$(OUT)/test
 $(OUT)/checked/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
 $(OUT)/metal/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test

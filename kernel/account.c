@@ -318,7 +318,9 @@ account_is_capped(const struct account *a)
 void
 account_set_ceiling(struct account *a, u32 ceiling)
 {
-    if (__atomic_exchange_n(&a->ceiling, ceiling, __ATOMIC_RELAXED) != ceiling)
+    u32 old = __atomic_exchange_n(&a->ceiling, ceiling, __ATOMIC_SEQ_CST);
+
+    if (old != ceiling && __atomic_load_n(&a->references, __ATOMIC_SEQ_CST) > 1)
         sched_ceilings_changed();
 }
 

@@ -61,7 +61,7 @@ notify(enum turn_of of)
     struct turn *t = &turns[of];
     bool on = lock_irq(&t->event.lock);
 
-    t->events++;
+    __atomic_store_n(&t->events, t->events + 1, __ATOMIC_RELEASE);
     wait_queue_wake(&t->event, 0, 1);
     unlock_irq(&t->event.lock, on);
 }

@@ -278,6 +278,27 @@ struct thread {
     struct lock windows; // guards no field: window.open of what it lends
 };
 
+// What others look at who have not the lock of its queue: to find that, or to
+// see that it sleeps.
+static inline void
+thread_set_cpu(struct thread *t, u32 cpu)
+{
+    __atomic_store_n(&t->cpu, cpu, __ATOMIC_RELAXED);
+}
+
+static inline void
+thread_set_state(struct thread *t, enum thread_state state)
+{
+    __atomic_store_n(&t->state, (u8)state, __ATOMIC_RELAXED);
+}
+
+// Whether thread_kill() was called for it, whoever asks.
+static inline bool
+thread_killed(const struct thread *t)
+{
+    return __atomic_load_n(&t->entry.killed, __ATOMIC_SEQ_CST);
+}
+
 // Whose time it takes now.
 static inline struct account *
 thread_time_account(const struct thread *t)

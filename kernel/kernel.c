@@ -20,7 +20,8 @@ kernel_init(void)
     lock_interrupts_come();
     signals_init();
     port_start_cpus();
-    cpu_is_alone = port_cpu_count() == 1;
+    if (port_cpu_count() == 1) // else others look at it already
+        cpu_is_alone = true;
 }
 
 void

@@ -375,7 +375,8 @@ u64 account_cpu_ns(const struct account *a);
 // to LIMIT_WEIGHT, and at most `cap` percent of one CPU, if that is not 0.
 void account_set_cpu(struct account *a, u32 weight, u32 cap);
 void account_get_cpu(const struct account *a, u32 *weight, u32 *cap);
-// The highest priority that its threads, and those below, have.
+// The highest priority that its threads, and those below, have; disturbs no CPU
+// while no thread is in it.
 void account_set_ceiling(struct account *a, u32 ceiling);
 u32 account_ceiling(const struct account *a);    // that, and of those above
 bool account_is_capped(const struct account *a); // or one of those above

@@ -55,12 +55,14 @@ void lock_note_released(const struct lock *l);
 static inline bool
 lock_try(struct lock *l)
 {
-    u32 before = l->held;
+    u32 before;
 
-    if (cpu_is_alone)
+    if (cpu_is_alone) {
+        before = l->held;
         l->held = 1;
-    else
+    } else {
         before = __atomic_exchange_n(&l->held, 1, __ATOMIC_ACQUIRE);
+    }
     __asm__ volatile("" ::: "memory");
     return before == 0;
 }
@@ -82,7 +84,7 @@ lock_irq_nested(struct lock *l)
 static inline void LOCKS_BY_HAND
 unlock_irq_nested(struct lock *l)
 {
-    assert(l->held);
+    assert(__atomic_load_n(&l->held, __ATOMIC_RELAXED) != 0);
     if (CHECKED)
         lock_note_released(l);
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);

@@ -26,6 +26,20 @@ mutex_init(struct mutex *m, enum lock_rank rank)
     wait_queue_init(&m->queue);
 }
 
+// Also for who looks without the lock whether he is it.
+static void
+become(struct mutex *m, struct thread *t) REQUIRES(m->queue.lock)
+{
+    assert_held(&m->queue.lock);
+    __atomic_store_n(&m->owner, t, __ATOMIC_RELAXED);
+}
+
+static bool
+is_owner(const struct mutex *m, const struct thread *t)
+{
+    return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == t;
+}
+
 static const struct shares *
 group_of(const struct thread *t)
 {
@@ -120,7 +134,7 @@ set_owner(struct mutex *m, struct thread *t) REQUIRES(m->queue.lock)
     lock_irq_nested(&owners);
     if (t != NULL && t->wants == m)
         stop_wanting(m, t);
-    m->owner = t;
+    become(m, t);
     if (t != NULL && m->wanting > 0 && lift(m, t))
         sched_changed(t);
     unlock_irq_nested(&owners);
@@ -148,7 +162,7 @@ wait_turn(struct mutex *m, bool always, u64 deadline, bool *on)
         if (m->wanting > 0) // some who are about to give up
             set_owner(m, t);
         else
-            m->owner = t;
+            become(m, t);
         return OK;
     }
     hurry(m, t);
@@ -178,7 +192,7 @@ take(struct mutex *m, bool always, u64 deadline)
 {
     struct thread *t = thread_current();
 
-    assert(m->owner != t && t->preempt_count == 0);
+    assert(!is_owner(m, t) && t->preempt_count == 0);
     if (CHECKED)
         check_order(t, m);
     bool on = lock_irq(&m->queue.lock);
@@ -226,7 +240,7 @@ mutex_unlock(struct mutex *m)
         next = wait_queue_claim(&m->queue);
         set_owner(m, next);
     } else {
-        m->owner = NULL;
+        become(m, NULL);
     }
     t->mutexes_held--;
     take_your_time(t);
@@ -238,7 +252,7 @@ mutex_unlock(struct mutex *m)
 bool
 mutex_held(const struct mutex *m)
 {
-    return m->owner == thread_current();
+    return is_owner(m, thread_current());
 }
 
 void

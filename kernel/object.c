@@ -41,7 +41,7 @@ object_new(void *out, const struct object_type *type, u64 size,
 void
 object_hold(struct object *o)
 {
-    assert(o->references > 0);
+    assert(__atomic_load_n(&o->references, __ATOMIC_RELAXED) > 0);
     count_up(&o->references);
 }
 

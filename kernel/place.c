@@ -39,7 +39,7 @@ place_learn(struct thread *t)
 static bool
 will_leave(const struct run_queue *q)
 {
-    return q->waiting == 0 && q->current->stays <= STAYS_MAX / 2;
+    return queue_waiting(q) == 0 && q->current->stays <= STAYS_MAX / 2;
 }
 
 // True for the one who has to poke it.
@@ -136,7 +136,7 @@ take_spare(struct run_queue *q, u32 taker)
     lock_irq_nested(&q->lock);
     if (place_spare(q)) {
         t = share_take_spare(q);
-        t->cpu = taker; // who wakes it must not rely on the lock of q
+        thread_set_cpu(t, taker); // who wakes it must not rely on the lock of q
     }
     unlock_irq(&q->lock, false);
     return t;

@@ -49,6 +49,13 @@ queue_number(const struct run_queue *q)
     return (u32)(q - run_queues);
 }
 
+// Also without the lock: as it was a moment ago.
+static inline u32
+queue_waiting(const struct run_queue *q)
+{
+    return __atomic_load_n(&q->waiting, __ATOMIC_RELAXED);
+}
+
 static inline void
 queue_count(struct run_queue *q, u32 change) REQUIRES(q->lock)
 {

@@ -84,7 +84,7 @@ account_time(struct run_queue *q) REQUIRES(q->lock)
 static bool
 is_to_stop(const struct thread *t)
 {
-    return !t->entry.killed && account_is_stopped(t->account);
+    return !thread_killed(t) && account_is_stopped(t->account);
 }
 
 // When the port is to interrupt us: for the next timer, for groups that pause,
@@ -103,7 +103,7 @@ next_interrupt(const struct run_queue *q) REQUIRES(q->lock)
     if (q->paused.first != NULL)
         when = MIN(when, q->paused.first->key);
     if (t != q->idle &&
-        (!none_ready(q) || q->capped || t->entry.killed || is_to_stop(t)))
+        (!none_ready(q) || q->capped || thread_killed(t) || is_to_stop(t)))
         when = MIN(when, q->slice_end);
     if (t != q->idle && q->keeps_until != 0)
         when = MIN(when, q->keeps_until);
@@ -204,8 +204,8 @@ switch_to(struct run_queue *q, struct thread *to, bool passed)
     struct thread *from = q->current;
 
     check_switch(from);
-    to->state = THREAD_RUNNING;
-    to->cpu = queue_number(q);
+    thread_set_state(to, THREAD_RUNNING);
+    thread_set_cpu(to, queue_number(q));
     to->resched = false;
     to->passed = passed;
     q->current = to;
@@ -276,7 +276,7 @@ give_way(bool behind_others)
     if (t != q->idle && behind_others)
         share_yield(t);
     if (t != q->idle)
-        t->state = THREAD_READY;
+        thread_set_state(t, THREAD_READY);
     switch_next(q);
 }
 
@@ -298,7 +298,7 @@ thread_yield(void)
 
     check_switch(t);
     t->resched = false;
-    if (queue_here()->waiting > 0 || is_to_stop(t))
+    if (queue_waiting(queue_here()) > 0 || is_to_stop(t))
         give_way(true);
     port_interrupts_restore(on);
 }
@@ -316,7 +316,7 @@ sched_block(void)
         unlock_irq_nested(&q->lock);
         return;
     }
-    t->state = THREAD_BLOCKED;
+    thread_set_state(t, THREAD_BLOCKED);
     place_learn(t);
     switch_next(q);
 }
@@ -340,7 +340,7 @@ lock_queue_of(struct thread *t)
         u32 number = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
         struct run_queue *q = &run_queues[number];
         lock_irq_nested(&q->lock);
-        if (t->cpu == number)
+        if (__atomic_load_n(&t->cpu, __ATOMIC_RELAXED) == number)
             return q;
         unlock_irq_nested(&q->lock);
     }
@@ -383,7 +383,7 @@ add_ready(struct run_queue *q, struct thread *t, enum way way)
     bool first = none_ready(q); // for others the timer is set
     if (first || q != queue_here())
         count_time(q); // the current one may have run alone for long
-    t->state = THREAD_READY;
+    thread_set_state(t, THREAD_READY);
     share_place(q, t);
     if (t->share != q->current->share)
         account_time(q); // of groups, where it begins is a matter of that
@@ -413,8 +413,8 @@ sched_wake(struct thread *t)
     }
     to = place_choose(q, &way);
     share_detach(t);
-    t->state = THREAD_READY;
-    t->cpu = queue_number(to);
+    thread_set_state(t, THREAD_READY);
+    thread_set_cpu(t, queue_number(to));
     unlock_irq_nested(&q->lock);
     add_ready(to, t, way);
 }
@@ -449,8 +449,8 @@ take_blocked(struct run_queue *q, struct thread *t, const struct lent *lent)
 
     if (blocked) {
         share_detach(t);
-        t->state = THREAD_READY;
-        t->cpu = queue_number(q);
+        thread_set_state(t, THREAD_READY);
+        thread_set_cpu(t, queue_number(q));
         if (lent != NULL)
             set_lent(t, *lent);
     } else {
@@ -503,7 +503,7 @@ sched_pass(const struct pass *pass, struct lock *held)
     set_lent(t, pass->keep);
     unlock_irq_nested(held);
     if (!t->wake_pending) {
-        t->state = THREAD_BLOCKED;
+        thread_set_state(t, THREAD_BLOCKED);
         place_learn(t);
         if (taken)
             switch_past(q, to);
@@ -549,7 +549,7 @@ sched_start(struct thread *t)
     struct run_queue *to = place_choose(queue_here(), &way);
 
     share_detach_new(t);
-    t->cpu = queue_number(to);
+    thread_set_cpu(t, queue_number(to));
     add_ready(to, t, way);
     port_interrupts_restore(on);
 }
@@ -648,7 +648,7 @@ sched_exit(void)
 
     thread_check_mutexes();
     lock_irq_nested(&q->lock);
-    q->current->state = THREAD_DEAD;
+    thread_set_state(q->current, THREAD_DEAD);
     q->dead = q->current;
     switch_next(q);
     panic(__FILE__, __LINE__, "a dead thread runs");
@@ -719,7 +719,7 @@ sched_unwind(u64 pc, u64 *barrier_rsp)
 {
     struct thread *t = queue_here()->current;
 
-    if (!t->entry.killed || t->entry.barrier == 0 || !port_code_contains(pc))
+    if (!thread_killed(t) || t->entry.barrier == 0 || !port_code_contains(pc))
         return false;
     *barrier_rsp = t->entry.barrier;
     return true;
@@ -778,8 +778,8 @@ sched_enter(void)
 
     lock_irq_nested(&q->lock);
     q->current = q->idle;
-    q->idle->state = THREAD_RUNNING;
-    q->idle->cpu = queue_number(q);
+    thread_set_state(q->idle, THREAD_RUNNING);
+    thread_set_cpu(q->idle, queue_number(q));
     port_stack_use(q->idle->stack, STACK_SIZE);
     context_switch(&start, &q->idle->context);
     panic(__FILE__, __LINE__, "a CPU is back from its first thread");
@@ -800,8 +800,8 @@ sched_init(struct thread *first)
     }
     queue_here()->current = first;
     queue_here()->since = port_monotonic_ns();
-    first->state = THREAD_RUNNING;
-    first->cpu = port_cpu_id();
+    thread_set_state(first, THREAD_RUNNING);
+    thread_set_cpu(first, port_cpu_id());
     bool on = lock_irq(&queue_here()->lock);
     share_add(queue_here(), first);
     take_ready(queue_here());

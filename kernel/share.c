@@ -132,8 +132,7 @@ load(const u32 *number)
 static bool
 is_in_the_way(const struct thread *t)
 {
-    return __atomic_load_n(&t->entry.killed, __ATOMIC_SEQ_CST) ||
-           __atomic_load_n(&t->helped, __ATOMIC_SEQ_CST);
+    return thread_killed(t) || __atomic_load_n(&t->helped, __ATOMIC_SEQ_CST);
 }
 
 static struct share *

@@ -264,7 +264,8 @@ thread_new(struct thread **out, void (*run)(void *arg), void *arg)
     thread_init(t);
     t->account = account_current();
     account_hold(t->account);
-    t->priority = thread_current()->priority;
+    t->priority =
+        __atomic_load_n(&thread_current()->priority, __ATOMIC_RELAXED);
     t->run = run;
     t->arg = arg;
     status_t status = take_stack(t);

@@ -30,7 +30,9 @@ enum kind {
     KIND_OUT_U64,
     // What is meant by some of them.
     KIND_RAW,
+    KIND_OUT_RAW,
     KIND_NEW,
+    KIND_NEW_ANY,
     KIND_BITS,
     KIND_CHOICE,
     KIND_OUT_BITS,
@@ -57,7 +59,9 @@ static const struct {
     [KIND_OUT_U32] = {"uint32_t *",   "*mut u32",  "u32, out",      false  },
     [KIND_OUT_U64] = {"uint64_t *",   "*mut u64",  "u64, out",      false  },
     [KIND_RAW] = {"uint32_t ",    "u32",       "handle",        NULL   },
-    [KIND_NEW] = {"uint32_t *",   "*mut u32",  "handle, out",   NULL   },
+    [KIND_OUT_RAW] = {"uint32_t *",   "*mut u32",  "handle, out",   NULL   },
+    [KIND_NEW] = {"uint32_t *",   "*mut u32",  "handle, new",   NULL   },
+    [KIND_NEW_ANY] = {"uint32_t *",   "*mut u32",  "handle, new",   NULL   },
     [KIND_BITS] = {"uint32_t ",    "u32",       "bits of",       NULL   },
     [KIND_CHOICE] = {"uint32_t ",    "u32",       "one of",        NULL   },
     [KIND_OUT_BITS] = {"uint32_t *",   "*mut u32",  "out, bits of",  NULL   },
@@ -97,7 +101,9 @@ static const struct call {
 #define OUT_U32(n)             {KIND_OUT_U32, #n, NULL, NULL, NULL},
 #define OUT_U64(n)             {KIND_OUT_U64, #n, NULL, NULL, NULL},
 #define RAW(n)                 {KIND_RAW, #n, NULL, NULL, NULL},
-#define NEW(n)                 {KIND_NEW, #n, NULL, NULL, NULL},
+#define OUT_RAW(n)             {KIND_OUT_RAW, #n, NULL, NULL, NULL},
+#define NEW(n, type)           {KIND_NEW, #n, #type, NULL, NULL},
+#define NEW_ANY(n)             {KIND_NEW_ANY, #n, NULL, NULL, NULL},
 #define BITS(n, set)           {KIND_BITS, #n, #set, NULL, NULL},
 #define CHOICE(n, set)         {KIND_CHOICE, #n, #set, NULL, NULL},
 #define OUT_BITS(n, set)       {KIND_OUT_BITS, #n, #set, NULL, NULL},
@@ -415,6 +421,8 @@ doc_arg(const struct arg *arg)
     else if (arg->kind == KIND_ITEMS || arg->kind == KIND_FILLED)
         printf("`%s`s, %s%s", arg->type, all ? "read and " : "",
                kinds[arg->kind].text);
+    else if (arg->kind == KIND_NEW)
+        printf("handle of a new %s, out", arg->type);
     else if (arg->type != NULL)
         printf("%s %s", kinds[arg->kind].text, arg->type);
     else

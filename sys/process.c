@@ -26,7 +26,7 @@ process_alloc(struct process **out, struct group *g)
     if (status != OK)
         return status;
     account_limit_process(account);
-    account->ceiling = account_ceiling(account_current()); // of nobody yet
+    account_set_ceiling(account, account_ceiling(account_current()));
     struct process *p =
         account_alloc(account, RESOURCE_KERNEL, sizeof(*p), &status);
     if (p == NULL) {
@@ -212,7 +212,8 @@ process_add_thread(struct process *p, struct program_thread *t)
         object_hold(&p->object);
         t->process = p;
         t->execution.id = take_thread_id(p);
-        p->handles.shared |= !list_empty(&p->threads);
+        if (!p->handles.shared && !list_empty(&p->threads))
+            p->handles.shared = true; // by its only thread; others read it
         list_append(&p->threads, &t->link);
     }
     unlock(&p->lock);

@@ -13,6 +13,13 @@ static const char *words; // the kernel's line
 static bool failed;
 static u32 passed, bad;
 
+// Those that took longest, the first most: of wall time, or, where QEMU counts
+// instructions, of these.
+static struct {
+    char name[64];
+    u64 ms;
+} longest[5];
+
 void
 test_failed(const char *file, u32 line, const char *text, i64 got, i64 want)
 {
@@ -94,10 +101,32 @@ tries(void)
 }
 
 static void
+note_time(const char *name, u64 ms)
+{
+    u32 i = COUNT(longest);
+
+    for (; i > 0 && longest[i - 1].ms < ms; i--)
+        if (i < COUNT(longest))
+            longest[i] = longest[i - 1];
+    if (i < COUNT(longest)) {
+        format(longest[i].name, sizeof(longest[i].name), "%s", name);
+        longest[i].ms = ms;
+    }
+}
+
+static void
+say_longest(void)
+{
+    for (u32 i = 0; i < COUNT(longest) && longest[i].ms > 0; i++)
+        say("%s took %lu ms", longest[i].name, longest[i].ms);
+}
+
+static void
 run(const struct test *t, const char *name, struct string only)
 {
     if (!starts_with(name, only))
         return;
+    u64 start = port_monotonic_ns();
     for (u32 left = tries(); left > 0; left--) {
         failed = false;
         t->run();
@@ -105,6 +134,7 @@ run(const struct test *t, const char *name, struct string only)
             break;
         say("%s: %s", left > 1 ? "again" : "FAILED", name);
     }
+    note_time(name, (port_monotonic_ns() - start) / 1000000);
     passed += !failed;
     bad += failed;
 }
@@ -145,6 +175,7 @@ tests_pass(const char *cmdline)
     run_all(false, only);
     if (only.len == 0)
         run_all(true, only);
+    say_longest();
     say("%u passed, %u failed, 0 skipped", passed, bad);
     return passed > 0 && bad == 0;
 }

@@ -110,18 +110,30 @@ test_store32(u32 address, u32 value)
 
 // --- calls -------------------------------------------------------------------
 
-#define NONE                {ARG_NONE, NULL, NULL, 0, 0},
-#define HANDLE(n, t, right) {ARG_HANDLE, #n, &t##_type, RIGHT_##right, 0},
-#define OPTION(n, t, right) {ARG_OPTION, #n, &t##_type, RIGHT_##right, 0},
-#define ANY(n, right)       {ARG_ANY, #n, NULL, RIGHT_##right, 0},
-#define U32(n)              {ARG_U32, #n, NULL, 0, 0},
-#define U64(n)              {ARG_U64, #n, NULL, 0, 0},
-#define BYTES(n)            {ARG_BYTES, #n, NULL, 0, 1},
-#define BUFFER(n)           {ARG_BUFFER, #n, NULL, 0, 1},
-#define ITEMS(n, t)         {ARG_ITEMS, #n, NULL, 0, sizeof(struct t)},
-#define WORD(n)             {ARG_WORD, #n, NULL, 0, sizeof(u32)},
-#define OUT_U32(n)          {ARG_OUT_U32, #n, NULL, 0, sizeof(u32)},
-#define OUT_U64(n)          {ARG_OUT_U64, #n, NULL, 0, sizeof(u64)},
+#define NONE {ARG_NONE, NULL, NULL, 0, 0, false},
+#define HANDLE(n, t, right) \
+    {ARG_HANDLE, #n, &t##_type, RIGHT_##right, 0, false},
+#define OPTION(n, t, right) \
+    {ARG_OPTION, #n, &t##_type, RIGHT_##right, 0, false},
+#define ANY(n, right)        {ARG_ANY, #n, NULL, RIGHT_##right, 0, false},
+#define U32(n)               {ARG_U32, #n, NULL, 0, 0, false},
+#define U64(n)               {ARG_U64, #n, NULL, 0, 0, false},
+#define BYTES(n)             {ARG_BYTES, #n, NULL, 0, 1, false},
+#define BUFFER(n)            {ARG_BUFFER, #n, NULL, 0, 1, false},
+#define ITEMS(n, t)          {ARG_ITEMS, #n, NULL, 0, sizeof(struct t), false},
+#define WORD(n)              {ARG_WORD, #n, NULL, 0, sizeof(u32), false},
+#define OUT_U32(n)           {ARG_OUT_U32, #n, NULL, 0, sizeof(u32), false},
+#define OUT_U64(n)           {ARG_OUT_U64, #n, NULL, 0, sizeof(u64), false},
+#define RAW(n)               U32(n)
+#define OUT_RAW(n)           OUT_U32(n)
+#define NEW(n, t)            {ARG_OUT_U32, #n, &t##_type, 0, sizeof(u32), true},
+#define NEW_ANY(n)           {ARG_OUT_U32, #n, NULL, 0, sizeof(u32), true},
+#define BITS(n, set)         U32(n)
+#define CHOICE(n, set)       U32(n)
+#define OUT_BITS(n, set)     OUT_U32(n)
+#define OUT_CHOICE(n, set)   OUT_U32(n)
+#define PART(n, out)         BUFFER(n)
+#define FILLED(n, type, out) ITEMS(n, type)
 // A row of each kind.
 #define SYSCALL(number, name, help, args)           {#name, false, {args}},
 #define SYSCALL_IN_MEMORY(number, name, help, args) {#name, true, {args}},

@@ -39,9 +39,10 @@ enum { CALL_ARGS = 16 };
 struct test_arg {
     enum call_kind kind;
     const char *name;
-    const struct object_type *type; // of a handle; NULL: any
+    const struct object_type *type; // of a handle, in or made; NULL: any
     u32 right;                      // that it needs
     u32 size;                       // of an item, or of a number that comes out
+    bool makes;                     // a handle, which comes out
 };
 
 struct test_call {

@@ -694,8 +694,7 @@ write_many(void *arg)
         u64 sum = 0;
         for (u32 k = 0; k < count; k++)
             sum += words[k] = next_random(&seed);
-        while (write_u32s(0, words, count) == ERR_SHOULD_WAIT)
-            thread_yield();
+        TEST_WAIT(write_u32s(0, words, count) != ERR_SHOULD_WAIT);
         __atomic_fetch_add(&sum_written, sum, __ATOMIC_RELAXED);
         if (next_random(&seed) % 4 == 0)
             thread_yield();

@@ -31,16 +31,27 @@ static struct {
     u64 answer;
 } port;
 
+// From whatever CPU.
+#define GET(field)        __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define SET(field, value) __atomic_store_n(&(field), (value), __ATOMIC_RELAXED)
+
+void
+test_console_stop(bool stopped)
+{
+    SET(port.room, 0);
+    SET(port.on, stopped);
+}
+
 static u32 served, wrong; // threads
 
 status_t
 __wrap_port_read(void *to, u64 size, u64 *count)
 {
-    if (!port.on)
+    if (!GET(port.on))
         return __real_port_read(to, size, count);
     COUNT_UP(port.asked);
-    *count = MIN(size, port.ready);
-    port.ready -= *count;
+    *count = MIN(size, GET(port.ready));
+    SET(port.ready, GET(port.ready) - *count);
     memset(to, 'x', *count);
     return *count > 0 ? OK : ERR_SHOULD_WAIT;
 }
@@ -49,44 +60,44 @@ __wrap_port_read(void *to, u64 size, u64 *count)
 static status_t
 take_answer(struct port_input *out)
 {
-    bool known = port.is_answered;
+    bool known = GET(port.is_answered);
 
-    port.is_asked = !known;
-    port.is_answered = false;
-    *out = (struct port_input){.ready = port.answer};
-    return !known ? ERR_SHOULD_WAIT : port.answer > 0 ? OK : ERR_TIMED_OUT;
+    SET(port.is_asked, !known);
+    SET(port.is_answered, false);
+    *out = (struct port_input){.ready = GET(port.answer)};
+    return !known ? ERR_SHOULD_WAIT : GET(port.answer) > 0 ? OK : ERR_TIMED_OUT;
 }
 
 status_t
 __wrap_port_look(bool now, struct port_input *out)
 {
-    if (!port.on)
+    if (!GET(port.on))
         return __real_port_look(now, out);
     COUNT_UP(port.asked);
-    if (port.slow && now)
+    if (GET(port.slow) && now)
         return take_answer(out);
-    *out = (struct port_input){.ready = port.ready};
-    return port.ready > 0 ? OK : now ? ERR_TIMED_OUT : ERR_SHOULD_WAIT;
+    *out = (struct port_input){.ready = GET(port.ready)};
+    return GET(port.ready) > 0 ? OK : now ? ERR_TIMED_OUT : ERR_SHOULD_WAIT;
 }
 
 status_t
 __wrap_port_write(enum port_stream stream, const void *bytes, u64 size,
                   u64 *count)
 {
-    if (!port.on)
+    if (!GET(port.on))
         return __real_port_write(stream, bytes, size, count);
-    *count = MIN(size, port.room);
-    port.room -= *count;
+    *count = MIN(size, GET(port.room));
+    SET(port.room, GET(port.room) - *count);
     return *count > 0 ? OK : ERR_SHOULD_WAIT;
 }
 
 status_t
 __wrap_port_settle(enum port_stream stream, u64 *lost)
 {
-    if (!port.on)
+    if (!GET(port.on))
         return __real_port_settle(stream, lost);
     *lost = 0;
-    return port.unknown ? ERR_SHOULD_WAIT : OK;
+    return GET(port.unknown) ? ERR_SHOULD_WAIT : OK;
 }
 
 static void
@@ -126,14 +137,12 @@ static void
 start_all(struct thread **threads, void (*run)(void *arg))
 {
     served = wrong = 0;
-    port.on = true;
-    port.ready = 0;
+    SET(port.on, true);
+    SET(port.ready, 0);
     for (u32 i = 0; i < THREADS; i++) {
-        EXPECT_EQ(thread_new(&threads[i], run, NULL), OK);
-        sched_start(threads[i]);
-        test_wait_until_blocked(threads[i]);
+        threads[i] = test_start_blocked(run, NULL);
     }
-    port.asked = 0;
+    SET(port.asked, 0);
 }
 
 // Interrupts of others cost them nothing, one of theirs a question; then one
@@ -145,15 +154,14 @@ serve_all(struct thread **threads)
         interrupt(1u << PORT_STDOUT | 1u << PORT_STDERR);
         thread_yield();
     }
-    EXPECT_EQ(port.asked, 0);
+    EXPECT_EQ(GET(port.asked), 0);
     interrupt(1u << PORT_STDIN);
-    while (COUNT_OF(port.asked) == 0) // on another CPU, it may take its time
-        thread_yield();
+    TEST_WAIT(GET(port.asked) != 0); // on another CPU, it may take its time
     for (u32 i = 0; i < 10; i++)
         thread_yield();
-    EXPECT_EQ(port.asked, 1);
+    EXPECT_EQ(GET(port.asked), 1);
     EXPECT_EQ(served, 0);
-    port.ready = THREADS;
+    SET(port.ready, THREADS);
     interrupt(1u << PORT_STDIN);
     for (u32 i = 0; i < THREADS; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
@@ -161,8 +169,8 @@ serve_all(struct thread **threads)
     }
     EXPECT_EQ(served, THREADS);
     EXPECT_EQ(wrong, 0);
-    EXPECT(port.asked <= THREADS + 1);
-    port.on = false;
+    EXPECT(GET(port.asked) <= THREADS + 1);
+    SET(port.on, false);
 }
 
 TEST_KERNEL(console_many_readers)
@@ -171,7 +179,7 @@ TEST_KERNEL(console_many_readers)
 
     start_all(threads, read_one);
     serve_all(threads);
-    EXPECT_EQ(port.ready, 0);
+    EXPECT_EQ(GET(port.ready), 0);
 }
 
 TEST_KERNEL(console_many_look)
@@ -194,7 +202,7 @@ TEST_KERNEL(console_turn_of_the_killed)
     EXPECT_EQ(thread_join(threads[2], UINT64_MAX), OK);
     EXPECT_EQ(wrong, 2);
     wrong = served = 0;
-    port.ready = THREADS - 2;
+    SET(port.ready, THREADS - 2);
     interrupt(1u << PORT_STDIN);
     for (u32 i = 0; i < THREADS; i++) {
         if (i != 0 && i != 2)
@@ -203,28 +211,17 @@ TEST_KERNEL(console_turn_of_the_killed)
     }
     EXPECT_EQ(served, THREADS - 2);
     EXPECT_EQ(wrong, 0);
-    port.on = false;
+    SET(port.on, false);
 }
 
 static void
 answer(void)
 {
-    EXPECT(port.is_asked);
-    port.answer = port.ready;
-    port.is_asked = false;
-    port.is_answered = true;
+    EXPECT(GET(port.is_asked));
+    SET(port.answer, GET(port.ready));
+    SET(port.is_asked, false);
+    SET(port.is_answered, true);
     interrupt(1u << PORT_STDIN);
-}
-
-static struct thread *
-start_one(void (*run)(void *arg), void *arg)
-{
-    struct thread *t;
-
-    EXPECT_EQ(thread_new(&t, run, arg), OK);
-    sched_start(t);
-    test_wait_until_blocked(t);
-    return t;
 }
 
 static void
@@ -247,7 +244,7 @@ start_in(struct group *g, void (*run)(void *arg))
     struct account *own = self->account;
 
     self->account = group_account(g); // a new one's is that of its maker
-    struct thread *t = start_one(run, NULL);
+    struct thread *t = test_start_blocked(run, NULL);
     self->account = own;
     return t;
 }
@@ -269,37 +266,36 @@ TEST_KERNEL(console_turn_of_the_suspended)
 
     EXPECT_EQ(group_new(&g, group_root(), "test"), OK);
     served = 0;
-    port.on = true;
-    port.ready = 0;
+    SET(port.on, true);
+    SET(port.ready, 0);
     struct thread *first = start_in(g, read_byte),
                   *third = start_in(g, read_byte),
-                  *last = start_one(read_byte, NULL);
+                  *last = test_start_blocked(read_byte, NULL);
     group_suspend(g);
-    port.ready = 1;
+    SET(port.ready, 1);
     interrupt(1u << PORT_STDIN);
     EXPECT_EQ(thread_join(last, UINT64_MAX), OK);
     EXPECT_EQ(served, 1);
-    EXPECT_EQ(port.ready, 0);
+    EXPECT_EQ(GET(port.ready), 0);
     for (u32 i = 0; i < 10; i++)
         thread_yield();
-    port.ready = 1;
+    SET(port.ready, 1);
     interrupt(1u << PORT_STDIN); // there is nobody who would take it
     for (u32 i = 0; i < 10; i++)
         thread_yield();
-    EXPECT_EQ(port.ready, 1);
+    EXPECT_EQ(GET(port.ready), 1);
     group_resume(g);
-    while (COUNT_OF(served) < 2)
-        thread_yield();
-    port.ready = 1;
+    TEST_WAIT(COUNT_OF(served) >= 2);
+    SET(port.ready, 1);
     interrupt(1u << PORT_STDIN);
     EXPECT_EQ(thread_join(first, UINT64_MAX), OK);
     EXPECT_EQ(thread_join(third, UINT64_MAX), OK);
-    EXPECT_EQ(port.ready, 0);
+    EXPECT_EQ(GET(port.ready), 0);
     thread_release(first);
     thread_release(third);
     thread_release(last);
     object_release(group_object(g));
-    port.on = false;
+    SET(port.on, false);
 }
 
 // A kill ends the wait of one that is suspended.
@@ -309,17 +305,17 @@ TEST_KERNEL(console_suspended_is_killed)
 
     EXPECT_EQ(group_new(&g, group_root(), "test"), OK);
     group_suspend(g);
-    port.on = true;
-    port.ready = 1;
+    SET(port.on, true);
+    SET(port.ready, 1);
     struct thread *t = start_in(g, read_killed);
-    EXPECT_EQ(port.ready, 1);
+    EXPECT_EQ(GET(port.ready), 1);
     thread_kill(t);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
-    EXPECT_EQ(port.ready, 1);
+    EXPECT_EQ(GET(port.ready), 1);
     thread_release(t);
     group_resume(g);
     object_release(group_object(g));
-    port.on = false;
+    SET(port.on, false);
 }
 
 static void
@@ -337,31 +333,34 @@ look_after_killed(bool answered)
 {
     status_t first = OK, second = OK;
 
-    port.on = port.slow = true;
-    port.is_asked = port.is_answered = false;
-    port.ready = 0;
-    struct thread *t = start_one(look_now, &first);
+    SET(port.on, true);
+    SET(port.slow, true);
+    SET(port.is_asked, false);
+    SET(port.is_answered, false);
+    SET(port.ready, 0);
+    struct thread *t = test_start_blocked(look_now, &first);
     thread_kill(t);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     thread_release(t);
     EXPECT_EQ(first, ERR_KILLED);
     if (answered) {
         answer();
-        port.ready = 1;
+        SET(port.ready, 1);
     }
-    t = start_one(look_now, &second);
+    t = test_start_blocked(look_now, &second);
     if (!answered) {
         answer();
-        port.ready = 1;
-        while (!port.is_asked && t->state != THREAD_DEAD)
+        SET(port.ready, 1);
+        while (!GET(port.is_asked) && GET(t->state) != THREAD_DEAD)
             thread_yield();
     }
-    if (port.is_asked)
+    if (GET(port.is_asked))
         answer();
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     thread_release(t);
     EXPECT_EQ(second, OK);
-    port.on = port.slow = false;
+    SET(port.on, false);
+    SET(port.slow, false);
 }
 
 TEST_KERNEL(console_answer_to_the_killed)
@@ -397,27 +396,26 @@ TEST_KERNEL(console_writes_that_do_not_wait)
     struct thread *t;
     u64 count;
 
-    port.on = true;
-    port.room = 4;
+    SET(port.on, true);
+    SET(port.room, 4);
     EXPECT_EQ(write_now(10, &count), OK);
     EXPECT_EQ(count, 4);
     EXPECT_EQ(write_now(10, &count), ERR_TIMED_OUT);
     EXPECT_EQ(count, 0);
-    port.unknown = true;
-    port.room = 4;
+    SET(port.unknown, true);
+    SET(port.room, 4);
     EXPECT_EQ(write_now(2, &count), OK);
     EXPECT_EQ(count, 2);
-    port.unknown = false;
-    port.room = served = wrong = 0;
-    EXPECT_EQ(thread_new(&t, write_one, NULL), OK);
-    sched_start(t);
-    test_wait_until_blocked(t);
-    port.room = 4;
+    SET(port.unknown, false);
+    SET(port.room, 0);
+    served = wrong = 0;
+    t = test_start_blocked(write_one, NULL);
+    SET(port.room, 4);
     EXPECT_EQ(write_now(1, &count), ERR_TIMED_OUT);
     interrupt(1u << PORT_STDOUT);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     thread_release(t);
-    EXPECT(served == 1 && wrong == 0 && port.room == 1);
+    EXPECT(served == 1 && wrong == 0 && GET(port.room) == 1);
     EXPECT_EQ(write_now(1, &count), OK);
-    port.on = false;
+    SET(port.on, false);
 }

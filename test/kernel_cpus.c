@@ -71,8 +71,7 @@ TEST_KERNEL(cpus_keep_question_and_answer)
     wait_queue_init(&t.queue);
     let_others_sleep();
     u64 before = place_calls();
-    EXPECT_EQ(thread_new(&other, answer, &t), OK);
-    sched_start(other);
+    other = test_start_thread(answer, &t);
     play(&t, 0);
     EXPECT_EQ(thread_join(other, UINT64_MAX), OK);
     thread_release(other);
@@ -130,8 +129,7 @@ TEST_KERNEL(cpus_share_work)
     if (one_cpu())
         return;
     wait_queue_init(&w.queue);
-    EXPECT_EQ(thread_new(&other, wait_for_work, &w), OK);
-    sched_start(other);
+    other = test_start_thread(wait_for_work, &w);
     let_others_sleep();
     for (u32 i = 0; i < ROUNDS; i++)
         give_work(&w);

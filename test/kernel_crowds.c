@@ -58,8 +58,7 @@ start_crowd(void (*run)(void *arg), u32 count)
 {
     crowd.woken = 0;
     for (u32 i = 0; i < count; i++) {
-        EXPECT_EQ(thread_new(&crowd.threads[i], run, NULL), OK);
-        sched_start(crowd.threads[i]);
+        crowd.threads[i] = test_start_thread(run, NULL);
     }
     for (u32 i = 0; i < count; i++)
         test_wait_until_blocked(crowd.threads[i]);

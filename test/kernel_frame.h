@@ -37,6 +37,9 @@ u32 test_draw(u64 *random, u32 below);
 
 struct group *test_new_group(struct group *parent);
 void test_drop_group(struct group *g);
+// A thread, which runs; the same, and wait until it sleeps.
+struct thread *test_start_thread(void (*run)(void *arg), void *arg);
+struct thread *test_start_blocked(void (*run)(void *arg), void *arg);
 // A thread of the group, which runs; and wait for one to its end.
 struct thread *test_start_in(struct group *g, void (*run)(void *arg),
                              void *arg);
@@ -45,6 +48,13 @@ struct thread *test_start_at(struct group *g, u32 priority,
 void test_join(struct thread *t);
 // As such a thread: run until the flag at `arg` is set.
 void test_spin_until(void *arg);
+// Wait until the condition holds, which another thread or CPU brings about: the
+// first turns only let others run, then we sleep, so that a CPU of QEMU's that
+// has nothing else to do does not take the time of those that have.
+#define TEST_WAIT(condition)                   \
+    for (u32 turn_ = 0; !(condition); turn_++) \
+    test_pause(turn_)
+void test_pause(u32 turn);
 // Or until it has ended: where the host is busy, the end of a wait may come
 // before anybody has seen it begin.
 void test_wait_until_blocked(const struct thread *t);
@@ -124,6 +134,9 @@ extern const struct test_plant {
     const char *message; // part of the panic's
 } test_plants[];
 extern const u32 test_plant_count;
+
+// kernel_console.c: nobody takes what is written to the console.
+void test_console_stop(bool stopped);
 
 // --- modules (kernel_wasm.c) -------------------------------------------------
 

@@ -130,27 +130,6 @@ fuzz_refusal(const struct fuzz_table *t, const struct test_call *call,
 
 enum { ADDS_MAX = LIMIT_MESSAGE_HANDLES };
 
-// Calls that make objects: how many handles of what type.
-static const struct {
-    u32 call, count;
-    const struct object_type *type;
-} makers[] = {
-    {CALL_thread_spawn,    1, &thread_type     },
-    {CALL_thread_create,   1, &thread_type     },
-    {CALL_event_create,    1, &event_type      },
-    {CALL_timer_create,    1, &timer_type      },
-    {CALL_channel_create,  2, &channel_type    },
-    {CALL_stream_create,   2, &stream_type     },
-    {CALL_port_create,     1, &port_type       },
-    {CALL_module_create,   1, &code_module_type},
-    {CALL_process_spawn,   1, &process_type    },
-    {CALL_group_create,    1, &group_type      },
-    {CALL_group_open,      1, NULL             },
-    {CALL_terminal_create, 1, &terminal_type   },
-    {CALL_gate_create,     1, &gate_type       },
-    {CALL_gate_badge,      1, &door_type       },
-};
-
 static u32
 index_of(const struct test_call *call)
 {
@@ -233,20 +212,17 @@ static void
 expect_new(const struct fuzz_call *c, u32 *least, u32 *most,
            const struct object_type **type)
 {
-    u32 index = index_of(c->call);
-
     *least = *most = 0;
     *type = NULL;
     if (c->status != OK)
         return;
-    if (index == CALL_handle_duplicate)
-        *least = *most = 1;
-    if (index == CALL_channel_read || index == CALL_channel_call)
+    if (index_of(c->call) == CALL_channel_read ||
+        index_of(c->call) == CALL_channel_call)
         *most = ADDS_MAX;
-    for (u32 i = 0; i < COUNT(makers); i++)
-        if (makers[i].call == index) {
-            *least = *most = makers[i].count;
-            *type = makers[i].type;
+    for (u32 i = 0; c->call->args[i].kind != ARG_NONE; i++)
+        if (c->call->args[i].makes) {
+            *least = ++*most;
+            *type = c->call->args[i].type;
         }
 }
 

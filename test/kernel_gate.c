@@ -185,9 +185,7 @@ run_client(void *arg)
 static void
 start_client(struct client *c)
 {
-    EXPECT_EQ(thread_new(&c->thread, run_client, c), OK);
-    sched_start(c->thread);
-    test_wait_until_blocked(c->thread);
+    c->thread = test_start_blocked(run_client, c);
 }
 
 static void
@@ -861,8 +859,7 @@ TEST_KERNEL(gate_chain_without_who_has_left)
     end_client(&c, ERR_PEER_CLOSED);
     EXPECT_EQ(upper.nested, ERR_KILLED);
     held = 0;
-    while (COUNT_OF(a.door->call_count) == 0) // it waits
-        thread_yield();
+    TEST_WAIT(COUNT_OF(a.door->call_count) != 0); // it waits
     struct server again = {.gate = a.gate};
     start(&again);
     while (COUNT_OF(again.calls) == 0 || !is_blocked(lower.thread))
@@ -913,8 +910,7 @@ TEST_KERNEL(gate_tells_of_closed_doors)
     struct server s = {.gate = p.gate};
     start(&s);
     close_handle(&p.door_handle);
-    while (COUNT_OF(s.closed) == 0)
-        thread_yield();
+    TEST_WAIT(COUNT_OF(s.closed) != 0);
     EXPECT_EQ(s.badge, 1);
     stop(&s);
     // One that nobody is told of, and one that closes after the gate.

@@ -263,16 +263,14 @@ kill_after(u32 victim, u32 turns)
         if (needed)
             start_program(i);
     }
-    while (COUNT_OF(answered) < 3)
-        thread_yield();
+    TEST_WAIT(COUNT_OF(answered) >= 3);
     for (u32 i = 0; i < turns; i++)
         thread_yield();
     end_program(victim);
     if (victim < SERVERS) { // who called it hears of that, and can go on
         start_program(victim);
         u32 before = COUNT_OF(answered);
-        while (COUNT_OF(answered) < before + 3)
-            thread_yield();
+        TEST_WAIT(COUNT_OF(answered) >= before + 3);
         end_program(victim);
     }
     __atomic_store_n(&over, true, __ATOMIC_SEQ_CST);
@@ -312,8 +310,7 @@ trap_at_a_call(void)
         CALL(gate_serve, gate, UINT64_MAX, 0, 0, REQUEST, 4, BADGE, KIND, SIZE),
         OK);
     COUNT_UP(requests);
-    while (COUNT_OF(trapping->call_count) == 0)
-        thread_yield();
+    TEST_WAIT(COUNT_OF(trapping->call_count) != 0);
     thread_trap(TRAP_UNREACHABLE);
 }
 
@@ -341,14 +338,12 @@ TEST_KERNEL(gate_server_traps)
     requests = 0;
     struct process *p = test_new_process(trap_at_a_call);
     test_start(p);
-    while (__atomic_load_n(&trapping, __ATOMIC_SEQ_CST) == NULL)
-        thread_yield();
+    TEST_WAIT(__atomic_load_n(&trapping, __ATOMIC_SEQ_CST) != NULL);
     for (u32 i = 0; i < 2; i++) {
         EXPECT_EQ(thread_new(&askers[i].thread, ask_the_trapping, &askers[i]),
                   OK);
         sched_start(askers[i].thread);
-        while (COUNT_OF(requests) == 0)
-            thread_yield();
+        TEST_WAIT(COUNT_OF(requests) != 0);
     }
     EXPECT_EQ(test_wait(p), EXIT_TRAP);
     for (u32 i = 0; i < 2; i++) {

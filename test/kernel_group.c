@@ -186,8 +186,7 @@ TEST_KERNEL(process_killed_while_it_is_taken_apart)
     apart = 0;
     process_set_personality(p, &slow, NULL);
     test_start(p);
-    while (!list_empty(&p->threads))
-        thread_yield();
+    TEST_WAIT(list_empty(&p->threads));
     process_kill(p, 9);
     EXPECT(COUNT_OF(apart) == 1 ||
            (object_signals(&p->object) & SIGNAL_ENDED) == 0);
@@ -285,8 +284,7 @@ TEST_KERNEL(accounts_are_exact_with_many_threads)
     charges.running = COUNT(t);
     charges.over = 0;
     for (u32 i = 0; i < COUNT(t); i++) {
-        EXPECT_EQ(thread_new(&t[i], charge_and_give, NULL), OK);
-        sched_start(t[i]);
+        t[i] = test_start_thread(charge_and_give, NULL);
     }
     for (u32 i = 0; i < COUNT(t); i++) {
         EXPECT_EQ(thread_join(t[i], UINT64_MAX), OK);

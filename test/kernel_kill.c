@@ -120,15 +120,12 @@ TEST_KERNEL(kill_ends_every_wait)
 {
     wait_queue_init(&nothing.queue);
     nothing.process = test_process("endless");
-    EXPECT_EQ(thread_new(&nothing.sleeper, sleep_for_ever, NULL), OK);
-    sched_start(nothing.sleeper);
+    nothing.sleeper = test_start_thread(sleep_for_ever, NULL);
     for (u32 k = 0; k < COUNT(waits); k++) {
         struct victim v = {.wait = waits[k]};
         struct thread *t;
         nothing.word = 1;
-        EXPECT_EQ(thread_new(&t, be_killed, &v), OK);
-        sched_start(t);
-        test_wait_until_blocked(t);
+        t = test_start_blocked(be_killed, &v);
         kill_and_join(t);
         EXPECT_EQ(v.first, ERR_KILLED);
         EXPECT_EQ(v.second, ERR_KILLED);
@@ -275,9 +272,7 @@ TEST_KERNEL(kill_skips_no_function)
     for (u32 k = 0; k < COUNT(funcs); k++) {
         struct thread *t;
         v.func = funcs[k];
-        EXPECT_EQ(thread_new(&t, visit, &v), OK);
-        sched_start(t);
-        test_wait_until_blocked(t);
+        t = test_start_blocked(visit, &v);
         kill_and_join(t);
         EXPECT_EQ(v.status, ERR_KILLED);
         EXPECT_EQ(inside, 0);
@@ -322,8 +317,7 @@ TEST_KERNEL(kill_finds_threads_in_c)
     for (u32 k = 0; k < COUNT(funcs); k++) {
         struct thread *t;
         v.func = funcs[k];
-        EXPECT_EQ(thread_new(&t, visit, &v), OK);
-        sched_start(t);
+        t = test_start_thread(visit, &v);
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 5000000), OK);
         kill_and_join(t);
         EXPECT_EQ(v.status, ERR_KILLED);
@@ -405,10 +399,7 @@ TEST_KERNEL(kill_ends_backtraces)
     struct fall f = {.visit = {.func = "fall"}};
     struct store *s = make_instance(&f.visit);
     const struct trap_info *trap = &f.execution.trap;
-    struct thread *t;
-
-    EXPECT_EQ(thread_new(&t, fall, &f), OK);
-    sched_start(t);
+    struct thread *t = test_start_thread(fall, &f);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     thread_release(t);
     EXPECT_EQ(f.visit.status, ERR_TRAP);
@@ -447,9 +438,7 @@ TEST_KERNEL(kill_ends_loading)
     struct thread *t;
 
     wait_queue_init(&nothing.queue);
-    EXPECT_EQ(thread_new(&t, load_killed, &l), OK);
-    sched_start(t);
-    test_wait_until_blocked(t);
+    t = test_start_blocked(load_killed, &l);
     kill_and_join(t);
     EXPECT_EQ(l.waits, ERR_KILLED);
     EXPECT_EQ(l.compiled, ERR_KILLED);

@@ -65,8 +65,7 @@ has_ended(struct thread *t)
 static void
 begin_wait(struct waiting *w)
 {
-    EXPECT_EQ(thread_new(&w->thread, wait_there, w), OK);
-    sched_start(w->thread);
+    w->thread = test_start_thread(wait_there, w);
     while (!is_blocked(w->thread) && !has_ended(w->thread))
         thread_yield();
 }

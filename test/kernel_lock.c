@@ -35,8 +35,7 @@ TEST_KERNEL(mutex_excludes)
     shared.inside = shared.wrong = shared.count = 0;
     mutex_init(&shared.mutex, LOCK_FILE);
     for (u32 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], count_inside, NULL), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(count_inside, NULL);
     }
     for (u32 i = 0; i < 8; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
@@ -65,9 +64,7 @@ TEST_KERNEL(mutex_serves_in_order_and_lets_die)
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     EXPECT(mutex_held(&shared.mutex));
     for (u64 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], line_up, (void *)i), OK);
-        sched_start(threads[i]);
-        test_wait_until_blocked(threads[i]);
+        threads[i] = test_start_blocked(line_up, (void *)i);
     }
     thread_kill(threads[3]);
     EXPECT_EQ(thread_join(threads[3], UINT64_MAX), OK);
@@ -100,9 +97,7 @@ TEST_KERNEL(mutex_can_be_had_to_give_back)
     shared.count = 0;
     mutex_init(&shared.mutex, LOCK_FILE);
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
-    EXPECT_EQ(thread_new(&t, give_back, &status), OK);
-    sched_start(t);
-    test_wait_until_blocked(t);
+    t = test_start_blocked(give_back, &status);
     thread_kill(t);
     thread_yield();
     EXPECT_EQ(shared.count, 0);
@@ -158,13 +153,10 @@ TEST_KERNEL(mutex_killed_has_its_turn)
     EXPECT_EQ(mutex_lock(&shared.mutex), OK);
     for (u32 i = 0; i <= PASSERS; i++) {
         void (*run)(void *) = i < PASSERS ? pass_on : give_back_in_turn;
-        EXPECT_EQ(thread_new(&threads[i], run, NULL), OK);
-        sched_start(threads[i]);
-        test_wait_until_blocked(threads[i]);
+        threads[i] = test_start_blocked(run, NULL);
     }
     thread_kill(threads[PASSERS]);
-    while (!COUNT_OF(turns.killed))
-        thread_yield();
+    TEST_WAIT(COUNT_OF(turns.killed));
     test_wait_until_blocked(threads[PASSERS]); // again, behind the others
     mutex_unlock(&shared.mutex);
     for (u32 i = 0; i <= PASSERS; i++) {

@@ -431,8 +431,7 @@ TEST_KERNEL(modules_of_a_crowd)
         crowd.groups[i] = test_new_group(group_root());
     account_set_limit(group_account(crowd.groups[0]), RESOURCE_CODE, 12 * MIB);
     for (u32 i = 0; i < CROWD; i++) {
-        EXPECT_EQ(thread_new(&threads[i], run_crowd, (void *)(u64)(7 * i)), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(run_crowd, (void *)(u64)(7 * i));
     }
     kill_some(threads);
     for (u32 i = 0; i < CROWD; i++) {
@@ -472,9 +471,7 @@ TEST_KERNEL(modules_killed_in_the_middle)
     victim.g = test_new_group(group_root());
     victim.bytes = new_bytes(1);
     for (u64 us = 0; us < 4000; us += 200) {
-        struct thread *t = NULL;
-        EXPECT_EQ(thread_new(&t, run_victim, NULL), OK);
-        sched_start(t);
+        struct thread *t = test_start_thread(run_victim, NULL);
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + us * 1000), OK);
         thread_kill(t);
         EXPECT_EQ(thread_join(t, UINT64_MAX), OK);

@@ -42,9 +42,10 @@ hold(void *arg)
         mutex_unlock(h->then);
     }
     h->priority = thread_effective_priority(thread_current());
-    h->helped = thread_current()->helped;
+    h->helped = COUNT_OF(thread_current()->helped);
     mutex_unlock(h->mutex);
-    EXPECT(!thread_current()->helped && thread_current()->inherited == 0);
+    EXPECT(!COUNT_OF(thread_current()->helped));
+    EXPECT_EQ(COUNT_OF(thread_current()->inherited), 0);
     test_lend((struct lent){NULL, 0});
 }
 
@@ -182,11 +183,9 @@ TEST_KERNEL(mutex_is_inherited_by_the_next)
     mutex_init(&first, LOCK_FILE);
     struct thread *t = start_holder(g, 1, &h),
                   *next = test_start_at(g, 1, hold, &low);
-    while (wanting(&first) < 1)
-        thread_yield();
+    TEST_WAIT(wanting(&first) >= 1);
     struct thread *high = test_start_at(g, 7, want, &first);
-    while (wanting(&first) < 2)
-        thread_yield();
+    TEST_WAIT(wanting(&first) >= 2);
     struct thread *between = test_start_at(g, 5, test_spin_until, &over);
     let_go(&low);
     let_go(&h);

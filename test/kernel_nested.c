@@ -20,8 +20,7 @@ come_to(u32 number)
 static void
 wait_for_step(u32 number)
 {
-    while (__atomic_load_n(&step, __ATOMIC_SEQ_CST) < number)
-        thread_yield();
+    TEST_WAIT(__atomic_load_n(&step, __ATOMIC_SEQ_CST) >= number);
 }
 
 // It has begun to wait, for whatever.
@@ -310,8 +309,7 @@ TEST_KERNEL(killed_while_it_spawns)
             process_kill(p, 9);
             u32 status = test_wait(p);
             EXPECT(status == 9 || status == 0);
-            while (object_count() != before) // the child ends by itself
-                thread_yield();
+            TEST_WAIT(object_count() == before); // the child ends by itself
         }
     }
 }

@@ -284,8 +284,7 @@ TEST_KERNEL(overcommit_by_several_threads)
         together.left = TOUCHERS;
         together.touched = 0;
         for (u64 i = 0; i < TOUCHERS; i++) {
-            EXPECT_EQ(thread_new(&threads[i], touch_some, (void *)i), OK);
-            sched_start(threads[i]);
+            threads[i] = test_start_thread(touch_some, (void *)i);
         }
         for (u32 i = 0; i < TOUCHERS; i++) {
             EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);

@@ -33,10 +33,7 @@ interrupt_ns(void)
 {
     u64 least = UINT64_MAX;
     bool stop = false;
-    struct thread *t;
-
-    EXPECT_EQ(thread_new(&t, spin_until_set, &stop), OK);
-    sched_start(t);
+    struct thread *t = test_start_thread(spin_until_set, &stop);
     for (u32 i = 0; i < 100; i++) {
         u64 deadline = port_monotonic_ns() + 10000;
         EXPECT_EQ(thread_sleep_until(deadline), OK);

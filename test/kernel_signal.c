@@ -95,8 +95,7 @@ wait_for_events(void *arg)
 static void
 start_sleeper(struct sleeper *s)
 {
-    EXPECT_EQ(thread_new(&s->thread, wait_for_events, s), OK);
-    sched_start(s->thread);
+    s->thread = test_start_thread(wait_for_events, s);
 }
 
 static void
@@ -240,8 +239,7 @@ count_calls(struct observer *ob)
 static void
 wait_until_told(const struct object *o)
 {
-    while (__atomic_load_n(&o->late, __ATOMIC_ACQUIRE) > 0)
-        thread_yield();
+    TEST_WAIT(__atomic_load_n(&o->late, __ATOMIC_ACQUIRE) <= 0);
 }
 
 TEST_KERNEL(signal_observers_are_bounded)
@@ -519,8 +517,7 @@ TEST_KERNEL(timer_races)
 
     raced = new_timer();
     for (u64 i = 0; i < COUNT(threads); i++) {
-        EXPECT_EQ(thread_new(&threads[i], set_and_stop, (void *)(i + 1)), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(set_and_stop, (void *)(i + 1));
     }
     for (u32 i = 0; i < COUNT(threads); i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);

@@ -373,8 +373,7 @@ TEST_KERNEL(spawn_by_one_who_is_killed)
     u64 before = object_count();
 
     (void)test_in_process(spawn_when_killed);
-    while (object_count() != before) // what was made is on its way out
-        thread_yield();
+    TEST_WAIT(object_count() == before); // what was made is on its way out
 
     for (u32 i = 0; i < 6; i++) {
         struct process *p = test_new_process(spawn_for_ever);

@@ -173,8 +173,7 @@ TEST_KERNEL(storm_of_processes)
     makers.count = test_compile("count");
     makers.left = all;
     for (u64 i = 0; i < MAKERS; i++) {
-        EXPECT_EQ(thread_new(&threads[i], make_processes, (void *)i), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(make_processes, (void *)i);
     }
     for (u32 i = 0; i < MAKERS; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);

@@ -198,8 +198,7 @@ TEST_KERNEL(stream_finish_wakes_writer)
     EXPECT_EQ(
         stream_write(flow[0], (struct bytes){bytes, sizeof(bytes)}, 0, &count),
         OK);
-    EXPECT_EQ(thread_new(&t, write_until_closed, NULL), OK);
-    sched_start(t);
+    t = test_start_thread(write_until_closed, NULL);
     for (u32 i = 0; i < 100; i++)
         thread_yield();
     stream_finish(flow[0]);
@@ -241,8 +240,7 @@ TEST_KERNEL(stream_keeps_order)
 
     payer = test_account(1 * MIB);
     EXPECT_EQ(stream_new(flow, sizes, payer), OK);
-    EXPECT_EQ(thread_new(&t, write_flow, NULL), OK);
-    sched_start(t);
+    t = test_start_thread(write_flow, NULL);
     for (;;) {
         u64 size = 1 + next_random(&seed) % sizeof(bytes);
         status_t status = stream_read(flow[1], (struct bytes){bytes, size},
@@ -508,8 +506,7 @@ TEST_KERNEL(port_races)
     for (u32 i = 0; i < 3; i++)
         EXPECT_EQ(event_new(&race.events[i], race.payer), OK);
     for (u64 i = 0; i < COUNT(runs); i++) {
-        EXPECT_EQ(thread_new(&threads[i], runs[i], (void *)i), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(runs[i], (void *)i);
     }
     EXPECT_EQ(thread_join(threads[1], UINT64_MAX), OK);
     object_release_handle(port_object(race.port)); // the last
@@ -613,11 +610,7 @@ run_wait(void *arg)
 static struct thread *
 start_waiting(struct waiting *w)
 {
-    struct thread *t = NULL;
-
-    EXPECT_EQ(thread_new(&t, run_wait, w), OK);
-    sched_start(t);
-    test_wait_until_blocked(t);
+    struct thread *t = test_start_blocked(run_wait, w);
     return t;
 }
 

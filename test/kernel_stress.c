@@ -295,8 +295,7 @@ TEST_KERNEL(stress)
     s.endless = test_compile("endless");
     handle_table_init(&s.handles, account_root());
     for (u64 i = 0; i < THREADS; i++) {
-        EXPECT_EQ(thread_new(&threads[i], act, (void *)i), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(act, (void *)i);
     }
     for (u32 i = 0; i < THREADS; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);

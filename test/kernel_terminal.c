@@ -339,8 +339,7 @@ TEST_KERNEL(terminal_wakes_readers)
     struct thread *threads[3];
 
     for (u32 i = 0; i < 3; i++) {
-        EXPECT_EQ(thread_new(&threads[i], read_line, &readers[i]), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(read_line, &readers[i]);
     }
     for (u32 i = 0; i < 10; i++)
         thread_yield();

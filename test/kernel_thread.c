@@ -10,8 +10,7 @@ run_all(void (*run)(void *), void *arg, u32 count)
 
     assert(count <= COUNT(threads));
     for (u32 i = 0; i < count; i++) {
-        EXPECT_EQ(thread_new(&threads[i], run, arg), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(run, arg);
     }
     for (u32 i = 0; i < count; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
@@ -57,9 +56,7 @@ start_sleeper(struct turn *o)
         struct thread *sleeper;
 
         *o = (struct turn){.wakes_at = port_monotonic_ns() + 50000000};
-        EXPECT_EQ(thread_new(&sleeper, run_after_sleep, o), OK);
-        sched_start(sleeper);
-        test_wait_until_blocked(sleeper);
+        sleeper = test_start_blocked(run_after_sleep, o);
         port_interrupts_off();
         if (port_monotonic_ns() < o->wakes_at)
             return sleeper;
@@ -82,8 +79,7 @@ TEST_KERNEL(thread_woken_at_the_end_of_a_slice_is_next)
 
     struct thread *sleeper = start_sleeper(&o);
     for (u32 i = 0; i < COUNT(others); i++) {
-        EXPECT_EQ(thread_new(&others[i], count_one, &o.next), OK);
-        sched_start(others[i]);
+        others[i] = test_start_thread(count_one, &o.next);
     }
     while (port_monotonic_ns() < o.wakes_at + sched_slice_ns)
         continue;
@@ -130,8 +126,8 @@ TEST_KERNEL(thread_yield_lets_others_run)
 }
 
 struct spinner {
-    volatile u32 stop;
-    volatile u64 rounds[3];
+    u32 stop;
+    u64 rounds[3];
     u32 next;
 };
 
@@ -141,14 +137,15 @@ spin_until_stop(void *arg)
     struct spinner *s = arg;
     u32 me = COUNT_UP(s->next);
 
-    while (!s->stop)
-        s->rounds[me]++;
+    while (COUNT_OF(s->stop) == 0)
+        COUNT_UP(s->rounds[me]);
 }
 
 static bool
 all_turned(const struct spinner *s)
 {
-    return s->rounds[0] > 1000 && s->rounds[1] > 1000 && s->rounds[2] > 1000;
+    return COUNT_OF(s->rounds[0]) > 1000 && COUNT_OF(s->rounds[1]) > 1000 &&
+           COUNT_OF(s->rounds[2]) > 1000;
 }
 
 TEST_KERNEL(thread_endless_loops_are_preempted)
@@ -157,15 +154,14 @@ TEST_KERNEL(thread_endless_loops_are_preempted)
     struct thread *threads[3];
 
     for (u32 i = 0; i < 3; i++) {
-        EXPECT_EQ(thread_new(&threads[i], spin_until_stop, &s), OK);
-        sched_start(threads[i]);
+        threads[i] = test_start_thread(spin_until_stop, &s);
     }
     // A busy machine may stop us for long.
     u64 limit = port_monotonic_ns() + 60000000000;
     while (!all_turned(&s) && port_monotonic_ns() < limit)
         EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 20000000), OK);
     EXPECT(all_turned(&s));
-    s.stop = 1;
+    COUNT_UP(s.stop);
     for (u32 i = 0; i < 3; i++) {
         EXPECT_EQ(thread_join(threads[i], UINT64_MAX), OK);
         thread_release(threads[i]);
@@ -205,12 +201,9 @@ TEST_KERNEL(thread_many_sleepers)
 TEST_KERNEL(thread_join_times_out)
 {
     struct spinner s = {.stop = 0};
-    struct thread *t;
-
-    EXPECT_EQ(thread_new(&t, spin_until_stop, &s), OK);
-    sched_start(t);
+    struct thread *t = test_start_thread(spin_until_stop, &s);
     EXPECT_EQ(thread_join(t, port_monotonic_ns() + 5000000), ERR_TIMED_OUT);
-    s.stop = 1;
+    COUNT_UP(s.stop);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     thread_release(t);
 }
@@ -272,9 +265,7 @@ TEST_KERNEL(pfex_serves_in_order)
     queue.next = 0;
     EXPECT_EQ(pfex_acquire(&queue.word), OK);
     for (u64 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], line_up, (void *)i), OK);
-        sched_start(threads[i]);
-        test_wait_until_blocked(threads[i]);
+        threads[i] = test_start_blocked(line_up, (void *)i);
     }
     EXPECT_EQ(pfex_release(&queue.word), OK);
     for (u32 i = 0; i < 8; i++) {
@@ -362,9 +353,7 @@ TEST_KERNEL(atomic_notify_wakes_as_many)
     struct thread *threads[8];
 
     for (u32 i = 0; i < 8; i++) {
-        EXPECT_EQ(thread_new(&threads[i], park, &p), OK);
-        sched_start(threads[i]);
-        test_wait_until_blocked(threads[i]);
+        threads[i] = test_start_blocked(park, &p);
     }
     EXPECT_EQ(atomic_notify(&p.word, 1), 1);
     EXPECT_EQ(atomic_notify(&p.word, 4), 4);

@@ -63,8 +63,7 @@ with_instances(const char *one, const char *other, void (*run)(void))
     EXPECT_EQ(store_new(&s, NULL, NULL), OK);
     EXPECT_EQ(instance_new(&first, s, code[0], &resolver, &error, &trap), OK);
     EXPECT_EQ(instance_new(&second, s, code[1], &resolver, &error, &trap), OK);
-    EXPECT_EQ(thread_new(&t, run_check, &check), OK);
-    sched_start(t);
+    t = test_start_thread(run_check, &check);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     EXPECT(check.done);
     thread_release(t);

@@ -31,8 +31,7 @@ static u8 memory[SIZE], got[SIZE];
 static void
 wait_for(const u32 *stage, u32 value)
 {
-    while (__atomic_load_n(stage, __ATOMIC_SEQ_CST) < value)
-        thread_yield();
+    TEST_WAIT(__atomic_load_n(stage, __ATOMIC_SEQ_CST) >= value);
 }
 
 // Until the test says so, also when it is killed or its caller has left.
@@ -40,8 +39,7 @@ static void
 hold(struct server *s)
 {
     COUNT_UP(s->stage);
-    while (!__atomic_load_n(&s->go_on, __ATOMIC_SEQ_CST))
-        thread_yield();
+    TEST_WAIT(__atomic_load_n(&s->go_on, __ATOMIC_SEQ_CST));
 }
 
 static void
@@ -74,9 +72,7 @@ start(u32 number, void (*serve)(struct server *s))
     EXPECT_EQ(gate_new(&s->gate, 0, payer), OK);
     EXPECT_EQ(handle_new(&table, gate_object(s->gate), 0, &h), OK);
     EXPECT_EQ(door_new(&s->door, s->gate, 1, payer), OK);
-    EXPECT_EQ(thread_new(&s->thread, run, s), OK);
-    sched_start(s->thread);
-    test_wait_until_blocked(s->thread);
+    s->thread = test_start_blocked(run, s);
 }
 
 static void
@@ -232,8 +228,7 @@ call_first(void *arg)
 static void
 start_caller(struct caller *c)
 {
-    EXPECT_EQ(thread_new(&c->thread, call_first, c), OK);
-    sched_start(c->thread);
+    c->thread = test_start_thread(call_first, c);
 }
 
 static void

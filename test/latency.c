@@ -57,9 +57,10 @@ start(u64 *since)
 static void
 stop(u64 *since, const void *at)
 {
+    if (!watching)
+        return;
     u64 spent = test_work() - *since;
-
-    if (watching && *since != 0 && spent > longest) {
+    if (*since != 0 && spent > longest) {
         longest = spent;
         longest_at = at;
     }

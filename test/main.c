@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern const struct test *const __start_tests[];
@@ -23,6 +24,12 @@ u32 test_row;
 
 static bool failed;
 static char current[128]; // the name of the test, and of its row
+
+// Those that took longest, the first most.
+static struct {
+    char name[128];
+    u64 ms;
+} longest[5];
 
 static struct {
     u32 passed, bad, skipped;
@@ -91,11 +98,45 @@ run(const struct test *test)
     return WEXITSTATUS(status);
 }
 
+static u64
+now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (u64)now.tv_sec * 1000 + (u64)now.tv_nsec / 1000000;
+}
+
+static void
+note_time(u64 ms)
+{
+    u32 i = COUNT(longest);
+
+    for (; i > 0 && longest[i - 1].ms < ms; i--)
+        if (i < COUNT(longest))
+            longest[i] = longest[i - 1];
+    if (i < COUNT(longest)) {
+        snprintf(longest[i].name, sizeof(longest[i].name), "%s", current);
+        longest[i].ms = ms;
+    }
+}
+
+// On a busy host they take longer.
+static void
+say_longest(void)
+{
+    for (u32 i = 0; i < COUNT(longest) && longest[i].ms >= 1000; i++)
+        printf("%s took %llu ms\n", longest[i].name,
+               (unsigned long long)longest[i].ms);
+}
+
 static void
 run_and_count(const struct test *t)
 {
+    u64 start = now_ms();
     int status = run(t);
 
+    note_time(now_ms() - start);
     sum.passed += status == 0;
     sum.skipped += status == SKIPPED;
     if (status != 0 && status != SKIPPED) {
@@ -141,6 +182,7 @@ main(int argc, char **argv)
         sum.bad++;
         printf("FAILED: no test has such a name\n");
     }
+    say_longest();
     printf("%u passed, %u failed, %u skipped\n", sum.passed, sum.bad,
            sum.skipped);
     return sum.bad != 0;

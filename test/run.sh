@@ -6,7 +6,7 @@
 # or $JOBS: no two of them use the same files.
 #
 # Parts: lint, unit, suite, calls, programs, command, wasi, hostile, metal, cpus,
-# smp.  The official suites are unpacked into OUT when ../shared/suites is there,
+# smp, tsan.  The official suites are unpacked into OUT when ../shared/suites is there,
 # or were put there by `make suite`; else each counts as one skipped test.  A part
 # in which nothing ran has failed, and so has one that skips without saying what
 # and why.
@@ -120,6 +120,11 @@ left_out() {
 # Tests of the kernel, by the first letters of their names, that show most where
 # threads run beside each other; all of them are in part smp.
 SEVERAL_CPUS="cpus thread signal lock stress storm errors"
+
+# Those that run under ThreadSanitizer, too: threads beside each other.  Other
+# tests of the kernel, and programs in them, look at each other's data on purpose.
+TSAN_TESTS="cpus_ thread_ signal_ lock_ mutex_ event channel_ console_ terminal_"
+TSAN_TESTS="$TSAN_TESTS kill_finds kill_ends port_ pfex"
 
 # Those that stand for no function of the kernel, which the one that ships has
 # inlined; in QEMU.
@@ -255,6 +260,12 @@ part_smp() {
     done
     part "programs linux, 4 CPUs" env SMP=4 test/programs.sh "$out" linux
     part "programs metal, 4 CPUs" env SMP=4 test/programs.sh "$out" metal
+}
+
+part_tsan() {
+    # shellcheck disable=SC2086
+    part "kernel under TSan, 4 CPUs" env NEBULET_SMP=4 \
+        "$out/tsan/test-kernel" $TSAN_TESTS
 }
 
 part_hostile() {

@@ -447,6 +447,8 @@ set_preopens(struct boot *boot, struct node *root)
         struct node *n = file_called(root, name);
         if (n == NULL || n->type != FILETYPE_DIRECTORY)
             return refuse_name("run/dirs", name);
+        if (string_equal(name, STRING("/")) && devices_add(n) != WASI_SUCCESS)
+            klog("nebulet: /dev: out of memory");
         boot->preopens[boot->preopen_count++] = (struct preopen){n, name};
     }
     return true;

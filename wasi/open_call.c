@@ -61,9 +61,11 @@ set_rights(struct file *init, const struct file *dir)
 {
     const u64 mode = CAN_FD_READ | CAN_FD_WRITE;
     bool is_dir = init->node->type == FILETYPE_DIRECTORY;
+    // By these programs see that a device is no terminal.
+    u64 beside = is_dir ? 0 : CAN_FD_SEEK | CAN_FD_TELL;
 
     init->rights = (init->rights | ~mode) & dir->inheriting &
-                   rights_of_type(init->node->type);
+                   (rights_of_type(init->node->type) | beside);
     init->inheriting = is_dir ? dir->inheriting : 0;
 }
 
@@ -86,7 +88,8 @@ do_open(struct wasi *w, struct name *name, void *arg)
         init->node = name->place.node;
         set_rights(init, name->dir);
     }
-    if (error == WASI_SUCCESS && exists && o->flags & OPEN_TRUNCATE)
+    if (error == WASI_SUCCESS && exists && o->flags & OPEN_TRUNCATE &&
+        init->node->type == FILETYPE_REGULAR_FILE)
         error = init->node->ops->set_size(init->node, 0);
     if (error == WASI_SUCCESS)
         return file_install_prepared(w, f, init, &o->fd);

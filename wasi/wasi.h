@@ -191,6 +191,12 @@ void tree_set_writable(struct node *n, bool writable);
 // The contents of a regular file that nobody has written to.
 struct bytes tree_data(struct node *n);
 
+// --- device.c: null, zero, random --------------------------------------------
+
+// Put them in the directory `dev` of a tree that no program uses yet, if there
+// is one and it is empty.
+MUST_USE errno_t devices_add(struct node *root);
+
 // --- console.c: standard streams ---------------------------------------------
 
 // Standard input, output or error.  Programs buffer less on a terminal.

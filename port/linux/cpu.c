@@ -217,19 +217,12 @@ unwind(ucontext_t *context, u64 barrier_rsp)
 }
 
 static void
-on_interrupt(int number, siginfo_t *info, void *argument)
+interrupt(ucontext_t *context, u64 pc)
 {
-    ucontext_t *context = argument;
     int saved_errno = errno_get();
     u64 barrier_rsp;
 
-    (void)number, (void)info;
-    if (!FLAG_READ(interrupts_on)) {
-        FLAG_SET(pending, 1);
-        return;
-    }
     FLAG_SET(interrupts_on, 0);
-    u64 pc = (u64)context->uc_mcontext.gregs[REG_RIP];
     if (take_interrupt()) {
         sched_preempt();
         sched_stop(pc);
@@ -238,6 +231,23 @@ on_interrupt(int number, siginfo_t *info, void *argument)
         unwind(context, barrier_rsp);
     errno_set(saved_errno);
     port_interrupts_restore(true);
+}
+
+// Where it is not taken, nothing is touched but the flags.
+static IN_SIGNALS void
+on_interrupt(int number, siginfo_t *info, void *argument)
+{
+    ucontext_t *context = argument;
+    u64 pc = (u64)context->uc_mcontext.gregs[REG_RIP];
+    bool on = FLAG_READ(interrupts_on);
+
+    (void)number, (void)info;
+    if (linux_may_interrupt != NULL && !linux_may_interrupt(pc, on))
+        on = false;
+    if (on)
+        interrupt(context, pc);
+    else
+        FLAG_SET(pending, 1);
 }
 
 static void

@@ -36,6 +36,16 @@ void linux_memory_init(void);
 // busy.  Interrupts are off.
 void linux_timer_look(void);
 
+// What runs wherever a signal may come, ThreadSanitizer's own code included: it
+// does not see it, and it is not in the section of other code, so that a signal
+// that comes meanwhile is not taken.
+#define IN_SIGNALS \
+    __attribute__((no_sanitize("thread"), section(".text.signal")))
+
+// In a build for ThreadSanitizer (test/tsan.c): whether an interrupt may be
+// taken where it came; if not, another comes soon when interrupts are on.
+__attribute__((weak)) bool linux_may_interrupt(u64 pc, bool on);
+
 // --- panic.c -----------------------------------------------------------------
 
 struct panic_registers;

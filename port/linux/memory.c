@@ -393,7 +393,7 @@ port_code_release(void *text, u64 size)
     units_give(&arena.units, page, count);
 }
 
-bool
+IN_SIGNALS bool
 port_code_contains(u64 pc)
 {
     return pc - (u64)arena.base < (u64)ARENA_PAGES * PAGE_SIZE;

@@ -9,23 +9,35 @@ out=$1
 passed=0 failed=0
 mkdir -p "$out/soak"
 
-# job NAME GENERATOR SEEDS CHUNK COMMAND...: seeds from 1 on.
-job() {
-    name=$1 generator=$2 seeds=$3 chunk=$4
-    shift 4
-    next=$(cat "$out/soak/$name.next" 2>/dev/null || echo 1)
-    while [ "$next" -le "$seeds" ]; do
-        if test/fuzz/diff.sh "$out" "$generator" "$next" "$chunk" "$@" \
-            >"$out/soak/$name.last"; then
+# each NAME SEEDS CHUNK COMMAND...: run it for $seed and the CHUNK - 1 behind it,
+# from 1 on; what failed is kept.
+each() {
+    name=$1 seeds=$2 chunk=$3
+    shift 3
+    seed=$(cat "$out/soak/$name.next" 2>/dev/null || echo 1)
+    while [ "$seed" -le "$seeds" ]; do
+        if "$@" >"$out/soak/$name.last" 2>&1; then
             passed=$((passed + 1))
         else
             failed=$((failed + 1))
+            cp "$out/soak/$name.last" "$out/soak/$name.$seed"
         fi
-        echo "$name: seeds $next to $((next + chunk - 1)):" \
+        echo "$name: seeds $seed to $((seed + chunk - 1)):" \
             "$(tail -1 "$out/soak/$name.last")" | tee -a "$out/soak/$name.log"
-        next=$((next + chunk))
-        echo "$next" >"$out/soak/$name.next"
+        seed=$((seed + chunk))
+        echo "$seed" >"$out/soak/$name.next"
     done
+}
+
+# job NAME GENERATOR SEEDS CHUNK COMMAND...
+job() {
+    name=$1 generator=$2 seeds=$3 count=$4
+    shift 4
+    each "$name" "$seeds" "$count" generated "$@"
+}
+
+generated() {
+    test/fuzz/diff.sh "$out" "$generator" "$seed" "$count" "$@"
 }
 
 job calls-linux calls 20000 500 "$out/nebulet" "$out/nebulet-plain"
@@ -74,22 +86,11 @@ on_metal() {
 }
 
 # kernel NAME TEST SEEDS linux VARIABLE=VALUE...
-# kernel NAME TEST SEEDS metal WORDS [OPTION...]: seeds from 1 on of such a test.
+# kernel NAME TEST SEEDS metal WORDS [OPTION...]: such a test with so many seeds.
 kernel() {
     name=$1 test=$2 seeds=$3 port=$4
     shift 4
-    next=$(cat "$out/soak/$name.next" 2>/dev/null || echo 1)
-    for seed in $(seq "$next" "$seeds"); do
-        if "on_$port" "$@" >"$out/soak/$name.last" 2>&1; then
-            passed=$((passed + 1))
-        else
-            failed=$((failed + 1))
-            cp "$out/soak/$name.last" "$out/soak/$name.$seed"
-        fi
-        echo "$name: seed $seed: $(tail -1 "$out/soak/$name.last")" |
-            tee -a "$out/soak/$name.log"
-        echo $((seed + 1)) >"$out/soak/$name.next"
-    done
+    each "$name" "$seeds" 1 "on_$port" "$@"
 }
 
 kernel stress stress 100 linux NEBULET_SMP=4

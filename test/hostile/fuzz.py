@@ -15,13 +15,10 @@ import sys
 seed, rounds = int(sys.argv[1]), int(sys.argv[2])
 quiet = "quiet" in sys.argv[3:]
 LIMIT_S = 20
-LETTERS = {"NONE": "", "HANDLE": "i", "U32": "i", "U64": "l", "BYTES": "ii",
-           "BUFFER": "ii", "WORD": "i", "ITEMS": "ii", "ANY": "i", "OPTION": "i", "OUT_U32": "i", "OUT_U64": "i"}
-# What is the same to the kernel, of both tables.
-for kinds, letters in (("RAW NEW BITS CHOICE FD ADDRESS OUT_BITS OUT_CHOICE "
-                        "OUT OUT_FD STRUCTS OUT_STRUCTS LOAN", "i"),
-                       ("PART FILLED READ_FROM FILL", "ii"), ("BITS64 I64", "l")):
-    LETTERS.update((kind, letters) for kind in kinds.split())
+# What a kind takes; other kinds are made of these by the tables themselves.
+LETTERS = {"NONE": "", "HANDLE": "i", "OPTION": "i", "ANY": "i", "U32": "i",
+           "U64": "l", "BYTES": "ii", "BUFFER": "ii", "WORD": "i",
+           "ITEMS": "ii", "OUT_U32": "i", "OUT_U64": "i"}
 ENDS = {"process_exit", "thread_exit", "proc_exit"}
 WAITS = {"process_wait", "stream_read", "stream_write", "port_wait", "channel_read", "channel_call", "object_wait_one", "object_wait_many", "pfex_acquire", "thread_join", "thread_sleep", "poll_oneoff"}
 WRITES = {"fd_write", "log_write"}
@@ -31,25 +28,38 @@ def without_comments(path):
     return re.sub(r"//.*", "", open(path).read())
 
 
-def letters_of(args):
+def letters_of(args, letters):
     kinds = re.findall(r"\b([A-Z0-9_]+)\b(?=\(|\s*$|\s)", args)
-    return "".join(LETTERS[k] for k in kinds)
+    return "".join(letters[k] for k in kinds)
+
+
+def letters_in(text):
+    letters = dict(LETTERS)
+    for kind, args in re.findall(
+            r"(?m)^#define (\w+)\([^)]*\) +(\w+\(.*)$", text):
+        if not kind.startswith(("SYSCALL", "CALL")):
+            letters[kind] = letters_of(args, letters)
+    return letters
 
 
 def nebulet_calls():
     text = without_comments("abi/syscalls.def")
+    kinds = letters_in(text)
     for form, name, args in re.findall(
             r'(SYSCALL\w*)\(\s*\d+,\s*(\w+),\s*"[^"]*",'
             r'\s*((?:\w+(?:\([^)]*\))?\s*)*)\)', text):
-        letters = "i" if form == "SYSCALL_IN_MEMORY" else letters_of(args)
+        letters = ("i" if form == "SYSCALL_IN_MEMORY"
+                   else letters_of(args, kinds))
         yield "nebulet", name, letters + ":i"
 
 
 def wasi_calls():
-    text = re.sub(r"(?m)^#.*", "", without_comments("wasi/calls.def"))
+    text = without_comments("wasi/calls.def")
+    kinds = letters_in(text)
+    text = re.sub(r"(?m)^#.*", "", text)
     for kind, name, args in re.findall(
             r"(CALL\w*)\((\w+),\s*((?:\w+(?:\([^)]*\))?\s*)*)\)", text):
-        sig = letters_of(args) + (":" if kind == "CALL_EXIT" else ":i")
+        sig = letters_of(args, kinds) + (":" if kind == "CALL_EXIT" else ":i")
         yield "wasi_snapshot_preview1", name, sig
         yield "wasi_unstable", name, sig
 

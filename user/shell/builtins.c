@@ -385,9 +385,15 @@ shift(int argc, char **argv, const struct streams *s)
 static int
 tell(int fd, const char *name, bool brief)
 {
+    const char *value = alias_value(name);
     bool ours = function_find(name) != NULL || find_builtin(name) != NULL;
-    char *path = ours ? NULL : find_program(name);
+    char *path = ours || value != NULL ? NULL : find_program(name);
 
+    if (value != NULL) {
+        dprintf(fd, brief ? "alias %s='%s'\n" : "%s is an alias for %s\n", name,
+                value);
+        return 0;
+    }
     if (brief && (ours || path != NULL))
         dprintf(fd, "%s\n", ours ? name : path);
     else if (function_find(name) != NULL)
@@ -424,35 +430,38 @@ type(int argc, char **argv, const struct streams *s)
 // --- the table ---------------------------------------------------------------
 
 static const struct builtin builtins[] = {
-    {".",        source,       BUILTIN_SPECIAL},
-    {":",        succeed,      BUILTIN_SPECIAL},
-    {"[",        builtin_test, BUILTIN_PRINTS },
-    {"bg",       builtin_bg,   BUILTIN_PLAIN  },
-    {"break",    leave_loops,  BUILTIN_SPECIAL},
-    {"cd",       change_dir,   BUILTIN_PLAIN  },
-    {"command",  type,         BUILTIN_PRINTS },
-    {"continue", leave_loops,  BUILTIN_SPECIAL},
-    {"eval",     eval,         BUILTIN_SPECIAL},
-    {"exec",     succeed,      BUILTIN_SPECIAL}, // alone (run.c)
-    {"exit",     leave,        BUILTIN_SPECIAL},
-    {"export",   export,       BUILTIN_SPECIAL},
-    {"false",    lose,         BUILTIN_PRINTS },
-    {"fg",       builtin_fg,   BUILTIN_PLAIN  },
-    {"history",  history,      BUILTIN_PRINTS },
-    {"jobs",     builtin_jobs, BUILTIN_PRINTS },
-    {"local",    local,        BUILTIN_SPECIAL},
-    {"pwd",      print_dir,    BUILTIN_PRINTS },
-    {"read",     builtin_read, BUILTIN_PLAIN  },
-    {"return",   give_back,    BUILTIN_SPECIAL},
-    {"set",      set,          BUILTIN_SPECIAL},
-    {"shift",    shift,        BUILTIN_SPECIAL},
-    {"source",   source,       BUILTIN_SPECIAL},
-    {"test",     builtin_test, BUILTIN_PRINTS },
-    {"trap",     trap,         BUILTIN_SPECIAL},
-    {"true",     succeed,      BUILTIN_PRINTS },
-    {"type",     type,         BUILTIN_PRINTS },
-    {"unset",    unset,        BUILTIN_SPECIAL},
-    {"wait",     builtin_wait, BUILTIN_PLAIN  },
+    {".",        source,          BUILTIN_SPECIAL},
+    {":",        succeed,         BUILTIN_SPECIAL},
+    {"[",        builtin_test,    BUILTIN_PRINTS },
+    {"alias",    builtin_alias,   BUILTIN_PLAIN  },
+    {"bg",       builtin_bg,      BUILTIN_PLAIN  },
+    {"break",    leave_loops,     BUILTIN_SPECIAL},
+    {"cd",       change_dir,      BUILTIN_PLAIN  },
+    {"command",  type,            BUILTIN_PRINTS },
+    {"continue", leave_loops,     BUILTIN_SPECIAL},
+    {"eval",     eval,            BUILTIN_SPECIAL},
+    {"exec",     succeed,         BUILTIN_SPECIAL}, // alone (run.c)
+    {"exit",     leave,           BUILTIN_SPECIAL},
+    {"export",   export,          BUILTIN_SPECIAL},
+    {"false",    lose,            BUILTIN_PRINTS },
+    {"fg",       builtin_fg,      BUILTIN_PLAIN  },
+    {"getopts",  builtin_getopts, BUILTIN_PLAIN  },
+    {"history",  history,         BUILTIN_PRINTS },
+    {"jobs",     builtin_jobs,    BUILTIN_PRINTS },
+    {"local",    local,           BUILTIN_SPECIAL},
+    {"pwd",      print_dir,       BUILTIN_PRINTS },
+    {"read",     builtin_read,    BUILTIN_PLAIN  },
+    {"return",   give_back,       BUILTIN_SPECIAL},
+    {"set",      set,             BUILTIN_SPECIAL},
+    {"shift",    shift,           BUILTIN_SPECIAL},
+    {"source",   source,          BUILTIN_SPECIAL},
+    {"test",     builtin_test,    BUILTIN_PRINTS },
+    {"trap",     trap,            BUILTIN_SPECIAL},
+    {"true",     succeed,         BUILTIN_PRINTS },
+    {"type",     type,            BUILTIN_PRINTS },
+    {"unalias",  builtin_unalias, BUILTIN_PLAIN  },
+    {"unset",    unset,           BUILTIN_SPECIAL},
+    {"wait",     builtin_wait,    BUILTIN_PLAIN  },
 };
 
 enum { BUILTIN_COUNT = sizeof(builtins) / sizeof(builtins[0]) };

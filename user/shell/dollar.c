@@ -61,6 +61,9 @@ value_of(const char *name)
         snprintf(text, sizeof(text), "%d",
                  argument_count > 0 ? argument_count - 1 : 0);
         return text;
+    case '$':
+        snprintf(text, sizeof(text), "%d", shell_number);
+        return text;
     case '!':
         return last_job;
     case '-':
@@ -76,7 +79,7 @@ name_size(const char *at, bool braces)
 {
     size_t size = 0;
 
-    if (*at != 0 && strchr("?#@*!-", *at) != NULL)
+    if (*at != 0 && strchr("?#@*!-$", *at) != NULL)
         return 1;
     if (isdigit((unsigned char)*at)) {
         while (isdigit((unsigned char)at[size]))

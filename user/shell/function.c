@@ -48,7 +48,7 @@ function_define(const char *name, const struct node *body)
     const char *why;
 
     f->text = node_text(body);
-    if (parse(f->text, &f->tree, &why) != PARSED) {
+    if (parse_again(f->text, &f->tree, &why) != PARSED) {
         complain(name, why); // it was parsed before
         free(f->text);
         free(f);

@@ -90,7 +90,10 @@ skip_arithmetic(struct parser *p, const char *at)
 static const char *
 skip_commands(struct parser *p, const char *at)
 {
-    struct parser inner = {.at = at, .status = PARSED, .depth = p->depth + 1};
+    struct parser inner = {.at = at,
+                           .status = PARSED,
+                           .depth = p->depth + 1,
+                           .splices = p->splices};
 
     if (parser_enter(p))
         parse_inner(&inner);
@@ -99,6 +102,8 @@ skip_commands(struct parser *p, const char *at)
         next = inner.blocks->next;
         free(inner.blocks);
     }
+    if (inner.status != PARSED && p->status == PARSED)
+        p->aliased = inner.aliased;
     if (inner.status != PARSED)
         parser_stop(p, inner.status, inner.why);
     return inner.at;

@@ -1,6 +1,6 @@
 // user/shell/main.c: where commands come from.
 //
-//     shell [-C COMMAND] [-S STATUS[,LINE]] [-eux]
+//     shell [-C COMMAND] [-S STATUS,LINE,NUMBER] [-eux]
 //           [-c COMMAND [NAME [ARGUMENT...]] | FILE [ARGUMENT...]]
 //
 // -C is run first, and -S is its status, and the line that what comes is of;
@@ -22,6 +22,7 @@ int script_line;
 char **arguments;
 int argument_count;
 int last_status;
+int shell_number;
 
 // A line of input with its newline; false at the end.
 static bool
@@ -148,7 +149,8 @@ read_options(int argc, char **argv, struct start *start)
         else if (c == 'c')
             start->command = optarg;
         else if (c == 'S')
-            sscanf(optarg, "%d,%d", &start->status, &start->line);
+            sscanf(optarg, "%d,%d,%d", &start->status, &start->line,
+                   &shell_number);
         else if (c == '?' || !options_set(word))
             return false;
     }
@@ -167,7 +169,8 @@ run_all(const struct start *start)
         if (argument_count > 0)
             script_name = arguments[0];
         script_line = start->line;
-        int status = run_text(start->command, NULL);
+        int status = start->first != NULL ? run_again(start->command) :
+                                            run_text(start->command, NULL);
         last_status = leaving ? last_status : status;
     } else if (argument_count > 0) {
         run_script(arguments[0]);
@@ -181,6 +184,8 @@ main(int argc, char **argv)
 {
     struct start start = {NULL, NULL, 0, 1};
 
+    getentropy(&shell_number, sizeof(shell_number));
+    shell_number = 1 + (int)((unsigned)shell_number % 99999);
     if (!read_options(argc, argv, &start))
         return misuse();
     arguments = argv + optind;

@@ -24,6 +24,7 @@
 struct root {
     struct node node;
     struct block *blocks;
+    char *text; // that it was made from, or NULL: that is the caller's
 };
 
 static bool
@@ -119,6 +120,19 @@ parse_function(struct parser *p, struct node *n)
     return n;
 }
 
+// A word where a command begins: that may stand for something else, and then
+// the text is parsed anew.
+static void
+look_for_alias(struct parser *p)
+{
+    if (p->status != PARSED || p->splices == NULL || p->token != TOKEN_WORD ||
+        strncmp(p->start, p->word, strlen(p->word)) != 0 ||
+        !splices_want(p->splices, p->start, p->word))
+        return;
+    p->aliased = p->start;
+    parser_stop(p, PARSED_WRONG, "an alias");
+}
+
 static struct node *
 parse_simple(struct parser *p)
 {
@@ -134,6 +148,9 @@ parse_simple(struct parser *p)
             redirect = parse_redirect(p, redirect);
             continue;
         }
+        if (n->words == NULL ||
+            (p->splices != NULL && splices_follow(p->splices, p->start)))
+            look_for_alias(p);
         if (n->words == NULL && is_assignment(p->word))
             assignment = add_word(p, assignment);
         else
@@ -475,10 +492,13 @@ parse_inner(struct parser *p)
     p->first = p->last = NULL;
 }
 
-enum parsed
-parse(const char *text, struct node **out, const char **why)
+// aliased: where there is a word that is to be replaced first, or NULL; then
+// the text is another one.
+static enum parsed
+parse_text(const char *text, const struct splices *splices, struct node **out,
+           const char **why, const char **aliased)
 {
-    struct parser p = {.at = text, .status = PARSED};
+    struct parser p = {.at = text, .status = PARSED, .splices = splices};
 
     p.first = p.last = parser_allocate(&p, sizeof(*p.first));
     next_token(&p);
@@ -497,7 +517,54 @@ parse(const char *text, struct node **out, const char **why)
         free(p.blocks);
     }
     *why = p.why;
+    *aliased = p.aliased;
     return p.status == PARSED ? PARSED_EMPTY : p.status;
+}
+
+enum parsed
+parse_again(const char *text, struct node **out, const char **why)
+{
+    const char *aliased;
+
+    return parse_text(text, NULL, out, why, &aliased);
+}
+
+// The word at `at`, up to what ends it.
+static bool
+replace(struct splices *s, const char *at)
+{
+    char *word = need(strndup(at, strcspn(at, " \t\n;&|<>()")));
+    bool done = splices_add(s, at, word);
+
+    free(word);
+    return done;
+}
+
+enum parsed
+parse(const char *text, struct node **out, const char **why)
+{
+    struct splices *s = need(calloc(1, sizeof(*s)));
+    const char *aliased = NULL;
+    enum parsed parsed;
+
+    s->text = copy_text(text);
+    for (;;) {
+        aliased = NULL;
+        parsed = parse_text(s->text, s, out, why, &aliased);
+        if (parsed == PARSED || aliased == NULL)
+            break;
+        if (!replace(s, aliased)) {
+            *why = "aliases are too many or too long";
+            break;
+        }
+    }
+    if (parsed == PARSED) { // the text stays as long as the tree
+        ((struct root *)*out)->text = s->text;
+        s->text = NULL;
+    }
+    splices_free(s);
+    free(s);
+    return parsed;
 }
 
 void
@@ -506,6 +573,7 @@ parse_free(struct node *tree)
     struct root *root = (struct root *)tree;
     struct block *block = root->blocks;
 
+    free(root->text);
     free(root);
     for (struct block *next; block != NULL; block = next) {
         next = block->next;

@@ -22,6 +22,20 @@ enum token {
     TOKEN_REDIRECT,
 };
 
+// What aliases have put in the place of words, in a copy of the text.
+enum { SPLICES_MAX = 100, SPLICED_MAX = 1 << 20 };
+
+struct range {
+    size_t at, end; // in the text
+    char *name;     // of the alias, which is none in there
+};
+
+struct splices {
+    char *text;
+    struct range ranges[SPLICES_MAX];
+    size_t count;
+};
+
 struct block {
     struct block *next;
 };
@@ -38,6 +52,8 @@ struct parser {
     const char *why;
     int depth;
     struct block *blocks;
+    const struct splices *splices; // NULL: aliases are not looked for
+    const char *aliased;           // the word that is to be replaced, or NULL
 };
 
 // Zeroes.
@@ -51,6 +67,14 @@ bool parser_enter(struct parser *p);
 void next_token(struct parser *p);
 // The word that names the end of a here-document whose operator came before.
 void add_here(struct parser *p, struct redirect *r, bool strips);
+
+// alias.c: whether a word at `at` is to be replaced; whether it comes behind
+// the value of an alias that ends in a blank.
+bool splices_want(const struct splices *s, const char *at, const char *word);
+bool splices_follow(const struct splices *s, const char *at);
+// Replace it: a new text.  False: there are too many.
+bool splices_add(struct splices *s, const char *at, const char *word);
+void splices_free(struct splices *s);
 
 // parse.c: what comes up to the closing parenthesis.
 void parse_inner(struct parser *p);

@@ -238,7 +238,7 @@ run_captured(const char *text, struct text *out)
     const char *why;
     int status = 0;
 
-    switch (parse(text, &tree, &why)) {
+    switch (parse_again(text, &tree, &why)) {
     case PARSED:
         status = capture(tree, text, out);
         parse_free(tree);

@@ -245,8 +245,10 @@ run(const struct node *tree)
     return run_node(tree, &shell_streams);
 }
 
-int
-run_text(const char *text, const struct streams *s)
+// Text, parsed in this way.
+static int
+run_parsed(const char *text, const struct streams *s,
+           enum parsed (*parsed)(const char *, struct node **, const char **))
 {
     static int depth;
     struct streams own = s != NULL ? *s : shell_streams;
@@ -259,7 +261,7 @@ run_text(const char *text, const struct streams *s)
         depth--;
         return STATUS_NOT_RUN;
     }
-    switch (parse(text, &tree, &why)) {
+    switch (parsed(text, &tree, &why)) {
     case PARSED:
         status = run_node(tree, s != NULL ? &own : &shell_streams);
         parse_free(tree);
@@ -272,4 +274,16 @@ run_text(const char *text, const struct streams *s)
     }
     depth--;
     return status;
+}
+
+int
+run_text(const char *text, const struct streams *s)
+{
+    return run_parsed(text, s, parse);
+}
+
+int
+run_again(const char *text)
+{
+    return run_parsed(text, NULL, parse_again);
 }

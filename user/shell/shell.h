@@ -136,6 +136,8 @@ enum parsed { PARSED, PARSED_EMPTY, PARSED_INCOMPLETE, PARSED_WRONG };
 // PARSED_WRONG: *why tells, a constant.
 // The text has to stay as long as the tree.
 enum parsed parse(const char *text, struct node **out, const char **why);
+// The same without aliases: what was parsed before.
+enum parsed parse_again(const char *text, struct node **out, const char **why);
 void parse_free(struct node *tree);
 // What a command was written as, with its here-documents; the caller's.
 char *node_text(const struct node *n);
@@ -166,6 +168,7 @@ extern char **arguments;
 extern int argument_count;
 void arguments_set(char *const *words, size_t count); // function.c; copies them
 extern int last_status;                               // $?
+extern int shell_number; // $$, drawn by the first of the shells
 enum { LAST_JOB_SIZE = 16 };
 extern char last_job[LAST_JOB_SIZE]; // $!, the word that names it: "%1"
 
@@ -221,6 +224,8 @@ int run(const struct node *tree);
 // Parse and run whole text; a name and a line for messages.  s: the streams,
 // or NULL for the shell's.
 int run_text(const char *text, const struct streams *s);
+// The same of text that was parsed before, with the shell's streams.
+int run_again(const char *text);
 // The same, with what it prints.
 int run_captured(const char *text, struct text *out);
 
@@ -249,8 +254,14 @@ int source_file(const char *path, const struct streams *s);
 // What `trap` has said is to be done at the end.
 void run_exit_trap(void);
 
-// Those of other files: test.c, read.c.
-builtin_t builtin_test, builtin_read;
+// Those of other files: alias.c, getopts.c, test.c, read.c.
+builtin_t builtin_alias, builtin_unalias, builtin_getopts, builtin_test;
+builtin_t builtin_read;
+
+// --- alias.c -----------------------------------------------------------------
+
+const char *alias_value(const char *name); // NULL: it is none
+void aliases_put(struct text *t);          // as commands, for another shell
 
 // --- terminal.c --------------------------------------------------------------
 

@@ -199,6 +199,7 @@ own_state(void)
     variables_put(&t);
     functions_put(&t);
     options_put(&t);
+    aliases_put(&t); // last: what was parsed before has none
     return text_take(&t);
 }
 
@@ -207,10 +208,11 @@ start_shell(const char *command, const struct words *assigned,
             const struct streams *s, const struct place *place, int *status)
 {
     struct words argv = {NULL, 0, 0};
-    char text[TEXT_SIZE] = "", here[32];
+    char text[TEXT_SIZE] = "", here[48];
     uint32_t process = 0;
 
-    snprintf(here, sizeof(here), "%d,%d", last_status, script_line);
+    snprintf(here, sizeof(here), "%d,%d,%d", last_status, script_line,
+             shell_number);
     words_add(&argv, copy_text("shell"));
     words_add(&argv, copy_text("-S"));
     words_add(&argv, copy_text(here));
