@@ -308,6 +308,23 @@ index_masked(u64 index, u64 count)
     return index & mask;
 }
 
+// A copy of mostly few bytes, without a call then; they do not overlap.
+static inline void
+copy_few(void *to, const void *from, u64 size)
+{
+    u64 first, last;
+
+    if (size - sizeof(u64) > sizeof(u64)) {
+        if (size > 0)
+            memcpy(to, from, size);
+        return;
+    }
+    memcpy(&first, from, sizeof(first));
+    memcpy(&last, (const u8 *)from + size - sizeof(last), sizeof(last));
+    memcpy(to, &first, sizeof(first));
+    memcpy((u8 *)to + size - sizeof(last), &last, sizeof(last));
+}
+
 // format.c: a small snprintf.  %d %u %x with widths 0N and N, l / ll / z, %s
 // %.*s %c %p %%; no floats.  Always terminates when size > 0; returns the
 // length that the whole text has.
