@@ -314,8 +314,7 @@ sched_first_switch(void)
 }
 
 // All of give_way(true) where t, which runs on q, and who comes next are of one
-// group and account: what has run since it was looked at is for that one, and
-// its slice goes on.  False: they are not.
+// group and account: that one's slice goes on.  False: they are not.
 static bool LOCKS_BY_HAND
 yield_at_once(struct run_queue *q, struct thread *t)
 {
@@ -326,6 +325,7 @@ yield_at_once(struct run_queue *q, struct thread *t)
         unlock_irq_nested(&q->lock);
         return false;
     }
+    count_time(q);
     t->woke_at = 0;
     share_yield(t);
     t->state = THREAD_READY;
