@@ -166,22 +166,26 @@ handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
     return status;
 }
 
-status_t
+// Here and below with interrupts off, as that is so short: to be preempted
+// would be later.
+status_t LOCKS_BY_HAND
 handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
             u32 rights, struct carried *out)
 {
-    lock(&t->lock);
+    bool on = port_interrupts_off();
+
+    lock_irq_nested(&t->lock);
     const struct handle_slot *slot = find(t, h);
     status_t status = check(slot, type, rights);
     if (status == OK) {
         object_hold(slot->object);
         *out = (struct carried){slot->object, slot->rights};
     }
-    unlock(&t->lock);
+    unlock_irq_nested(&t->lock);
+    port_interrupts_restore(on);
     return status;
 }
 
-// With interrupts off, as that is so short: to be preempted would be later.
 struct loan LOCKS_BY_HAND
 handle_lend(struct handle_table *t, handle_t h, const struct object_type *type,
             u32 rights)
