@@ -271,8 +271,9 @@ struct thread {
     u32 inherited; // the highest priority of those of its group who wait
 
     // Only while it runs, with interrupts off.
-    u64 woke_at; // another one; 0: none since it last slept
-    u8 stays;    // up to STAYS_MAX: how often it did not sleep soon after that
+    u64 woke_at;                // another one; 0: none since it last slept
+    const struct thread *woken; // the last, or NULL; only to be compared
+    u8 stays; // up to STAYS_MAX: it did not sleep soon after that
 
     struct waiter waiter;
     struct list *disposing; // see channel_message.c, or NULL

@@ -347,7 +347,24 @@ thread_yield(void)
     port_interrupts_restore(on);
 }
 
-void
+// t, which runs on q and has just fallen asleep, woke the next one itself: a
+// question and its answer, say.  That one goes on in the same slice.  False: it
+// is not so, and nothing was done.
+static bool LOCKS_BY_HAND
+leave_at_once(struct run_queue *q, struct thread *t)
+{
+    const struct thread *woken = t->woken;
+
+    t->woken = NULL;
+    if (woken == NULL || woken != share_first_of_account(q, t) || q->look ||
+        is_to_stop(woken))
+        return false;
+    count_time(q);
+    switch_at_once(q, t, share_exchange(q, t), CHOSEN);
+    return true;
+}
+
+void LOCKS_BY_HAND
 sched_block(void)
 {
     struct run_queue *q = queue_here();
@@ -362,7 +379,8 @@ sched_block(void)
     }
     t->state = THREAD_BLOCKED;
     place_learn(t);
-    switch_next(q);
+    if (!leave_at_once(q, t))
+        switch_next(q);
 }
 
 void
@@ -444,6 +462,32 @@ add_ready(struct run_queue *q, struct thread *t, enum way way)
         place_call_idle(); // it may have become idle meanwhile
 }
 
+// t, which sleeps on q, becomes ready where the running thread is, alone, with
+// the timer set for the end of that one's slice: there is nothing to look at.
+static bool
+is_ready_at_once(const struct run_queue *q, const struct thread *t)
+    REQUIRES(q->lock)
+{
+    const struct thread *c = q->current;
+
+    assert_held(&q->lock);
+    return q == queue_here() && none_ready(q) && c != q->idle && !q->look &&
+           q->timer <= q->slice_end && share_is_place_for(q, c, t, t->lent);
+}
+
+static void
+ready_at_once(struct run_queue *q, struct thread *t, enum way way)
+    REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    t->state = THREAD_READY;
+    share_put_beside(q, q->current, t);
+    if (way == KEPT) {
+        q->keeps_until = q->current->woke_at + place_keep_ns;
+        nudge(q);
+    }
+}
+
 void LOCKS_BY_HAND
 sched_wake(struct thread *t)
 {
@@ -456,11 +500,21 @@ sched_wake(struct thread *t)
         return;
     }
     to = place_choose(q, &way);
+    if (to == q && way != CLAIMED && is_ready_at_once(q, t)) {
+        q->current->woken = t;
+        ready_at_once(q, t, way);
+        unlock_irq_nested(&q->lock);
+        if (way == QUEUED)
+            place_call_idle();
+        return;
+    }
     share_detach(t);
     t->state = THREAD_READY;
     t->cpu = queue_number(to);
     unlock_irq_nested(&q->lock);
     add_ready(to, t, way);
+    if (to == queue_here())
+        to->current->woken = t;
 }
 
 static void
@@ -775,6 +829,7 @@ sched_interrupt(void)
     u64 now = port_monotonic_ns();
     bool woke = timer_expire(now);
 
+    t->woken = NULL; // nor has it woken the one that a timer did
     lock_irq_nested(&q->lock);
     now = count_time(q);
     account_time(q);

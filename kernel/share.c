@@ -662,16 +662,30 @@ share_is_place_for(const struct run_queue *q, const struct thread *t,
            to->share == t->share && to->ready.class == t->ready.class;
 }
 
-void
-share_pass(struct run_queue *q, struct thread *t, struct thread *to)
+static inline void
+place_as(const struct thread *t, struct thread *to)
 {
-    assert_held(&q->lock);
     share_detach(to);
     to->ceilings = t->ceilings;
     to->share = t->share;
     to->ready.class = t->ready.class;
     to->at_home = to->at_home && to->lent.account == NULL;
     to->ready.key = later(t->share->floor[t->ready.class], to->lag);
+}
+
+void
+share_put_beside(struct run_queue *q, const struct thread *t, struct thread *to)
+{
+    assert_held(&q->lock);
+    place_as(t, to);
+    share_put(q, to);
+}
+
+void
+share_pass(struct run_queue *q, struct thread *t, struct thread *to)
+{
+    assert_held(&q->lock);
+    place_as(t, to);
     if (!t->at_home)
         share_sleep(q, t);
 }

@@ -73,6 +73,9 @@ bool share_is_place_for(const struct run_queue *q, const struct thread *t,
     REQUIRES(q->lock);
 void share_pass(struct run_queue *q, struct thread *t, struct thread *to)
     REQUIRES(q->lock);
+// The same where t goes on and `to` is ready.
+void share_put_beside(struct run_queue *q, const struct thread *t,
+                      struct thread *to) REQUIRES(q->lock);
 // The one that runs did so for `ns`; and what of that the groups do not know
 // yet, until `now`.
 void share_ran(struct thread *t, u64 ns);

@@ -265,3 +265,99 @@ TEST_KERNEL(yield_is_at_once)
     test_drop_group(other);
     test_drop_group(one);
 }
+
+// --- messages ----------------------------------------------------------------
+
+struct talk {
+    struct channel *ends[2];
+    struct handle_table tables[2];
+    u32 at_once; // questions that came so
+};
+
+static bool
+read_word(struct talk *t, u32 *word)
+{
+    struct channel_read r = {
+        .table = &t->tables[1], .room = {(u8 *)word, sizeof(*word)}
+    };
+
+    return message_read(t->ends[1], &r, UINT64_MAX) == OK;
+}
+
+static void
+answer_words(void *arg)
+{
+    struct talk *t = arg;
+    struct channel_side side = {account_root(), &t->tables[1], NULL, 0};
+    u32 word;
+
+    while (read_word(t, &word)) {
+        t->at_once += thread_current()->way_in == AT_ONCE;
+        EXPECT_EQ(
+            message_write(t->ends[1], (struct bytes){(u8 *)&word, 4}, &side),
+            OK);
+    }
+}
+
+static void
+ask(void *arg)
+{
+    struct talk *t = arg;
+    struct channel_side side = {account_root(), &t->tables[0], NULL, 0};
+
+    for (u32 i = 0; i < CALLS; i++) {
+        u32 word = i, reply = 0;
+        struct channel_read r = {
+            .table = &t->tables[0], .room = {(u8 *)&reply, sizeof(reply)}
+        };
+        EXPECT_EQ(message_call(t->ends[0], (struct bytes){(u8 *)&word, 4},
+                               &side, &r, UINT64_MAX),
+                  OK);
+        EXPECT(r.size == 4 && reply >= 1u << 31);
+    }
+}
+
+static void
+talk(struct talk *t, struct group *asks, struct group *answers)
+{
+    handle_t keep[2];
+
+    *t = (struct talk){.at_once = 0};
+    EXPECT_EQ(channel_new(t->ends, account_root()), OK);
+    for (u32 i = 0; i < 2; i++) {
+        handle_table_init(&t->tables[i], account_root());
+        EXPECT_EQ(handle_new(&t->tables[i], channel_object(t->ends[i]),
+                             UINT32_MAX, &keep[i]),
+                  OK);
+    }
+    struct thread *server = test_start_in(answers, answer_words, t);
+    test_wait_until_blocked(server);
+    test_join(test_start_in(asks, ask, t));
+    EXPECT_EQ(handle_close(&t->tables[0], keep[0]), OK);
+    test_join(server);
+    for (u32 i = 0; i < 2; i++) {
+        handle_table_free(&t->tables[i]);
+        object_release(channel_object(t->ends[i]));
+    }
+}
+
+// Who asks and sleeps hands the CPU on to who was woken by that, where both are
+// of one account and nobody else waits; else as ever.
+TEST_KERNEL(wake_is_at_once)
+{
+    u64 end = port_monotonic_ns() + LONG;
+    struct group *one = test_new_group(group_root());
+    struct group *other = test_new_group(group_root());
+    static struct talk t;
+
+    do
+        talk(&t, one, one);
+    while (t.at_once < CALLS / 2 && port_cpu_count() == 1 &&
+           port_monotonic_ns() < end);
+    if (port_cpu_count() == 1)
+        EXPECT(t.at_once >= CALLS / 2);
+    talk(&t, one, other);
+    EXPECT_EQ(t.at_once, 0);
+    test_drop_group(other);
+    test_drop_group(one);
+}
