@@ -291,8 +291,30 @@ atomic_store_u32(u32 *at, u32 value)
 // there, and what it counts is never freed: a leak, where a wrapped count would
 // be a free too early.
 enum { COUNT_STUCK = UINT32_MAX };
-void count_up(u32 *count);
-MUST_USE bool count_down(u32 *count); // true: it was the last
+static inline void
+count_up(u32 *count)
+{
+    u32 now = __atomic_load_n(count, __ATOMIC_RELAXED);
+
+    do {
+        if (now == COUNT_STUCK)
+            return;
+    } while (!atomic_cas_u32(count, &now, now + 1));
+}
+
+// True: it was the last.
+MUST_USE static inline bool
+count_down(u32 *count)
+{
+    u32 now = __atomic_load_n(count, __ATOMIC_RELAXED);
+
+    do {
+        assert(now > 0);
+        if (now == COUNT_STUCK)
+            return false;
+    } while (!atomic_cas_u32(count, &now, now - 1));
+    return now == 1;
+}
 
 // An index that a program chose, below `count`; 0 when it is not, which
 // a mispredicted comparison cannot change.  For after the check.
@@ -306,6 +328,23 @@ index_masked(u64 index, u64 count)
             : "r"(index), "r"(count)
             : "cc");
     return index & mask;
+}
+
+// A copy of mostly few bytes, without a call then; they do not overlap.
+static inline void
+copy_few(void *to, const void *from, u64 size)
+{
+    u64 first, last;
+
+    if (size - sizeof(u64) > sizeof(u64)) {
+        if (size > 0)
+            memcpy(to, from, size);
+        return;
+    }
+    memcpy(&first, from, sizeof(first));
+    memcpy(&last, (const u8 *)from + size - sizeof(last), sizeof(last));
+    memcpy(to, &first, sizeof(first));
+    memcpy((u8 *)to + size - sizeof(last), &last, sizeof(last));
 }
 
 // format.c: a small snprintf.  %d %u %x with widths 0N and N, l / ll / z, %s

@@ -155,10 +155,11 @@ channel_wake_receiver(struct channel *c, u32 id, const struct bytes *direct)
     return NULL;
 }
 
-u32
-channel_new_call_id(struct channel *c)
+// How many of the numbers that come next are taken, one after the other.
+static u32
+count_taken(const struct channel *c)
 {
-    u64 taken[LIMIT_OBSERVERS / 64 + 1] = {0}; // of those that come next
+    u64 taken[LIMIT_OBSERVERS / 64 + 1] = {0};
     u32 next = 0;
 
     list_each (item, &c->receivers) {
@@ -169,7 +170,15 @@ channel_new_call_id(struct channel *c)
     }
     while (bit_get(taken, next))
         next++;
-    c->call_id = (c->call_id + 1 + next) | CALL_ID;
+    return next;
+}
+
+u32
+channel_new_call_id(struct channel *c)
+{
+    u32 taken = list_empty(&c->receivers) ? 0 : count_taken(c);
+
+    c->call_id = (c->call_id + 1 + taken) | CALL_ID;
     return c->call_id;
 }
 

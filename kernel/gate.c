@@ -97,8 +97,7 @@ gate_accept(struct activation *a, struct call *c)
 
     assert(!a->serving && c->activation == NULL && !c->done);
     assert(c->request.size <= r->room.size);
-    if (c->request.size > 0)
-        memcpy(r->room.ptr, c->request.ptr, c->request.size);
+    copy_few(r->room.ptr, c->request.ptr, c->request.size);
     r->kind = GATE_CALL;
     r->badge = c->door->badge;
     r->size = (u32)c->request.size;
@@ -138,8 +137,8 @@ gate_end_call(struct activation *a, status_t status, struct bytes reply)
     if (status == OK && reply.size > c->room.size)
         status = ERR_TOO_SMALL;
     struct thread *t = gate_finish(c, status);
-    if (t != NULL && status == OK && reply.size > 0)
-        memcpy(c->room.ptr, reply.ptr, reply.size);
+    if (t != NULL && status == OK)
+        copy_few(c->room.ptr, reply.ptr, reply.size);
     c->size = (u32)reply.size;
     return t;
 }

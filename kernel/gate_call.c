@@ -127,7 +127,8 @@ gate_call(struct door *d, struct bytes request, struct bytes room,
     if (deadline_is_over(deadline))
         return ERR_TIMED_OUT;
     list_init(&c.link);
-    bool on = lock_irq(&g->lock);
+    bool on = port_interrupts_off();
+    lock_irq_nested(&g->lock);
     c.lent = (struct lent){thread_time_account(self), share_priority(self)};
     status_t status = begin(g, &c, &pass);
     if (status == OK) {

@@ -61,12 +61,12 @@ take_next(struct gate *g, struct activation *a, struct door **gone)
         r->badge = d->badge;
         r->size = 0;
         *gone = d;
+        gate_show(g);
     } else if ((c = take_from_line(g)) != NULL) {
         gate_accept(a, c);
         take_time(a, a->lent);
         gate_check(a);
     }
-    gate_show(g);
     return *gone != NULL || c != NULL;
 }
 
@@ -181,7 +181,8 @@ gate_serve(struct gate *g, struct bytes reply, struct gate_request *r,
         return status;
     move_to(a, g);
     a->request = r;
-    bool on = lock_irq(&g->lock);
+    bool on = port_interrupts_off();
+    lock_irq_nested(&g->lock);
     status = turn(g, a, reply, deadline, &gone);
     port_interrupts_restore(on);
     if (gone != NULL)

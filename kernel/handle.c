@@ -26,7 +26,7 @@ slot_at(struct handle_table *t, u32 index)
 }
 
 // The slot of a live handle or NULL.
-static struct handle_slot *
+static inline struct handle_slot *
 look_up(struct handle_table *t, handle_t h)
 {
     u32 index = (h & INDEX_MASK) - 1;
@@ -166,36 +166,49 @@ handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
     return status;
 }
 
-status_t
+// Here and below with interrupts off, as that is so short: to be preempted
+// would be later.
+status_t LOCKS_BY_HAND
 handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
             u32 rights, struct carried *out)
 {
-    lock(&t->lock);
+    bool on = port_interrupts_off();
+
+    lock_irq_nested(&t->lock);
     const struct handle_slot *slot = find(t, h);
     status_t status = check(slot, type, rights);
     if (status == OK) {
         object_hold(slot->object);
         *out = (struct carried){slot->object, slot->rights};
     }
-    unlock(&t->lock);
+    unlock_irq_nested(&t->lock);
+    port_interrupts_restore(on);
     return status;
 }
 
-status_t
+struct loan LOCKS_BY_HAND
 handle_lend(struct handle_table *t, handle_t h, const struct object_type *type,
-            u32 rights, struct object **out, struct object **held)
+            u32 rights)
 {
-    *out = *held = NULL;
-    if (t->shared) {
-        status_t status = handle_get(t, h, type, rights, held);
-        *out = *held;
-        return status;
+    struct loan loan = {.object = NULL, .held = t->shared};
+    bool on = false;
+
+    if (loan.held) {
+        on = port_interrupts_off();
+        lock_irq_nested(&t->lock);
     }
     const struct handle_slot *slot = look_up(t, h);
-    status_t status = check(slot, type, rights);
-    if (status == OK)
-        *out = slot->object;
-    return status;
+    loan.status = check(slot, type, rights);
+    if (loan.status == OK) {
+        loan.object = slot->object;
+        if (loan.held)
+            object_hold(loan.object);
+    }
+    if (loan.held) {
+        unlock_irq_nested(&t->lock);
+        port_interrupts_restore(on);
+    }
+    return loan;
 }
 
 status_t

@@ -13,7 +13,7 @@ history_call(const char *module, const char *call)
     struct history *h = &histories[port_cpu_id()];
 
     h->notes[h->next++ % HISTORY] =
-        (struct history_note){module, call, 0, sched_current()->number};
+        (struct history_note){call, module, 0, sched_current()->number};
     port_interrupts_restore(on);
 }
 

@@ -8,8 +8,9 @@
 enum { HISTORY = 16 }; // notes of a CPU
 
 struct history_note {
-    const char *module, *call; // NULL: a switch
-    u32 from, to;              // numbers of threads; of a call `to` makes it
+    const char *call;   // NULL: a switch
+    const char *module; // of a call
+    u32 from, to;       // numbers of threads; of a call `to` makes it
 };
 
 struct history {
@@ -24,6 +25,9 @@ static inline void
 history_switch(u32 cpu, u32 from, u32 to)
 {
     struct history *h = &histories[cpu];
+    struct history_note *n = &h->notes[h->next++ % HISTORY];
 
-    h->notes[h->next++ % HISTORY] = (struct history_note){NULL, NULL, from, to};
+    n->call = NULL;
+    n->from = from;
+    n->to = to;
 }

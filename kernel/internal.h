@@ -148,7 +148,7 @@ bool waiter_wake(struct waiter *w); // interrupts off
 // waiter_begin() on, and waiter_wait() is when it sleeps, until it was.
 // Nothing else may wait between them.  Who may call waiter_wake() has to be
 // kept from it by a lock before the thread goes on.
-struct waiter *waiter_begin(void);
+static inline struct waiter *waiter_begin(void);
 struct waiter *waiter_begin_always(void); // a kill does not end it
 // OK, ERR_TIMED_OUT or ERR_KILLED.
 MUST_USE status_t waiter_wait(struct waiter *w, u64 deadline);
@@ -177,6 +177,10 @@ enum { STAYS_MAX = 3 }; // of thread.stays
 
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_BLOCKED, THREAD_DEAD };
 
+// How a thread came to run, bits: another passed the CPU on to it (else it was
+// the next); all else that is the CPU's stayed as it was.
+enum way_in { CHOSEN = 0, PASSED = 1, AT_ONCE = 2 };
+
 void sched_init(struct thread *first);
 void sched_block(void);            // unless sched_wake came first; irq off
 void sched_wake(struct thread *t); // interrupts off
@@ -198,9 +202,11 @@ struct pass {
 // The running thread blocks as in sched_block(), and pass.to, which is blocked,
 // runs here at once in the same time slice; one that is not blocked yet goes on
 // where it is.  `held` is released when nobody else can let `to` run any more.
-// What the running thread is lent changes when its time until now is accounted
-// for.  Interrupts are off.
-void sched_pass(const struct pass *pass, struct lock *held) RELEASE(*held);
+// What the running thread, `self`, is lent changes when its time until now is
+// accounted for.  Interrupts are off.  True: since then another has passed the
+// CPU on to it.
+bool sched_pass(struct thread *self, const struct pass *pass, struct lock *held)
+    RELEASE(*held);
 // The same for what the running thread is lent alone.
 void sched_lend(struct lent lent);
 void sched_deadline_changed(void); // one of this CPU: look when the next is
@@ -247,7 +253,7 @@ struct thread {
     u32 cpu;
     u8 state;                // enum thread_state
     bool wake_pending;       // sched_wake() came before sched_block()
-    bool passed;             // it runs since another passed the CPU on to it
+    u8 way_in;               // bits of enum way_in
     struct order_item ready; // in share->below; key: its virtual time there
     struct share *share;     // where it is ready or runs, or did last
     bool at_home;            // there by its own time, class and all; else false
@@ -265,8 +271,9 @@ struct thread {
     u32 inherited; // the highest priority of those of its group who wait
 
     // Only while it runs, with interrupts off.
-    u64 woke_at; // another one; 0: none since it last slept
-    u8 stays;    // up to STAYS_MAX: how often it did not sleep soon after that
+    u64 woke_at;                // another one; 0: none since it last slept
+    const struct thread *woken; // the last, or NULL; only to be compared
+    u8 stays; // up to STAYS_MAX: it did not sleep soon after that
 
     struct waiter waiter;
     struct list *disposing; // see channel_message.c, or NULL
@@ -297,6 +304,22 @@ static inline bool
 thread_killed(const struct thread *t)
 {
     return __atomic_load_n(&t->entry.killed, __ATOMIC_SEQ_CST);
+}
+
+static inline struct waiter *
+waiter_begin_as(enum wake waiting)
+{
+    struct waiter *w = &thread_current()->waiter;
+
+    assert(!waiter_waits(w));
+    atomic_store_u32(&w->outcome, (u32)waiting);
+    return w;
+}
+
+static inline struct waiter *
+waiter_begin(void)
+{
+    return waiter_begin_as(WAKE_WAITING);
 }
 
 // Whose time it takes now.

@@ -50,7 +50,7 @@ thread_current(void)
 {
     u64 rsp;
 
-    __asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
+    __asm__("mov %%rsp, %0" : "=r"(rsp)); // on one stack all along
     return stack_note(rsp)->thread;
 }
 
@@ -520,11 +520,16 @@ struct carried {
     u32 rights;
 };
 
+struct loan {
+    struct object *object; // NULL: see `status`
+    status_t status;
+    bool held; // the object is to be released then
+};
+
 // As handle_get(), for as long as the running thread takes no handle out of the
-// table: *held is to be released then, but NULL where nobody else uses it.
-MUST_USE status_t handle_lend(struct handle_table *t, handle_t h,
-                              const struct object_type *type, u32 rights,
-                              struct object **out, struct object **held);
+// table.
+struct loan handle_lend(struct handle_table *t, handle_t h,
+                        const struct object_type *type, u32 rights);
 // As handle_get(), and what rights the handle has.
 MUST_USE status_t handle_peek(struct handle_table *t, handle_t h,
                               const struct object_type *type, u32 rights,

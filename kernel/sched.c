@@ -152,16 +152,16 @@ take_ready(struct run_queue *q) REQUIRES(q->lock)
 }
 
 // The second half of a switch, on the stack of the thread that continues, in
-// the slice of the one before (`passed`) or in its own.  In that of the one
+// the slice of the one before (PASSED) or in its own.  In that of the one
 // before the timer that was set for it stays, unless it comes too late.
 static void LOCKS_BY_HAND
-after_switch(bool passed)
+after_switch(u32 way_in)
 {
     struct run_queue *q = queue_here();
     struct thread *dead = q->dead;
 
     q->dead = NULL;
-    if (!passed || next_interrupt(q) < q->timer)
+    if (!(way_in & PASSED) || next_interrupt(q) < q->timer)
         start_slice(q, q->since);
     unlock_irq_nested(&q->lock);
     if (dead != NULL)
@@ -174,6 +174,25 @@ check_switch(const struct thread *t)
 {
     assert(t->preempt_count == 0);
     assert(!CHECKED || (locks_held() & ~(1ull << LOCK_CPU)) == 0);
+}
+
+// Continue with `to`, a thread of q, on its stack, until somebody comes back to
+// that of `from`; q->lock, the only one that may be held here, stays so.
+static inline void
+change_stacks(struct run_queue *q, struct thread *from, struct thread *to,
+              u32 way_in) REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    check_switch(from);
+    thread_set_state(to, THREAD_RUNNING);
+    to->resched = false;
+    to->way_in = (u8)way_in;
+    q->current = to;
+    if (from == to)
+        return;
+    history_switch(to->cpu, from->number, to->number);
+    port_stack_use(to->stack, STACK_SIZE);
+    context_switch(&from->context, &to->context);
 }
 
 // The current thread leaves the CPU.
@@ -195,26 +214,31 @@ leave(struct run_queue *q) REQUIRES(q->lock)
 
 // Continue with `to`, which has been begun; releases q->lock, which is the only
 // one that may be held here.
-static void switch_to(struct run_queue *q, struct thread *to, bool passed)
+static void switch_to(struct run_queue *q, struct thread *to, u32 way_in)
     RELEASE(q->lock);
 
 static void LOCKS_BY_HAND
-switch_to(struct run_queue *q, struct thread *to, bool passed)
+switch_to(struct run_queue *q, struct thread *to, u32 way_in)
 {
-    struct thread *from = q->current;
-
-    check_switch(from);
-    thread_set_state(to, THREAD_RUNNING);
     thread_set_cpu(to, queue_number(q));
-    to->resched = false;
-    to->passed = passed;
-    q->current = to;
-    if (from != to) {
-        history_switch(to->cpu, from->number, to->number);
-        port_stack_use(to->stack, STACK_SIZE);
-        context_switch(&from->context, &to->context);
-    }
-    after_switch(queue_here()->current->passed);
+    change_stacks(q, q->current, to, way_in);
+    after_switch(queue_here()->current->way_in);
+}
+
+// The same for `to`, a thread of q, where all that is to be done for who comes
+// next (after_switch()) is as it was.
+static void switch_at_once(struct run_queue *q, struct thread *from,
+                           struct thread *to, u32 way_in) RELEASE(q->lock);
+
+static inline void LOCKS_BY_HAND
+switch_at_once(struct run_queue *q, struct thread *from, struct thread *to,
+               u32 way_in)
+{
+    change_stacks(q, from, to, way_in | AT_ONCE);
+    if (from->way_in & AT_ONCE)
+        unlock_irq_nested(&run_queues[from->cpu].lock);
+    else
+        after_switch(from->way_in);
 }
 
 // The same with the next ready thread.
@@ -235,7 +259,7 @@ switch_next(struct run_queue *q)
         to = take_ready(q);
     }
     q->look = false; // it is who comes first
-    switch_to(q, to, false);
+    switch_to(q, to, CHOSEN);
 }
 
 // With `to`, in no queue, in place of the current thread, which blocks.  What
@@ -262,7 +286,7 @@ switch_past(struct run_queue *q, struct thread *to)
     } else {
         share_sleep(q, q->current);
     }
-    switch_to(q, to, true);
+    switch_to(q, to, PASSED);
 }
 
 static void
@@ -285,25 +309,62 @@ give_way(bool behind_others)
 void
 sched_first_switch(void)
 {
-    after_switch(false);
+    after_switch(CHOSEN);
     port_interrupts_restore(true);
+}
+
+// All of give_way(true) where t, which runs on q, and who comes next are of one
+// group and account: that one's slice goes on.  False: they are not.
+static bool LOCKS_BY_HAND
+yield_at_once(struct run_queue *q, struct thread *t)
+{
+    lock_irq_nested(&q->lock);
+    const struct thread *first = share_first_of_account(q, t);
+
+    if (first == NULL || q->look || is_to_stop(t) || is_to_stop(first)) {
+        unlock_irq_nested(&q->lock);
+        return false;
+    }
+    count_time(q);
+    t->woke_at = 0;
+    share_yield(t);
+    thread_set_state(t, THREAD_READY);
+    switch_at_once(q, t, share_exchange(q, t), CHOSEN);
+    return true;
 }
 
 void
 thread_yield(void)
 {
     bool on = port_interrupts_off();
-
     struct thread *t = thread_current();
+    struct run_queue *q = &run_queues[t->cpu];
 
     check_switch(t);
     t->resched = false;
-    if (queue_waiting(queue_here()) > 0 || is_to_stop(t))
+    if ((queue_waiting(q) > 0 || is_to_stop(t)) && !yield_at_once(q, t))
         give_way(true);
     port_interrupts_restore(on);
 }
 
-void
+// t, which runs on q and has just fallen asleep, woke the next one itself: a
+// question and its answer, say.  That one goes on in the same slice.  False: it
+// is not so, and nothing was done.
+static bool LOCKS_BY_HAND
+leave_at_once(struct run_queue *q, struct thread *t)
+{
+    const struct thread *woken = t->woken;
+
+    t->woken = NULL;
+    if (woken == NULL || woken != share_first_of_account(q, t) || q->look ||
+        is_to_stop(woken))
+        return false;
+    count_time(q);
+    switch_at_once(q, t, share_exchange(q, t), CHOSEN);
+    return true;
+}
+
+void LOCKS_BY_HAND
 sched_block(void)
 {
     struct run_queue *q = queue_here();
@@ -318,7 +379,8 @@ sched_block(void)
     }
     thread_set_state(t, THREAD_BLOCKED);
     place_learn(t);
-    switch_next(q);
+    if (!leave_at_once(q, t))
+        switch_next(q);
 }
 
 void
@@ -400,6 +462,32 @@ add_ready(struct run_queue *q, struct thread *t, enum way way)
         place_call_idle(); // it may have become idle meanwhile
 }
 
+// t, which sleeps on q, becomes ready where the running thread is, alone, with
+// the timer set for the end of that one's slice: there is nothing to look at.
+static bool
+is_ready_at_once(const struct run_queue *q, const struct thread *t)
+    REQUIRES(q->lock)
+{
+    const struct thread *c = q->current;
+
+    assert_held(&q->lock);
+    return q == queue_here() && none_ready(q) && c != q->idle && !q->look &&
+           q->timer <= q->slice_end && share_is_place_for(q, c, t, t->lent);
+}
+
+static void
+ready_at_once(struct run_queue *q, struct thread *t, enum way way)
+    REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    thread_set_state(t, THREAD_READY);
+    share_put_beside(q, q->current, t);
+    if (way == KEPT) {
+        q->keeps_until = q->current->woke_at + place_keep_ns;
+        nudge(q);
+    }
+}
+
 void LOCKS_BY_HAND
 sched_wake(struct thread *t)
 {
@@ -412,11 +500,21 @@ sched_wake(struct thread *t)
         return;
     }
     to = place_choose(q, &way);
+    if (to == q && way != CLAIMED && is_ready_at_once(q, t)) {
+        q->current->woken = t;
+        ready_at_once(q, t, way);
+        unlock_irq_nested(&q->lock);
+        if (way == QUEUED)
+            place_call_idle();
+        return;
+    }
     share_detach(t);
     thread_set_state(t, THREAD_READY);
     thread_set_cpu(t, queue_number(to));
     unlock_irq_nested(&q->lock);
     add_ready(to, t, way);
+    if (to == queue_here())
+        to->current->woken = t;
 }
 
 static void
@@ -433,14 +531,13 @@ is_same(struct lent a, struct lent b)
            (a.account == NULL || a.priority == b.priority);
 }
 
-// Lock q, this CPU's; true: t was blocked, and is ready on this CPU, in no
-// queue, with what is lent to it.  Else it goes on by itself.
+// q is this CPU's, and locked; true: t was blocked, and is ready on this CPU,
+// in no queue, with what is lent to it.  Else it goes on by itself.
 static bool LOCKS_BY_HAND
 take_blocked(struct run_queue *q, struct thread *t, const struct lent *lent)
 {
     struct run_queue *from = q;
 
-    lock_irq_nested(&q->lock);
     if (t->cpu != queue_number(q)) {
         unlock_irq_nested(&q->lock);
         from = lock_queue_of(t);
@@ -488,10 +585,49 @@ is_one_time(const struct thread *t, const struct thread *to, struct lent keep)
             (t->share == to->share && !t->wake_pending));
 }
 
-void LOCKS_BY_HAND
-sched_pass(const struct pass *pass, struct lock *held)
+// Is this such that `to` takes the place of the current thread as it is: the
+// CPU, the group, the class and the account, and there is nothing to tell
+// anybody else?
+static bool
+is_at_once(const struct run_queue *q, const struct thread *t,
+           const struct thread *to, const struct lent *lent) REQUIRES(q->lock)
 {
-    struct run_queue *q = queue_here();
+    assert_held(&q->lock);
+    return to->cpu == t->cpu && to->state == THREAD_BLOCKED &&
+           !t->wake_pending && t->woke_at == 0 &&
+           !account_is_stopped(to->account) &&
+           share_is_place_for(q, t, to, lent != NULL ? *lent : to->lent);
+}
+
+// All of sched_pass() where that is so: who comes next finds the timer as it
+// is to be, and what has run as it was.
+static bool pass_at_once(struct run_queue *q, struct thread *t,
+                         const struct pass *pass, struct lock *held)
+    RELEASE(*held) RELEASE(q->lock);
+
+static inline bool LOCKS_BY_HAND
+pass_at_once(struct run_queue *q, struct thread *t, const struct pass *pass,
+             struct lock *held)
+{
+    struct thread *to = pass->to;
+
+    if (pass->lent != NULL)
+        set_lent(to, *pass->lent);
+    set_lent(t, pass->keep);
+    thread_set_state(t, THREAD_BLOCKED);
+    share_pass(q, t, to);
+    unlock_irq_nested(held);
+    switch_at_once(q, t, to, PASSED);
+    return t->way_in & PASSED;
+}
+
+// The rest, q locked, where it is not.
+static void pass_by_queue(struct run_queue *q, const struct pass *pass,
+                          struct lock *held) RELEASE(*held) RELEASE(q->lock);
+
+static void LOCKS_BY_HAND
+pass_by_queue(struct run_queue *q, const struct pass *pass, struct lock *held)
+{
     struct thread *t = q->current, *to = pass->to;
     bool taken = take_blocked(q, to, pass->lent), first;
 
@@ -522,6 +658,19 @@ sched_pass(const struct pass *pass, struct lock *held)
     unlock_irq_nested(&q->lock);
     if (taken)
         place_call_idle();
+}
+
+bool LOCKS_BY_HAND
+sched_pass(struct thread *self, const struct pass *pass, struct lock *held)
+{
+    struct run_queue *q = &run_queues[self->cpu];
+
+    lock_irq_nested(&q->lock);
+    if (is_at_once(q, self, pass->to, pass->lent))
+        return pass_at_once(q, self, pass, held);
+    self->way_in = CHOSEN;
+    pass_by_queue(q, pass, held);
+    return self->way_in & PASSED;
 }
 
 void LOCKS_BY_HAND
@@ -680,6 +829,7 @@ sched_interrupt(void)
     u64 now = port_monotonic_ns();
     bool woke = timer_expire(now);
 
+    t->woken = NULL; // nor has it woken the one that a timer did
     lock_irq_nested(&q->lock);
     now = count_time(q);
     account_time(q);

@@ -633,6 +633,62 @@ share_exchange(struct run_queue *q, struct thread *t)
     return thread_of(first);
 }
 
+struct thread *
+share_first_of_account(const struct run_queue *q, const struct thread *t)
+{
+    assert_held(&q->lock);
+    if (!share_stays(q, t))
+        return NULL;
+    struct thread *first = thread_of(t->share->below.first);
+    bool same = thread_time_account(first) == thread_time_account(t);
+    return same ? first : NULL;
+}
+
+bool
+share_is_place_for(const struct run_queue *q, const struct thread *t,
+                   const struct thread *to, struct lent lent)
+{
+    const struct account *a = thread_time_account(t);
+    bool is_own = t->at_home && a == t->account; // t's place is
+
+    assert_held(&q->lock);
+    if (q->capped || t->ceilings != load(&ceilings) || is_in_the_way(to))
+        return false;
+    if (lent.account != NULL)
+        return lent.account == a && lent.priority == priority_of(t) &&
+               to->inherited == 0 && (is_own || t->share == own_share(q, a));
+    return to->account == a && to->at_home && to->ceilings == t->ceilings &&
+           to->share == t->share && to->ready.class == t->ready.class;
+}
+
+static inline void
+place_as(const struct thread *t, struct thread *to)
+{
+    share_detach(to);
+    to->ceilings = t->ceilings;
+    to->share = t->share;
+    to->ready.class = t->ready.class;
+    to->at_home = to->at_home && to->lent.account == NULL;
+    to->ready.key = later(t->share->floor[t->ready.class], to->lag);
+}
+
+void
+share_put_beside(struct run_queue *q, const struct thread *t, struct thread *to)
+{
+    assert_held(&q->lock);
+    place_as(t, to);
+    share_put(q, to);
+}
+
+void
+share_pass(struct run_queue *q, struct thread *t, struct thread *to)
+{
+    assert_held(&q->lock);
+    place_as(t, to);
+    if (!t->at_home)
+        share_sleep(q, t);
+}
+
 // --- caps --------------------------------------------------------------------
 
 static bool

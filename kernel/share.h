@@ -60,6 +60,22 @@ bool share_stays(const struct run_queue *q, const struct thread *t)
     REQUIRES(q->lock);
 struct thread *share_exchange(struct run_queue *q, struct thread *t)
     REQUIRES(q->lock);
+// The first who waits, where share_stays() and that one runs in one account's
+// time with t; else NULL.
+struct thread *share_first_of_account(const struct run_queue *q,
+                                      const struct thread *t) REQUIRES(q->lock);
+// May `to`, which sleeps here, have the place of t, the running thread, which
+// sleeps then, where this is lent to it: the same share and class, in one
+// account's time, and no cap or ceiling to look at?  Then share_pass() is all
+// that there is to do; what is lent has been set.
+bool share_is_place_for(const struct run_queue *q, const struct thread *t,
+                        const struct thread *to, struct lent lent)
+    REQUIRES(q->lock);
+void share_pass(struct run_queue *q, struct thread *t, struct thread *to)
+    REQUIRES(q->lock);
+// The same where t goes on and `to` is ready.
+void share_put_beside(struct run_queue *q, const struct thread *t,
+                      struct thread *to) REQUIRES(q->lock);
 // The one that runs did so for `ns`; and what of that the groups do not know
 // yet, until `now`.
 void share_ran(struct thread *t, u64 ns);

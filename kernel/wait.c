@@ -89,7 +89,7 @@ waiter_kill(struct waiter *w)
 }
 
 // Before the running thread sleeps; interrupts are off.
-static void
+static inline void
 start_sleep(struct waiter *w, u64 deadline)
 {
     const struct thread *t = thread_of(w);
@@ -122,26 +122,10 @@ sleep_until_decided(struct waiter *w, u64 deadline)
     return end_sleep(w, deadline);
 }
 
-static struct waiter *
-begin(enum wake waiting)
-{
-    struct waiter *w = &thread_current()->waiter;
-
-    assert(!is_waiting(w));
-    atomic_store_u32(&w->outcome, (u32)waiting);
-    return w;
-}
-
-struct waiter *
-waiter_begin(void)
-{
-    return begin(WAKE_WAITING);
-}
-
 struct waiter *
 waiter_begin_always(void)
 {
-    return begin(WAKE_WAITING_ALWAYS);
+    return waiter_begin_as(WAKE_WAITING_ALWAYS);
 }
 
 status_t
@@ -171,9 +155,7 @@ waiter_pass(struct waiter *w, const struct pass *pass, struct lock *held,
     *passed = false;
     start_sleep(w, deadline);
     if (pass->to != NULL && is_waiting(w)) {
-        self->passed = false;
-        sched_pass(pass, held);
-        *passed = self->passed;
+        *passed = sched_pass(self, pass, held);
         if (*passed && deadline == UINT64_MAX)
             return OK;
         return end_sleep(w, deadline);
@@ -191,7 +173,7 @@ static status_t
 wait_as(enum wake waiting, struct wait_queue *q, u64 key, u64 deadline, bool on)
     RELEASE(q->lock)
 {
-    struct waiter *w = begin(waiting);
+    struct waiter *w = waiter_begin_as(waiting);
 
     w->key = key;
     w->turn = ++q->turns;

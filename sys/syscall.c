@@ -261,6 +261,13 @@ struct caller {
     struct handle_table *handles;
     struct memory *memory;
     status_t status;
+    // Of a call in memory: the step around its struct, which C may touch.  Most
+    // of what the call names is on the same stack, and there, too.
+    struct {
+        u8 *ptr;
+        u64 at, size;
+    } near;
+    bool has_near;
 };
 
 // The functions that a call is made of are parts of it: none of them is there
@@ -276,6 +283,7 @@ caller_now(void)
         .handles = &p->handles,
         .memory = caller_memory(),
         .status = OK,
+        .has_near = false,
     };
 }
 
@@ -294,10 +302,16 @@ take_from_memory(struct caller *c, void *words, u64 size, u32 align,
 {
     struct bytes from = memory_bytes(c->memory, address, size);
 
-    if (from.ptr != NULL)
-        memcpy(words, from.ptr, size);
-    check(c, from.ptr != NULL ? OK : ERR_BAD_ADDRESS);
+    if (from.ptr == NULL) {
+        c->status = ERR_BAD_ADDRESS;
+        return;
+    }
+    memcpy(words, from.ptr, size);
     check(c, address % align == 0 ? OK : ERR_BAD_ARGUMENT);
+    c->has_near = true;
+    c->near.at = address - address % COMMIT_STEP;
+    c->near.ptr = from.ptr - address % COMMIT_STEP;
+    c->near.size = MIN(COMMIT_STEP, memory_size(c->memory) - c->near.at);
 }
 
 // NULL: see c->status.
@@ -319,20 +333,38 @@ STEP struct object *
 object_lent(struct caller *c, handle_t handle, const struct object_type *type,
             u32 rights, struct object **held)
 {
-    struct object *object = NULL;
-
     *held = NULL;
-    if (c->status == OK)
-        c->status =
-            handle_lend(c->handles, handle, type, rights, &object, held);
-    return object;
+    if (c->status != OK)
+        return NULL;
+    struct loan loan = handle_lend(c->handles, handle, type, rights);
+    c->status = loan.status;
+    if (loan.held)
+        *held = loan.object;
+    return loan.object;
+}
+
+// memory_bytes(), for where there are many.
+static __attribute__((noinline)) struct bytes
+far_bytes(struct memory *m, u32 address, u64 size)
+{
+    return memory_bytes(m, address, size);
 }
 
 STEP struct bytes
 bytes_at(struct caller *c, u32 address, u64 size)
 {
-    struct bytes bytes = memory_bytes(c->memory, address, size);
+    u64 at = c->has_near ? address - c->near.at : 0; // huge: before that
+    struct bytes bytes;
 
+    if (c->has_near && at <= c->near.size && size <= c->near.size - at) {
+        bytes.ptr = c->near.ptr + index_masked(at, c->near.size + 1);
+        bytes.size = size;
+        return bytes;
+    }
+    if (c->has_near && address == 0 && size == 0) // nothing, as NULL says
+        return (struct bytes){c->near.ptr, 0};
+    bytes = c->has_near ? far_bytes(c->memory, address, size) :
+                          memory_bytes(c->memory, address, size);
     check(c, bytes.ptr != NULL ? OK : ERR_BAD_ADDRESS);
     return bytes;
 }

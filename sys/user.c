@@ -14,7 +14,7 @@ user_read(void *to, u64 ptr, u64 size)
     struct bytes from = user_bytes(ptr, size);
 
     if (from.ptr != NULL)
-        memcpy(to, from.ptr, size);
+        copy_few(to, from.ptr, size);
     return from.ptr != NULL;
 }
 
@@ -24,6 +24,6 @@ user_write(u64 ptr, const void *from, u64 size)
     struct bytes to = user_bytes(ptr, size);
 
     if (to.ptr != NULL)
-        memcpy(to.ptr, from, size);
+        copy_few(to.ptr, from, size);
     return to.ptr != NULL;
 }

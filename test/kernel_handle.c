@@ -94,23 +94,24 @@ TEST_KERNEL(handle_table_is_bounded)
 TEST_KERNEL(handle_is_lent)
 {
     struct handle_table *t = new_table();
-    struct object *o = new_object(), *out, *held;
+    struct object *o = new_object();
     handle_t h;
 
     EXPECT_EQ(handle_new(t, o, RIGHT_READ, &h), OK);
     u32 before = o->references;
-    EXPECT_EQ(handle_lend(t, h, o->type, RIGHT_READ, &out, &held), OK);
-    EXPECT(out == o && held == NULL && o->references == before);
-    EXPECT_EQ(handle_lend(t, h, o->type, RIGHT_WRITE, &out, &held), ERR_ACCESS);
-    EXPECT(out == NULL && held == NULL);
+    struct loan loan = handle_lend(t, h, o->type, RIGHT_READ);
+    EXPECT_EQ(loan.status, OK);
+    EXPECT(loan.object == o && !loan.held && o->references == before);
+    loan = handle_lend(t, h, o->type, RIGHT_WRITE);
+    EXPECT(loan.status == ERR_ACCESS && loan.object == NULL);
     t->shared = true;
-    EXPECT_EQ(handle_lend(t, h, o->type, RIGHT_READ, &out, &held), OK);
-    EXPECT(out == o && held == o && o->references == before + 1);
+    loan = handle_lend(t, h, o->type, RIGHT_READ);
+    EXPECT_EQ(loan.status, OK);
+    EXPECT(loan.object == o && loan.held && o->references == before + 1);
     EXPECT_EQ(handle_close(t, h), OK); // by another, while it is lent
-    object_release(held);
-    EXPECT_EQ(handle_lend(t, h, o->type, RIGHT_READ, &out, &held),
-              ERR_BAD_HANDLE);
-    EXPECT(out == NULL && held == NULL);
+    object_release(loan.object);
+    loan = handle_lend(t, h, o->type, RIGHT_READ);
+    EXPECT(loan.status == ERR_BAD_HANDLE && loan.object == NULL);
     handle_table_free(t);
     kernel_free(t);
     object_release(o);

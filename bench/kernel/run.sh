@@ -1,20 +1,25 @@
 #!/bin/sh
-# bench/kernel/run.sh OUT: what the kernel's calls cost on linux, in nanoseconds,
+# bench/kernel/run.sh OUT [--icount]: what the kernel's calls cost on linux, in nanoseconds,
 # beside what a user of Linux has for the same, on one CPU; then a lock that two
 # CPUs want, and how much sooner two computations end on two CPUs (there the ratio is
 # by which ours is better, too).  The fastest of
 # several rounds on either side; a machine that others use makes both worse.
 # `noise` is how much longer a loop of plain code took at worst than at best: where
-# that is more than 1.1, the rows say little.
+# that is more than 1.1, the rows say little.  With --icount: ours alone, in QEMU,
+# in instructions.
 
 set -u
 out=$1
 dir=$out/bench
 mkdir -p "$dir"
-gcc -O2 -Wall -Wextra -I. bench/kernel/theirs.c -o "$dir/theirs" -pthread || exit 1
 clang --target=wasm32-wasi -O2 -Wall -Wextra -I. -I"$out/user/include" \
     -Iuser/libsip bench/kernel/ours.c user/libsip/sip.c user/libsip/gate.c \
     -o "$dir/ours.wasm" || exit 1
+
+if [ "${2:-}" = --icount ]; then
+    exec "$out/nebulet" run --icount "$dir/ours.wasm"
+fi
+gcc -O2 -Wall -Wextra -I. bench/kernel/theirs.c -o "$dir/theirs" -pthread || exit 1
 
 # noise: the same work ten times, the longest by the shortest.
 noise() {

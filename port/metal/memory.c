@@ -32,6 +32,11 @@ copy_forward(u8 *to, const u8 *from, size_t size)
 {
     for (; size >= BLOCK; size -= BLOCK, to += BLOCK, from += BLOCK)
         copy_block(to, from);
+    for (; size >= sizeof(word_t);
+         size -= sizeof(word_t), to += sizeof(word_t), from += sizeof(word_t)) {
+        *(word_t *)to = *(const word_t *)from;
+        BARRIER();
+    }
     for (; size > 0; size--) {
         *to++ = *from++;
         BARRIER();
