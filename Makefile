@@ -174,7 +174,7 @@ $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 
 # Another decoder, which test/verify_*.c compare with.
 $(OUT)/san/test-verify: WRAP := -lZydis
-$(OUT)/san/test-verify: $(OUT)/san/test/wasm_help.c.o
+$(OUT)/san/test-verify: $(patsubst %,$(OUT)/san/test/%.c.o,wasm_help x64_rows)
 
 # What test/port_switch.c stands for.
 $(OUT)/san/test-port: WRAP := -Wl,--wrap=host_call_check

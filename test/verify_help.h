@@ -19,6 +19,9 @@ extern const struct form_text form_texts[FORM_COUNT];
 // registers and flags?  Says what it does not agree on.
 bool zydis_agrees(const struct verify_ins *ins, const u8 *bytes);
 
+// Does a row have this form?
+bool form_has(u32 form, bool vex, bool w, bool mem);
+
 // Forms that were met: by row, VEX, W, and whether memory.
 struct forms_met {
     u8 met[FORM_COUNT][2][2][2];

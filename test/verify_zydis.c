@@ -380,6 +380,16 @@ zydis_agrees(const struct verify_ins *ins, const u8 *bytes)
     return b.agree;
 }
 
+bool
+form_has(u32 form, bool vex, bool w, bool mem)
+{
+    const struct form_text *f = &form_texts[form];
+
+    return (f->enc[0] == 'B' || (f->enc[0] == 'V') == vex) &&
+           (f->w[1] == 'V' || (f->w[1] == '1') == w) &&
+           (f->mod[0] == 'E' || (f->mod[0] == 'M') == mem);
+}
+
 void
 forms_meet(struct forms_met *met, const struct verify_ins *ins, bool w)
 {

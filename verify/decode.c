@@ -373,6 +373,7 @@ read_mem(struct fields *f, struct verify_ins *ins)
         ins->base =
             no_base ? VERIFY_NONE : (u8)((sib & 7) | high_bit(f, REX_B));
         require(f, !no_base || f->row->mem == MEM_0, RULE_OPERAND);
+        require(f, !no_base || ins->scale != 0, RULE_LONG);
     } else if (f->rm == VERIFY_RBP && f->mod == 0) {
         ins->base = VERIFY_RIP;
     } else {
