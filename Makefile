@@ -40,6 +40,7 @@ objects  = $(patsubst %,$(OUT)/$(1)/%.o,$(call sources,$(2)))
 NEEDS_clean      :=
 NEEDS_help       :=
 NEEDS_lint       := build lint
+NEEDS_prove      := build test prove
 NEEDS_run        := build run
 NEEDS_tests      := build test
 NEEDS_test       := build run test
@@ -142,6 +143,14 @@ $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
 # Prints declarations and the manual of the tables in abi/.
 $(OUT)/abi: $(OUT)/host/make/abi.c.o $(OUT)/host/make/abi2018.c.o
 	@echo "  LD $@"; $(CC) -fno-lto $^ -o $@
+
+# Samples of the instructions that verify/ knows.
+$(OUT)/prove-rows: $(patsubst %,$(OUT)/host/%.o,make/prove.c verify/decode.c port/linux/panic.c port/x64/panic.S)
+	@echo "  LD $@"; $(CC) -fno-lto $^ -o $@ -lZydis
+
+.PHONY: prove
+prove: $(OUT)/prove-rows ## prove with z3 that the rows of verify/forms.def are right
+	@$(OUT)/prove-rows >$(OUT)/prove-samples && make/prove.py $(OUT)
 
 # What objects define and need, which make lint reads: make/links.awk.
 $(OUT)/host.symbols: $(call objects,host,$(LINUX) tool)

@@ -33,6 +33,7 @@ fuzz  $clang_lib/linux/libclang_rt.fuzzer-x86_64.a    libclang-rt-14-dev
 lint  git                                             git
 lint  clang-format                                    clang-format
 lint  clang-tidy                                      clang-tidy
+prove z3                                              z3
 bare  debootstrap                                     debootstrap
 "
 
