@@ -210,7 +210,7 @@ $(OUT)/counted/libnebulet.a: $(call objects,counted,$(LINUX))
 	@ar rcs $@ $^
 
 $(OUT)/counted/nebulet: $(call objects,counted,tool) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_boot.c) $(OUT)/counted/libnebulet.a
-	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) $(COUNT_WRAP) -Wl,--wrap=boot_run,--wrap=thread_run_until,--wrap=thread_is_killed -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) $(COUNT_WRAP) -Wl,--wrap=boot_run,--wrap=thread_run_until,--wrap=process_wait,--wrap=types_register_some,--wrap=thread_is_killed -o $@ -lcjson -lpthread
 
 # What test/latency.c watches.
 LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \

@@ -254,10 +254,8 @@ register_types(struct compiled *m)
         return ERR_NO_MEMORY;
     if (!code_charge(&m->charges.types, RESOURCE_TYPES, count))
         return ERR_LIMIT;
-    status_t status = types_register(&m->module, ids);
-    if (status == OK)
-        m->ids = ids;
-    return status;
+    m->ids = ids;
+    return types_register_some(&m->module, ids, &m->id_count);
 }
 
 // The module is complete.
@@ -332,11 +330,20 @@ code_charges_end(struct code_charges *c)
     charge_end(&c->types, RESOURCE_TYPES);
 }
 
-void
-compiled_free(struct compiled *m)
+enum { TYPES_PIECE = 1000 };
+
+static void
+free_now(void *arg)
 {
-    if (m->ids != NULL)
-        types_release(m->ids, m->module.type_count);
+    struct compiled *m = arg;
+
+    // A piece at a time, as others may want to go on that tell of an end.
+    for (u32 at = 0; at < m->id_count;) {
+        u32 end = MIN(at + TYPES_PIECE, m->id_count);
+        at = types_release_until(m->ids, at, end);
+        if (at < m->id_count)
+            thread_yield();
+    }
     if (m->text != NULL)
         port_code_release(m->text, m->code.size);
     if (m->bytes.ptr != NULL)
@@ -344,4 +351,26 @@ compiled_free(struct compiled *m)
     arena_free(&m->keep);
     code_charges_end(&m->charges);
     kernel_free(m);
+}
+
+// Types go one by one.  Who drops the last reference to many may be a killed
+// thread that others wait for, so a thread of nobody's does it.
+void
+compiled_free(struct compiled *m)
+{
+    struct thread *t;
+
+    if (m->id_count <= TYPES_PIECE) {
+        free_now(m);
+        return;
+    }
+    struct account *before = thread_charge(account_root());
+    status_t status = thread_new(&t, free_now, m);
+    thread_charge(before);
+    if (status != OK) {
+        free_now(m);
+        return;
+    }
+    sched_start(t);
+    thread_release(t);
 }

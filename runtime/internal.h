@@ -12,7 +12,14 @@ void types_init(void);
 // One reference to every type of m, ids[i] for type i.  Linear; may be
 // preempted anywhere, and ends with ERR_KILLED when the thread is.
 MUST_USE status_t types_register(const struct module *m, u32 *ids);
+// The same, but the references to the first *count types, all if OK, are the
+// caller's in any case.
+MUST_USE status_t types_register_some(const struct module *m, u32 *ids,
+                                      u32 *count);
 void types_release(const u32 *ids, u32 count);
+// Those from `at`, where a group begins, to the end of the group that
+// reaches `end`; the place after them.
+u32 types_release_until(const u32 *ids, u32 at, u32 end);
 bool types_is_subtype(u32 sub, u32 super);
 enum type_kind types_kind(u32 id);
 u32 types_alive(void);         // rec groups, for tests
@@ -108,6 +115,7 @@ struct compiled {
     struct code code; // code.text is NULL; see text
     u8 *text;         // published
     u32 *ids;         // canonical type ids
+    u32 id_count;     // that we have references to, of all types but at its end
     u64 size;         // bytes it is charged with
 
     // Under the lock of code_module.c.

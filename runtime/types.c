@@ -553,34 +553,48 @@ types_alive(void)
 }
 
 // A group of n types has n ids in the list but one reference, its first's.
-void
-types_release(const u32 *ids, u32 count)
+u32
+types_release_until(const u32 *ids, u32 at, u32 end)
 {
-    u32 at = 0;
-
-    while (at < count) {
+    while (at < end) {
         struct rec_group *g = type_rows[ids[at]].group;
         at += g->count;
         release_group(g);
     }
+    return at;
+}
+
+void
+types_release(const u32 *ids, u32 count)
+{
+    types_release_until(ids, 0, count);
+}
+
+status_t
+types_register_some(const struct module *m, u32 *ids, u32 *count)
+{
+    status_t status = OK;
+
+    *count = 0;
+    while (status == OK && *count < m->type_count) {
+        u32 size = m->types[*count].group_size;
+        status = register_group(m, *count, size, ids);
+        if (status == OK)
+            *count += size;
+        if (status == OK && thread_is_killed())
+            status = ERR_KILLED;
+    }
+    return status;
 }
 
 status_t
 types_register(const struct module *m, u32 *ids)
 {
-    status_t status = OK;
-    u32 at = 0;
+    u32 count;
+    status_t status = types_register_some(m, ids, &count);
 
-    while (status == OK && at < m->type_count) {
-        u32 count = m->types[at].group_size;
-        status = register_group(m, at, count, ids);
-        if (status == OK)
-            at += count;
-        if (status == OK && thread_is_killed())
-            status = ERR_KILLED;
-    }
     if (status != OK)
-        types_release(ids, at);
+        types_release(ids, count);
     return status;
 }
 

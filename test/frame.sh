@@ -5,17 +5,25 @@
 set -u
 work=$1/frame
 . test/verdict.sh
+rm -rf "$work"
 mkdir -p "$work"
 : >"$work/stderr"
 sed '/^for p in/,$d' test/run.sh >"$work/functions.sh"
 
-# sums NAME WANT COMMAND: what the part that runs this shell command adds.
+# What all scripts begin with here: the functions.
+# shellcheck disable=SC2016
+begin='set -- "$0" && . "$0/functions.sh" || exit'
+
+# sums NAME WANT COMMAND: what the part that runs this shell command adds to one
+# that is well; the whole has failed if one has.
 sums() {
-    sum=$(sh -c 'command=$2 && set -- "$1" && . "$1/functions.sh" &&
-        part one sh -c "$command" >"$out/stdout" &&
-        counted 3 things >>"$out/stdout"; echo "$passed $failed $skipped"' \
-        sh "$work" "$3")
-    verdict "$1" "$([ "$sum" = "$2" ] || echo "counts as $sum, expected $2")"
+    sum=$(COMMAND=$3 sh -c "$begin"'
+        part other echo "1 passed, 0 failed, 0 skipped"
+        whole 3 things one sh -c "$COMMAND"
+        finish; echo "status $?"' "$work" | tail -2 | tr -cd "0-9 \n" | xargs)
+    set -- "$1" $2
+    want="$(($2 + 1)) $3 $4 $(($3 > 0))"
+    verdict "$1" "$([ "$sum" = "$want" ] || echo "is $sum, expected $want")"
 }
 
 sums "all well" "3 0 0" "echo 3 passed, 0 failed, 0 skipped"
@@ -29,6 +37,22 @@ sums "skips with a reason" "2 0 1" \
     "echo skipped: this: no that; echo 2 passed, 0 failed, 1 skipped"
 verdict "the reason" "$(grep -qx "one: this: no that" "$work/skipped.txt" ||
     echo "not noted")"
+
+# Two at once, no third, and what is interrupted leaves nothing behind.
+sum=$(JOBS=2 sh -c "$begin"'
+    for i in 1 2 3; do
+        part "$i" sh -c "echo >\"$out/began-$i\"; [ $i != 1 ] || until [ -e \"$out/began-2\" ]; do sleep 0.01; done; [ $i != 2 ] || [ ! -e \"$out/began-3\" ] && echo 1 passed, 0 failed, 0 skipped"
+    done
+    finish' "$work" | tail -1)
+verdict "beside each other" "$([ "$sum" = "3 passed, 0 failed, 0 skipped" ] || echo "$sum")"
+sh -c "$begin"'
+    part long sh -c "echo \$\$ >\"$out/long\"; exec sleep 1000"
+    finish' "$work" >"$work/stdout" 2>"$work/stderr" &
+until [ -s "$work/long" ]; do sleep 0.01; done
+kill $!
+wait $!
+verdict "interrupted" "$([ $? = 130 ] || echo "status $?")"
+until [ ! -e "/proc/$(cat "$work/long")" ]; do sleep 0.01; done
 
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

@@ -131,14 +131,23 @@ __wrap_port_idle(void)
         irq_since = test_work();
 }
 
-// Whoever is switched to goes on with interrupts off, as does who comes back.
+// Whoever is switched to goes on with interrupts off, as does who comes back,
+// perhaps with preemption off, too: who is preempted on the way into lock(),
+// when that has begun a stretch, leaves it to nobody else.
+static void
+go_on(void)
+{
+    start(&irq_since);
+    start(&preempt_since);
+}
+
 void
 __wrap_context_switch(struct context *from, struct context *to)
 {
     stop(&irq_since, __builtin_return_address(0));
-    start(&irq_since);
+    go_on();
     __real_context_switch(from, to);
-    start(&irq_since);
+    go_on();
 }
 
 void

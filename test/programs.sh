@@ -6,7 +6,7 @@
 set -u
 out=$1 port=$2 command=${3:-$1/nebulet}
 run="$command run --on $port --smp ${SMP:-1}"
-work=$out/programs-$port-$(basename "$command")
+work=$out/programs-$port-$(echo "${command#"$out"/}" | tr / -)
 . test/verdict.sh
 skipped=0
 mkdir -p "$work"

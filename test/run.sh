@@ -2,7 +2,8 @@
 # test/run.sh OUT PART...: run the parts of the test suite, each a command
 # whose last line of the form "N passed, N failed, N skipped" counts; print the
 # output of those that fail, and at the end what was skipped, what failed, each
-# with what it said, and the sum of all.
+# with what it said, and the sum of all.  As many run at once as there are CPUs,
+# or $JOBS: no two of them use the same files.
 #
 # Parts: lint, unit, suite, calls, programs, command, wasi, hostile, metal, cpus,
 # smp.  The official suites are unpacked into OUT when ../shared/suites is there,
@@ -14,25 +15,54 @@ set -u
 out=$1
 shift
 
-LIMIT_S=1200 # what takes longer hangs
-passed=0 failed=0 skipped=0
-reasons=$out/skipped.txt failures=$out/failed.txt
-: >"$reasons"
-: >"$failures"
+LIMIT_S=1800 # what takes longer hangs
+# A line of counts for each part; what was skipped, and why; what failed.
+counts=$out/counts.txt reasons=$out/skipped.txt failures=$out/failed.txt
+for file in "$counts" "$reasons" "$failures"; do : >"$file"; done
 
-# Run "$@" as the part called $1; add up its closing line.  One that is killed
-# has failed.
+# A line in this pipe is room for one part more.
+rm -f "$out/rooms"
+mkfifo "$out/rooms"
+exec 3<>"$out/rooms"
+rooms=${JOBS:-$(nproc)}
+for _ in $(seq "$rooms"); do echo >&3; done
+trap 'jobs -p >"$out/jobs"; xargs kill <"$out/jobs"; exit 130' INT TERM
+
+# Run "$@" as the part called $1 as soon as there is room.
 part() {
+    read -r _ <&3
+    {
+        judge "$@"
+        echo >&3
+    } &
+}
+
+# whole NUMBER WHAT NAME COMMAND...: a part that has to count so many.
+whole() {
+    all=$1 what=$2
+    shift 2
+    part "$@"
+    all=
+}
+all=
+
+# Run "$@" as the part called $1, and note its closing line.  One that is killed
+# has failed.  (What sh runs in the background is deaf to ^C, unless told.)
+judge() {
     name=$1
     shift
     log=$out/test-$(echo "$name" | tr ' /' '--').log
-    timeout $LIMIT_S "$@" >"$log" 2>&1
+    begun=$(date +%s)
+    trap 'kill $! 2>/dev/null; exit 130' TERM # also before there is anything
+    env --default-signal=INT,QUIT timeout $LIMIT_S "$@" >"$log" 2>&1 3>&- &
+    wait $!
     status=$?
     line=$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped$' "$log" |
         tail -1)
     # shellcheck disable=SC2046
     set -- $(echo "${line:-0 0 0}" | tr -cd '0-9 ')
-    echo "$name: ${line:-no result} (exit status $status)"
+    echo "$name: ${line:-no result} (exit status $status," \
+        "$(($(date +%s) - begun)) s)"
     part_failed=$2
     why="$2 failed"
     if [ "$status" != 0 ] && [ "$2" = 0 ]; then
@@ -42,21 +72,25 @@ part() {
     elif [ "$3" -gt 0 ] && ! reasons_of "$name" "$log"; then
         part_failed=1 why="skips without a reason"
     fi
-    part_count=$(($1 + $2 + $3))
     [ "$part_failed" = 0 ] || failure "$why" "$log"
-    passed=$((passed + $1)) failed=$((failed + part_failed))
-    skipped=$((skipped + $3))
+    if [ -n "$all" ] && [ "$all" != $(($1 + $2 + $3)) ]; then
+        echo "$name: $(($1 + $2 + $3)) counted, but there are $all $what" |
+            tee -a "$failures"
+        part_failed=$((part_failed + 1))
+    fi
+    echo "$1 $part_failed $3" >>"$counts"
 }
 
 # failure WHY LOG: the part called $name has failed: show how it ended, and note
 # for the end what was said of the first tests that failed, or its last lines.
 failure() {
-    tail -40 "$2"
     {
         echo "$name: $1"
         { grep -B 6 '^FAILED' "$2" | head -30 | grep . || tail -12 "$2"; } |
             cut -c 1-300 | sed 's/^/    /'
-    } >>"$failures"
+    } >"$2.failed"
+    tail -40 "$2"
+    cat "$2.failed" >>"$failures"
 }
 
 # reasons_of NAME LOG: note what a part skipped, and why, for the end: lines
@@ -76,18 +110,11 @@ reasons_of() {
         }' "$2" >>"$reasons"
 }
 
-# counted NUMBER WHAT: the last part ran as many as there are.
-counted() {
-    [ "$part_count" = "$1" ] && return
-    echo "$name: $part_count counted, but there are $1 $2" | tee -a "$failures"
-    failed=$((failed + 1))
-}
-
 # left_out WHAT WHY HOW: a part that cannot run here.
 left_out() {
     echo "$1: left out: $2"
     echo "$1: $2; $3" >>"$reasons"
-    skipped=$((skipped + 1))
+    echo "0 0 1" >>"$counts"
 }
 
 # Tests of the kernel, by the first letters of their names, that show most where
@@ -151,12 +178,11 @@ suite_count() {
 part_suite() {
     suite_present || return
     commands=$(suite_count)
-    part "suite linux" "$out/san/nebulet" wast "$out"/suite/*/*.json
-    counted "$commands" "commands in the suite"
+    whole "$commands" "commands in the suite" "suite linux" \
+        "$out/san/nebulet" wast "$out"/suite/*/*.json
     for ins in 1 7 4096; do
-        part "suite plain, parts of $ins" env PART_INS=$ins \
-            "$out/nebulet-plain" wast "$out"/suite/*/*.json
-        counted "$commands" "commands in the suite"
+        whole "$commands" "commands in the suite" "suite plain, parts of $ins" \
+            env PART_INS=$ins "$out/nebulet-plain" wast "$out"/suite/*/*.json
     done
     part "same code twice" test/same_code.sh "$out"
 }
@@ -197,8 +223,8 @@ part_wasi() {
     wasi_present || return
     programs=$(find "$out/wasi-p1" -name '*.wasm' | wc -l)
     for port in linux metal; do
-        part "wasi $port" test/wasi_suite.py "$out" $port "$out/wasi-p1"
-        counted "$programs" "programs"
+        whole "$programs" programs "wasi $port" \
+            test/wasi_suite.py "$out" $port "$out/wasi-p1"
     done
 }
 
@@ -259,14 +285,23 @@ part_metal() {
     part "kernel input" test/input.sh "$out"
     part "channel" test/channel.py "$out"
     suite_present || return
-    part "suite metal" "$out/nebulet" wast --on metal "$out"/suite/*/*.json
-    counted "$(suite_count)" "commands in the suite"
+    whole "$(suite_count)" "commands in the suite" "suite metal" \
+        "$out/nebulet" wast --on metal "$out"/suite/*/*.json
+}
+
+# Wait for all; the verdict.
+finish() {
+    wait
+    ! grep -q . "$reasons" || { echo "skipped:" && sed 's/^/  /' "$reasons"; }
+    ! grep -q . "$failures" || { echo "failed:" && sed 's/^/  /' "$failures"; }
+    awk '{ passed += $1; failed += $2; skipped += $3 }
+        END {
+            printf "%d passed, %d failed, %d skipped\n", passed, failed, skipped
+            exit failed != 0
+        }' "$counts"
 }
 
 for p in "$@"; do
     "part_$p"
 done
-[ "$skipped" = 0 ] || { echo "skipped:" && sed 's/^/  /' "$reasons"; }
-[ "$failed" = 0 ] || { echo "failed:" && sed 's/^/  /' "$failures"; }
-echo "$passed passed, $failed failed, $skipped skipped"
-[ "$failed" = 0 ]
+finish

@@ -8,10 +8,13 @@
 
 #include "kernel/kernel.h"
 #include "kernel/port.h"
+#include "runtime/internal.h"
+#include "sys/sys.h"
 #include "test/steps.h"
 
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,6 +27,12 @@ status_t __real_thread_run_until(void (*run)(void *arg), void *arg,
 status_t __wrap_thread_run_until(void (*run)(void *arg), void *arg,
                                  u64 deadline_ns);
 
+status_t __real_process_wait(struct process *p, u64 deadline_ns, u32 *status);
+status_t __wrap_process_wait(struct process *p, u64 deadline_ns, u32 *status);
+status_t __real_types_register_some(const struct module *m, u32 *ids,
+                                    u32 *count);
+status_t __wrap_types_register_some(const struct module *m, u32 *ids,
+                                    u32 *count);
 bool __real_thread_is_killed(void);
 bool __wrap_thread_is_killed(void);
 
@@ -117,6 +126,36 @@ __wrap_thread_run_until(void (*run)(void *arg), void *arg, u64 deadline_ns)
     status_t status = __real_thread_run_until(run, arg, deadline_ns);
     note_look(__builtin_return_address(0));
     loading.now = false;
+    return status;
+}
+
+// --- at the worst time -------------------------------------------------------
+
+// $LATE is types: the deadline is when all types are registered.
+status_t
+__wrap_types_register_some(const struct module *m, u32 *ids, u32 *count)
+{
+    const char *late = getenv("LATE");
+    status_t status = __real_types_register_some(m, ids, count);
+
+    while (late != NULL && strcmp(late, "types") == 0 && armed_for != 0 &&
+           m->type_count > 1 && !thread_is_killed())
+        thread_yield();
+    return status;
+}
+
+// $LATE is release: who waits for the end of a process is so late that all
+// others have let go of it, and what is freed then is freed by him.
+status_t
+__wrap_process_wait(struct process *p, u64 deadline_ns, u32 *exit_status)
+{
+    enum { LATE_NS = 20000000 };
+    const char *late = getenv("LATE");
+    status_t status = __real_process_wait(p, deadline_ns, exit_status);
+
+    if (status == OK && has_passed && late != NULL &&
+        strcmp(late, "release") == 0)
+        status = thread_sleep_until(port_monotonic_ns() + LATE_NS);
     return status;
 }
 

@@ -18,6 +18,7 @@ import sys
 
 BOUND_S = 0.2
 BOUND_FREE_S = 0.001  # what a program has is not freed before that is told
+BOUND_WORST_S = 0.02  # nor where its end comes when there is most to free
 STEP_S = 5e-9
 BOUND_LOOK = 5000000  # steps; those that grow with the module are more
 LOOK_SMALLER = 4
@@ -244,6 +245,15 @@ class Tests:
                        check=True)
         self.check(name, module, options, deadlines, bound)
 
+    def worst_times(self):
+        """Deadlines when there is most to free."""
+        name, module = self.big("types", 1000000)
+        for late in ("types", "release"):
+            os.environ["LATE"] = late
+            self.check("%s, deadline at %s" % (name, late), module, (), (4.0,),
+                       BOUND_WORST_S)
+        del os.environ["LATE"]
+
     def big(self, family, count):
         """Such a module; its file, and what it is called here."""
         module = self.port.path("big.wasm")
@@ -256,7 +266,6 @@ class Tests:
             self.check(*self.big(family, count // self.port.smaller))
             if self.port.look is not None:
                 self.check_looks(*self.big(family, count // LOOK_SMALLER))
-        os.remove(self.port.path("big.wasm"))
 
     def files(self, count):
         """A directory with so many files."""
@@ -296,6 +305,9 @@ def main():
     tests = Tests(port)
     tests.programs()
     tests.modules()
+    if port.look is not None:
+        tests.worst_times()
+    os.remove(port.path("big.wasm"))
     print("%d passed, %d failed, 0 skipped" % (tests.passed, tests.failed))
     return tests.failed > 0
 

@@ -28,18 +28,18 @@ run() {
 }
 
 while [ "$modules" -lt "$count" ]; do
-    dir=$keep/$generator-$seed
+    dir=$keep/$generator-$seed-${ON:-linux}
     rm -rf "$dir"
     case $generator in
     calls) test/fuzz/calls.py "$dir" "$seed" "$chunk" ;;
     ttf) node test/fuzz/ttf.mjs "$dir" "$seed" "$chunk" ;;
     *) node test/fuzz/smith.mjs "$dir" "$seed" "$chunk" "$generator" ;;
-    esac >"$keep/generate.log" || { cat "$keep/generate.log"; exit 1; }
+    esac >"$dir.generate.log" || { cat "$dir.generate.log"; exit 1; }
     same=yes
     for command; do
         run "$command" || same=no
     done
-    [ $same = no ] || rm -r "$dir"
+    [ $same = no ] || rm -r "$dir" "$dir.generate.log"
     modules=$((modules + chunk)) seed=$((seed + chunk))
     echo "$generator: $modules modules, $passed passed, $failed failed"
 done
