@@ -219,11 +219,24 @@ high_bit(struct fields *f, u32 bit)
 static i64
 read_signed(struct fields *f, u32 size)
 {
-    u64 value = 0;
+    const u8 *at = f->at;
+    i16 word;
+    i32 half;
+    i64 whole;
 
-    memcpy(&value, f->at, size);
     f->at += size;
-    return (i64)(value << (64 - 8 * size)) >> (64 - 8 * size);
+    switch (size) {
+    case 1:
+        return (i8)*at;
+    case 2:
+        memcpy(&word, at, sizeof(word));
+        return word;
+    case 4:
+        memcpy(&half, at, sizeof(half));
+        return half;
+    }
+    memcpy(&whole, at, sizeof(whole));
+    return whole;
 }
 
 // SDM vol. 2A, 2.3.5.  R, X, B and vvvv are stored inverted; L is 0.
@@ -649,21 +662,29 @@ decode(struct fields *f, struct verify_ins *ins)
     set_flags(f, ins);
 }
 
+// Near the end: decode a copy with zeros behind it.
+static enum verify_rule
+decode_last(struct verify_ins *ins, const u8 *at, u64 left)
+{
+    u8 copy[LONGEST] = {0};
+    struct fields f = {.at = copy};
+
+    memcpy(copy, at, left);
+    decode(&f, ins);
+    ins->length = (u8)(f.at - copy);
+    require(&f, ins->length <= left, RULE_CUT);
+    return f.rule;
+}
+
 enum verify_rule
 verify_decode(struct verify_ins *ins, const u8 *at, const u8 *end)
 {
-    u64 left = (u64)(end - at);
-    u8 copy[LONGEST] = {0};
     struct fields f = {.at = at};
 
-    if (left < LONGEST) {
-        memcpy(copy, at, left);
-        f.at = copy;
-    }
-    const u8 *start = f.at;
+    if ((u64)(end - at) < LONGEST)
+        return decode_last(ins, at, (u64)(end - at));
     decode(&f, ins);
-    ins->length = (u8)(f.at - start);
-    require(&f, ins->length <= left, RULE_CUT);
+    ins->length = (u8)(f.at - at);
     return f.rule;
 }
 
