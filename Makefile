@@ -40,7 +40,9 @@ objects  = $(patsubst %,$(OUT)/$(1)/%.o,$(call sources,$(2)))
 NEEDS_clean      :=
 NEEDS_help       :=
 NEEDS_lint       := build lint
+NEEDS_prove      := build test prove
 NEEDS_run        := build run
+NEEDS_tests      := build test
 NEEDS_test       := build run test
 NEEDS_test-metal := build run test
 NEEDS_test-smp   := build run test
@@ -48,6 +50,7 @@ NEEDS_test-bare  := bare
 NEEDS_ci         := build run test lint
 NEEDS_analyze    :=
 NEEDS_suite      := test
+NEEDS_unit       := build test
 NEEDS_fuzz       := build fuzz
 NEEDS_soak       := build run test
 NEEDS_corpus     := build fuzz
@@ -141,6 +144,14 @@ $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
 $(OUT)/abi: $(OUT)/host/make/abi.c.o $(OUT)/host/make/abi2018.c.o
 	@echo "  LD $@"; $(CC) -fno-lto $^ -o $@
 
+# Samples of the instructions that verify/ knows.
+$(OUT)/prove-rows: $(patsubst %,$(OUT)/host/%.o,make/prove.c verify/decode.c port/linux/panic.c port/x64/panic.S)
+	@echo "  LD $@"; $(CC) -fno-lto $^ -o $@ -lZydis
+
+.PHONY: prove
+prove: $(OUT)/prove-rows ## prove with z3 that the rows of verify/forms.def are right
+	@$(OUT)/prove-rows >$(OUT)/prove-samples && make/prove.py $(OUT)
+
 # What objects define and need, which make lint reads: make/links.awk.
 $(OUT)/host.symbols: $(call objects,host,$(LINUX) tool)
 	@nm -A $^ >$@
@@ -194,6 +205,10 @@ $(OUT)/tsan/libnebulet.a: $(call objects,tsan,$(LINUX))
 
 $(OUT)/tsan/test-kernel: $(patsubst %,$(OUT)/tsan/%.o,$(wildcard test/kernel_*.c) test/main.c test/tsan.c test/wasm_help.c test/latency.c) $(OUT)/tsan/libnebulet.a
 	@echo "  LD $@"; clang -fsanitize=thread $(LATENCY_WRAP) $(CONSOLE_WRAP) $(SUPPLY_WRAP) -Wl,--wrap=sigaction $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+
+# Another decoder, which test/verify_*.c compare with.
+$(OUT)/san/test-verify: WRAP := -lZydis
+$(OUT)/san/test-verify: $(patsubst %,$(OUT)/san/test/%.c.o,wasm_help x64_rows)
 
 # What test/port_switch.c stands for.
 $(OUT)/san/test-port: WRAP := -Wl,--wrap=host_call_check

@@ -11,7 +11,7 @@ function is_making(header) {
 
 # Makes programs, or tests how that is done.
 function is_maker(file) {
-    return file ~ /^(ir|x64|compile)\// || file ~ /^test\/(ir|x64)_/
+    return file ~ /^(ir|x64|compile)\// || file ~ /^test\/(ir|x64|verify)_/
 }
 
 function is_private(header,   to) {

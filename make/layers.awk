@@ -100,7 +100,7 @@ text ~ /(#|%:|\?\?=).*(include|import)/ {
     what = $0
     if (/^#include "[a-z0-9_]+(\/[a-z0-9_]+)+\.(h|def)"$/)
         check_include($2)
-    else if (!/^#include <[a-z0-9_]+(\/[A-Za-z0-9_]+)?\.h>$/)
+    else if (!/^#include <[A-Za-z0-9_]+(\/[A-Za-z0-9_]+)?\.h>$/)
         complain(at ": an include in another form")
     else
         check_system($2)

@@ -141,6 +141,7 @@ part_lint() {
 part_unit() {
     part frame test/frame.sh "$out"
     part abi test/abi.sh "$out"
+    part "verify coverage" test/verify_coverage.sh "$out"
     if suite_unpack; then
         NEBULET_SUITE=$out/suite
         export NEBULET_SUITE
