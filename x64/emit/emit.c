@@ -50,8 +50,10 @@ emission_init(struct emission *em, const struct mach *m, struct arena *temp)
     em->jumps = ARENA_NEW(temp, u32, m->block_count);
     em->cold = ARENA_NEW(temp, bool, m->block_count);
     em->pads = ARENA_NEW(temp, bool, m->block_count);
+    em->heads = ARENA_NEW(temp, bool, m->block_count);
     if (em->labels == NULL || em->order == NULL || em->jumps == NULL ||
-        em->cold == NULL || em->pads == NULL || !init_arrays(em, temp))
+        em->cold == NULL || em->pads == NULL || em->heads == NULL ||
+        !init_arrays(em, temp))
         return ERR_NO_MEMORY;
     em->encoder = (struct encoder){.at = em->bytes,
                                    .end = em->bytes + em->byte_capacity,
@@ -660,7 +662,8 @@ emit_table(struct emission *em, const struct mins *ins)
         no_memory(em);
         return;
     }
-    em->tables[em->table_count++] = (struct jump_table){em->pool_size, cases};
+    em->tables[em->table_count++] =
+        (struct jump_table){em->pool_size, cases, em->piece_count};
     emit_ins(em, (struct mins){
                      .op = X64_MOV32_I, .def = one, .imm = cases->count - 1});
     emit_ins(em, (struct mins){.op = X64_CMP32, .a = ins->a, .b = one});
@@ -786,6 +789,38 @@ emit_body(struct emission *em)
         no_memory(em);
 }
 
+// --- jumps back ------------------------------------------------------------
+
+// Mark the blocks that are jumped to from behind them, or from other parts; how
+// many that are.
+static u32
+mark_heads(struct emission *em)
+{
+    const struct mach *m = em->m;
+    u32 count = 0;
+
+    for (u32 i = 0; i < em->piece_count; i++) {
+        const struct piece *p = &em->pieces[i];
+        if (p->branch != BRANCH_NONE && p->label < m->block_count &&
+            em->labels[p->label] <= i)
+            em->heads[p->label] = true;
+    }
+    for (u32 i = 0; i < em->table_count; i++) {
+        const struct jump_table *table = &em->tables[i];
+        for (u32 n = 0; n < table->cases->count; n++) {
+            u32 block = case_target(em, table->cases, n);
+            if (em->labels[block] <= table->piece)
+                em->heads[block] = true;
+        }
+    }
+    for (u32 b = 0; b < m->block_count; b++) {
+        if (!is_edge_block(m, b) && m->fn->blocks[b].label != 0)
+            em->heads[b] = em->jumps[b] == b && !em->pads[b];
+        count += em->heads[b];
+    }
+    return count;
+}
+
 status_t
 mach_emit(const struct mach *m, struct image *image, bool check_pads,
           struct arena *temp, struct printer *listing)
@@ -806,8 +841,10 @@ mach_emit(const struct mach *m, struct image *image, bool check_pads,
     // 2. Bytes, in pieces, and what needs their final addresses.
     emit_body(&em);
     // Once the code is placed there is no way back.
-    if (em.status == OK && !image_room(image, em.site_count + m->fn->try_count +
-                                                  m->fn->catch_count + 1))
+    u32 heads = mark_heads(&em);
+    if (em.status == OK &&
+        !image_room(image, em.site_count + m->fn->try_count +
+                               m->fn->catch_count + heads + 2))
         no_memory(&em);
     if (em.status != OK)
         return em.status;
