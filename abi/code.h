@@ -69,12 +69,16 @@ struct abi_size {
     u32 args, results;
 };
 
-// What the verifier is told, sorted by pc: an instruction that is jumped to from
-// behind it, or constants amid the code.  Nobody else relies on it.
+// What the verifier is told, sorted by pc; nobody else relies on it.  A jump
+// back leads to a row whose `what` has bits REG_x: registers that hold a number
+// below 2^32 there.
 struct code_head {
     u32 pc;
-    u32 what; // bit REG_x: the register holds a number below 2^32; or
-              // HEAD_DATA | bytes of constants
+    u32 what;
 };
 
-enum { HEAD_DATA = 1u << 31 };
+enum {
+    HEAD_DATA = -1 - INT32_MAX,  // no head: | bytes of constants amid the code
+    HEAD_FRAME = 1 << 30, // no head: the function, which starts here, keeps the
+                          // address of its return address | so far above rsp
+};

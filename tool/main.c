@@ -8,7 +8,8 @@
 
 static const struct command *const commands[] = {
     &command_run,     &command_shell, &command_wast,
-    &command_compile, &command_dump,  &command_selftest,
+    &command_compile, &command_verify, &command_dump,
+    &command_selftest,
 };
 
 static int

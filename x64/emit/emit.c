@@ -411,8 +411,8 @@ emit_zero_slots(struct emission *em)
     encode_jump_back(&em->encoder, CC_NS, em->bytes + again);
 }
 
-static u32
-frame_slot(const struct emission *em)
+u32
+emission_slot(const struct emission *em)
 {
     return em->m->out_size + em->m->fn->slot_at[SLOT_FRAME];
 }
@@ -439,7 +439,7 @@ emit_prologue(struct emission *em)
     emit_zero_slots(em);
     if (m->fn->part == FN_LAST) {
         emit_stack(em, X64_LEA64, REG_R10, em->frame);
-        emit_stack(em, X64_MOV64_MR, REG_R10, frame_slot(em));
+        emit_stack(em, X64_MOV64_MR, REG_R10, emission_slot(em));
     }
 }
 
@@ -472,7 +472,7 @@ emit_leave(struct emission *em, u32 args_size)
     if (whole)
         emit_stack(em, X64_LEA64, REG_R10, em->frame);
     else
-        emit_stack(em, X64_MOV64, REG_R10, frame_slot(em));
+        emit_stack(em, X64_MOV64, REG_R10, emission_slot(em));
     emit_access(em, X64_MOV64, REG_R11, REG_R10, 0);
     for (u32 i = 0; i < RESTORED; i++)
         if ((m->saved >> saved_order[i] & 1) != 0)
@@ -509,7 +509,7 @@ emit_pad(struct emission *em)
     if (em->m->fn->part == FN_WHOLE)
         emit_stack(em, X64_LEA64, REG_R14, em->frame);
     else
-        emit_stack(em, X64_MOV64, REG_R14, frame_slot(em));
+        emit_stack(em, X64_MOV64, REG_R14, emission_slot(em));
     if (em->checks)
         emit_pad_check(em);
     emit_access(em, X64_MOV64, REG_R15, REG_R14, -HANDLER_MEMORY);

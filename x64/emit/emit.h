@@ -221,6 +221,9 @@ MUST_USE status_t mach_emit(const struct mach *m, struct image *image,
                             bool check_pads, struct arena *temp,
                             struct printer *listing);
 
+// Of a function in parts: where its frame keeps the address of its end.
+u32 emission_slot(const struct emission *em);
+
 // --- layout.c----------------------------------------------------------------
 
 // Append the function and its rows to the image, jumps short where they reach,

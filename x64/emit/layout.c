@@ -215,6 +215,9 @@ place_heads(const struct emission *em, struct image *image, u32 start)
     struct code_head head = {NO_INDEX, 0};
     status_t status = OK;
 
+    if (m->fn->part != FN_WHOLE && image->start == start)
+        status = image_head(
+            image, (struct code_head){start, HEAD_FRAME | emission_slot(em)});
     for (u32 i = 0; i < em->order_count && status == OK; i++) {
         u32 b = em->order[i];
         if (!em->heads[b])
@@ -242,7 +245,7 @@ place_data(const struct emission *em, struct image *image, u32 start, u32 end)
     if (em->m->fn->part != FN_PART || size == 0)
         return OK;
     return image_head(image,
-                      (struct code_head){start + end, HEAD_DATA | size});
+                      (struct code_head){start + end, (u32)HEAD_DATA | size});
 }
 
 // The function is complete.
