@@ -41,6 +41,7 @@ NEEDS_clean      :=
 NEEDS_help       :=
 NEEDS_lint       := build lint
 NEEDS_run        := build run
+NEEDS_tests      := build test
 NEEDS_test       := build run test
 NEEDS_test-metal := build run test
 NEEDS_test-smp   := build run test
@@ -48,6 +49,7 @@ NEEDS_test-bare  := bare
 NEEDS_ci         := build run test lint
 NEEDS_analyze    :=
 NEEDS_suite      := test
+NEEDS_unit       := build test
 NEEDS_fuzz       := build fuzz
 NEEDS_soak       := build run test
 NEEDS_corpus     := build fuzz
@@ -169,6 +171,10 @@ endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
 $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
+
+# Another decoder, which test/verify_*.c compare with.
+$(OUT)/san/test-verify: WRAP := -lZydis
+$(OUT)/san/test-verify: $(OUT)/san/test/wasm_help.c.o
 
 # What test/port_switch.c stands for.
 $(OUT)/san/test-port: WRAP := -Wl,--wrap=host_call_check

@@ -28,6 +28,7 @@ run   qemu-system-x86_64                              qemu-system-x86
 test  llvm-mc                                         llvm
 test  python3                                         python3
 test  tmux                                            tmux
+test  /usr/include/Zydis/Zydis.h                      libzydis-dev
 fuzz  $clang_lib/linux/libclang_rt.fuzzer-x86_64.a    libclang-rt-14-dev
 lint  git                                             git
 lint  clang-format                                    clang-format

@@ -38,8 +38,8 @@ enum verify_rule {
 
 // Rows of forms.def.
 enum verify_form {
-#define FORM(id, text, enc, pp, w, opcode, span, ext, ops, wide, mem, imm, \
-             effect, flags)                                                \
+#define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
+             effect, flags)                                                 \
     FORM_##id,
 #include "verify/forms.def"
     FORM_COUNT
@@ -51,19 +51,20 @@ enum verify_form {
 // change they do so in ways that need no name here; ins.access says whether
 // memory is read or written, mem_size how much of it.
 enum verify_effect {
-    EFFECT_NONE,     // no general register changes
-    EFFECT_COPY,     // def = source (with FROM_MEM: a load)
-    EFFECT_ADDRESS,  // def = base + index << scale + disp; not accessed
-    EFFECT_ADD,      // def = def + source
-    EFFECT_SUB,      // def = def - source
-    EFFECT_AND,      // def = def & source
-    EFFECT_SELECT,   // def = def or source
-    EFFECT_EXTEND,   // def = source of 4 bytes, sign-extended to 8
-    EFFECT_ANY,      // def = anything below 2^bits
-    EFFECT_MERGE,    // the lower `width` bytes of def = anything, others stay
-    EFFECT_TWO,      // rax and rdx = anything below 2^bits
-    EFFECT_SWAP,     // def <-> b (two registers)
-    EFFECT_STORE,    // [mem] = source, a register or imm
+    EFFECT_NONE,    // no general register changes
+    EFFECT_COPY,    // def = source (with FROM_MEM: a load)
+    EFFECT_ADDRESS, // def = base + index << scale + disp; not accessed
+    EFFECT_ADD,     // def = def + source
+    EFFECT_SUB,     // def = def - source
+    EFFECT_AND,     // def = def & source
+    EFFECT_SELECT,  // def = def or source
+    EFFECT_EXTEND,  // def = source of 4 bytes, sign-extended to 8
+    EFFECT_ANY,     // def = anything below 2^bits
+    EFFECT_MERGE, // the lower `width` bytes of def = anything; the others stay,
+                  // or become 0 when width is 4
+    EFFECT_TWO,   // rax and rdx = anything below 2^bits
+    EFFECT_SWAP,  // def <-> b (two registers)
+    EFFECT_STORE, // [mem] = source, a register or imm
     EFFECT_COMPARE,  // flags = those of a - source; a is memory: VERIFY_A_MEM
     EFFECT_TEST,     // flags = those of a & source
     EFFECT_PUSH,     // rsp -= 8, [rsp] = b
