@@ -150,8 +150,8 @@ code_of(const struct code *c)
 }
 
 status_t
-judge_describe(struct verify_module *out, const struct module *m,
-               const struct code *code, u32 features, struct arena *temp)
+compile_describe(struct verify_module *out, const struct module *m,
+                 const struct code *code, u32 features, struct arena *temp)
 {
     struct declared d;
     status_t status = ERR_NO_MEMORY;
@@ -161,14 +161,15 @@ judge_describe(struct verify_module *out, const struct module *m,
     *out = (struct verify_module){
         .code = code_of(code),
         .layout = m->layout,
-        .counts = {
-            .memories = MAX(m->memory_count, 1),
-            .tables = m->table_count,
-            .globals = m->global_count,
-            .imports = m->func_imports,
-            .tags = m->tag_count,
-            .types = m->type_count,
-        },
+        .counts =
+            {
+                     .memories = MAX(m->memory_count, 1),
+                     .tables = m->table_count,
+                     .globals = m->global_count,
+                     .imports = m->func_imports,
+                     .tags = m->tag_count,
+                     .types = m->type_count,
+                     },
         .types = d.types,
         .func_types = d.func_types,
         .memories = d.memories,
@@ -186,12 +187,12 @@ judge_describe(struct verify_module *out, const struct module *m,
 }
 
 status_t
-module_judge(const struct code *code, const struct module *m, u32 features,
-             struct arena *temp, struct verify_error *error)
+compile_verify(const struct code *code, const struct module *m, u32 features,
+               struct arena *temp, struct verify_error *error)
 {
     u64 mark = arena_mark(temp);
     struct verify_module v;
-    status_t status = judge_describe(&v, m, code, features, temp);
+    status_t status = compile_describe(&v, m, code, features, temp);
 
     if (status == OK)
         status = verify_code(&v, temp, error);

@@ -264,7 +264,8 @@ struct verify_args {
 static void
 complain_refused(const struct job *job, const struct verify_error *e)
 {
-    const u8 *at = job->code.text + e->pc, *end = job->code.text + job->code.size;
+    const u8 *at = job->code.text + e->pc,
+             *end = job->code.text + job->code.size;
     struct string name = {"", 0};
     struct verify_ins ins;
     char bytes[64] = "";
@@ -295,8 +296,8 @@ verify_file(const struct verify_args *args, const char *path)
     if (!job_decode(&job, path) || !job_compile(&job, &options))
         return job_end(&job, false);
     account(&job, "tables", NO_INDEX);
-    status_t status = module_judge(&job.code, &job.module, options.features,
-                                   &job.temp, &error);
+    status_t status = compile_verify(&job.code, &job.module, options.features,
+                                     &job.temp, &error);
     account(&job, "verify", NO_INDEX);
     if (status == ERR_INVALID)
         complain_refused(&job, &error);

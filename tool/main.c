@@ -7,9 +7,8 @@
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &command_run,     &command_shell, &command_wast,
-    &command_compile, &command_verify, &command_dump,
-    &command_selftest,
+    &command_run,    &command_shell, &command_wast,     &command_compile,
+    &command_verify, &command_dump,  &command_selftest,
 };
 
 static int

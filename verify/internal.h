@@ -101,9 +101,9 @@ struct flags {
     u64 number;
     u64 subject; // with is_const: what was compared
     u32 id, of, arg;
-    u16 denied; // conditions that do not hold, bit by number: they were branches
-    u8 kind;  // enum flags_kind
-    u8 width; // bytes that were compared
+    u16 denied; // conditions that were branches and do not hold
+    u8 kind;    // enum flags_kind
+    u8 width;   // bytes that were compared
     bool is_const;
 };
 
@@ -112,6 +112,11 @@ struct slot {
     u32 at;   // from rsp
     u32 when; // see judge.when
     struct value value;
+};
+
+// The first jump to a place.
+struct since {
+    u32 pc, when;
 };
 
 enum { SLOTS = 16, RING = 256 };
@@ -135,16 +140,14 @@ struct judge {
     u32 saved;      // registers that the prologue keeps in the frame
     u32 frame_slot; // HEAD_FRAME, or NO_PC
     bool has_calls, checked;
-    bool entering;  // the frame slot is not yet written
-    u32 overflow;   // pc of the trap of the stack check, or NO_PC
+    bool entering; // the frame slot is not yet written
+    u32 overflow;  // pc of the trap of the stack check, or NO_PC
 
     // By byte of the function: what jumps to there expect, see judge.c.
     u16 *cells;
     u32 cells_room;
-    u32 pending; // jumped to from before, and not yet reached
-    struct {
-        u32 pc, when;
-    } ring[RING]; // of short jumps: by pc % RING
+    u32 pending;             // jumped to from before, and not yet reached
+    struct since ring[RING]; // of short jumps: by pc % RING
 
     // Rows that come next.
     u32 trap, call, head, first_head;
@@ -154,7 +157,8 @@ struct judge {
     bool reachable;
     u32 site; // enum site: what kind of trap site it has to be
     struct verify_ins ins;
-    u32 before[3]; // where the last instructions started, the last first
+    u32 last;      // where it starts
+    u32 before[3]; // and those before it, the last first
 
     // The state.
     struct value regs[REGS];
@@ -162,15 +166,22 @@ struct judge {
     u32 narrow;     // registers that are below 2^32
     struct flags flags;
     struct slot slots[SLOTS];
-    u32 slots_from; // older ones are not known
-    u32 now;        // instructions so far
-    u32 ids;        // given out
-    struct value loaded;      // by this instruction
+    u32 slots_from;            // older ones are not known
+    u32 now;                   // instructions so far
+    u32 ids;                   // given out
+    struct value loaded;       // by this instruction
     struct verify_ins faulted; // the last access of linear memory
     u32 faulted_index;         // id of its index
 };
 
-enum site { SITE_NONE, SITE_MEMORY, SITE_DIVIDE, SITE_TRAP, SITE_ANY };
+enum site {
+    SITE_NONE,
+    SITE_MEMORY,
+    SITE_DIVIDE,
+    SITE_TRAP,
+    SITE_AGAIN, // memory that was accessed before: may be listed
+    SITE_CHECK, // the trap of a landing pad's check, which is not
+};
 
 // --- judge.c -----------------------------------------------------------------
 

@@ -42,12 +42,11 @@ judge_decode(struct judge *j)
 
     j->before[2] = j->before[1];
     j->before[1] = j->before[0];
-    j->before[0] = j->at;
-    j->at = j->next;
+    j->before[0] = j->last;
+    j->last = j->at = j->next;
     j->site = SITE_NONE;
     j->now++;
-    enum verify_rule rule =
-        verify_decode(&j->ins, text + j->at, text + j->end);
+    enum verify_rule rule = verify_decode(&j->ins, text + j->at, text + j->end);
     if (!judge_check(j, rule == RULE_OK, rule))
         return false;
     j->next = j->at + j->ins.length;
@@ -67,8 +66,8 @@ judge_step(struct judge *j)
 {
     if (!judge_check(j, j->next < j->end, RULE_END))
         return false;
-    if (!judge_check(j, j->cells[j->next - j->start] == 0 &&
-                            !is_head(j, j->next),
+    if (!judge_check(j,
+                     j->cells[j->next - j->start] == 0 && !is_head(j, j->next),
                      RULE_TARGET))
         return false;
     return judge_decode(j);
@@ -79,6 +78,7 @@ is_trap_of(u32 site, u32 trap)
 {
     switch (site) {
     case SITE_MEMORY:
+    case SITE_AGAIN:
         return trap == TRAP_MEMORY_BOUNDS;
     case SITE_DIVIDE:
         return trap == TRAP_DIVIDE_BY_ZERO;
@@ -101,7 +101,7 @@ judge_site(struct judge *j)
         judge_check(j, row->func == j->index && is_trap_of(j->site, row->trap),
                     RULE_TRAP_SITE);
     else
-        judge_check(j, j->site == SITE_NONE || j->site == SITE_ANY,
+        judge_check(j, j->site == SITE_NONE || j->site >= SITE_AGAIN,
                     RULE_TRAP_SITE);
 }
 
@@ -125,8 +125,8 @@ jump_forward(struct judge *j, u32 to, bool is_short)
     if ((*cell & CELL_TARGET) == 0) {
         j->pending++;
         *cell = (u16)(CELL_TARGET | narrow);
-        j->ring[to % RING].pc = to;
-        j->ring[to % RING].when = j->now;
+        if (is_short)
+            j->ring[to % RING] = (struct since){to, j->now};
     }
     *cell &= (u16)(narrow | FIXED);
     if (!is_short)
@@ -412,14 +412,14 @@ stub(struct judge *j, u32 cell)
 {
     bool overflow = j->next == j->overflow;
 
-    judge_check(j, !j->reachable && (overflow ? cell == 0 : true),
-                RULE_TARGET);
-    if (!judge_decode(j) || !judge_check(j, j->ins.effect == EFFECT_TRAP, RULE_STUB))
+    judge_check(j, !j->reachable && (overflow ? cell == 0 : true), RULE_TARGET);
+    if (!judge_decode(j) ||
+        !judge_check(j, j->ins.effect == EFFECT_TRAP, RULE_STUB))
         return;
     const struct verify_code *c = &j->m->code;
     const struct trap_site *row = &c->traps[j->trap];
     if (!overflow) {
-        j->site = SITE_ANY;
+        j->site = SITE_CHECK;
         judge_site(j);
         return;
     }
@@ -556,8 +556,9 @@ set_up(struct judge *j, const struct func_code *f)
     if (status != OK)
         return status;
     mark_pads(j);
-    if (judge_check(j, j->entry >= j->start && j->entry < j->end &&
-                           f->args == j->type->args,
+    if (judge_check(j,
+                    j->entry >= j->start && j->entry < j->end &&
+                        f->args == j->type->args,
                     RULE_FUNCTION) &&
         j->entry != j->start)
         set_up_parts(j);

@@ -11,7 +11,8 @@
 
 // The general registers that arguments and results are in, in their order.
 enum { VERIFY_PLACES = 6 };
-extern const u8 verify_params[VERIFY_PLACES], verify_results[VERIFY_PLACES];
+extern const u8 verify_params[VERIFY_PLACES];
+extern const u8 verify_results[VERIFY_PLACES];
 
 // A function type, as it travels (code/abi.c).
 struct verify_type {
@@ -27,7 +28,7 @@ struct verify_memory {
 };
 
 struct verify_table {
-    u64 min;  // it has always so many entries
+    u64 min;    // it has always so many entries
     bool fixed; // and never more
     bool funcs; // of references to functions
 };

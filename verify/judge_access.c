@@ -63,7 +63,7 @@ linear(struct judge *j)
 {
     judge_check(j, (j->ins.flags & VERIFY_ALIGNED) == 0, RULE_ALIGNED);
     if (is_again(j)) {
-        j->site = SITE_ANY;
+        j->site = SITE_AGAIN;
         return;
     }
     j->site = SITE_MEMORY;
@@ -195,19 +195,21 @@ fill_slots(struct judge *j)
     judge_check(j,
                 fill.index == R10 && fill.scale == 0 && fill.disp >= 0 &&
                     index.kind == KIND_CONST && index.number % 16 == 0 &&
-                    fill.disp + index.number + 16 <= j->body &&
-                    j->entering && fill.effect == EFFECT_NONE,
+                    fill.disp + index.number + 16 <= j->body && j->entering &&
+                    fill.effect == EFFECT_NONE,
                 RULE_FRAME);
     j->slots_from = j->now + 1;
     if (!judge_step(j))
         return;
-    judge_check(j, j->ins.form == FORM_SUB_I && j->ins.def == R10 &&
-                       j->ins.width == 8 && j->ins.imm == 16,
+    judge_check(j,
+                j->ins.form == FORM_SUB_I && j->ins.def == R10 &&
+                    j->ins.width == 8 && j->ins.imm == 16,
                 RULE_FRAME);
     if (!judge_step(j))
         return;
-    judge_check(j, j->ins.effect == EFFECT_JCC && j->ins.cc == CC_NS &&
-                       (u32)(j->next + j->ins.imm) == again,
+    judge_check(j,
+                j->ins.effect == EFFECT_JCC && j->ins.cc == CC_NS &&
+                    (u32)(j->next + j->ins.imm) == again,
                 RULE_FRAME);
     judge_set(j, R10, value_number(j, 64));
     j->ins.effect = EFFECT_NONE;
@@ -225,8 +227,9 @@ access_frame(struct judge *j)
     if (!judge_check(j, within(i, j->body) || (i->disp >= 0 && is_incoming(j)),
                      RULE_FRAME))
         return;
-    judge_check(j, (i->flags & VERIFY_ALIGNED) == 0 ||
-                       (i->disp % 16 == 0 && j->frame % 16 == 8),
+    judge_check(j,
+                (i->flags & VERIFY_ALIGNED) == 0 ||
+                    (i->disp % 16 == 0 && j->frame % 16 == 8),
                 RULE_ALIGNED);
     if (hits_frame_slot(j)) {
         access_frame_slot(j);
@@ -310,15 +313,15 @@ load_field(struct judge *j, u32 at)
     } else if (is_in_part(at, l->types, n->types, sizeof(u32), &k, &offset)) {
         kind = KIND_TYPE;
         size = 4;
-    } else if (is_in_part(at, l->imports, n->imports,
-                          sizeof(struct func_entry), &k, &offset)) {
+    } else if (is_in_part(at, l->imports, n->imports, sizeof(struct func_entry),
+                          &k, &offset)) {
         offset -= (u32)offsetof(struct func_entry, id);
         size = 4;
     } else {
         return false;
     }
-    j->loaded = kind == KIND_NUMBER ? value_number(j, 32) :
-                                      value_of_kind(j, kind, k);
+    j->loaded =
+        kind == KIND_NUMBER ? value_number(j, 32) : value_of_kind(j, kind, k);
     j->loaded.bits = (u8)(8 * size);
     return offset == 0 && reads(j, at, size);
 }
@@ -351,7 +354,8 @@ access_constant(struct judge *j)
     const struct verify_code *c = &j->m->code;
     u64 at = target_of(j);
 
-    judge_check(j, !writes(j) && at < c->size && j->ins.mem_size <= c->size - at,
+    judge_check(j,
+                !writes(j) && at < c->size && j->ins.mem_size <= c->size - at,
                 RULE_CONSTANT);
     judge_check(j, (j->ins.flags & VERIFY_ALIGNED) == 0 || at % 16 == 0,
                 RULE_ALIGNED);
@@ -401,8 +405,7 @@ load_table(struct judge *j, u32 table)
 {
     bool base = reads(j, offsetof(struct table_view, base), 8);
 
-    j->loaded =
-        value_of_kind(j, base ? KIND_ENTRIES : KIND_COUNT, table);
+    j->loaded = value_of_kind(j, base ? KIND_ENTRIES : KIND_COUNT, table);
     if (!base)
         j->loaded.bits = 32; // LIMIT_TABLE_ENTRIES
     return base || reads(j, offsetof(struct table_view, count), 8);
@@ -457,8 +460,7 @@ access_by(struct judge *j, const struct value *base)
     case KIND_GLOBAL:
         return i->index == VERIFY_NONE && within(i, GLOBAL_SIZE);
     case KIND_PAYLOAD:
-        return i->index == VERIFY_NONE && !writes(j) &&
-               within(i, base->number);
+        return i->index == VERIFY_NONE && !writes(j) && within(i, base->number);
     case KIND_ENTRY:
         return load_entry(j, base);
     case KIND_JUMPS:
@@ -508,9 +510,9 @@ static struct value
 address_of_import(struct judge *j)
 {
     u32 k = 0, offset = 1;
-    bool found = is_in_part((u32)j->ins.disp, j->m->layout.imports,
-                            j->m->counts.imports, sizeof(struct func_entry),
-                            &k, &offset);
+    bool found =
+        is_in_part((u32)j->ins.disp, j->m->layout.imports, j->m->counts.imports,
+                   sizeof(struct func_entry), &k, &offset);
 
     judge_check(j, found && offset == 0, RULE_FIELD);
     return value_of_kind(j, KIND_IMPORT, k);

@@ -46,8 +46,9 @@ entry_callee(struct judge *j)
     const struct verify_ins *i = &j->ins;
     struct value rax = j->regs[VERIFY_RAX];
 
-    if (!judge_check(j, i->base == VERIFY_RAX && i->index == VERIFY_NONE &&
-                            i->disp == (i32)offsetof(struct func_entry, code),
+    if (!judge_check(j,
+                     i->base == VERIFY_RAX && i->index == VERIFY_NONE &&
+                         i->disp == (i32)offsetof(struct func_entry, code),
                      RULE_CALLEE))
         return NULL;
     if (rax.kind == KIND_CALLEE)
@@ -85,8 +86,7 @@ is_index(struct value v, u64 count)
 static bool
 is_pair(struct value v, u64 low, u64 high)
 {
-    return v.kind == KIND_CONST && (u32)v.number < low &&
-           v.number >> 32 < high;
+    return v.kind == KIND_CONST && (u32)v.number < low && v.number >> 32 < high;
 }
 
 // The values of an exception, in the frame.
@@ -146,11 +146,13 @@ call_builtin(struct judge *j)
     const struct verify_ins *i = &j->ins;
     u64 builtin = (u64)i->disp / sizeof(u64);
 
-    judge_check(j, i->disp >= 0 && i->disp % 8 == 0 &&
-                       i->index == VERIFY_NONE && builtin < BUILTIN_COUNT,
+    judge_check(j,
+                i->disp >= 0 && i->disp % 8 == 0 && i->index == VERIFY_NONE &&
+                    builtin < BUILTIN_COUNT,
                 RULE_CALLEE);
-    judge_check(j, j->regs[VERIFY_RDI].kind == KIND_VMCTX &&
-                       builtin_arguments(j, builtin),
+    judge_check(j,
+                j->regs[VERIFY_RDI].kind == KIND_VMCTX &&
+                    builtin_arguments(j, builtin),
                 RULE_BUILTIN);
 }
 
@@ -179,8 +181,9 @@ take_back(struct judge *j, u32 args)
 {
     if (args == 0 || !judge_step(j))
         return;
-    judge_check(j, j->ins.form == FORM_SUB_I && j->ins.def == RSP &&
-                       j->ins.width == 8 && j->ins.imm == args,
+    judge_check(j,
+                j->ins.form == FORM_SUB_I && j->ins.def == RSP &&
+                    j->ins.width == 8 && j->ins.imm == args,
                 RULE_STACK);
 }
 
@@ -221,8 +224,9 @@ judge_tail(struct judge *j, u32 args)
         return;
     judge_check(j, type->args == args, RULE_STACK);
     judge_check(j, (type->params & ~j->narrow) == 0, RULE_ARGUMENT);
-    judge_check(j, (own->results & ~type->results) == 0 &&
-                       type->returned <= own->returned,
+    judge_check(j,
+                (own->results & ~type->results) == 0 &&
+                    type->returned <= own->returned,
                 RULE_RESULT);
 }
 

@@ -68,8 +68,9 @@ check_limit(struct judge *j, bool whole)
     if (!judge_step(j))
         return;
     u32 to = (u32)(j->next + j->ins.imm);
-    judge_check(j, j->ins.effect == EFFECT_JCC && j->ins.cc == CC_BE &&
-                       to > j->at && to < j->end,
+    judge_check(j,
+                j->ins.effect == EFFECT_JCC && j->ins.cc == CC_BE &&
+                    to > j->at && to < j->end,
                 RULE_PROLOGUE);
     j->overflow = to;
     j->checked = whole || j->frame <= STACK_UNCHECKED;
@@ -81,8 +82,9 @@ whole_check(struct judge *j)
 {
     if (!judge_step(j) || !judge_step(j))
         return;
-    judge_check(j, j->ins.form == FORM_SUB_I && j->ins.width == 8 &&
-                       j->ins.def == R11 && j->ins.imm == j->frame,
+    judge_check(j,
+                j->ins.form == FORM_SUB_I && j->ins.width == 8 &&
+                    j->ins.def == R11 && j->ins.imm == j->frame,
                 RULE_PROLOGUE);
     if (!judge_step(j))
         return;
@@ -162,9 +164,9 @@ judge_prologue(struct judge *j)
     judge_check(j, size == j->frame, RULE_PROLOGUE);
     if (in_parts)
         judge_check(j, saved == before, RULE_PROLOGUE);
-    judge_check(j, (saved & (1u << R14 | 1u << R15)) == 0 ||
-                       saved == HANDLER_SAVED,
-                RULE_PROLOGUE);
+    judge_check(
+        j, (saved & (1u << R14 | 1u << R15)) == 0 || saved == HANDLER_SAVED,
+        RULE_PROLOGUE);
     judge_frame_set(j, saved);
     j->entering = in_parts;
 }
@@ -202,10 +204,10 @@ check_frame(struct judge *j)
     if (!judge_step(j))
         return false;
     const struct verify_ins *i = &j->ins;
-    judge_check(j, i->effect == EFFECT_COMPARE && i->a == R15 &&
-                       i->from == FROM_MEM && i->width == 8 && i->base == R14 &&
-                       i->index == VERIFY_NONE &&
-                       i->disp == -HANDLER_MEMORY - 8,
+    judge_check(j,
+                i->effect == EFFECT_COMPARE && i->a == R15 &&
+                    i->from == FROM_MEM && i->width == 8 && i->base == R14 &&
+                    i->index == VERIFY_NONE && i->disp == -HANDLER_MEMORY - 8,
                 RULE_PAD);
     if (!judge_step(j))
         return false;
@@ -267,9 +269,10 @@ unwind(struct judge *j)
     u32 depth = j->frame;
 
     if (j->ins.effect == EFFECT_ADD) {
-        judge_check(j, j->ins.form == FORM_ADD_I && j->ins.def == RSP &&
-                           j->ins.width == 8 && j->ins.imm > 0 &&
-                           j->ins.imm <= depth,
+        judge_check(j,
+                    j->ins.form == FORM_ADD_I && j->ins.def == RSP &&
+                        j->ins.width == 8 && j->ins.imm > 0 &&
+                        j->ins.imm <= depth,
                     RULE_EPILOGUE);
         depth -= (u32)j->ins.imm;
         if (!judge_step(j))
@@ -278,9 +281,10 @@ unwind(struct judge *j)
     for (u32 i = RESTORED; i-- > 0;) {
         if ((j->saved >> saved_order[i] & 1) == 0)
             continue;
-        if (!judge_check(j, j->ins.effect == EFFECT_POP &&
-                                j->ins.def == saved_order[i] &&
-                                depth == saved_size(j, i + 1),
+        if (!judge_check(j,
+                         j->ins.effect == EFFECT_POP &&
+                             j->ins.def == saved_order[i] &&
+                             depth == saved_size(j, i + 1),
                          RULE_EPILOGUE))
             return;
         depth -= 8;
@@ -328,18 +332,18 @@ move_arguments(struct judge *j, i32 *lowest)
     const struct verify_ins *i = &j->ins;
 
     while (i->effect == EFFECT_NONE && i->access == ACCESS_READ) {
-        judge_check(j, i->base == RSP && i->index == VERIFY_NONE &&
-                           i->disp >= 0 && i->mem_size == 16 &&
-                           (i->flags & VERIFY_ALIGNED) == 0 &&
-                           i->disp + 16ull <= top,
+        judge_check(j,
+                    i->base == RSP && i->index == VERIFY_NONE && i->disp >= 0 &&
+                        i->mem_size == 16 && (i->flags & VERIFY_ALIGNED) == 0 &&
+                        i->disp + 16ull <= top,
                     RULE_EPILOGUE);
         if (!judge_step(j))
             return false;
-        judge_check(j, i->effect == EFFECT_NONE && i->access == ACCESS_WRITE &&
-                           i->base == R10 && i->index == VERIFY_NONE &&
-                           i->mem_size == 16 &&
-                           (i->flags & VERIFY_ALIGNED) == 0 &&
-                           i->disp + 16 <= (i32)(8 + j->type->args),
+        judge_check(j,
+                    i->effect == EFFECT_NONE && i->access == ACCESS_WRITE &&
+                        i->base == R10 && i->index == VERIFY_NONE &&
+                        i->mem_size == 16 && (i->flags & VERIFY_ALIGNED) == 0 &&
+                        i->disp + 16 <= (i32)(8 + j->type->args),
                     RULE_EPILOGUE);
         *lowest = MIN(*lowest, i->disp);
         if (!judge_step(j))
@@ -357,16 +361,18 @@ leave_by_end(struct judge *j)
     if (!restore_by_end(j) || !move_arguments(j, &lowest))
         return;
     i32 disp = j->ins.disp;
-    judge_check(j, is_lea(&j->ins, RSP, R10, disp) && disp + 8 <= lowest &&
-                       disp <= (i32)j->type->args && disp % 8 == 0 &&
-                       disp >= -(i32)j->frame,
+    judge_check(j,
+                is_lea(&j->ins, RSP, R10, disp) && disp + 8 <= lowest &&
+                    disp <= (i32)j->type->args && disp % 8 == 0 &&
+                    disp >= -(i32)j->frame,
                 RULE_EPILOGUE);
     if (!judge_step(j))
         return;
-    judge_check(j, j->ins.effect == EFFECT_STORE && j->ins.width == 8 &&
-                       j->ins.from == FROM_REG && j->ins.b == R11 &&
-                       j->ins.base == RSP && j->ins.index == VERIFY_NONE &&
-                       j->ins.disp == 0,
+    judge_check(j,
+                j->ins.effect == EFFECT_STORE && j->ins.width == 8 &&
+                    j->ins.from == FROM_REG && j->ins.b == R11 &&
+                    j->ins.base == RSP && j->ins.index == VERIFY_NONE &&
+                    j->ins.disp == 0,
                 RULE_EPILOGUE);
     if (judge_step(j) && judge_check(j, is_jump(j), RULE_EPILOGUE))
         judge_tail(j, (u32)((i32)j->type->args - disp));
@@ -375,8 +381,9 @@ leave_by_end(struct judge *j)
 void
 judge_leave_by_end(struct judge *j)
 {
-    judge_check(j, j->ins.base == R10 && j->ins.def == R11 && !j->entering &&
-                       j->ins.effect == EFFECT_COPY,
+    judge_check(j,
+                j->ins.base == R10 && j->ins.def == R11 && !j->entering &&
+                    j->ins.effect == EFFECT_COPY,
                 RULE_EPILOGUE);
     leave_by_end(j);
     j->reachable = false;

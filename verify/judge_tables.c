@@ -4,18 +4,18 @@
 #include "verify/internal.h"
 
 // The index of the first row of at least `pc`, where rows are sorted by it.
-#define FIRST(name, row, table, table_count)               \
-    u32 name(const struct verify_code *c, u32 pc)          \
-    {                                                      \
-        u32 low = 0, high = c->table_count;                \
-        while (low < high) {                               \
-            u32 middle = low + (high - low) / 2;           \
-            if (c->table[middle].pc < pc)                  \
-                low = middle + 1;                          \
-            else                                           \
-                high = middle;                             \
-        }                                                  \
-        return low;                                        \
+#define FIRST(name, row, table, table_count)      \
+    u32 name(const struct verify_code *c, u32 pc) \
+    {                                             \
+        u32 low = 0, high = c->table_count;       \
+        while (low < high) {                      \
+            u32 middle = low + (high - low) / 2;  \
+            if (c->table[middle].pc < pc)         \
+                low = middle + 1;                 \
+            else                                  \
+                high = middle;                    \
+        }                                         \
+        return low;                               \
     }
 
 FIRST(first_catch, code_catch, catches, catch_count)
@@ -39,7 +39,7 @@ row_of(const struct verify_code *c, u32 pc)
             high = middle;
     }
     return low < c->func_count && c->funcs[low].start <= pc ? low :
-                                                               c->func_count;
+                                                              c->func_count;
 }
 
 // A row for each function, in their order, and before them one for the stubs of

@@ -174,13 +174,12 @@ add(struct judge *j)
 {
     struct value a = target_value(j), b = judge_source(j);
 
-    struct value sum = j->ins.width == 8 ? sum_of(j, a, b) :
-                                           value_number(j, 8 * j->ins.width);
+    struct value sum =
+        j->ins.width == 8 ? sum_of(j, a, b) : value_number(j, 8 * j->ins.width);
     judge_set(j, j->ins.def, sum);
 }
 
-static void
-and(struct judge *j)
+static void and (struct judge * j)
 {
     struct value a = target_value(j), b = judge_source(j);
 
@@ -204,8 +203,7 @@ static struct value
 shifted_right(struct judge *j, struct value v, u32 count)
 {
     if (count == 32)
-        j->flags =
-            (struct flags){.id = v.id, .kind = FLAGS_HIGH, .width = 8};
+        j->flags = (struct flags){.id = v.id, .kind = FLAGS_HIGH, .width = 8};
     return value_number(j, v.bits > count ? v.bits - count : 0);
 }
 
@@ -295,8 +293,8 @@ static u32
 outside_of(const struct flags *f)
 {
     static const u8 conditions[] = {
-        [FLAGS_NONE] = 0,        [FLAGS_BELOW] = CC_AE, [FLAGS_MEMORY] = CC_A,
-        [FLAGS_TABLE] = CC_AE,   [FLAGS_HIGH] = CC_NE,  [FLAGS_SUM] = CC_B,
+        [FLAGS_NONE] = 0,      [FLAGS_BELOW] = CC_AE, [FLAGS_MEMORY] = CC_A,
+        [FLAGS_TABLE] = CC_AE, [FLAGS_HIGH] = CC_NE,  [FLAGS_SUM] = CC_B,
         [FLAGS_TYPE] = CC_NE,
     };
 

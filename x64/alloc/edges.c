@@ -372,7 +372,7 @@ enter_pad(struct allocator *a, blk_t b, edge_t e)
         a->free |= 1u << REG_RDX;
 }
 
-// --- what the verifier is told ------------------------------------------------
+// --- what the verifier is told -----------------------------------------------
 
 static u32
 narrow_bit(const struct allocator *a, vreg_t v, reg_t r)

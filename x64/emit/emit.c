@@ -51,9 +51,10 @@ emission_init(struct emission *em, const struct mach *m, struct arena *temp)
     em->cold = ARENA_NEW(temp, bool, m->block_count);
     em->pads = ARENA_NEW(temp, bool, m->block_count);
     em->heads = ARENA_NEW(temp, bool, m->block_count);
+    em->needed = ARENA_NEW(temp, bool, m->block_count + 1);
     if (em->labels == NULL || em->order == NULL || em->jumps == NULL ||
         em->cold == NULL || em->pads == NULL || em->heads == NULL ||
-        !init_arrays(em, temp))
+        em->needed == NULL || !init_arrays(em, temp))
         return ERR_NO_MEMORY;
     em->encoder = (struct encoder){.at = em->bytes,
                                    .end = em->bytes + em->byte_capacity,
@@ -556,7 +557,8 @@ only_returns(const struct mach *m, u32 block)
 {
     const struct mblock *b = &m->blocks[block];
 
-    return b->end - b->first == 1 && m->ins[b->first].op == X64_RET;
+    return !is_edge_block(m, block) && b->end - b->first == 1 &&
+           m->ins[b->first].op == X64_RET;
 }
 
 static void
@@ -571,8 +573,8 @@ static void
 emit_jump(struct emission *em, u32 to, u32 next)
 {
     if (to == next)
-        return;
-    if (only_returns(em->m, to))
+        em->needed[next] = true;
+    else if (only_returns(em->m, to))
         emit_return(em);
     else
         end_piece(em, CC_ALWAYS, to);
@@ -583,6 +585,7 @@ static void
 emit_jump_feq(struct emission *em, u32 yes, u32 no, u32 next)
 {
     if (yes == next) {
+        em->needed[next] = true;
         end_piece(em, CC_NE, no);
         end_piece(em, CC_P, no);
     } else {
@@ -604,6 +607,7 @@ emit_jcc(struct emission *em, const struct mins *ins, u32 next)
     } else if (ins->cc == CC_FNE) {
         emit_jump_feq(em, no, yes, next);
     } else if (yes == next) {
+        em->needed[next] = true;
         end_piece(em, ins->cc ^ 1u, no);
     } else {
         end_piece(em, ins->cc, yes);
@@ -791,6 +795,44 @@ emit_body(struct emission *em)
 
 // --- jumps back ------------------------------------------------------------
 
+// Code of piece i jumps to a block.
+static void
+mark_jump(struct emission *em, u32 i, u32 block)
+{
+    em->needed[block] = true;
+    if (em->labels[block] <= i)
+        em->heads[block] = true;
+}
+
+static void
+mark_jumps(struct emission *em)
+{
+    for (u32 i = 0; i < em->piece_count; i++) {
+        const struct piece *p = &em->pieces[i];
+        if (p->branch != BRANCH_NONE && p->label < em->m->block_count)
+            mark_jump(em, i, p->label);
+    }
+    for (u32 i = 0; i < em->table_count; i++) {
+        const struct jump_table *table = &em->tables[i];
+        for (u32 n = 0; n < table->cases->count; n++)
+            mark_jump(em, table->piece, case_target(em, table->cases, n));
+    }
+}
+
+// A return that was written wherever it was jumped to is not needed itself.
+static void
+drop_returns(struct emission *em)
+{
+    const struct mach *m = em->m;
+
+    for (u32 b = 1; b < m->block_count; b++) {
+        struct piece *p = &em->pieces[em->labels[b]];
+        if (!em->needed[b] && em->jumps[b] == b && only_returns(m, b) &&
+            m->fn->blocks[b].label == 0 && !em->pads[b])
+            p->end = p->start;
+    }
+}
+
 // Mark the blocks that are jumped to from behind them, or from other parts; how
 // many that are.
 static u32
@@ -799,20 +841,6 @@ mark_heads(struct emission *em)
     const struct mach *m = em->m;
     u32 count = 0;
 
-    for (u32 i = 0; i < em->piece_count; i++) {
-        const struct piece *p = &em->pieces[i];
-        if (p->branch != BRANCH_NONE && p->label < m->block_count &&
-            em->labels[p->label] <= i)
-            em->heads[p->label] = true;
-    }
-    for (u32 i = 0; i < em->table_count; i++) {
-        const struct jump_table *table = &em->tables[i];
-        for (u32 n = 0; n < table->cases->count; n++) {
-            u32 block = case_target(em, table->cases, n);
-            if (em->labels[block] <= table->piece)
-                em->heads[block] = true;
-        }
-    }
     for (u32 b = 0; b < m->block_count; b++) {
         if (!is_edge_block(m, b) && m->fn->blocks[b].label != 0)
             em->heads[b] = em->jumps[b] == b && !em->pads[b];
@@ -841,6 +869,8 @@ mach_emit(const struct mach *m, struct image *image, bool check_pads,
     // 2. Bytes, in pieces, and what needs their final addresses.
     emit_body(&em);
     // Once the code is placed there is no way back.
+    mark_jumps(&em);
+    drop_returns(&em);
     u32 heads = mark_heads(&em);
     if (em.status == OK &&
         !image_room(image, em.site_count + m->fn->try_count +

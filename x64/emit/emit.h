@@ -63,8 +63,15 @@ void encode_word(const u8 *at, u32 word);
 
 // --- image.c ---------------------------------------------------------------
 
-enum row_table { ROW_FUNC, ROW_TRAP, ROW_CALL, ROW_TRY, ROW_CATCH,
-                 ROW_HEAD, ROW_TABLES };
+enum row_table {
+    ROW_FUNC,
+    ROW_TRAP,
+    ROW_CALL,
+    ROW_TRY,
+    ROW_CATCH,
+    ROW_HEAD,
+    ROW_TABLES
+};
 
 // The code of a module under construction.
 struct image {
@@ -209,6 +216,7 @@ struct emission {
     bool listing;   // make SITE_LABEL and SITE_INS
     bool *cold;     // by block
     bool *pads;     // by block: is it a landing pad?
+    bool *needed;   // by block: is it jumped to, or gone on to?
     bool *heads;    // by block: does a jump lead back to it?
     u32 *order;     // blocks in layout order
     u32 order_count;

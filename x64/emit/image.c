@@ -300,8 +300,8 @@ image_finish(struct image *image)
     code->catches =
         ARENA_NEW(image->keep, struct code_catch, counts[ROW_CATCH]);
     code->heads = ARENA_NEW(image->keep, struct code_head, counts[ROW_HEAD]);
-    if (code->heads == NULL || code->funcs == NULL || code->traps == NULL || code->calls == NULL ||
-        code->tries == NULL || code->catches == NULL)
+    if (code->heads == NULL || code->funcs == NULL || code->traps == NULL ||
+        code->calls == NULL || code->tries == NULL || code->catches == NULL)
         return ERR_NO_MEMORY;
     for (u32 i = 0; i < image->row_count; i++) {
         if (!arena_may_step(image->keep, i))

@@ -226,8 +226,8 @@ place_heads(const struct emission *em, struct image *image, u32 start)
         u32 narrow = m->blocks[b].edge == 0 ? m->narrow[b] : 0;
         if (head.pc != NO_INDEX && head.pc != pc)
             status = image_head(image, head);
-        head = (struct code_head){pc, head.pc == pc ? head.what & narrow :
-                                                      narrow};
+        head =
+            (struct code_head){pc, head.pc == pc ? head.what & narrow : narrow};
     }
     if (status == OK && head.pc != NO_INDEX)
         status = image_head(image, head);

@@ -270,7 +270,10 @@ lower_sat32(struct select *s, val_t v, const struct rule *rule)
         x = select_temp_r_rm(s, IR_F64, X64_MAXSD, x,
                              select_rm_const(s, INT32_MIN_F64, 0));
     }
-    select_put_rm(s, rule->op, v, select_rm_reg(x));
+    if (rule->cc == CC_E)
+        put_convert_u32(s, v, rule->op, x);
+    else
+        select_put_rm(s, rule->op, v, select_rm_reg(x));
 }
 
 // Too small gives 2^63 by itself, which is the smallest integer; too large is
