@@ -2,7 +2,10 @@
 
 #include "tool/tool.h"
 
+#include "runtime/runtime.h"
+
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -95,6 +98,8 @@ int
 main(int argc, char **argv)
 {
     host_start();
+    if (getenv("NEBULET_VERIFY") != NULL)
+        code_verify_all();
     occupy_streams();
     return output_end(run(argc, argv));
 }

@@ -45,35 +45,37 @@ enum { CC_B = 2, CC_AE = 3, CC_NE = 5, CC_BE = 6, CC_A = 7, CC_NS = 9 };
 // What is known of the 64 bits of a register or slot.  A value that is copied
 // keeps its id, and one with another id may be another one.
 enum kind {
-    KIND_NUMBER,   // below 2^bits
-    KIND_CONST,    // `number`
-    KIND_BELOW,    // below `number`
-    KIND_TABLE_AT, // below the count of table `arg`
-    KIND_INSIDE,   // memory `arg` has `number` bytes from there on
-    KIND_PAYLOAD,  // address of `number` bytes that may be read
-    KIND_BASE,     // of memory `arg`
-    KIND_VIEW,     // of memory `arg`: struct memory_view
-    KIND_SIZE,     // what that says
-    KIND_TABLE,    // of table `arg`: struct table_view
-    KIND_COUNT,    // what that says
-    KIND_ENTRIES,  // of table `arg`: its entries
-    KIND_GLOBAL,   // address of the bits of global `arg`
-    KIND_VMCTX,    // r14
-    KIND_BUILTINS, // vmctx.builtins
-    KIND_FUNCS,    // vmctx.funcs
-    KIND_OWN_ID,   // vmctx.func_base
-    KIND_OFFSET,   // value `of` << 4
-    KIND_ENTRY,    // address of func_entry `of`, which may be of any type
-    KIND_SIG,      // its canonical type
-    KIND_TYPE,     // the canonical id of type `arg`
-    KIND_CALLEE,   // address of a func_entry of type `arg`
-    KIND_IMPORT,   // address of the func_entry of import `arg`
-    KIND_FRAME,    // address of `number` bytes of the frame
-    KIND_END,      // address of the return address
-    KIND_RETURN,   // the return address
-    KIND_JUMPS,    // address of the jump table at pc `arg`
-    KIND_DISTANCE, // one of its first `number` entries
-    KIND_LABEL,    // where that leads
+    KIND_NUMBER,     // below 2^bits
+    KIND_CONST,      // `number`
+    KIND_BELOW,      // below `number`
+    KIND_TABLE_AT,   // below the count of table `arg`
+    KIND_INSIDE,     // memory `arg` has `number` bytes from there on
+    KIND_PAYLOAD,    // address of `number` bytes that may be read
+    KIND_BASE,       // of memory `arg`
+    KIND_VIEW,       // of memory `arg`: struct memory_view
+    KIND_SIZE,       // what that says
+    KIND_TABLE,      // of table `arg`: struct table_view
+    KIND_COUNT,      // what that says
+    KIND_ENTRIES,    // of table `arg`: its entries
+    KIND_GLOBAL,     // address of the bits of global `arg`
+    KIND_VMCTX,      // r14
+    KIND_BUILTINS,   // vmctx.builtins
+    KIND_FUNCS,      // vmctx.funcs
+    KIND_OWN_ID,     // vmctx.func_base
+    KIND_OFFSET,     // value `of` << 4, which with `arg` is a KIND_REFERENCE
+    KIND_FUNC_COUNT, // how many there are
+    KIND_REFERENCE,  // less than that
+    KIND_ENTRY,      // address of func_entry `of`, which may be of any type
+    KIND_SIG,        // its canonical type
+    KIND_TYPE,       // the canonical id of type `arg`
+    KIND_CALLEE,     // address of a func_entry of type `arg`
+    KIND_IMPORT,     // address of the func_entry of import `arg`
+    KIND_FRAME,      // address of `number` bytes of the frame
+    KIND_END,        // address of the return address
+    KIND_RETURN,     // the return address
+    KIND_JUMPS,      // address of the jump table at pc `arg`
+    KIND_DISTANCE,   // one of its first `number` entries
+    KIND_LABEL,      // where that leads
 };
 
 struct value {
@@ -94,6 +96,7 @@ enum flags_kind {
     FLAGS_TABLE,  // value `id` compared with the count of table `arg`
     FLAGS_HIGH,   // not zero if value `id` has more than 32 bits
     FLAGS_SUM,    // carry of value `id` = `of` + number
+    FLAGS_FUNC,   // value `id` compared with the count of functions
     FLAGS_TYPE,   // type of func_entry `id` compared with type `arg`
 };
 

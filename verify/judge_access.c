@@ -380,14 +380,27 @@ is_table_index(const struct judge *j, u32 table)
     return false;
 }
 
+// Every entry of a table of functions refers to one.
+static bool
+is_stored(struct judge *j, u32 table)
+{
+    if (j->ins.effect != EFFECT_STORE)
+        return false;
+    struct value v = judge_source(j);
+    return !j->m->tables[table].funcs || v.kind == KIND_REFERENCE ||
+           (v.kind == KIND_CONST && v.number == 0);
+}
+
 static bool
 access_entries(struct judge *j, u32 table)
 {
     const struct verify_ins *i = &j->ins;
 
+    if (j->m->tables[table].funcs)
+        j->loaded = value_of_kind(j, KIND_REFERENCE, 0);
     return i->disp == 0 && i->mem_size == 8 && i->index != VERIFY_NONE &&
            i->scale == 3 && is_table_index(j, table) &&
-           (!writes(j) || i->effect == EFFECT_STORE);
+           (!writes(j) || is_stored(j, table));
 }
 
 static bool
@@ -461,6 +474,10 @@ access_by(struct judge *j, const struct value *base)
         return i->index == VERIFY_NONE && within(i, GLOBAL_SIZE);
     case KIND_PAYLOAD:
         return i->index == VERIFY_NONE && !writes(j) && within(i, base->number);
+    case KIND_FUNCS:
+        j->loaded = value_of_kind(j, KIND_FUNC_COUNT, 0);
+        j->loaded.bits = 32;
+        return reads(j, offsetof(struct func_entry, id), 4);
     case KIND_ENTRY:
         return load_entry(j, base);
     case KIND_JUMPS:

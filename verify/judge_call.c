@@ -105,7 +105,7 @@ static bool
 builtin_arguments(const struct judge *j, u64 builtin)
 {
     const struct verify_module *m = j->m;
-    struct value one = j->regs[VERIFY_RSI], two = j->regs[VERIFY_RDX];
+    struct value one = j->regs[VERIFY_RSI];
     u32 memories = m->memory_count, tables = m->counts.tables;
 
     switch (builtin) {
@@ -130,14 +130,23 @@ builtin_arguments(const struct judge *j, u64 builtin)
         return is_pair(one, tables, m->elem_count);
     case BUILTIN_ELEM_DROP:
         return is_index(one, m->elem_count);
-    case BUILTIN_TYPE_MATCH:
-        return one.kind == KIND_SIG && two.kind == KIND_TYPE;
+    case BUILTIN_FUNC_ENTRY:
+        return j->regs[VERIFY_RDX].kind == KIND_TYPE;
     case BUILTIN_THROW:
-        return is_throw(j, one, two);
+        return is_throw(j, one, j->regs[VERIFY_RDX]);
     case BUILTIN_THROW_REF:
         return true;
     }
     return false;
+}
+
+// The kernel has looked for a function of the type.
+static struct value
+builtin_result(struct judge *j)
+{
+    if ((u64)j->ins.disp / sizeof(u64) != BUILTIN_FUNC_ENTRY)
+        return value_number(j, 64);
+    return value_of_kind(j, KIND_CALLEE, j->regs[VERIFY_RDX].arg);
 }
 
 static void
@@ -196,18 +205,22 @@ judge_call(struct judge *j)
     j->has_calls = true;
     judge_check(j, !j->entering, RULE_PROLOGUE);
     judge_check(j, j->frame % 16 == 8, RULE_STACK);
-    if (is_builtin(j))
+    bool builtin = is_builtin(j);
+    if (builtin)
         call_builtin(j);
     else
         type = callee(j);
     if (type == NULL)
         return;
+    struct value rax = builtin ? builtin_result(j) : value_number(j, 64);
     u64 area = (u64)type->args + type->returned;
     judge_check(j, area <= MIN(j->body, j->frame_slot), RULE_STACK);
     judge_check(j, (type->params & ~j->narrow) == 0, RULE_ARGUMENT);
     call_row(j, type->args);
     take_back(j, type->args);
     judge_forget(j, GENERAL & ~KEPT, type->results);
+    if (builtin)
+        judge_set(j, VERIFY_RAX, rax);
     j->flags.kind = FLAGS_NONE;
     if (area > 0)
         j->slots_from = j->now + 1;

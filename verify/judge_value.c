@@ -152,7 +152,7 @@ add_const(struct judge *j, struct value v, u64 number)
 static struct value
 sum_of(struct judge *j, struct value a, struct value b)
 {
-    if (a.kind == KIND_OFFSET && b.kind == KIND_FUNCS) {
+    if (a.kind == KIND_OFFSET && a.arg != 0 && b.kind == KIND_FUNCS) {
         struct value entry = value_of_kind(j, KIND_ENTRY, 0);
         entry.of = a.of;
         return entry;
@@ -195,6 +195,7 @@ shifted_left(struct judge *j, struct value v, u32 count)
     if (count == 4) {
         result.kind = KIND_OFFSET;
         result.of = v.id;
+        result.arg = v.kind == KIND_REFERENCE;
     }
     return result;
 }
@@ -261,6 +262,8 @@ bound_of(struct value a, struct value b)
         flags.number = b.number;
     } else if (b.kind == KIND_COUNT) {
         flags.kind = FLAGS_TABLE;
+    } else if (b.kind == KIND_FUNC_COUNT) {
+        flags.kind = FLAGS_FUNC;
     } else if (b.kind == KIND_SIZE && a.kind == KIND_CONST) {
         flags.kind = FLAGS_MEMORY;
     } else if (b.kind == KIND_SIZE && a.kind == KIND_NUMBER && a.of != 0) {
@@ -295,7 +298,7 @@ outside_of(const struct flags *f)
     static const u8 conditions[] = {
         [FLAGS_NONE] = 0,      [FLAGS_BELOW] = CC_AE, [FLAGS_MEMORY] = CC_A,
         [FLAGS_TABLE] = CC_AE, [FLAGS_HIGH] = CC_NE,  [FLAGS_SUM] = CC_B,
-        [FLAGS_TYPE] = CC_NE,
+        [FLAGS_FUNC] = CC_AE,  [FLAGS_TYPE] = CC_NE,
     };
 
     return conditions[f->kind];
@@ -328,6 +331,9 @@ bounded(struct judge *j, struct value v)
     case FLAGS_SUM:
         result.of = f->of;
         result.arg = (u32)f->number;
+        break;
+    case FLAGS_FUNC:
+        result = value_of_kind(j, KIND_REFERENCE, 0);
         break;
     case FLAGS_TYPE:
         result = value_of_kind(j, KIND_CALLEE, f->arg);
