@@ -66,6 +66,12 @@ builtin_throw(struct frame_state *s, u32 builtin, const u64 *a)
     return 0;
 }
 
+static u32
+type_of_ref(struct instance *in, u64 ref)
+{
+    return in->m.types[in->m.funcs[ref - 1].type].canonical;
+}
+
 // The entry of a reference is the reference.
 static u64
 find_entry(struct frame_state *s, u64 ref, u32 type)
@@ -95,12 +101,6 @@ run_builtin(struct frame_state *s, u32 builtin, const u64 *a)
 }
 
 // --- calls ------------------------------------------------------------------
-
-static u32
-type_of_ref(struct instance *in, u64 ref)
-{
-    return in->m.types[in->m.funcs[ref - 1].type].canonical;
-}
 
 // The function that a call reaches; false if it traps.
 static bool

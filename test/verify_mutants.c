@@ -46,7 +46,7 @@ disp_of(const struct place *p, u32 *size)
 {
     u8 *at = p->text + p->pc;
 
-    for (u32 i = 1; i + 1 < p->ins.length; i++) {
+    for (u32 i = 1; i < p->ins.length; i++) {
         i32 wide = 0;
         i8 byte = (i8)at[i];
         if (i + 4u <= p->ins.length)
@@ -410,10 +410,10 @@ builtin_odd(struct place *p)
 }
 
 static bool
-builtin_behind(struct place *p)
+builtin_before(struct place *p)
 {
     return p->ins.effect == EFFECT_CALL_MEM && p->ins.disp != 0 &&
-           set_disp(p, 8 * BUILTIN_COUNT);
+           set_disp(p, -8);
 }
 
 static bool
@@ -653,7 +653,7 @@ static const struct class
     {"rsp is written",        write_rsp        },
     {"entry of another size", entry_shift      },
     {"builtin between",       builtin_odd      },
-    {"builtin behind",        builtin_behind   },
+    {"builtin before",        builtin_before   },
     {"builtin's vmctx",       builtin_context  },
     {"call by another",       entry_offset     },
     {"stack check inverted",  no_stack_check   },
