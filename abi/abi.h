@@ -20,7 +20,8 @@
 struct func_entry {
     u64 code; // address to call; rax holds the entry's address in that call
     u32 sig;  // canonical type id, never 0 but in the null entry
-    u32 id;   // this entry's index in vmctx.funcs
+    u32 id;   // this entry's index in vmctx.funcs; in the null entry: how many
+              // entries there are
 };
 
 // Where a function really is, and what its type has on the stack: for the stubs

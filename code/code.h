@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "abi/code.h"
 #include "wasm/wasm.h"
 
 // What the CPU has; detected once by the port (cpu_features_detect) and passed
@@ -19,62 +20,6 @@ enum cpu_feature {
 
 // A bit set of enum cpu_feature: what this CPU has, and its state that is kept.
 u32 cpu_features_detect(void);
-
-// Generated code checks vmctx.stack_limit on entry of a function, and may use
-// this much below it.
-enum { STACK_SLACK = 8192 };
-
-// A place in the code that may fault, sorted by pc.
-struct trap_site {
-    u32 pc;   // offset in the code of the faulting instruction
-    u32 at;   // byte offset in the module of the wasm instruction
-    u32 func; // function index
-    u32 trap; // enum trap; for a division the fault tells which of two
-};
-
-// A call, sorted by pc: for backtraces and exceptions.
-struct call_site {
-    u32 pc;   // offset of the return address
-    u32 at;   // byte offset in the module
-    u32 try;  // index in code.tries of the innermost handler, or 0
-    u32 args; // bytes of stack arguments, which the callee pops: right after
-              // its return rsp is so much above the rsp of the call
-};
-
-// A function's code, sorted by start.
-struct func_code {
-    u32 start, end; // offsets in the code
-    u32 func;       // function index, or NO_INDEX: the stubs of imports
-    u32 frame;      // bytes from rsp to the return address after the prologue;
-                    // not yet there at a trap of kind STACK_OVERFLOW
-    u32 args;       // bytes of stack arguments that it pops when it returns
-};
-
-// A handler (exceptions).  When it is taken, rsp is the frame's own, rax holds
-// the address of the payload (16 bytes a value) and rdx the exnref.  All other
-// registers are dead: the landing pad takes r14 and r15 from the frame, where a
-// function with handlers keeps rbx, rbp, r12, r13, r14 and r15, in this order
-// down from the return address.
-enum {
-    HANDLER_VMCTX = 5 * 8, // r14 is so far below the return address
-    HANDLER_MEMORY = 6 * 8,
-};
-
-struct code_try {
-    u32 parent;
-    u32 catches, count;
-};
-
-struct code_catch {
-    u32 tag; // tag index or NO_INDEX
-    u32 pc;  // where to continue
-};
-
-// What a call takes on the stack, in bytes, multiples of 16: arguments, which
-// the callee pops, and above them results.
-struct abi_size {
-    u32 args, results;
-};
 
 // The machine code of a module.  Position-independent: `text` may be placed at
 // any multiple of 64; nothing in it is written afterwards.
@@ -94,6 +39,8 @@ struct code {
     u32 try_count;
     struct code_catch *catches;
     u32 catch_count;
+    struct code_head *heads;
+    u32 head_count;
 };
 
 // Where the values of a call travel (abi.c; the registers are in x64/mach.h):

@@ -82,9 +82,37 @@ build_return_call(struct builder *b)
     call_direct(b, true);
 }
 
+// The entry of a reference that is not null, of the type or a subtype of it.
+static val_t
+find_entry(struct builder *b, u32 type, val_t ref)
+{
+    val_t expected = ir_value(b, IR_TYPE_ID, IR_I32, 0, type, 0, 0);
+    val_t values[] = {ref, expected};
+
+    return ir_call_builtin(b, BUILTIN_FUNC_ENTRY, COUNT(values), values);
+}
+
+static void
+call_entry(struct builder *b, u32 type, val_t entry, bool tail)
+{
+    call_type(b, (struct call){.kind = CALL_ENTRY, .tail = tail, .type = type},
+              entry);
+}
+
+static void
+check_not_null(struct builder *b, val_t ref, enum trap trap)
+{
+    build_check(b, ir_value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0), trap);
+}
+
 static void
 call_reference(struct builder *b, u32 type, val_t ref, bool tail)
 {
+    if (!b->m->types[type].final) {
+        check_not_null(b, ref, TRAP_NULL_FUNCTION);
+        call_entry(b, type, find_entry(b, type, ref), tail);
+        return;
+    }
     call_type(b, (struct call){.kind = CALL_REF, .tail = tail, .type = type},
               ref);
 }
@@ -101,8 +129,7 @@ build_return_call_ref(struct builder *b)
     call_reference(b, b->op.index, ir_pop(b), true);
 }
 
-// The callee may be of a subtype, so its canonical id need not be that of the
-// expected type: look it up step by step.
+// As CALL_INDIRECT, for a type that may have subtypes.
 static val_t
 find_callee(struct builder *b, u32 type, u32 table, val_t index)
 {
@@ -118,13 +145,8 @@ find_callee(struct builder *b, u32 type, u32 table, val_t index)
                          size, 0),
                 TRAP_UNDEFINED_ELEMENT);
     val_t ref = ir_value_load(b, EPOCH_TABLE, get);
-    build_check(b, ir_value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0),
-                TRAP_UNINITIALIZED_ELEMENT);
-    val_t actual = ir_value(b, IR_REF_TYPE, IR_I32, 0, ref, 0, 0);
-    val_t expected = ir_value(b, IR_TYPE_ID, IR_I32, 0, type, 0, 0);
-    val_t values[] = {actual, expected};
-    ir_call_builtin(b, BUILTIN_TYPE_MATCH, COUNT(values), values);
-    return ref;
+    check_not_null(b, ref, TRAP_UNINITIALIZED_ELEMENT);
+    return find_entry(b, type, ref);
 }
 
 static void
@@ -134,7 +156,7 @@ call_table(struct builder *b, bool tail)
     val_t index = ir_pop(b);
 
     if (!b->m->types[type].final) {
-        call_reference(b, type, find_callee(b, type, table, index), tail);
+        call_entry(b, type, find_callee(b, type, table, index), tail);
         return;
     }
     call_type(

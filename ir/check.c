@@ -191,7 +191,7 @@ check_call(struct checker *c, val_t at)
 {
     const struct fn *fn = c->fn;
     const struct call *call = &fn->calls[fn->ins[at].a];
-    u32 extra = call->kind == CALL_INDIRECT || call->kind == CALL_REF;
+    u32 extra = call_has_callee(call);
 
     require(c, call->try < MAX(fn->try_count, 1), at, "no such try");
     require(c, call->tail == (fn->ins[at].op == IR_TAIL_CALL), at, "tail call");

@@ -95,6 +95,7 @@ enum call_kind {
                    // INDIRECT_TYPE.  `type` is final: equal canonical ids
                    // decide (for others see find_callee() in call.c)
     CALL_REF,      // args[0] is the funcref; null traps with NULL_FUNCTION
+    CALL_ENTRY,    // args[0] is what BUILTIN_FUNC_ENTRY gave
     CALL_BUILTIN,  // target: enum builtin; the vmctx argument is implied
 };
 
@@ -107,6 +108,14 @@ struct call {
     u32 args, count; // in fn.pool
     u32 try;         // innermost enclosing handler (fn.tries), or 0
 };
+
+// Is args[0] who is called?
+static inline bool
+call_has_callee(const struct call *call)
+{
+    return call->kind == CALL_INDIRECT || call->kind == CALL_REF ||
+           call->kind == CALL_ENTRY;
+}
 
 // The targets of a switch.  Edges of one switch have different targets; equal
 // cases share one.

@@ -50,10 +50,8 @@ static void
 print_call(struct printer *p, const struct fn *fn, const struct call *call)
 {
     static const char *const kinds[] = {
-        [CALL_FUNC] = "func",
-        [CALL_INDIRECT] = "table",
-        [CALL_REF] = "ref",
-        [CALL_BUILTIN] = "builtin",
+        [CALL_FUNC] = "func",   [CALL_INDIRECT] = "table",  [CALL_REF] = "ref",
+        [CALL_ENTRY] = "entry", [CALL_BUILTIN] = "builtin",
     };
     static const char *const builtins[] = {
 #define BUILTIN(id, sig, trap) #id,
@@ -63,9 +61,9 @@ print_call(struct printer *p, const struct fn *fn, const struct call *call)
     print(p, " %s", kinds[call->kind]);
     if (call->kind == CALL_BUILTIN)
         print(p, " %s", builtins[call->target]);
-    else if (call->kind != CALL_REF)
+    else if (call->kind == CALL_FUNC || call->kind == CALL_INDIRECT)
         print(p, " %u", call->target);
-    if (call->kind == CALL_INDIRECT || call->kind == CALL_REF)
+    if (call_has_callee(call))
         print(p, " type %u", call->type);
     print(p, "(");
     print_list(p, fn, call->args, call->count);

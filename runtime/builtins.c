@@ -163,13 +163,20 @@ builtin_ELEM_DROP(struct vmctx *vm, u32 segment)
     segment_drop_elem(vm->instance, segment);
 }
 
-static u32
-builtin_TYPE_MATCH(struct vmctx *vm, u32 actual, u32 expected)
+// The callee may be of a subtype, so its canonical id need not be that of the
+// expected type: look it up step by step.
+static u64
+builtin_FUNC_ENTRY(struct vmctx *vm, u64 reference, u32 expected)
 {
-    (void)vm;
-    if (actual == 0)
-        thread_trap(TRAP_UNINITIALIZED_ELEMENT);
-    return types_is_subtype(actual, expected) ? TRAP_NONE : TRAP_INDIRECT_TYPE;
+    struct store *s = vm->instance->store;
+    const struct func_entry *entry =
+        &s->funcs[index_masked(reference, s->func_count)];
+
+    if (reference >= s->func_count)
+        thread_trap(TRAP_BAD_REFERENCE);
+    else if (entry->sig == 0 || !types_is_subtype(entry->sig, expected))
+        thread_trap(TRAP_INDIRECT_TYPE);
+    return (u64)entry;
 }
 
 // --- atomics -----------------------------------------------------------------

@@ -11,6 +11,7 @@
 #include "runtime/internal.h"
 
 #include "compile/compile.h"
+#include "verify/decode.h"
 
 bool
 code_charge(struct charge *c, enum resource r, u64 total)
@@ -220,6 +221,32 @@ scratch_reclaim(void)
 
 // --- compiling ---------------------------------------------------------------
 
+static bool verifies = CHECKED;
+
+void
+code_verify_all(void)
+{
+    verifies = true;
+}
+
+// No code runs that the verifier refuses, whoever made it.
+static status_t
+verify(struct compiled *m, struct arena *temp, struct error *error)
+{
+    struct verify_error refused;
+
+    if (!verifies)
+        return OK;
+    status_t status =
+        compile_verify(&m->code, &m->module, cpu_features, temp, &refused);
+    if (status != ERR_INVALID)
+        return status;
+    klog("nebulet: code is refused: func[%d]: 0x%x: %s", (int)refused.func,
+         refused.pc, verify_rule_text(refused.rule));
+    error_set(error, ERR_UNSUPPORTED, 0, "the verifier refuses the code");
+    return ERR_UNSUPPORTED;
+}
+
 static status_t
 compile(struct compiled *m, struct error *error)
 {
@@ -238,6 +265,8 @@ compile(struct compiled *m, struct error *error)
     }
     status_t status = module_compile(&m->code, &m->module, &options, &s.text,
                                      &m->keep, &s.temp, error);
+    if (status == OK)
+        status = verify(m, &s.temp, error);
     if (status == OK)
         status = publish(m);
     scratch_done(&s);

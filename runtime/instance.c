@@ -22,7 +22,7 @@ reserve_funcs(struct instance *i)
         s->func_committed = end;
     }
     i->func_base = s->func_count;
-    s->func_count = end;
+    store_count_funcs(s, end);
     return OK;
 }
 
@@ -146,7 +146,7 @@ instance_link(struct instance *i, const struct resolver *resolver,
     if (status == OK)
         status = vms_add(i);
     if (status != OK) {
-        s->func_count = func_count;
+        store_count_funcs(s, func_count);
         return status;
     }
     define_funcs(i);

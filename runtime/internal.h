@@ -192,6 +192,9 @@ struct store {
     struct vmctx **vms; // of the main thread, or of whoever invokes
 };
 
+// There are `count` ids in use from now on.
+void store_count_funcs(struct store *s, u32 count);
+
 // --- instance.c --------------------------------------------------------------
 
 struct tag {

@@ -2,6 +2,14 @@
 
 #include "runtime/internal.h"
 
+// Generated code finds the count in row 0.
+void
+store_count_funcs(struct store *s, u32 count)
+{
+    s->func_count = count;
+    s->funcs[0].id = count;
+}
+
 // Row 0 is the null reference.  An embedder's store may get more and more
 // instances, a program's knows how many functions it has.
 static bool
@@ -27,7 +35,7 @@ init_funcs(struct store *s, u32 max, bool reserved)
                               !kept_commit(s->targets, PAGE_SIZE)))
         return false;
     s->funcs[0].code = (u64)null_call_stub;
-    s->func_count = 1;
+    store_count_funcs(s, 1);
     return true;
 }
 

@@ -66,6 +66,21 @@ builtin_throw(struct frame_state *s, u32 builtin, const u64 *a)
     return 0;
 }
 
+static u32
+type_of_ref(struct instance *in, u64 ref)
+{
+    return in->m.types[in->m.funcs[ref - 1].type].canonical;
+}
+
+// The entry of a reference is the reference.
+static u64
+find_entry(struct frame_state *s, u64 ref, u32 type)
+{
+    if (!type_is_subtype(&s->in->m, type_of_ref(s->in, ref), type))
+        trap(s, TRAP_INDIRECT_TYPE);
+    return ref;
+}
+
 static u64
 run_builtin(struct frame_state *s, u32 builtin, const u64 *a)
 {
@@ -74,9 +89,8 @@ run_builtin(struct frame_state *s, u32 builtin, const u64 *a)
     if (run_instance_builtin(s->in, builtin, a, &r))
         return r;
     switch (builtin) {
-    case BUILTIN_TYPE_MATCH:
-        return a[0] == 0 ||
-               !type_is_subtype(&s->in->m, (u32)a[0] - 1, (u32)a[1] - 1);
+    case BUILTIN_FUNC_ENTRY:
+        return find_entry(s, a[0], (u32)a[1] - 1);
     case BUILTIN_THROW:
     case BUILTIN_THROW_REF:
         return builtin_throw(s, builtin, a);
@@ -87,12 +101,6 @@ run_builtin(struct frame_state *s, u32 builtin, const u64 *a)
 }
 
 // --- calls ------------------------------------------------------------------
-
-static u32
-type_of_ref(struct instance *in, u64 ref)
-{
-    return in->m.types[in->m.funcs[ref - 1].type].canonical;
-}
 
 // The function that a call reaches; false if it traps.
 static bool
@@ -219,7 +227,7 @@ run_call(struct frame_state *s, const struct ins *ins, val_t v,
 {
     const struct call *call = &s->fn->calls[ins->a];
     const val_t *args = &s->fn->pool[call->args];
-    u32 extra = call->kind == CALL_INDIRECT || call->kind == CALL_REF, func;
+    u32 extra = call_has_callee(call), func;
     const struct type *type;
 
     if (call->kind == CALL_BUILTIN) {
@@ -368,9 +376,6 @@ run_other(struct frame_state *s, const struct ins *ins, val_t v)
         break;
     case IR_TYPE_ID:
         *to = in->m.types[ins->a].canonical + 1;
-        break;
-    case IR_REF_TYPE:
-        *to = x == 0 ? 0 : type_of_ref(in, x) + 1;
         break;
     case IR_SLOT_GET:
         vals[v] = s->slots[ins->a];

@@ -121,6 +121,7 @@ add_function(struct body *body, u32 index)
     static struct mblock mblocks[MAX_BLOCKS];
     static struct edge edges[MAX_EDGES];
     static u32 edge_block[MAX_EDGES], at[MAX_INS + 1];
+    static u16 narrow[MAX_BLOCKS]; // nothing is known
     static u32 slot_at[1];
     struct cases cases = {.targets = 0};
     struct fn fn = {.module = &module,
@@ -139,6 +140,7 @@ add_function(struct body *body, u32 index)
                      .block_count = block_count_of(body),
                      .calls = body->calls,
                      .edge_block = edge_block,
+                     .narrow = narrow,
                      .rodata = &body->rodata,
                      .rodata_count = body->rodata[0] != 0,
                      .out_size = body->out_size,

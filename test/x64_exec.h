@@ -54,6 +54,9 @@ void exec_free(struct exec *e);
 // TRAP_NONE.
 enum trap exec_call(struct exec *e, u32 func, u64 (*slots)[2]);
 
+// Leave generated code, from a builtin.
+NORETURN void exec_trap(enum trap trap);
+
 // Catch the signals of generated code.
 void exec_init(void);
 

@@ -175,11 +175,16 @@ elem_drop(struct vmctx *vm, u32 segment)
     exec_current->dropped_elems[segment] = true;
 }
 
-static u32
-type_match(struct vmctx *vm, u32 actual, u32 expected)
+static u64
+func_entry(struct vmctx *vm, u64 reference, u32 expected)
 {
-    (void)vm;
-    return !type_is_subtype(&exec_current->m, actual - 1, expected - 1);
+    struct func_entry *entry = &vm->funcs[reference];
+
+    if (reference > exec_current->m.func_count)
+        exec_trap(TRAP_BAD_REFERENCE);
+    if (!type_is_subtype(&exec_current->m, entry->sig - 1, expected - 1))
+        exec_trap(TRAP_INDIRECT_TYPE);
+    return (u64)entry;
 }
 
 // Nobody else runs: a wait that would wait times out, and nobody is woken.
@@ -246,7 +251,7 @@ const u64 exec_builtins[BUILTIN_COUNT] = {
     [BUILTIN_TABLE_COPY] = (u64)table_copy,
     [BUILTIN_TABLE_INIT] = (u64)table_init,
     [BUILTIN_ELEM_DROP] = (u64)elem_drop,
-    [BUILTIN_TYPE_MATCH] = (u64)type_match,
+    [BUILTIN_FUNC_ENTRY] = (u64)func_entry,
     [BUILTIN_ATOMIC_WAIT32] = (u64)atomic_wait32,
     [BUILTIN_ATOMIC_WAIT64] = (u64)atomic_wait64,
     [BUILTIN_ATOMIC_NOTIFY] = (u64)atomic_notify,

@@ -94,6 +94,13 @@ exec_init(void)
         sigaction(signals[i], &action, NULL);
 }
 
+void
+exec_trap(enum trap trap)
+{
+    trap_kind = trap;
+    siglongjmp(trapped, 1);
+}
+
 enum trap
 exec_call(struct exec *e, u32 func, u64 (*slots)[2])
 {
@@ -235,6 +242,7 @@ make_functions(struct exec *e)
     e->vm->func_base = 1;
     e->vm->funcs = calloc(e->m.func_count + 1, sizeof(*e->vm->funcs));
     e->vm->funcs[0].code = (u64)ud2;
+    e->vm->funcs[0].id = e->m.func_count + 1;
     for (u32 i = 0; i < e->m.func_count; i++) {
         const struct type *type = &e->m.types[e->m.funcs[i].type];
         struct func_entry *entry = &e->vm->funcs[i + 1];

@@ -1,9 +1,10 @@
-// tool/compile.c: `nebulet compile` and `nebulet dump`: the compiler without
+// tool/compile.c: `nebulet compile`, `verify` and `dump`: the compiler without
 // the kernel.
 
 #include "tool/tool.h"
 
 #include "compile/compile.h"
+#include "verify/decode.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -250,6 +251,115 @@ const struct command command_compile = {
     .options = options_of_compile,
     .option_count = COUNT(options_of_compile),
     .run = run_compile,
+};
+
+// --- verify ------------------------------------------------------------------
+
+struct verify_args {
+    struct compile_options options;
+    bool time;
+};
+
+// Where code was refused: function, place, rule, instruction.
+static void
+complain_refused(const struct job *job, const struct verify_error *e)
+{
+    const u8 *at = job->code.text + e->pc,
+             *end = job->code.text + job->code.size;
+    struct string name = {"", 0};
+    struct verify_ins ins;
+    char bytes[64] = "";
+    u32 len = 0;
+
+    if (e->func != NO_INDEX)
+        name = module_func_name(&job->module, e->func);
+    bool decoded = at < end && verify_decode(&ins, at, end) == RULE_OK;
+    for (u32 i = 0; i < (decoded ? ins.length : 8u) && at + i < end; i++)
+        len += format(bytes + len, sizeof(bytes) - len, " %02x", at[i]);
+    complain("%s: func[%d] \"%.*s\": 0x%x: %s", job->path, (int)e->func,
+             (int)name.len, name.ptr, e->pc, verify_rule_text(e->rule));
+    complain("   %s  %s", bytes,
+             decoded ? verify_form_text(ins.form) : "not decoded");
+}
+
+static int
+verify_file(const struct verify_args *args, const char *path)
+{
+    struct compile_options options = args->options;
+    struct verify_error error = {0};
+    struct job job = {0};
+
+    if (args->time) {
+        options.step = account;
+        options.self = &job;
+    }
+    if (!job_decode(&job, path) || !job_compile(&job, &options))
+        return job_end(&job, false);
+    account(&job, "tables", NO_INDEX);
+    status_t status = compile_verify(&job.code, &job.module, options.features,
+                                     &job.temp, &error);
+    account(&job, "verify", NO_INDEX);
+    if (status == ERR_INVALID)
+        complain_refused(&job, &error);
+    else if (status != OK)
+        error_set(&job.error, status, 0, status_text(status));
+    else if (args->time)
+        report(&job);
+    return job_end(&job, status == OK);
+}
+
+static bool
+set_verify(void *self, const struct option *o, const char *value)
+{
+    struct verify_args *args = self;
+
+    (void)value;
+    if (strcmp(o->name, "--time") == 0)
+        args->time = true;
+    else if (strcmp(o->name, "--plain") == 0)
+        args->options.plain = true;
+    else
+        args->options.features = CPU_SSE41;
+    return true;
+}
+
+static const struct option options_of_verify[] = {
+#define VERIFY_OPTION(name, value, set, help) {name, value, help, set},
+#include "tool/compile.def"
+};
+
+static int
+run_verify(struct words words)
+{
+    const char *part_ins = getenv("PART_INS");
+    struct verify_args args = {
+        .options = {.features = cpu_features_detect(),
+                    .check_pads = CHECKED,
+                    .part_ins = part_ins != NULL ? (u32)atoi(part_ins) : 0,
+                    .dump_func = NO_INDEX}
+    };
+    struct words files;
+
+    int status = options_read(&command_verify, &args, words, &files);
+    if (status != OPTIONS_READ)
+        return status;
+    if (files.count == 0)
+        return misuse(&command_verify, "no module given");
+    status = 0;
+    for (int i = 0; i < files.count; i++)
+        status |= verify_file(&args, files.list[i]);
+    return status;
+}
+
+const struct command command_verify = {
+    .name = "verify",
+    .operands = "FILE.wasm...",
+    .summary = "compile a module, judge its machine code",
+    .text = "Compiles modules and lets the verifier judge the code, without "
+            "running it: says which instruction is refused and why.",
+    .options = options_of_verify,
+    .option_count = COUNT(options_of_verify),
+    .run = run_verify,
 };
 
 // --- dump --------------------------------------------------------------------

@@ -2,13 +2,16 @@
 
 #include "tool/tool.h"
 
+#include "runtime/runtime.h"
+
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 static const struct command *const commands[] = {
-    &command_run,     &command_shell, &command_wast,
-    &command_compile, &command_dump,  &command_selftest,
+    &command_run,    &command_shell, &command_wast,     &command_compile,
+    &command_verify, &command_dump,  &command_selftest,
 };
 
 static int
@@ -95,6 +98,8 @@ int
 main(int argc, char **argv)
 {
     host_start();
+    if (getenv("NEBULET_VERIFY") != NULL)
+        code_verify_all();
     occupy_streams();
     return output_end(run(argc, argv));
 }

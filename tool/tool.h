@@ -4,6 +4,7 @@
 //     shell    the same with a shell, its tools and files
 //     wast     run official test scripts
 //     compile  compile a module and say what it took
+//     verify   compile a module and judge its machine code
 //     dump     show a step of the compiler
 //     selftest run the kernel's own tests in QEMU
 
@@ -241,7 +242,7 @@ void terminal_give_back(void);
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
 
 extern const struct command command_run, command_shell, command_wast,
-    command_compile, command_dump, command_selftest;
+    command_compile, command_verify, command_dump, command_selftest;
 
 // --- qemu.c ------------------------------------------------------------------
 

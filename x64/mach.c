@@ -2,13 +2,14 @@
 
 #include "x64/mach.h"
 
-enum { ARRAYS = 8 };
+enum { ARRAYS = 9 };
 
 // All that belongs to m, the instructions first.
 static void
 arrays_of(struct mach *m, struct arena_block arrays[ARRAYS])
 {
     u64 edges = m->edge_block != NULL ? m->fn->edge_count : 0;
+    u64 entries = m->narrow != NULL ? m->fn->block_count : 0;
     const struct arena_block all[ARRAYS] = {
         {&m->ins,        m->count * sizeof(*m->ins)          },
         {&m->blocks,     m->block_count * sizeof(*m->blocks) },
@@ -18,6 +19,7 @@ arrays_of(struct mach *m, struct arena_block arrays[ARRAYS])
         {&m->wide,       m->wide_count * sizeof(*m->wide)    },
         {&m->rodata,     m->rodata_count * sizeof(*m->rodata)},
         {&m->edge_block, edges * sizeof(*m->edge_block)      },
+        {&m->narrow,     entries * sizeof(*m->narrow)        },
     };
 
     memcpy(arrays, all, sizeof(all));

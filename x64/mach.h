@@ -242,6 +242,8 @@ struct mach {
     u32 saved;       // registers to keep in the frame: bit REG_x; by allocate:
                      // callee-saved ones that are written, and with landing
                      // pads all of those and REGS_CONTEXT
+    u16 *narrow;     // by block of fn, set by allocate: registers that hold an
+                     // i32 when it is entered, bit REG_x
     u32 *edge_block; // by edge, set by allocate: the block to jump to, which is
                      // fn.edges[].to or an edge block
 };

@@ -72,8 +72,9 @@ init(struct allocator *a, struct mach *m, struct arena *temp)
     a->blocks =
         ARENA_NEW(temp, struct mblock, fn->block_count + fn->edge_count);
     m->edge_block = ARENA_NEW(temp, u32, fn->edge_count);
+    m->narrow = ARENA_NEW(temp, u16, fn->block_count);
     if (!a->values || !a->live_in || !a->exit || !a->loops || !a->edge_flags ||
-        !a->edge_code || !a->blocks || !m->edge_block)
+        !a->edge_code || !a->blocks || !m->edge_block || !m->narrow)
         return ERR_NO_MEMORY;
     init_values(a);
     return a->status == OK ? init_abi_arena(a) : a->status;

@@ -372,6 +372,48 @@ enter_pad(struct allocator *a, blk_t b, edge_t e)
         a->free |= 1u << REG_RDX;
 }
 
+// --- what the verifier is told -----------------------------------------------
+
+static u32
+narrow_bit(const struct allocator *a, vreg_t v, reg_t r)
+{
+    return r < REG_XMM0 && value_type(a, v) == IR_I32 ? 1u << r : 0;
+}
+
+// Where the moves of the only edge come first: what of its source is read.
+static u32
+narrow_before_edge(const struct allocator *a, blk_t b, edge_t e)
+{
+    const struct edge *edge = &a->fn->edges[e];
+    struct range exit = a->exit[edge->from];
+    u32 set = 0;
+
+    for (u32 i = 0; i < exit.count; i++) {
+        vreg_t v = state_vreg(a->states[exit.first + i]);
+        bool read = alloc_next_use(a, v) != NEVER;
+
+        for (u32 p = 0; p < a->fn->blocks[b].params && !read; p++)
+            read = a->fn->pool[edge->args + p] == v;
+        if (read)
+            set |= narrow_bit(a, v, state_reg(a->states[exit.first + i]));
+    }
+    return set;
+}
+
+static u32
+narrow_now(const struct allocator *a)
+{
+    u32 set = 0;
+
+    for (u32 rest = REGS_GENERAL & ~a->free; rest != 0; rest &= rest - 1) {
+        reg_t r = (reg_t)bits_trailing_zeros(rest);
+
+        if (a->in[r] != 0)
+            set |= narrow_bit(a, a->in[r], r);
+    }
+    return set;
+}
+
 // --- entering and leaving ----------------------------------------------------
 
 void
@@ -385,6 +427,7 @@ alloc_block_enter(struct allocator *a, blk_t b)
     a->from = 0;
     if (b == 0) {
         alloc_params(a);
+        a->m->narrow[b] = (u16)narrow_now(a);
     } else if (best != 0 && (a->edge_flags[best] & EDGE_CATCH)) {
         enter_pad(a, b, best);
     } else if (best != 0) {
@@ -392,10 +435,14 @@ alloc_block_enter(struct allocator *a, blk_t b)
             alloc_choose_loop(a, b, best);
         else
             inherit(a, b, best);
-        if (a->fn->blocks[b].preds == 1 && a->fn->blocks[b].params == 0 &&
-            !is_header(a, b))
+        bool alone = a->fn->blocks[b].preds == 1 && !is_header(a, b);
+        if (alone)
+            a->m->narrow[b] = (u16)narrow_before_edge(a, b, best);
+        if (alone && a->fn->blocks[b].params == 0)
             return;
         choose_params(a, b, best);
+        if (!alone)
+            a->m->narrow[b] = (u16)narrow_now(a);
         move_preds(a, b);
         define_params(a, b);
     }

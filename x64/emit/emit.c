@@ -50,8 +50,11 @@ emission_init(struct emission *em, const struct mach *m, struct arena *temp)
     em->jumps = ARENA_NEW(temp, u32, m->block_count);
     em->cold = ARENA_NEW(temp, bool, m->block_count);
     em->pads = ARENA_NEW(temp, bool, m->block_count);
+    em->heads = ARENA_NEW(temp, bool, m->block_count);
+    em->needed = ARENA_NEW(temp, bool, m->block_count + 1);
     if (em->labels == NULL || em->order == NULL || em->jumps == NULL ||
-        em->cold == NULL || em->pads == NULL || !init_arrays(em, temp))
+        em->cold == NULL || em->pads == NULL || em->heads == NULL ||
+        em->needed == NULL || !init_arrays(em, temp))
         return ERR_NO_MEMORY;
     em->encoder = (struct encoder){.at = em->bytes,
                                    .end = em->bytes + em->byte_capacity,
@@ -409,8 +412,8 @@ emit_zero_slots(struct emission *em)
     encode_jump_back(&em->encoder, CC_NS, em->bytes + again);
 }
 
-static u32
-frame_slot(const struct emission *em)
+u32
+emission_slot(const struct emission *em)
 {
     return em->m->out_size + em->m->fn->slot_at[SLOT_FRAME];
 }
@@ -437,7 +440,7 @@ emit_prologue(struct emission *em)
     emit_zero_slots(em);
     if (m->fn->part == FN_LAST) {
         emit_stack(em, X64_LEA64, REG_R10, em->frame);
-        emit_stack(em, X64_MOV64_MR, REG_R10, frame_slot(em));
+        emit_stack(em, X64_MOV64_MR, REG_R10, emission_slot(em));
     }
 }
 
@@ -470,7 +473,7 @@ emit_leave(struct emission *em, u32 args_size)
     if (whole)
         emit_stack(em, X64_LEA64, REG_R10, em->frame);
     else
-        emit_stack(em, X64_MOV64, REG_R10, frame_slot(em));
+        emit_stack(em, X64_MOV64, REG_R10, emission_slot(em));
     emit_access(em, X64_MOV64, REG_R11, REG_R10, 0);
     for (u32 i = 0; i < RESTORED; i++)
         if ((m->saved >> saved_order[i] & 1) != 0)
@@ -507,7 +510,7 @@ emit_pad(struct emission *em)
     if (em->m->fn->part == FN_WHOLE)
         emit_stack(em, X64_LEA64, REG_R14, em->frame);
     else
-        emit_stack(em, X64_MOV64, REG_R14, frame_slot(em));
+        emit_stack(em, X64_MOV64, REG_R14, emission_slot(em));
     if (em->checks)
         emit_pad_check(em);
     emit_access(em, X64_MOV64, REG_R15, REG_R14, -HANDLER_MEMORY);
@@ -554,7 +557,8 @@ only_returns(const struct mach *m, u32 block)
 {
     const struct mblock *b = &m->blocks[block];
 
-    return b->end - b->first == 1 && m->ins[b->first].op == X64_RET;
+    return !is_edge_block(m, block) && b->end - b->first == 1 &&
+           m->ins[b->first].op == X64_RET;
 }
 
 static void
@@ -569,8 +573,8 @@ static void
 emit_jump(struct emission *em, u32 to, u32 next)
 {
     if (to == next)
-        return;
-    if (only_returns(em->m, to))
+        em->needed[next] = true;
+    else if (only_returns(em->m, to))
         emit_return(em);
     else
         end_piece(em, CC_ALWAYS, to);
@@ -581,6 +585,7 @@ static void
 emit_jump_feq(struct emission *em, u32 yes, u32 no, u32 next)
 {
     if (yes == next) {
+        em->needed[next] = true;
         end_piece(em, CC_NE, no);
         end_piece(em, CC_P, no);
     } else {
@@ -602,6 +607,7 @@ emit_jcc(struct emission *em, const struct mins *ins, u32 next)
     } else if (ins->cc == CC_FNE) {
         emit_jump_feq(em, no, yes, next);
     } else if (yes == next) {
+        em->needed[next] = true;
         end_piece(em, ins->cc ^ 1u, no);
     } else {
         end_piece(em, ins->cc, yes);
@@ -660,7 +666,8 @@ emit_table(struct emission *em, const struct mins *ins)
         no_memory(em);
         return;
     }
-    em->tables[em->table_count++] = (struct jump_table){em->pool_size, cases};
+    em->tables[em->table_count++] =
+        (struct jump_table){em->pool_size, cases, em->piece_count};
     emit_ins(em, (struct mins){
                      .op = X64_MOV32_I, .def = one, .imm = cases->count - 1});
     emit_ins(em, (struct mins){.op = X64_CMP32, .a = ins->a, .b = one});
@@ -786,6 +793,62 @@ emit_body(struct emission *em)
         no_memory(em);
 }
 
+// --- jumps back ------------------------------------------------------------
+
+// Code of piece i jumps to a block.
+static void
+mark_jump(struct emission *em, u32 i, u32 block)
+{
+    em->needed[block] = true;
+    if (em->labels[block] <= i)
+        em->heads[block] = true;
+}
+
+static void
+mark_jumps(struct emission *em)
+{
+    for (u32 i = 0; i < em->piece_count; i++) {
+        const struct piece *p = &em->pieces[i];
+        if (p->branch != BRANCH_NONE && p->label < em->m->block_count)
+            mark_jump(em, i, p->label);
+    }
+    for (u32 i = 0; i < em->table_count; i++) {
+        const struct jump_table *table = &em->tables[i];
+        for (u32 n = 0; n < table->cases->count; n++)
+            mark_jump(em, table->piece, case_target(em, table->cases, n));
+    }
+}
+
+// A return that was written wherever it was jumped to is not needed itself.
+static void
+drop_returns(struct emission *em)
+{
+    const struct mach *m = em->m;
+
+    for (u32 b = 1; b < m->block_count; b++) {
+        struct piece *p = &em->pieces[em->labels[b]];
+        if (!em->needed[b] && em->jumps[b] == b && only_returns(m, b) &&
+            m->fn->blocks[b].label == 0 && !em->pads[b])
+            p->end = p->start;
+    }
+}
+
+// Mark the blocks that are jumped to from behind them, or from other parts; how
+// many that are.
+static u32
+mark_heads(struct emission *em)
+{
+    const struct mach *m = em->m;
+    u32 count = 0;
+
+    for (u32 b = 0; b < m->block_count; b++) {
+        if (!is_edge_block(m, b) && m->fn->blocks[b].label != 0)
+            em->heads[b] = em->jumps[b] == b && !em->pads[b];
+        count += em->heads[b];
+    }
+    return count;
+}
+
 status_t
 mach_emit(const struct mach *m, struct image *image, bool check_pads,
           struct arena *temp, struct printer *listing)
@@ -806,8 +869,12 @@ mach_emit(const struct mach *m, struct image *image, bool check_pads,
     // 2. Bytes, in pieces, and what needs their final addresses.
     emit_body(&em);
     // Once the code is placed there is no way back.
-    if (em.status == OK && !image_room(image, em.site_count + m->fn->try_count +
-                                                  m->fn->catch_count + 1))
+    mark_jumps(&em);
+    drop_returns(&em);
+    u32 heads = mark_heads(&em);
+    if (em.status == OK &&
+        !image_room(image, em.site_count + m->fn->try_count +
+                               m->fn->catch_count + heads + 2))
         no_memory(&em);
     if (em.status != OK)
         return em.status;

@@ -13,11 +13,7 @@
 
 enum {
     FUNC_ALIGN = 16,
-    STACK_UNCHECKED = 4096, // a frame up to this size compares rsp itself
-    LEAF_UNCHECKED = 256,   // one without calls up to this size, nothing
 };
-_Static_assert(STACK_UNCHECKED + LEAF_UNCHECKED + 16 <= STACK_SLACK,
-               "how far below vmctx.stack_limit generated code goes");
 
 // --- encode.c --------------------------------------------------------------
 
@@ -67,7 +63,15 @@ void encode_word(const u8 *at, u32 word);
 
 // --- image.c ---------------------------------------------------------------
 
-enum row_table { ROW_FUNC, ROW_TRAP, ROW_CALL, ROW_TRY, ROW_CATCH, ROW_TABLES };
+enum row_table {
+    ROW_FUNC,
+    ROW_TRAP,
+    ROW_CALL,
+    ROW_TRY,
+    ROW_CATCH,
+    ROW_HEAD,
+    ROW_TABLES
+};
 
 // The code of a module under construction.
 struct image {
@@ -118,6 +122,7 @@ MUST_USE status_t image_trap(struct image *image, struct trap_site row);
 MUST_USE status_t image_call(struct image *image, struct call_site row);
 MUST_USE status_t image_try(struct image *image, struct code_try row);
 MUST_USE status_t image_catch(struct image *image, struct code_catch row);
+MUST_USE status_t image_head(struct image *image, struct code_head row);
 
 // A function comes in parts: `count` labels, in memory that lasts until
 // image_settle.
@@ -179,6 +184,7 @@ struct site {
 struct jump_table {
     u32 at; // in the pool
     const struct cases *cases;
+    u32 piece; // that jumps by it
 };
 
 // A function on its way into bytes.  Labels are the numbers of blocks, then of
@@ -210,6 +216,8 @@ struct emission {
     bool listing;   // make SITE_LABEL and SITE_INS
     bool *cold;     // by block
     bool *pads;     // by block: is it a landing pad?
+    bool *needed;   // by block: is it jumped to, or gone on to?
+    bool *heads;    // by block: does a jump lead back to it?
     u32 *order;     // blocks in layout order
     u32 order_count;
     u32 *jumps; // by block: where a jump to it ends up
@@ -220,6 +228,9 @@ struct emission {
 MUST_USE status_t mach_emit(const struct mach *m, struct image *image,
                             bool check_pads, struct arena *temp,
                             struct printer *listing);
+
+// Of a function in parts: where its frame keeps the address of its end.
+u32 emission_slot(const struct emission *em);
 
 // --- layout.c----------------------------------------------------------------
 

@@ -22,6 +22,7 @@ struct row {
         struct call_site call;
         struct code_try try;
         struct code_catch catch;
+        struct code_head head;
     };
 };
 
@@ -241,6 +242,12 @@ image_catch(struct image *image, struct code_catch row)
     return add_row(image, (struct row){.table = ROW_CATCH, .catch = row});
 }
 
+status_t
+image_head(struct image *image, struct code_head row)
+{
+    return add_row(image, (struct row){.table = ROW_HEAD, .head = row});
+}
+
 void
 image_settle(struct image *image)
 {
@@ -273,6 +280,9 @@ copy_row(struct code *code, const struct row *row)
     case ROW_CATCH:
         code->catches[code->catch_count++] = row->catch;
         break;
+    case ROW_HEAD:
+        code->heads[code->head_count++] = row->head;
+        break;
     }
 }
 
@@ -289,8 +299,9 @@ image_finish(struct image *image)
     code->tries = ARENA_NEW(image->keep, struct code_try, counts[ROW_TRY]);
     code->catches =
         ARENA_NEW(image->keep, struct code_catch, counts[ROW_CATCH]);
-    if (code->funcs == NULL || code->traps == NULL || code->calls == NULL ||
-        code->tries == NULL || code->catches == NULL)
+    code->heads = ARENA_NEW(image->keep, struct code_head, counts[ROW_HEAD]);
+    if (code->heads == NULL || code->funcs == NULL || code->traps == NULL ||
+        code->calls == NULL || code->tries == NULL || code->catches == NULL)
         return ERR_NO_MEMORY;
     for (u32 i = 0; i < image->row_count; i++) {
         if (!arena_may_step(image->keep, i))

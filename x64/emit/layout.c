@@ -206,6 +206,48 @@ place_tries(const struct emission *em, struct image *image, u32 start,
     return status;
 }
 
+// What the verifier is told: a row for each address that is jumped back to.
+// Blocks without code share one.
+static status_t
+place_heads(const struct emission *em, struct image *image, u32 start)
+{
+    const struct mach *m = em->m;
+    struct code_head head = {NO_INDEX, 0};
+    status_t status = OK;
+
+    if (m->fn->part != FN_WHOLE && image->start == start)
+        status = image_head(
+            image, (struct code_head){start, HEAD_FRAME | emission_slot(em)});
+    for (u32 i = 0; i < em->order_count && status == OK; i++) {
+        u32 b = em->order[i];
+        if (!em->heads[b])
+            continue;
+        u32 pc = start + label_at(em, b);
+        u32 narrow = m->blocks[b].edge == 0 ? m->narrow[b] : 0;
+        if (head.pc != NO_INDEX && head.pc != pc)
+            status = image_head(image, head);
+        head =
+            (struct code_head){pc, head.pc == pc ? head.what & narrow : narrow};
+    }
+    if (status == OK && head.pc != NO_INDEX)
+        status = image_head(image, head);
+    return status;
+}
+
+// Behind a part that is not the last there are constants, and the room to where
+// the next one starts.
+static status_t
+place_data(const struct emission *em, struct image *image, u32 start, u32 end)
+{
+    u32 next = (u32)ALIGN_UP(image->code->size, FUNC_ALIGN);
+    u32 size = next - (start + end);
+
+    if (em->m->fn->part != FN_PART || size == 0)
+        return OK;
+    return image_head(image,
+                      (struct code_head){start + end, (u32)HEAD_DATA | size});
+}
+
 // The function is complete.
 static status_t
 place_func(const struct emission *em, struct image *image, u32 start, u32 end,
@@ -314,6 +356,10 @@ emission_place(struct emission *em, struct image *image,
         if (!arena_may_step(em->temp, i))
             status = ERR_KILLED;
     }
+    if (status == OK)
+        status = place_heads(em, image, start);
+    if (status == OK)
+        status = place_data(em, image, start, end);
     if (status == OK && m->fn->part != FN_PART)
         status = place_func(em, image, start, end, first_try);
     if (status == OK && listing != NULL)

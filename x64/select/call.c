@@ -103,11 +103,39 @@ import_entry(struct select *s, u32 func)
         select_rm_vmctx(vmctx_imports_at(&s->module->layout, func)));
 }
 
-// Index in bounds, entry not null, type as expected: types are compared by
-// their canonical ids, which are the same in all modules.  What is checked is
-// what is called: the entry is the process's, which nobody changes, whatever
-// another thread writes to the table.  Where a mispredicted branch lets another
-// type through, there is no entry.
+static vreg_t
+expected_type(struct select *s, u32 type)
+{
+    return select_temp_rm(
+        s, IR_I32, X64_MOV32,
+        select_rm_vmctx(vmctx_types_at(&s->module->layout, type)));
+}
+
+static vreg_t
+type_of_entry(struct select *s, vreg_t entry)
+{
+    return select_temp_rm(
+        s, IR_I32, X64_MOV32,
+        select_rm_mem(entry, offsetof(struct func_entry, sig)));
+}
+
+// Types are compared by their canonical ids, which are the same in all modules.
+// Where a mispredicted branch lets another type through, there is no entry.
+static vreg_t
+typed_entry(struct select *s, vreg_t entry, vreg_t sig, vreg_t expected)
+{
+    vreg_t zero = select_temp_const(s, IR_I64, 0),
+           safe = select_temp(s, IR_I64);
+
+    select_put_cmp(s, X64_CMP32, sig, select_rm_reg(expected));
+    select_put_trap_cc(s, CC_NE, TRAP_INDIRECT_TYPE);
+    select_put_cmov(s, X64_CMOV64, CC_NE, safe, entry, zero);
+    return safe;
+}
+
+// Index in bounds, entry not null, type as expected.  What is checked is what
+// is called: the entry is the process's, which nobody changes, whatever another
+// thread writes to the table.
 static vreg_t
 table_entry(struct select *s, const struct call *c)
 {
@@ -115,23 +143,15 @@ table_entry(struct select *s, const struct call *c)
     struct rm at = select_rm_table(s, index, c->target, TRAP_UNDEFINED_ELEMENT);
     vreg_t entry =
         select_put_entry(s, select_temp_rm(s, IR_I64, X64_MOV64, at));
-    vreg_t expected = select_temp_rm(
-        s, IR_I32, X64_MOV32,
-        select_rm_vmctx(vmctx_types_at(&s->module->layout, c->type)));
-    vreg_t sig =
-        select_temp_rm(s, IR_I32, X64_MOV32,
-                       select_rm_mem(entry, offsetof(struct func_entry, sig)));
+    vreg_t expected = expected_type(s, c->type);
+    vreg_t sig = type_of_entry(s, entry);
 
     select_put_cmp(s, X64_TEST32, sig, select_rm_reg(sig));
     select_put_trap_cc(s, CC_E, TRAP_UNINITIALIZED_ELEMENT);
-    vreg_t zero = select_temp_const(s, IR_I64, 0),
-           safe = select_temp(s, IR_I64);
-    select_put_cmp(s, X64_CMP32, sig, select_rm_reg(expected));
-    select_put_trap_cc(s, CC_NE, TRAP_INDIRECT_TYPE);
-    select_put_cmov(s, X64_CMOV64, CC_NE, safe, entry, zero);
-    return safe;
+    return typed_entry(s, entry, sig, expected);
 }
 
+// A reference is whatever was kept as one: only here it is looked at.
 static vreg_t
 reference_entry(struct select *s, const struct call *c)
 {
@@ -139,7 +159,9 @@ reference_entry(struct select *s, const struct call *c)
 
     select_put_cmp(s, X64_TEST64, reference, select_rm_reg(reference));
     select_put_trap_cc(s, CC_E, TRAP_NULL_FUNCTION);
-    return select_put_entry(s, reference);
+    vreg_t entry = select_put_entry(s, select_put_reference(s, reference));
+    vreg_t expected = expected_type(s, c->type);
+    return typed_entry(s, entry, type_of_entry(s, entry), expected);
 }
 
 // Where to call through, base 0: directly.
@@ -152,6 +174,8 @@ call_target(struct select *s, const struct call *c)
         rm.base = table_entry(s, c);
     } else if (c->kind == CALL_REF) {
         rm.base = reference_entry(s, c);
+    } else if (c->kind == CALL_ENTRY) {
+        rm.base = select_reg(s, s->fn->pool[c->args]);
     } else if (c->kind == CALL_BUILTIN) {
         rm = select_rm_mem(
             select_temp_rm(s, IR_I64, X64_MOV64,
@@ -170,7 +194,7 @@ void
 lower_call(struct select *s, val_t v, const struct rule *rule)
 {
     const struct call *c = &s->fn->calls[s->fn->ins[v].a];
-    u32 skip = c->kind == CALL_INDIRECT || c->kind == CALL_REF;
+    u32 skip = call_has_callee(c);
     struct rm target = call_target(s, c);
     bool direct = target.base == 0;
     const struct type *type = NULL;

@@ -192,6 +192,16 @@ put_convert_u64(struct select *s, vreg_t def, const struct rule *rule, u32 type,
     select_put_r_rm(s, X64_OR64, def, low, select_rm_reg(mask));
 }
 
+// By way of 64 bits; that no more than 32 are left, only the upper bound says,
+// so they are extended for those who do not know it.
+static void
+put_convert_u32(struct select *s, val_t def, u32 op, vreg_t x)
+{
+    vreg_t wide = select_temp_rm(s, IR_I64, op, select_rm_reg(x));
+
+    select_put_rm(s, X64_MOV32, def, select_rm_reg(wide));
+}
+
 void
 lower_trunc(struct select *s, val_t v, const struct rule *rule)
 {
@@ -212,10 +222,12 @@ lower_trunc(struct select *s, val_t v, const struct rule *rule)
     put_range_check(s, rule->op2, x, rm_bound(s, from, low),
                     inclusive ? CC_B : CC_BE);
     put_range_check(s, rule->op2, x, rm_bound(s, from, high), CC_AE);
-    if (rule->op3 == X64_NOP)
-        select_put_rm(s, rule->op, v, select_rm_reg(x));
-    else
+    if (rule->op3 != X64_NOP)
         put_convert_u64(s, v, rule, from, x);
+    else if (to == IR_I32 && is_unsigned)
+        put_convert_u32(s, v, rule->op, x);
+    else
+        select_put_rm(s, rule->op, v, select_rm_reg(x));
 }
 
 // --- to integers, saturating -------------------------------------------------
@@ -258,7 +270,10 @@ lower_sat32(struct select *s, val_t v, const struct rule *rule)
         x = select_temp_r_rm(s, IR_F64, X64_MAXSD, x,
                              select_rm_const(s, INT32_MIN_F64, 0));
     }
-    select_put_rm(s, rule->op, v, select_rm_reg(x));
+    if (rule->cc == CC_E)
+        put_convert_u32(s, v, rule->op, x);
+    else
+        select_put_rm(s, rule->op, v, select_rm_reg(x));
 }
 
 // Too small gives 2^63 by itself, which is the smallest integer; too large is

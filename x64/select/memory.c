@@ -368,10 +368,14 @@ void
 lower_table_set(struct select *s, val_t v, const struct rule *rule)
 {
     const struct ins *i = &s->fn->ins[v];
-    struct rm entry = select_rm_table(s, i->a, i->c, TRAP_TABLE_BOUNDS);
+    bool funcs = s->module->tables[i->c].type.kind == REF_FUNC;
+    vreg_t value = select_reg(s, i->b);
 
     (void)rule;
-    select_put_mr(s, X64_MOV64_MR, entry, select_reg(s, i->b));
+    if (funcs && !(select_is_const(s, i->b) && select_const_bits(s, i->b) == 0))
+        value = select_put_reference(s, value);
+    select_put_mr(s, X64_MOV64_MR,
+                  select_rm_table(s, i->a, i->c, TRAP_TABLE_BOUNDS), value);
 }
 
 void
@@ -385,6 +389,21 @@ lower_table_size(struct select *s, val_t v, const struct rule *rule)
 }
 
 // --- references --------------------------------------------------------------
+
+// The reference to a function once it is checked: nobody else has.
+vreg_t
+select_put_reference(struct select *s, vreg_t reference)
+{
+    vreg_t funcs = load_vmctx(s, offsetof(struct vmctx, funcs));
+    vreg_t count =
+        select_temp_rm(s, IR_I64, X64_MOV32,
+                       select_rm_mem(funcs, offsetof(struct func_entry, id)));
+    vreg_t zero = select_temp_const(s, IR_I64, 0);
+
+    select_put_cmp(s, X64_CMP64, reference, select_rm_reg(count));
+    select_put_trap_cc(s, CC_AE, TRAP_BAD_REFERENCE);
+    return put_mask(s, CC_AE, reference, zero);
+}
 
 // The address of the entry of a function.
 vreg_t
@@ -423,16 +442,6 @@ lower_type_id(struct select *s, val_t v, const struct rule *rule)
     select_put_rm(
         s, X64_MOV32, v,
         select_rm_vmctx(vmctx_types_at(&s->module->layout, s->fn->ins[v].a)));
-}
-
-void
-lower_ref_type(struct select *s, val_t v, const struct rule *rule)
-{
-    vreg_t entry = select_put_entry(s, select_reg(s, s->fn->ins[v].a));
-
-    (void)rule;
-    select_put_rm(s, X64_MOV32, v,
-                  select_rm_mem(entry, offsetof(struct func_entry, sig)));
 }
 
 // --- slots of the frame ------------------------------------------------------

@@ -206,6 +206,7 @@ struct rm select_rm_table(struct select *s, val_t index, u32 table,
 
 // The address of the func_entry of a function reference.
 vreg_t select_put_entry(struct select *s, vreg_t reference);
+vreg_t select_put_reference(struct select *s, vreg_t reference);
 
 // All lowering functions, by the names in select.def.
 #define RULE(ir, rule, op, op2, op3, cc, mark, fold) lower_fn lower_##rule;

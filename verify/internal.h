@@ -1,0 +1,270 @@
+// verify/internal.h: what the files of the judge offer each other.
+//
+//     judge.c        the walk over a function, and where jumps meet
+//     judge_value.c  what instructions do to registers and flags
+//     judge_access.c which memory an operand may reach
+//     judge_frame.c  how a frame is entered and left
+//     judge_call.c   calls, and jumps by tables
+//     judge_tables.c the tables as a whole
+//
+// The first violation sticks in judge.rule; what is judged after that does not
+// matter.
+
+#pragma once
+
+#include "verify/decode.h"
+#include "verify/judge.h"
+
+enum {
+    REGS = 16,
+    NO_PC = 0xffffffff,
+    NO_INDEX = 0xffffffff,
+    RBX = VERIFY_RBX,
+    RSP = VERIFY_RSP,
+    RBP = VERIFY_RBP,
+    R10 = 10,
+    R11 = 11,
+    R12 = 12,
+    R13 = 13,
+    R14 = VERIFY_VMCTX,
+    R15 = VERIFY_MEMORY,
+    SCRATCH = 15, // xmm15
+};
+
+// Sets of registers, bit by number.
+enum {
+    FIXED = 1 << RSP | 1 << R14 | 1 << R15,
+    KEPT = 1 << RBX | 1 << RBP | 1 << R12 | 1 << R13, // by every callee
+    GENERAL = 0xffff & ~FIXED,
+    HANDLER_SAVED = KEPT | 1 << R14 | 1 << R15, // with landing pads
+};
+
+// Condition codes.
+enum { CC_B = 2, CC_AE = 3, CC_NE = 5, CC_BE = 6, CC_A = 7, CC_NS = 9 };
+
+// What is known of the 64 bits of a register or slot.  A value that is copied
+// keeps its id, and one with another id may be another one.
+enum kind {
+    KIND_NUMBER,     // below 2^bits
+    KIND_CONST,      // `number`
+    KIND_BELOW,      // below `number`
+    KIND_TABLE_AT,   // below the count of table `arg`
+    KIND_INSIDE,     // memory `arg` has `number` bytes from there on
+    KIND_PAYLOAD,    // address of `number` bytes that may be read
+    KIND_BASE,       // of memory `arg`
+    KIND_VIEW,       // of memory `arg`: struct memory_view
+    KIND_SIZE,       // what that says
+    KIND_TABLE,      // of table `arg`: struct table_view
+    KIND_COUNT,      // what that says
+    KIND_ENTRIES,    // of table `arg`: its entries
+    KIND_GLOBAL,     // address of the bits of global `arg`
+    KIND_VMCTX,      // r14
+    KIND_BUILTINS,   // vmctx.builtins
+    KIND_FUNCS,      // vmctx.funcs
+    KIND_OWN_ID,     // vmctx.func_base
+    KIND_OFFSET,     // value `of` << 4, which with `arg` is a KIND_REFERENCE
+    KIND_FUNC_COUNT, // how many there are
+    KIND_REFERENCE,  // less than that
+    KIND_ENTRY,      // address of func_entry `of`, which may be of any type
+    KIND_SIG,        // its canonical type
+    KIND_TYPE,       // the canonical id of type `arg`
+    KIND_CALLEE,     // address of a func_entry of type `arg`
+    KIND_IMPORT,     // address of the func_entry of import `arg`
+    KIND_FRAME,      // address of `number` bytes of the frame
+    KIND_END,        // address of the return address
+    KIND_RETURN,     // the return address
+    KIND_JUMPS,      // address of the jump table at pc `arg`
+    KIND_DISTANCE,   // one of its first `number` entries
+    KIND_LABEL,      // where that leads
+};
+
+struct value {
+    u64 number;
+    u32 id;
+    u32 of;  // another value: `of` + `plus` where that does not overflow, for
+             // kinds NUMBER and CONST; 0: nothing is known
+    u32 arg; // plus for NUMBER and CONST
+    u8 kind; // enum kind
+    u8 bits; // below 2^bits, for all kinds
+};
+
+// What the flags say.
+enum flags_kind {
+    FLAGS_NONE,
+    FLAGS_BELOW,  // value `id` compared with `number`
+    FLAGS_MEMORY, // value `id` + number compared with the size of memory `arg`
+    FLAGS_TABLE,  // value `id` compared with the count of table `arg`
+    FLAGS_HIGH,   // not zero if value `id` has more than 32 bits
+    FLAGS_SUM,    // carry of value `id` = `of` + number
+    FLAGS_FUNC,   // value `id` compared with the count of functions
+    FLAGS_TYPE,   // type of func_entry `id` compared with type `arg`
+};
+
+struct flags {
+    u64 number;
+    u64 subject; // with is_const: what was compared
+    u32 id, of, arg;
+    u16 denied; // conditions that were branches and do not hold
+    u8 kind;    // enum flags_kind
+    u8 width;   // bytes that were compared
+    bool is_const;
+};
+
+// A slot of the frame that was written since the last join.
+struct slot {
+    u32 at;   // from rsp
+    u32 when; // see judge.when
+    struct value value;
+};
+
+// The first jump to a place.
+struct since {
+    u32 pc, when;
+};
+
+enum { SLOTS = 16, RING = 256 };
+
+// What a function is judged with.
+struct judge {
+    const struct verify_module *m;
+    const u32 *try_funcs; // function by row of tries
+    struct arena *temp;
+    u64 mark; // of temp, behind what lasts
+    u32 rule; // enum verify_rule
+    u32 rule_pc;
+
+    // The function.
+    const struct func_code *func;
+    const struct verify_type *type;
+    u32 index; // of the function
+    u32 start, end, entry;
+    u32 frame;      // bytes from rsp to the return address
+    u32 body;       // those that are the body's: below the saved registers
+    u32 saved;      // registers that the prologue keeps in the frame
+    u32 frame_slot; // HEAD_FRAME, or NO_PC
+    bool has_calls, checked;
+    bool entering; // the frame slot is not yet written
+    u32 overflow;  // pc of the trap of the stack check, or NO_PC
+
+    // By byte of the function: what jumps to there expect, see judge.c.
+    u16 *cells;
+    u32 cells_room;
+    u32 pending;             // jumped to from before, and not yet reached
+    struct since ring[RING]; // of short jumps: by pc % RING
+
+    // Rows that come next.
+    u32 trap, call, head, first_head;
+
+    // The place.
+    u32 at, next; // of the instruction, and of the one after it
+    bool reachable;
+    u32 site; // enum site: what kind of trap site it has to be
+    struct verify_ins ins;
+    u32 last;      // where it starts
+    u32 before[3]; // and those before it, the last first
+
+    // The state.
+    struct value regs[REGS];
+    u32 when[REGS]; // instruction that changed it last, see `now`
+    u32 narrow;     // registers that are below 2^32
+    struct flags flags;
+    struct slot slots[SLOTS];
+    u32 slots_from;            // older ones are not known
+    u32 now;                   // instructions so far
+    u32 ids;                   // given out
+    struct value loaded;       // by this instruction
+    struct verify_ins faulted; // the last access of linear memory
+    u32 faulted_index;         // id of its index
+};
+
+enum site {
+    SITE_NONE,
+    SITE_MEMORY,
+    SITE_DIVIDE,
+    SITE_TRAP,
+    SITE_AGAIN, // memory that was accessed before: may be listed
+    SITE_CHECK, // the trap of a landing pad's check, which is not
+};
+
+// --- judge.c -----------------------------------------------------------------
+
+// The first violation, at this instruction.
+void judge_fail(struct judge *j, enum verify_rule rule);
+
+static inline bool
+judge_check(struct judge *j, bool holds, enum verify_rule rule)
+{
+    if (!holds)
+        judge_fail(j, rule);
+    return holds;
+}
+
+// Decode the instruction at j->next.  False: there is none.
+bool judge_decode(struct judge *j);
+
+// Likewise in the middle of a pattern: nobody jumps
+// there.
+bool judge_step(struct judge *j);
+
+// Look at the trap row of the instruction.
+void judge_site(struct judge *j);
+
+// A jump, from a body, to another place in it.
+void judge_jump(struct judge *j, u32 to, bool is_short);
+
+// The ud2 of a landing pad's check.
+void judge_mark_stub(struct judge *j, u32 pc);
+
+// --- judge_value.c -----------------------------------------------------------
+
+struct value value_number(struct judge *j, u32 bits);
+struct value value_const(struct judge *j, u64 number);
+struct value value_of_kind(struct judge *j, enum kind kind, u32 arg);
+void judge_set(struct judge *j, u32 reg, struct value v);
+// All of these become numbers below 2^64, but those in `narrow`.
+void judge_forget(struct judge *j, u32 regs, u32 narrow);
+// What the instruction does, but for control flow and rsp.
+void judge_effect(struct judge *j);
+// The second operand: register, what was loaded, or immediate.
+struct value judge_source(struct judge *j);
+
+// --- judge_access.c ----------------------------------------------------------
+
+// The memory operand: may it be accessed, and what is there (j->loaded)?
+void judge_access(struct judge *j);
+// An address that is computed.
+struct value judge_address(struct judge *j);
+// A register was stored to where the operand says.
+void judge_stored(struct judge *j, struct value v);
+
+// --- judge_frame.c -----------------------------------------------------------
+
+// The prologue has kept these registers.
+void judge_frame_set(struct judge *j, u32 saved);
+// May it use its frame without a check of the stack?
+bool judge_needs_no_check(const struct judge *j);
+// At the entry: the prologue, as far as it goes.
+void judge_prologue(struct judge *j);
+void judge_pad(struct judge *j, u32 count);
+// From the first instruction that leaves the frame to the last.
+void judge_leave(struct judge *j);
+// From a load of the return address, ditto.
+void judge_leave_by_end(struct judge *j);
+
+// --- judge_call.c ------------------------------------------------------------
+
+// Of the function that starts at pc, or NO_PC.
+u32 judge_find(const struct judge *j, u32 pc);
+void judge_call(struct judge *j);
+// The jump that j->ins is leaves the function, whose callee finds `args` bytes
+// of arguments.
+void judge_tail(struct judge *j, u32 args);
+void judge_jump_table(struct judge *j);
+
+// --- judge_tables.c ----------------------------------------------------------
+
+// The first row of heads (calls, traps) of at least pc.
+u32 first_catch(const struct verify_code *c, u32 pc);
+u32 first_head(const struct verify_code *c, u32 pc);
+u32 first_call(const struct verify_code *c, u32 pc);
+u32 first_trap(const struct verify_code *c, u32 pc);

@@ -1,0 +1,685 @@
+// verify/judge.c: one walk over the code of each function.
+//
+// The state (what registers hold, and slots written lately) follows the code in
+// the order of addresses.  A jump forward leaves at its target which registers
+// are below 2^32: all that reach it have to be for the walk to go on with that.
+// A jump back leads only to a head, where the table says which registers are,
+// whoever comes.  So each instruction is looked at once.
+//
+// Registers that nothing between a short jump and its target changes still hold
+// there what they held at the jump, on all ways: the walk passes all of the
+// code that lies between, and nobody else comes in but with a state that says
+// so, too.
+
+#include "verify/internal.h"
+
+enum { FILL = 0xcc }; // the byte of int3
+
+// In a cell: bits of `narrow` registers, and these in the place of FIXED ones.
+enum {
+    CELL_TARGET = 1 << RSP, // jumped to from before
+    CELL_LONG = 1 << R14,   // ... from afar: the ring does not know since when
+    CELL_PAD = 1 << R15,    // a landing pad, or (with LONG) the trap of one
+    CELL_STUB = CELL_PAD | CELL_LONG,
+    LOW_BITS = CELL_TARGET - 1,
+};
+
+void
+judge_fail(struct judge *j, enum verify_rule rule)
+{
+    if (j->rule != RULE_OK)
+        return;
+    j->rule = rule;
+    j->rule_pc = j->at;
+}
+
+// --- instructions ------------------------------------------------------------
+
+bool
+judge_decode(struct judge *j)
+{
+    const u8 *text = j->m->code.text;
+
+    j->before[2] = j->before[1];
+    j->before[1] = j->before[0];
+    j->before[0] = j->last;
+    j->last = j->at = j->next;
+    j->site = SITE_NONE;
+    j->now++;
+    enum verify_rule rule = verify_decode(&j->ins, text + j->at, text + j->end);
+    if (!judge_check(j, rule == RULE_OK, rule))
+        return false;
+    j->next = j->at + j->ins.length;
+    return judge_check(j, (j->ins.needs & ~j->m->features) == 0, RULE_FEATURE);
+}
+
+static bool
+is_head(const struct judge *j, u32 pc)
+{
+    const struct verify_code *c = &j->m->code;
+
+    return j->head < c->head_count && c->heads[j->head].pc == pc;
+}
+
+bool
+judge_step(struct judge *j)
+{
+    if (!judge_check(j, j->next < j->end, RULE_END))
+        return false;
+    if (!judge_check(j,
+                     j->cells[j->next - j->start] == 0 && !is_head(j, j->next),
+                     RULE_TARGET))
+        return false;
+    return judge_decode(j);
+}
+
+static bool
+is_trap_of(u32 site, u32 trap)
+{
+    switch (site) {
+    case SITE_MEMORY:
+    case SITE_AGAIN:
+        return trap == TRAP_MEMORY_BOUNDS;
+    case SITE_DIVIDE:
+        return trap == TRAP_DIVIDE_BY_ZERO;
+    case SITE_TRAP:
+        return trap > TRAP_NONE && trap < TRAP_COUNT &&
+               trap != TRAP_STACK_OVERFLOW;
+    }
+    return false;
+}
+
+void
+judge_site(struct judge *j)
+{
+    const struct verify_code *c = &j->m->code;
+    const struct trap_site *row = &c->traps[j->trap];
+    bool is_listed = j->trap < c->trap_count && row->pc == j->at;
+
+    j->trap += is_listed;
+    if (is_listed)
+        judge_check(j, row->func == j->index && is_trap_of(j->site, row->trap),
+                    RULE_TRAP_SITE);
+    else
+        judge_check(j, j->site == SITE_NONE || j->site >= SITE_AGAIN,
+                    RULE_TRAP_SITE);
+}
+
+// --- jumps -------------------------------------------------------------------
+
+static u16 *
+cell_at(struct judge *j, u32 pc)
+{
+    return &j->cells[pc - j->start];
+}
+
+static void
+jump_forward(struct judge *j, u32 to, bool is_short)
+{
+    u16 *cell = cell_at(j, to);
+    u32 narrow = j->narrow & GENERAL;
+
+    if (!judge_check(j, (*cell & CELL_PAD) == 0 && to != j->overflow,
+                     RULE_TARGET))
+        return;
+    if ((*cell & CELL_TARGET) == 0) {
+        j->pending++;
+        *cell = (u16)(CELL_TARGET | narrow);
+        if (is_short)
+            j->ring[to % RING] = (struct since){to, j->now};
+    }
+    *cell &= (u16)(narrow | FIXED);
+    if (!is_short)
+        *cell |= CELL_LONG;
+}
+
+// The row of the head at pc that the walk has passed, or NULL.
+static const struct code_head *
+passed_head(const struct judge *j, u32 pc)
+{
+    const struct code_head *heads = j->m->code.heads;
+    u32 low = j->first_head, high = j->head;
+
+    while (low < high) {
+        u32 middle = low + (high - low) / 2;
+        if (heads[middle].pc < pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    bool found = low < j->head && heads[low].pc == pc;
+    return found && (heads[low].what & ~GENERAL) == 0 ? &heads[low] : NULL;
+}
+
+// lock cmpxchg failed: once more from the copy of what it read.
+//
+//     mov rax, [mem]
+//     to: mov spare, rax;  op spare, a;  lock cmpxchg [mem], spare;  jne to
+//
+// The walk has seen these with a state in which what they change, rax and
+// spare, is no more than a number.
+static bool
+is_retry(const struct judge *j, u32 to)
+{
+    struct verify_ins copy, apply, swap;
+    const u8 *text = j->m->code.text, *end = text + j->end;
+
+    if (j->before[2] != to || j->ins.cc != CC_NE || j->cells[to - j->start] ||
+        verify_decode(&copy, text + to, end) != RULE_OK ||
+        verify_decode(&apply, text + j->before[1], end) != RULE_OK ||
+        verify_decode(&swap, text + j->before[0], end) != RULE_OK)
+        return false;
+    u32 spare = copy.def;
+    return copy.effect == EFFECT_COPY && copy.from == FROM_REG &&
+           copy.width == 8 && copy.b == VERIFY_RAX &&
+           (apply.effect == EFFECT_AND || apply.effect == EFFECT_ANY) &&
+           (apply.flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
+           apply.def == spare && spare != VERIFY_RAX &&
+           (swap.flags & VERIFY_LOCKED) != 0 && swap.effect == EFFECT_MERGE &&
+           swap.def == VERIFY_RAX && swap.base != spare &&
+           swap.index != spare && swap.base != VERIFY_RAX &&
+           swap.index != VERIFY_RAX && swap.reg == spare;
+}
+
+static void
+jump_back(struct judge *j, u32 to)
+{
+    const struct code_head *head = passed_head(j, to);
+
+    if (head == NULL && j->ins.effect == EFFECT_JCC && is_retry(j, to))
+        return;
+    if (judge_check(j, head != NULL, RULE_TARGET))
+        judge_check(j, (head->what & ~j->narrow) == 0, RULE_STATE);
+}
+
+void
+judge_jump(struct judge *j, u32 to, bool is_short)
+{
+    if (!judge_check(j, to >= j->start && to < j->end, RULE_TARGET) ||
+        !judge_check(j, !j->entering, RULE_PROLOGUE))
+        return;
+    if (to > j->at)
+        jump_forward(j, to, is_short);
+    else
+        jump_back(j, to);
+}
+
+// --- where jumps meet --------------------------------------------------------
+
+static u32
+narrow_now(const struct judge *j)
+{
+    u32 narrow = 0;
+
+    for (u32 r = 0; r < REGS; r++)
+        narrow |= (u32)(j->regs[r].bits <= 32) << r;
+    return narrow & GENERAL;
+}
+
+// All that come here have `narrow`.  What changed since `when` is no more than
+// that.
+static void
+join(struct judge *j, u32 narrow, u32 when)
+{
+    for (u32 r = 0; r < REGS; r++) {
+        if ((FIXED >> r & 1) != 0 || j->when[r] <= when)
+            continue;
+        j->regs[r] = value_number(j, narrow >> r & 1 ? 32 : 64);
+        j->when[r] = j->now;
+    }
+    j->narrow = narrow_now(j);
+    j->flags.kind = FLAGS_NONE;
+    j->slots_from = j->now + 1;
+}
+
+static void
+reach_head(struct judge *j, u32 cell)
+{
+    u32 what = j->m->code.heads[j->head++].what;
+    u32 coming = j->reachable ? j->narrow : GENERAL;
+
+    if ((cell & CELL_TARGET) != 0)
+        coming &= cell;
+    judge_check(j, (what & ~GENERAL) == 0, RULE_HEAD);
+    judge_check(j, (what & ~coming) == 0, RULE_STATE);
+    j->now++;
+    join(j, what, 0);
+    j->reachable = true;
+}
+
+static void
+reach_target(struct judge *j, u32 cell)
+{
+    u32 when = (cell & CELL_LONG) != 0 ? 0 : j->ring[j->next % RING].when;
+    u32 narrow = cell & GENERAL;
+
+    assert((cell & CELL_LONG) != 0 || j->ring[j->next % RING].pc == j->next);
+    j->now++;
+    join(j, j->reachable ? narrow & j->narrow : narrow, when);
+    j->reachable = true;
+}
+
+// Before the instruction at j->next: who jumps to it?
+static void
+reach(struct judge *j)
+{
+    u32 cell = *cell_at(j, j->next);
+
+    j->at = j->next;
+    if ((cell & CELL_TARGET) != 0)
+        j->pending--;
+    if (is_head(j, j->next))
+        reach_head(j, cell);
+    else if ((cell & CELL_TARGET) != 0)
+        reach_target(j, cell);
+}
+
+static u32
+pad_count(u32 cell)
+{
+    return (cell & LOW_BITS) | (cell & GENERAL & ~LOW_BITS) >> 1;
+}
+
+// A landing pad.  Where several tags lead to one, it takes no more than the
+// smallest payload has.
+static void
+mark_pad(struct judge *j, u32 pc, u32 count)
+{
+    if (!judge_check(j, pc >= j->start && pc < j->end, RULE_TRY))
+        return;
+    u16 *cell = cell_at(j, pc);
+    u32 least = (*cell & CELL_PAD) != 0 ? MIN(count, pad_count(*cell)) : count;
+    u32 high = least & ~(u32)LOW_BITS;
+    *cell = (u16)(CELL_PAD | (least & LOW_BITS) | high << 1);
+}
+
+void
+judge_mark_stub(struct judge *j, u32 pc)
+{
+    if (judge_check(j, pc > j->at && pc < j->end, RULE_TARGET) &&
+        judge_check(j, *cell_at(j, pc) == 0, RULE_TARGET))
+        *cell_at(j, pc) = CELL_STUB;
+}
+
+// --- control flow ------------------------------------------------------------
+
+static bool
+is_inside(const struct judge *j, u32 to)
+{
+    return to >= j->start && to < j->end && to != j->entry;
+}
+
+// A jump to the entry is a tail call, unless the function has no prologue and
+// its first block is a loop.
+static void
+jump(struct judge *j)
+{
+    u32 to = (u32)(j->next + j->ins.imm);
+    bool loops = to == j->entry && passed_head(j, to) != NULL &&
+                 j->frame == 0 && j->start == j->entry;
+
+    if (is_inside(j, to) || loops)
+        judge_jump(j, to, j->ins.length == 2);
+    else
+        judge_leave(j);
+    j->reachable = false;
+}
+
+static void
+jump_on(struct judge *j)
+{
+    judge_jump(j, (u32)(j->next + j->ins.imm), j->ins.length == 2);
+    j->flags.denied |= (u16)(1u << j->ins.cc);
+}
+
+// ud2: of the stack check and of landing pads by nobody else.
+static void
+trap(struct judge *j)
+{
+    j->site = SITE_TRAP;
+    j->reachable = false;
+}
+
+// What changes rsp or the place.
+static void
+control(struct judge *j)
+{
+    switch (j->ins.effect) {
+    case EFFECT_CALL:
+    case EFFECT_CALL_MEM:
+        judge_call(j);
+        break;
+    case EFFECT_JUMP:
+        jump(j);
+        break;
+    case EFFECT_JCC:
+        jump_on(j);
+        break;
+    case EFFECT_JUMP_REG:
+        judge_jump_table(j);
+        break;
+    case EFFECT_TRAP:
+        trap(j);
+        break;
+    case EFFECT_FILL:
+    case EFFECT_PUSH:
+        judge_fail(j, RULE_OPERAND);
+        break;
+    default:
+        judge_leave(j);
+    }
+}
+
+// What is read, whatever for.
+static void
+operands(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+    bool moves = i->effect == EFFECT_COPY && i->width == 8;
+    bool fixed = (i->a < REGS && (FIXED >> i->a & 1) != 0) ||
+                 (i->b < REGS && (FIXED >> i->b & 1) != 0);
+
+    judge_check(j, !fixed || moves, RULE_POINTER);
+    if ((i->flags & VERIFY_MEM) != 0)
+        judge_access(j);
+    else if ((i->flags & VERIFY_FAULTS) != 0)
+        j->site = SITE_DIVIDE;
+}
+
+static void
+instruction(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+
+    if (i->effect >= EFFECT_PUSH ||
+        (i->effect != EFFECT_ADDRESS && i->def == RSP)) {
+        control(j);
+    } else if (i->effect == EFFECT_ADDRESS) {
+        judge_set(j, i->def, judge_address(j));
+    } else {
+        operands(j);
+        if ((i->flags & VERIFY_MEM) != 0 && j->loaded.kind == KIND_RETURN)
+            judge_leave_by_end(j);
+        else
+            judge_effect(j);
+    }
+    judge_site(j);
+}
+
+// The trap of a stack check or of a landing pad's, which nothing else leads to.
+static void
+stub(struct judge *j, u32 cell)
+{
+    bool overflow = j->next == j->overflow;
+
+    judge_check(j, !j->reachable && (overflow ? cell == 0 : true), RULE_TARGET);
+    if (!judge_decode(j) ||
+        !judge_check(j, j->ins.effect == EFFECT_TRAP, RULE_STUB))
+        return;
+    const struct verify_code *c = &j->m->code;
+    const struct trap_site *row = &c->traps[j->trap];
+    if (!overflow) {
+        j->site = SITE_CHECK;
+        judge_site(j);
+        return;
+    }
+    judge_check(j,
+                j->trap < c->trap_count && row->pc == j->at &&
+                    row->func == j->index && row->trap == TRAP_STACK_OVERFLOW,
+                RULE_TRAP_SITE);
+    j->trap++;
+}
+
+static void
+skip_data(struct judge *j, u32 size)
+{
+    j->head++;
+    judge_check(j, !j->reachable, RULE_END);
+    judge_check(j, size > 0 && size <= j->end - j->next, RULE_HEAD);
+    j->next += size;
+}
+
+// One step of the walk.
+static void
+go_on(struct judge *j)
+{
+    const struct code_head *heads = j->m->code.heads;
+
+    j->at = j->next;
+    if (is_head(j, j->next) && (heads[j->head].what & HEAD_DATA) != 0) {
+        skip_data(j, heads[j->head].what & INT32_MAX);
+        return;
+    }
+    u32 cell = *cell_at(j, j->next);
+    if (j->next == j->overflow || (cell & CELL_STUB) == CELL_STUB) {
+        stub(j, cell);
+        return;
+    }
+    if ((cell & CELL_PAD) != 0) {
+        judge_pad(j, pad_count(cell));
+        return;
+    }
+    if (j->next == j->entry) {
+        judge_check(j, !j->reachable && cell == 0, RULE_TARGET);
+        judge_prologue(j);
+        if (j->next != j->entry)
+            return;
+    }
+    reach(j);
+    if (!j->reachable) {
+        j->now++;
+        join(j, 0, 0); // nobody comes here; whoever did would know nothing
+        j->reachable = true;
+    }
+    if (judge_decode(j))
+        instruction(j);
+}
+
+// --- a function --------------------------------------------------------------
+
+static status_t
+make_cells(struct judge *j)
+{
+    u32 size = j->end - j->start;
+
+    if (size > j->cells_room) {
+        arena_reset(j->temp, j->mark);
+        j->cells_room = MAX(size, 4096);
+        j->cells = ARENA_NEW(j->temp, u16, j->cells_room);
+    } else {
+        memset(j->cells, 0, size * sizeof(*j->cells));
+    }
+    return j->cells != NULL ? OK : ERR_NO_MEMORY;
+}
+
+static u32
+values_of(const struct verify_module *m, u32 tag)
+{
+    return tag == NO_INDEX ? 0 : m->tags[tag];
+}
+
+static void
+mark_pads(struct judge *j)
+{
+    const struct verify_code *c = &j->m->code;
+    u32 first = first_catch(c, j->start);
+
+    for (u32 i = first; i < c->catch_count && c->catches[i].pc < j->end; i++) {
+        u32 tag = c->catches[i].tag;
+        if (judge_check(j, tag == NO_INDEX || tag < j->m->counts.tags,
+                        RULE_TRY))
+            mark_pad(j, c->catches[i].pc, values_of(j->m, tag));
+        j->saved = HANDLER_SAVED; // if it is in parts: see set_up
+    }
+}
+
+static void
+reset(struct judge *j, u32 index, u32 start, u32 end)
+{
+    j->index = index;
+    j->type = &j->m->types[j->m->func_types[index]];
+    j->entry = j->m->code.entries[index];
+    j->start = j->next = j->at = start;
+    j->end = end;
+    j->frame = 0;
+    j->frame_slot = NO_PC;
+    j->saved = KEPT;
+    j->has_calls = j->checked = j->entering = j->reachable = false;
+    j->overflow = NO_PC;
+    j->pending = 0;
+    j->first_head = j->head;
+    j->flags.kind = FLAGS_NONE;
+    j->slots_from = j->now + 1;
+}
+
+// A function in parts has its prologue in the last of them.  Until that is
+// seen, it is taken to be as the others rely on it.
+static void
+set_up_parts(struct judge *j)
+{
+    const struct verify_code *c = &j->m->code;
+    u32 what = is_head(j, j->start) ? c->heads[j->head].what : 0;
+
+    if (!judge_check(j, (what & HEAD_FRAME) != 0, RULE_HEAD))
+        return;
+    j->first_head = ++j->head;
+    j->frame_slot = what & ~(u32)HEAD_FRAME;
+    judge_frame_set(j, j->saved);
+}
+
+static status_t
+set_up(struct judge *j, const struct func_code *f)
+{
+    reset(j, f->func, f->start, f->end);
+    j->frame = f->frame;
+    status_t status = make_cells(j);
+    if (status != OK)
+        return status;
+    mark_pads(j);
+    if (judge_check(j,
+                    j->entry >= j->start && j->entry < j->end &&
+                        f->args == j->type->args,
+                    RULE_FUNCTION) &&
+        j->entry != j->start)
+        set_up_parts(j);
+    return OK;
+}
+
+static status_t
+walk(struct judge *j)
+{
+    while (j->rule == RULE_OK && j->next < j->end) {
+        if (!arena_may_step(j->temp, j->now))
+            return ERR_KILLED;
+        go_on(j);
+    }
+    j->at = j->end;
+    judge_check(j, !j->reachable && j->next == j->end, RULE_END);
+    judge_check(j, j->pending == 0, RULE_TARGET);
+    return OK;
+}
+
+// The rows of the function are used up.
+static void
+check_rows(struct judge *j)
+{
+    const struct verify_code *c = &j->m->code;
+
+    judge_check(j, j->trap == c->trap_count || c->traps[j->trap].pc >= j->end,
+                RULE_TRAP_SITE);
+    judge_check(j, j->call == c->call_count || c->calls[j->call].pc > j->end,
+                RULE_CALL_SITE);
+    judge_check(j, j->head == c->head_count || c->heads[j->head].pc >= j->end,
+                RULE_HEAD);
+}
+
+static status_t
+judge_function(struct judge *j, const struct func_code *f)
+{
+    status_t status = set_up(j, f);
+
+    if (status == OK)
+        status = walk(j);
+    judge_check(j, !j->entering, RULE_PROLOGUE);
+    judge_check(j, j->checked || judge_needs_no_check(j), RULE_CHECK);
+    check_rows(j);
+    return status;
+}
+
+// The stubs of imports: functions without a row, and traps between them.
+static status_t
+judge_stubs(struct judge *j, const struct func_code *f)
+{
+    const struct verify_code *c = &j->m->code;
+    status_t status = OK;
+
+    for (u32 k = 0; k < j->m->func_imports && status == OK; k++) {
+        bool last = k + 1 == j->m->func_imports;
+        u32 start = c->entries[k], end = last ? f->end : c->entries[k + 1];
+        while (end > start && c->text[end - 1] == FILL)
+            end--;
+        reset(j, k, start, end);
+        status = make_cells(j);
+        if (status == OK)
+            status = walk(j);
+        judge_check(j, !j->has_calls, RULE_CHECK);
+    }
+    check_rows(j);
+    return status;
+}
+
+// Row `row` starts where the one before it ends, for all rows: so none is left
+// out.
+static void
+find_rows(struct judge *j, u32 row)
+{
+    const struct verify_code *c = &j->m->code;
+    u32 pc = row > 0 ? c->funcs[row - 1].end : 0;
+
+    j->trap = first_trap(c, pc);
+    j->call = first_call(c, pc + (row > 0));
+    j->head = first_head(c, pc);
+}
+
+status_t
+verify_range(const struct verify_module *m, const u32 *try_funcs, u32 first,
+             u32 end, struct arena *temp, struct verify_error *error)
+{
+    u64 mark = arena_mark(temp);
+    struct judge *j = ARENA_NEW(temp, struct judge, 1);
+    status_t status = j != NULL ? OK : ERR_NO_MEMORY;
+
+    if (status == OK) {
+        j->m = m;
+        j->temp = temp;
+        j->mark = arena_mark(temp);
+        j->try_funcs = try_funcs;
+        find_rows(j, first);
+    }
+    for (u32 i = first; i < end && status == OK; i++) {
+        const struct func_code *f = &m->code.funcs[i];
+        status = f->func == NO_INDEX ? judge_stubs(j, f) : judge_function(j, f);
+        if (status == OK && j->rule != RULE_OK) {
+            *error = (struct verify_error){j->rule, j->index, j->rule_pc};
+            status = ERR_INVALID;
+        }
+    }
+    arena_reset(temp, mark);
+    return status;
+}
+
+status_t
+verify_code(const struct verify_module *m, struct arena *temp,
+            struct verify_error *error)
+{
+    u64 mark = arena_mark(temp);
+    u32 *try_funcs = ARENA_NEW(temp, u32, m->code.try_count);
+    status_t status = try_funcs != NULL ? OK : ERR_NO_MEMORY;
+
+    if (status == OK)
+        status = verify_tables(m, try_funcs, error);
+    if (status == OK)
+        status = verify_range(m, try_funcs, 0, m->code.func_count, temp, error);
+    arena_reset(temp, mark);
+    return status;
+}

@@ -1,0 +1,262 @@
+// verify/judge_call.c: calls, tail calls, and jumps by tables.
+
+#include "verify/internal.h"
+
+const u8 verify_params[VERIFY_PLACES] = {
+    VERIFY_RDI, VERIFY_RSI, VERIFY_RDX, VERIFY_RCX, 8, 9,
+};
+
+const u8 verify_results[VERIFY_PLACES] = {
+    VERIFY_RAX, VERIFY_RDX, VERIFY_RCX, VERIFY_RSI, VERIFY_RDI, 8,
+};
+
+// --- who is called -----------------------------------------------------------
+
+u32
+judge_find(const struct judge *j, u32 pc)
+{
+    const u32 *entries = j->m->code.entries;
+    u32 low = 0, high = j->m->func_count;
+
+    while (low < high) {
+        u32 middle = low + (high - low) / 2;
+        if (entries[middle] < pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < j->m->func_count && entries[low] == pc ? low : NO_PC;
+}
+
+// The type of what a call goes to, or NULL.
+static const struct verify_type *
+direct_callee(struct judge *j)
+{
+    u32 func = judge_find(j, (u32)(j->next + j->ins.imm));
+
+    if (!judge_check(j, func != NO_PC, RULE_CALLEE))
+        return NULL;
+    return &j->m->types[j->m->func_types[func]];
+}
+
+// Through the func_entry whose address is in rax.
+static const struct verify_type *
+entry_callee(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+    struct value rax = j->regs[VERIFY_RAX];
+
+    if (!judge_check(j,
+                     i->base == VERIFY_RAX && i->index == VERIFY_NONE &&
+                         i->disp == (i32)offsetof(struct func_entry, code),
+                     RULE_CALLEE))
+        return NULL;
+    if (rax.kind == KIND_CALLEE)
+        return &j->m->types[rax.arg];
+    if (judge_check(j, rax.kind == KIND_IMPORT, RULE_CALLEE))
+        return &j->m->types[j->m->func_types[rax.arg]];
+    return NULL;
+}
+
+static bool
+is_builtin(const struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+
+    return i->effect == EFFECT_CALL_MEM && i->base < REGS &&
+           j->regs[i->base].kind == KIND_BUILTINS;
+}
+
+static const struct verify_type *
+callee(struct judge *j)
+{
+    bool direct = j->ins.effect == EFFECT_CALL || j->ins.effect == EFFECT_JUMP;
+
+    return direct ? direct_callee(j) : entry_callee(j);
+}
+
+// --- builtins ----------------------------------------------------------------
+
+static bool
+is_index(struct value v, u64 count)
+{
+    return v.kind == KIND_CONST && v.number < count;
+}
+
+static bool
+is_pair(struct value v, u64 low, u64 high)
+{
+    return v.kind == KIND_CONST && (u32)v.number < low && v.number >> 32 < high;
+}
+
+// The values of an exception, in the frame.
+static bool
+is_throw(const struct judge *j, struct value tag, struct value values)
+{
+    if (!is_index(tag, j->m->counts.tags))
+        return false;
+    u32 count = j->m->tags[tag.number];
+    return count == 0 ||
+           (values.kind == KIND_FRAME && 16ull * count <= values.number);
+}
+
+// Indexes of parts of the module are there; all else the kernel looks at.
+static bool
+builtin_arguments(const struct judge *j, u64 builtin)
+{
+    const struct verify_module *m = j->m;
+    struct value one = j->regs[VERIFY_RSI];
+    u32 memories = m->memory_count, tables = m->counts.tables;
+
+    switch (builtin) {
+    case BUILTIN_MEMORY_GROW:
+    case BUILTIN_MEMORY_FILL:
+    case BUILTIN_ATOMIC_WAIT32:
+    case BUILTIN_ATOMIC_WAIT64:
+    case BUILTIN_ATOMIC_NOTIFY:
+        return is_index(one, memories);
+    case BUILTIN_MEMORY_COPY:
+        return is_pair(one, memories, memories);
+    case BUILTIN_MEMORY_INIT:
+        return is_pair(one, memories, m->data_count);
+    case BUILTIN_DATA_DROP:
+        return is_index(one, m->data_count);
+    case BUILTIN_TABLE_GROW:
+    case BUILTIN_TABLE_FILL:
+        return is_index(one, tables);
+    case BUILTIN_TABLE_COPY:
+        return is_pair(one, tables, tables);
+    case BUILTIN_TABLE_INIT:
+        return is_pair(one, tables, m->elem_count);
+    case BUILTIN_ELEM_DROP:
+        return is_index(one, m->elem_count);
+    case BUILTIN_FUNC_ENTRY:
+        return j->regs[VERIFY_RDX].kind == KIND_TYPE;
+    case BUILTIN_THROW:
+        return is_throw(j, one, j->regs[VERIFY_RDX]);
+    case BUILTIN_THROW_REF:
+        return true;
+    }
+    return false;
+}
+
+// The kernel has looked for a function of the type.
+static struct value
+builtin_result(struct judge *j)
+{
+    if ((u64)j->ins.disp / sizeof(u64) != BUILTIN_FUNC_ENTRY)
+        return value_number(j, 64);
+    return value_of_kind(j, KIND_CALLEE, j->regs[VERIFY_RDX].arg);
+}
+
+static void
+call_builtin(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+    u64 builtin = (u64)i->disp / sizeof(u64);
+
+    judge_check(j,
+                i->disp >= 0 && i->disp % 8 == 0 && i->index == VERIFY_NONE &&
+                    builtin < BUILTIN_COUNT,
+                RULE_CALLEE);
+    judge_check(j,
+                j->regs[VERIFY_RDI].kind == KIND_VMCTX &&
+                    builtin_arguments(j, builtin),
+                RULE_BUILTIN);
+}
+
+// --- calls -------------------------------------------------------------------
+
+static void
+call_row(struct judge *j, u32 args)
+{
+    const struct verify_code *c = &j->m->code;
+    const struct call_site *row = &c->calls[j->call];
+
+    if (!judge_check(j, j->call < c->call_count && row->pc == j->next,
+                     RULE_CALL_SITE))
+        return;
+    j->call++;
+    judge_check(j, row->args == args, RULE_CALL_SITE);
+    if (row->try == 0 || !judge_check(j, row->try < c->try_count, RULE_TRY))
+        return;
+    u32 owner = j->try_funcs[row->try];
+    judge_check(j, owner == j->index || owner == NO_INDEX, RULE_TRY);
+}
+
+// rsp comes back down by what the callee popped.
+static void
+take_back(struct judge *j, u32 args)
+{
+    if (args == 0 || !judge_step(j))
+        return;
+    judge_check(j,
+                j->ins.form == FORM_SUB_I && j->ins.def == RSP &&
+                    j->ins.width == 8 && j->ins.imm == args,
+                RULE_STACK);
+}
+
+void
+judge_call(struct judge *j)
+{
+    static const struct verify_type none;
+    const struct verify_type *type = &none;
+
+    j->has_calls = true;
+    judge_check(j, !j->entering, RULE_PROLOGUE);
+    judge_check(j, j->frame % 16 == 8, RULE_STACK);
+    bool builtin = is_builtin(j);
+    if (builtin)
+        call_builtin(j);
+    else
+        type = callee(j);
+    if (type == NULL)
+        return;
+    struct value rax = builtin ? builtin_result(j) : value_number(j, 64);
+    u64 area = (u64)type->args + type->returned;
+    judge_check(j, area <= MIN(j->body, j->frame_slot), RULE_STACK);
+    judge_check(j, (type->params & ~j->narrow) == 0, RULE_ARGUMENT);
+    call_row(j, type->args);
+    take_back(j, type->args);
+    judge_forget(j, GENERAL & ~KEPT, type->results);
+    if (builtin)
+        judge_set(j, VERIFY_RAX, rax);
+    j->flags.kind = FLAGS_NONE;
+    if (area > 0)
+        j->slots_from = j->now + 1;
+}
+
+// --- tail calls --------------------------------------------------------------
+
+void
+judge_tail(struct judge *j, u32 args)
+{
+    const struct verify_type *type = callee(j), *own = j->type;
+
+    if (type == NULL)
+        return;
+    judge_check(j, type->args == args, RULE_STACK);
+    judge_check(j, (type->params & ~j->narrow) == 0, RULE_ARGUMENT);
+    judge_check(j,
+                (own->results & ~type->results) == 0 &&
+                    type->returned <= own->returned,
+                RULE_RESULT);
+}
+
+// --- jumps by tables ---------------------------------------------------------
+
+void
+judge_jump_table(struct judge *j)
+{
+    const struct verify_code *c = &j->m->code;
+    struct value v = j->regs[j->ins.b & (REGS - 1)];
+
+    if (!judge_check(j, v.kind == KIND_LABEL, RULE_TABLE))
+        return;
+    for (u64 k = 0; k < v.number && j->rule == RULE_OK; k++) {
+        u32 distance;
+        memcpy(&distance, c->text + v.arg + 4 * k, sizeof(distance));
+        judge_jump(j, v.arg + distance, false);
+    }
+    j->reachable = false;
+}

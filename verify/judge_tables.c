@@ -1,0 +1,163 @@
+// verify/judge_tables.c: the tables as a whole: in order, and nothing between
+// functions.
+
+#include "verify/internal.h"
+
+// The index of the first row of at least `pc`, where rows are sorted by it.
+#define FIRST(name, row, table, table_count)      \
+    u32 name(const struct verify_code *c, u32 pc) \
+    {                                             \
+        u32 low = 0, high = c->table_count;       \
+        while (low < high) {                      \
+            u32 middle = low + (high - low) / 2;  \
+            if (c->table[middle].pc < pc)         \
+                low = middle + 1;                 \
+            else                                  \
+                high = middle;                    \
+        }                                         \
+        return low;                               \
+    }
+
+FIRST(first_catch, code_catch, catches, catch_count)
+FIRST(first_head, code_head, heads, head_count)
+FIRST(first_call, call_site, calls, call_count)
+FIRST(first_trap, trap_site, traps, trap_count)
+
+enum { FRAME_MOST = 1 << 30 };
+
+// Of the row of funcs that a pc is in; func_count: of none.
+static u32
+row_of(const struct verify_code *c, u32 pc)
+{
+    u32 low = 0, high = c->func_count;
+
+    while (low < high) {
+        u32 middle = low + (high - low) / 2;
+        if (c->funcs[middle].end <= pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < c->func_count && c->funcs[low].start <= pc ? low :
+                                                              c->func_count;
+}
+
+// A row for each function, in their order, and before them one for the stubs of
+// imports, if there are any.
+static u32
+check_funcs(const struct verify_module *m)
+{
+    const struct verify_code *c = &m->code;
+    u32 stubs = m->func_imports > 0, last = 0;
+
+    if (c->func_count != m->func_count - m->func_imports + stubs)
+        return NO_PC;
+    for (u32 i = 0; i < c->func_count; i++) {
+        const struct func_code *f = &c->funcs[i];
+        u32 func = i < stubs ? NO_INDEX : m->func_imports + i - stubs;
+        if (f->func != func || f->start < last || f->end <= f->start ||
+            f->end > c->size || f->frame > FRAME_MOST)
+            return i;
+        last = f->end;
+    }
+    return NO_PC - 1;
+}
+
+// Entries go up; those of imports are in the first row.
+static bool
+check_entries(const struct verify_module *m)
+{
+    const struct verify_code *c = &m->code;
+
+    for (u32 i = 0; i < m->func_count; i++)
+        if (i > 0 && c->entries[i] <= c->entries[i - 1])
+            return false;
+    return m->func_imports == 0 ||
+           (c->entries[0] >= c->funcs[0].start &&
+            c->entries[m->func_imports - 1] < c->funcs[0].end);
+}
+
+static bool
+check_order(const struct verify_code *c)
+{
+    for (u32 i = 1; i < c->trap_count; i++)
+        if (c->traps[i].pc <= c->traps[i - 1].pc)
+            return false;
+    for (u32 i = 1; i < c->call_count; i++)
+        if (c->calls[i].pc <= c->calls[i - 1].pc)
+            return false;
+    for (u32 i = 1; i < c->head_count; i++) {
+        const struct code_head *h = &c->heads[i];
+        bool frame = (h[-1].what & HEAD_FRAME) != 0;
+        if (h->pc < h[-1].pc || (h->pc == h[-1].pc && !frame))
+            return false;
+    }
+    return true;
+}
+
+// The catches of a function are together, so that its walk finds them all.
+static bool
+check_catches(const struct verify_code *c)
+{
+    u32 row, before = 0;
+
+    for (u32 i = 0; i < c->catch_count; i++) {
+        row = row_of(c, c->catches[i].pc);
+        if (row == c->func_count || row < before)
+            return false;
+        before = row;
+    }
+    return true;
+}
+
+// The function that a handler with its catches belongs to: NO_INDEX, of nobody,
+// as it has none.  False: to several.
+static bool
+find_owner(const struct verify_code *c, u32 *try_funcs, u32 i)
+{
+    const struct code_try *t = &c->tries[i];
+
+    if (t->parent >= i || t->catches > c->catch_count ||
+        t->count > c->catch_count - t->catches)
+        return false;
+    u32 owner = t->parent != 0 ? try_funcs[t->parent] : NO_INDEX;
+    for (u32 k = t->catches; k < t->catches + t->count; k++) {
+        u32 func = c->funcs[row_of(c, c->catches[k].pc)].func;
+        if (owner != NO_INDEX && owner != func)
+            return false;
+        owner = func;
+    }
+    try_funcs[i] = owner;
+    return true;
+}
+
+// Row 0 stands for no handler.  Each catch is of one, so that this is linear.
+static bool
+check_tries(const struct verify_code *c, u32 *try_funcs)
+{
+    u64 work = 0;
+
+    for (u32 i = 1; i < c->try_count; i++) {
+        work += c->tries[i].count;
+        if (work > c->catch_count || !find_owner(c, try_funcs, i))
+            return false;
+    }
+    return true;
+}
+
+status_t
+verify_tables(const struct verify_module *m, u32 *try_funcs,
+              struct verify_error *error)
+{
+    const struct verify_code *c = &m->code;
+    u32 rule = RULE_OK;
+
+    if (check_funcs(m) != NO_PC - 1 || !check_entries(m))
+        rule = RULE_FUNCTION;
+    else if (!check_order(c))
+        rule = RULE_ORDER;
+    else if (!check_catches(c) || !check_tries(c, try_funcs))
+        rule = RULE_TRY;
+    *error = (struct verify_error){rule, NO_INDEX, 0};
+    return rule == RULE_OK ? OK : ERR_INVALID;
+}

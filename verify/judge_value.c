@@ -1,0 +1,508 @@
+// verify/judge_value.c: what instructions do to registers and flags.
+//
+// A bound that is checked comes in three steps, as the compiler writes them,
+// with moves in between: a compare, a branch that leaves when the bound does
+// not hold, and a cmov that gives a harmless value where a mispredicted branch
+// goes on.  Only what the cmov gives is bounded.
+
+#include "verify/internal.h"
+
+static u32
+bits_of(u64 number)
+{
+    return number == 0 ? 0 : 64 - (u32)__builtin_clzll(number);
+}
+
+struct value
+value_number(struct judge *j, u32 bits)
+{
+    if (bits == 0)
+        return value_const(j, 0);
+    return (struct value){
+        .id = ++j->ids, .kind = KIND_NUMBER, .bits = (u8)bits};
+}
+
+struct value
+value_const(struct judge *j, u64 number)
+{
+    return (struct value){.number = number,
+                          .id = ++j->ids,
+                          .kind = KIND_CONST,
+                          .bits = (u8)bits_of(number)};
+}
+
+struct value
+value_of_kind(struct judge *j, enum kind kind, u32 arg)
+{
+    return (struct value){
+        .id = ++j->ids, .arg = arg, .kind = (u8)kind, .bits = 64};
+}
+
+void
+judge_set(struct judge *j, u32 reg, struct value v)
+{
+    u32 bit = 1u << reg;
+
+    if (!judge_check(j, (bit & FIXED) == 0, RULE_FIXED) ||
+        !judge_check(j, (bit & KEPT & ~j->saved) == 0, RULE_KEPT))
+        return;
+    j->regs[reg] = v;
+    j->when[reg] = j->now;
+    j->narrow = v.bits <= 32 ? j->narrow | bit : j->narrow & ~bit;
+}
+
+void
+judge_forget(struct judge *j, u32 regs, u32 narrow)
+{
+    for (u32 r = 0; r < REGS; r++)
+        if ((regs >> r & 1) != 0) {
+            j->regs[r] = value_number(j, narrow >> r & 1 ? 32 : 64);
+            j->when[r] = j->now;
+        }
+    j->narrow = (j->narrow & ~regs) | (narrow & regs);
+}
+
+// --- operands ----------------------------------------------------------------
+
+static struct value
+register_value(struct judge *j, u32 reg)
+{
+    if (reg == R14)
+        return value_of_kind(j, KIND_VMCTX, 0);
+    judge_check(j, reg < REGS && (FIXED >> reg & 1) == 0, RULE_POINTER);
+    return j->regs[reg & 15];
+}
+
+// What the lower `width` bytes are.
+static struct value
+narrowed(struct judge *j, struct value v, u32 width)
+{
+    if (width == 8 || v.bits <= 8 * width)
+        return v;
+    if (v.kind == KIND_CONST)
+        return value_const(j, v.number & ((1ull << 8 * width) - 1));
+    return value_number(j, 8 * width);
+}
+
+struct value
+judge_source(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+
+    switch (i->from) {
+    case FROM_REG:
+        return narrowed(j, register_value(j, i->b), i->width);
+    case FROM_MEM:
+        return narrowed(j, j->loaded, i->width);
+    case FROM_IMM:
+        return narrowed(j, value_const(j, (u64)i->imm), i->width);
+    }
+    return value_number(j, 64);
+}
+
+static struct value
+target_value(struct judge *j)
+{
+    return narrowed(j, register_value(j, j->ins.def), j->ins.width);
+}
+
+// --- sums --------------------------------------------------------------------
+
+// v + number, where that does not overflow.
+static struct value
+plus(struct judge *j, struct value v, u64 number, u32 bits)
+{
+    struct value sum = value_number(j, bits);
+
+    if (v.kind == KIND_CONST)
+        sum = value_const(j, v.number + number);
+    if (number <= INT32_MAX) {
+        sum.of = v.id;
+        sum.arg = (u32)number;
+    }
+    return sum;
+}
+
+// Whether it overflows, the carry says.
+static struct value
+maybe_plus(struct judge *j, struct value v, u64 number)
+{
+    struct value sum = value_number(j, 64);
+
+    j->flags = (struct flags){.number = number,
+                              .id = sum.id,
+                              .of = v.id,
+                              .kind = FLAGS_SUM,
+                              .width = 8};
+    return sum;
+}
+
+static struct value
+add_const(struct judge *j, struct value v, u64 number)
+{
+    u32 most = MAX(v.bits, bits_of(number)) + 1;
+
+    if (v.kind == KIND_OWN_ID)
+        return value_number(j, most);
+    if (most <= 64)
+        return plus(j, v, number, MIN(most, 64));
+    return maybe_plus(j, v, number);
+}
+
+static struct value
+sum_of(struct judge *j, struct value a, struct value b)
+{
+    if (a.kind == KIND_OFFSET && a.arg != 0 && b.kind == KIND_FUNCS) {
+        struct value entry = value_of_kind(j, KIND_ENTRY, 0);
+        entry.of = a.of;
+        return entry;
+    }
+    if (a.kind == KIND_DISTANCE && b.kind == KIND_JUMPS && a.arg == b.arg) {
+        struct value label = value_of_kind(j, KIND_LABEL, a.arg);
+        label.number = a.number;
+        return label;
+    }
+    if (b.kind == KIND_CONST)
+        return add_const(j, a, b.number);
+    if (a.kind == KIND_CONST)
+        return add_const(j, b, a.number);
+    return value_number(j, MIN(MAX(a.bits, b.bits) + 1, 64));
+}
+
+static void
+add(struct judge *j)
+{
+    struct value a = target_value(j), b = judge_source(j);
+
+    struct value sum =
+        j->ins.width == 8 ? sum_of(j, a, b) : value_number(j, 8 * j->ins.width);
+    judge_set(j, j->ins.def, sum);
+}
+
+static void and (struct judge * j)
+{
+    struct value a = target_value(j), b = judge_source(j);
+
+    judge_set(j, j->ins.def, value_number(j, MIN(a.bits, b.bits)));
+}
+
+// A shift of 8 bytes by a constant.
+static struct value
+shifted_left(struct judge *j, struct value v, u32 count)
+{
+    struct value result = value_number(j, MIN(v.bits + count, 64));
+
+    if (count == 4) {
+        result.kind = KIND_OFFSET;
+        result.of = v.id;
+        result.arg = v.kind == KIND_REFERENCE;
+    }
+    return result;
+}
+
+static struct value
+shifted_right(struct judge *j, struct value v, u32 count)
+{
+    if (count == 32)
+        j->flags = (struct flags){.id = v.id, .kind = FLAGS_HIGH, .width = 8};
+    return value_number(j, v.bits > count ? v.bits - count : 0);
+}
+
+static void
+any(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+
+    if (i->def == VERIFY_NONE)
+        return;
+    struct value v = value_number(j, i->bits);
+    if (i->width == 8 && i->form == FORM_SHL_I)
+        v = shifted_left(j, register_value(j, i->def), (u32)i->imm);
+    else if (i->width == 8 && i->form == FORM_SHR_I)
+        v = shifted_right(j, register_value(j, i->def), (u32)i->imm);
+    judge_set(j, i->def, v);
+}
+
+static void
+merge(struct judge *j)
+{
+    u32 def = j->ins.def;
+    u32 bits = MAX(register_value(j, def).bits, 8 * j->ins.width);
+
+    judge_set(j, def, value_number(j, bits));
+}
+
+// --- compares ----------------------------------------------------------------
+
+// A canonical type id with that of a function.
+static bool
+compare_types(struct judge *j, struct value a, struct value b)
+{
+    struct value sig = a.kind == KIND_SIG ? a : b;
+    struct value type = a.kind == KIND_SIG ? b : a;
+
+    if (sig.kind != KIND_SIG || type.kind != KIND_TYPE)
+        return false;
+    j->flags = (struct flags){
+        .id = sig.of, .arg = type.arg, .kind = FLAGS_TYPE, .width = 4};
+    return true;
+}
+
+static struct flags
+bound_of(struct value a, struct value b)
+{
+    struct flags flags = {.id = a.id, .arg = b.arg};
+
+    if (a.kind == KIND_CONST) {
+        flags.is_const = true;
+        flags.subject = a.number;
+    }
+    if (b.kind == KIND_CONST) {
+        flags.kind = FLAGS_BELOW;
+        flags.number = b.number;
+    } else if (b.kind == KIND_COUNT) {
+        flags.kind = FLAGS_TABLE;
+    } else if (b.kind == KIND_FUNC_COUNT) {
+        flags.kind = FLAGS_FUNC;
+    } else if (b.kind == KIND_SIZE && a.kind == KIND_CONST) {
+        flags.kind = FLAGS_MEMORY;
+    } else if (b.kind == KIND_SIZE && a.kind == KIND_NUMBER && a.of != 0) {
+        flags.kind = FLAGS_MEMORY;
+        flags.id = a.of;
+        flags.number = a.arg;
+    }
+    return flags;
+}
+
+static void
+compare(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+
+    if ((i->flags & VERIFY_A_MEM) != 0 || i->width < 4 || i->a >= REGS)
+        return;
+    struct value a = narrowed(j, register_value(j, i->a), i->width);
+    struct value b = judge_source(j);
+    if (i->width == 4 && compare_types(j, a, b))
+        return;
+    j->flags = bound_of(a, b);
+    j->flags.width = i->width;
+}
+
+// --- cmov --------------------------------------------------------------------
+
+// The condition that the flags are asked, when a bound does not hold.
+static u32
+outside_of(const struct flags *f)
+{
+    static const u8 conditions[] = {
+        [FLAGS_NONE] = 0,      [FLAGS_BELOW] = CC_AE, [FLAGS_MEMORY] = CC_A,
+        [FLAGS_TABLE] = CC_AE, [FLAGS_HIGH] = CC_NE,  [FLAGS_SUM] = CC_B,
+        [FLAGS_FUNC] = CC_AE,  [FLAGS_TYPE] = CC_NE,
+    };
+
+    return conditions[f->kind];
+}
+
+// `v`, of which the flags say that the bound holds.
+static struct value
+bounded(struct judge *j, struct value v)
+{
+    const struct flags *f = &j->flags;
+    struct value result = v;
+
+    switch (f->kind) {
+    case FLAGS_BELOW:
+        result = value_of_kind(j, KIND_BELOW, 0);
+        result.number = f->number;
+        result.bits = v.bits;
+        break;
+    case FLAGS_TABLE:
+        result = value_of_kind(j, KIND_TABLE_AT, f->arg);
+        result.bits = v.bits;
+        break;
+    case FLAGS_MEMORY:
+        result = value_of_kind(j, KIND_INSIDE, f->arg);
+        result.number = f->is_const ? f->subject - v.number : f->number;
+        break;
+    case FLAGS_HIGH:
+        result = value_number(j, 32);
+        break;
+    case FLAGS_SUM:
+        result.of = f->of;
+        result.arg = (u32)f->number;
+        break;
+    case FLAGS_FUNC:
+        result = value_of_kind(j, KIND_REFERENCE, 0);
+        break;
+    case FLAGS_TYPE:
+        result = value_of_kind(j, KIND_CALLEE, f->arg);
+        break;
+    }
+    return result;
+}
+
+// Is it the value that the flags are about?
+static bool
+is_subject(const struct flags *f, struct value v)
+{
+    if (f->kind == FLAGS_TYPE)
+        return v.kind == KIND_ENTRY && v.of == f->id;
+    if (!f->is_const || v.kind != KIND_CONST)
+        return v.id == f->id;
+    return f->kind == FLAGS_MEMORY ? v.number <= f->subject :
+                                     v.number == f->subject;
+}
+
+// The index of a jump table: the smaller of a register and a constant, both of
+// 32 bits.
+static bool
+is_clamp(const struct judge *j, struct value def, struct value source)
+{
+    const struct flags *f = &j->flags;
+
+    return f->kind == FLAGS_BELOW && f->width == 4 && j->ins.cc == CC_B &&
+           def.kind == KIND_CONST && def.number == f->number &&
+           source.id == f->id;
+}
+
+// A branch has left if the condition holds, so that only mispredicted ones move
+// the constant.
+static bool
+is_mask(const struct judge *j, struct value source)
+{
+    return j->ins.width == 8 && (j->flags.denied >> j->ins.cc & 1) != 0 &&
+           source.kind == KIND_CONST;
+}
+
+// Is it the mask of the bound that the flags tell of?
+static bool
+is_bound(const struct judge *j, struct value def, struct value source)
+{
+    const struct flags *f = &j->flags;
+
+    if (f->kind == FLAGS_NONE || j->ins.cc != outside_of(f) ||
+        f->width != 8 - 4 * (f->kind == FLAGS_TYPE) || !is_subject(f, def))
+        return false;
+    return f->kind == FLAGS_SUM ? f->number <= INT32_MAX : source.number == 0;
+}
+
+static void
+select(struct judge *j)
+{
+    struct value def = target_value(j), source = judge_source(j);
+    struct value result = def;
+
+    if (is_clamp(j, def, source)) {
+        result = value_of_kind(j, KIND_BELOW, 0);
+        result.number = j->flags.number + 1;
+        result.bits = 32;
+    } else if (!is_mask(j, source)) {
+        result = value_number(j, MAX(def.bits, source.bits));
+    } else if (is_bound(j, def, source)) {
+        result = bounded(j, def);
+    }
+    judge_set(j, j->ins.def, result);
+}
+
+// --- all ---------------------------------------------------------------------
+
+// rax and rdx.  The upper half of a product of 128 bits is as large as its
+// factors make it.
+static void
+two(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+    u32 high = i->bits;
+
+    if (i->form == FORM_MUL64 && i->from == FROM_REG) {
+        u32 bits = j->regs[VERIFY_RAX].bits + register_value(j, i->b).bits;
+        high = bits > 64 ? bits - 64 : 0;
+    }
+    judge_set(j, VERIFY_RAX, value_number(j, i->bits));
+    judge_set(j, VERIFY_RDX, value_number(j, high));
+}
+
+static void
+swap(struct judge *j)
+{
+    struct value a = register_value(j, j->ins.def);
+    struct value b = register_value(j, j->ins.b);
+
+    judge_set(j, j->ins.def, b);
+    judge_set(j, j->ins.b, a);
+}
+
+// Sign-extended: an entry of a jump table, else anything.
+static void
+extend(struct judge *j)
+{
+    struct value v = j->loaded;
+
+    if (j->ins.from != FROM_MEM || v.kind != KIND_DISTANCE)
+        v = value_number(j, 64);
+    judge_set(j, j->ins.def, v);
+}
+
+static void
+store(struct judge *j)
+{
+    struct value v = judge_source(j);
+
+    if (j->ins.base == RSP)
+        judge_stored(j, v);
+}
+
+void
+judge_effect(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+
+    if ((i->flags & VERIFY_WFLAGS) != 0) {
+        j->flags.kind = FLAGS_NONE;
+        j->flags.denied = 0;
+    }
+    switch (i->effect) {
+    case EFFECT_NONE:
+        break;
+    case EFFECT_COPY:
+        judge_set(j, i->def, judge_source(j));
+        break;
+    case EFFECT_ADD:
+        add(j);
+        break;
+    case EFFECT_SUB:
+        (void)judge_source(j);
+        judge_set(j, i->def, value_number(j, 8 * i->width));
+        break;
+    case EFFECT_AND:
+        and(j);
+        break;
+    case EFFECT_SELECT:
+        select(j);
+        break;
+    case EFFECT_EXTEND:
+        extend(j);
+        break;
+    case EFFECT_ANY:
+        any(j);
+        break;
+    case EFFECT_MERGE:
+        merge(j);
+        break;
+    case EFFECT_TWO:
+        two(j);
+        break;
+    case EFFECT_SWAP:
+        swap(j);
+        break;
+    case EFFECT_STORE:
+        store(j);
+        break;
+    case EFFECT_COMPARE:
+        compare(j);
+        break;
+    default:
+        assert(i->effect == EFFECT_TEST);
+    }
+}
