@@ -65,12 +65,17 @@ struct code_file {
     u32 counts[CODE_TABLES]; // of their rows
 };
 
+struct code_part {
+    const void *ptr;
+    u64 size;
+};
+
 // The bytes of all tables of a module's code.
-void code_tables(struct bytes to[CODE_TABLES], const struct code *code,
+void code_tables(struct code_part to[CODE_TABLES], const struct code *code,
                  const struct module *m);
 
-// Write a code file for CPUs with these features (enum cpu_feature); returns its
-// size.  With to.ptr NULL: only that.
+// Write a code file for CPUs with these features (enum cpu_feature); returns
+// its size.  With to.ptr NULL: only that.
 u64 code_file_write(struct bytes to, const struct code *code,
                     const struct module *m, u32 features);
 
@@ -80,8 +85,8 @@ bool code_file_is(struct bytes file);
 // Find the parts of a code file (any bytes, at a multiple of 8) made by this
 // compiler for CPUs with no more than these features.  ERR_UNSUPPORTED: by
 // another, or with more.  ERR_MALFORMED: no such file.  What the parts say is
-// anybody's: before the code runs, module_decode() has to accept the module, and
-// the verifier code and tables.
+// anybody's: before the code runs, module_decode() has to accept the module,
+// and the verifier code and tables.
 MUST_USE status_t code_file_open(struct code_file *f, struct bytes file,
                                  u32 features, struct error *error);
 

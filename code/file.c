@@ -38,24 +38,24 @@ static const u32 row_sizes[CODE_TABLES] = {
 // --- the tables of struct code -----------------------------------------------
 
 void
-code_tables(struct bytes to[CODE_TABLES], const struct code *code,
+code_tables(struct code_part to[CODE_TABLES], const struct code *code,
             const struct module *m)
 {
-    struct bytes *next = to;
+    struct code_part *next = to;
 
 #define TABLE(field, row, count) \
-    *next++ = (struct bytes){(u8 *)code->field, (u64)(count) * sizeof(row)};
+    *next++ = (struct code_part){code->field, (u64)(count) * sizeof(row)};
 #include "code/tables.def"
 }
 
-// The counts of those that struct code does not tell are compared by the caller.
+// The caller compares the counts of those that struct code does not tell.
 static void
 set_tables(struct code *code, const struct bytes from[CODE_TABLES],
            const u32 counts[CODE_TABLES])
 {
     const struct bytes *next = from;
 
-#define TABLE(field, row, count) code->field = (row *)(void *)(next++)->ptr;
+#define TABLE(field, row, count) code->field = (void *)(next++)->ptr;
 #include "code/tables.def"
     code->func_count = counts[CODE_TABLE_funcs];
     code->trap_count = counts[CODE_TABLE_traps];
@@ -68,15 +68,15 @@ set_tables(struct code *code, const struct bytes from[CODE_TABLES],
 // --- writing -----------------------------------------------------------------
 
 static void
-put(u8 *to, u64 size, u64 *at, struct bytes bytes)
+put(struct bytes to, u64 *at, struct code_part part)
 {
-    if (to != NULL) {
-        assert(*at + ALIGN_UP(bytes.size, ALIGN) <= size);
-        memset(to + *at, 0, ALIGN_UP(bytes.size, ALIGN));
-        if (bytes.size > 0)
-            memcpy(to + *at, bytes.ptr, bytes.size);
+    if (to.ptr != NULL) {
+        assert(*at + ALIGN_UP(part.size, ALIGN) <= to.size);
+        memset(to.ptr + *at, 0, ALIGN_UP(part.size, ALIGN));
+        if (part.size > 0)
+            memcpy(to.ptr + *at, part.ptr, part.size);
     }
-    *at += ALIGN_UP(bytes.size, ALIGN);
+    *at += ALIGN_UP(part.size, ALIGN);
 }
 
 u64
@@ -88,18 +88,18 @@ code_file_write(struct bytes to, const struct code *code,
                        .compiler = code_compiler,
                        .module_size = m->size,
                        .text_size = code->size};
-    struct bytes tables[CODE_TABLES];
+    struct code_part tables[CODE_TABLES];
     u64 at = 0;
 
     memcpy(h.magic, magic, sizeof(magic));
     code_tables(tables, code, m);
     for (u32 i = 0; i < CODE_TABLES; i++)
         h.counts[i] = (u32)(tables[i].size / row_sizes[i]);
-    put(to.ptr, to.size, &at, (struct bytes){(u8 *)&h, sizeof(h)});
-    put(to.ptr, to.size, &at, (struct bytes){(u8 *)m->bytes, m->size});
-    put(to.ptr, to.size, &at, (struct bytes){(u8 *)code->text, code->size});
+    put(to, &at, (struct code_part){&h, sizeof(h)});
+    put(to, &at, (struct code_part){m->bytes, m->size});
+    put(to, &at, (struct code_part){code->text, code->size});
     for (u32 i = 0; i < CODE_TABLES; i++)
-        put(to.ptr, to.size, &at, tables[i]);
+        put(to, &at, tables[i]);
     return at;
 }
 

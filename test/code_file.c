@@ -78,7 +78,7 @@ open_as(u64 size, u32 features)
 }
 
 static bool
-same(struct bytes a, struct bytes b)
+same(struct code_part a, struct code_part b)
 {
     return a.size == b.size &&
            (a.size == 0 || memcmp(a.ptr, b.ptr, a.size) == 0);
@@ -90,16 +90,17 @@ TEST(code_file_comes_back)
     struct code_file f;
     struct module again;
     struct code read;
-    struct bytes was[CODE_TABLES], is[CODE_TABLES];
+    struct code_part was[CODE_TABLES], is[CODE_TABLES];
 
     make_file();
     EXPECT(code_file_is(file));
     EXPECT_EQ(code_file_open(&f, file, FEATURES, &error), OK);
-    EXPECT(same(f.module, (struct bytes){(u8 *)module.bytes, module.size}));
+    EXPECT(same((struct code_part){f.module.ptr, f.module.size},
+                (struct code_part){module.bytes, module.size}));
     EXPECT_EQ(module_decode(&again, f.module, &keep, &error), OK);
     EXPECT_EQ(code_file_code(&read, &f, &again, &keep, &error), OK);
-    EXPECT(same((struct bytes){(u8 *)read.text, read.size},
-                (struct bytes){(u8 *)code.text, code.size}));
+    EXPECT(same((struct code_part){read.text, read.size},
+                (struct code_part){code.text, code.size}));
     code_tables(was, &code, &module);
     code_tables(is, &read, &again);
     for (u32 i = 0; i < CODE_TABLES; i++) {

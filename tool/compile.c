@@ -150,12 +150,11 @@ checksum(u64 sum, const u8 *bytes, u64 size)
 static u64
 hash_code(const struct module *m, const struct code *code)
 {
-    struct bytes tables[CODE_TABLES];
-    struct bytes sizes = {(u8 *)code->sizes,
-                          m->type_count * sizeof(*code->sizes)};
+    struct code_part tables[CODE_TABLES];
+    u64 sizes = m->type_count * sizeof(*code->sizes);
     u64 hash = checksum(code->size, code->text, code->size);
 
-    hash = checksum(hash + sizes.size, sizes.ptr, sizes.size);
+    hash = checksum(hash + sizes, (const u8 *)code->sizes, sizes);
     code_tables(tables, code, m);
     for (u32 i = 0; i < CODE_TABLES; i++)
         hash = checksum(hash + tables[i].size, tables[i].ptr, tables[i].size);
