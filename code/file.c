@@ -55,7 +55,7 @@ set_tables(struct code *code, const struct bytes from[CODE_TABLES],
 {
     const struct bytes *next = from;
 
-#define TABLE(field, row, count) code->field = (void *)(next++)->ptr;
+#define TABLE(field, row, count) code->field = (row *)(next++)->ptr;
 #include "code/tables.def"
     code->func_count = counts[CODE_TABLE_funcs];
     code->trap_count = counts[CODE_TABLE_traps];
