@@ -22,13 +22,20 @@ COMMON  := $(WARN) -I. -g -fwrapv -fno-strict-aliasing \
 # many files.  What tests link are the same objects without that.
 WHOLE   := $(if $(findstring clang,$(CC)),,-flto=auto -flto-partition=one)
 OBJECTS := $(if $(WHOLE),$(WHOLE) -ffat-lto-objects)
-HOST    := $(COMMON) -O2 -D_GNU_SOURCE -fno-omit-frame-pointer
-SAN     := $(COMMON) -O1 -D_GNU_SOURCE -fno-omit-frame-pointer \
+HOST     = $(COMMON) -O2 -D_GNU_SOURCE -fno-omit-frame-pointer
+SAN      = $(COMMON) -O1 -D_GNU_SOURCE -fno-omit-frame-pointer \
            -fsanitize=address,undefined -fno-sanitize-recover=undefined \
            -DNEBULET_CHECKED
-KERNEL  := $(COMMON) -O2 -ffreestanding -fbuiltin -fno-pic -mcmodel=kernel \
+KERNEL   = $(COMMON) -O2 -ffreestanding -fbuiltin -fno-pic -mcmodel=kernel \
            -mgeneral-regs-only -mpopcnt -fno-stack-protector -fcf-protection=none \
            -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
+
+# A hash of the compiler's sources, by which code files (code/file.c) tell what
+# made them.
+MAKES_CODE := $(sort $(foreach d,$(COMPILER) port/x64,$(wildcard $(d)/*.*)))
+FILE_O     := $(foreach kind,host san counted metal checked,$(OUT)/$(kind)/code/file.c.o)
+$(FILE_O): $(MAKES_CODE)
+$(FILE_O): COMMON += -DCODE_COMPILER=0x$(shell cat $(MAKES_CODE) | sha256sum | cut -c 1-16)
 
 comma   := ,
 sources  = $(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S))
@@ -178,7 +185,7 @@ $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test
 	@echo "  LD $$@"; $(CC) $(SAN) $$(WRAP) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@ -lcjson -lpthread
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
-$(OUT)/san/test-kernel: $(OUT)/san/test/wasm_help.c.o # modules made in memory
+$(OUT)/san/test-kernel $(OUT)/san/test-code: $(OUT)/san/test/wasm_help.c.o # modules made in memory
 $(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
 
 # The kernel's tests under ThreadSanitizer: see test/tsan.c.  Frames of calls
@@ -218,7 +225,7 @@ $(OUT)/san/test-tool: $(OUT)/san/tool/tar.c.o
 $(OUT)/san/test-tool: WRAP := -Wl,--wrap=read,--wrap=lstat
 
 # How many steps code takes: a call for each basic block, see test/steps.c.
-COUNTED := $(HOST) -fsanitize-coverage=trace-pc -fno-builtin
+COUNTED = $(HOST) -fsanitize-coverage=trace-pc -fno-builtin
 COUNT_WRAP := -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset,--wrap=memcmp
 
 $(OUT)/counted/%.o: % Makefile

@@ -45,3 +45,20 @@ abi_size(const struct type *type)
     abi_end(&w);
     return (struct abi_size){args, w.stack - args};
 }
+
+enum { TYPES_PER_LOOK = 16 }; // each may have thousands of values
+
+status_t
+code_size_types(struct code *code, const struct module *m, struct arena *keep)
+{
+    code->sizes = ARENA_NEW(keep, struct abi_size, m->type_count);
+    if (code->sizes == NULL)
+        return ERR_NO_MEMORY;
+    for (u32 i = 0; i < m->type_count; i++) {
+        if (i % TYPES_PER_LOOK == 0 && !arena_may_go_on(keep))
+            return ERR_KILLED;
+        if (m->types[i].kind == TYPE_FUNC)
+            code->sizes[i] = abi_size(&m->types[i]);
+    }
+    return OK;
+}

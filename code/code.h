@@ -43,6 +43,59 @@ struct code {
     u32 head_count;
 };
 
+// The most bytes of machine code a module may have.
+enum { CODE_MAX = 0x7ff00000 };
+
+// --- file.c: code files (.neb) -----------------------------------------------
+
+// The tables beside the code, by place: CODE_TABLE_<field> (code/tables.def).
+enum code_table {
+#define TABLE(field, row, count) CODE_TABLE_##field,
+#include "code/tables.def"
+    CODE_TABLES
+};
+
+// Tells compilers apart: made of their sources by the Makefile.
+extern const u64 code_compiler;
+
+// What the parts of a code file are; they point into it.
+struct code_file {
+    struct bytes module, text;
+    struct bytes tables[CODE_TABLES];
+    u32 counts[CODE_TABLES]; // of their rows
+};
+
+struct code_part {
+    const void *ptr;
+    u64 size;
+};
+
+// The bytes of all tables of a module's code.
+void code_tables(struct code_part to[CODE_TABLES], const struct code *code,
+                 const struct module *m);
+
+// Write a code file for CPUs with these features (enum cpu_feature); returns
+// its size.  With to.ptr NULL: only that.
+u64 code_file_write(struct bytes to, const struct code *code,
+                    const struct module *m, u32 features);
+
+// Do the bytes begin as a code file does?
+bool code_file_is(struct bytes file);
+
+// Find the parts of a code file (any bytes, at a multiple of 8) made by this
+// compiler for CPUs with no more than these features.  ERR_UNSUPPORTED: by
+// another, or with more.  ERR_MALFORMED: no such file.  What the parts say is
+// anybody's: before the code runs, module_decode() has to accept the module,
+// and the verifier code and tables.
+MUST_USE status_t code_file_open(struct code_file *f, struct bytes file,
+                                 u32 features, struct error *error);
+
+// The code of a file whose module has been decoded.  It points into the file,
+// but for what it takes from `keep`.
+MUST_USE status_t code_file_code(struct code *code, const struct code_file *f,
+                                 const struct module *m, struct arena *keep,
+                                 struct error *error);
+
 // Where the values of a call travel (abi.c; the registers are in x64/mach.h):
 // first the parameters, abi_end(), then the results.
 enum abi_kind { ABI_INT, ABI_VECTOR, ABI_STACK };
@@ -65,6 +118,10 @@ void abi_end(struct abi_walk *w);
 
 // What all of both need on the stack.
 struct abi_size abi_size(const struct type *type);
+
+// Fill in code->sizes, for all types of the module, in `keep`.
+MUST_USE status_t code_size_types(struct code *code, const struct module *m,
+                                  struct arena *keep);
 
 // Find the row of a pc (offset in the code); NULL if there is none.
 const struct trap_site *code_trap(const struct code *code, u64 pc);

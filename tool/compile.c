@@ -151,24 +151,36 @@ checksum(u64 sum, const u8 *bytes, u64 size)
 static u64
 hash_code(const struct module *m, const struct code *code)
 {
-    const struct {
-        const void *ptr;
-        u64 size;
-    } parts[] = {
-        {code->text,    code->size                                },
-        {code->entries, m->func_count * sizeof(*code->entries)    },
-        {code->sizes,   m->type_count * sizeof(*code->sizes)      },
-        {code->funcs,   code->func_count * sizeof(*code->funcs)   },
-        {code->traps,   code->trap_count * sizeof(*code->traps)   },
-        {code->calls,   code->call_count * sizeof(*code->calls)   },
-        {code->tries,   code->try_count * sizeof(*code->tries)    },
-        {code->catches, code->catch_count * sizeof(*code->catches)},
-    };
-    u64 hash = 0;
+    struct code_part tables[CODE_TABLES];
+    u64 sizes = m->type_count * sizeof(*code->sizes);
+    u64 hash = checksum(code->size, code->text, code->size);
 
-    for (u32 i = 0; i < COUNT(parts); i++)
-        hash = checksum(hash + parts[i].size, parts[i].ptr, parts[i].size);
+    hash = checksum(hash + sizes, (const u8 *)code->sizes, sizes);
+    code_tables(tables, code, m);
+    for (u32 i = 0; i < CODE_TABLES; i++)
+        hash = checksum(hash + tables[i].size, tables[i].ptr, tables[i].size);
     return hash;
+}
+
+// A code file where it is named so, the bare machine code else.
+static bool
+write_code(const char *path, const struct job *job, u32 features)
+{
+    const struct code *code = &job->code;
+    struct bytes file = {NULL, 0};
+
+    if (!path_ends_in(path, ".neb"))
+        return write_file(path, code->text, code->size);
+    file.size = code_file_write(file, code, &job->module, features);
+    file.ptr = malloc(file.size);
+    if (file.ptr == NULL) {
+        complain("%s: %s", path, strerror(errno));
+        return false;
+    }
+    code_file_write(file, code, &job->module, features);
+    bool done = write_file(path, file.ptr, file.size);
+    free(file.ptr);
+    return done;
 }
 
 struct compile_args {
@@ -197,7 +209,7 @@ compile_file(const struct compile_args *args, const char *path)
     if (ok && args->time)
         report(&job);
     if (ok && args->out != NULL)
-        ok = write_file(args->out, job.code.text, job.code.size);
+        ok = write_code(args->out, &job, options.features);
     return job_end(&job, ok);
 }
 

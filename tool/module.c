@@ -18,8 +18,8 @@
 
 enum { NO_PROGRAM = 127, LINES_SHOWN = 12, LINE_SHOWN = 200 };
 
-static bool
-ends_in(const char *text, const char *end)
+bool
+path_ends_in(const char *text, const char *end)
 {
     size_t len = strlen(text), end_len = strlen(end);
 
@@ -42,7 +42,7 @@ is_text(const char *path, struct bytes bytes)
         return true;
     if (bytes.size - at >= 2 && memcmp(bytes.ptr + at, ";;", 2) == 0)
         return true;
-    return ends_in(path, ".wat");
+    return path_ends_in(path, ".wat");
 }
 
 // The three files, in memory, that a conversion works with.

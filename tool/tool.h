@@ -86,6 +86,8 @@ void buffer_free(struct buffer *b);
 // makes of it.  The file is read once, to its end or LIMIT_MODULE_SIZE.
 struct bytes module_read(const char *path);
 
+bool path_ends_in(const char *path, const char *end);
+
 // --- options.c ---------------------------------------------------------------
 
 // Words of the command line.

@@ -11,8 +11,6 @@
 
 #include "x64/emit/emit.h"
 
-enum { MAX_CODE = 0x7ff00000 };
-
 // A row of any table.
 struct row {
     u32 table; // enum row_table
@@ -25,8 +23,6 @@ struct row {
         struct code_head head;
     };
 };
-
-enum { TYPES_PER_LOOK = 16 }; // each may have thousands of values
 
 status_t
 image_init(struct image *image, struct code *code, const struct module *m,
@@ -43,18 +39,14 @@ image_init(struct image *image, struct code *code, const struct module *m,
     };
     code->text = arena_alloc(text, 0, 64);
     code->entries = ARENA_NEW(keep, u32, m->func_count);
-    code->sizes = ARENA_NEW(keep, struct abi_size, m->type_count);
     image->waiting = ARENA_NEW(temp, u32, m->func_count);
     image->rows = arena_alloc(temp, 0, _Alignof(struct row));
-    if (code->text == NULL || code->entries == NULL || code->sizes == NULL ||
-        image->waiting == NULL || image->rows == NULL)
+    if (code->text == NULL || code->entries == NULL || image->waiting == NULL ||
+        image->rows == NULL)
         return ERR_NO_MEMORY;
-    for (u32 i = 0; i < m->type_count; i++) {
-        if (i % TYPES_PER_LOOK == 0 && !arena_may_go_on(temp))
-            return ERR_KILLED;
-        if (m->types[i].kind == TYPE_FUNC)
-            code->sizes[i] = abi_size(&m->types[i]);
-    }
+    status_t status = code_size_types(code, m, keep);
+    if (status != OK)
+        return status;
     return image_try(image, (struct code_try){0}); // number 0: no handler
 }
 
@@ -65,7 +57,7 @@ image_grow(struct image *image, u32 size)
     u64 start = ALIGN_UP(code->size, FUNC_ALIGN);
     u64 before = (u64)(code->text - image->text->base);
 
-    if (start + size > MAX_CODE ||
+    if (start + size > CODE_MAX ||
         !arena_resize(image->text, image->text->base, before + start + size))
         return NULL;
     encode_fill(code->text + code->size, start - code->size);

@@ -1,0 +1,187 @@
+// test/code_file.c: code files: what is written is read again, and of what was
+// cut off, changed or made by others nothing is believed.
+
+#include "test/test.h"
+#include "test/wasm_help.h"
+
+#include "compile/compile.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+// A call of an import and of itself, a load, a division, a handler:
+//
+//     (import "a" "b" (func (param i32))) (memory 1) (tag (param i32))
+//     (func (param i32) (result i32)
+//       (try (result i32) (do
+//         (call 0 (local.get 0))
+//         (i32.div_s (i32.load (local.get 0)) (call 1 (local.get 0))))
+//         (catch 0)))
+static const char hex[] =
+    "0061736d01000000010a0260017f0060017f017f02070101610162000003"
+    "02010105030100010d030100000a17011500067f20001000200028020020"
+    "0010016d07000b0b";
+
+enum { SIZE = 4 * MIB, ROOM = 1024, FEATURES = CPU_SSE41 | CPU_BMI1 };
+
+static struct arena keep, temp, text;
+static struct module module;
+static struct code code;
+static u64 room[ROOM / 8];
+static struct bytes file = {(u8 *)room, 0};
+static struct build wasm;
+
+static void
+make_file(void)
+{
+    struct compile_options options = {.features = FEATURES,
+                                      .dump_func = NO_INDEX};
+    struct error error = {OK, 0, NULL};
+
+    build_hex(&wasm, hex);
+    keep = arena_make(SIZE);
+    temp = arena_make(SIZE);
+    text = arena_make(SIZE);
+    EXPECT_EQ(module_decode(&module, build_result(&wasm), &keep, &error), OK);
+    EXPECT_EQ(
+        module_compile(&code, &module, &options, &text, &keep, &temp, &error),
+        OK);
+    memset(room, 0xaa, sizeof(room));
+    file.size =
+        code_file_write((struct bytes){NULL, 0}, &code, &module, FEATURES);
+    EXPECT(file.size + 8 <= ROOM);
+    EXPECT_EQ(code_file_write(file, &code, &module, FEATURES), file.size);
+}
+
+static void
+drop(void)
+{
+    build_free(&wasm);
+    arena_drop(&keep);
+    arena_drop(&temp);
+    arena_drop(&text);
+}
+
+static status_t
+open_as(u64 size, u32 features)
+{
+    struct error error = {OK, 0, NULL};
+    struct code_file f;
+    struct bytes bytes = {malloc(size), size}; // ASan knows its end
+
+    memcpy(bytes.ptr, file.ptr, size);
+    status_t status = code_file_open(&f, bytes, features, &error);
+    EXPECT_EQ(status, error.status);
+    EXPECT((status == OK) == (error.what == NULL));
+    free(bytes.ptr);
+    return status;
+}
+
+static bool
+same(struct code_part a, struct code_part b)
+{
+    return a.size == b.size &&
+           (a.size == 0 || memcmp(a.ptr, b.ptr, a.size) == 0);
+}
+
+TEST(code_file_comes_back)
+{
+    struct error error = {OK, 0, NULL};
+    struct code_file f;
+    struct module again;
+    struct code read;
+    struct code_part was[CODE_TABLES], is[CODE_TABLES];
+
+    make_file();
+    EXPECT(code_file_is(file));
+    EXPECT_EQ(code_file_open(&f, file, FEATURES, &error), OK);
+    EXPECT(same((struct code_part){f.module.ptr, f.module.size},
+                (struct code_part){module.bytes, module.size}));
+    EXPECT_EQ(module_decode(&again, f.module, &keep, &error), OK);
+    EXPECT_EQ(code_file_code(&read, &f, &again, &keep, &error), OK);
+    EXPECT(same((struct code_part){read.text, read.size},
+                (struct code_part){code.text, code.size}));
+    code_tables(was, &code, &module);
+    code_tables(is, &read, &again);
+    for (u32 i = 0; i < CODE_TABLES; i++) {
+        EXPECT(was[i].size > 0 || i == CODE_TABLE_heads);
+        EXPECT(same(was[i], is[i]));
+    }
+    EXPECT_EQ(
+        memcmp(read.sizes, code.sizes, module.type_count * sizeof(*code.sizes)),
+        0);
+    drop();
+}
+
+TEST(code_file_of_another_module)
+{
+    struct error error = {OK, 0, NULL};
+    struct code_file f;
+    struct code read;
+    struct module other;
+
+    make_file();
+    EXPECT_EQ(code_file_open(&f, file, FEATURES, &error), OK);
+    other = module;
+    other.func_count++;
+    EXPECT_EQ(code_file_code(&read, &f, &other, &keep, &error), ERR_MALFORMED);
+    drop();
+}
+
+TEST(code_file_for_other_cpus)
+{
+    make_file();
+    EXPECT_EQ(open_as(file.size, FEATURES | CPU_AVX), OK);
+    EXPECT_EQ(open_as(file.size, CPU_SSE41), ERR_UNSUPPORTED);
+    file.ptr[8]++; // version
+    EXPECT_EQ(open_as(file.size, FEATURES), ERR_UNSUPPORTED);
+    file.ptr[8]--;
+    file.ptr[16]++; // compiler
+    EXPECT_EQ(open_as(file.size, FEATURES), ERR_UNSUPPORTED);
+    drop();
+}
+
+// Cut off anywhere; with something behind it.
+TEST(code_file_cut_off)
+{
+    make_file();
+    for (u64 size = 0; size < file.size; size++)
+        EXPECT_EQ(open_as(size, FEATURES), ERR_MALFORMED);
+    memset(file.ptr + file.size, 0, 8);
+    EXPECT_EQ(open_as(file.size + 8, FEATURES), ERR_MALFORMED);
+    drop();
+}
+
+// Each byte of the header, with values that make sums wrap.
+TEST(code_file_sizes)
+{
+    enum { SIZES = 24 }; // where they begin
+    u32 refused = 0;
+    u64 was[ROOM / 8];
+
+    make_file();
+    memcpy(was, room, ROOM);
+    for (u64 at = SIZES; at < SIZES + 16 + 4 * CODE_TABLES; at++) {
+        for (u32 value = 0; value < 256; value++) {
+            file.ptr[at] = (u8)value;
+            refused += open_as(file.size, FEATURES) == ERR_MALFORMED;
+        }
+        memset(file.ptr + (at & ~7ull), 0xff, 8);
+        EXPECT_EQ(open_as(file.size, FEATURES), ERR_MALFORMED);
+        memcpy(room, was, ROOM);
+    }
+    EXPECT(refused > 250 * (16 + 4 * CODE_TABLES));
+    drop();
+}
+
+// Between the parts are zeros.
+TEST(code_file_gaps)
+{
+    make_file();
+    u64 gap = 24 + 16 + ALIGN_UP(4 * CODE_TABLES, 8) + module.size;
+    EXPECT(gap % 8 != 0);
+    EXPECT_EQ(file.ptr[gap], 0);
+    file.ptr[gap] = 1;
+    EXPECT_EQ(open_as(file.size, FEATURES), ERR_MALFORMED);
+    drop();
+}
