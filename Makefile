@@ -33,7 +33,7 @@ KERNEL   = $(COMMON) -O2 -ffreestanding -fbuiltin -fno-pic -mcmodel=kernel \
 # A hash of the compiler's sources, by which code files (code/file.c) tell what
 # made them.
 MAKES_CODE := $(sort $(foreach d,$(COMPILER) port/x64,$(wildcard $(d)/*.*)))
-FILE_O     := $(foreach kind,host san counted metal checked,$(OUT)/$(kind)/code/file.c.o)
+FILE_O     := $(foreach kind,host san tsan counted metal checked,$(OUT)/$(kind)/code/file.c.o)
 $(FILE_O): $(MAKES_CODE)
 $(FILE_O): COMMON += -DCODE_COMPILER=0x$(shell cat $(MAKES_CODE) | sha256sum | cut -c 1-16)
 

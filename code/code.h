@@ -44,7 +44,7 @@ struct code {
 };
 
 // The most bytes of machine code a module may have.
-enum { CODE_MAX = 0x7ff00000 };
+enum { CODE_SIZE_MAX = 0x7ff00000 };
 
 // --- file.c: code files (.neb) -----------------------------------------------
 

@@ -163,7 +163,7 @@ code_file_open(struct code_file *f, struct bytes file, u32 features,
     status_t status = check_header(&h, features, error);
     if (status != OK)
         return status;
-    if (h.text_size > CODE_MAX)
+    if (h.text_size > CODE_SIZE_MAX)
         return refuse(error, ERR_MALFORMED, offsetof(struct header, text_size),
                       "more code than there may be");
     f->module = take(file, &at, h.module_size);

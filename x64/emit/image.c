@@ -57,7 +57,7 @@ image_grow(struct image *image, u32 size)
     u64 start = ALIGN_UP(code->size, FUNC_ALIGN);
     u64 before = (u64)(code->text - image->text->base);
 
-    if (start + size > CODE_MAX ||
+    if (start + size > CODE_SIZE_MAX ||
         !arena_resize(image->text, image->text->base, before + start + size))
         return NULL;
     encode_fill(code->text + code->size, start - code->size);
