@@ -35,13 +35,13 @@ MUST_USE status_t module_compile(struct code *code, const struct module *m,
 
 // judge.c: may the code run?  OK, ERR_INVALID with *error, or what kept it from
 // being said.
-MUST_USE status_t compile_verify(const struct code *code,
-                                 const struct module *m, u32 features,
-                                 struct arena *temp,
-                                 struct verify_error *error);
+MUST_USE status_t module_compile_verify(const struct code *code,
+                                        const struct module *m, u32 features,
+                                        struct arena *temp,
+                                        struct verify_error *error);
 
-// What compile_verify asks the verifier; it lasts as long as `temp`.
-MUST_USE status_t compile_describe(struct verify_module *out,
-                                   const struct module *m,
-                                   const struct code *code, u32 features,
-                                   struct arena *temp);
+// What module_compile_verify asks the verifier; it lasts as long as `temp`.
+MUST_USE status_t module_compile_describe(struct verify_module *out,
+                                          const struct module *m,
+                                          const struct code *code, u32 features,
+                                          struct arena *temp);

@@ -150,8 +150,9 @@ code_of(const struct code *c)
 }
 
 status_t
-compile_describe(struct verify_module *out, const struct module *m,
-                 const struct code *code, u32 features, struct arena *temp)
+module_compile_describe(struct verify_module *out, const struct module *m,
+                        const struct code *code, u32 features,
+                        struct arena *temp)
 {
     struct declared d;
     status_t status = ERR_NO_MEMORY;
@@ -187,12 +188,13 @@ compile_describe(struct verify_module *out, const struct module *m,
 }
 
 status_t
-compile_verify(const struct code *code, const struct module *m, u32 features,
-               struct arena *temp, struct verify_error *error)
+module_compile_verify(const struct code *code, const struct module *m,
+                      u32 features, struct arena *temp,
+                      struct verify_error *error)
 {
     u64 mark = arena_mark(temp);
     struct verify_module v;
-    status_t status = compile_describe(&v, m, code, features, temp);
+    status_t status = module_compile_describe(&v, m, code, features, temp);
 
     if (status == OK)
         status = verify_code(&v, temp, error);

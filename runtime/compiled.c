@@ -237,8 +237,8 @@ verify(struct compiled *m, struct arena *temp, struct error *error)
 
     if (!verifies)
         return OK;
-    status_t status =
-        compile_verify(&m->code, &m->module, cpu_features, temp, &refused);
+    status_t status = module_compile_verify(&m->code, &m->module, cpu_features,
+                                            temp, &refused);
     if (status != ERR_INVALID)
         return status;
     klog("nebulet: code is refused: func[%d]: 0x%x: %s", (int)refused.func,

@@ -1,5 +1,6 @@
-// Code by hand, and what the verifier says of it: one function, beside it one
-// that only returns, in a module with a memory, a table and globals.
+// test/verify_judge.c: code by hand, and what the verifier says of it: one
+// function, beside it one that only returns, in a module with a memory, a table
+// and globals.
 
 #include "test/wasm_help.h"
 #include "test/test.h"
@@ -73,6 +74,8 @@ judge_row(const struct row *row)
         {.min = 1, .funcs = true}
     };
     const u8 globals[] = {VERIFY_CONSTANT, VERIFY_OWN, VERIFY_SHARED};
+    const struct vmctx_counts counts = {
+        .memories = 1, .tables = 1, .globals = 3, .types = TYPES};
     struct verify_module m = {
         .code = {.text = text,
                  .size = TEXT_SIZE,
@@ -87,7 +90,7 @@ judge_row(const struct row *row)
                  .head_count = row->heads,
                  .tries = tries,
                  .try_count = 1},
-        .counts = {.memories = 1, .tables = 1, .globals = 3,     .types = TYPES},
+        .counts = counts,
         .types = types,
         .func_types = func_types,
         .memories = memories,

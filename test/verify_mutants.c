@@ -835,7 +835,8 @@ mutate_module(struct run *r, struct bytes bytes)
                        &error) != OK ||
         code.size == 0)
         return;
-    if (compile_describe(&m, &module, &code, options.features, &r->temp) != OK)
+    if (module_compile_describe(&m, &module, &code, options.features,
+                                &r->temp) != OK)
         return;
     struct place p = {.m = &m, .code = &m.code, .text = (u8 *)code.text};
     for (u32 i = 0; i < code.func_count; i++) {

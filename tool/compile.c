@@ -308,8 +308,8 @@ verify_file(const struct verify_args *args, const char *path)
     if (!job_decode(&job, path) || !job_compile(&job, &options))
         return job_end(&job, false);
     account(&job, "tables", NO_INDEX);
-    status_t status = compile_verify(&job.code, &job.module, options.features,
-                                     &job.temp, &error);
+    status_t status = module_compile_verify(
+        &job.code, &job.module, options.features, &job.temp, &error);
     account(&job, "verify", NO_INDEX);
     if (status == ERR_INVALID)
         complain_refused(&job, &error);
