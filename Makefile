@@ -53,6 +53,7 @@ NEEDS_tests      := build test
 NEEDS_test       := build run test
 NEEDS_test-metal := build run test
 NEEDS_test-smp   := build run test
+NEEDS_test-tsan  := build run test fuzz
 NEEDS_test-bare  := bare
 NEEDS_ci         := build run test lint
 NEEDS_analyze    :=
@@ -93,6 +94,10 @@ test-metal: all tests ## the kernel tests and the official suite in QEMU
 test-smp: all tests ## the kernel tests with 2, 4 and 8 CPUs, the programs with 4
 	@test/run.sh $(OUT) smp
 
+.PHONY: test-tsan
+test-tsan: $(OUT)/tsan/test-kernel ## kernel tests on linux with 4 CPUs under ThreadSanitizer
+	@test/run.sh $(OUT) tsan
+
 .PHONY: suite
 suite: ## get the official test suite with cargo; takes minutes
 	@test/suite_fetch.sh $(OUT)
@@ -117,8 +122,8 @@ bench-kernel: all ## what calls of the kernel cost, beside those of Linux
 	@bench/kernel/run.sh $(OUT)
 
 .PHONY: ci
-ci: all tests clang $(OUT)/tsan/test-kernel ## what .ci/run runs: test, and lint, an analyzer, a build by clang, ThreadSanitizer
-	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus tsan
+ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
+	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus
 
 .PHONY: lint
 lint: ## formatting, layers, lengths, clang-tidy

@@ -286,11 +286,11 @@ struct thread {
 };
 
 // What others look at who have not the lock of its queue: to find that, or to
-// see that it sleeps.
+// see that it sleeps.  Who finds the new queue finds it out of the old one.
 static inline void
 thread_set_cpu(struct thread *t, u32 cpu)
 {
-    __atomic_store_n(&t->cpu, cpu, __ATOMIC_RELAXED);
+    __atomic_store_n(&t->cpu, cpu, __ATOMIC_RELEASE);
 }
 
 static inline void

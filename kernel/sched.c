@@ -402,7 +402,7 @@ lock_queue_of(struct thread *t)
         u32 number = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
         struct run_queue *q = &run_queues[number];
         lock_irq_nested(&q->lock);
-        if (__atomic_load_n(&t->cpu, __ATOMIC_RELAXED) == number)
+        if (__atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE) == number)
             return q;
         unlock_irq_nested(&q->lock);
     }

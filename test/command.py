@@ -319,8 +319,8 @@ def environment(t):
     gives(["--env", "B=0", "--env-file", "vars", "--env=Z=1"],
           'A=x y \nHERE=of the host\nB="q"\nZ=1\n')
     many = [f"V{i}={i}" for i in range(1024)]
-    (t.work / "many").write_text("\n".join(many))
-    gives(["--env-file=many"], "".join(f"{v}\n" for v in many))
+    (t.work / "many.env").write_text("\n".join(many))
+    gives(["--env-file=many.env"], "".join(f"{v}\n" for v in many))
 
 
 @case
