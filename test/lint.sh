@@ -104,7 +104,7 @@ plant layers x64/alloc/live.c '#include "x64/select/select.h"'
 plant layers kernel/heap.c '#include "runtime/runtime.h"'
 plant layers base/list.c '#include "abi/abi.h"'
 plant layers extra/extra.c '#include "base/base.h"'
-plant layers make/layers.txt 'verify compiler verify.h'
+plant layers make/layers.txt 'nowhere compiler nowhere.h'
 plant rows x64/emit/layout.c 'const unsigned char planted = 0x90;'
 plant rows x64/select/int.c 'u32 planted(const struct x64_info *i) { return i->opcode; }'
 plant rows x64/ops.def \
