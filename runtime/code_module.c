@@ -92,7 +92,7 @@ drop(struct kept *k)
     lock(&modules_lock);
     list_remove(&c->link);
     unlock(&modules_lock);
-    compiled_free(c);
+    compiled_free_now(c);
 }
 
 // Somebody leaves c; with the lock, which it gives back.

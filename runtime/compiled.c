@@ -361,11 +361,9 @@ code_charges_end(struct code_charges *c)
 
 enum { TYPES_PIECE = 1000 };
 
-static void
-free_now(void *arg)
+void
+compiled_free_now(struct compiled *m)
 {
-    struct compiled *m = arg;
-
     // A piece at a time, as others may want to go on that tell of an end.
     for (u32 at = 0; at < m->id_count;) {
         u32 end = MIN(at + TYPES_PIECE, m->id_count);
@@ -382,6 +380,12 @@ free_now(void *arg)
     kernel_free(m);
 }
 
+static void
+run_free(void *m)
+{
+    compiled_free_now(m);
+}
+
 // Types go one by one.  Who drops the last reference to many may be a killed
 // thread that others wait for, so a thread of nobody's does it.
 void
@@ -390,14 +394,14 @@ compiled_free(struct compiled *m)
     struct thread *t;
 
     if (m->id_count <= TYPES_PIECE) {
-        free_now(m);
+        compiled_free_now(m);
         return;
     }
     struct account *before = thread_charge(account_root());
-    status_t status = thread_new(&t, free_now, m);
+    status_t status = thread_new(&t, run_free, m);
     thread_charge(before);
     if (status != OK) {
-        free_now(m);
+        compiled_free_now(m);
         return;
     }
     sched_start(t);

@@ -130,7 +130,10 @@ struct compiled {
 // One reference, charged to account_current(); errors as code_module_new().
 MUST_USE status_t compiled_new(struct compiled **out, struct bytes bytes,
                                u32 without, struct error *error);
+// Give it back, what takes long by a thread of nobody's; or, for who needs the
+// room, before this returns.
 void compiled_free(struct compiled *c);
+void compiled_free_now(struct compiled *c);
 // charge_to(), which drops what is only kept where there is no room.
 MUST_USE bool code_charge(struct charge *c, enum resource r, u64 total);
 void code_charges_end(struct code_charges *c);
