@@ -279,6 +279,30 @@ TEST_KERNEL(kept_modules_leave_when_memory_is_short)
 
 // --- ends --------------------------------------------------------------------
 
+// So many types that a thread of nobody's gives them back, but not where who
+// drops the module needs the room.
+TEST_KERNEL(kept_modules_with_many_types_leave_at_once)
+{
+    enum { TYPES = 3000, EACH = 3, SIZE = 8 + 1 + 5 + 5 + TYPES * EACH };
+    static const u8 head[] = {0, 'a', 's', 'm', 1, 0, 0, 0, 1};
+    struct group *g = test_new_group(group_root());
+    u8 *to = kernel_alloc(SIZE), *at = to + sizeof(head);
+
+    memcpy(to, head, sizeof(head));
+    at = put_size(put_size(at, 5 + TYPES * EACH), TYPES);
+    for (u32 i = 0; i < TYPES; i++, at += EACH)
+        memcpy(at, (const u8[]){0x60, 0, 0}, EACH); // [] -> []
+    visit(g, (struct bytes){to, SIZE});
+    EXPECT_EQ(kept_count(), 1);
+    EXPECT(code_of(g) > SIZE);
+    EXPECT_EQ(test_group_used(g, RESOURCE_TYPES), TYPES);
+    kept_reclaim();
+    EXPECT_EQ(code_of(g), 0);
+    EXPECT_EQ(test_group_used(g, RESOURCE_TYPES), 0);
+    kernel_free(to);
+    end_group(g);
+}
+
 TEST_KERNEL(modules_of_a_killed_group)
 {
     struct group *g = test_new_group(group_root()), *inside = test_new_group(g);
