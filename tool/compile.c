@@ -231,6 +231,25 @@ set_compile(void *self, const struct option *o, const char *value)
     return true;
 }
 
+// Read the options, and do that with each file; the exit status.
+static int
+each_file(const struct command *c, struct compile_args *args,
+          struct words words,
+          int (*run)(const struct compile_args *args, const char *path))
+{
+    struct words files;
+
+    int status = options_read(c, args, words, &files);
+    if (status != OPTIONS_READ)
+        return status;
+    if (files.count == 0)
+        return misuse(c, "no module given");
+    status = 0;
+    for (int i = 0; i < files.count; i++)
+        status |= run(args, files.list[i]);
+    return status;
+}
+
 static const struct option options_of_compile[] = {
 #define OPTION(name, value, set, help) {name, value, help, set},
 #include "tool/compile.def"
@@ -242,17 +261,8 @@ run_compile(struct words words)
     struct compile_args args = {
         .options = {.features = cpu_features_detect(), .dump_func = NO_INDEX}
     };
-    struct words files;
 
-    int status = options_read(&command_compile, &args, words, &files);
-    if (status != OPTIONS_READ)
-        return status;
-    if (files.count == 0)
-        return misuse(&command_compile, "no module given");
-    status = 0;
-    for (int i = 0; i < files.count; i++)
-        status |= compile_file(&args, files.list[i]);
-    return status;
+    return each_file(&command_compile, &args, words, compile_file);
 }
 
 const struct command command_compile = {
@@ -266,11 +276,6 @@ const struct command command_compile = {
 };
 
 // --- verify ------------------------------------------------------------------
-
-struct verify_args {
-    struct compile_options options;
-    bool time;
-};
 
 // Where code was refused: function, place, rule, instruction.
 static void
@@ -295,7 +300,7 @@ complain_refused(const struct job *job, const struct verify_error *e)
 }
 
 static int
-verify_file(const struct verify_args *args, const char *path)
+verify_file(const struct compile_args *args, const char *path)
 {
     struct compile_options options = args->options;
     struct verify_error error = {0};
@@ -320,21 +325,6 @@ verify_file(const struct verify_args *args, const char *path)
     return job_end(&job, status == OK);
 }
 
-static bool
-set_verify(void *self, const struct option *o, const char *value)
-{
-    struct verify_args *args = self;
-
-    (void)value;
-    if (strcmp(o->name, "--time") == 0)
-        args->time = true;
-    else if (strcmp(o->name, "--plain") == 0)
-        args->options.plain = true;
-    else
-        args->options.features = CPU_SSE41;
-    return true;
-}
-
 static const struct option options_of_verify[] = {
 #define VERIFY_OPTION(name, value, set, help) {name, value, help, set},
 #include "tool/compile.def"
@@ -344,23 +334,14 @@ static int
 run_verify(struct words words)
 {
     const char *part_ins = getenv("PART_INS");
-    struct verify_args args = {
+    struct compile_args args = {
         .options = {.features = cpu_features_detect(),
                     .check_pads = CHECKED,
                     .part_ins = part_ins != NULL ? (u32)atoi(part_ins) : 0,
                     .dump_func = NO_INDEX}
     };
-    struct words files;
 
-    int status = options_read(&command_verify, &args, words, &files);
-    if (status != OPTIONS_READ)
-        return status;
-    if (files.count == 0)
-        return misuse(&command_verify, "no module given");
-    status = 0;
-    for (int i = 0; i < files.count; i++)
-        status |= verify_file(&args, files.list[i]);
-    return status;
+    return each_file(&command_verify, &args, words, verify_file);
 }
 
 const struct command command_verify = {
