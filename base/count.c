@@ -1,4 +1,4 @@
-// base/count.c: counts of references that cannot wrap; see base.h.
+// base/count.c: what the atomics of base.h ask: is there one CPU only?
 
 #include "base/base.h"
 
