@@ -263,10 +263,10 @@ CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look \
                 -Wl,--wrap=port_write,--wrap=port_settle
 # What test/kernel_supply.c lets fail, or counts.
 SUPPLY := kernel_alloc port_reserve port_reserve_slot port_release \
-          port_code_publish port_code_release port_commit port_commit_promised \
+          port_code_write port_code_execute port_code_release port_commit port_commit_promised \
           port_promise port_seal port_memory_info handle_new \
           handle_duplicate object_observe account_charge account_alloc \
-          account_uncharge
+          account_uncharge verify_tables
 SUPPLY_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,$(SUPPLY))
 $(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP) $(CONSOLE_WRAP) $(SUPPLY_WRAP)
 

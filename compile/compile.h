@@ -40,6 +40,12 @@ MUST_USE status_t module_compile_verify(const struct code *code,
                                         struct arena *temp,
                                         struct verify_error *error);
 
+// Where and why it was refused, as one line: function, offset in the code,
+// rule, instruction.
+void module_compile_words(char *to, u64 size, const struct module *m,
+                          const struct code *code,
+                          const struct verify_error *e);
+
 // What module_compile_verify asks the verifier; it lasts as long as `temp`.
 MUST_USE status_t module_compile_describe(struct verify_module *out,
                                           const struct module *m,

@@ -201,3 +201,43 @@ module_compile_verify(const struct code *code, const struct module *m,
     arena_reset(temp, mark);
     return status;
 }
+
+// The instruction there: its bytes, and what they are.
+static void
+instruction_words(char *to, u64 size, const struct code *code, u32 pc)
+{
+    enum { SHOWN = 8 };
+    struct verify_ins ins;
+    const u8 *at = code->text + pc, *end = code->text + code->size;
+    u32 len = 0;
+
+    to[0] = 0;
+    if (at >= end)
+        return;
+    bool decoded = verify_decode(&ins, at, end) == RULE_OK;
+    u64 count = decoded ? ins.length : MIN((u64)(end - at), (u64)SHOWN);
+    for (u32 i = 0; i < count; i++)
+        len += format(to + len, size - len, " %02x", at[i]);
+    format(to + len, size - len, " (%s)",
+           decoded ? verify_form_text(ins.form) : "not decoded");
+}
+
+void
+module_compile_words(char *to, u64 size, const struct module *m,
+                     const struct code *code, const struct verify_error *e)
+{
+    char ins[128] = "";
+    struct string name;
+
+    if (e->func == NO_INDEX) { // the tables
+        format_safe(to, size, "the verifier refuses the code: %s",
+                    verify_rule_text(e->rule));
+        return;
+    }
+    name = module_func_name(m, e->func);
+    instruction_words(ins, sizeof(ins), code, e->pc);
+    format_safe(to, size,
+                "the verifier refuses func[%u] \"%.*s\" at 0x%x: %s:%s",
+                e->func, (int)MIN(name.len, 64u), name.ptr, e->pc,
+                verify_rule_text(e->rule), ins);
+}

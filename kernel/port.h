@@ -66,10 +66,13 @@ void port_release(void *ptr, u64 size);
 // False when there is no memory to do it: release them.
 MUST_USE bool port_seal(void *ptr, u64 size);
 
-// The code arena: executable addresses that hold nothing but generated code.
-// Copies the bytes in; the result is readable and executable, never writable.
-// NULL when there is no room.
-MUST_USE void *port_code_publish(const void *text, u64 size);
+// The code arena: addresses that hold nothing but generated code.  Copies the
+// bytes in, to where nobody can write any more when this returns, by whatever
+// address on whatever CPU, and nobody execute yet.  NULL when there is no room.
+MUST_USE void *port_code_write(const void *text, u64 size);
+// From now on it may be executed.  Only verify_and_map() calls this, see `make
+// lint`.  False: no memory; then release it.
+MUST_USE bool port_code_execute(void *text, u64 size);
 void port_code_release(void *text, u64 size);
 bool port_code_contains(u64 pc);
 

@@ -1,8 +1,8 @@
 #!/bin/sh
 # make/lint.sh [STEP...]: what a machine can say about the style that
 # CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, names,
-# protos, ends, heads, mentions, chains, links, locks, tidy (default: all).  Ends
-# with "N passed, N failed, N skipped": one a step.
+# protos, executes, ends, heads, mentions, chains, links, locks, tidy (default:
+# all).  Ends with "N passed, N failed, N skipped": one a step.
 
 set -u
 passed=0 failed=0
@@ -58,6 +58,17 @@ step_protos() {
     # shellcheck disable=SC2046
     awk -f make/protos.awk $(awk '!/^#/ { for (i = 3; i <= NF; i++)
         if ($i != "-") print $1 "/" $i }' make/layers.txt)
+}
+
+# Only what the verifier has accepted is executed: one function asks for it, and
+# each port has one that does it.
+# shellcheck disable=SC2046
+step_executes() {
+    list '*.c' | grep -vE '^(test|bench|runtime/admit.c|port/.*)' |
+        xargs grep -nw port_code_execute && return 1
+    [ "$(grep -cw port_code_execute runtime/admit.c)" = 1 ] &&
+        [ "$(cat $(list 'port/linux/*.c' 'tool/*.c') | grep -cw PROT_EXEC)" = 1 ] &&
+        [ "$(cat $(list 'port/metal/*.c') | grep -c '~(entry_t)PAGE_NO_EXEC')" = 1 ]
 }
 
 # Nothing is left to be done later.
@@ -138,7 +149,7 @@ step_tidy() {
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-for step in ${*:-format layers lengths rows names protos ends heads mentions chains links locks tidy}; do
+for step in ${*:-format layers lengths rows names protos executes ends heads mentions chains links locks tidy}; do
     echo "$step"
     if "step_$step"; then
         passed=$((passed + 1))

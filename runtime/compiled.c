@@ -2,8 +2,9 @@
 //
 // The bytes are copied before anybody looks at them, so their owner cannot
 // change them afterwards.  What a compiled module needs for good is in `keep`;
-// the machine code is in the port's code arena.  Bytes, `keep` and code are
-// sealed before anybody gets the module: no address leads there for writing.
+// the machine code is in the port's code arena.  No address leads to bytes,
+// `keep` and code for writing when the verifier looks at them (admit.c), and
+// nobody gets a module that it has not accepted.
 //
 // All of it is charged to account_current(), and what others only keep goes
 // where its limit, or the machine, has no room.
@@ -11,7 +12,6 @@
 #include "runtime/internal.h"
 
 #include "compile/compile.h"
-#include "verify/decode.h"
 
 bool
 code_charge(struct charge *c, enum resource r, u64 total)
@@ -24,10 +24,8 @@ code_charge(struct charge *c, enum resource r, u64 total)
     return true;
 }
 
-// Whatever takes long takes memory: a killed thread gets none.  An empty range
-// is only the question.
-static bool
-commit(struct arena *arena, u64 from, u64 to, struct charge *charge)
+bool
+code_commit(struct arena *arena, u64 from, u64 to, struct charge *charge)
 {
     u64 before = charge->amount;
 
@@ -48,14 +46,11 @@ commit_keep(struct arena *arena, u64 from, u64 to)
 {
     struct compiled *m = CONTAINER(arena, struct compiled, keep);
 
-    return commit(arena, from, to, &m->charges.memory);
+    return code_commit(arena, from, to, &m->charges.memory);
 }
 
-typedef bool arena_commit_t(struct arena *arena, u64 from, u64 to);
-
-// An arena of at most `size` bytes.
-static bool
-arena_new(struct arena *arena, u64 size, arena_commit_t *committer)
+bool
+code_arena_new(struct arena *arena, u64 size, code_commit_t *committer)
 {
     size = ALIGN_UP(size, PAGE_SIZE);
     u8 *base = port_reserve(size, PAGE_SIZE);
@@ -65,8 +60,8 @@ arena_new(struct arena *arena, u64 size, arena_commit_t *committer)
     return base != NULL;
 }
 
-static void
-arena_free(struct arena *arena)
+void
+code_arena_free(struct arena *arena)
 {
     if (arena->base != NULL)
         port_release(arena->base, arena->reserved);
@@ -98,8 +93,9 @@ copy_bytes(struct compiled *m, struct bytes bytes)
     return OK;
 }
 
+// To where it may be executed once it is verified.
 static status_t
-publish(struct compiled *m)
+write_code(struct compiled *m)
 {
     if (m->code.size == 0)
         return OK; // nothing can be called
@@ -107,7 +103,7 @@ publish(struct compiled *m)
                      m->charges.memory.amount + m->code.size))
         return ERR_LIMIT;
     do
-        m->text = port_code_publish(m->code.text, m->code.size);
+        m->text = port_code_write(m->code.text, m->code.size);
     while (m->text == NULL && kept_relieve());
     m->code.text = NULL;
     return m->text != NULL ? OK : ERR_NO_MEMORY;
@@ -144,22 +140,22 @@ static struct {
 static bool
 commit_text(struct arena *arena, u64 from, u64 to)
 {
-    return commit(arena, from, to,
-                  &CONTAINER(arena, struct scratch, text)->memory);
+    return code_commit(arena, from, to,
+                       &CONTAINER(arena, struct scratch, text)->memory);
 }
 
 static bool
 commit_temp(struct arena *arena, u64 from, u64 to)
 {
-    return commit(arena, from, to,
-                  &CONTAINER(arena, struct scratch, temp)->memory);
+    return code_commit(arena, from, to,
+                       &CONTAINER(arena, struct scratch, temp)->memory);
 }
 
 static void
 scratch_free(struct scratch *s)
 {
-    arena_free(&s->text);
-    arena_free(&s->temp);
+    code_arena_free(&s->text);
+    code_arena_free(&s->temp);
 }
 
 // Address space only; what is used is committed step by step.
@@ -181,8 +177,8 @@ scratch_new(struct scratch *s, u64 module_size)
     *s = (struct scratch){
         .memory = {NULL, 0}
     };
-    if (arena_new(&s->text, text, commit_text) &&
-        arena_new(&s->temp, temp, commit_temp))
+    if (code_arena_new(&s->text, text, commit_text) &&
+        code_arena_new(&s->temp, temp, commit_temp))
         return true;
     scratch_free(s);
     return false;
@@ -221,55 +217,18 @@ scratch_reclaim(void)
 
 // --- compiling ---------------------------------------------------------------
 
-static bool verifies = CHECKED;
-
-void
-code_verify_all(void)
-{
-    verifies = true;
-}
-
-// No code runs that the verifier refuses, whoever made it.
 static status_t
-verify(struct compiled *m, struct arena *temp, struct error *error)
-{
-    struct verify_error refused;
-
-    if (!verifies)
-        return OK;
-    status_t status = module_compile_verify(&m->code, &m->module, cpu_features,
-                                            temp, &refused);
-    if (status != ERR_INVALID)
-        return status;
-    klog("nebulet: code is refused: func[%d]: 0x%x: %s", (int)refused.func,
-         refused.pc, verify_rule_text(refused.rule));
-    error_set(error, ERR_UNSUPPORTED, 0, "the verifier refuses the code");
-    return ERR_UNSUPPORTED;
-}
-
-static status_t
-compile(struct compiled *m, struct error *error)
+compile(struct compiled *m, struct scratch *s, struct error *error)
 {
     struct compile_options options = {.features = cpu_features,
                                       .check_pads = CHECKED,
                                       .stopped = thread_is_killed};
-    struct scratch s;
+    status_t status = module_decode_without(&m->module, m->bytes, m->without,
+                                            &m->keep, error);
 
-    if (!scratch_new(&s, m->bytes.size))
-        return ERR_NO_MEMORY;
-    // What a spare one has already is its user's, too.
-    if (!code_charge(&s.memory, RESOURCE_CODE,
-                     s.text.committed + s.temp.committed)) {
-        scratch_done(&s);
-        return ERR_LIMIT;
-    }
-    status_t status = module_compile(&m->code, &m->module, &options, &s.text,
-                                     &m->keep, &s.temp, error);
     if (status == OK)
-        status = verify(m, &s.temp, error);
-    if (status == OK)
-        status = publish(m);
-    scratch_done(&s);
+        status = module_compile(&m->code, &m->module, &options, &s->text,
+                                &m->keep, &s->temp, error);
     return status;
 }
 
@@ -302,24 +261,54 @@ seal(struct compiled *m)
     return OK;
 }
 
+// Nobody trusts the code yet.
 static status_t
-make(struct compiled *m, struct bytes bytes, u32 without, struct error *error)
+translate(struct compiled *m, struct scratch *s, struct error *error)
 {
-    status_t status = OK;
+    status_t status = compile(m, s, error);
+
+    if (status == OK)
+        status = write_code(m);
+    arena_reset(&s->text, 0);
+    arena_trim(&s->text, SCRATCH_KEEP);
+    return status;
+}
+
+static status_t
+make_with(struct compiled *m, struct scratch *s, struct error *error)
+{
+    status_t status = translate(m, s, error);
+
+    if (status == OK)
+        status = register_types(m);
+    if (status == OK)
+        status = seal(m);
+    if (status == OK)
+        status = verify_and_map(m, &s->temp, error);
+    return status;
+}
+
+static status_t
+make(struct compiled *m, struct bytes bytes, struct error *error)
+{
+    struct scratch s;
 
     if (bytes.size > LIMIT_MODULE_SIZE)
         return ERR_LIMIT;
-    if (!arena_new(&m->keep, 256 * bytes.size + 16 * MIB, commit_keep))
+    if (!code_arena_new(&m->keep, 256 * bytes.size + 16 * MIB, commit_keep))
         return ERR_NO_MEMORY;
-    status = copy_bytes(m, bytes);
-    if (status == OK)
-        status = module_decode_without(&m->module, m->bytes, without, &m->keep,
-                                       error);
-    if (status == OK)
-        status = compile(m, error);
-    if (status == OK)
-        status = register_types(m);
-    return status == OK ? seal(m) : status;
+    status_t status = copy_bytes(m, bytes);
+    if (status != OK)
+        return status;
+    if (!scratch_new(&s, bytes.size))
+        return ERR_NO_MEMORY;
+    // What a spare one has already is its user's, too.
+    u64 spare_size = s.text.committed + s.temp.committed;
+    status = ERR_LIMIT;
+    if (code_charge(&s.memory, RESOURCE_CODE, spare_size))
+        status = make_with(m, &s, error);
+    scratch_done(&s);
+    return status;
 }
 
 // The struct itself is nobody's: those who share it pay with the rest.
@@ -336,7 +325,8 @@ compiled_new(struct compiled **out, struct bytes bytes, u32 without,
         return status;
     list_init(&m->link);
     list_init(&m->uses);
-    status = make(m, bytes, without, error);
+    m->without = without;
+    status = make(m, bytes, error);
     if (status == OK) {
         m->references = 1;
         m->size = m->charges.memory.amount;
@@ -375,7 +365,7 @@ compiled_free_now(struct compiled *m)
         port_code_release(m->text, m->code.size);
     if (m->bytes.ptr != NULL)
         port_release(m->bytes.ptr, m->reserved);
-    arena_free(&m->keep);
+    code_arena_free(&m->keep);
     code_charges_end(&m->charges);
     kernel_free(m);
 }

@@ -112,8 +112,9 @@ struct compiled {
     u64 reserved;       // for the copy
     struct arena keep;
     struct module module;
+    u32 without;      // enum wasm_feature: those that it may not use
     struct code code; // code.text is NULL; see text
-    u8 *text;         // published
+    u8 *text;         // where it is executed
     u32 *ids;         // canonical type ids
     u32 id_count;     // that we have references to, of all types but at its end
     u64 size;         // bytes it is charged with
@@ -137,6 +138,23 @@ void compiled_free_now(struct compiled *c);
 // charge_to(), which drops what is only kept where there is no room.
 MUST_USE bool code_charge(struct charge *c, enum resource r, u64 total);
 void code_charges_end(struct code_charges *c);
+
+// Memory for what takes long: a killed thread gets none.  An empty range is
+// only the question.
+MUST_USE bool code_commit(struct arena *arena, u64 from, u64 to,
+                          struct charge *charge);
+typedef bool code_commit_t(struct arena *arena, u64 from, u64 to);
+// An arena of at most `size` bytes; false: there are no addresses.
+MUST_USE bool code_arena_new(struct arena *arena, u64 size,
+                             code_commit_t *committer);
+void code_arena_free(struct arena *arena); // NULL there: nothing to do
+
+// --- admit.c -----------------------------------------------------------------
+
+// Let the code of m, which is complete and sealed, be executed, if the verifier
+// accepts it and its tables.  Nothing else lets anything be executed.
+MUST_USE status_t verify_and_map(struct compiled *m, struct arena *temp,
+                                 struct error *error);
 
 // --- code_module.c -----------------------------------------------------------
 

@@ -65,10 +65,6 @@ MUST_USE bool host_trace(struct string names, struct string *unknown);
 // Compiled code: immutable, shared, reference-counted.
 struct code_module;
 
-// From now on code is verified before it may run, as builds for tests do with
-// all of it.
-void code_verify_all(void);
-
 // Decode, validate and compile a copy of `bytes`.  Stops early with ERR_KILLED,
 // as making a process does.
 MUST_USE status_t code_module_new(struct code_module **out, struct bytes bytes,

@@ -78,6 +78,17 @@ test_may_write(const void *at)
     return ((entry | alias) & PAGE_WRITE) != 0;
 }
 
+bool
+test_may_execute(const void *at)
+{
+    u32 level = LEVEL_PAGE;
+    bool on = lock_irq(&tables_lock);
+    entry_t entry = *find_entry((u64)at, &level);
+
+    unlock_irq(&tables_lock, on);
+    return (entry & PAGE_PRESENT) != 0 && (entry & PAGE_NO_EXEC) == 0;
+}
+
 // --- work -------------------------------------------------------------------
 
 static bool counts_instructions; // -icount shift=0: one a nanosecond

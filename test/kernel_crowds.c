@@ -414,16 +414,19 @@ TEST_KERNEL(crowd_of_calls)
 
 // --- code --------------------------------------------------------------------
 
-TEST_KERNEL(much_code_is_published)
+TEST_KERNEL(much_code_is_written)
 {
     const u64 size = 96 * MIB;
     u8 *text = kernel_alloc(size);
 
     EXPECT(text != NULL);
     test_watch();
-    void *code = port_code_publish(text, size);
+    void *code = port_code_write(text, size);
     EXPECT(code != NULL);
-    test_expect_half("publishing much code");
+    test_expect_half("writing much code");
+    test_watch();
+    EXPECT(port_code_execute(code, size));
+    test_expect_half("letting much code be executed");
     test_watch();
     port_code_release(code, size);
     test_expect_half("giving much code back");

@@ -8,6 +8,7 @@
 #include "sys/internal.h"
 #include "test/latency.h"
 #include "test/test.h"
+#include "verify/judge.h"
 
 #define TEST_KERNEL(id) TEST_KERNEL_OF(id, TEST(id))
 // One for each row of a table (test.h).
@@ -93,8 +94,18 @@ struct test_space test_space_in_use(void);
 // A rule about who may write and execute what that the port breaks now, and at
 // which address; NULL: none.
 const char *test_space_fault(u64 *address);
-// May anybody write to this byte, by any address?
+// May anybody write to this byte, by any address?  And execute it?
 bool test_may_write(const void *at);
+bool test_may_execute(const void *at);
+
+// Who is called before memory is sealed, before the verifier looks at code, and
+// before that becomes executable; NULL: nobody.
+struct test_code_watch {
+    void (*sealed)(const void *ptr, u64 size);
+    void (*judged)(const struct verify_code *code);
+    void (*executed)(const void *text, u64 size);
+};
+void test_watch_code(struct test_code_watch watch);
 
 // As much of test_work() (latency.h) as 1,000,000 instructions; 0: there is no
 // telling (but in QEMU with -icount).

@@ -61,39 +61,109 @@ kernel_test_run(void (*test)(void))
         results[i] |= call_results[i];
 }
 
-// Look for the mapping of `at` (0: for one that is writable and executable).
-// True: it is there, and writable.
-static bool
-find_writable(u64 at, u64 *found)
-{
-    FILE *maps = fopen("/proc/self/maps", "r");
-    char line[512], rights[5] = "";
+// A line of /proc/self/maps.
+struct mapping {
     unsigned long start, end;
-    bool writable = false;
+    char rights[5]; // "rwxp"
+    bool is_named;  // of a file, or the host's own
+};
 
-    assert(maps != NULL);
-    while (!writable && fgets(line, sizeof(line), maps) != NULL)
-        if (sscanf(line, "%lx-%lx %4s", &start, &end, rights) == 3)
-            writable = rights[1] == 'w' &&
-                       (at != 0 ? at - start < end - start : rights[2] == 'x');
-    fclose(maps);
-    *found = start;
-    return writable;
+static bool
+next_mapping(FILE *maps, struct mapping *m)
+{
+    char line[512], name[256];
+    int found;
+
+    if (fgets(line, sizeof(line), maps) == NULL)
+        return false;
+    found = sscanf(line, "%lx-%lx %4s %*s %*s %*s %255s", &m->start, &m->end,
+                   m->rights, name);
+    m->is_named = found == 4;
+    return found >= 3;
 }
 
-// Nothing is mapped twice on this port.
+// What is executable is a file's that nobody shares, or generated code: nothing
+// else is mapped for it, so no other address leads to those pages.
+static const char *
+mapping_fault(const struct mapping *m)
+{
+    if (m->rights[2] != 'x')
+        return NULL;
+    if (m->rights[1] == 'w')
+        return "writable and executable";
+    if (m->rights[3] != 'p' && m->start >> 63 == 0)
+        return "executable and shared";
+    bool is_code =
+        port_code_contains(m->start) && port_code_contains(m->end - 1);
+    return m->is_named || is_code ? NULL : "executable, and no code";
+}
+
 const char *
 test_space_fault(u64 *address)
 {
-    return find_writable(0, address) ? "writable and executable" : NULL;
+    FILE *maps = fopen("/proc/self/maps", "r");
+    struct mapping m = {0};
+    const char *fault = NULL;
+
+    assert(maps != NULL);
+    while (fault == NULL && next_mapping(maps, &m))
+        fault = mapping_fault(&m);
+    fclose(maps);
+    *address = m.start;
+    return fault;
+}
+
+// Nothing of ours is mapped twice on this port.
+static bool
+has_right(const void *at, u32 index, char right)
+{
+    FILE *maps = fopen("/proc/self/maps", "r");
+    struct mapping m = {0};
+    bool found = false;
+
+    assert(maps != NULL);
+    while (!found && next_mapping(maps, &m))
+        found = (u64)at - m.start < m.end - m.start;
+    fclose(maps);
+    return found && m.rights[index] == right;
 }
 
 bool
 test_may_write(const void *at)
 {
-    u64 found;
+    return has_right(at, 1, 'w');
+}
 
-    return find_writable((u64)at, &found);
+bool
+test_may_execute(const void *at)
+{
+    return has_right(at, 2, 'x');
+}
+
+// The walk sees what it is for.
+TEST_KERNEL(walk_of_mappings_sees)
+{
+    static const struct {
+        int rights, sharing;
+        const char *fault;
+    } broken[] = {
+        {PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE, "writable and"  },
+        {PROT_READ | PROT_EXEC,              MAP_SHARED,  "executable and"},
+        {PROT_READ | PROT_EXEC,              MAP_PRIVATE, "executable, "  },
+    };
+    u64 at;
+
+    EXPECT(test_space_fault(&at) == NULL);
+    for (u32 i = 0; i < COUNT(broken); i++) {
+        void *page = mmap(NULL, PAGE_SIZE, broken[i].rights,
+                          broken[i].sharing | MAP_ANONYMOUS, -1, 0);
+        EXPECT(page != MAP_FAILED);
+        const char *fault = test_space_fault(&at);
+        EXPECT(fault != NULL && at == (u64)page &&
+               strstr(fault, broken[i].fault) == fault);
+        munmap(page, PAGE_SIZE);
+    }
+    EXPECT(test_space_fault(&at) == NULL);
 }
 
 u32

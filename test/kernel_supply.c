@@ -12,6 +12,7 @@ static struct {
     u64 asked;        // meanwhile
     bool armed, once;
     u64 slots, code, reserved; // that are in use
+    struct test_code_watch watch;
 } supply = {.commits_left = UINT64_MAX};
 
 void
@@ -109,11 +110,34 @@ WRAP(void, port_release, (void *ptr, u64 size))
     __real_port_release(ptr, size);
 }
 
-WRAP(void *, port_code_publish, (const void *text, u64 size))
+WRAP(void *, port_code_write, (const void *text, u64 size))
 {
     return !test_may_have() ?
                NULL :
-               counted(__real_port_code_publish(text, size), &supply.code);
+               counted(__real_port_code_write(text, size), &supply.code);
+}
+
+WRAP(bool, port_code_execute, (void *text, u64 size))
+{
+    if (supply.watch.executed != NULL)
+        supply.watch.executed(text, size);
+    return test_may_have() && __real_port_code_execute(text, size);
+}
+
+// What the verifier does first.
+WRAP(status_t, verify_tables,
+     (const struct verify_module *m, u32 *try_funcs,
+      struct verify_error *error))
+{
+    if (supply.watch.judged != NULL)
+        supply.watch.judged(&m->code);
+    return __real_verify_tables(m, try_funcs, error);
+}
+
+void
+test_watch_code(struct test_code_watch watch)
+{
+    supply.watch = watch;
 }
 
 WRAP(void, port_code_release, (void *text, u64 size))
@@ -142,6 +166,8 @@ WRAP(bool, port_promise, (struct port_promise * p, u64 size))
 
 WRAP(bool, port_seal, (void *ptr, u64 size))
 {
+    if (supply.watch.sealed != NULL)
+        supply.watch.sealed(ptr, size);
     return test_may_have() && __real_port_seal(ptr, size);
 }
 

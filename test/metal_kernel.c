@@ -140,3 +140,12 @@ fault_handle(struct fault *fault)
 {
     return metal_hooks.fault != NULL ? metal_hooks.fault(fault) : FAULT_PANIC;
 }
+
+void *
+metal_code(const void *text, u64 size)
+{
+    void *code = port_code_write(text, size);
+
+    EXPECT(code != NULL && port_code_execute(code, size));
+    return code;
+}

@@ -237,7 +237,7 @@ call_code(void *code)
 TEST(metal_kill_endless_loop)
 {
     static const u8 loop[] = {0xeb, 0xfe};
-    void *code = port_code_publish(loop, sizeof(loop));
+    void *code = metal_code(loop, sizeof(loop));
 
     metal_hooks.kill = true;
     port_timer_set(port_monotonic_ns() + 1000000);

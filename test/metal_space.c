@@ -356,7 +356,7 @@ TEST(metal_frames)
 TEST(metal_protection)
 {
     static const u8 code[] = {0xb8, 42, 0, 0, 0, 0xc3}; // mov eax, 42; ret
-    u8 *text = port_code_publish(code, sizeof(code));
+    u8 *text = metal_code(code, sizeof(code));
     u8 *data = port_reserve(PAGE_SIZE, PAGE_SIZE);
 
     EXPECT(port_commit(data, PAGE_SIZE));
@@ -380,28 +380,6 @@ TEST(metal_protection)
     EXPECT(!can_read(text));
 }
 
-TEST(metal_code_arena)
-{
-    u64 size = 5 * MIB + 123, before = available();
-    u8 *text = port_reserve(size, PAGE_SIZE), *published[20];
-
-    EXPECT(port_commit(text, size));
-    for (u64 i = 0; i < size; i++)
-        text[i] = (u8)(i * 31 >> 3);
-    for (u32 i = 0; i < COUNT(published); i++) {
-        published[i] = port_code_publish(text + i, size - i);
-        EXPECT(published[i] != NULL);
-        EXPECT_EQ((u64)published[i] % 64, 0);
-        EXPECT_EQ(memcmp(published[i], text + i, size - i), 0);
-        EXPECT_EQ(published[i][size - i], 0xcc);
-    }
-    for (u32 i = 0; i < COUNT(published); i++)
-        port_code_release(published[i], size - i);
-    port_release(text, size);
-    EXPECT(available() + 64 * KIB >= before);
-    EXPECT(port_code_publish(text_start, 2 * GIB) == NULL);
-}
-
 // The frame behind an address, by the direct map.
 static u8 *
 alias(const u8 *at)
@@ -412,6 +390,52 @@ alias(const u8 *at)
 
     unlock_irq(&tables_lock, on);
     return direct((entry & ENTRY_ADDR) + ((u64)at & (level_size(level) - 1)));
+}
+
+// Written, and not yet to be executed: nobody can do more than read it, whoever
+// has read it before.
+TEST(metal_code_is_read_first)
+{
+    static const u8 code[] = {0xb8, 43, 0, 0, 0, 0xc3}; // mov eax, 43; ret
+    u64 at;
+
+    for (u32 i = 0; i < 20; i++) {
+        u8 *text = port_code_write(code, sizeof(code));
+
+        EXPECT(text != NULL && port_code_contains((u64)text));
+        EXPECT_EQ(memcmp(text, code, sizeof(code)), 0);
+        EXPECT(!can_write(text) && !can_write(alias(text)));
+        EXPECT(!runs(do_call, text));
+        EXPECT_EQ(seen.pc, text);
+        EXPECT(space_check(&at) == NULL);
+        EXPECT(port_code_execute(text, sizeof(code)));
+        EXPECT_EQ(((u32(*)(void))text)(), 43);
+        EXPECT(!can_write(text) && !can_write(alias(text)));
+        EXPECT(space_check(&at) == NULL);
+        port_code_release(text, sizeof(code));
+    }
+}
+
+TEST(metal_code_arena)
+{
+    u64 size = 5 * MIB + 123, before = available();
+    u8 *text = port_reserve(size, PAGE_SIZE), *published[20];
+
+    EXPECT(port_commit(text, size));
+    for (u64 i = 0; i < size; i++)
+        text[i] = (u8)(i * 31 >> 3);
+    for (u32 i = 0; i < COUNT(published); i++) {
+        published[i] = metal_code(text + i, size - i);
+        EXPECT(published[i] != NULL);
+        EXPECT_EQ((u64)published[i] % 64, 0);
+        EXPECT_EQ(memcmp(published[i], text + i, size - i), 0);
+        EXPECT_EQ(published[i][size - i], 0xcc);
+    }
+    for (u32 i = 0; i < COUNT(published); i++)
+        port_code_release(published[i], size - i);
+    port_release(text, size);
+    EXPECT(available() + 64 * KIB >= before);
+    EXPECT(port_code_write(text_start, 2 * GIB) == NULL);
 }
 
 static void
@@ -432,7 +456,7 @@ TEST(metal_code_is_nowhere_writable)
     expect_sound();
     EXPECT(port_commit(bytes, size));
     for (u32 round = 0; round < 3; round++) {
-        u8 *text = port_code_publish(bytes, size);
+        u8 *text = metal_code(bytes, size);
 
         EXPECT(text != NULL);
         for (u64 at = 0; at < size; at += 64 * KIB) {
@@ -484,7 +508,7 @@ TEST(metal_seal)
 TEST(metal_walk_sees)
 {
     static const u8 code[] = {0xc3};
-    u8 *text = port_code_publish(code, sizeof(code));
+    u8 *text = metal_code(code, sizeof(code));
     u8 *data = port_reserve(PAGE_SIZE, PAGE_SIZE);
     u64 frame = (u64)alias(text) - DIRECT_BASE, at;
     u32 level = LEVEL_PAGE;
@@ -558,7 +582,7 @@ TEST(metal_walk_sees_windows)
 {
     static const u8 code[] = {0xc3};
     const u32 entry = WINDOW_BASE >> 39 & (ENTRIES - 1);
-    u8 *text = port_code_publish(code, sizeof(code));
+    u8 *text = metal_code(code, sizeof(code));
     u64 at;
 
     (void)code_window_open((u64)alias(text) - DIRECT_BASE);
@@ -655,7 +679,7 @@ static const struct {
 TEST(metal_faults)
 {
     for (u32 i = 0; i < COUNT(faults); i++) {
-        u8 *code = port_code_publish(faults[i].code, sizeof(faults[i].code));
+        u8 *code = metal_code(faults[i].code, sizeof(faults[i].code));
 
         for (u32 again = 0; again < 10; again++) {
             EXPECT(!runs(do_call, code));

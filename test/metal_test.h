@@ -24,3 +24,6 @@ extern struct metal_hooks {
 
 // Is this word on the command line?
 bool metal_has_word(const char *word);
+
+// Code that nobody has verified, and yet may be executed.
+void *metal_code(const void *text, u64 size);

@@ -4,7 +4,6 @@
 #include "tool/tool.h"
 
 #include "compile/compile.h"
-#include "verify/decode.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -277,26 +276,13 @@ const struct command command_compile = {
 
 // --- verify ------------------------------------------------------------------
 
-// Where code was refused: function, place, rule, instruction.
 static void
 complain_refused(const struct job *job, const struct verify_error *e)
 {
-    const u8 *at = job->code.text + e->pc,
-             *end = job->code.text + job->code.size;
-    struct string name = {"", 0};
-    struct verify_ins ins;
-    char bytes[64] = "";
-    u32 len = 0;
+    char words[256];
 
-    if (e->func != NO_INDEX)
-        name = module_func_name(&job->module, e->func);
-    bool decoded = at < end && verify_decode(&ins, at, end) == RULE_OK;
-    for (u32 i = 0; i < (decoded ? ins.length : 8u) && at + i < end; i++)
-        len += format(bytes + len, sizeof(bytes) - len, " %02x", at[i]);
-    complain("%s: func[%d] \"%.*s\": 0x%x: %s", job->path, (int)e->func,
-             (int)name.len, name.ptr, e->pc, verify_rule_text(e->rule));
-    complain("   %s  %s", bytes,
-             decoded ? verify_form_text(ins.form) : "not decoded");
+    module_compile_words(words, sizeof(words), &job->module, &job->code, e);
+    complain("%s: %s", job->path, words);
 }
 
 static int

@@ -98,8 +98,6 @@ int
 main(int argc, char **argv)
 {
     host_start();
-    if (getenv("NEBULET_VERIFY") != NULL)
-        code_verify_all();
     occupy_streams();
     return output_end(run(argc, argv));
 }

@@ -5,7 +5,7 @@
 // here, against what the host has.  Slots are cut from one region, reserved at
 // the start with a guard on both sides; all else lies where mmap finds room,
 // which is outside.  Code is written while its pages are read-write and nobody
-// has its address, then becomes read-execute for good.
+// has its address, then they are read-only, and executable when it is verified.
 
 #include "port/linux/linux.h"
 
@@ -365,7 +365,7 @@ linux_memory_limit(u64 size)
 // --- code --------------------------------------------------------------------
 
 void *
-port_code_publish(const void *text, u64 size)
+port_code_write(const void *text, u64 size)
 {
     u32 page;
 
@@ -375,11 +375,17 @@ port_code_publish(const void *text, u64 size)
     u8 *to = arena.base + (u64)page * PAGE_SIZE;
     if (port_commit(to, size)) {
         memcpy(to, text, size);
-        if (protect(to, size, PROT_READ | PROT_EXEC))
+        if (protect(to, size, PROT_READ))
             return to;
     }
     port_code_release(to, size);
     return NULL;
+}
+
+bool
+port_code_execute(void *text, u64 size)
+{
+    return protect(text, size, PROT_READ | PROT_EXEC);
 }
 
 void

@@ -46,6 +46,17 @@ init_memory(void)
     code_window_use(this_cpu());
 }
 
+// Builds for tests do not trust what was set up.
+static void
+check_space(void)
+{
+    u64 at = 0;
+    const char *fault = CHECKED ? space_check(&at) : NULL;
+
+    if (fault != NULL)
+        panic(__FILE__, __LINE__, fault);
+}
+
 // The kernel's first thread, on a stack as kernel/port.h wants it.
 static void
 first_thread(void *arg)
@@ -55,6 +66,7 @@ first_thread(void *arg)
 
     (void)arg;
     sys_init(program_modules);
+    check_space();
     streams_start(&info);
     u32 status = boot_run(initrd, info.cmdline);
     streams_drain();

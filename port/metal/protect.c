@@ -3,9 +3,10 @@
 //
 // A frame has two addresses, its own mapping's and the direct map's.  Sealing
 // takes the write permission from both.  Frames of code are sealed before they
-// are written, through a window (window.c), and get an address of their own, an
-// executable one, after it: so that at no time a page is writable by one
-// address and executable by another (walk.c checks it).  A page of 2 MiB of the
+// are written, through a window (window.c), and get an address of their own
+// after it, which is executable when the verifier has seen what is there: so
+// that at no time a page is writable by one address and executable by another
+// (walk.c checks it).  A page of 2 MiB of the
 // direct map is split when a part of it is sealed and becomes whole again with
 // the last unsealed page.
 
@@ -201,7 +202,7 @@ take_sealed(u64 size)
     return 0;
 }
 
-// Copy [text, text + size) to new frames and map these at `at`, as code.
+// Copy [text, text + size) to new frames and map these at `at`, to be read.
 // Nobody has ever mapped these frames for writing and can do so still, but for
 // this CPU while it copies; and nobody has tried to use `at`, so that there is
 // nothing to forget.
@@ -215,7 +216,7 @@ map_code(u64 at, const u8 *text, u64 size)
     for (u64 done = 0; done < size; done += PAGE_SIZE, frame = next) {
         next = next_sealed(frame);
         code_window_write(frame, text + done, MIN(size - done, (u64)PAGE_SIZE));
-        if (space_map(at + done, frame, PAGE_SIZE, SEALED_FLAGS))
+        if (space_map(at + done, frame, PAGE_SIZE, SEALED_FLAGS | PAGE_NO_EXEC))
             continue;
         code_window_write(frame, &next, sizeof(next));
         free_sealed(frame);
@@ -225,7 +226,7 @@ map_code(u64 at, const u8 *text, u64 size)
 }
 
 void *
-port_code_publish(const void *text, u64 size)
+port_code_write(const void *text, u64 size)
 {
     u64 at = addresses_new(&code_space, size, PAGE_SIZE);
 
@@ -235,6 +236,35 @@ port_code_publish(const void *text, u64 size)
         return (void *)at;
     port_code_release((void *)at, size);
     return NULL;
+}
+
+// The page at `at` may be executed; it and its alias are sealed.
+static void
+execute_page(u64 at) REQUIRES(tables_lock)
+{
+    u32 level = LEVEL_PAGE, alias_level = LEVEL_PAGE;
+    entry_t *entry = find_entry(at, &level);
+    const entry_t *alias =
+        find_entry(DIRECT_BASE + (*entry & ENTRY_ADDR), &alias_level);
+
+    assert(level == LEVEL_PAGE && *entry & PAGE_PRESENT);
+    assert(((*entry | *alias) & PAGE_WRITE) == 0);
+    *entry &= ~(entry_t)PAGE_NO_EXEC;
+}
+
+bool
+port_code_execute(void *text, u64 size)
+{
+    u64 start = (u64)text, end = start + ALIGN_UP(size, PAGE_SIZE);
+
+    for (u64 at = start; at < end; at += PAGE_SIZE) {
+        bool on = lock_irq(&tables_lock);
+
+        execute_page(at);
+        unlock_irq(&tables_lock, on);
+    }
+    shootdown_finish(shootdown_begin(start, end)); // whoever has read it
+    return true;
 }
 
 void

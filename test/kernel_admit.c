@@ -1,0 +1,182 @@
+// test/kernel_admit.c: nothing is executed that the verifier has not accepted,
+// as it is then.
+
+#include "test/kernel_frame.h"
+
+// What was seen of one module.
+static struct {
+    u32 sealed, judged, executed;
+    const void *seals[2]; // where they begin
+    u32 wrong;            // what was writable, or executable too early
+} seen;
+
+static void
+note_sealed(const void *ptr, u64 size)
+{
+    (void)size;
+    if (seen.sealed < COUNT(seen.seals))
+        seen.seals[seen.sealed] = ptr;
+    seen.sealed++;
+}
+
+static void
+note_judged(const struct verify_code *c)
+{
+    const void *const trusted[] = {
+        c->text,    c->text + c->size - 1,
+        c->entries, c->funcs,
+        c->traps,   c->calls,
+        c->tries,   c->catches,
+        c->heads,
+    };
+
+    seen.judged++;
+    EXPECT_EQ(seen.sealed, 2);
+    EXPECT_EQ(seen.executed, 0);
+    EXPECT(port_code_contains((u64)c->text));
+    seen.wrong += test_may_execute(c->text);
+    for (u32 i = 0; i < COUNT(trusted); i++)
+        seen.wrong += test_may_write(trusted[i]);
+}
+
+static void
+note_executed(const void *text, u64 size)
+{
+    (void)size;
+    EXPECT_EQ(seen.judged, 1);
+    seen.wrong += test_may_write(text) + test_may_execute(text);
+    seen.executed++;
+}
+
+// The code where it will be, its tables and the module's bytes are nobody's to
+// write before the verifier begins, and executable after it has ended.
+TEST_KERNEL(code_is_sealed_when_it_is_judged)
+{
+    memset(&seen, 0, sizeof(seen));
+    test_watch_code(
+        (struct test_code_watch){note_sealed, note_judged, note_executed});
+    struct code_module *code = test_compile("throw");
+    test_watch_code((struct test_code_watch){0});
+    const struct compiled *c = code->compiled;
+
+    if (CHECKED || seen.judged > 0) { // else it was built into one
+        EXPECT_EQ(seen.sealed, 2);
+        EXPECT_EQ(seen.judged, 1);
+        EXPECT_EQ(seen.executed, 1);
+        EXPECT_EQ(seen.wrong, 0);
+        EXPECT(seen.seals[0] == c->bytes.ptr && seen.seals[1] == c->keep.base);
+    }
+    EXPECT(test_may_execute(c->text) && !test_may_write(c->text));
+    code_module_release(code);
+}
+
+// --- large modules -----------------------------------------------------------
+
+struct text {
+    u8 *ptr;
+    u64 size;
+};
+
+static void
+put(struct text *t, const void *bytes, u64 size)
+{
+    memcpy(t->ptr + t->size, bytes, size);
+    t->size += size;
+}
+
+// In five bytes, whatever it is.
+static void
+put_wide(struct text *t, u32 value)
+{
+    for (u32 i = 0; i < 5; i++)
+        t->ptr[t->size++] = (u8)((value >> 7 * i & 0x7f) | (i < 4 ? 0x80 : 0));
+}
+
+enum { LOAD_SIZE = 3, BODY_REST = 4, COUNT_SIZE = 5 };
+
+// Functions of so many loads, each from where the one before it says.  To be
+// given back with kernel_free().
+static struct bytes
+loads_module(u32 funcs, u32 loads)
+{
+    u32 body = loads * LOAD_SIZE + BODY_REST;
+    struct text t = {kernel_alloc(100 + (u64)funcs * (body + 6)), 0};
+
+    EXPECT(t.ptr != NULL);
+    put(&t, "\0asm\1\0\0\0\1\6\1\x60\1\x7f\1\x7f\3", 17);
+    put_wide(&t, COUNT_SIZE + funcs);
+    put_wide(&t, funcs);
+    memset(t.ptr + t.size, 0, funcs);
+    t.size += funcs;
+    put(&t, "\5\3\1\0\1\x0a", 6);
+    put_wide(&t, COUNT_SIZE + funcs * (COUNT_SIZE + body));
+    put_wide(&t, funcs);
+    for (u32 i = 0; i < funcs; i++) {
+        put_wide(&t, body);
+        put(&t, "\0\x20\0", 3);
+        for (u32 k = 0; k < loads; k++)
+            put(&t, "\x28\2\0", LOAD_SIZE);
+        put(&t, "\x0b", 1);
+    }
+    return (struct bytes){t.ptr, t.size};
+}
+
+static struct code_module *
+compile_loads(u32 funcs, u32 loads, status_t expected)
+{
+    struct bytes bytes = loads_module(funcs, loads);
+    struct code_module *code = NULL;
+    struct error error;
+
+    EXPECT_EQ(code_module_new(&code, bytes, &error), expected);
+    kernel_free(bytes.ptr);
+    return code;
+}
+
+// As many functions, and one of as many instructions.
+TEST_KERNEL(large_code_is_judged_in_steps)
+{
+    static const struct {
+        u32 funcs, loads;
+        const char *what;
+    } rows[] = {
+        {3000, 10,    "judging many functions"},
+        {1,    30000, "judging a large one"   },
+    };
+
+    for (u32 i = 0; i < COUNT(rows); i++) {
+        test_watch();
+        struct code_module *code =
+            compile_loads(rows[i].funcs, rows[i].loads, OK);
+        test_expect_short(rows[i].what);
+        code_module_release(code);
+    }
+}
+
+static void
+kill_judge(const struct verify_code *c)
+{
+    (void)c;
+    thread_kill(thread_current());
+}
+
+static void
+compile_killed(void *arg)
+{
+    struct code_module **code = arg;
+
+    *code = compile_loads(1, 30000, ERR_KILLED);
+}
+
+// A killed thread does not judge to the end, and leaves nothing behind.
+TEST_KERNEL(judging_ends_when_killed)
+{
+    struct code_module *code = NULL;
+
+    if (!CHECKED)
+        return; // nobody is called
+    test_watch_code((struct test_code_watch){.judged = kill_judge});
+    EXPECT_EQ(thread_run_until(compile_killed, &code, UINT64_MAX), OK);
+    test_watch_code((struct test_code_watch){0});
+    EXPECT(code == NULL);
+}
