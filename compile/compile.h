@@ -46,6 +46,25 @@ void module_compile_words(char *to, u64 size, const struct module *m,
                           const struct code *code,
                           const struct verify_error *e);
 
+// The same in pieces, of which several may be judged at once, each with a
+// `temp`: all of them, after this, which says so where it is OK.  It lasts as
+// long as what it took from `temp`.
+struct module_judging {
+    struct verify_module module;
+    u32 *try_funcs;
+    u32 pieces;
+};
+MUST_USE status_t module_compile_judging(struct module_judging *j,
+                                         const struct code *code,
+                                         const struct module *m, u32 features,
+                                         struct arena *temp,
+                                         struct verify_error *error);
+MUST_USE status_t module_compile_judge(const struct module_judging *j,
+                                       u32 piece, struct arena *temp,
+                                       struct verify_error *error);
+// The most addresses that that may take of `temp`.
+u64 module_compile_judge_room(const struct module_judging *j);
+
 // What module_compile_verify asks the verifier; it lasts as long as `temp`.
 MUST_USE status_t module_compile_describe(struct verify_module *out,
                                           const struct module *m,

@@ -202,6 +202,61 @@ module_compile_verify(const struct code *code, const struct module *m,
     return status;
 }
 
+// --- in pieces ---------------------------------------------------------------
+
+enum { PIECE = 64 * 1024 }; // bytes of code, or one function
+
+// The first row of funcs from there on.
+static u32
+row_from(const struct verify_code *c, u64 pc)
+{
+    u32 low = 0, high = c->func_count;
+
+    while (low < high) {
+        u32 middle = low + (high - low) / 2;
+        if (c->funcs[middle].start < pc)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+status_t
+module_compile_judging(struct module_judging *j, const struct code *code,
+                       const struct module *m, u32 features, struct arena *temp,
+                       struct verify_error *error)
+{
+    status_t status =
+        module_compile_describe(&j->module, m, code, features, temp);
+
+    j->pieces = (u32)(ALIGN_UP(MAX(code->size, 1), PIECE) / PIECE);
+    j->try_funcs = ARENA_NEW(temp, u32, code->try_count);
+    if (status == OK && j->try_funcs == NULL)
+        status = ERR_NO_MEMORY;
+    if (status == OK)
+        status = verify_tables(&j->module, j->try_funcs, error);
+    return status;
+}
+
+status_t
+module_compile_judge(const struct module_judging *j, u32 piece,
+                     struct arena *temp, struct verify_error *error)
+{
+    u32 first = row_from(&j->module.code, (u64)piece * PIECE);
+    u32 end = row_from(&j->module.code, (piece + 1ull) * PIECE);
+
+    return verify_range(&j->module, j->try_funcs, first, end, temp, error);
+}
+
+u64
+module_compile_judge_room(const struct module_judging *j)
+{
+    return 8ull * j->module.code.size + MIB; // more than twice what it does
+}
+
+// --- in words ----------------------------------------------------------------
+
 // The instruction there: its bytes, and what they are.
 static void
 instruction_words(char *to, u64 size, const struct code *code, u32 pc)

@@ -24,17 +24,48 @@ refuse(const struct compiled *m, const struct code *code,
     return ERR_UNSUPPORTED;
 }
 
+// What the threads that judge share.
+struct judging {
+    struct module_judging of;
+    struct verify_error refused;
+};
+
+static status_t
+judge_piece(void *self, u32 piece, struct arena *temp, bool alone)
+{
+    struct judging *j = self;
+    struct verify_error refused;
+    status_t status = module_compile_judge(&j->of, piece, temp, &refused);
+
+    if (alone && status == ERR_INVALID)
+        j->refused = refused;
+    return status;
+}
+
+static status_t
+judge(struct judging *j, const struct compiled *m, const struct code *code,
+      struct arena *temp)
+{
+    status_t status = module_compile_judging(&j->of, code, &m->module,
+                                             cpu_features, temp, &j->refused);
+    const struct crew_work work = {.pieces = j->of.pieces,
+                                   .room = module_compile_judge_room(&j->of),
+                                   .run = judge_piece,
+                                   .self = j};
+
+    return status == OK ? crew_run(&work, temp) : status;
+}
+
 status_t
 verify_and_map(struct compiled *m, struct arena *temp, struct error *error)
 {
-    struct verify_error refused;
+    struct judging j;
     struct code code = m->code;
 
     code.text = m->text;
-    status_t status =
-        module_compile_verify(&code, &m->module, cpu_features, temp, &refused);
+    status_t status = judge(&j, m, &code, temp);
     if (status == ERR_INVALID)
-        return refuse(m, &code, &refused, error);
+        return refuse(m, &code, &j.refused, error);
     if (status == OK && m->text != NULL &&
         !port_code_execute(m->text, m->code.size))
         return ERR_NO_MEMORY;

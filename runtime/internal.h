@@ -149,6 +149,23 @@ MUST_USE bool code_arena_new(struct arena *arena, u64 size,
                              code_commit_t *committer);
 void code_arena_free(struct arena *arena); // NULL there: nothing to do
 
+// --- crew.c ------------------------------------------------------------------
+
+// Work in pieces that do not depend on each other.
+struct crew_work {
+    u32 pieces; // at least 1
+    u64 room;   // bytes of addresses that a thread may need for its memory
+    // Do one: OK, ERR_INVALID (it went wrong), ERR_NO_MEMORY or ERR_KILLED.
+    // Several threads do this at once, unless `alone`.
+    status_t (*run)(void *self, u32 piece, struct arena *temp, bool alone);
+    void *self;
+};
+
+// Do all, by this thread and others, who take memory of their own; `temp` is
+// this thread's.  What went wrong is what the first of those says that did,
+// which is done by itself, last.
+MUST_USE status_t crew_run(const struct crew_work *work, struct arena *temp);
+
 // --- admit.c -----------------------------------------------------------------
 
 // Let the code of m, which is complete and sealed, be executed, if the verifier
