@@ -68,7 +68,8 @@ static struct verify_table
 table_of(const struct table_type *t)
 {
     return (struct verify_table){.min = t->limits.min,
-                                 .funcs = t->kind == REF_FUNC};
+                                 .funcs = t->kind == REF_FUNC,
+                                 .kind = t->kind};
 }
 
 static u8

@@ -35,7 +35,8 @@ enum {
 enum {
     FIXED = 1 << RSP | 1 << R14 | 1 << R15,
     KEPT = 1 << RBX | 1 << RBP | 1 << R12 | 1 << R13, // by every callee
-    GENERAL = 0xffff & ~FIXED,
+    ALL = 0xffff,
+    GENERAL = ALL & ~FIXED,
     HANDLER_SAVED = KEPT | 1 << R14 | 1 << R15, // with landing pads
 };
 
@@ -78,6 +79,13 @@ enum kind {
     KIND_LABEL,      // where that leads
 };
 
+// Neither may be used behind a call.
+static inline bool
+is_fleeting(u32 kind)
+{
+    return kind == KIND_ENTRIES || kind == KIND_PAYLOAD;
+}
+
 struct value {
     u64 number;
     u32 id;
@@ -113,6 +121,7 @@ struct flags {
 // A slot of the frame that was written since the last join.
 struct slot {
     u32 at;   // from rsp
+    u32 size; // bytes that were written
     u32 when; // see judge.when
     struct value value;
 };
@@ -134,7 +143,6 @@ struct judge {
     u32 rule_pc;
 
     // The function.
-    const struct func_code *func;
     const struct verify_type *type;
     u32 index; // of the function
     u32 start, end, entry;
@@ -143,13 +151,17 @@ struct judge {
     u32 saved;      // registers that the prologue keeps in the frame
     u32 frame_slot; // HEAD_FRAME, or NO_PC
     bool has_calls, checked;
-    bool entering; // the frame slot is not yet written
-    u32 overflow;  // pc of the trap of the stack check, or NO_PC
+    bool entering;     // the frame slot is not yet written
+    bool pushed_rsp;   // what landing pads may check: the last word of the body
+    bool last_written; // ... which somebody else writes
+    bool pads_check;
+    u32 overflow;   // pc of the trap of the stack check, or NO_PC
+    u64 table_room; // entries of jump tables that it may yet have
 
     // By byte of the function: what jumps to there expect, see judge.c.
     u16 *cells;
     u32 cells_room;
-    u32 pending;             // jumped to from before, and not yet reached
+    u32 pending; // places that control comes to, which the walk has yet to
     struct since ring[RING]; // of short jumps: by pc % RING
 
     // Rows that come next.
@@ -170,11 +182,13 @@ struct judge {
     struct flags flags;
     struct slot slots[SLOTS];
     u32 slots_from;            // older ones are not known
+    bool slots_fleeting;       // some may hold what does not outlast a call
     u32 now;                   // instructions so far
     u32 ids;                   // given out
     struct value loaded;       // by this instruction
     struct verify_ins faulted; // the last access of linear memory
-    u32 faulted_index;         // id of its index
+    u32 faulted_index;         // ids of its index
+    u32 faulted_base;          // and base
 };
 
 enum site {
@@ -223,6 +237,12 @@ struct value value_of_kind(struct judge *j, enum kind kind, u32 arg);
 void judge_set(struct judge *j, u32 reg, struct value v);
 // All of these become numbers below 2^64, but those in `narrow`.
 void judge_forget(struct judge *j, u32 regs, u32 narrow);
+// Nor is anything known of the flags, or of which conditions were asked.
+void judge_forget_flags(struct judge *j);
+// Nor of slots, or where memory was accessed.
+void judge_forget_all(struct judge *j);
+// At a call: what another function may have moved or released.
+void judge_forget_fleeting(struct judge *j);
 // What the instruction does, but for control flow and rsp.
 void judge_effect(struct judge *j);
 // The second operand: register, what was loaded, or immediate.
@@ -234,6 +254,8 @@ struct value judge_source(struct judge *j);
 void judge_access(struct judge *j);
 // An address that is computed.
 struct value judge_address(struct judge *j);
+// The body was written up to there.
+void judge_write_body(struct judge *j, u64 end);
 // A register was stored to where the operand says.
 void judge_stored(struct judge *j, struct value v);
 

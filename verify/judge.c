@@ -70,7 +70,11 @@ judge_step(struct judge *j)
                      j->cells[j->next - j->start] == 0 && !is_head(j, j->next),
                      RULE_TARGET))
         return false;
-    return judge_decode(j);
+    if (!judge_decode(j))
+        return false;
+    if ((j->ins.flags & VERIFY_WFLAGS) != 0)
+        judge_forget_flags(j);
+    return true;
 }
 
 static bool
@@ -156,29 +160,33 @@ passed_head(const struct judge *j, u32 pc)
 //     mov rax, [mem]
 //     to: mov spare, rax;  op spare, a;  lock cmpxchg [mem], spare;  jne to
 //
-// The walk has seen these with a state in which what they change, rax and
-// spare, is no more than a number.
+// rax is then what was read, of as many bits as the walk has found for it behind
+// the exchange; what that makes of spare is not known.
 static bool
-is_retry(const struct judge *j, u32 to)
+is_retry(struct judge *j, u32 to)
 {
     struct verify_ins copy, apply, swap;
     const u8 *text = j->m->code.text, *end = text + j->end;
 
-    if (j->before[2] != to || j->ins.cc != CC_NE || j->cells[to - j->start] ||
+    if (j->before[2] != to || j->ins.cc != CC_NE ||
         verify_decode(&copy, text + to, end) != RULE_OK ||
         verify_decode(&apply, text + j->before[1], end) != RULE_OK ||
         verify_decode(&swap, text + j->before[0], end) != RULE_OK)
         return false;
     u32 spare = copy.def;
-    return copy.effect == EFFECT_COPY && copy.from == FROM_REG &&
-           copy.width == 8 && copy.b == VERIFY_RAX &&
-           (apply.effect == EFFECT_AND || apply.effect == EFFECT_ANY) &&
-           (apply.flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
-           apply.def == spare && spare != VERIFY_RAX &&
-           (swap.flags & VERIFY_LOCKED) != 0 && swap.effect == EFFECT_MERGE &&
-           swap.def == VERIFY_RAX && swap.base != spare &&
-           swap.index != spare && swap.base != VERIFY_RAX &&
-           swap.index != VERIFY_RAX && swap.reg == spare;
+    bool is_so = copy.effect == EFFECT_COPY && copy.from == FROM_REG &&
+                 copy.width == 8 && copy.b == VERIFY_RAX &&
+                 (apply.effect == EFFECT_AND || apply.effect == EFFECT_ANY) &&
+                 (apply.flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
+                 apply.def == spare && spare != VERIFY_RAX &&
+                 (swap.flags & VERIFY_LOCKED) != 0 &&
+                 swap.effect == EFFECT_MERGE && swap.def == VERIFY_RAX &&
+                 swap.base != spare && swap.index != spare &&
+                 swap.base != VERIFY_RAX && swap.index != VERIFY_RAX &&
+                 swap.reg == spare;
+    if (is_so)
+        judge_set(j, spare, value_number(j, 64));
+    return is_so;
 }
 
 static void
@@ -228,8 +236,7 @@ join(struct judge *j, u32 narrow, u32 when)
         j->when[r] = j->now;
     }
     j->narrow = narrow_now(j);
-    j->flags.kind = FLAGS_NONE;
-    j->slots_from = j->now + 1;
+    judge_forget_all(j);
 }
 
 static void
@@ -290,15 +297,19 @@ mark_pad(struct judge *j, u32 pc, u32 count)
     u16 *cell = cell_at(j, pc);
     u32 least = (*cell & CELL_PAD) != 0 ? MIN(count, pad_count(*cell)) : count;
     u32 high = least & ~(u32)LOW_BITS;
+    j->pending += (*cell & CELL_PAD) == 0;
     *cell = (u16)(CELL_PAD | (least & LOW_BITS) | high << 1);
 }
 
 void
 judge_mark_stub(struct judge *j, u32 pc)
 {
-    if (judge_check(j, pc > j->at && pc < j->end, RULE_TARGET) &&
-        judge_check(j, *cell_at(j, pc) == 0, RULE_TARGET))
-        *cell_at(j, pc) = CELL_STUB;
+    if (!judge_check(j, pc > j->at && pc < j->end && pc != j->overflow,
+                     RULE_TARGET) ||
+        !judge_check(j, *cell_at(j, pc) == 0, RULE_TARGET))
+        return;
+    *cell_at(j, pc) = CELL_STUB;
+    j->pending++;
 }
 
 // --- control flow ------------------------------------------------------------
@@ -382,7 +393,7 @@ operands(struct judge *j)
     judge_check(j, !fixed || moves, RULE_POINTER);
     if ((i->flags & VERIFY_MEM) != 0)
         judge_access(j);
-    else if ((i->flags & VERIFY_FAULTS) != 0)
+    if ((i->form == FORM_DIV || i->form == FORM_IDIV) && j->site == SITE_NONE)
         j->site = SITE_DIVIDE;
 }
 
@@ -452,14 +463,17 @@ go_on(struct judge *j)
     }
     u32 cell = *cell_at(j, j->next);
     if (j->next == j->overflow || (cell & CELL_STUB) == CELL_STUB) {
+        j->pending--;
         stub(j, cell);
         return;
     }
     if ((cell & CELL_PAD) != 0) {
+        j->pending--;
         judge_pad(j, pad_count(cell));
         return;
     }
     if (j->next == j->entry) {
+        j->pending--;
         judge_check(j, !j->reachable && cell == 0, RULE_TARGET);
         judge_prologue(j);
         if (j->next != j->entry)
@@ -521,15 +535,18 @@ reset(struct judge *j, u32 index, u32 start, u32 end)
     j->entry = j->m->code.entries[index];
     j->start = j->next = j->at = start;
     j->end = end;
-    j->frame = 0;
+    j->frame = j->body = 0;
     j->frame_slot = NO_PC;
     j->saved = KEPT;
     j->has_calls = j->checked = j->entering = j->reachable = false;
+    j->pushed_rsp = j->last_written = j->pads_check = false;
     j->overflow = NO_PC;
-    j->pending = 0;
+    j->pending = 1; // the entry
     j->first_head = j->head;
-    j->flags.kind = FLAGS_NONE;
-    j->slots_from = j->now + 1;
+    j->now = 1;
+    j->ids = 0;
+    judge_forget(j, ALL, 0);
+    judge_forget_all(j);
 }
 
 // A function in parts has its prologue in the last of them.  Until that is
@@ -547,11 +564,21 @@ set_up_parts(struct judge *j)
     judge_frame_set(j, j->saved);
 }
 
+// Where the next function starts: up to there are this one's constants.
+static u32
+code_after(const struct judge *j, const struct func_code *f)
+{
+    const struct verify_code *c = &j->m->code;
+
+    return f + 1 < c->funcs + c->func_count ? f[1].start : c->size;
+}
+
 static status_t
 set_up(struct judge *j, const struct func_code *f)
 {
     reset(j, f->func, f->start, f->end);
     j->frame = f->frame;
+    j->table_room = (code_after(j, f) - f->start) / 4;
     status_t status = make_cells(j);
     if (status != OK)
         return status;
@@ -602,11 +629,13 @@ judge_function(struct judge *j, const struct func_code *f)
         status = walk(j);
     judge_check(j, !j->entering, RULE_PROLOGUE);
     judge_check(j, j->checked || judge_needs_no_check(j), RULE_CHECK);
+    judge_check(j, !j->pads_check || (j->pushed_rsp && !j->last_written),
+                RULE_PAD);
     check_rows(j);
     return status;
 }
 
-// The stubs of imports: functions without a row, and traps between them.
+// The stubs of imports: functions without a row, which do not trap.
 static status_t
 judge_stubs(struct judge *j, const struct func_code *f)
 {
@@ -619,10 +648,12 @@ judge_stubs(struct judge *j, const struct func_code *f)
         while (end > start && c->text[end - 1] == FILL)
             end--;
         reset(j, k, start, end);
+        if (!judge_check(j, start < end, RULE_FUNCTION))
+            break;
         status = make_cells(j);
         if (status == OK)
             status = walk(j);
-        judge_check(j, !j->has_calls, RULE_CHECK);
+        judge_check(j, !j->has_calls && j->trap == 0, RULE_CHECK);
     }
     check_rows(j);
     return status;

@@ -29,8 +29,8 @@ struct verify_memory {
 
 struct verify_table {
     u64 min;    // it has always so many entries
-    bool fixed; // and never more
     bool funcs; // of references to functions
+    u8 kind;    // of others: what is alike may be copied
 };
 
 enum verify_global {

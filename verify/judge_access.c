@@ -54,7 +54,8 @@ is_again(const struct judge *j)
     return i->base == f->base && i->index == f->index && i->disp == f->disp &&
            i->scale == f->scale && i->mem_size <= f->mem_size &&
            (i->flags & VERIFY_LOCKED) != 0 && i->effect == EFFECT_MERGE &&
-           index_value(j)->id == j->faulted_index;
+           index_value(j)->id == j->faulted_index &&
+           j->regs[i->base].id == j->faulted_base;
 }
 
 // It may fault.  An exchange of what was read just now does not.
@@ -69,6 +70,7 @@ linear(struct judge *j)
     j->site = SITE_MEMORY;
     j->faulted = j->ins;
     j->faulted_index = index_value(j)->id;
+    j->faulted_base = j->regs[j->ins.base].id;
 }
 
 // Bytes [index + disp, ...) of a memory that is checked.
@@ -127,7 +129,8 @@ judge_stored(struct judge *j, struct value v)
     if (at % 8 != 0 || i->width < 4 || i->from != FROM_REG ||
         i->index != VERIFY_NONE)
         return;
-    *slot_of(j, at) = (struct slot){at, j->now, v};
+    *slot_of(j, at) = (struct slot){at, i->width, j->now, v};
+    j->slots_fleeting |= is_fleeting(v.kind);
 }
 
 static void
@@ -138,6 +141,7 @@ load_slot(struct judge *j)
     const struct slot *s = slot_of(j, at);
 
     if (at % 8 == 0 && s->at == at && s->when >= j->slots_from &&
+        i->mem_size <= s->size &&
         (i->mem_size == 8 || (i->mem_size == 4 && s->value.bits <= 32)))
         j->loaded = s->value;
 }
@@ -171,7 +175,7 @@ access_frame_slot(struct judge *j)
     bool exact = (u32)i->disp == j->frame_slot && i->mem_size == 8;
 
     if (!writes(j)) {
-        judge_check(j, exact, RULE_FRAME);
+        judge_check(j, exact && !j->entering, RULE_FRAME);
         j->loaded = value_of_kind(j, KIND_END, 0);
         return;
     }
@@ -193,12 +197,14 @@ fill_slots(struct judge *j)
     u32 again = j->at;
 
     judge_check(j,
-                fill.index == R10 && fill.scale == 0 && fill.disp >= 0 &&
+                fill.form == FORM_MOVUPS_MR && fill.reg == SCRATCH &&
+                    fill.index == R10 && fill.scale == 0 && fill.disp >= 0 &&
                     index.kind == KIND_CONST && index.number % 16 == 0 &&
-                    fill.disp + index.number + 16 <= j->body && j->entering &&
-                    fill.effect == EFFECT_NONE,
+                    index.number <= j->body &&
+                    fill.disp + index.number + 16 <= j->body && j->entering,
                 RULE_FRAME);
     j->slots_from = j->now + 1;
+    judge_write_body(j, fill.disp + index.number + 16);
     if (!judge_step(j))
         return;
     judge_check(j,
@@ -213,6 +219,13 @@ fill_slots(struct judge *j)
                 RULE_FRAME);
     judge_set(j, R10, value_number(j, 64));
     j->ins.effect = EFFECT_NONE;
+}
+
+void
+judge_write_body(struct judge *j, u64 end)
+{
+    if (end + 8 > j->body)
+        j->last_written = true;
 }
 
 static void
@@ -235,10 +248,12 @@ access_frame(struct judge *j)
         access_frame_slot(j);
         return;
     }
-    if (writes(j))
+    if (writes(j)) {
         forget_slots(j, (u32)i->disp, i->mem_size);
-    else
+        judge_write_body(j, (u64)i->disp + i->mem_size);
+    } else {
         load_slot(j);
+    }
 }
 
 // --- the vmctx ---------------------------------------------------------------

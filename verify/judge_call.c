@@ -89,6 +89,15 @@ is_pair(struct value v, u64 low, u64 high)
     return v.kind == KIND_CONST && (u32)v.number < low && v.number >> 32 < high;
 }
 
+static bool
+are_tables_alike(const struct verify_module *m, struct value v)
+{
+    u32 count = m->counts.tables, to = (u32)v.number;
+
+    return is_pair(v, count, count) &&
+           m->tables[to].kind == m->tables[v.number >> 32].kind;
+}
+
 // The values of an exception, in the frame.
 static bool
 is_throw(const struct judge *j, struct value tag, struct value values)
@@ -125,7 +134,7 @@ builtin_arguments(const struct judge *j, u64 builtin)
     case BUILTIN_TABLE_FILL:
         return is_index(one, tables);
     case BUILTIN_TABLE_COPY:
-        return is_pair(one, tables, tables);
+        return are_tables_alike(m, one);
     case BUILTIN_TABLE_INIT:
         return is_pair(one, tables, m->elem_count);
     case BUILTIN_ELEM_DROP:
@@ -215,18 +224,29 @@ judge_call(struct judge *j)
     struct value rax = builtin ? builtin_result(j) : value_number(j, 64);
     u64 area = (u64)type->args + type->returned;
     judge_check(j, area <= MIN(j->body, j->frame_slot), RULE_STACK);
+    judge_write_body(j, area);
     judge_check(j, (type->params & ~j->narrow) == 0, RULE_ARGUMENT);
     call_row(j, type->args);
     take_back(j, type->args);
     judge_forget(j, GENERAL & ~KEPT, type->results);
     if (builtin)
         judge_set(j, VERIFY_RAX, rax);
-    j->flags.kind = FLAGS_NONE;
+    judge_forget_flags(j);
+    judge_forget_fleeting(j);
     if (area > 0)
         j->slots_from = j->now + 1;
 }
 
 // --- tail calls --------------------------------------------------------------
+
+// A function that does not check the stack leaves to the next one no less of it
+// than it was given, or than any such function may take.
+static bool
+is_deeper(const struct judge *j, u32 args)
+{
+    return !j->checked && j->frame_slot == NO_PC &&
+           args > MAX(j->type->args, (u32)LEAF_UNCHECKED);
+}
 
 void
 judge_tail(struct judge *j, u32 args)
@@ -236,6 +256,7 @@ judge_tail(struct judge *j, u32 args)
     if (type == NULL)
         return;
     judge_check(j, type->args == args, RULE_STACK);
+    judge_check(j, !is_deeper(j, args), RULE_CHECK);
     judge_check(j, (type->params & ~j->narrow) == 0, RULE_ARGUMENT);
     judge_check(j,
                 (own->results & ~type->results) == 0 &&
@@ -251,8 +272,10 @@ judge_jump_table(struct judge *j)
     const struct verify_code *c = &j->m->code;
     struct value v = j->regs[j->ins.b & (REGS - 1)];
 
-    if (!judge_check(j, v.kind == KIND_LABEL, RULE_TABLE))
+    if (!judge_check(j, v.kind == KIND_LABEL && v.number <= j->table_room,
+                     RULE_TABLE))
         return;
+    j->table_room -= v.number;
     for (u64 k = 0; k < v.number && j->rule == RULE_OK; k++) {
         u32 distance;
         memcpy(&distance, c->text + v.arg + 4 * k, sizeof(distance));

@@ -68,11 +68,14 @@ check_limit(struct judge *j, bool whole)
     if (!judge_step(j))
         return;
     u32 to = (u32)(j->next + j->ins.imm);
-    judge_check(j,
-                j->ins.effect == EFFECT_JCC && j->ins.cc == CC_BE &&
-                    to > j->at && to < j->end,
-                RULE_PROLOGUE);
+    if (!judge_check(j,
+                     j->ins.effect == EFFECT_JCC && j->ins.cc == CC_BE &&
+                         to > j->at && to < j->end,
+                     RULE_PROLOGUE) ||
+        !judge_check(j, j->cells[to - j->start] == 0, RULE_TARGET))
+        return;
     j->overflow = to;
+    j->pending++;
     j->checked = whole || j->frame <= STACK_UNCHECKED;
 }
 
@@ -121,10 +124,13 @@ pushes(struct judge *j, u32 *saved)
             !judge_step(j))
             break;
         *saved |= 1u << next.b;
+        order++;
         size += 8;
     }
-    if (size > 0 && next.effect == EFFECT_PUSH && judge_step(j))
-        size += 8; // where they end, for checks of landing pads
+    if (size > 0 && next.effect == EFFECT_PUSH && judge_step(j)) {
+        j->pushed_rsp = true;
+        size += 8;
+    }
     return size;
 }
 
@@ -145,8 +151,7 @@ enter(struct judge *j)
 {
     j->now++;
     judge_forget(j, GENERAL, j->type->params);
-    j->flags.kind = FLAGS_NONE;
-    j->slots_from = j->now + 1;
+    judge_forget_all(j);
     j->reachable = true;
 }
 
@@ -212,6 +217,7 @@ check_frame(struct judge *j)
     if (!judge_step(j))
         return false;
     judge_check(j, i->effect == EFFECT_JCC && i->cc == CC_NE, RULE_PAD);
+    j->pads_check = true;
     judge_mark_stub(j, (u32)(j->next + i->imm));
     return judge_step(j);
 }
@@ -236,8 +242,7 @@ judge_pad(struct judge *j, u32 count)
     struct value payload = value_of_kind(j, KIND_PAYLOAD, 0);
     payload.number = 16ull * count;
     judge_set(j, VERIFY_RAX, payload);
-    j->flags.kind = FLAGS_NONE;
-    j->slots_from = j->now + 1;
+    judge_forget_all(j);
     j->reachable = true;
 }
 
@@ -343,7 +348,7 @@ move_arguments(struct judge *j, i32 *lowest)
                     i->effect == EFFECT_NONE && i->access == ACCESS_WRITE &&
                         i->base == R10 && i->index == VERIFY_NONE &&
                         i->mem_size == 16 && (i->flags & VERIFY_ALIGNED) == 0 &&
-                        i->disp + 16 <= (i32)(8 + j->type->args),
+                        i->disp + 16ll <= 8ll + j->type->args,
                     RULE_EPILOGUE);
         *lowest = MIN(*lowest, i->disp);
         if (!judge_step(j))
@@ -362,7 +367,7 @@ leave_by_end(struct judge *j)
         return;
     i32 disp = j->ins.disp;
     judge_check(j,
-                is_lea(&j->ins, RSP, R10, disp) && disp + 8 <= lowest &&
+                is_lea(&j->ins, RSP, R10, disp) && disp + 8ll <= lowest &&
                     disp <= (i32)j->type->args && disp % 8 == 0 &&
                     disp >= -(i32)j->frame,
                 RULE_EPILOGUE);

@@ -23,7 +23,8 @@ FIRST(first_head, code_head, heads, head_count)
 FIRST(first_call, call_site, calls, call_count)
 FIRST(first_trap, trap_site, traps, trap_count)
 
-enum { FRAME_MOST = 1 << 30 };
+// So that nothing that is counted in a function overflows.
+enum { FRAME_MOST = 1 << 30, CODE_MOST = 1 << 27 };
 
 // Of the row of funcs that a pc is in; func_count: of none.
 static u32
@@ -56,7 +57,8 @@ check_funcs(const struct verify_module *m)
         const struct func_code *f = &c->funcs[i];
         u32 func = i < stubs ? NO_INDEX : m->func_imports + i - stubs;
         if (f->func != func || f->start < last || f->end <= f->start ||
-            f->end > c->size || f->frame > FRAME_MOST)
+            f->end > c->size || f->end - f->start > CODE_MOST ||
+            f->frame > FRAME_MOST || (i < stubs && (f->frame | f->args) != 0))
             return i;
         last = f->end;
     }
@@ -95,7 +97,8 @@ check_order(const struct verify_code *c)
     return true;
 }
 
-// The catches of a function are together, so that its walk finds them all.
+// The catches of a function are together, so that its walk finds them all, and
+// stubs have none.
 static bool
 check_catches(const struct verify_code *c)
 {
@@ -103,7 +106,8 @@ check_catches(const struct verify_code *c)
 
     for (u32 i = 0; i < c->catch_count; i++) {
         row = row_of(c, c->catches[i].pc);
-        if (row == c->func_count || row < before)
+        if (row == c->func_count || row < before ||
+            c->funcs[row].func == NO_INDEX)
             return false;
         before = row;
     }

@@ -62,6 +62,33 @@ judge_forget(struct judge *j, u32 regs, u32 narrow)
     j->narrow = (j->narrow & ~regs) | (narrow & regs);
 }
 
+void
+judge_forget_flags(struct judge *j)
+{
+    j->flags.kind = FLAGS_NONE;
+    j->flags.denied = 0;
+}
+
+void
+judge_forget_all(struct judge *j)
+{
+    judge_forget_flags(j);
+    j->slots_from = j->now + 1;
+    j->slots_fleeting = false;
+    j->faulted.base = VERIFY_NONE;
+}
+
+void
+judge_forget_fleeting(struct judge *j)
+{
+    for (u32 r = 0; r < REGS; r++)
+        if (is_fleeting(j->regs[r].kind))
+            judge_forget(j, 1u << r, 0);
+    if (j->slots_fleeting)
+        j->slots_from = j->now + 1;
+    j->slots_fleeting = false;
+}
+
 // --- operands ----------------------------------------------------------------
 
 static struct value
@@ -458,10 +485,8 @@ judge_effect(struct judge *j)
 {
     const struct verify_ins *i = &j->ins;
 
-    if ((i->flags & VERIFY_WFLAGS) != 0) {
-        j->flags.kind = FLAGS_NONE;
-        j->flags.denied = 0;
-    }
+    if ((i->flags & VERIFY_WFLAGS) != 0)
+        judge_forget_flags(j);
     switch (i->effect) {
     case EFFECT_NONE:
         break;

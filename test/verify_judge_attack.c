@@ -1,0 +1,256 @@
+// test/verify_judge_attack.c: code by hand that would escape, or mislead the
+// kernel, and beside each the one that is like it and right.
+//
+// Function 0 is the code of the row (behind the stub of an import, where the
+// row has one), the last one only returns.
+
+#include "test/wasm_help.h"
+#include "test/test.h"
+#include "verify/decode.h"
+#include "verify/judge.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    STUB = 32,   // bytes that a row's stub takes
+    OTHER = 192, // pc of the last function
+    TEXT_SIZE = 224,
+    MOST = 6, // rows of a table
+};
+
+// Parts of the vmctx, as they are laid out for this module.
+enum { MEMORIES = 0x40, TABLES = 0x60, GLOBALS = 0x70, IMPORTS = 0xa0 };
+
+enum { NOTHING, NARROW, RESULT, ARGS, MANY, MORE, TYPES };
+
+static const struct verify_type types[TYPES] = {
+    [NOTHING] = {0                        },
+    [NARROW] = {.params = 1 << VERIFY_RDI},
+    [RESULT] = {.params = 0,               .results = 1 << VERIFY_RAX},
+    [ARGS] = {.args = 16                        },
+    [MANY] = {.args = 4096},
+    [MORE] = {.args = 4096 + 208                        },
+};
+
+static const struct row {
+    const char *name, *code;
+    bool refused;
+    const char *stub; // of an import, in front
+    u32 stub_frame;   // what the row of stubs says
+    u32 type, frame, entry;
+    u32 other; // type of the last function
+    struct trap_site traps[MOST];
+    struct call_site calls[MOST];
+    struct code_head heads[MOST];
+    struct code_try tries[MOST];
+    struct code_catch catches[MOST];
+} rows[] = {
+#define ATTACK(id, hex, refuse, ...) \
+    {.name = id, .code = hex, .refused = refuse, ##__VA_ARGS__},
+#include "test/verify_judge_attack.def"
+};
+
+static u32
+hex_bytes(const char *hex, u8 *to)
+{
+    struct build b = {0};
+    u32 size = hex_size(hex);
+
+    build_hex(&b, hex);
+    memcpy(to, b.ptr, size);
+    build_free(&b);
+    return size;
+}
+
+// How many rows of a table are used: those up to the last that is not zero.
+#define USED(table) used((table), sizeof(*(table)))
+
+static u32
+used(const void *table, u64 size)
+{
+    static const u8 zero[64];
+    u32 count = MOST;
+
+    while (count > 0 &&
+           memcmp((const u8 *)table + (count - 1) * size, zero, size) == 0)
+        count--;
+    return count;
+}
+
+static u32
+judge_row(const struct row *row)
+{
+    static u8 text[TEXT_SIZE];
+    struct arena temp = arena_make(16 * MIB);
+    struct verify_error error = {0};
+    u32 imports = row->stub != NULL, at = imports * STUB;
+
+    memset(text, 0xcc, sizeof(text));
+    if (imports)
+        (void)hex_bytes(row->stub, text);
+    u32 size = hex_bytes(row->code, text + at);
+    EXPECT(at + size <= OTHER);
+    u32 args = types[row->other].args, end = OTHER + (args > 0 ? 3 : 1);
+    text[OTHER] = args > 0 ? 0xc2 : 0xc3;
+    if (args > 0)
+        memcpy(text + OTHER + 1, &args, 2);
+    const u32 entries[] = {0, at + row->entry, OTHER};
+    const u32 func_types[] = {NOTHING, row->type, row->other};
+    const struct func_code funcs[] = {
+        {0,     STUB,      NO_INDEX,    row->stub_frame, 0                    },
+        {at,    at + size, imports,     row->frame,      types[row->type].args},
+        {OTHER, end,       imports + 1, 0,               args                 },
+    };
+    const struct verify_memory memories[] = {
+        {.guarded = true, .bits = 33},
+        {.bits = 64              },
+    };
+    const struct verify_table tables[] = {
+        {.min = 1, .funcs = true     },
+        {.min = 1, .kind = REF_EXTERN},
+    };
+    const u8 globals[] = {VERIFY_CONSTANT, VERIFY_OWN, VERIFY_SHARED};
+    const u32 tags[] = {1};
+    struct verify_module m = {
+        .code = {.text = text,
+                 .size = TEXT_SIZE,
+                 .entries = entries + !imports,
+                 .funcs = funcs + !imports,
+                 .func_count = 2 + imports,
+                 .traps = row->traps,
+                 .trap_count = USED(row->traps),
+                 .calls = row->calls,
+                 .call_count = USED(row->calls),
+                 .heads = row->heads,
+                 .head_count = USED(row->heads),
+                 .tries = row->tries,
+                 .try_count = MAX(USED(row->tries), 1),
+                 .catches = row->catches,
+                 .catch_count = USED(row->catches)},
+        .counts = {.memories = 2,
+                 .tables = 2,
+                 .globals = 3,
+                 .imports = imports,
+                 .tags = 1,
+                 .types = TYPES},
+        .types = types,
+        .func_types = func_types + !imports,
+        .memories = memories,
+        .tables = tables,
+        .globals = globals,
+        .tags = tags,
+        .func_count = 2 + imports,
+        .func_imports = imports,
+        .memory_count = 2,
+        .elem_count = 1,
+        .data_count = 1,
+    };
+
+    EXPECT(vmctx_lay_out(&m.layout, &m.counts));
+    EXPECT_EQ(m.layout.memories, MEMORIES);
+    EXPECT_EQ(m.layout.tables, TABLES);
+    EXPECT_EQ(m.layout.globals, GLOBALS);
+    EXPECT_EQ(m.layout.imports, IMPORTS);
+    status_t status = verify_code(&m, &temp, &error);
+    EXPECT_EQ(status, error.rule == RULE_OK ? OK : ERR_INVALID);
+    if (getenv("ATTACK_SHOW") != NULL)
+        printf("%s: 0x%x: %s\n", row->name, error.pc,
+               verify_rule_text(error.rule));
+    arena_drop(&temp);
+    return error.rule;
+}
+
+static const char *
+row_name(u32 row)
+{
+    return row < COUNT(rows) ? rows[row].name : NULL;
+}
+
+TEST_ROWS(verify_judge_attack, row_name)
+{
+    const struct row *row = &rows[test_row];
+    u32 rule = judge_row(row);
+
+    if (row->refused)
+        EXPECT(rule != RULE_OK);
+    else
+        EXPECT_EQ(rule, RULE_OK);
+}
+
+// --- time --------------------------------------------------------------------
+
+enum { UNIT = 11 };
+
+static void
+put32(u8 *at, u32 number)
+{
+    memcpy(at, &number, sizeof(number));
+}
+
+// The rule that refuses `uses` jumps by one table of `count` places.
+//
+//     mov eax, count - 1;  cmp edi, count - 1;  cmovb eax, edi;  lea rdx, table
+//     again: jb next;  movsxd rcx, [rdx + rax * 4];  add rcx, rdx;  jmp rcx
+//     next: ...
+//     end: ret
+static u32
+judge_tables(u32 count, u32 uses)
+{
+    static const u8 start[] = {0xb8, 0,    0,    0, 0,    0x81, 0xff,
+                               0,    0,    0,    0, 0x0f, 0x42, 0xc7,
+                               0x48, 0x8d, 0x15, 0, 0,    0,    0};
+    static const u8 unit[UNIT] = {0x72, 9,    0x48, 0x63, 0x0c, 0x82,
+                                  0x48, 0x03, 0xca, 0xff, 0xe1};
+    u32 end = (u32)sizeof(start) + uses * UNIT;
+    u32 table = (u32)ALIGN_UP(end + 1, 4), size = table + 4 * count;
+    struct arena text = arena_make(64 * MIB), temp = arena_make(64 * MIB);
+    u8 *at = ARENA_NEW(&text, u8, size);
+
+    memcpy(at, start, sizeof(start));
+    put32(at + 1, count - 1);
+    put32(at + 7, count - 1);
+    put32(at + 17, table - (u32)sizeof(start));
+    for (u32 k = 0; k < uses; k++)
+        memcpy(at + sizeof(start) + k * UNIT, unit, UNIT);
+    memset(at + end, 0xcc, table - end);
+    at[end] = 0xc3;
+    for (u32 k = 0; k < count; k++)
+        put32(at + table + 4 * k, end - table);
+    const u32 entries[] = {0}, func_types[] = {NARROW};
+    const struct func_code funcs[] = {
+        {0, size, 0, 0, 0}
+    };
+    const struct code_head heads[] = {
+        {end + 1, HEAD_DATA | (size - end - 1)}
+    };
+    struct verify_module m = {
+        .code = {.text = at,
+                 .size = size,
+                 .entries = entries,
+                 .funcs = funcs,
+                 .func_count = 1,
+                 .heads = heads,
+                 .head_count = 1},
+        .counts = {.memories = 1, .types = TYPES},
+        .types = types,
+        .func_types = func_types,
+        .func_count = 1,
+    };
+    struct verify_error error = {0};
+
+    EXPECT(vmctx_lay_out(&m.layout, &m.counts));
+    status_t status = verify_code(&m, &temp, &error);
+    EXPECT_EQ(status, error.rule == RULE_OK ? OK : ERR_INVALID);
+    arena_drop(&temp);
+    arena_drop(&text);
+    return error.rule;
+}
+
+// Or looking at them all would take time by the square of the code.
+TEST(verify_judge_attack_27_many_jumps_by_one_table)
+{
+    EXPECT_EQ(judge_tables(2000, 1), RULE_OK);
+    EXPECT_EQ(judge_tables(2000, 2000), RULE_TABLE);
+}
