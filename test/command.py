@@ -11,102 +11,8 @@ import shutil
 import subprocess
 import sys
 
-TIME_LIMIT_S = 300
-
-cases = []
-
-
-def case(function):
-    """A function that is run with the tools below; what it asserts counts."""
-    cases.append(function)
-    return function
-
-
-class Result:
-    """How a command ended; each check returns the result again."""
-
-    def __init__(self, argv, done):
-        self.argv = argv
-        self.status = done.returncode
-        self.out = done.stdout.decode(errors="surrogateescape")
-        self.err = done.stderr.decode(errors="surrogateescape")
-
-    def want(self, good, what):
-        if not good:
-            shown = " ".join(repr(a) for a in self.argv[1:])
-            raise AssertionError(f"{shown}\n  {what}; status {self.status},\n"
-                                 f"  stdout {self.out[-600:]!r},\n"
-                                 f"  stderr {self.err[-1500:]!r}")
-        return self
-
-    def ends(self, status):
-        return self.want(self.status == status, f"expected status {status}")
-
-    def prints(self, text):
-        return self.want(self.out == text, f"expected stdout {text!r}")
-
-    def shows(self, pattern):
-        return self.want(re.search(pattern, self.out, re.M),
-                         f"no {pattern!r} on stdout")
-
-    def says(self, pattern):
-        return self.want(re.search(pattern, self.err, re.M),
-                         f"no {pattern!r} on stderr")
-
-    def never_says(self, pattern):
-        return self.want(not re.search(pattern, self.err, re.M),
-                         f"{pattern!r} on stderr")
-
-    def lines(self, count):
-        return self.want(self.err.count("\n") == count,
-                         f"expected {count} lines on stderr")
-
-    def quiet(self):
-        return self.want(self.err == "", "expected nothing on stderr")
-
-
-class Tools:
-    def __init__(self, out, port):
-        self.out = out
-        self.port = port
-        self.nebulet = str(out.resolve() / "nebulet")
-        self.work = out / f"command-{port}"
-        self.work.mkdir(parents=True, exist_ok=True)
-
-    def call(self, *argv, stdin=b"", before=(), **more):
-        """Run `nebulet ARGV...` (after the words of `before`) in the folder
-        of the programs."""
-        argv = [*before, self.nebulet, *map(str, argv)]
-        done = subprocess.run(argv, input=stdin, capture_output=True,
-                              timeout=TIME_LIMIT_S, cwd=self.work, **more)
-        return Result(argv, done)
-
-    def run(self, *argv, **more):
-        return self.call("run", "--on", self.port, *argv, **more)
-
-    def wat(self, name, to=None):
-        """The program test/command/NAME.wat; its path in the folder."""
-        wasm = to or name + ".wasm"
-        subprocess.run(["wat2wasm", "--enable-all", f"test/command/{name}.wat",
-                        "-o", self.work / wasm], check=True)
-        return wasm
-
-    def text(self, name, module):
-        """A program in the text format, NAME.wasm."""
-        (self.work / f"{name}.wat").write_text(module)
-        subprocess.run(["wat2wasm", "--enable-all", "--no-check",
-                        f"{name}.wat", "-o", f"{name}.wasm"], cwd=self.work,
-                       check=True)
-        return f"{name}.wasm"
-
-    def cc(self, name):
-        """The program test/command/NAME.c."""
-        wasm = name + ".wasm"
-        subprocess.run(["clang", "--target=wasm32-wasi", "-O2", "-Wall",
-                        f"test/command/{name}.c", "-o", self.work / wasm],
-                       check=True)
-        return wasm
-
+sys.dont_write_bytecode = True
+from command_help import TIME_LIMIT_S, Tools, case, main
 
 # --- text from outside -------------------------------------------------------
 
@@ -213,7 +119,8 @@ def vectors(t):
 
 # --- options -----------------------------------------------------------------
 
-COMMANDS = ["run", "wast", "compile", "dump", "selftest"]
+COMMANDS = ["run", "shell", "compile", "verify", "dump", "wast", "selftest",
+            "completion", "manual", "help"]
 
 MISUSES = [
     # words, what is said
@@ -222,7 +129,15 @@ MISUSES = [
     (["x.wasm"], "x.wasm: no such command; did you mean `run x.wasm`\\?"),
     (["frobnicate"], "frobnicate: no such command"),
     (["--frob"], "--frob: no such option"),
-    (["help", "frob"], "frob: no such command"),
+    (["help", "frob"], "help: frob: no such topic"),
+    (["help", "flies"], "help: flies: no such topic; did you mean files\\?"),
+    (["help", "--frob"], "help: --frob: no such topic"),
+    (["help", "run", "x"], "help: x: one too many"),
+    (["completion"], "completion: which shell\\? bash, zsh or fish"),
+    (["completion", "tcsh"], "completion: tcsh: not bash, zsh or fish"),
+    (["completion", "zsh", "x"], "completion: x: one too many"),
+    (["manual", "x"], "manual: x: one too many"),
+    (["manual", "--x"], "manual: --x: no such option"),
     (["run"], "run: no program given"),
     (["run", "--"], "run: no program given"),
     (["run", "--dri", "x", "y"], "run: --dri: no such option; did you mean --dir"),
@@ -279,8 +194,10 @@ def helps(t):
             end.shows(f"^  {name} +[a-z]")
     for name in COMMANDS:
         for words in ([name, "-h"], [name, "--help"], ["help", name],
-                      [name, "--help", "--nonsense"]):
-            t.call(*words).ends(0).quiet().shows(f"^usage: nebulet {name} ")
+                      ["-h", name], ["--help", name]):
+            t.call(*words).ends(0).quiet().shows(f"^usage: nebulet {name}")
+        if name != "help":
+            t.call(name, "--help", "--nonsense").ends(0).quiet()
     t.call("--version").ends(0).quiet().shows(r"^nebulet [0-9.]+")
 
 
@@ -1038,24 +955,4 @@ def features_of_scripts(t):
         "--without gc: not none, page-sizes")
 
 
-# --- all of them -------------------------------------------------------------
-
-
-def main():
-    out, port, *names = sys.argv[1:]
-    tools = Tools(pathlib.Path(out), port)
-    passed = failed = 0
-    for function in cases:
-        if names and function.__name__ not in names:
-            continue
-        try:
-            function(tools)
-            passed += 1
-        except (AssertionError, OSError, subprocess.SubprocessError) as error:
-            failed += 1
-            print(f"FAILED: {function.__name__}: {error}")
-    print(f"{passed} passed, {failed} failed, 0 skipped")
-    return failed != 0 or passed == 0
-
-
-sys.exit(main())
+sys.exit(main(Tools))

@@ -271,6 +271,9 @@ const struct command command_compile = {
     .text = "Compiles modules without running them.",
     .options = options_of_compile,
     .option_count = COUNT(options_of_compile),
+    .examples = "nebulet compile --time hello.wasm\n"
+                "nebulet compile -o hello.neb hello.wasm\n"
+                "nebulet compile --hash hello.wasm ls.wasm",
     .run = run_compile,
 };
 
@@ -338,6 +341,8 @@ const struct command command_verify = {
             "running it: says which instruction is refused and why.",
     .options = options_of_verify,
     .option_count = COUNT(options_of_verify),
+    .examples = "nebulet verify hello.wasm\n"
+                "nebulet verify --time --plain hello.wasm",
     .run = run_verify,
 };
 
@@ -436,5 +441,7 @@ const struct command command_dump = {
         "of all.",
     .options = options_of_dump,
     .option_count = COUNT(options_of_dump),
+    .examples = "nebulet dump hello.wasm _start\n"
+                "nebulet dump --after=build hello.wasm 1",
     .run = run_dump,
 };

@@ -9,41 +9,32 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct command *const commands[] = {
-    &command_run,    &command_shell, &command_wast,     &command_compile,
-    &command_verify, &command_dump,  &command_selftest,
+const struct command *const all_commands[] = {
+    &command_run,    &command_shell, &command_compile,  &command_verify,
+    &command_dump,   &command_wast,  &command_selftest, &command_completion,
+    &command_manual, &command_help,
 };
 
-static int
-usage(void)
-{
-    printf("usage: nebulet COMMAND ...\n\n");
-    for (u32 i = 0; i < COUNT(commands); i++)
-        printf("  %-10s  %s\n", commands[i]->name, commands[i]->summary);
-    printf("  %-10s  which nebulet this is\n", "--version");
-    printf("  %-10s  this text\n", "-h, --help");
-    printf("\n`nebulet COMMAND --help` tells more.\n");
-    return 0;
-}
+const u32 command_count = COUNT(all_commands);
 
-static const struct command *
-find_command(const char *name)
+const struct command *
+command_find(const char *name)
 {
-    for (u32 i = 0; i < COUNT(commands); i++)
-        if (strcmp(name, commands[i]->name) == 0)
-            return commands[i];
+    for (u32 i = 0; i < COUNT(all_commands); i++)
+        if (strcmp(name, all_commands[i]->name) == 0)
+            return all_commands[i];
     return NULL;
 }
 
 static int
 unknown(const char *text)
 {
-    const char *names[COUNT(commands)];
+    const char *names[COUNT(all_commands)];
     const char *dot = strrchr(text, '.');
 
-    for (u32 i = 0; i < COUNT(commands); i++)
-        names[i] = commands[i]->name;
-    const char *near = nearest(text, names, COUNT(commands));
+    for (u32 i = 0; i < COUNT(all_commands); i++)
+        names[i] = all_commands[i]->name;
+    const char *near = nearest(text, names, COUNT(all_commands));
     if (text[0] == '-')
         return misuse(NULL, "%s: no such option", text);
     if (near != NULL)
@@ -66,32 +57,26 @@ occupy_streams(void)
 }
 
 static bool
-is(const char *text, const char *a, const char *b)
+asks_for_help(const char *word)
 {
-    return strcmp(text, a) == 0 || strcmp(text, b) == 0;
+    return strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0;
 }
 
 static int
 run(int argc, char **argv)
 {
-    char *help[] = {"--help"};
+    struct words words = {.list = argv + 2, .count = argc - 2};
 
     if (argc < 2)
         return misuse(NULL, "which command?");
-    bool helps = is(argv[1], "help", "--help") || is(argv[1], "-h", "--help");
-    if (helps && argc == 2)
-        return usage();
+    if (asks_for_help(argv[1]))
+        return command_help.run(words);
     if (strcmp(argv[1], "--version") == 0) {
         tell("nebulet %s", VERSION);
         return 0;
     }
-    const char *name = argv[helps ? 2 : 1];
-    const struct command *c = find_command(name);
-    if (c == NULL)
-        return unknown(name);
-    if (helps)
-        return c->run((struct words){.list = help, .count = 1});
-    return c->run((struct words){.list = argv + 2, .count = argc - 2});
+    const struct command *c = command_find(argv[1]);
+    return c != NULL ? c->run(words) : unknown(argv[1]);
 }
 
 int

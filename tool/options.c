@@ -1,6 +1,5 @@
 // tool/options.c: the options of a command, from its table (tool.h): reading
-// them, the usage text, and what is said about misuse: always one line, and
-// exit status 2.
+// them, and what is said about misuse: always one line, and exit status 2.
 //
 //     --name VALUE   --name=VALUE   -n VALUE   --flag   --   -h   --help
 
@@ -78,51 +77,6 @@ nearest(const char *word, const char *const *words, u32 count)
     return best;
 }
 
-// --- usage -------------------------------------------------------------------
-
-static bool
-is_optional(const struct option *o)
-{
-    return o->value != NULL && o->value[0] == '[';
-}
-
-static void
-print_option(const struct option *o, int width)
-{
-    char left[64];
-
-    snprintf(left, sizeof(left), "%s%s%s", o->name,
-             o->value && !is_optional(o) ? " " : "", o->value ? o->value : "");
-    printf("  %-*s  ", width, left);
-    for (const char *at = o->help;;) { // a line of help each
-        size_t len = strcspn(at, "\n");
-        printf("%.*s\n", (int)len, at);
-        if (at[len] == 0)
-            break;
-        at += len + 1;
-        printf("  %-*s  ", width, "");
-    }
-}
-
-static void
-print_usage(const struct command *c)
-{
-    size_t width = strlen("-h, --help");
-
-    for (u32 i = 0; i < c->option_count; i++) {
-        const struct option *o = &c->options[i];
-        size_t value = o->value ? strlen(o->value) + 1 : 0;
-        width = MAX(width, strlen(o->name) + value);
-    }
-    printf("usage: nebulet %s [OPTION...] %s\n\n%s\n\n", c->name, c->operands,
-           c->text);
-    for (u32 i = 0; i < c->option_count; i++)
-        print_option(&c->options[i], (int)width);
-    printf("  %-*s  this text\n", (int)width, "-h, --help");
-    if (c->notes != NULL)
-        printf("\n%s\n", c->notes);
-}
-
 // --- reading -----------------------------------------------------------------
 
 // `text` names the option, alone or before a "="; *value is what follows that.
@@ -174,7 +128,7 @@ take_option(const struct command *c, void *self, struct words words, int *at)
         return unknown_option(c, text);
     if (o->value == NULL && value != NULL)
         return misuse(c, "%s takes no value", o->name);
-    if (o->value != NULL && value == NULL && !is_optional(o)) {
+    if (o->value != NULL && value == NULL && !option_is_optional(o)) {
         if (*at + 1 == words.count)
             return misuse(c, "%s: its value %s is missing", o->name, o->value);
         value = words.list[++*at];

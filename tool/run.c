@@ -552,6 +552,11 @@ const struct command command_run = {
     .option_count = COUNT(options),
     .notes = "Exits with the program's status: 134 after a trap, 124 when the\n"
              "time was up, 1 when it could not be run.",
+    .examples = "nebulet run hello.wasm you\n"
+                "nebulet run --on linux hello.wasm you\n"
+                "nebulet run --dir . --env LANG --timeout 10s ls.wasm /\n"
+                "nebulet run --then ls.wasm hello.wasm\n"
+                "nebulet run --trace=fd_write,sched_yield hello.wasm",
     .stops = true,
     .run = run_command,
 };
@@ -609,6 +614,9 @@ const struct command command_shell = {
     .options = options_of_shell,
     .option_count = COUNT(options_of_shell),
     .notes = "Exits with the shell's status.",
+    .examples = "nebulet shell -- -c 'ls /bin; date'\n"
+                "nebulet shell --dir .::/work /work/script.sh one two\n"
+                "nebulet shell --on linux <script.sh",
     .stops = true,
     .run = shell_command,
 };

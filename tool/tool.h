@@ -7,6 +7,8 @@
 //     verify   compile a module and judge its machine code
 //     dump     show a step of the compiler
 //     selftest run the kernel's own tests in QEMU
+//     help     tell about commands, topics and options
+//     manual   the manual page; completion: words for shells
 
 #pragma once
 
@@ -115,8 +117,9 @@ struct command {
     const char *text;    // what it does
     const struct option *options;
     u32 option_count;
-    const char *notes; // after the options, or NULL
-    bool stops;        // at the first operand: what follows is not ours
+    const char *notes;    // after the options, or NULL
+    const char *examples; // a command line each, which a test runs; or NULL
+    bool stops;           // at the first operand: what follows is not ours
     int (*run)(struct words words); // words without the name; the exit status
 };
 
@@ -143,6 +146,24 @@ MUST_USE bool option_cpus(const struct command *c, const struct option *o,
 
 // The word that was probably meant, or NULL.
 const char *nearest(const char *word, const char *const *words, u32 count);
+
+// --- help.c ------------------------------------------------------------------
+
+// What `nebulet help` tells about, beside commands and options.
+struct topic {
+    const char *name, *summary, *text;
+    const char *examples; // as a command's
+    bool table;           // the lines of its text stay
+};
+
+extern const struct topic topics[];
+extern const u32 topic_count;
+
+void print_usage(const struct command *c); // its usage text
+void print_commands(void);                 // the list of them
+
+// Its value may only follow a "=", if it is there at all.
+bool option_is_optional(const struct option *o);
 
 // --- env.c -------------------------------------------------------------------
 
@@ -244,7 +265,15 @@ void terminal_give_back(void);
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
 
 extern const struct command command_run, command_shell, command_wast,
-    command_compile, command_verify, command_dump, command_selftest;
+    command_compile, command_verify, command_dump, command_selftest,
+    command_help, command_completion, command_manual;
+
+// --- main.c: all of them -----------------------------------------------------
+
+extern const struct command *const all_commands[];
+extern const u32 command_count;
+
+const struct command *command_find(const char *name); // or NULL
 
 // --- qemu.c ------------------------------------------------------------------
 

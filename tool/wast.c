@@ -235,18 +235,9 @@ set_without(void *self, const struct option *o, const char *value)
     return false;
 }
 
-static const char help_of_on[] = "in QEMU or as a Linux process (the default)";
-static const char help_of_without[] =
-    "modules may not use page-sizes, multi-memory,\n"
-    "multi-table, or none of them; may be repeated.\n"
-    "Without this option they may use all; one that is\n"
-    "to be refused may be so for want of those that no\n"
-    "valid module of its script uses, as the official\n"
-    "suites differ in what is valid";
-
 static const struct option options_of_wast[] = {
-    {"--on",      "metal|linux", help_of_on,      set_on     },
-    {"--without", "FEATURE",     help_of_without, set_without},
+#define OPTION(name, value, set, help) {name, value, help, set},
+#include "tool/wast.def"
 };
 
 static int
@@ -277,6 +268,8 @@ const struct command command_wast = {
         "Ends with\n\"N passed, N failed, N skipped\".",
     .options = options_of_wast,
     .option_count = COUNT(options_of_wast),
+    .examples = "nebulet wast script.json\n"
+                "nebulet wast --on metal script.json",
     .run = run_wast,
 };
 
@@ -316,9 +309,8 @@ set_model(void *self, const struct option *o, const char *value)
 }
 
 static const struct option options_of_selftest[] = {
-    {"--icount", NULL,    "time is the number of instructions", set_icount},
-    {"--smp",    "N",     "the number of CPUs (default 1)",     set_cpus  },
-    {"--cpu",    "MODEL", "what CPUs, as QEMU's -cpu says it",  set_model },
+#define SELFTEST(name, value, set, help) {name, value, help, set},
+#include "tool/wast.def"
 };
 
 static int
@@ -360,5 +352,7 @@ const struct command command_selftest = {
             "without\nIMAGE.elf) and exits with its status.",
     .options = options_of_selftest,
     .option_count = COUNT(options_of_selftest),
+    .examples = "nebulet selftest\n"
+                "nebulet selftest --smp 2 q35",
     .run = run_selftest,
 };
