@@ -78,6 +78,14 @@ test_may_write(const void *at)
     return ((entry | alias) & PAGE_WRITE) != 0;
 }
 
+// --- what devices see -------------------------------------------------------
+
+void *
+test_dma(u64 address)
+{
+    return direct(address);
+}
+
 // --- work -------------------------------------------------------------------
 
 static bool counts_instructions; // -icount shift=0: one a nanosecond
@@ -98,6 +106,12 @@ u64
 test_fuzz_calls(void)
 {
     return test_asked("calls=", FUZZ_CALLS);
+}
+
+u64
+test_device_steps(u64 of_ten)
+{
+    return of_ten * test_asked("devices=", 5000) / 10;
 }
 
 u32

@@ -96,6 +96,9 @@ const char *test_space_fault(u64 *address);
 // May anybody write to this byte, by any address?
 bool test_may_write(const void *at);
 
+// The memory that a device sees at this address.
+void *test_dma(u64 address);
+
 // As much of test_work() (latency.h) as 1,000,000 instructions; 0: there is no
 // telling (but in QEMU with -icount).
 u64 test_work_bound(void);
@@ -117,6 +120,10 @@ u32 test_fault_step(void);
 // How many calls the fuzzer of system calls makes; `make soak` does more.
 enum { FUZZ_CALLS = 5000 };
 u64 test_fuzz_calls(void);
+
+// A part, in tenths, of the steps that hostile drivers make; `make soak` does a
+// hundred times as many.
+u64 test_device_steps(u64 of_ten);
 
 // Threads of several CPUs count together: the value before.
 #define COUNT_UP(count)   __atomic_fetch_add(&(count), 1, __ATOMIC_SEQ_CST)
