@@ -6,7 +6,7 @@ OUT     := out
 folders  = $(shell awk '!/^\#/ && $$2 == "$(1)" { print $$1 }' make/layers.txt)
 COMPILER := $(call folders,compiler)
 LAYERS  := $(COMPILER) $(call folders,kernel)
-LINUX   := $(LAYERS) port/x64 port/linux
+LINUX   := $(LAYERS) port/x64 port/model port/linux
 METAL   := $(LAYERS) port/x64 port/metal
 # clang checks the locks (base/base.h), by attributes where gcc takes none.
 LOCKING := -Wthread-safety -Wno-gcc-compat
@@ -407,7 +407,7 @@ $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/me
 # The whole kernel with a boot_run that runs test/kernel_*.c, but for what needs
 # a C library.
 KERNEL_TEST := test/image.c test/kernel.c test/latency.c test/latency_trap.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
-               $(call sources,port/metal)
+               $(call sources,port/model port/metal)
 KERNEL_WRAP := -Wl,--wrap=frames_new,--wrap=frames_take,--wrap=span_new \
                -Wl,--wrap=port_log $(LATENCY_METAL) $(CONSOLE_WRAP) $(SUPPLY_WRAP)
 

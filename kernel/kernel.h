@@ -735,6 +735,78 @@ MUST_USE status_t port_post(struct port *p, u64 key, u64 value,
 MUST_USE status_t port_wait(struct port *p, struct bytes packets, u64 deadline,
                             u32 *count);
 
+// --- devices and their queues (device.c, queue.c) ----------------------------
+
+struct device;
+struct queue;
+struct virtio_device;
+
+// By OBJECT_FUNCTIONS; the type closes a queue by queue_closed().
+struct device *device_from_object(struct object *o);
+struct object *device_object(struct device *d);
+struct queue *queue_from_object(struct object *o);
+struct object *queue_object(struct queue *q);
+void queue_closed(struct object *o);
+
+// May programs have devices of this kind?
+MUST_USE bool device_kind_allowed(u32 kind);
+// The object of a device of such a kind, which has none; 1 reference.
+MUST_USE status_t device_new(struct device **out,
+                             struct virtio_device *hardware);
+u32 device_kind(const struct device *d);
+
+// Its configuration, from `offset` on.  ERR_BAD_ARGUMENT: there is no such, or
+// it may not be written.
+MUST_USE status_t device_config(struct device *d, u32 offset, struct bytes to);
+MUST_USE status_t device_configure(struct device *d, u32 offset,
+                                   struct bytes from);
+
+// Stop it: all its queues end, and what they still had under way with ERR_IO.
+// ERR_IO: it does not stop.
+MUST_USE status_t device_reset(struct device *d);
+// The same, and agree on those of the features `wanted` that it has and its
+// kind may have, and on those of its rings.  Queues can be made then, until it
+// is started.  ERR_IO: it refuses.
+MUST_USE status_t device_features(struct device *d, u64 wanted, u64 *agreed);
+// ERR_NOT_FOUND: no features were agreed on; ERR_EXISTS: it was started.
+MUST_USE status_t device_start(struct device *d);
+
+// Queue `index`, of `size` requests or fewer: queue_room().  ERR_BAD_ARGUMENT:
+// no such size; ERR_NOT_FOUND: no such queue, or no features were agreed on;
+// ERR_EXISTS; ERR_LIMIT, ERR_NO_MEMORY.  Who gets no handle of it closes it.
+MUST_USE status_t queue_new(struct queue **out, struct device *d, u32 index,
+                            u32 size, struct account *payer);
+u32 queue_room(const struct queue *q);
+
+// Memory that a request names, which C may touch.
+struct queue_part {
+    struct bytes bytes;
+    bool in; // the device writes it; those that it reads come first
+};
+struct pinned;
+
+// Add a request, for the device to see with queue_publish().  All its memory is
+// that of `memory`.  ERR_BAD_ARGUMENT: nothing in it, or not in this order;
+// ERR_LIMIT: LIMIT_QUEUE_PIECES, _BYTES; ERR_FULL; ERR_PEER_CLOSED: the
+// device was stopped.
+MUST_USE status_t queue_submit(struct queue *q, const struct queue_part *parts,
+                               u32 count, u64 token, struct pinned *memory);
+void queue_publish(struct queue *q);
+
+// Requests that are done, struct queue_done, as many as fit (LIMIT_QUEUE_BATCH
+// at most, one at least); wait for the first.  ERR_BAD_ARGUMENT: none fits;
+// ERR_SHOULD_WAIT: none, and `deadline` is 0; ERR_PEER_CLOSED: the device was
+// stopped, and none is left; else as object_wait_one().
+MUST_USE status_t queue_reap(struct queue *q, struct bytes done, u64 deadline,
+                             u32 *count);
+
+// Part of what has such memory: who keeps it, and how many requests under way
+// may read or write it.  All zero but the object: none.
+struct pinned {
+    struct object *object;
+    u32 count; // atomic; each has a reference
+};
+
 // --- heap (heap.c) -----------------------------------------------------------
 
 // Kernel memory, zeroed, that counts in the account as this resource until it

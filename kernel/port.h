@@ -79,6 +79,28 @@ bool port_code_contains(u64 pc);
 // Bytes of memory that can still be committed without a promise, and in all.
 void port_memory_info(u64 *available, u64 *total);
 
+// --- devices -----------------------------------------------------------------
+
+// Memory that the kernel shares with a device, zeroed, contiguous for it.
+struct port_dma {
+    void *memory; // NULL: none
+    u64 address;  // as the device sees it, a multiple of a page
+    u64 size;
+};
+
+// New memory; false: there is none.  What was given back may be none.
+MUST_USE bool port_dma_new(struct port_dma *dma, u64 size);
+void port_dma_free(struct port_dma *dma);
+
+// Where a device sees [ptr, ptr + size), which is committed and stays: the
+// address of its first byte; *contiguous bytes, at least one, follow there.
+u64 port_dma_address(const void *ptr, u64 size, u64 *contiguous);
+
+// The devices that programs may have, from 0; NULL: there are no more.  Their
+// interrupts call the kernel's device_interrupt().
+struct virtio_device;
+struct virtio_device *port_device(u32 index);
+
 // --- CPUs and time -----------------------------------------------------------
 
 enum { CPU_MAX = 64 };
@@ -334,6 +356,9 @@ bool sched_unwind(u64 pc, u64 *barrier_rsp);
 // lock.  Asked by the stubs of host calls, only in builds for tests, which stop
 // here.
 void host_call_check(void);
+
+// A device has finished requests, perhaps.
+void device_interrupt(struct virtio_device *hardware);
 
 // Something has changed that a function of kernel/port.h on streams answered
 // ERR_SHOULD_WAIT for; a bit set of enum port_stream.

@@ -2,7 +2,7 @@
 
 #include "kernel/virtqueue.h"
 
-enum { DESC_NEXT = 1, DESC_WRITE = 2 };
+enum { DESC_NEXT = 1, DESC_WRITE = 2, DESC_TABLE = 4 };
 enum { AVAIL_NO_INTERRUPT = 1, USED_NO_NOTIFY = 1 };
 
 // The layouts of virtio 1.2, 2.7.5, 2.7.6 and 2.7.8; little-endian as we are.
@@ -75,42 +75,94 @@ virtqueue_init(struct virtqueue *q, void *memory, u32 size, bool event_index)
         q->slots[i].next = (u16)((i + 1) % size);
 }
 
+u64
+virtqueue_table_bytes(u32 size)
+{
+    return size * (u64)VIRTQUEUE_TABLE * sizeof(struct virtqueue_desc);
+}
+
+void
+virtqueue_use_tables(struct virtqueue *q, void *memory, u64 address)
+{
+    q->tables = memory;
+    q->tables_address = address;
+}
+
 // --- giving ------------------------------------------------------------------
 
 static void
-write_descriptor(struct virtqueue *q, u16 at,
-                 const struct virtqueue_piece *piece, bool last)
+write_descriptor(struct virtqueue_desc *desc,
+                 const struct virtqueue_piece *piece, bool last, u16 next)
 {
-    struct virtqueue_desc *desc = &q->desc[at];
-
     desc->address = piece->address;
     desc->size = piece->size;
     desc->flags = (u16)((piece->in ? DESC_WRITE : 0) | (last ? 0 : DESC_NEXT));
-    desc->next = q->slots[at].next;
+    desc->next = next;
+}
+
+// One that leads to a table of the pieces.
+static void
+write_table(struct virtqueue *q, u16 head, const struct virtqueue_piece *pieces,
+            u32 count)
+{
+    u32 first = head * (u32)VIRTQUEUE_TABLE;
+
+    for (u32 i = 0; i < count; i++)
+        write_descriptor(&q->tables[first + i], &pieces[i], i + 1 == count,
+                         (u16)(i + 1));
+    q->desc[head] = (struct virtqueue_desc){
+        .address = q->tables_address + first * sizeof(struct virtqueue_desc),
+        .size = count * (u32)sizeof(struct virtqueue_desc),
+        .flags = DESC_TABLE,
+    };
+}
+
+// As a chain of descriptors.
+static void
+write_chain(struct virtqueue *q, u16 at, const struct virtqueue_piece *pieces,
+            u32 count)
+{
+    for (u32 i = 0; i < count; i++) {
+        u16 next = q->slots[at].next;
+        write_descriptor(&q->desc[at], &pieces[i], i + 1 == count, next);
+        at = next;
+    }
+}
+
+// The slot `count` behind `at` in the list of free ones.
+static u16
+skip(const struct virtqueue *q, u16 at, u32 count)
+{
+    while (count-- > 0)
+        at = q->slots[at].next;
+    return at;
 }
 
 status_t
 virtqueue_add(struct virtqueue *q, const struct virtqueue_piece *pieces,
               u32 count, u64 token)
 {
-    u16 head = q->free, at = head;
-    u32 writable = 0;
+    bool table = q->tables != NULL && count > VIRTQUEUE_DIRECT &&
+                 count <= VIRTQUEUE_TABLE;
+    u32 length = table ? 1 : count, writable = 0;
+    u16 head = q->free;
 
     assert(count > 0);
     if (q->broken)
         return ERR_IO;
-    if (count > q->free_count)
+    if (length > q->free_count)
         return ERR_FULL;
-    for (u32 i = 0; i < count; i++) {
-        write_descriptor(q, at, &pieces[i], i + 1 == count);
+    if (table)
+        write_table(q, head, pieces, count);
+    else
+        write_chain(q, head, pieces, count);
+    for (u32 i = 0; i < count; i++)
         writable += pieces[i].in ? pieces[i].size : 0;
-        at = q->slots[at].next;
-    }
-    q->free = at;
-    q->free_count -= (u16)count;
+    q->free = skip(q, head, length);
+    q->free_count -= (u16)length;
     q->slots[head].token = token;
     q->slots[head].writable = writable;
-    q->slots[head].length = (u16)count;
+    q->slots[head].length = (u16)length;
     q->avail->ring[q->added++ & (q->size - 1)] = head;
     return OK;
 }
@@ -181,11 +233,20 @@ virtqueue_take(struct virtqueue *q, u64 *token, u32 *written)
     u32 size = __atomic_load_n(&q->used->ring[at].written, __ATOMIC_RELAXED);
     if (id >= q->size || q->slots[id].length == 0)
         return break_queue(q);
+    id = (u32)index_masked(id, q->size);
     *token = q->slots[id].token;
     *written = MIN(size, q->slots[id].writable);
     free_request(q, (u16)id);
     q->taken++;
     return OK;
+}
+
+bool
+virtqueue_has_some(const struct virtqueue *q)
+{
+    u16 index = __atomic_load_n(&q->used->index, __ATOMIC_ACQUIRE);
+
+    return q->broken || index != q->taken;
 }
 
 bool

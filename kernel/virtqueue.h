@@ -14,6 +14,8 @@
 enum {
     VIRTQUEUE_MAX = 256,    // descriptors, a power of two
     VIRTQUEUE_ALIGN = 4096, // of the ring's memory
+    VIRTQUEUE_DIRECT = 3,   // pieces that are worth no table
+    VIRTQUEUE_TABLE = 32,   // pieces that fit into one
 };
 
 // Bytes of the ring of a queue of `size` descriptors.
@@ -40,11 +42,13 @@ struct virtqueue {
     u32 size;
     bool event_index; // VIRTIO_F_EVENT_IDX was agreed on
     bool broken;
-    u16 free, free_count; // first free slot, how many
-    u16 added, published; // requests; both count up forever
-    u16 taken;            // used entries; the same
-    u64 notifications;    // publications that the device was told of
-    u64 offsets[3];       // of desc, avail, used in the ring's memory
+    u16 free, free_count;          // first free slot, how many
+    u16 added, published;          // requests; both count up forever
+    u16 taken;                     // used entries; the same
+    u64 notifications;             // publications that the device was told of
+    u64 offsets[3];                // of desc, avail, used in the ring's memory
+    struct virtqueue_desc *tables; // VIRTQUEUE_TABLE for each slot, or NULL
+    u64 tables_address;            // as the device sees them
     struct virtqueue_slot slots[VIRTQUEUE_MAX];
 };
 
@@ -52,6 +56,11 @@ struct virtqueue {
 // contiguous for the device.  Also after a reset of the device.
 void virtqueue_init(struct virtqueue *q, void *memory, u32 size,
                     bool event_index);
+
+// Indirect descriptors were agreed on: let requests of several pieces take one
+// descriptor, with a table in `memory`, of virtqueue_table_bytes(size) bytes.
+u64 virtqueue_table_bytes(u32 size);
+void virtqueue_use_tables(struct virtqueue *q, void *memory, u64 address);
 
 // Add a request of at most q->size pieces; the device does not see it yet.
 // `token` comes back with it.  ERR_FULL, ERR_IO: broken.
@@ -73,3 +82,6 @@ MUST_USE bool virtqueue_arm(struct virtqueue *q, u16 count);
 
 // Ask for none (a device may interrupt all the same).
 void virtqueue_disarm(struct virtqueue *q);
+
+// Would virtqueue_take() give something, or find it broken?
+MUST_USE bool virtqueue_has_some(const struct virtqueue *q);

@@ -87,6 +87,7 @@ memory_new(struct memory **out, const struct limits *type)
     if (m == NULL)
         return ERR_NO_MEMORY;
     object_init(&m->object, &memory_type);
+    m->pinned.object = &m->object;
     mutex_init(&m->growing, LOCK_GROWING);
     lock_init(&m->covering, LOCK_COVERING);
     m->type = *type;
@@ -109,6 +110,7 @@ memory_free(struct object *o)
 {
     struct memory *m = CONTAINER(o, struct memory, object);
 
+    assert(!memory_is_pinned(m)); // each pin has a reference
     if (m->base != NULL)
         port_release(m->base, m->reserved);
     port_unpromise(&m->promise);

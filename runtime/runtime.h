@@ -269,6 +269,7 @@ struct memory {
     u64 *committed; // bit set of COMMIT_STEP pieces
     struct port_promise promise;
     struct charge addresses;
+    struct pinned pinned; // by requests to devices
     struct mutex growing;
     struct lock covering;                            // faults take it
     struct charge pages MEMBER_GUARDED_BY(covering); // with page tables
@@ -278,6 +279,14 @@ static inline u64
 memory_size(const struct memory *m) // now, in bytes
 {
     return __atomic_load_n(&m->view.size, __ATOMIC_ACQUIRE);
+}
+
+// Do devices use it?  Whoever takes a page of m away, or gives it another one,
+// asks that first, and leaves it when they do.
+static inline bool
+memory_is_pinned(const struct memory *m)
+{
+    return __atomic_load_n(&m->pinned.count, __ATOMIC_ACQUIRE) > 0;
 }
 
 static inline bool

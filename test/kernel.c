@@ -89,6 +89,14 @@ test_may_execute(const void *at)
     return (entry & PAGE_PRESENT) != 0 && (entry & PAGE_NO_EXEC) == 0;
 }
 
+// --- what devices see -------------------------------------------------------
+
+void *
+test_dma(u64 address)
+{
+    return direct(address);
+}
+
 // --- work -------------------------------------------------------------------
 
 static bool counts_instructions; // -icount shift=0: one a nanosecond
@@ -109,6 +117,12 @@ u64
 test_fuzz_calls(void)
 {
     return test_asked("calls=", FUZZ_CALLS);
+}
+
+u64
+test_device_steps(u64 of_ten)
+{
+    return of_ten * test_asked("devices=", 5000) / 10;
 }
 
 u32

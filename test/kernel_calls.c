@@ -2,6 +2,7 @@
 // argument is said, whichever call it is; and nothing else happens.
 
 #include "test/kernel_calls.h"
+#include "test/kernel_device.h"
 
 #include <string.h>
 
@@ -285,6 +286,8 @@ new_object(const struct object_type *type)
     } else if (type == &terminal_type) {
         EXPECT_EQ(terminal_new(&terminal, payer), OK);
         o = terminal_object(terminal);
+    } else if (type == &device_type || type == &queue_type) {
+        o = test_new_device_object(type, payer);
     }
     return o;
 }

@@ -244,6 +244,19 @@ create_door(void)
 }
 
 static void
+have_device(void)
+{
+    given = full(&device_type);
+}
+
+static status_t
+create_queue(void)
+{
+    EXPECT_EQ(CALL(device_features, given, 0, OUT), OK);
+    return CALL(queue_create, given, 0, 4, OUT, OUT + 4);
+}
+
+static void
 have_seat(void)
 {
     given = full(&terminal_type);
@@ -340,6 +353,7 @@ static const struct maker {
     {"gate_create",      nothing,      create_gate   },
     {"gate_badge",       have_gate,    create_door   },
     {"terminal_create",  have_seat,    create_seat   },
+    {"queue_create",     have_device,  create_queue  },
     {"group_create",     have_group,   create_group  },
     {"group_open",       have_group,   open_member   },
     {"module_create",    have_bytes,   create_module },

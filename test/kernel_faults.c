@@ -73,6 +73,19 @@ make_seat(void)
     return CALL(terminal_create, first, OUT);
 }
 
+static void
+have_device(void)
+{
+    first = test_handle(&device_type, UINT32_MAX);
+}
+
+static status_t
+make_queue(void)
+{
+    EXPECT_EQ(CALL(device_features, first, 0, OUT), OK);
+    return CALL(queue_create, first, 0, 4, OUT, OUT + 4);
+}
+
 static status_t
 duplicate(void)
 {
@@ -439,6 +452,7 @@ static const struct scenario {
     {"channel_create",       two_events,       make_channel,   NULL           },
     {"stream_create",        two_events,       make_stream,    NULL           },
     {"terminal_create",      have_terminal,    make_seat,      NULL           },
+    {"queue_create",         have_device,      make_queue,     NULL           },
     {"handle_duplicate",     two_events,       duplicate,      NULL           },
     {"duplicate, full",      have_full_chunk,  duplicate_full, NULL           },
     {"thread_create",        two_events,       make_thread,    wait_for_thread},

@@ -107,6 +107,9 @@ struct test_code_watch {
 };
 void test_watch_code(struct test_code_watch watch);
 
+// The memory that a device sees at this address.
+void *test_dma(u64 address);
+
 // As much of test_work() (latency.h) as 1,000,000 instructions; 0: there is no
 // telling (but in QEMU with -icount).
 u64 test_work_bound(void);
@@ -128,6 +131,10 @@ u32 test_fault_step(void);
 // How many calls the fuzzer of system calls makes; `make soak` does more.
 enum { FUZZ_CALLS = 5000 };
 u64 test_fuzz_calls(void);
+
+// A part, in tenths, of the steps that hostile drivers make; `make soak` does a
+// hundred times as many.
+u64 test_device_steps(u64 of_ten);
 
 // Threads of several CPUs count together: the value before.
 #define COUNT_UP(count)   __atomic_fetch_add(&(count), 1, __ATOMIC_SEQ_CST)

@@ -61,6 +61,12 @@ kernel_test_run(void (*test)(void))
         results[i] |= call_results[i];
 }
 
+void *
+test_dma(u64 address)
+{
+    return (void *)address;
+}
+
 // A line of /proc/self/maps.
 struct mapping {
     unsigned long start, end;
@@ -182,6 +188,12 @@ u64
 test_fuzz_calls(void)
 {
     return environment("NEBULET_CALLS", 10 * FUZZ_CALLS);
+}
+
+u64
+test_device_steps(u64 of_ten)
+{
+    return of_ten * environment("NEBULET_DEVICES", 100000) / 10;
 }
 
 u32

@@ -117,6 +117,19 @@ host_call_check(void)
 {
 }
 
+bool
+device_kind_allowed(u32 kind)
+{
+    (void)kind;
+    return false;
+}
+
+void
+device_interrupt(struct virtio_device *hardware)
+{
+    (void)hardware;
+}
+
 void
 console_interrupt(u32 streams)
 {

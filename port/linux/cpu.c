@@ -528,6 +528,7 @@ first_cpu(void *argument)
 
     become(&cpus[0]);
     linux_memory_init();
+    linux_devices_init();
     linux_streams_init();
     u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
     if (stack == NULL ||

@@ -30,6 +30,11 @@ void linux_memory_limit(u64 size);
 // Once, before all else.
 void linux_memory_init(void);
 
+// --- devices.c ---------------------------------------------------------------
+
+// Once, before the kernel asks for them.
+void linux_devices_init(void);
+
 // --- cpu.c -------------------------------------------------------------------
 
 // Somebody waits for a stream: look at the streams soon even when the CPU is

@@ -20,6 +20,7 @@
 // 256; the log ends with a NUL and the byte n (panic.c).
 
 #include "port/metal/metal.h"
+#include "port/metal/vconsole.h"
 #include "wasi/wasi.h"
 
 NORETURN void metal_main(u32 magic, u32 start); // called by boot.S
@@ -68,6 +69,7 @@ first_thread(void *arg)
     sys_init(program_modules);
     check_space();
     streams_start(&info);
+    devices_find(&info, vconsole_device());
     u32 status = boot_run(initrd, info.cmdline);
     streams_drain();
     port_exit(status);

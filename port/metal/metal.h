@@ -377,6 +377,13 @@ void serial_write(enum port_stream stream, const void *bytes, u64 size);
 MUST_USE status_t serial_read(void *to, u64 size, u64 *count);
 MUST_USE status_t serial_look(bool now, struct port_input *out);
 
+// --- virtio.c: the devices that programs may have ----------------------------
+
+struct virtio_found;
+// Find them, all but `own`, which may be NULL.
+void devices_find(const struct boot_info *info, const struct virtio_found *own);
+void devices_interrupt(void); // one of them has sent one, perhaps
+
 // --- random.c ----------------------------------------------------------------
 
 void random_init(void);

@@ -159,6 +159,14 @@ preempt_return(struct return_frame *back)
     unwind_if_killed(&back->rip, &back->rsp);
 }
 
+// Of the device that is the kernel's, or of one that a program has.
+static void
+virtio_interrupt(void)
+{
+    channel_interrupt();
+    devices_interrupt();
+}
+
 static void
 handle_interrupt(struct trap_frame *f)
 {
@@ -172,7 +180,7 @@ handle_interrupt(struct trap_frame *f)
     if (f->vector == VECTOR_COM1)
         serial_interrupt();
     if (f->vector == VECTOR_VIRTIO)
-        channel_interrupt();
+        virtio_interrupt();
     irq_end();
     if (schedule && sched_interrupt())
         preempt(f);

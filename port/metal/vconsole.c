@@ -36,7 +36,7 @@ struct control {
     u16 event, value;
 };
 
-static struct virtio_device device;
+static struct virtio_found device;
 static struct virtqueue in, out, control_in, control_out;
 static u32 port;
 static bool started, open, broken;
@@ -57,7 +57,7 @@ static void
 publish(struct virtqueue *q, u32 index)
 {
     if (virtqueue_publish(q))
-        device.transport->notify(&device, index);
+        device.device.transport->notify(&device.device, index);
 }
 
 static void
@@ -160,14 +160,23 @@ make_queues(void)
            control_in.size == CONTROL_SLOTS && in.size == IN_SLOTS;
 }
 
+static bool
+begin(void)
+{
+    const u64 ports = 1ull << FEATURE_PORTS;
+    u64 agreed;
+
+    return virtio_begin(&device.device, ports, &agreed) && (agreed & ports);
+}
+
 bool
 vconsole_start(u32 number, const struct boot_info *info)
 {
     port = number;
     if (!virtio_find(&device, VIRTIO_CONSOLE, info) || !make_frames())
         return false;
-    if (!virtio_begin(&device, 1ull << FEATURE_PORTS) || !make_queues()) {
-        virtio_fail(&device);
+    if (!begin() || !make_queues()) {
+        virtio_fail(&device.device);
         return false;
     }
     bool on = port_interrupts_off();
@@ -178,12 +187,19 @@ vconsole_start(u32 number, const struct boot_info *info)
     started = true;
     virtqueue_disarm(&control_out);
     virtqueue_disarm(&out);
-    virtio_start(&device);
+    virtio_listen(&device);
+    virtio_start(&device.device);
     publish(&in, queue_in());
     publish(&control_in, CONTROL_IN);
     send_control(UINT32_MAX, DEVICE_READY);
     port_interrupts_restore(on);
     return true;
+}
+
+const struct virtio_found *
+vconsole_device(void)
+{
+    return started ? &device : NULL;
 }
 
 bool
@@ -268,14 +284,14 @@ vconsole_interrupt(u64 (*take)(const u8 *bytes, u64 size))
     if (!started)
         return;
     interrupts++;
-    device.transport->acknowledge(&device);
+    (void)!virtio_acknowledge(&device);
     do
         receive_control();
     while (!virtqueue_arm(&control_in, 1));
     receive(take);
     if (vconsole_is_broken() && started) {
         started = false;
-        virtio_fail(&device);
+        virtio_fail(&device.device);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "base/base.h"
 
 struct boot_info;
+struct virtio_found;
 
 enum { VCONSOLE_PIECE = 64 * 1024 }; // most bytes of one vconsole_send()
 
@@ -14,6 +15,8 @@ enum { VCONSOLE_PIECE = 64 * 1024 }; // most bytes of one vconsole_send()
 // not behave.  It may be used when vconsole_is_open().
 MUST_USE bool vconsole_start(u32 port, const struct boot_info *info);
 bool vconsole_is_open(void);
+// The device, which nobody else may have; NULL: it is not used.
+const struct virtio_found *vconsole_device(void);
 bool vconsole_is_broken(void);
 
 // Send a head and `size` bytes at once.  ERR_SHOULD_WAIT: no room now,

@@ -1,10 +1,10 @@
-// port/metal/virtio.c: what both transports of virtio share: the order of the
-// first steps (virtio 1.2, 3.1.1), rings, and devices named on the command
-// line.
+// port/metal/virtio.c: where virtio devices are: those that the command line
+// names, and those on the PCI bus; the one that the kernel keeps to itself
+// (vconsole.c), and those that programs may have.
 
 #include "port/metal/virtio.h"
 
-enum { RESET_TRIES = 1000000 };
+#include "kernel/kernel.h"
 
 // --- the command line --------------------------------------------------------
 
@@ -54,96 +54,105 @@ next_named(const char **at, u64 *address, u32 *line)
     return false;
 }
 
+// --- finding -----------------------------------------------------------------
+
 bool
-virtio_find(struct virtio_device *d, enum virtio_id id,
-            const struct boot_info *info)
+virtio_find(struct virtio_found *d, u32 kind, const struct boot_info *info)
 {
     const char *at = info->cmdline;
     u64 address;
     u32 line;
 
     while (next_named(&at, &address, &line))
-        if (virtio_mmio_probe(d, id, address, line))
+        if (virtio_mmio_probe(d, address, line) && d->device.kind == kind)
             return true;
-    return virtio_pci_find(d, id);
-}
-
-// --- the first steps ---------------------------------------------------------
-
-static bool
-reset(struct virtio_device *d)
-{
-    d->transport->set_status(d, 0);
-    for (u32 i = 0; i < RESET_TRIES; i++) {
-        if (d->transport->status(d) == 0)
+    for (u32 slot = 0; slot < PCI_SLOTS; slot++)
+        if (virtio_pci_kind(slot) == kind && virtio_pci_probe(d, slot))
             return true;
-        __asm__ volatile("pause");
-    }
     return false;
 }
 
-bool
-virtio_begin(struct virtio_device *d, u64 features)
-{
-    u8 status = VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER;
+enum { DEVICES_MAX = 16 };
 
-    if (!reset(d))
-        return false;
-    d->transport->set_status(d, VIRTIO_ACKNOWLEDGE);
-    d->transport->set_status(d, status);
-    u64 offered =
-        d->transport->features(d, 0) | (u64)d->transport->features(d, 1) << 32;
-    u64 wanted = features | 1ull << VIRTIO_VERSION_1;
-    if ((offered & wanted) != wanted)
-        return false;
-    wanted |= offered & 1ull << VIRTIO_EVENT_INDEX;
-    d->event_index = (wanted & 1ull << VIRTIO_EVENT_INDEX) != 0;
-    d->transport->accept(d, 0, (u32)wanted);
-    d->transport->accept(d, 1, (u32)(wanted >> 32));
-    d->transport->set_status(d, status | VIRTIO_FEATURES_OK);
-    return (d->transport->status(d) & VIRTIO_FEATURES_OK) != 0;
+static struct virtio_found devices[DEVICES_MAX];
+static u32 device_count;
+
+static bool
+may_take(u32 kind)
+{
+    return device_count < DEVICES_MAX && device_kind_allowed(kind);
 }
 
-static u32
-order_of(u64 bytes)
+static void
+take(const struct virtio_found *own)
 {
-    u32 order = ORDER_PAGE;
+    struct virtio_found *d = &devices[device_count];
 
-    while ((u64)PAGE_SIZE << order < bytes)
-        order++;
-    return order;
+    if (own == NULL || d->registers != own->registers)
+        device_count++;
 }
 
-bool
-virtio_queue(struct virtio_device *d, u32 index, u32 size, struct virtqueue *q)
+void
+devices_find(const struct boot_info *info, const struct virtio_found *own)
 {
-    u32 max = index < VIRTIO_QUEUES ? d->transport->queue_max(d, index) : 0;
+    const char *at = info->cmdline;
+    u64 address;
+    u32 line;
 
-    while (size > max)
-        size /= 2;
-    if (size == 0)
+    while (next_named(&at, &address, &line))
+        if (device_count < DEVICES_MAX &&
+            virtio_mmio_probe(&devices[device_count], address, line) &&
+            may_take(devices[device_count].device.kind))
+            take(own);
+    for (u32 slot = 0; slot < PCI_SLOTS; slot++)
+        if (may_take(virtio_pci_kind(slot)) &&
+            virtio_pci_probe(&devices[device_count], slot))
+            take(own);
+    for (u32 i = 0; i < device_count; i++)
+        virtio_listen(&devices[i]);
+}
+
+struct virtio_device *
+port_device(u32 index)
+{
+    return index < device_count ? &devices[index].device : NULL;
+}
+
+// --- interrupts --------------------------------------------------------------
+
+void
+devices_interrupt(void)
+{
+    for (u32 i = 0; i < device_count; i++)
+        if (virtio_acknowledge(&devices[i]))
+            device_interrupt(&devices[i].device);
+}
+
+// A message of PCI is no level, and does not say whose it is.
+bool
+virtio_acknowledge(struct virtio_found *d)
+{
+    return d->line == 0 || virtio_mmio_acknowledge(d);
+}
+
+void
+virtio_listen(struct virtio_found *d)
+{
+    if (d->line != 0)
+        irq_enable_level(d->line, VECTOR_VIRTIO);
+}
+
+// --- queues of the kernel's own ----------------------------------------------
+
+bool
+virtio_queue(struct virtio_found *d, u32 index, u32 size, struct virtqueue *q)
+{
+    struct port_dma ring;
+
+    size = virtio_queue_size(&d->device, index, size);
+    if (size == 0 || !port_dma_new(&ring, virtqueue_bytes(size)))
         return false;
-    u32 order = order_of(virtqueue_bytes(size));
-    u64 ring = frames_new(order);
-    if (ring == 0)
-        return false;
-    memset(direct(ring), 0, (u64)PAGE_SIZE << order);
-    virtqueue_init(q, direct(ring), size, d->event_index);
-    d->transport->queue_start(d, index, ring, q);
+    virtqueue_init(q, ring.memory, size, d->device.event_index);
+    d->device.transport->queue_start(&d->device, index, ring.address, q);
     return true;
-}
-
-void
-virtio_start(struct virtio_device *d)
-{
-    u8 status = d->transport->status(d);
-
-    d->transport->set_status(d, status | VIRTIO_DRIVER_OK);
-}
-
-void
-virtio_fail(struct virtio_device *d)
-{
-    if (!reset(d))
-        d->transport->set_status(d, VIRTIO_FAILED);
 }

@@ -1,79 +1,56 @@
-// port/metal/virtio.h: virtio devices: finding one, agreeing on features, its
-// queues and its interrupt (virtio 1.2, 3.1 and 4).  Over MMIO (virtio_mmio.c)
-// and PCI (virtio_pci.c), both without the legacy interface.
+// port/metal/virtio.h: virtio devices: finding them, and their interrupts
+// (virtio 1.2, 4).  Over MMIO (virtio_mmio.c) and PCI (virtio_pci.c), both
+// without the legacy interface; what is done with a device is kernel/virtio.h.
 
 #pragma once
 
-#include "kernel/virtqueue.h"
+#include "kernel/virtio.h"
 #include "port/metal/metal.h"
 
-enum virtio_id { VIRTIO_CONSOLE = 3 };
-
-enum { // feature bits that are the ring's
-    VIRTIO_EVENT_INDEX = 29,
-    VIRTIO_VERSION_1 = 32,
-};
-
-enum virtio_status {
-    VIRTIO_ACKNOWLEDGE = 1,
-    VIRTIO_DRIVER = 2,
-    VIRTIO_DRIVER_OK = 4,
-    VIRTIO_FEATURES_OK = 8,
-    VIRTIO_FAILED = 128,
-};
-
-struct virtio_device;
-
-struct virtio_transport {
-    // Features go by words: 0 is bits 0 to 31, 1 is 32 to 63.
-    u32 (*features)(struct virtio_device *d, u32 word);
-    void (*accept)(struct virtio_device *d, u32 word, u32 features);
-    u8 (*status)(struct virtio_device *d);
-    void (*set_status)(struct virtio_device *d, u8 status);
-    // The largest size of a queue, 0 when there is no such queue.
-    u32 (*queue_max)(struct virtio_device *d, u32 index);
-    void (*queue_start)(struct virtio_device *d, u32 index, u64 ring,
-                        const struct virtqueue *q);
-    void (*notify)(struct virtio_device *d, u32 index);
-    void (*acknowledge)(struct virtio_device *d); // its interrupt
-};
-
-enum { VIRTIO_QUEUES = 8 };
-
-// A device, found and perhaps started.
-struct virtio_device {
-    const struct virtio_transport *transport;
+struct virtio_found {
+    struct virtio_device device;
     u64 registers; // kernel address: of MMIO, or of the common structure
-    u32 line;      // MMIO: its interrupt line
+    u64 config;    // the same of its configuration
+    u32 config_size;
+    u32 line;                  // MMIO: its interrupt line
     u64 notify[VIRTIO_QUEUES]; // PCI: where each queue is notified
     u64 notify_base;
     u32 notify_step, notify_size;
-    bool event_index;
 };
+
+enum { VIRTIO_CONSOLE = 3 };
 
 // The first device of this kind: of those that the command line names
 // (virtio_mmio.device=SIZE@ADDRESS:LINE), else on the PCI bus.
-MUST_USE bool virtio_find(struct virtio_device *d, enum virtio_id id,
+MUST_USE bool virtio_find(struct virtio_found *d, u32 kind,
                           const struct boot_info *info);
 
-// Reset it and agree on `features` (bits of the device's kind), besides those
-// of the ring.  False when it refuses, or lacks one of them.
-MUST_USE bool virtio_begin(struct virtio_device *d, u64 features);
-
-// Make queue `index`, of at most `size` descriptors (a power of two).
-MUST_USE bool virtio_queue(struct virtio_device *d, u32 index, u32 size,
+// Make queue `index`, of at most `size` descriptors (a power of two), in new
+// memory.
+MUST_USE bool virtio_queue(struct virtio_found *d, u32 index, u32 size,
                            struct virtqueue *q);
 
-// Let it work; its interrupts are VECTOR_VIRTIO.
-void virtio_start(struct virtio_device *d);
+// Let the first CPU have its interrupts, VECTOR_VIRTIO.
+void virtio_listen(struct virtio_found *d);
 
-// Stop it for good: it does not touch memory any more.
-void virtio_fail(struct virtio_device *d);
+// Its interrupt was taken; true: it was one.
+MUST_USE bool virtio_acknowledge(struct virtio_found *d);
 
-// Of the transports.
-bool virtio_mmio_probe(struct virtio_device *d, enum virtio_id id, u64 physical,
-                       u32 line);
-bool virtio_pci_find(struct virtio_device *d, enum virtio_id id);
+// Of the transports: the device at this place; one without a device, or with
+// none of version 1, is false.
+MUST_USE bool virtio_mmio_probe(struct virtio_found *d, u64 physical, u32 line);
+enum { PCI_SLOTS = 256 }; // functions of bus 0
+// 0: it is none of virtio.
+u32 virtio_pci_kind(u32 slot);
+MUST_USE bool virtio_pci_probe(struct virtio_found *d, u32 slot);
+
+bool virtio_mmio_acknowledge(struct virtio_found *d);
+
+static inline struct virtio_found *
+virtio_found(struct virtio_device *d)
+{
+    return CONTAINER(d, struct virtio_found, device);
+}
 
 // Registers of the width that they have.
 static inline u8 *
@@ -88,4 +65,32 @@ virtio_map(u64 physical, u64 size)
                        PAGE_NO_EXEC))
         return NULL;
     return (u8 *)(MMIO_BASE + physical);
+}
+
+// A field of a configuration, with one access; all ones where there is none.
+static inline u32
+virtio_config(struct virtio_found *d, u32 at, u32 size)
+{
+    u64 address = d->config + at;
+
+    if (at + size > d->config_size)
+        return UINT32_MAX >> (32 - 8 * size);
+    return size == 1 ? *(volatile u8 *)address :
+           size == 2 ? *(volatile u16 *)address :
+                       *(volatile u32 *)address;
+}
+
+static inline void
+virtio_set_config(struct virtio_found *d, u32 at, u32 size, u32 value)
+{
+    u64 address = d->config + at;
+
+    if (at + size > d->config_size)
+        return;
+    if (size == 1)
+        *(volatile u8 *)address = (u8)value;
+    else if (size == 2)
+        *(volatile u16 *)address = (u16)value;
+    else
+        *(volatile u32 *)address = value;
 }

@@ -21,7 +21,8 @@ enum {
     QUEUE_DESC = 0x080, // low half, then high half; so the next two
     QUEUE_AVAIL = 0x090,
     QUEUE_USED = 0x0a0,
-    REGISTERS_SIZE = 0x100,
+    GENERATION = 0x0fc,
+    CONFIG = 0x100,
 
     MAGIC_VALUE = 0x74726976, // "virt"
     VERSION_VALUE = 2,
@@ -30,13 +31,13 @@ enum {
 static u32
 get(struct virtio_device *d, u32 reg)
 {
-    return *(volatile u32 *)(d->registers + reg);
+    return *(volatile u32 *)(virtio_found(d)->registers + reg);
 }
 
 static void
 set(struct virtio_device *d, u32 reg, u32 value)
 {
-    *(volatile u32 *)(d->registers + reg) = value;
+    *(volatile u32 *)(virtio_found(d)->registers + reg) = value;
 }
 
 static u32
@@ -62,8 +63,6 @@ mmio_status(struct virtio_device *d)
 static void
 mmio_set_status(struct virtio_device *d, u8 status)
 {
-    if (status & VIRTIO_DRIVER_OK)
-        irq_enable_level(d->line, VECTOR_VIRTIO);
     set(d, STATUS, status);
 }
 
@@ -95,11 +94,32 @@ mmio_notify(struct virtio_device *d, u32 index)
     set(d, QUEUE_NOTIFY, index);
 }
 
-// The line falls with the last bit.
-static void
-mmio_acknowledge(struct virtio_device *d)
+static u32
+mmio_config(struct virtio_device *d, u32 at, u32 size)
 {
-    set(d, INTERRUPT_ACK, get(d, INTERRUPT_STATUS));
+    return virtio_config(virtio_found(d), at, size);
+}
+
+static void
+mmio_set_config(struct virtio_device *d, u32 at, u32 size, u32 value)
+{
+    virtio_set_config(virtio_found(d), at, size, value);
+}
+
+static u32
+mmio_generation(struct virtio_device *d)
+{
+    return get(d, GENERATION);
+}
+
+// The line falls with the last bit.
+bool
+virtio_mmio_acknowledge(struct virtio_found *d)
+{
+    u32 what = get(&d->device, INTERRUPT_STATUS);
+
+    set(&d->device, INTERRUPT_ACK, what);
+    return what != 0;
 }
 
 static const struct virtio_transport mmio_transport = {
@@ -110,21 +130,31 @@ static const struct virtio_transport mmio_transport = {
     .queue_max = mmio_queue_max,
     .queue_start = mmio_queue_start,
     .notify = mmio_notify,
-    .acknowledge = mmio_acknowledge,
+    .config = mmio_config,
+    .set_config = mmio_set_config,
+    .generation = mmio_generation,
 };
 
+// The id 0 is an empty place.
 bool
-virtio_mmio_probe(struct virtio_device *d, enum virtio_id id, u64 physical,
-                  u32 line)
+virtio_mmio_probe(struct virtio_found *d, u64 physical, u32 line)
 {
-    u8 *registers =
-        physical % 4 == 0 ? virtio_map(physical, REGISTERS_SIZE) : NULL;
+    u8 *registers = physical % 4 == 0 ?
+                        virtio_map(physical, CONFIG + VIRTIO_CONFIG_SIZE) :
+                        NULL;
 
     if (registers == NULL)
         return false;
-    *d = (struct virtio_device){.transport = &mmio_transport,
-                                .registers = (u64)registers,
-                                .line = line};
-    return get(d, MAGIC) == MAGIC_VALUE && get(d, VERSION) == VERSION_VALUE &&
-           get(d, DEVICE_ID) == id;
+    *d = (struct virtio_found){
+        .device = {.transport = &mmio_transport},
+        .registers = (u64)registers,
+        .config = (u64)registers + CONFIG,
+        .config_size = VIRTIO_CONFIG_SIZE,
+        .line = line,
+    };
+    if (get(&d->device, MAGIC) != MAGIC_VALUE ||
+        get(&d->device, VERSION) != VERSION_VALUE)
+        return false;
+    d->device.kind = get(&d->device, DEVICE_ID);
+    return d->device.kind != 0;
 }

@@ -29,6 +29,7 @@ enum {
     VIRTIO_DEVICE = 0x1040, // and the kind
     STRUCTURE_COMMON = 1,
     STRUCTURE_NOTIFY = 2,
+    STRUCTURE_CONFIG = 4,
 
     // The common structure.
     FEATURES_SELECT = 0,
@@ -37,6 +38,7 @@ enum {
     ACCEPT = 12,
     CONFIG_VECTOR = 16,
     STATUS = 20,
+    GENERATION = 21,
     QUEUE_SELECT = 22,
     QUEUE_SIZE = 24,
     QUEUE_VECTOR = 26,
@@ -117,7 +119,7 @@ start_msix(u32 slot, u32 at)
 }
 
 static bool
-find_structures(struct virtio_device *d, u32 slot)
+find_structures(struct virtio_found *d, u32 slot)
 {
     bool msix = false;
     u32 at = 0;
@@ -138,13 +140,18 @@ find_structures(struct virtio_device *d, u32 slot)
             d->notify_step = config_read(slot, at + 16);
             d->notify_size = config_read(slot, at + 12);
         }
+        if (type == STRUCTURE_CONFIG && d->config == 0) {
+            d->config = map_structure(slot, at, 0);
+            d->config_size = d->config == 0 ? 0 : config_read(slot, at + 12);
+        }
     }
     return msix && d->registers != 0 && d->notify_base != 0;
 }
 
 // --- the transport -----------------------------------------------------------
 
-#define REGISTER(d, type, at) (*(volatile type *)((d)->registers + (at)))
+#define REGISTER(d, type, at) \
+    (*(volatile type *)(virtio_found(d)->registers + (at)))
 
 static u32
 pci_features(struct virtio_device *d, u32 word)
@@ -176,10 +183,11 @@ static u32
 pci_queue_max(struct virtio_device *d, u32 index)
 {
     REGISTER(d, u16, QUEUE_SELECT) = (u16)index;
-    u64 at = (u64)REGISTER(d, u16, QUEUE_NOTIFY) * d->notify_step;
-    if (at + 2 > d->notify_size)
+    struct virtio_found *found = virtio_found(d);
+    u64 at = (u64)REGISTER(d, u16, QUEUE_NOTIFY) * found->notify_step;
+    if (at + 2 > found->notify_size)
         return 0;
-    d->notify[index] = d->notify_base + at;
+    found->notify[index] = found->notify_base + at;
     return REGISTER(d, u16, QUEUE_SIZE);
 }
 
@@ -207,13 +215,25 @@ pci_queue_start(struct virtio_device *d, u32 index, u64 ring,
 static void
 pci_notify(struct virtio_device *d, u32 index)
 {
-    *(volatile u16 *)d->notify[index] = (u16)index;
+    *(volatile u16 *)virtio_found(d)->notify[index] = (u16)index;
+}
+
+static u32
+pci_config(struct virtio_device *d, u32 at, u32 size)
+{
+    return virtio_config(virtio_found(d), at, size);
 }
 
 static void
-pci_acknowledge(struct virtio_device *d)
+pci_set_config(struct virtio_device *d, u32 at, u32 size, u32 value)
 {
-    (void)d; // a message is no level
+    virtio_set_config(virtio_found(d), at, size, value);
+}
+
+static u32
+pci_generation(struct virtio_device *d)
+{
+    return REGISTER(d, u8, GENERATION);
 }
 
 static const struct virtio_transport pci_transport = {
@@ -224,24 +244,30 @@ static const struct virtio_transport pci_transport = {
     .queue_max = pci_queue_max,
     .queue_start = pci_queue_start,
     .notify = pci_notify,
-    .acknowledge = pci_acknowledge,
+    .config = pci_config,
+    .set_config = pci_set_config,
+    .generation = pci_generation,
 };
 
-// All functions of all slots; where there is no PCI, all bits read as ones.
-bool
-virtio_pci_find(struct virtio_device *d, enum virtio_id id)
+// Where there is no PCI, all bits read as ones.
+u32
+virtio_pci_kind(u32 slot)
 {
-    u32 want = (VIRTIO_DEVICE + (u32)id) << 16 | VIRTIO_VENDOR;
+    u32 id = config_read(slot, PCI_ID);
 
-    for (u32 slot = 0; slot < 256; slot++) {
-        if (config_read(slot, PCI_ID) != want)
-            continue;
-        *d = (struct virtio_device){.transport = &pci_transport};
-        config_write(slot, PCI_COMMAND,
-                     (config_read(slot, PCI_COMMAND) & 0xffff) |
-                         COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX);
-        if (find_structures(d, slot))
-            return true;
-    }
-    return false;
+    if ((id & 0xffff) != VIRTIO_VENDOR || id >> 16 <= VIRTIO_DEVICE)
+        return 0;
+    return (id >> 16) - VIRTIO_DEVICE;
+}
+
+bool
+virtio_pci_probe(struct virtio_found *d, u32 slot)
+{
+    *d = (struct virtio_found){
+        .device = {.transport = &pci_transport, .kind = virtio_pci_kind(slot)}
+    };
+    config_write(slot, PCI_COMMAND,
+                 (config_read(slot, PCI_COMMAND) & 0xffff) | COMMAND_MEMORY |
+                     COMMAND_MASTER | COMMAND_NO_INTX);
+    return find_structures(d, slot);
 }
