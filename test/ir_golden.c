@@ -72,7 +72,7 @@ print_module(struct text *to, struct bytes bytes, bool plain)
         arena_reset(&temp, 0);
         status_t status = ERR_BUDGET;
         if (!plain)
-            status = fn_build(&fn, &m, i, &temp, &error);
+            status = fn_build(&fn, &m, i, NULL, &temp, &error);
         if (status == OK)
             fn_print(&printer, &fn);
         else if (status == ERR_BUDGET)

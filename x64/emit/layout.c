@@ -129,7 +129,7 @@ place_call_site(const struct emission *em, struct image *image, u32 pc,
 
     return image_call(
         image, (struct call_site) {
-            .pc = pc, .at = s->wasm_at, .try = call->try ? first_try + call->
+            .pc = pc, .at = s->origin.call != 0 ? s->origin.call : s->origin.at, .try = call->try ? first_try + call->
             try:
                 0, .args = call->args_size
         });
@@ -145,8 +145,8 @@ place_site(const struct emission *em, struct image *image, u32 start,
     switch (s->kind) {
     case SITE_TRAP:
         return image_trap(image, (struct trap_site){.pc = start + at,
-                                                    .at = s->wasm_at,
-                                                    .func = em->m->fn->index,
+                                                    .at = s->origin.at,
+                                                    .call = s->origin.call,
                                                     .trap = (u8)s->a});
     case SITE_CALL:
         return place_call_site(em, image, start + at, first_try, s);
