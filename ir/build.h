@@ -194,7 +194,7 @@ struct builder {
     u32 inline_call;   // byte offset in the module
     u32 inline_labels; // that were open before
     u32 inline_locals; // index of the callee's first local
-    u32 inline_origin;  // of the instruction at hand, + 1; 0: it has none yet
+    u32 inline_origin; // of the instruction at hand, + 1; 0: it has none yet
     u8 *leaves;        // see fn_build
     u32 inline_room;   // bytes that may still be built so
     u32 origin_capacity;
@@ -225,8 +225,8 @@ struct builder {
     struct constant *constants;
     u32 constant_count, constant_capacity;
     u32 epoch[3], next_epoch;
-    struct known known[KNOWN_MAX]; // the newest at (known_count - 1) % KNOWN_MAX
-    u32 known_count, known_epoch;  // of EPOCH_MEMORY: what is known then
+    struct known known[KNOWN_MAX]; // of memory in the epoch known_epoch; the
+    u32 known_count, known_epoch;  // newest is at (known_count - 1) % KNOWN_MAX
 
     // The outermost loop that was scanned, and what is in it.
     u64 scan_end;

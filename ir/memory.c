@@ -41,8 +41,7 @@ remember(struct builder *b, const struct ins *load, u32 size, val_t value)
     if (!is_current(b))
         b->known_count = 0;
     b->known_epoch = b->epoch[EPOCH_MEMORY];
-    b->known[b->known_count++ % KNOWN_MAX] =
-        (struct known){*load, size, value};
+    b->known[b->known_count++ % KNOWN_MAX] = (struct known){*load, size, value};
 }
 
 // An address of 32 bits: a value plus a constant.
@@ -95,8 +94,8 @@ is_known(const struct fn *fn, const struct ins *known, const struct ins *load)
         return false;
     if (known->a == load->a && known->c == load->c)
         return true;
-    return load->c == 0 && root_of(fn, known->a, &known_add) ==
-                               root_of(fn, load->a, &add) &&
+    return load->c == 0 &&
+           root_of(fn, known->a, &known_add) == root_of(fn, load->a, &add) &&
            known_add + known->c == add;
 }
 
@@ -116,8 +115,12 @@ ir_memory_load(struct builder *b, struct ins load, u32 size)
 void
 ir_memory_store(struct builder *b, const struct ins *store, u32 size)
 {
-    struct ins load = {(u16)load_of(store->op), b->fn->ins[store->b].type,
-                       store->aux, store->a, 0, store->c};
+    struct ins load = {(u16)load_of(store->op),
+                       b->fn->ins[store->b].type,
+                       store->aux,
+                       store->a,
+                       0,
+                       store->c};
     u32 count = is_current(b) ? MIN(b->known_count, (u32)KNOWN_MAX) : 0;
 
     b->known_count = 0;

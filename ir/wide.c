@@ -128,7 +128,7 @@ product(struct builder *b, struct factors f)
 }
 
 static val_t
-fold_low(struct builder *b, const struct ins *or)
+fold_low(struct builder *b, const struct ins * or)
 {
     struct factors f;
     val_t t, p;
@@ -175,8 +175,7 @@ fold_high(struct builder *b, const struct ins *add)
             !operands(b, sum, IR_I64_ADD, i >> 1, &x, &y) ||
             upper_of(b, y) != t || !take_upper(b, x, f, &more))
             continue;
-        val_t high =
-            ir_value(b, IR_RESULT, IR_I64, 0, product(b, f), 1, 0);
+        val_t high = ir_value(b, IR_RESULT, IR_I64, 0, product(b, f), 1, 0);
         return more == 0 ? high :
                            ir_value(b, IR_I64_ADD, IR_I64, 0, more, high, 0);
     }

@@ -98,8 +98,7 @@ judge_site(struct judge *j)
 
     j->trap += is_listed;
     if (is_listed)
-        judge_check(j, is_trap_of(j->site, row->trap),
-                    RULE_TRAP_SITE);
+        judge_check(j, is_trap_of(j->site, row->trap), RULE_TRAP_SITE);
     else
         judge_check(j, j->site == SITE_NONE || j->site >= SITE_AGAIN,
                     RULE_TRAP_SITE);

@@ -126,13 +126,16 @@ place_call_site(const struct emission *em, struct image *image, u32 pc,
                 u32 first_try, const struct site *s)
 {
     const struct mcall *call = &em->m->calls[s->a];
+    const struct origin *o = &s->origin;
+    struct call_site row = {
+        .pc = pc,
+        .at = o->call != 0 ? o->call : o->at,
+        .args = call->args_size,
+    };
 
-    return image_call(
-        image, (struct call_site) {
-            .pc = pc, .at = s->origin.call != 0 ? s->origin.call : s->origin.at, .try = call->try ? first_try + call->
-            try:
-                0, .args = call->args_size
-        });
+    if (call->try != 0)
+        row.try = first_try + call->try;
+    return image_call(image, row);
 }
 
 static status_t
