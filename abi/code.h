@@ -21,7 +21,8 @@ _Static_assert(STACK_UNCHECKED + LEAF_UNCHECKED + 16 <= STACK_SLACK,
 struct trap_site {
     u32 pc;   // offset in the code of the faulting instruction
     u32 at;   // byte offset in the module of the wasm instruction
-    u32 func; // function index
+    u32 call; // of the call in place of which its function was built here; 0:
+              // it is of the function whose code this is
     u32 trap; // enum trap; for a division the fault tells which of two
 };
 

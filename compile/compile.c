@@ -20,6 +20,7 @@ struct compiler {
     struct arena *temp;
     struct error *error;
     struct image image;
+    u8 *leaves; // see fn_build
 };
 
 // The printer for this step of this function, or NULL.
@@ -107,7 +108,7 @@ compile_whole(struct compiler *c, u32 index)
 {
     struct fn fn;
     struct mach m;
-    status_t status = fn_build(&fn, c->m, index, c->temp, c->error);
+    status_t status = fn_build(&fn, c->m, index, c->leaves, c->temp, c->error);
 
     if (status == OK)
         status = generate(c, &fn, &m);
@@ -194,8 +195,14 @@ module_compile(struct code *code, const struct module *m,
     struct compiler c = {
         .m = m, .options = options, .temp = temp, .error = error};
     u64 mark = arena_mark(temp);
-    status_t status = image_init(&c.image, code, m, text, keep, temp);
+    status_t status = OK;
 
+    if (!options->no_inline) {
+        c.leaves = ARENA_NEW(temp, u8, m->func_count);
+        status = c.leaves == NULL ? ERR_NO_MEMORY : OK;
+    }
+    if (status == OK)
+        status = image_init(&c.image, code, m, text, keep, temp);
     if (status == OK)
         status = emit_stubs(&c.image);
     if (status == OK)

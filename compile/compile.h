@@ -12,6 +12,7 @@ struct compile_options {
     bool check_pads; // landing pads check rsp: one that is entered with another
                      // frame's runs into an undefined instruction
     bool plain;      // force plain mode, for tests
+    bool no_inline;  // call all functions that are called
     u32 part_ins;    // end parts of plain mode at this many instructions of the
                      // IR, 0: a good number; for tests
     // Asked after each step when not NULL: true ends it all with ERR_KILLED.

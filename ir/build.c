@@ -5,8 +5,10 @@
 
 #include "ir/build.h"
 
-// Normal mode may spend this much on edges and joins.
-enum { BUDGET_PER_BYTE = 4, BUDGET_MIN = 4096 };
+enum { BUDGET_MIN = 4096 }; // beside that of the bytes
+
+// Bytes of other functions that may be built into one, beside half of its own.
+enum { INLINE_MIN = 256, INLINE_MAX = 32768 };
 
 // --- constants, variables  -------------------------------------------------
 
@@ -209,7 +211,7 @@ build_load(struct builder *b, struct ins ins)
 {
     ins.a = build_address(b, &ins.c);
     if (!is_atomic(ins.op)) {
-        ir_push(b, ir_value_load(b, EPOCH_MEMORY, ins));
+        ir_push(b, ir_memory_load(b, ins, 1u << b->op.info->width));
         return;
     }
     ir_push(b, ir_emit(b, ins.op, ins.type, ins.aux, ins.a, 0, ins.c));
@@ -222,7 +224,10 @@ build_store(struct builder *b, struct ins ins)
     ins.b = ir_pop(b);
     ins.a = build_address(b, &ins.c);
     val_t v = ir_emit(b, ins.op, ins.type, ins.aux, ins.a, ins.b, ins.c);
-    ir_epoch_end(b, EPOCH_MEMORY);
+    if (is_atomic(ins.op))
+        ir_epoch_end(b, EPOCH_MEMORY);
+    else
+        ir_memory_store(b, &ins, 1u << b->op.info->width);
     if (ins.type != IR_VOID) // read-modify-write
         ir_push(b, v);
 }
@@ -356,7 +361,7 @@ build_form(struct builder *b, u32 op)
 // --- the driver  -----------------------------------------------------------
 
 static void (*const builders[OP_SLOTS])(struct builder *) = {
-#define BUILD(id, name) [OP_SLOT(WASM_##id)] = build_##name,
+#define BUILD(id, name, leaf) [OP_SLOT(WASM_##id)] = build_##name,
 #include "ir/build.def"
 };
 
@@ -523,6 +528,7 @@ ir_keep_function(struct fn *fn, struct arena *temp, u64 mark)
         BLOCK(cases, case_count),
         BLOCK(loops, loop_count),
         BLOCK(consts, const_count),
+        BLOCK(origins, origin_count),
         BLOCK(catches, catch_count),
         // What the parts of plain mode share, and is below the mark:
         BLOCK(tries, try_count),
@@ -536,8 +542,8 @@ ir_keep_function(struct fn *fn, struct arena *temp, u64 mark)
 }
 
 status_t
-fn_build(struct fn *fn, const struct module *m, u32 index, struct arena *temp,
-         struct error *error)
+fn_build(struct fn *fn, const struct module *m, u32 index, u8 *leaves,
+         struct arena *temp, struct error *error)
 {
     const struct func *func = &m->funcs[index];
     u64 mark = arena_mark(temp);
@@ -549,6 +555,9 @@ fn_build(struct fn *fn, const struct module *m, u32 index, struct arena *temp,
         .budget = (func->end - func->at) * BUDGET_PER_BYTE + BUDGET_MIN,
         .start = func->at,
         .block = NO_BLOCK,
+        .leaves = leaves,
+        .inline_room = MIN((u32)(func->end - func->at) / 2 + INLINE_MIN,
+                           (u32)INLINE_MAX),
     };
 
     *fn =

@@ -3,10 +3,13 @@
 //     build.c    the driver, and the instructions without control flow
 //     flow.c     labels, branches, joins
 //     call.c     calls, and instructions that the kernel does
+//     inline.c   calls of small functions: their bodies
 //     except.c   exceptions
 //     stack.c    operands and locals, in values or in frame slots
+//     memory.c   loads of what is known
 //     value.c    new instructions, numbered so that equal ones are shared
 //     fold.c     instructions on constants, identities
+//     wide.c     products of 128 bits
 //     scan.c     which locals a loop assigns
 //     parts.c    plain mode: one part after the other
 //     finish.c   drops what is unused, finds loops and cold blocks
@@ -23,7 +26,11 @@ enum {
     LABEL_CHUNK = 128,
 
     LOCAL_MASK = (1 << 24) - 1,
+    LOCAL_INLINED = LOCAL_MASK,
     FIRST_PARAM = 1, // the instruction that is the function's first argument
+
+    // What normal mode may spend on edges and joins.
+    BUDGET_PER_BYTE = 4,
 
     // In builder.stack: the value is in its frame slot; + enum ir_type.
     STACK_SLOT = 0xfffffff0,
@@ -38,7 +45,7 @@ enum {
 
 // A local that the body uses.
 struct local {
-    u32 number : 24; // in the wasm function
+    u32 number : 24; // in the wasm function; LOCAL_INLINED: in a callee
     u32 type : 8;    // enum ir_type
     val_t value;     // plain: only known in block `stamp`
     u32 stamp;       // newest entry of the undo log that is about it, + 1
@@ -130,6 +137,14 @@ struct scan_entry {
     u32 local, mark;
 };
 
+// What memory holds.
+enum { KNOWN_MAX = 8 };
+struct known {
+    struct ins load; // this would give
+    u32 size;        // from so many bytes
+    val_t value;     // this
+};
+
 enum epoch_class { EPOCH_MEMORY, EPOCH_GLOBAL, EPOCH_TABLE };
 
 struct builder {
@@ -174,6 +189,16 @@ struct builder {
     u32 part_ins;
     bool at_end;
 
+    // The call in place of which a body is being built.
+    bool inlining;
+    u32 inline_call;   // byte offset in the module
+    u32 inline_labels; // that were open before
+    u32 inline_locals; // index of the callee's first local
+    u32 inline_origin; // of the instruction at hand, + 1; 0: it has none yet
+    u8 *leaves;        // see fn_build
+    u32 inline_room;   // bytes that may still be built so
+    u32 origin_capacity;
+
     u32 *local_index; // by number: index in locals, if that agrees
     struct local *locals;
     u32 local_count, local_capacity;
@@ -200,6 +225,8 @@ struct builder {
     struct constant *constants;
     u32 constant_count, constant_capacity;
     u32 epoch[3], next_epoch;
+    struct known known[KNOWN_MAX]; // of memory in the epoch known_epoch; the
+    u32 known_count, known_epoch;  // newest is at (known_count - 1) % KNOWN_MAX
 
     // The outermost loop that was scanned, and what is in it.
     u64 scan_end;
@@ -234,7 +261,7 @@ void *ir_scratch(struct builder *b, u64 size);
 // The body is read: let ir_scratch() have the memory that this took.
 void ir_spare_all(struct builder *b);
 
-// `count` fresh places in fn.pool; 0 when building has stopped.
+// `count` fresh origins in fn.pool; 0 when building has stopped.
 u32 ir_pool_new(struct builder *b, u32 count);
 
 // Append an instruction to the block.
@@ -269,10 +296,21 @@ void ir_epoch_end_all(struct builder *b);
 
 bool ir_number_init(struct builder *b, u64 body_size);
 
+// --- memory.c  -------------------------------------------------------------
+
+// The value of a load (not an atomic one) of `size` bytes.
+val_t ir_memory_load(struct builder *b, struct ins load, u32 size);
+
+// After a store, which is not atomic, of `size` bytes.
+void ir_memory_store(struct builder *b, const struct ins *store, u32 size);
+
 // --- fold.c  ---------------------------------------------------------------
 
 // The value of an instruction that need not be made, or 0.
 val_t ir_fold(struct builder *b, const struct ins *ins);
+
+// wide.c: the same for a sum or an `or` that is half of a product of 128 bits.
+val_t ir_fold_wide(struct builder *b, const struct ins *ins);
 
 // A condition that is 0 exactly when v is; *negated says that it is the
 // other way round.
@@ -412,6 +450,15 @@ void build_table_init(struct builder *b);
 void build_elem_drop(struct builder *b);
 void build_atomic_wait(struct builder *b);
 void build_atomic_notify(struct builder *b);
+
+// --- inline.c  -------------------------------------------------------------
+
+// Build the body of `func` in place of a call at hand, if it is a small leaf;
+// false: nothing was done.
+bool ir_inline(struct builder *b, u32 func);
+
+// fn.at of the instruction at hand, of a callee's body.
+u32 ir_inline_at(struct builder *b);
 
 // --- except.c  -------------------------------------------------------------
 

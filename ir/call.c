@@ -73,7 +73,8 @@ call_direct(struct builder *b, bool tail)
 void
 build_call(struct builder *b)
 {
-    call_direct(b, false);
+    if (!ir_inline(b, b->op.index))
+        call_direct(b, false);
 }
 
 void

@@ -622,7 +622,7 @@ build_br(struct builder *b)
 void
 build_return(struct builder *b)
 {
-    ir_jump_to(b, ir_label_at(b, b->label_count - 1));
+    ir_jump_to(b, ir_label_at(b, b->label_count - 1 - b->inline_labels));
 }
 
 void

@@ -457,7 +457,10 @@ fold_binary(struct builder *b, const struct ins *ins)
         return fold_same(&p);
     if (p.x_const && commutes(p.op))
         return ir_value(b, ins->op, ins->type, 0, p.y, p.x, 0);
-    return p.y_const ? fold_right(&p) : 0;
+    if (p.y_const)
+        return fold_right(&p);
+    bool wide = ins->op == IR_I64_ADD || ins->op == IR_I64_OR;
+    return wide && !b->plain ? ir_fold_wide(b, ins) : 0;
 }
 
 // eqz(x < y) is x >= y: compares of integers are in pairs of opposites.

@@ -148,6 +148,12 @@ struct handler {
     bool ref;    // the exnref is passed too
 };
 
+// Where an instruction comes from that was built in place of a call.
+struct origin {
+    u32 at;   // byte offset of its wasm opcode in the module
+    u32 call; // of the call
+};
+
 // In plain mode, a row of a try as all parts know it.
 struct pad {
     u32 tag;   // tag index, or NO_INDEX for all
@@ -169,6 +175,8 @@ enum {
     LABEL_RETURN = 3, // in the last part
 };
 
+enum { AT_ORIGIN = -1 - INT32_MAX }; // in fn.at
+
 // A function in SSA, or in plain mode a part of it.
 struct fn {
     const struct module *module;
@@ -178,8 +186,10 @@ struct fn {
 
     struct ins *ins;
     u32 *at;       // byte offset of each instruction's wasm opcode, relative
-                   // to the body's start
+                   // to the body's start; or AT_ORIGIN | its origin
     u32 ins_count; // ins[0] is unused
+    struct origin *origins;
+    u32 origin_count;
     struct block *blocks;
     u32 block_count;
     struct edge *edges;
@@ -292,11 +302,15 @@ enum ir_form {
 // --- build.c  --------------------------------------------------------------
 
 // Validate and build one defined function.  Everything fn points to lives in
-// `temp`.  ERR_BUDGET says that the function is not of the kind that normal
-// mode is made for, and the caller tries plain mode.  Any other failure is in
-// `error`.
+// `temp`.  `leaves` has a byte for each function of the module, 0 at first,
+// where it is noted which of them can be built in place of a call; NULL: none
+// is.  ERR_BUDGET says that the function is not of the kind that normal mode is
+// made for, and the caller tries plain mode.  Any other failure is in `error`.
 MUST_USE status_t fn_build(struct fn *fn, const struct module *m, u32 index,
-                           struct arena *temp, struct error *error);
+                           u8 *leaves, struct arena *temp, struct error *error);
+
+// Where instruction `ins` comes from; 0: the function itself.
+struct origin fn_origin(const struct fn *fn, val_t ins);
 
 // --- parts.c  --------------------------------------------------------------
 

@@ -145,8 +145,9 @@ local_new(struct builder *b, u32 number)
 u32
 ir_local_find(struct builder *b, u32 number)
 {
+    if (b->inlining)
+        return b->inline_locals + number;
     u32 index = b->local_index[number];
-
     if (index < b->local_count && b->locals[index].number == number)
         return index;
     return local_new(b, number);

@@ -106,7 +106,8 @@ append(struct builder *b, struct ins ins)
                   sizeof(struct ins))))
         return 0;
     fn->ins[fn->ins_count] = ins;
-    fn->at[fn->ins_count] = (u32)(b->op.at - b->start);
+    fn->at[fn->ins_count] =
+        b->inlining ? ir_inline_at(b) : (u32)(b->op.at - b->start);
     return fn->ins_count++;
 }
 
@@ -185,6 +186,7 @@ number_add(struct builder *b, u32 bucket, const struct ins *ins, u32 epoch,
 void
 ir_numbers_cut(struct builder *b, u32 count)
 {
+    b->known_count = 0;
     while (b->number_count > count) {
         const struct number *n = &b->numbers[--b->number_count];
         b->buckets[n->bucket] = n->next;

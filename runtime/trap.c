@@ -71,9 +71,16 @@ trace(struct thread *t, const struct compiled *m, const struct trap_site *site,
     // The stack check comes before the frame.
     bool entered = site->trap != TRAP_STACK_OVERFLOW;
 
-    add_frame(&execution_of(t)->trap, m, site->func, site->at);
-    if (f != NULL)
-        trace_callers(t, rsp + (entered ? f->frame : 0), f->args);
+    if (f == NULL)
+        return;
+    if (site->call == 0) {
+        add_frame(&execution_of(t)->trap, m, f->func, site->at);
+    } else {
+        add_frame(&execution_of(t)->trap, m,
+                  module_func_at(&m->module, site->at), site->at);
+        add_frame(&execution_of(t)->trap, m, f->func, site->call);
+    }
+    trace_callers(t, rsp + (entered ? f->frame : 0), f->args);
 }
 
 // From a call into another instance outwards.

@@ -59,7 +59,7 @@ print_parts(struct printer *p, const struct module *m, u32 func,
 }
 
 static void
-print_module(struct text *to, struct bytes bytes, bool plain)
+print_module(struct text *to, struct bytes bytes, bool plain, bool in_place)
 {
     struct arena keep = arena_make(64 * MIB), temp = arena_make(64 * MIB);
     struct printer printer = {put_comment, to};
@@ -68,11 +68,12 @@ print_module(struct text *to, struct bytes bytes, bool plain)
     struct fn fn;
 
     EXPECT_EQ(module_decode(&m, bytes, &keep, &error), OK);
+    u8 *leaves = in_place ? ARENA_NEW(&keep, u8, m.func_count) : NULL;
     for (u32 i = m.func_imports; i < m.func_count && error.status == OK; i++) {
         arena_reset(&temp, 0);
         status_t status = ERR_BUDGET;
         if (!plain)
-            status = fn_build(&fn, &m, i, &temp, &error);
+            status = fn_build(&fn, &m, i, leaves, &temp, &error);
         if (status == OK)
             fn_print(&printer, &fn);
         else if (status == ERR_BUDGET)
@@ -112,7 +113,8 @@ check_golden(const char *name)
     struct bytes module = file_read(wasm), golden = file_read(path);
     char *expected = strstr((char *)golden.ptr, mark);
     print_module(&text, module,
-                 strstr((char *)golden.ptr, ";; mode: plain") != NULL);
+                 strstr((char *)golden.ptr, ";; mode: plain") != NULL,
+                 strstr((char *)golden.ptr, ";; mode: inline") != NULL);
 
     bool same =
         expected != NULL && strcmp(expected + strlen(mark), text.ptr) == 0;

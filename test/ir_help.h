@@ -28,6 +28,7 @@ struct instance {
     struct arena keep;  // the module, functions
     struct arena fresh; // memories and tables: never reset
     struct arena temp;  // builds
+    u8 *leaves;         // see fn_build
     bool plain;         // how to build
     struct body {
         struct fn *parts; // NULL until needed

@@ -492,7 +492,7 @@ build_parts(struct instance *in, u32 func, struct body *body)
 
     arena_reset(&in->temp, 0);
     if (!in->plain)
-        status = fn_build(parts, &in->m, func, &in->temp, &error);
+        status = fn_build(parts, &in->m, func, in->leaves, &in->temp, &error);
     if (status == ERR_BUDGET) {
         count = 0;
         arena_reset(&in->temp, 0);

@@ -308,6 +308,7 @@ instance_new(struct instance *in, struct bytes bytes, bool plain)
         !imports_known(in))
         return (struct result){UNSUPPORTED, TRAP_NONE};
     in->bodies = ARENA_NEW(&in->keep, struct body, in->m.func_count);
+    in->leaves = ARENA_NEW(&in->keep, u8, in->m.func_count);
     make_globals(in);
     make_memories(in);
     make_tables(in);

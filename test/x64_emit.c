@@ -618,8 +618,9 @@ TEST(x64_emit_stack_overflow)
     make_mutual();
     EXPECT_EQ(call(0, slots), TRAP_STACK_OVERFLOW);
     const struct trap_site *site = code_trap(&code, last_fault);
-    EXPECT(site->func < 2);
-    EXPECT_EQ(site->at, 1000 * site->func);
+    const struct func_code *f = code_func(&code, last_fault);
+    EXPECT(f->func < 2);
+    EXPECT_EQ(site->at, 1000 * f->func);
 }
 
 // A frame beyond STACK_UNCHECKED is checked as a whole.

@@ -221,6 +221,8 @@ set_compile(void *self, const struct option *o, const char *value)
         args->time = true;
     else if (strcmp(o->name, "--plain") == 0)
         args->options.plain = true;
+    else if (strcmp(o->name, "--no-inline") == 0)
+        args->options.no_inline = true;
     else if (strcmp(o->name, "--baseline") == 0)
         args->options.features = CPU_SSE41;
     else if (strcmp(o->name, "--hash") == 0)
@@ -392,12 +394,15 @@ set_step(void *self, const struct option *o, const char *value)
 }
 
 static bool
-set_plain(void *self, const struct option *o, const char *value)
+set_mode(void *self, const struct option *o, const char *value)
 {
     struct compile_options *options = self;
 
-    (void)o, (void)value;
-    options->plain = true;
+    (void)value;
+    if (strcmp(o->name, "--plain") == 0)
+        options->plain = true;
+    else
+        options->no_inline = true;
     return true;
 }
 

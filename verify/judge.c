@@ -102,8 +102,7 @@ judge_site(struct judge *j)
 
     j->trap += is_listed;
     if (is_listed)
-        judge_check(j, row->func == j->index && is_trap_of(j->site, row->trap),
-                    RULE_TRAP_SITE);
+        judge_check(j, is_trap_of(j->site, row->trap), RULE_TRAP_SITE);
     else
         judge_check(j, j->site == SITE_NONE || j->site >= SITE_AGAIN,
                     RULE_TRAP_SITE);
@@ -436,7 +435,7 @@ stub(struct judge *j, u32 cell)
     }
     judge_check(j,
                 j->trap < c->trap_count && row->pc == j->at &&
-                    row->func == j->index && row->trap == TRAP_STACK_OVERFLOW,
+                    row->trap == TRAP_STACK_OVERFLOW,
                 RULE_TRAP_SITE);
     j->trap++;
 }

@@ -90,6 +90,21 @@ module_func_name(const struct module *m, u32 func)
     return place.name;
 }
 
+u32
+module_func_at(const struct module *m, u64 at)
+{
+    u32 low = m->func_imports, high = m->func_count;
+
+    while (low < high) { // bodies are in the order of the functions
+        u32 middle = low + (high - low) / 2;
+        if (m->funcs[middle].at <= at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low > m->func_imports ? low - 1 : NO_INDEX;
+}
+
 const struct export *
 module_export(const struct module *m, struct string name)
 {

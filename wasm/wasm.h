@@ -580,6 +580,10 @@ void module_lines(const struct module *m, struct code_place *places, u32 count,
 // The name of one function.
 struct string module_func_name(const struct module *m, u32 func);
 
+// The defined function whose body this byte offset is in, or after whose body
+// it is; NO_INDEX: none before.
+u32 module_func_at(const struct module *m, u64 at);
+
 // Find an export; NULL if there is none.
 const struct export *module_export(const struct module *m, struct string name);
 

@@ -74,7 +74,9 @@ check_whole(const struct module *m, u32 func)
     struct fn fn;
 
     arena_ready(&temp);
-    status_t status = fn_build(&fn, m, func, &temp, &error);
+    u8 *leaves = ARENA_NEW(&temp, u8, m->func_count);
+    assert(leaves != NULL);
+    status_t status = fn_build(&fn, m, func, leaves, &temp, &error);
     assert(status == OK || status == ERR_BUDGET);
     if (status == OK)
         check_fn(&fn, &temp);

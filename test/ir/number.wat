@@ -43,9 +43,8 @@
 ;;     v2 = i32.load [v1]
 ;;     v3 = i32.add v2, v2
 ;;     i32.store [v1], v3
-;;     v5 = i32.load [v1]
-;;     v6 = i32.add v3, v5
-;;     return v6
+;;     v5 = i32.add v3, v3
+;;     return v5
 ;; function 2
 ;; b0(v1 i32):
 ;;     branch v1 ? b1 : b2

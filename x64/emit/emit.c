@@ -222,17 +222,16 @@ end_piece(struct emission *em, u32 branch, u32 label)
     piece[1].start = piece->end;
 }
 
-static u32
-wasm_at(const struct emission *em, const struct mins *ins)
+static struct origin
+origin_of(const struct emission *em, const struct mins *ins)
 {
-    const struct fn *fn = em->m->fn;
-    u64 body = fn->module->funcs[fn->index].at;
-
-    return (u32)body + (ins->from != 0 ? fn->at[ins->from] : 0);
+    return fn_origin(em->m->fn, ins->from);
 }
 
+static const struct origin nowhere = {0, 0};
+
 static void
-add_site(struct emission *em, u32 kind, u32 at, u32 a, u32 in_wasm)
+add_site(struct emission *em, u32 kind, u32 at, u32 a, struct origin origin)
 {
     if (!ARRAY_MORE(em->temp, em->sites, em->site_capacity, em->site_count)) {
         no_memory(em);
@@ -242,7 +241,7 @@ add_site(struct emission *em, u32 kind, u32 at, u32 a, u32 in_wasm)
                                                 .piece = em->piece_count,
                                                 .at = at,
                                                 .a = a,
-                                                .wasm_at = in_wasm};
+                                                .origin = origin};
 }
 
 // Start a piece here; its number.
@@ -252,20 +251,20 @@ start_piece(struct emission *em, u32 label)
     if (position(em) > em->pieces[em->piece_count].start)
         end_piece(em, BRANCH_NONE, 0);
     if (em->listing)
-        add_site(em, SITE_LABEL, position(em), label, 0);
+        add_site(em, SITE_LABEL, position(em), label, nowhere);
     return em->piece_count;
 }
 
 // A new trap out of line; its label.
 static u32
-add_stub(struct emission *em, u32 trap, u32 in_wasm)
+add_stub(struct emission *em, u32 trap, struct origin origin)
 {
     if (!ARRAY_MORE(em->temp, em->stubs, em->stub_capacity, em->stub_count)) {
         no_memory(em);
         return em->m->block_count;
     }
     em->stubs[em->stub_count] =
-        (struct stub){.wasm_at = in_wasm, .trap = (u8)trap};
+        (struct stub){.origin = origin, .trap = (u8)trap};
     return em->m->block_count + em->stub_count++;
 }
 
@@ -306,10 +305,10 @@ emit_stack(struct emission *em, u32 op, u32 reg, u32 disp)
 }
 
 static void
-emit_trap(struct emission *em, u32 trap, u32 in_wasm)
+emit_trap(struct emission *em, u32 trap, struct origin origin)
 {
     if (trap != TRAP_NONE)
-        add_site(em, SITE_TRAP, position(em), trap, in_wasm);
+        add_site(em, SITE_TRAP, position(em), trap, origin);
     emit_ins(em, (struct mins){.op = X64_TRAP});
 }
 
@@ -318,7 +317,7 @@ static void
 emit_link(struct emission *em, u32 op, enum site_kind kind, u32 to)
 {
     encode_rel(reserve(em), op, 0, 0);
-    add_site(em, kind, position(em) - 4, to, 0);
+    add_site(em, kind, position(em) - 4, to, nowhere);
 }
 
 // --- frame -----------------------------------------------------------------
@@ -357,7 +356,7 @@ frame_size(const struct emission *em)
 static void
 emit_stack_check(struct emission *em)
 {
-    u32 in_wasm = wasm_at(em, &(struct mins){0});
+    struct origin origin = fn_origin(em->m->fn, 0);
     reg_t reg = REG_RSP;
 
     if (!em->has_calls && em->m->fn->part == FN_WHOLE &&
@@ -376,7 +375,7 @@ emit_stack_check(struct emission *em)
                                .base = MEM_VMCTX,
                                .index = REG_NONE,
                                .disp = offsetof(struct vmctx, stack_limit)});
-    end_piece(em, CC_BE, add_stub(em, TRAP_STACK_OVERFLOW, in_wasm));
+    end_piece(em, CC_BE, add_stub(em, TRAP_STACK_OVERFLOW, origin));
 }
 
 // Fill the slots of plain mode with zero bytes, from their end down.  r10 and
@@ -500,7 +499,7 @@ emit_pad_check(struct emission *em)
                                .base = REG_R14,
                                .index = REG_NONE,
                                .disp = -HANDLER_MEMORY - 8});
-    end_piece(em, CC_NE, add_stub(em, TRAP_NONE, 0));
+    end_piece(em, CC_NE, add_stub(em, TRAP_NONE, nowhere));
 }
 
 // Only rsp is right: find the frame's end from it, and there r15 and r14.
@@ -528,7 +527,7 @@ emit_call(struct emission *em, const struct mins *ins)
         emit_link(em, X64_CALL_REL, SITE_LINK, call->func);
     else
         emit_ins(em, *ins);
-    add_site(em, SITE_CALL, position(em), ins->imm, wasm_at(em, ins));
+    add_site(em, SITE_CALL, position(em), ins->imm, origin_of(em, ins));
     emit_move_rsp(em, X64_SUB64_I, call->args_size);
 }
 
@@ -618,7 +617,7 @@ emit_jcc(struct emission *em, const struct mins *ins, u32 next)
 static void
 emit_trap_cc(struct emission *em, const struct mins *ins)
 {
-    u32 stub = add_stub(em, ins->imm, wasm_at(em, ins));
+    u32 stub = add_stub(em, ins->imm, origin_of(em, ins));
 
     assert(ins->cc != CC_FEQ);
     end_piece(em, ins->cc == CC_FNE ? CC_NE : ins->cc, stub);
@@ -631,7 +630,7 @@ static void
 add_rodata_site(struct emission *em)
 {
     add_site(em, SITE_RODATA, (u32)(em->encoder.rodata_at - em->bytes),
-             position(em), 0);
+             position(em), nowhere);
 }
 
 static u32
@@ -712,7 +711,7 @@ emit_plain(struct emission *em, const struct mins *ins)
     if ((ins->flags & MINS_TRAPS) != 0)
         add_site(em, SITE_TRAP, (u32)(em->encoder.fault_at - em->bytes),
                  divides ? TRAP_DIVIDE_BY_ZERO : TRAP_MEMORY_BOUNDS,
-                 wasm_at(em, ins));
+                 origin_of(em, ins));
     if ((ins->flags & MINS_RODATA) != 0)
         add_rodata_site(em);
 }
@@ -746,7 +745,7 @@ emit_any(struct emission *em, const struct mins *ins, u32 next)
         emit_link(em, X64_GOTO, SITE_GOTO, ins->imm);
         break;
     case SHAPE_TRAP:
-        emit_trap(em, ins->imm, wasm_at(em, ins));
+        emit_trap(em, ins->imm, origin_of(em, ins));
         break;
     case SHAPE_TRAP_CC:
         emit_trap_cc(em, ins);
@@ -764,14 +763,15 @@ emit_block(struct emission *em, u32 block, u32 next)
 
     em->labels[block] = start_piece(em, block);
     if (!is_edge_block(m, block) && m->fn->blocks[block].label != 0)
-        add_site(em, SITE_BIND, position(em), m->fn->blocks[block].label, 0);
+        add_site(em, SITE_BIND, position(em), m->fn->blocks[block].label,
+                 nowhere);
     if (em->pads[block])
         emit_pad(em);
     for (u32 i = b->first; i < b->end && em->status == OK; i++) {
         if (!arena_may_step(em->temp, i))
             em->status = ERR_KILLED;
         if (em->listing)
-            add_site(em, SITE_INS, position(em), i, 0);
+            add_site(em, SITE_INS, position(em), i, nowhere);
         emit_any(em, &m->ins[i], next);
     }
     if (is_edge_block(m, block))
@@ -786,7 +786,7 @@ emit_body(struct emission *em)
         emit_block(em, em->order[i], em->order[i + 1]);
     for (u32 i = 0; i < em->stub_count; i++) {
         em->stubs[i].piece = start_piece(em, em->m->block_count + i);
-        emit_trap(em, em->stubs[i].trap, em->stubs[i].wasm_at);
+        emit_trap(em, em->stubs[i].trap, em->stubs[i].origin);
     }
     end_piece(em, BRANCH_NONE, 0);
     if (em->encoder.full)

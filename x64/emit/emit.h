@@ -177,7 +177,7 @@ struct site {
     u32 piece; // that it is in
     u32 at;    // in emission.bytes
     u32 a;
-    u32 wasm_at; // byte offset in the module
+    struct origin origin; // in the module
 };
 
 // The targets of a switch, in the constant pool.
@@ -202,7 +202,7 @@ struct emission {
     struct site *sites;
     u32 site_count, site_capacity;
     struct stub {
-        u32 wasm_at;
+        struct origin origin;
         u32 piece;
         u8 trap;
     } * stubs; // by label - block_count

@@ -126,13 +126,16 @@ place_call_site(const struct emission *em, struct image *image, u32 pc,
                 u32 first_try, const struct site *s)
 {
     const struct mcall *call = &em->m->calls[s->a];
+    const struct origin *o = &s->origin;
+    struct call_site row = {
+        .pc = pc,
+        .at = o->call != 0 ? o->call : o->at,
+        .args = call->args_size,
+    };
 
-    return image_call(
-        image, (struct call_site) {
-            .pc = pc, .at = s->wasm_at, .try = call->try ? first_try + call->
-            try:
-                0, .args = call->args_size
-        });
+    if (call->try != 0)
+        row.try = first_try + call->try;
+    return image_call(image, row);
 }
 
 static status_t
@@ -145,8 +148,8 @@ place_site(const struct emission *em, struct image *image, u32 start,
     switch (s->kind) {
     case SITE_TRAP:
         return image_trap(image, (struct trap_site){.pc = start + at,
-                                                    .at = s->wasm_at,
-                                                    .func = em->m->fn->index,
+                                                    .at = s->origin.at,
+                                                    .call = s->origin.call,
                                                     .trap = (u8)s->a});
     case SITE_CALL:
         return place_call_site(em, image, start + at, first_try, s);

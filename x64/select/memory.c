@@ -151,9 +151,14 @@ struct rm
 select_rm_load(struct select *s, val_t load)
 {
     const struct ins *i = &s->fn->ins[load];
+    val_t user = s->now;
 
-    return select_rm_address(s, i->a, i->c, i->aux,
-                             x64_info(select_rule(i->op)->op)->mem);
+    s->now = load; // what traps is the load, also where it is folded
+    struct rm rm = select_rm_address(s, i->a, i->c, i->aux,
+                                     x64_info(select_rule(i->op)->op)->mem);
+    s->now = user;
+    rm.from = load;
+    return rm;
 }
 
 void

@@ -131,6 +131,8 @@ static void
 set_rm(struct mins *i, struct rm rm)
 {
     i->flags |= rm.flags;
+    if (rm.from != 0)
+        i->from = rm.from;
     i->b = rm.reg;
     i->scale = rm.scale;
     i->base = rm.base;

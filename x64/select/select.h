@@ -99,6 +99,7 @@ struct rm {
     u8 scale;
     vreg_t base, index;
     i32 disp;
+    val_t from; // a load that may trap, or 0
 };
 
 // --- select.c ---------------------------------------------------------------
