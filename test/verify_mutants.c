@@ -555,15 +555,6 @@ trap_overflow(struct place *p)
 }
 
 static bool
-trap_func(struct place *p)
-{
-    if (p->trap == NULL)
-        return false;
-    p->trap->func++;
-    return true;
-}
-
-static bool
 overflow_other(struct place *p)
 {
     if (p->trap == NULL || p->trap->trap != TRAP_STACK_OVERFLOW)
@@ -667,7 +658,6 @@ static const struct class
     {"row: end",              row_end          },
     {"trap: missing",         trap_missing     },
     {"trap: overflow",        trap_overflow    },
-    {"trap: function",        trap_func        },
     {"trap: not overflow",    overflow_other   },
     {"call: missing",         call_missing     },
     {"call: arguments",       call_args        },
