@@ -70,6 +70,11 @@ check "trap: line" 134 $run "$user/traps/memory.wasm"
 says "trap: line" stderr "at read_at .memory.c:8, offset 0x[0-9a-f]+"
 says "trap: line of the caller" stderr "at .*memory.c:16, offset"
 
+wat2wasm --debug-names test/programs/inlined.wat -o "$work/inlined.wasm" || exit 1
+check "trap: inlined" 134 $run "$work/inlined.wasm"
+verdict "trap: inlined: all frames" "$(grep '^    at ' "$work/stderr" |
+    cut -d' ' -f6 | tr '\n' ' ' | grep -vx 'load work _start ')"
+
 # --- a function too large for the compiler's normal mode ----------------------------------
 
 # It calls itself first, deep enough for the stack to grow.  Then come 100,000
