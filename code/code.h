@@ -48,6 +48,9 @@ enum { CODE_SIZE_MAX = 0x7ff00000 };
 
 // --- file.c: code files (.neb) -----------------------------------------------
 
+// A file has at most so many bytes.
+#define CODE_FILE_MOST (16ull * LIMIT_MODULE_SIZE)
+
 // The tables beside the code, by place: CODE_TABLE_<field> (code/tables.def).
 enum code_table {
 #define TABLE(field, row, count) CODE_TABLE_##field,
@@ -82,13 +85,18 @@ u64 code_file_write(struct bytes to, const struct code *code,
 // Do the bytes begin as a code file does?
 bool code_file_is(struct bytes file);
 
+// A code file that was changed is as if it had been written so.
+void code_file_sign(struct bytes file);
+
 // Find the parts of a code file (any bytes, at a multiple of 8) made by this
 // compiler for CPUs with no more than these features.  ERR_UNSUPPORTED: by
 // another, or with more.  ERR_MALFORMED: no such file.  What the parts say is
 // anybody's: before the code runs, module_decode() has to accept the module,
-// and the verifier code and tables.
+// and the verifier code and tables.  `arena` is only asked whether to go on:
+// else ERR_KILLED.
 MUST_USE status_t code_file_open(struct code_file *f, struct bytes file,
-                                 u32 features, struct error *error);
+                                 u32 features, struct arena *arena,
+                                 struct error *error);
 
 // The code of a file whose module has been decoded.  It points into the file,
 // but for what it takes from `keep`.

@@ -5,18 +5,21 @@
 //
 // each at a multiple of 8 bytes, zeros in between, nothing behind.  Numbers are
 // little-endian.  Whoever reads one gets what anybody may have written: here
-// nothing is looked at but where the parts are, so what they say is judged
-// afterwards, by the decoder and the verifier.
+// nothing is looked at but where the parts are, and whether they are those that
+// were written; so what they say is judged afterwards, by the decoder and the
+// verifier.
 
 #include "code/code.h"
 
-enum { ALIGN = 8, VERSION = 1 };
+enum { ALIGN = 8, VERSION = 2 };
 
 struct header {
     u8 magic[8];
     u32 version;  // of what is described here
     u32 features; // enum cpu_feature: those that the code may use
     u64 compiler; // code_compiler of who made it
+    u64 hash;     // of all that follows and the two above: against accidents,
+                  // not against people
     u64 module_size, text_size;
     u32 counts[CODE_TABLES];
 };
@@ -65,6 +68,30 @@ set_tables(struct code *code, const struct bytes from[CODE_TABLES],
     code->head_count = counts[CODE_TABLE_heads];
 }
 
+// --- the hash ----------------------------------------------------------------
+
+enum { HASHED = offsetof(struct header, module_size), PIECE = 1024 * 1024 };
+
+// False: the work is not to go on.
+static bool
+hash_file(u64 *hash, struct bytes file, struct arena *arena)
+{
+    struct header h;
+
+    memcpy(&h, file.ptr, sizeof(h));
+    struct hash_key key = {
+        {h.compiler, h.features}
+    };
+    for (u64 at = HASHED; at < file.size; at += PIECE) {
+        if (arena != NULL && !arena_may_go_on(arena))
+            return false;
+        u64 size = MIN(file.size - at, (u64)PIECE);
+        key.words[1] = hash_bytes(&key, file.ptr + at, size);
+    }
+    *hash = key.words[1];
+    return true;
+}
+
 // --- writing -----------------------------------------------------------------
 
 static void
@@ -77,6 +104,15 @@ put(struct bytes to, u64 *at, struct code_part part)
             memcpy(to.ptr + *at, part.ptr, part.size);
     }
     *at += ALIGN_UP(part.size, ALIGN);
+}
+
+void
+code_file_sign(struct bytes file)
+{
+    u64 hash, at = offsetof(struct header, hash);
+
+    if (file.size >= sizeof(struct header) && hash_file(&hash, file, NULL))
+        put(file, &at, (struct code_part){&hash, sizeof(hash)});
 }
 
 u64
@@ -100,6 +136,8 @@ code_file_write(struct bytes to, const struct code *code,
     put(to, &at, (struct code_part){code->text, code->size});
     for (u32 i = 0; i < CODE_TABLES; i++)
         put(to, &at, tables[i]);
+    if (to.ptr != NULL)
+        code_file_sign((struct bytes){to.ptr, at});
     return at;
 }
 
@@ -141,20 +179,20 @@ static status_t
 check_header(const struct header *h, u32 features, struct error *error)
 {
     if (h->version != VERSION || h->compiler != code_compiler)
-        return refuse(error, ERR_UNSUPPORTED, offsetof(struct header, version),
-                      "made by another version of nebulet");
+        return refuse(error, ERR_UNSUPPORTED, 0,
+                      "the code file is another version's: compile it again");
     if ((h->features & ~features) != 0)
-        return refuse(error, ERR_UNSUPPORTED, offsetof(struct header, features),
+        return refuse(error, ERR_UNSUPPORTED, 0,
                       "compiled for a CPU that has more than this one");
     return OK;
 }
 
 status_t
 code_file_open(struct code_file *f, struct bytes file, u32 features,
-               struct error *error)
+               struct arena *arena, struct error *error)
 {
     struct header h;
-    u64 at = sizeof(h);
+    u64 at = sizeof(h), hash;
 
     assert(((u64)file.ptr & (ALIGN - 1)) == 0);
     if (file.size < sizeof(h) || !code_file_is(file))
@@ -178,6 +216,11 @@ code_file_open(struct code_file *f, struct bytes file, u32 features,
         return refuse(error, ERR_MALFORMED, at,
                       whole ? "more than the parts of a code file" :
                               "a part of the code file is not there");
+    if (!hash_file(&hash, file, arena))
+        return ERR_KILLED;
+    if (hash != h.hash)
+        return refuse(error, ERR_MALFORMED, offsetof(struct header, hash),
+                      "the code file is not as it was written");
     return OK;
 }
 

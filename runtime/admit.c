@@ -14,12 +14,16 @@ enum { WORDS = 256 };
 
 static status_t
 refuse(const struct compiled *m, const struct code *code,
-       const struct verify_error *e, struct error *error)
+       const struct verify_error *e, const struct code_source *source,
+       struct error *error)
 {
     char words[WORDS];
 
     module_compile_words(words, sizeof(words), &m->module, code, e);
-    klog("nebulet: %s", words);
+    if (source->text != NULL)
+        format(source->text, source->text_size, "%s", words);
+    else
+        klog("nebulet: %s", words);
     error_set(error, ERR_UNSUPPORTED, 0, "the verifier refuses the code");
     return ERR_UNSUPPORTED;
 }
@@ -57,7 +61,8 @@ judge(struct judging *j, const struct compiled *m, const struct code *code,
 }
 
 status_t
-verify_and_map(struct compiled *m, struct arena *temp, struct error *error)
+verify_and_map(struct compiled *m, struct arena *temp,
+               const struct code_source *source, struct error *error)
 {
     struct judging j;
     struct code code = m->code;
@@ -65,7 +70,7 @@ verify_and_map(struct compiled *m, struct arena *temp, struct error *error)
     code.text = m->text;
     status_t status = judge(&j, m, &code, temp);
     if (status == ERR_INVALID)
-        return refuse(m, &code, &j.refused, error);
+        return refuse(m, &code, &j.refused, source, error);
     if (status == OK && m->text != NULL &&
         !port_code_execute(m->text, m->code.size))
         return ERR_NO_MEMORY;

@@ -286,14 +286,23 @@ OBJECT_FUNCTIONS(code_module, object)
 
 // --- for the others ----------------------------------------------------------
 
+static status_t
+new_module(struct code_module **out, const struct code_source *source,
+           struct error *error)
+{
+    struct compiled *c;
+    status_t status = compiled_new(&c, source, error);
+
+    return status == OK ? use(out, c) : status;
+}
+
 status_t
 code_module_new_without(struct code_module **out, struct bytes bytes,
                         u32 without, struct error *error)
 {
-    struct compiled *c;
-    status_t status = compiled_new(&c, bytes, without, error);
+    const struct code_source source = {.bytes = bytes, .without = without};
 
-    return status == OK ? use(out, c) : status;
+    return new_module(out, &source, error);
 }
 
 status_t
@@ -304,15 +313,26 @@ code_module_new(struct code_module **out, struct bytes bytes,
 }
 
 status_t
+code_module_open(struct code_module **out, struct bytes bytes,
+                 struct error *error, char *text, u32 text_size)
+{
+    const struct code_source source = {
+        .bytes = bytes, .may_file = true, .text = text, .text_size = text_size};
+
+    return new_module(out, &source, error);
+}
+
+status_t
 code_module_get(struct code_module **out, struct bytes bytes,
                 struct error *error)
 {
+    const struct code_source source = {.bytes = bytes};
     struct compiled *c = find(bytes);
     status_t status = OK;
 
     *error = (struct error){OK, 0, NULL};
     if (c == NULL) {
-        status = compiled_new(&c, bytes, 0, error);
+        status = compiled_new(&c, &source, error);
         if (status != OK)
             return status;
         publish(c);

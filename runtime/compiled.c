@@ -218,17 +218,35 @@ scratch_reclaim(void)
 // --- compiling ---------------------------------------------------------------
 
 static status_t
-compile(struct compiled *m, struct scratch *s, struct error *error)
+compile(struct compiled *m, const struct code_source *source, struct scratch *s,
+        struct error *error)
 {
     struct compile_options options = {.features = cpu_features,
                                       .check_pads = CHECKED,
                                       .stopped = thread_is_killed};
-    status_t status = module_decode_without(&m->module, m->bytes, m->without,
-                                            &m->keep, error);
+    status_t status = module_decode_without(&m->module, m->bytes,
+                                            source->without, &m->keep, error);
 
     if (status == OK)
         status = module_compile(&m->code, &m->module, &options, &s->text,
                                 &m->keep, &s->temp, error);
+    return status;
+}
+
+// The tables stay in the file, of which we have a copy.
+static status_t
+read_file(struct compiled *m, struct error *error)
+{
+    struct code_file f;
+    status_t status =
+        code_file_open(&f, m->bytes, cpu_features, &m->keep, error);
+
+    if (status == OK && f.module.size > LIMIT_MODULE_SIZE)
+        status = ERR_LIMIT;
+    if (status == OK)
+        status = module_decode(&m->module, f.module, &m->keep, error);
+    if (status == OK)
+        status = code_file_code(&m->code, &f, &m->module, &m->keep, error);
     return status;
 }
 
@@ -263,9 +281,12 @@ seal(struct compiled *m)
 
 // Nobody trusts the code yet.
 static status_t
-translate(struct compiled *m, struct scratch *s, struct error *error)
+translate(struct compiled *m, const struct code_source *source,
+          struct scratch *s, struct error *error)
 {
-    status_t status = compile(m, s, error);
+    bool is_file = source->may_file && code_file_is(m->bytes);
+    status_t status =
+        is_file ? read_file(m, error) : compile(m, source, s, error);
 
     if (status == OK)
         status = write_code(m);
@@ -275,25 +296,27 @@ translate(struct compiled *m, struct scratch *s, struct error *error)
 }
 
 static status_t
-make_with(struct compiled *m, struct scratch *s, struct error *error)
+make_with(struct compiled *m, const struct code_source *source,
+          struct scratch *s, struct error *error)
 {
-    status_t status = translate(m, s, error);
+    status_t status = translate(m, source, s, error);
 
     if (status == OK)
         status = register_types(m);
     if (status == OK)
         status = seal(m);
     if (status == OK)
-        status = verify_and_map(m, &s->temp, error);
+        status = verify_and_map(m, &s->temp, source, error);
     return status;
 }
 
 static status_t
-make(struct compiled *m, struct bytes bytes, struct error *error)
+make(struct compiled *m, const struct code_source *source, struct error *error)
 {
+    struct bytes bytes = source->bytes;
     struct scratch s;
 
-    if (bytes.size > LIMIT_MODULE_SIZE)
+    if (bytes.size > (source->may_file ? CODE_FILE_MOST : LIMIT_MODULE_SIZE))
         return ERR_LIMIT;
     if (!code_arena_new(&m->keep, 256 * bytes.size + 16 * MIB, commit_keep))
         return ERR_NO_MEMORY;
@@ -306,14 +329,14 @@ make(struct compiled *m, struct bytes bytes, struct error *error)
     u64 spare_size = s.text.committed + s.temp.committed;
     status = ERR_LIMIT;
     if (code_charge(&s.memory, RESOURCE_CODE, spare_size))
-        status = make_with(m, &s, error);
+        status = make_with(m, source, &s, error);
     scratch_done(&s);
     return status;
 }
 
 // The struct itself is nobody's: those who share it pay with the rest.
 status_t
-compiled_new(struct compiled **out, struct bytes bytes, u32 without,
+compiled_new(struct compiled **out, const struct code_source *source,
              struct error *error)
 {
     status_t status;
@@ -325,8 +348,7 @@ compiled_new(struct compiled **out, struct bytes bytes, u32 without,
         return status;
     list_init(&m->link);
     list_init(&m->uses);
-    m->without = without;
-    status = make(m, bytes, error);
+    status = make(m, source, error);
     if (status == OK) {
         m->references = 1;
         m->size = m->charges.memory.amount;

@@ -3,8 +3,8 @@
 // The caller works, too, and alone where there are no others: what comes out is
 // the same.  Pieces are begun in their order, and no more when one has gone
 // wrong.  Those that were begun and are not done, for whatever reason, the
-// caller does at the end, in their order, when it is alone: so that what is said
-// is always of the first that goes wrong.
+// caller does at the end, in their order, when it is alone: so that what is
+// said is always of the first that goes wrong.
 
 #include "runtime/internal.h"
 

@@ -112,7 +112,6 @@ struct compiled {
     u64 reserved;       // for the copy
     struct arena keep;
     struct module module;
-    u32 without;      // enum wasm_feature: those that it may not use
     struct code code; // code.text is NULL; see text
     u8 *text;         // where it is executed
     u32 *ids;         // canonical type ids
@@ -128,9 +127,19 @@ struct compiled {
     struct kept kept; // while it has no references
 };
 
-// One reference, charged to account_current(); errors as code_module_new().
-MUST_USE status_t compiled_new(struct compiled **out, struct bytes bytes,
-                               u32 without, struct error *error);
+// Of what to make it, and how.
+struct code_source {
+    struct bytes bytes;
+    u32 without;   // enum wasm_feature: those that it may not use
+    bool may_file; // it may be a code file
+    char *text;    // of text_size bytes, for words, or NULL: the log
+    u32 text_size;
+};
+
+// One reference, charged to account_current(); errors as code_module_open().
+MUST_USE status_t compiled_new(struct compiled **out,
+                               const struct code_source *source,
+                               struct error *error);
 // Give it back, what takes long by a thread of nobody's; or, for who needs the
 // room, before this returns.
 void compiled_free(struct compiled *c);
@@ -171,6 +180,7 @@ MUST_USE status_t crew_run(const struct crew_work *work, struct arena *temp);
 // Let the code of m, which is complete and sealed, be executed, if the verifier
 // accepts it and its tables.  Nothing else lets anything be executed.
 MUST_USE status_t verify_and_map(struct compiled *m, struct arena *temp,
+                                 const struct code_source *source,
                                  struct error *error);
 
 // --- code_module.c -----------------------------------------------------------

@@ -73,6 +73,12 @@ MUST_USE status_t code_module_new(struct code_module **out, struct bytes bytes,
 MUST_USE status_t code_module_new_without(struct code_module **out,
                                           struct bytes bytes, u32 without,
                                           struct error *error);
+// The same of what a user named: it may be a code file (code/code.h), too,
+// whose code is read and verified instead of compiled.  Where the verifier
+// refuses it, `text`, of text_size bytes, gets words that say more than *error.
+MUST_USE status_t code_module_open(struct code_module **out, struct bytes bytes,
+                                   struct error *error, char *text,
+                                   u32 text_size);
 // The same as the first, but what was compiled from the same bytes before, by
 // whomever, is used again where it is still there; account_current() pays, once
 // for the same code_module.

@@ -171,7 +171,7 @@ copy_data(struct instance *i, u32 memory, const struct data_segment *s, u64 to,
         u64 piece = MIN(size - done, PIECE);
         if (!memory_touch(m, to + done, piece))
             return TRAP_NO_MEMORY;
-        memcpy(m->base + to + done, i->code->bytes.ptr + s->at + from + done,
+        memcpy(m->base + to + done, i->code->module.bytes + s->at + from + done,
                piece);
         done += piece;
     }

@@ -62,6 +62,7 @@ drop(void)
     arena_drop(&text);
 }
 
+// Signed as it is now, so that a change is not seen by that.
 static status_t
 open_as(u64 size, u32 features)
 {
@@ -70,7 +71,8 @@ open_as(u64 size, u32 features)
     struct bytes bytes = {malloc(size), size}; // ASan knows its end
 
     memcpy(bytes.ptr, file.ptr, size);
-    status_t status = code_file_open(&f, bytes, features, &error);
+    code_file_sign(bytes);
+    status_t status = code_file_open(&f, bytes, features, &temp, &error);
     EXPECT_EQ(status, error.status);
     EXPECT((status == OK) == (error.what == NULL));
     free(bytes.ptr);
@@ -94,7 +96,7 @@ TEST(code_file_comes_back)
 
     make_file();
     EXPECT(code_file_is(file));
-    EXPECT_EQ(code_file_open(&f, file, FEATURES, &error), OK);
+    EXPECT_EQ(code_file_open(&f, file, FEATURES, &temp, &error), OK);
     EXPECT(same((struct code_part){f.module.ptr, f.module.size},
                 (struct code_part){module.bytes, module.size}));
     EXPECT_EQ(module_decode(&again, f.module, &keep, &error), OK);
@@ -121,7 +123,7 @@ TEST(code_file_of_another_module)
     struct module other;
 
     make_file();
-    EXPECT_EQ(code_file_open(&f, file, FEATURES, &error), OK);
+    EXPECT_EQ(code_file_open(&f, file, FEATURES, &temp, &error), OK);
     other = module;
     other.func_count++;
     EXPECT_EQ(code_file_code(&read, &f, &other, &keep, &error), ERR_MALFORMED);
@@ -155,7 +157,7 @@ TEST(code_file_cut_off)
 // Each byte of the header, with values that make sums wrap.
 TEST(code_file_sizes)
 {
-    enum { SIZES = 24 }; // where they begin
+    enum { SIZES = 32 }; // where they begin
     u32 refused = 0;
     u64 was[ROOM / 8];
 
@@ -178,10 +180,46 @@ TEST(code_file_sizes)
 TEST(code_file_gaps)
 {
     make_file();
-    u64 gap = 24 + 16 + ALIGN_UP(4 * CODE_TABLES, 8) + module.size;
+    u64 gap = 32 + 16 + ALIGN_UP(4 * CODE_TABLES, 8) + module.size;
     EXPECT(gap % 8 != 0);
     EXPECT_EQ(file.ptr[gap], 0);
     file.ptr[gap] = 1;
     EXPECT_EQ(open_as(file.size, FEATURES), ERR_MALFORMED);
+    drop();
+}
+
+// Any bit that is not as it was written is seen.
+TEST(code_file_damaged)
+{
+    struct error error;
+    struct code_file f;
+
+    make_file();
+    for (u64 bit = 0; bit < 8 * file.size; bit++) {
+        file.ptr[bit / 8] ^= (u8)(1 << bit % 8);
+        error = (struct error){OK, 0, NULL};
+        EXPECT(code_file_open(&f, file, FEATURES, &temp, &error) != OK);
+        file.ptr[bit / 8] ^= (u8)(1 << bit % 8);
+    }
+    error = (struct error){OK, 0, NULL};
+    EXPECT_EQ(code_file_open(&f, file, FEATURES, &temp, &error), OK);
+    drop();
+}
+
+static bool
+refuse_all(struct arena *arena, u64 from, u64 to)
+{
+    (void)arena, (void)from, (void)to;
+    return false;
+}
+
+TEST(code_file_killed)
+{
+    struct error error = {OK, 0, NULL};
+    struct arena none = {.commit = refuse_all};
+    struct code_file f;
+
+    make_file();
+    EXPECT_EQ(code_file_open(&f, file, FEATURES, &none, &error), ERR_KILLED);
     drop();
 }

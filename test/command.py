@@ -401,6 +401,38 @@ def large_and_small(t):
 
 
 @case
+def code_files(t):
+    """What `compile` wrote runs as if it was compiled; what is not as it was
+    written, or is another's, is one line."""
+    wasm = t.text("answer", """(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1) (data (i32.const 8) "*")
+        (func (export "_start") (call $exit (i32.load8_u (i32.const 8)))))""")
+    t.call("compile", "--baseline", "-o", "answer.neb", wasm).ends(0).quiet()
+    t.run("answer.neb").ends(42).quiet()
+    t.call("verify", "answer.neb").ends(0).quiet()
+    whole = (t.work / "answer.neb").read_bytes()
+    damaged = bytearray(whole)
+    damaged[-9] ^= 1
+    for name, content, words in (
+            ("empty", b"", ""),
+            ("short", whole[:40], "no code file"),
+            ("cut", whole[:-8], "a part of the code file is not there"),
+            ("long", whole + bytes(8), "more than the parts of a code file"),
+            ("damaged", bytes(damaged), "is not as it was written"),
+            ("version", whole[:8] + b"\x63" + whole[9:],
+             "another version's: compile it again"),
+            ("compiler", whole[:16] + bytes([whole[16] ^ 1]) + whole[17:],
+             "another version's: compile it again"),
+            ("cpu", whole[:12] + b"\xff" + whole[13:],
+             "compiled for a CPU that has more than this one")):
+        (t.work / f"{name}.neb").write_bytes(content)
+        t.run(f"{name}.neb").ends(1).lines(1).says(f"{name}.neb: .*{words}")
+        t.call("verify", f"{name}.neb").ends(1).lines(1).says(
+            f"{name}.neb: .*{words}")
+
+
+@case
 def modules_from_pipes(t):
     """What is read once can be a pipe, a text as well as a binary."""
     binary = (t.work / t.text("hello", HELLO)).read_bytes()

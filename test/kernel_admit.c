@@ -180,3 +180,105 @@ TEST_KERNEL(judging_ends_when_killed)
     test_watch_code((struct test_code_watch){0});
     EXPECT(code == NULL);
 }
+
+// --- code files --------------------------------------------------------------
+
+// The code file of a module.
+static struct bytes
+file_of(const struct code_module *m)
+{
+    const struct compiled *c = m->compiled;
+    struct code code = c->code;
+    struct bytes file = {NULL, 0};
+
+    code.text = c->text;
+    file.size = code_file_write(file, &code, &c->module, cpu_features);
+    file.ptr = kernel_alloc(file.size);
+    EXPECT(file.ptr != NULL);
+    code_file_write(file, &code, &c->module, cpu_features);
+    return file;
+}
+
+static u8 *
+text_in(struct bytes file)
+{
+    struct error error = {OK, 0, NULL};
+    struct arena none = {.base = NULL};
+    struct code_file f;
+
+    EXPECT_EQ(code_file_open(&f, file, cpu_features, &none, &error), OK);
+    return f.text.ptr;
+}
+
+TEST_KERNEL(code_file_is_code)
+{
+    struct code_module *made = test_compile("throw"), *read = NULL;
+    struct bytes file = file_of(made);
+    struct error error;
+    char text[200] = "";
+
+    EXPECT_EQ(code_module_open(&read, file, &error, text, sizeof(text)), OK);
+    EXPECT_EQ(text[0], 0);
+    const struct compiled *a = made->compiled, *b = read->compiled;
+    EXPECT(a != b && a->code.size == b->code.size);
+    EXPECT_EQ(memcmp(a->text, b->text, a->code.size), 0);
+    EXPECT(!test_may_write(b->text) && !test_may_write(b->code.calls));
+    EXPECT(test_may_execute(b->text));
+    EXPECT(!test_may_write(b->bytes.ptr));
+    code_module_release(read);
+    code_module_release(made);
+    kernel_free(file.ptr);
+}
+
+// What a program hands over is a module, or nothing.
+TEST_KERNEL(code_file_of_a_program)
+{
+    struct code_module *made = test_compile("throw"), *read = NULL;
+    struct bytes file = file_of(made);
+    struct error error;
+
+    EXPECT_EQ(code_module_get(&read, file, &error), ERR_MALFORMED);
+    EXPECT_EQ(code_module_new(&read, file, &error), ERR_MALFORMED);
+    EXPECT(read == NULL);
+    code_module_release(made);
+    kernel_free(file.ptr);
+}
+
+static void
+expect_refused(struct bytes file, u32 func)
+{
+    struct code_module *read = NULL;
+    char text[200] = "", expected[100];
+    struct error error;
+
+    memset(&seen, 0, sizeof(seen));
+    seen.judged = 1;
+    test_watch_code((struct test_code_watch){.executed = note_executed});
+    EXPECT_EQ(code_module_open(&read, file, &error, text, sizeof(text)),
+              ERR_UNSUPPORTED);
+    test_watch_code((struct test_code_watch){0});
+    format(expected, sizeof(expected), "the verifier refuses func[%u] ", func);
+    EXPECT_EQ(memcmp(text, expected, string_of(expected).len), 0);
+    EXPECT(read == NULL && seen.executed == 0);
+}
+
+// The first function that is refused is told, whoever has looked at which, and
+// nothing of such a file becomes executable.
+TEST_KERNEL(code_files_are_judged)
+{
+    enum { FUNCS = 3000, STEP = 800 };
+    static const u8 bad[] = {0x0f, 0x05}; // syscall
+    struct code_module *made = compile_loads(FUNCS, 20, OK);
+    const struct compiled *c = made->compiled;
+    struct bytes file = file_of(made);
+    u8 *text = text_in(file);
+
+    EXPECT(c->code.size > 3 * 64 * KIB);
+    for (u32 func = FUNCS - 1; func > STEP; func -= STEP) {
+        memcpy(text + c->code.funcs[func].start, bad, sizeof(bad));
+        code_file_sign(file);
+        expect_refused(file, func);
+    }
+    code_module_release(made);
+    kernel_free(file.ptr);
+}

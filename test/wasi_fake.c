@@ -543,10 +543,10 @@ panic(const char *file, u32 line, const char *what)
 // --- programs ----------------------------------------------------------------
 
 status_t
-code_module_new(struct code_module **out, struct bytes bytes,
-                struct error *error)
+code_module_open(struct code_module **out, struct bytes bytes,
+                 struct error *error, char *text, u32 text_size)
 {
-    (void)bytes;
+    (void)bytes, (void)text, (void)text_size;
     *out = NULL;
     if (fake.compile != OK)
         error_set(error, fake.compile, 0x12, "integer too large");

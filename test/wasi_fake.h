@@ -33,7 +33,7 @@ struct fake {
     u32 exit_status;     // of the programs that "run"
     bool spawns;         // each leaves another that does not end
     u64 run_ns;          // how long they run; UINT64_MAX = for ever
-    status_t compile;    // what code_module_new answers
+    status_t compile;    // what code_module_open answers
     status_t adoption;   // what adoption_take answers
     u32 started, running, most_running;
 };

@@ -60,7 +60,7 @@ account(void *self, const char *name, u32 func)
 }
 
 static bool
-job_decode(struct job *job, const char *path)
+job_open(struct job *job, const char *path)
 {
     *job = (struct job){.path = path, .bytes = module_read(path)};
     if (job->bytes.ptr == NULL)
@@ -69,9 +69,32 @@ job_decode(struct job *job, const char *path)
     arena_init_host(&job->temp, 1ull << ARENA_SIZE_LOG2);
     arena_init_host(&job->text, 1ull << 31);
     job->last_ns = now_ns();
+    return true;
+}
+
+static bool
+job_decode(struct job *job)
+{
     status_t status =
         module_decode(&job->module, job->bytes, &job->keep, &job->error);
     account(job, "decode", NO_INDEX);
+    return status == OK;
+}
+
+// Of a code file.
+static bool
+job_read(struct job *job, u32 features)
+{
+    struct code_file f;
+    status_t status =
+        code_file_open(&f, job->bytes, features, &job->keep, &job->error);
+
+    if (status == OK)
+        status = module_decode(&job->module, f.module, &job->keep, &job->error);
+    if (status == OK)
+        status = code_file_code(&job->code, &f, &job->module, &job->keep,
+                                &job->error);
+    account(job, "read", NO_INDEX);
     return status == OK;
 }
 
@@ -198,7 +221,8 @@ compile_file(const struct compile_args *args, const char *path)
         options.step = account;
         options.self = &job;
     }
-    bool ok = job_decode(&job, path) && job_compile(&job, &options);
+    bool ok =
+        job_open(&job, path) && job_decode(&job) && job_compile(&job, &options);
     if (args->hash) {
         u64 hash = ok ? hash_code(&job.module, &job.code) : 0;
         tell("%016" PRIx64 " %s", hash, path);
@@ -301,7 +325,12 @@ verify_file(const struct compile_args *args, const char *path)
         options.step = account;
         options.self = &job;
     }
-    if (!job_decode(&job, path) || !job_compile(&job, &options))
+    if (!job_open(&job, path))
+        return job_end(&job, false);
+    bool made = code_file_is(job.bytes) ?
+                    job_read(&job, options.features) :
+                    job_decode(&job) && job_compile(&job, &options);
+    if (!made)
         return job_end(&job, false);
     account(&job, "tables", NO_INDEX);
     status_t status = module_compile_verify(
@@ -337,10 +366,11 @@ run_verify(struct words words)
 
 const struct command command_verify = {
     .name = "verify",
-    .operands = "FILE.wasm...",
-    .summary = "compile a module, judge its machine code",
-    .text = "Compiles modules and lets the verifier judge the code, without "
-            "running it: says which instruction is refused and why.",
+    .operands = "FILE...",
+    .summary = "judge the machine code of a module or a code file",
+    .text = "Compiles modules, or reads code files (.neb), and lets the "
+            "verifier judge the\ncode, without running it: says which "
+            "instruction is refused and why.",
     .options = options_of_verify,
     .option_count = COUNT(options_of_verify),
     .examples = "nebulet verify hello.wasm\n"
@@ -430,7 +460,7 @@ run_dump(struct words words)
     if (given.count > 2)
         return misuse(&command_dump, "%s: one too many", given.list[2]);
 
-    bool ok = job_decode(&job, given.list[0]);
+    bool ok = job_open(&job, given.list[0]) && job_decode(&job);
     if (ok && given.count == 2)
         ok = find_func(&job.module, given.list[1], &options.dump_func);
     ok = ok && job_compile(&job, &options);

@@ -4,7 +4,7 @@
 
 #include "tool/tool.h"
 
-#include "abi/abi.h"
+#include "code/code.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -34,6 +34,8 @@ is_text(const char *path, struct bytes bytes)
     u64 at = 0;
 
     if (bytes.size >= 4 && memcmp(bytes.ptr, "\0asm", 4) == 0)
+        return false;
+    if (code_file_is(bytes))
         return false;
     while (at < bytes.size && bytes.ptr[at] != 0 &&
            strchr(blanks, bytes.ptr[at]) != NULL)
@@ -149,7 +151,9 @@ struct bytes
 module_read(const char *path)
 {
     struct bytes bytes;
-    int error = file_load(path, LIMIT_MODULE_SIZE, &bytes);
+    bool is_code = path_ends_in(path, ".neb");
+    int error =
+        file_load(path, is_code ? CODE_FILE_MOST : LIMIT_MODULE_SIZE, &bytes);
 
     if (error == EFBIG)
         complain("%s: a module has at most %llu bytes", path,

@@ -546,8 +546,9 @@ const struct command command_run = {
     .operands = "[--] APP.wasm [ARGUMENT...]",
     .summary = "run a WebAssembly program",
     .text =
-        "Runs a program (binary, or text where wat2wasm is installed).  What "
-        "follows it\nare its arguments.",
+        "Runs a program (binary, text where wat2wasm is installed, or a code "
+        "file that\n`nebulet compile` wrote).  What follows it are its "
+        "arguments.",
     .options = options,
     .option_count = COUNT(options),
     .notes = "Exits with the program's status: 134 after a trap, 124 when the\n"

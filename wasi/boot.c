@@ -183,7 +183,7 @@ new_process(struct process **out, struct group *g, struct node *dir,
         return ERR_NOT_FOUND;
     }
     name_program(name, sizeof(name), dir);
-    status_t status = code_module_new(&m, app, error);
+    status_t status = code_module_open(&m, app, error, details, TEXT_SIZE);
     if (status != OK)
         return status;
     status = process_new(out, g, m, name, error, details, TEXT_SIZE);
