@@ -361,6 +361,11 @@ u32 format_list(char *to, u64 size, const char *text, va_list list);
 u32 format_safe(char *to, u64 size, const char *text, ...) PRINTF(3, 4);
 u32 format_safe_list(char *to, u64 size, const char *text, va_list list);
 
+// decimal.c: what a float is in decimal, the shortest text that reads back as
+// it: -0.1, 1200, 1e-7, inf, nan; of at most FLOAT_TEXT bytes.
+enum { FLOAT_TEXT = 32 };
+void format_float(char *to, u64 bits, bool is_double);
+
 // Text that is written piecewise.  A piece of print() has at most 255 bytes,
 // the rest of it is dropped.
 struct printer {

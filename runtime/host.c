@@ -2,8 +2,6 @@
 
 #include "runtime/internal.h"
 
-enum { PIECE = 1024 }; // imports between two looks at whether we were killed
-
 static const struct host_module *const *host_modules;
 
 u32 cpu_features;
@@ -124,28 +122,14 @@ find_host(void *self, struct string module, struct string name,
     return false;
 }
 
-const struct resolver host_resolver = {NULL, find_host, true};
-
-bool
-host_missing_import(const struct code_module *m, u32 *from, struct error *error,
-                    char *error_text, u32 error_text_size)
+static bool
+gives_memory(void *self, struct string module)
 {
-    const struct module *info = &m->compiled->module;
-    struct extern_ref ref;
-
-    while (*from < info->import_count) {
-        if (*from % PIECE == 0 && thread_is_killed())
-            return false;
-        const struct import *i = &info->imports[(*from)++];
-        bool given = i->kind == EXTERN_MEMORY && host_resolver.gives_memory;
-        if (given || find_host(NULL, i->module, i->name, &ref))
-            continue;
-        *error = (struct error){ERR_UNKNOWN_IMPORT, i->at, "unknown import"};
-        instance_describe(m, error, error_text, error_text_size);
-        return true;
-    }
-    return false;
+    (void)self, (void)module;
+    return true;
 }
+
+const struct resolver host_resolver = {NULL, find_host, gives_memory};
 
 static void
 register_type(const char *sig)

@@ -147,6 +147,13 @@ static bool (*const linkers[])(struct link *, const struct extern_ref *) = {
     [EXTERN_TAG] = link_tag,
 };
 
+static bool
+makes_memory(const struct resolver *r, const struct import *import)
+{
+    return import->kind == EXTERN_MEMORY && r->gives_memory != NULL &&
+           r->gives_memory(r->self, import->module);
+}
+
 static status_t
 link_import(struct instance *i, const struct import *import,
             const struct resolver *resolver, struct error *error)
@@ -155,7 +162,7 @@ link_import(struct instance *i, const struct import *import,
     struct extern_ref ref;
 
     if (!resolver->find(resolver->self, import->module, import->name, &ref)) {
-        if (import->kind == EXTERN_MEMORY && resolver->gives_memory)
+        if (makes_memory(resolver, import))
             return make_memory(&l, error, import->at);
         error_set(error, ERR_UNKNOWN_IMPORT, import->at, "unknown import");
         return ERR_UNKNOWN_IMPORT;
@@ -179,6 +186,29 @@ link_imports(struct instance *i, const struct resolver *resolver,
         status = link_import(i, &m->imports[k], resolver, error);
     }
     return status;
+}
+
+bool
+instance_missing_import(const struct resolver *resolver,
+                        const struct code_module *m, u32 *from,
+                        struct error *error, char *error_text,
+                        u32 error_text_size)
+{
+    const struct module *info = &m->compiled->module;
+    struct extern_ref ref;
+
+    while (*from < info->import_count) {
+        if (*from % PIECE == 0 && thread_is_killed())
+            return false;
+        const struct import *i = &info->imports[(*from)++];
+        if (resolver->find(resolver->self, i->module, i->name, &ref) ||
+            makes_memory(resolver, i))
+            continue;
+        *error = (struct error){ERR_UNKNOWN_IMPORT, i->at, "unknown import"};
+        instance_describe(m, error, error_text, error_text_size);
+        return true;
+    }
+    return false;
 }
 
 // --- several instances -------------------------------------------------------

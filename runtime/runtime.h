@@ -95,22 +95,18 @@ const struct code *code_module_code(const struct code_module *m);
 void instance_describe(const struct code_module *m, const struct error *error,
                        char *error_text, u32 error_text_size);
 
-// The first import from *from on that no host module gives, in the words of
-// instance_describe(); *from moves behind it.  False: there are no more.
-MUST_USE bool host_missing_import(const struct code_module *m, u32 *from,
-                                  struct error *error, char *error_text,
-                                  u32 error_text_size);
-
 // --- stores (store.c) --------------------------------------------------------
 
 // A store without instances; owner, or NULL, is whose it is.  It will have one
-// instance, of `program`, or, with NULL, any number of them.
+// instance of each of these modules, or, with none, any number of them.
 MUST_USE status_t store_new(struct store **out,
-                            const struct code_module *program, void *owner);
+                            struct code_module *const *modules, u32 count,
+                            void *owner);
 void store_free(struct store *s);  // and its instances; nobody runs in it
 void store_clear(struct store *s); // all but the store itself
-// The first of its instances, NULL: it has none.
-struct instance *store_first_instance(const struct store *s);
+// One of its instances, from 0 in the order they were made; NULL: there are no
+// more.
+struct instance *store_instance(const struct store *s, u32 number);
 
 // Threads that can run in s are counted: what only one can do depends on it.
 // False: there are LIMIT_THREADS.  How many are left.
@@ -215,8 +211,9 @@ struct resolver {
     void *self;
     bool (*find)(void *self, struct string module, struct string name,
                  struct extern_ref *out);
-    bool gives_memory; // make the memories that nobody offers, as programs with
-                       // threads import their own
+    // Make a memory that nobody offers, of this module, as programs with
+    // threads import their own?  NULL: none.
+    bool (*gives_memory)(void *self, struct string module);
 };
 
 // Look functions up in the modules of runtime_init().
@@ -261,6 +258,13 @@ MUST_USE status_t instance_table_func(struct instance *i, u32 index,
 // Is function `func` of i of this type?
 MUST_USE bool instance_func_is(const struct instance *i, u32 func,
                                const char *sig);
+
+// The first import from *from on that is not found, in the words of
+// instance_describe(); *from moves behind it.  False: there are no more.
+MUST_USE bool instance_missing_import(const struct resolver *resolver,
+                                      const struct code_module *m, u32 *from,
+                                      struct error *error, char *error_text,
+                                      u32 error_text_size);
 
 // --- memories (memory.c): what a system call may touch -----------------------
 

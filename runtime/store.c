@@ -56,23 +56,25 @@ free_funcs(struct store *s)
 }
 
 status_t
-store_new(struct store **out, const struct code_module *program, void *owner)
+store_new(struct store **out, struct code_module *const *modules, u32 count,
+          void *owner)
 {
-    u32 funcs =
-        program != NULL ? program->compiled->module.func_count + 1 : FUNCS_MAX;
+    u32 funcs = count == 0 ? FUNCS_MAX : 1;
     struct store *s = kernel_alloc(sizeof(*s));
 
     if (s == NULL)
         return ERR_NO_MEMORY;
+    for (u32 k = 0; k < count; k++)
+        funcs += modules[k]->compiled->module.func_count;
     s->owner = owner;
     lock_init(&s->lock, LOCK_STORE);
     list_init(&s->exn_tables);
     mutex_init(&s->exn_mutex, LOCK_EXCEPTIONS);
-    s->instance_capacity = program != NULL ? 1 : INSTANCES_MAX;
+    s->instance_capacity = count > 0 ? count : INSTANCES_MAX;
     s->instances = kernel_alloc(s->instance_capacity * sizeof(*s->instances));
     s->vms = kernel_alloc(s->instance_capacity * sizeof(*s->vms));
     if (s->instances == NULL || s->vms == NULL ||
-        !init_funcs(s, funcs, program == NULL)) {
+        !init_funcs(s, funcs, count == 0)) {
         store_free(s);
         return ERR_NO_MEMORY;
     }
@@ -102,9 +104,9 @@ store_free(struct store *s)
 }
 
 struct instance *
-store_first_instance(const struct store *s)
+store_instance(const struct store *s, u32 number)
 {
-    return s->instance_count > 0 ? s->instances[0] : NULL;
+    return number < s->instance_count ? s->instances[number] : NULL;
 }
 
 bool

@@ -23,6 +23,8 @@ struct process {
     handle_t given[LIMIT_SPAWN_HANDLES];
     u32 given_count;
     struct store *store;
+    u32 libraries;             // instances in it before the program's
+    struct process_call *call; // instead of the program's entry, or NULL
 
     struct lock lock;
     struct list threads MEMBER_GUARDED_BY(lock); // struct program_thread
@@ -107,7 +109,13 @@ MUST_USE status_t give_handles(struct object *first, u8 *to_first,
 
 // --- processes and their threads ---------------------------------------------
 
-// A process without instances; g as for process_new().
+// A process without instances, with room for one of each of these modules; g
+// as for process_new().
+MUST_USE status_t process_new_for(struct process **out, struct group *g,
+                                  const char *name,
+                                  struct code_module *const *modules,
+                                  u32 count);
+// The same, with room for any number.
 MUST_USE status_t process_new_empty(struct process **out, struct group *g,
                                     const char *name);
 

@@ -43,9 +43,9 @@ process_alloc(struct process **out, struct group *g)
     return OK;
 }
 
-static status_t
-new_with(struct process **out, struct group *g, const char *name,
-         const struct code_module *program)
+status_t
+process_new_for(struct process **out, struct group *g, const char *name,
+                struct code_module *const *modules, u32 count)
 {
     struct process *p = NULL;
     status_t status = process_alloc(&p, g != NULL ? g : group_current());
@@ -57,7 +57,7 @@ new_with(struct process **out, struct group *g, const char *name,
     list_init(&p->threads);
     p->counted = account_charge(p->account, RESOURCE_PROCESSES, 1);
     struct account *before = thread_charge(p->account);
-    status = p->counted ? store_new(&p->store, program, p) : ERR_LIMIT;
+    status = p->counted ? store_new(&p->store, modules, count, p) : ERR_LIMIT;
     thread_charge(before);
     if (status == OK)
         *out = p;
@@ -69,32 +69,7 @@ new_with(struct process **out, struct group *g, const char *name,
 status_t
 process_new_empty(struct process **out, struct group *g, const char *name)
 {
-    return new_with(out, g, name, NULL);
-}
-
-status_t
-process_new(struct process **out, struct group *g, struct code_module *m,
-            const char *name, struct error *error, char *error_text,
-            u32 error_text_size)
-{
-    struct process *p = NULL;
-    struct instance *i;
-    enum trap trap;
-
-    *error = (struct error){OK, 0, NULL};
-    status_t status = new_with(&p, g, name, m);
-    if (p == NULL)
-        return status;
-    struct account *before = thread_charge(p->account);
-    status = instance_load(&i, p->store, m, &host_resolver, error, &trap);
-    thread_charge(before);
-    if (status != OK) {
-        instance_describe(m, error, error_text, error_text_size);
-        object_release(&p->object);
-        return status;
-    }
-    *out = p;
-    return OK;
+    return process_new_for(out, g, name, NULL, 0);
 }
 
 // Give back everything but the object itself.  Nobody runs in p any more.
@@ -375,20 +350,27 @@ entries_of(const struct module *m)
     return COUNT(entries) - 1;
 }
 
+// An exported function without parameters and results; NULL: there is none.
+static const struct export *
+find_plain(const struct module *m, const char *name)
+{
+    const struct export *e = module_export(m, string_of(name));
+
+    if (e == NULL || e->kind != EXTERN_FUNC)
+        return NULL;
+    const struct type *type = &m->types[m->funcs[e->index].type];
+    return type->param_count == 0 && type->result_count == 0 ? e : NULL;
+}
+
 static const struct export *
 find_entry(const struct module *m)
 {
+    const struct export *e = NULL;
     u32 count = entries_of(m);
 
-    for (u32 k = 0; k < count; k++) {
-        const struct export *e = module_export(m, string_of(entries[k]));
-        if (e == NULL || e->kind != EXTERN_FUNC)
-            continue;
-        const struct type *type = &m->types[m->funcs[e->index].type];
-        if (type->param_count == 0 && type->result_count == 0)
-            return e;
-    }
-    return NULL;
+    for (u32 k = 0; k < count && e == NULL; k++)
+        e = find_plain(m, entries[k]);
+    return e;
 }
 
 // The entry's name is there, but it is none.
@@ -421,22 +403,40 @@ function_left(const struct program_thread *t, enum leave leave)
     trap_report(who, &t->execution.trap);
 }
 
+// What runs of an instance before anything else: its start function and, where
+// that is not its entry anyway, the export _initialize.
+static enum leave
+call_first(struct instance *i, bool is_entry)
+{
+    const struct module *m = instance_info(i);
+    const struct export *e = is_entry ? NULL : find_plain(m, "_initialize");
+    enum leave leave = LEAVE_NONE;
+
+    if (m->start != NO_INDEX)
+        leave = call_function(i, m->start, NULL);
+    if (leave == LEAVE_NONE && e != NULL)
+        leave = call_function(i, e->index, NULL);
+    return leave;
+}
+
 static void
 main_thread(void *arg)
 {
     struct program_thread *t = arg;
-    const struct module *m = instance_info(t->instance);
+    struct process *p = t->process;
+    struct process_call *call = p->call;
     enum leave leave = LEAVE_NONE;
 
     execution_enter(&t->execution);
-    if (m->start != NO_INDEX)
-        leave = call_function(t->instance, m->start, NULL);
+    for (u32 n = 0; n <= p->libraries && leave == LEAVE_NONE; n++)
+        leave = call_first(store_instance(p->store, n),
+                           n == p->libraries && call == NULL);
     if (leave == LEAVE_NONE)
-        leave = call_function(t->instance, t->func, NULL);
-    if (leave == LEAVE_NONE)
-        process_end(t->process, 0);
-    else
+        leave = call_function(t->instance, t->func, call ? call->slots : NULL);
+    if (leave != LEAVE_NONE)
         function_left(t, leave);
+    else if (process_end(p, 0) && call != NULL)
+        call->returned = true;
     leave_process(t);
 }
 
@@ -518,19 +518,32 @@ set_started(struct process *p, bool started)
     return changes;
 }
 
+// What the main thread runs.
+static status_t
+find_func(const struct process *p, const struct instance *i, u32 *func)
+{
+    const struct module *m = instance_info(i);
+    const struct export *entry = find_entry(m);
+
+    if (p->call != NULL)
+        *func = p->call->func;
+    else if (entry != NULL)
+        *func = entry->index;
+    else
+        return has_wrong_entry(m) ? ERR_WRONG_TYPE : ERR_NOT_FOUND;
+    return OK;
+}
+
 static status_t
 prepare(struct process *p, struct program_thread **out)
 {
-    struct instance *i = store_first_instance(p->store);
-
-    if (i == NULL)
-        return ERR_NOT_FOUND;
-    const struct module *m = instance_info(i);
-    const struct export *entry = find_entry(m);
-    if (entry == NULL)
-        return has_wrong_entry(m) ? ERR_WRONG_TYPE : ERR_NOT_FOUND;
+    struct instance *i = store_instance(p->store, p->libraries);
     struct program_thread *t;
-    status_t status = main_thread_new(p, i, entry->index, &t);
+    u32 func = 0;
+
+    status_t status = i != NULL ? find_func(p, i, &func) : ERR_NOT_FOUND;
+    if (status == OK)
+        status = main_thread_new(p, i, func, &t);
     if (status != OK)
         return status;
     status = member_add(&p->member);

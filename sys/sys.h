@@ -15,7 +15,7 @@ struct spawn_setup;
 extern const struct host_module nebulet_module;
 extern const struct host_module nebulet2018_module;
 
-// --- start (sys.c) -----------------------------------------------------------
+// --- start (sys.c) ----------------------------------------------------------
 
 // Bring kernel and runtime up on the first CPU; `modules`, terminated by NULL,
 // are all that programs can import, and must stay.  Called on a stack as
@@ -23,7 +23,7 @@ extern const struct host_module nebulet2018_module;
 // kernel's first thread, interrupts on.
 void sys_init(const struct host_module *const *modules);
 
-// --- processes (process.c) ---------------------------------------------------
+// --- processes (process.c) --------------------------------------------------
 
 // A handle of the calling process that is to become something else.
 struct adoption {
@@ -56,6 +56,8 @@ struct spawn_setup {
     const struct carried *streams;
 };
 
+// --- how they are made (linked.c) -------------------------------------------
+
 // A process in a group (NULL: that of the running thread's process, or the
 // root) with one instance of `m`, its imports resolved against the host
 // modules.  Not running yet.  Where an import or a segment is to blame, error
@@ -65,11 +67,36 @@ MUST_USE status_t process_new(struct process **out, struct group *g,
                               struct error *error, char *error_text,
                               u32 error_text_size);
 
-// The first import from *from on that no process is given, in the words of
-// process_new(); *from moves behind it.  False: there are no more.
-MUST_USE bool process_missing_import(struct code_module *m, u32 *from,
+enum { LIBRARIES_MAX = 16 };
+
+// A module that those after it, and the program, import of under this name.
+struct library {
+    struct string name;
+    struct code_module *code;
+};
+
+struct linking {
+    const struct library *libraries; // at most LIBRARIES_MAX
+    u32 count;
+    u32 blamed; // which of them an error is about; `count`: the program
+};
+
+// As process_new().  Of each library there is an instance, which is initialised
+// (its start function, then _initialize, if it has it) before the next one.
+MUST_USE status_t process_new_linked(struct process **out, struct group *g,
+                                     struct code_module *m,
+                                     struct linking *linking, const char *name,
                                      struct error *error, char *error_text,
                                      u32 error_text_size);
+
+// The first import from *from on that the blamed module, m, is not given, in
+// the words of process_new(); *from moves behind it.  False: there are no more.
+MUST_USE bool process_missing_import(const struct linking *linking,
+                                     const struct code_module *m, u32 *from,
+                                     struct error *error, char *error_text,
+                                     u32 error_text_size);
+
+// --- what hangs on processes (process.c) ------------------------------------
 
 // Hang a personality and its state on a process that does not run yet; the
 // state of a process, or NULL.
@@ -98,6 +125,24 @@ MUST_USE status_t process_find_given(struct process *p,
 // was started before.
 MUST_USE status_t process_start(struct process *p);
 
+// A call of an exported function of the program, by the main thread instead of
+// the entry; _initialize is called before it.
+struct process_call {
+    bool returned; // the results are there, when the process has ended
+    u32 func;
+    u32 result_count;
+    u8 *types;       // of the results, VAL_I32 to VAL_V128
+    u64 (*slots)[2]; // arguments, then results
+};
+
+// process_start() with such a call; args has 16 bytes for each argument.  *out
+// is the caller's when the process has ended (kernel_free).  ERR_NOT_FOUND:
+// there is no such function; ERR_WRONG_TYPE: it takes other arguments, or takes
+// or returns references.
+MUST_USE status_t process_start_call(struct process *p, struct string name,
+                                     struct bytes args,
+                                     struct process_call **out);
+
 // Wait until the process has ended; its exit status is the program's, or
 // EXIT_TRAP after a trap.  `deadline_ns` as everywhere: monotonic, UINT64_MAX =
 // forever.
@@ -109,7 +154,7 @@ MUST_USE status_t process_wait(struct process *p, u64 deadline_ns,
 void process_kill(struct process *p, u32 exit_status);
 void process_release(struct process *p);
 
-// --- for host functions ------------------------------------------------------
+// --- for host functions -----------------------------------------------------
 
 // The process whose program called; NULL: no process's.
 struct process *process_current(void);

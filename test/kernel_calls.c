@@ -27,7 +27,7 @@ find_run(void *self, struct string module, struct string name,
     return true;
 }
 
-static const struct resolver run_resolver = {NULL, find_run, false};
+static const struct resolver run_resolver = {NULL, find_run, NULL};
 
 struct process *
 test_new_process(void (*run)(void))

@@ -31,7 +31,7 @@ static volatile u32 *
 counter_of(struct process *p)
 {
     return (volatile u32 *)memory_bytes(
-               instance_memory(store_first_instance(p->store)), 0, 4)
+               instance_memory(store_instance(p->store, 0)), 0, 4)
         .ptr;
 }
 

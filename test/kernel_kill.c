@@ -223,8 +223,7 @@ find_host_func(void *self, struct string module, struct string name,
     return false;
 }
 
-static const struct resolver host_funcs_resolver = {NULL, find_host_func,
-                                                    false};
+static const struct resolver host_funcs_resolver = {NULL, find_host_func, NULL};
 
 struct visit {
     struct instance *instance;
@@ -254,7 +253,7 @@ make_instance(struct visit *v)
     struct error error;
 
     wait_queue_init(&nothing.queue);
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(instance_new(&v->instance, s, code, &host_funcs_resolver, &error,
                            &v->trap),
               OK);

@@ -50,7 +50,7 @@ TEST_KERNEL(latency_of_tables)
     struct live_table *t;
     struct store *s;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(table_new(&t, s, &type, 0), OK);
     test_watch();
     EXPECT_EQ(table_grow(t, count, 7), 1);
@@ -77,7 +77,7 @@ TEST_KERNEL(latency_of_sweeps)
     enum trap trap;
     u32 count;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(instance_new(&i, s, code, &host_resolver, &error, &trap), OK);
     EXPECT(instance_export(i, string_of("_start"), &func));
     EXPECT_EQ(table_new(&t, s, &type, 0), OK);

@@ -238,7 +238,7 @@ TEST_KERNEL(kernel_is_far_from_the_slots)
     struct memory *m;
 
     EXPECT_EQ(memory_new(&m, &type), OK);
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(table_new(&t, s, &funcs, 0), OK);
     EXPECT(port_slot_contains((u64)m->base));
     EXPECT(port_slot_contains((u64)m->base + m->reserved - 1));
@@ -313,7 +313,7 @@ TEST_KERNEL(table_grows_to_its_limit)
     struct store *s;
     struct live_table *t;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(table_new(&t, s, &type, 0), OK);
     EXPECT_EQ(table_get(t, 1), 0);
     EXPECT_EQ(table_grow(t, 4, 0), UINT64_MAX);

@@ -273,7 +273,7 @@ call_program(void *arg)
 static void
 plant_in_a_call(void)
 {
-    static const struct resolver resolver = {NULL, find_panic, false};
+    static const struct resolver resolver = {NULL, find_panic, NULL};
     struct code_module *code = test_compile("panic");
     struct instance *instance;
     struct store *s;
@@ -281,7 +281,7 @@ plant_in_a_call(void)
     struct error error;
     enum trap trap;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(instance_new(&instance, s, code, &resolver, &error, &trap), OK);
     EXPECT_EQ(thread_new(&t, call_program, instance), OK);
     history_call("plants", "in_a_call");

@@ -239,7 +239,7 @@ TEST_KERNEL(exceptions_nobody_has_are_freed)
     enum trap trap;
     u32 count;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(instance_new(&i, s, code, &host_resolver, &error, &trap), OK);
     EXPECT(instance_export(i, string_of("_start"), &func));
     EXPECT_EQ(instance_invoke(&func, NULL, 0, 0, &count, &trap), OK);
@@ -259,7 +259,7 @@ TEST_KERNEL(exceptions_are_kept_for_other_threads)
     enum trap trap;
     u32 count;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(instance_new(&i, s, code, &host_resolver, &error, &trap), OK);
     EXPECT(instance_export(i, string_of("_start"), &func));
     s->thread_count = 2;
@@ -329,7 +329,7 @@ TEST_KERNEL(faults_are_traps_in_own_slots_only)
     struct error error;
     enum trap trap;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(instance_new(&one, s, code, &host_resolver, &error, &trap), OK);
     EXPECT_EQ(instance_new(&other, s, code, &host_resolver, &error, &trap), OK);
     u64 base = (u64)one->memories[0]->base;

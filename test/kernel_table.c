@@ -188,7 +188,7 @@ find_in_library(void *self, struct string module, struct string name,
     return host_resolver.find(self, module, name, out);
 }
 
-static const struct resolver resolver = {NULL, find_in_library, false};
+static const struct resolver resolver = {NULL, find_in_library, NULL};
 
 static struct instance *
 instantiate(struct store *s, struct code_module *code)
@@ -230,7 +230,7 @@ TEST_KERNEL(table_of_each_kind)
 {
     for (u32 k = 0; k < 2 * COUNT(elems); k++) {
         struct store *s;
-        EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+        EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
         struct instance *a = load(s, make(&elems[k / 2], k % 2 != 0, false));
         EXPECT_EQ(call(a), 1 + 9 + 1);
         store_free(s);
@@ -241,7 +241,7 @@ TEST_KERNEL(table_of_each_kind_between_instances)
 {
     for (u32 k = 0; k < 2 * COUNT(elems); k++) {
         struct store *s;
-        EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+        EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
         library = load(s, make(&elems[k / 2], k % 2 != 0, false));
         struct instance *user = load(s, make(&elems[k / 2], k % 2 != 0, true));
         EXPECT_EQ(user->tables[0], library->tables[0]);
@@ -271,7 +271,7 @@ TEST_KERNEL(table_refuses_what_is_no_reference)
     static const u64 wrong[] = {2, 1000, 1ull << 32, 1ull << 63, UINT64_MAX};
     struct store *s;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     s->func_count = 2;
     struct live_table *t = table_of(s, REF_FUNC, 3);
     EXPECT_EQ(table_fill(t, 0, 1, 3), OK);
@@ -382,7 +382,7 @@ TEST_KERNEL(references_that_an_embedder_passes)
     struct store *s;
     u64 exn = 0;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     struct instance *i = load(s, make_params());
     EXPECT_EQ(call_with(i, 1, &exn, 0), OK);
     EXPECT(exn != 0);
@@ -411,7 +411,7 @@ TEST_KERNEL(tables_share_addresses)
     struct store *s;
     u64 room = 0;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     for (u32 i = 0; i < TABLES; i++) {
         tables[i] = table_of(s, REF_EXTERN, i % 3);
         room += tables[i]->room * sizeof(u64);
@@ -446,7 +446,7 @@ TEST_KERNEL(table_grows_whole_or_not_at_all)
 {
     struct store *s;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     struct live_table *t = table_of(s, REF_EXTERN, 3);
     for (u64 n = 0; n < 3; n++) {
         test_fail_commits(n);
@@ -493,14 +493,14 @@ find_garbage(void *self, struct string module, struct string name,
 static void
 expect_results(const char *name)
 {
-    static const struct resolver finder = {NULL, find_garbage, false};
+    static const struct resolver finder = {NULL, find_garbage, NULL};
     struct code_module *code = test_compile(name);
     struct instance *i = NULL;
     struct store *s;
     struct error error;
     enum trap trap;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(instance_load(&i, s, code, &finder, &error, &trap), OK);
     code_module_release(code);
     EXPECT_EQ(call(i), 0);

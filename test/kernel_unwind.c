@@ -52,7 +52,7 @@ run_check(void *arg)
 static void
 with_instances(const char *one, const char *other, void (*run)(void))
 {
-    const struct resolver resolver = {NULL, find_first, false};
+    const struct resolver resolver = {NULL, find_first, NULL};
     struct code_module *code[] = {test_compile(one), test_compile(other)};
     struct check check = {run, false};
     struct store *s = NULL;
@@ -60,7 +60,7 @@ with_instances(const char *one, const char *other, void (*run)(void))
     struct error error;
     enum trap trap;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(instance_new(&first, s, code[0], &resolver, &error, &trap), OK);
     EXPECT_EQ(instance_new(&second, s, code[1], &resolver, &error, &trap), OK);
     t = test_start_thread(run_check, &check);
@@ -132,7 +132,7 @@ TEST_KERNEL(entering_binds_to_the_stack_of_this_thread)
     enum trap trap;
     u32 count;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(instance_new(&i, s, code, &host_resolver, &error, &trap), OK);
     EXPECT(instance_export(i, string_of("_start"), &func));
     for (u32 k = 0; k < 2; k++) {

@@ -363,6 +363,25 @@ def run_gdb(t):
         assert (out, running.returncode) == (b"hello\n", 0), out
 
 
+def modules_of_math(t):
+    t.text("math", """(module (func (export "add") (param i32 i32) (result i32)
+        (i32.add (local.get 0) (local.get 1))))""")
+    return t.text("uses-math", """(module
+        (import "math" "add" (func $add (param i32 i32) (result i32)))
+        (func (export "_start")
+          (br_if 0 (i32.eq (call $add (i32.const 2) (i32.const 2))
+                           (i32.const 4)))
+          unreachable))""")
+
+
+@option("run --invoke", "run --preload")
+def run_linked(t):
+    """More of these is in test/invoke.py."""
+    uses = modules_of_math(t)
+    t.run("--invoke", "add", "math.wasm", "2", "3").ends(0).prints("5\n")
+    t.run("--preload", "math=math.wasm", uses).ends(0).quiet()
+
+
 def shell(t, *words, **more):
     return t.call("shell", "--on", t.port, *words, **more)
 
@@ -472,7 +491,7 @@ def examples(text):
 @case
 def examples_of_the_help(t):
     """Each one, as it stands there; those without --on on this port."""
-    hello(t), t.cc("ls"), script(t)
+    hello(t), t.cc("ls"), script(t), modules_of_math(t)
     with open(t.work / "script.sh", "w", encoding="utf-8") as file:
         file.write('echo "got $#"\n')
     (t.work / "data").mkdir(exist_ok=True)

@@ -560,21 +560,33 @@ code_module_release(struct code_module *m)
 }
 
 status_t
-process_new(struct process **out, struct group *g, struct code_module *m,
-            const char *name, struct error *error, char *text, u32 text_size)
+process_new_linked(struct process **out, struct group *g, struct code_module *m,
+                   struct linking *linking, const char *name,
+                   struct error *error, char *text, u32 text_size)
 {
     (void)m, (void)name, (void)error, (void)text, (void)text_size;
+    linking->blamed = linking->count;
     EXPECT(g != NULL && g == (struct group *)group);
     *out = calloc(1, sizeof(struct fake_process));
     return OK;
 }
 
 bool
-host_missing_import(const struct code_module *m, u32 *from, struct error *error,
-                    char *text, u32 text_size)
+process_missing_import(const struct linking *linking,
+                       const struct code_module *m, u32 *from,
+                       struct error *error, char *text, u32 text_size)
 {
-    (void)m, (void)from, (void)error, (void)text, (void)text_size;
+    (void)linking, (void)m, (void)from;
+    (void)error, (void)text, (void)text_size;
     return false;
+}
+
+status_t
+process_start_call(struct process *p, struct string name, struct bytes args,
+                   struct process_call **out)
+{
+    (void)p, (void)name, (void)args, (void)out;
+    return ERR_NOT_FOUND;
 }
 
 static struct fake_process *living[8]; // have started

@@ -18,8 +18,15 @@ struct program {
     const char *mode; // "then" or "beside" the one before
 };
 
+// A module that the program is linked with.
+struct preload {
+    struct string name; // as imports have it
+    const char *path;
+};
+
 struct run {
     const struct command *command;
+    int failed; // the exit status where that is not 1
     bool metal;
     const char *machine; // NULL: not said
     u32 memory_mib;      // 0: not said
@@ -30,9 +37,12 @@ struct run {
     const char *gdb;     // the TCP port where GDB is waited for, or NULL
     u64 timeout_ms;      // 0: none
     const char *argv0;   // NULL: the program's file name
-    const char *grants;  // handles of the first program, as wasi/wasi.h says
-    bool terminal;       // what is typed is a terminal's of ours
-    const char *system;  // of the shell: the directory that is /; or NULL
+    const char *invoke;  // a function of the first program, or NULL
+    struct preload preloads[LIBRARIES_MAX]; // of the first program
+    u32 preload_count;
+    const char *grants; // handles of the first program, as wasi/wasi.h says
+    bool terminal;      // what is typed is a terminal's of ours
+    const char *system; // of the shell: the directory that is /; or NULL
     struct dirs dirs;
     struct env env;
     struct program programs[PROGRAM_MAX]; // [0] is the one that was asked for
@@ -218,6 +228,43 @@ set_argv0(void *self, const struct option *o, const char *value)
 }
 
 static bool
+set_invoke(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    run->invoke = value;
+    return true;
+}
+
+static bool
+add_library(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+    const char *at = strchr(value, '=');
+    struct string name = {value, at != NULL ? (u32)(at - value) : 0};
+
+    for (u32 i = 0; i < run->preload_count; i++) {
+        if (!string_equal(run->preloads[i].name, name))
+            continue;
+        misuse(run->command, "%s %s: there is a %.*s already", o->name, value,
+               (int)name.len, name.ptr);
+        return false;
+    }
+    if (at == NULL || name.len == 0 || at[1] == 0)
+        misuse(run->command, "%s %s: not of the form NAME=FILE", o->name,
+               value);
+    else if (run->preload_count == LIBRARIES_MAX)
+        misuse(run->command, "%s %s: more than %d libraries", o->name, value,
+               LIBRARIES_MAX);
+    else {
+        run->preloads[run->preload_count++] = (struct preload){name, at + 1};
+        return true;
+    }
+    return false;
+}
+
+static bool
 add_program(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
@@ -379,7 +426,53 @@ put_given(struct buffer *env, const char *grants)
 }
 
 static bool
-pack_program(struct buffer *tar, const struct run *run, u32 index)
+pack_preload(struct buffer *tar, const struct preload *p, u32 index)
+{
+    struct bytes module = module_read(p->path);
+    char name[32];
+
+    if (module.ptr == NULL)
+        return false;
+    snprintf(name, sizeof(name), "link/%u/name", index);
+    add_file(tar, 0, name, p->name.ptr, p->name.len);
+    snprintf(name, sizeof(name), "link/%u/path", index);
+    add_file(tar, 0, name, p->path, strlen(p->path));
+    snprintf(name, sizeof(name), "link/%u/app.wasm", index);
+    add_file(tar, 0, name, module.ptr, module.size);
+    free(module.ptr);
+    return true;
+}
+
+static bool
+pack_invocation(struct buffer *tar, struct run *run, struct bytes app)
+{
+    const struct invocation call = {run->command, run->programs[0].path,
+                                    run->invoke, run->args};
+    struct buffer file = {0};
+    int status = invocation_pack(&file, &call, app);
+
+    if (status == OPTIONS_READ)
+        add_file(tar, 0, "invoke", file.ptr, file.size);
+    else
+        run->failed = status;
+    buffer_free(&file);
+    return status == OPTIONS_READ;
+}
+
+// What only the first program has.
+static bool
+pack_first(struct buffer *tar, struct run *run, struct bytes app)
+{
+    for (u32 i = 0; i < run->preload_count; i++)
+        if (!pack_preload(tar, &run->preloads[i], i))
+            return false;
+    if (run->grants != NULL)
+        add_file(tar, 0, "grants", run->grants, strlen(run->grants));
+    return run->invoke == NULL || pack_invocation(tar, run, app);
+}
+
+static bool
+pack_program(struct buffer *tar, struct run *run, u32 index)
 {
     const struct program *p = &run->programs[index];
     struct buffer args = {0}, env = {0};
@@ -389,7 +482,7 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
     if (app.ptr == NULL)
         return false;
     put_text(&args, named ? run->argv0 : base_name(p->path));
-    for (int i = 0; i < run->args.count && index == 0; i++)
+    for (int i = 0; i < run->args.count && index == 0 && !run->invoke; i++)
         put_text(&args, run->args.list[i]);
     for (u32 i = 0; i < run->env.count; i++)
         put_text(&env, run->env.list[i]);
@@ -401,12 +494,11 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
     add_file(tar, index, "args", args.ptr, args.size);
     add_file(tar, index, "env", env.ptr, env.size);
     add_file(tar, index, "mode", p->mode, strlen(p->mode));
-    if (index == 0 && run->grants != NULL)
-        add_file(tar, index, "grants", run->grants, strlen(run->grants));
+    bool done = index > 0 || pack_first(tar, run, app);
     free(app.ptr);
     buffer_free(&args);
     buffer_free(&env);
-    return true;
+    return done;
 }
 
 static u32
@@ -520,7 +612,7 @@ pack_and_run(struct run *run)
 
     if (!pack(&tar, run)) {
         buffer_free(&tar);
-        return 1;
+        return run->failed != 0 ? run->failed : 1;
     }
     struct bytes initrd = {tar.ptr, tar.size};
     int status = 1;
@@ -557,7 +649,9 @@ const struct command command_run = {
                 "nebulet run --on linux hello.wasm you\n"
                 "nebulet run --dir . --env LANG --timeout 10s ls.wasm /\n"
                 "nebulet run --then ls.wasm hello.wasm\n"
-                "nebulet run --trace=fd_write,sched_yield hello.wasm",
+                "nebulet run --trace=fd_write,sched_yield hello.wasm\n"
+                "nebulet run --invoke add math.wasm 2 3\n"
+                "nebulet run --preload math=math.wasm uses-math.wasm",
     .stops = true,
     .run = run_command,
 };

@@ -441,7 +441,7 @@ script_run(struct bytes script, const char *name, void (*say)(const char *text))
     s->say = say;
     s->at = script.ptr;
     s->end = script.ptr + script.size;
-    if (store_new(&s->store, NULL, NULL) != OK)
+    if (store_new(&s->store, NULL, 0, NULL) != OK)
         panic(__FILE__, __LINE__, "no memory for a store");
     s->without = take_u8(s);
     s->may_lack = take_u8(s);

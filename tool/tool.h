@@ -184,6 +184,20 @@ MUST_USE bool env_add(struct env *env, const struct command *c,
 MUST_USE bool env_add_file(struct env *env, const struct command *c,
                            const char *path);
 
+// --- invoke.c ----------------------------------------------------------------
+
+// A call of a program's function instead of its entry.
+struct invocation {
+    const struct command *command;
+    const char *path, *function; // of the program
+    struct words args;
+};
+
+// Append it as wasi/wasi.h says, for the module's bytes.  OPTIONS_READ, or the
+// exit status after a complaint.
+MUST_USE int invocation_pack(struct buffer *out, const struct invocation *call,
+                             struct bytes bytes);
+
 // --- tar.c -------------------------------------------------------------------
 
 // Append a file to a ustar archive.

@@ -10,7 +10,8 @@ enum { TEXT_SIZE = 400, IMPORTS_SHOWN = 20 };
 #define TIMEOUT_MAX 1000000000000ull // ms: more is for ever
 
 struct program {
-    struct process *process; // NULL: not started
+    struct process *process;   // NULL: not started
+    struct process_call *call; // instead of its entry, or NULL
     u32 status;
     bool ended;
 };
@@ -139,13 +140,15 @@ report(struct node *dir, status_t status, const struct error *error,
 
 // One line for each import that is not there, of the first few.
 static void
-report_imports(struct node *dir, struct code_module *m)
+report_imports(struct node *dir, const struct linking *linking,
+               const struct code_module *m)
 {
     struct error error;
     char details[TEXT_SIZE];
     u32 from = 0, count = 0;
 
-    while (host_missing_import(m, &from, &error, details, TEXT_SIZE)) {
+    while (
+        process_missing_import(linking, m, &from, &error, details, TEXT_SIZE)) {
         if (count++ == IMPORTS_SHOWN) {
             error.what = "and more that are not there";
             details[0] = '\0';
@@ -170,25 +173,70 @@ name_program(char *to, u64 size, struct node *dir)
     format_safe(to, size, "%.*s", (int)path.len, path.ptr);
 }
 
-static status_t
-new_process(struct process **out, struct group *g, struct node *dir,
-            struct error *error, char *details)
-{
-    struct code_module *m;
-    struct bytes app = contents(dir, STRING("app.wasm"));
-    char name[LIMIT_PROCESS_NAME + 1];
+// The work of loading, which takes its time: in a thread of its own, so that it
+// can be killed.
+struct loading {
+    struct group *group;
+    struct node *dir;
+    struct process *process;
+    struct node *blamed; // of the module that an error is about
+    struct error error;
+    char details[TEXT_SIZE];
+    status_t status;
+};
 
+static status_t
+load_module(struct loading *l, struct node *dir, struct code_module **out)
+{
+    struct bytes app = contents(dir, STRING("app.wasm"));
+
+    l->blamed = dir;
     if (app.ptr == NULL) {
-        format(details, TEXT_SIZE, "there is no such file in the initrd");
+        format(l->details, TEXT_SIZE, "there is no such file in the initrd");
         return ERR_NOT_FOUND;
     }
-    name_program(name, sizeof(name), dir);
-    status_t status = code_module_open(&m, app, error, details, TEXT_SIZE);
+    return code_module_open(out, app, &l->error, l->details, TEXT_SIZE);
+}
+
+// Those of run/N/link, in order.
+static status_t
+load_libraries(struct loading *l, struct library *list, u32 *count)
+{
+    struct node *link = child(l->dir, STRING("link")), *dir;
+    status_t status = OK;
+
+    for (*count = 0; (dir = program_dir(link, *count)) != NULL; (*count)++) {
+        struct library *library = &list[*count];
+        if (*count == LIBRARIES_MAX)
+            return ERR_LIMIT;
+        library->name = text_of(contents(dir, STRING("name")));
+        status = load_module(l, dir, &library->code);
+        if (status != OK)
+            break;
+    }
+    return status;
+}
+
+static status_t
+new_process(struct loading *l, struct linking *linking)
+{
+    struct node *link = child(l->dir, STRING("link"));
+    char name[LIMIT_PROCESS_NAME + 1];
+    struct code_module *m;
+
+    name_program(name, sizeof(name), l->dir);
+    status_t status = load_module(l, l->dir, &m);
     if (status != OK)
         return status;
-    status = process_new(out, g, m, name, error, details, TEXT_SIZE);
+    status = process_new_linked(&l->process, l->group, m, linking, name,
+                                &l->error, l->details, TEXT_SIZE);
+    u32 blamed = linking->blamed;
+    bool is_library = blamed < linking->count;
+    if (status != OK && is_library)
+        l->blamed = program_dir(link, blamed);
     if (status == ERR_UNKNOWN_IMPORT)
-        report_imports(dir, m);
+        report_imports(l->blamed, linking,
+                       is_library ? linking->libraries[blamed].code : m);
     code_module_release(m);
     return status;
 }
@@ -227,7 +275,7 @@ give_grants(const struct boot *boot, struct process *p, struct string words,
 
 static status_t
 start_process(const struct boot *boot, struct process *p, struct node *dir,
-              char *details)
+              struct process_call **call, char *details)
 {
     struct wasi_setup setup = {
         .args = contents(dir, STRING("args")),
@@ -246,6 +294,12 @@ start_process(const struct boot *boot, struct process *p, struct node *dir,
                              details);
     if (status != OK)
         return status;
+    struct bytes invoked = contents(dir, STRING("invoke"));
+    if (invoked.ptr != NULL) {
+        format(details, TEXT_SIZE,
+               "its file run/N/invoke does not fit the module");
+        return invoke_start(p, invoked, call);
+    }
     status = process_start(p);
     if (status == ERR_NOT_FOUND)
         format(details, TEXT_SIZE,
@@ -257,24 +311,18 @@ start_process(const struct boot *boot, struct process *p, struct node *dir,
     return status;
 }
 
-// The work of loading, which takes its time: in a thread of its own, so that it
-// can be killed.
-struct loading {
-    struct group *group;
-    struct node *dir;
-    struct process *process;
-    struct error error;
-    char details[TEXT_SIZE];
-    status_t status;
-};
-
 static void
 load(void *arg)
 {
+    struct library libraries[LIBRARIES_MAX];
+    struct linking linking = {.libraries = libraries};
     struct loading *l = arg;
 
-    l->status =
-        new_process(&l->process, l->group, l->dir, &l->error, l->details);
+    l->status = load_libraries(l, libraries, &linking.count);
+    if (l->status == OK)
+        l->status = new_process(l, &linking);
+    for (u32 k = 0; k < linking.count; k++)
+        code_module_release(libraries[k].code);
 }
 
 static void
@@ -290,7 +338,7 @@ start_program(struct boot *boot, u32 index)
 {
     struct program *program = &boot->programs[index];
     struct node *dir = program_dir(boot->run, index);
-    struct loading l = {.group = boot->group, .dir = dir};
+    struct loading l = {.group = boot->group, .dir = dir, .blamed = dir};
     status_t status = thread_run_until(load, &l, boot->deadline_ns);
 
     if (status == ERR_TIMED_OUT)
@@ -298,13 +346,13 @@ start_program(struct boot *boot, u32 index)
     else if (status == OK)
         status = l.status;
     if (status == OK)
-        status = start_process(boot, l.process, dir, l.details);
+        status = start_process(boot, l.process, dir, &program->call, l.details);
     if (status == OK) {
         program->process = l.process;
         return;
     }
     if (!boot->timed_out && status != ERR_UNKNOWN_IMPORT)
-        report(dir, status, &l.error, l.details);
+        report(l.blamed, status, &l.error, l.details);
     program->status = boot->timed_out ? EXIT_TIMEOUT : STATUS_BAD;
     program->ended = true;
     if (l.process != NULL)
@@ -329,8 +377,12 @@ wait_program(struct boot *boot, u32 index)
     if (status != OK)
         program->status = STATUS_BAD;
     program->ended = true;
+    if (program->call != NULL)
+        invoke_print(program->call, boot->deadline_ns);
     process_release(program->process);
+    kernel_free(program->call);
     program->process = NULL;
+    program->call = NULL;
 }
 
 // --- what programs see of the files ------------------------------------------

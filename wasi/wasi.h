@@ -8,7 +8,7 @@
 
 #include "sys/sys.h"
 
-// --- numbers of the interface ------------------------------------------------
+// --- numbers of the interface -----------------------------------------------
 
 typedef u32 errno_t;
 
@@ -29,7 +29,7 @@ enum {
 
 enum { FDFLAGS_ALL = 31 };
 
-// --- tar.c: ustar archives ---------------------------------------------------
+// --- tar.c: ustar archives --------------------------------------------------
 
 // One member.  All pointers point into the archive.
 struct tar_entry {
@@ -59,7 +59,7 @@ MUST_USE bool tar_next(struct tar *tar, struct tar_entry *entry);
 // Take the first component off a path: empty when there is none left.
 struct string path_component(struct string *rest);
 
-// --- nodes: what file systems offer ------------------------------------------
+// --- nodes: what file systems offer -----------------------------------------
 
 struct filestat {
     u64 device, inode;
@@ -169,7 +169,7 @@ void node_unlock_end(struct node *n);
 bool node_writable(struct node *n);
 void node_stat(struct node *n, struct filestat *out); // locks
 
-// --- tree.c: a file system in memory, made from a tar archive ----------------
+// --- tree.c: a file system in memory, made from a tar archive ---------------
 
 struct tree;
 
@@ -191,13 +191,13 @@ void tree_set_writable(struct node *n, bool writable);
 // The contents of a regular file that nobody has written to.
 struct bytes tree_data(struct node *n);
 
-// --- device.c: null, zero, random --------------------------------------------
+// --- device.c: null, zero, random -------------------------------------------
 
 // Put them in the directory `dev` of a tree that no program uses yet, if there
 // is one and it is empty.
 MUST_USE errno_t devices_add(struct node *root);
 
-// --- console.c: standard streams ---------------------------------------------
+// --- console.c: standard streams --------------------------------------------
 
 // Standard input, output or error.  Programs buffer less on a terminal.
 struct node *console_node(enum port_stream stream, bool terminal);
@@ -209,7 +209,7 @@ bool node_is_stream(const struct node *n);
 // that there is nothing now (node.c).
 errno_t stream_errno(status_t status);
 
-// --- path.c: names to nodes --------------------------------------------------
+// --- path.c: names to nodes -------------------------------------------------
 
 enum {
     SYMLINKS_MAX = 40,
@@ -233,7 +233,7 @@ enum follow { FOLLOW_NEVER, FOLLOW_BEFORE_SLASH, FOLLOW_ALWAYS };
 MUST_USE errno_t path_walk(struct node *dir, struct string path,
                            enum follow follow, char *buffer, struct place *out);
 
-// --- files.c: open files of a process ----------------------------------------
+// --- files.c: open files of a process ---------------------------------------
 
 enum { FILES_MAX = 1024 };
 
@@ -336,7 +336,7 @@ MUST_USE status_t wasi_attach(struct process *p,
 MUST_USE status_t wasi_attach_bare(struct process *p,
                                    const struct wasi_setup *setup);
 
-// --- spawn.c, pipe.c: programs that programs start ---------------------------
+// --- spawn.c, pipe.c: programs that programs start --------------------------
 
 // What struct personality says, of the calling process.
 MUST_USE status_t wasi_spawn(struct process *child,
@@ -349,7 +349,7 @@ MUST_USE bool wasi_print(struct bytes text); // io_calls.c
 // NULL: no memory.
 struct node *pipe_node(struct object *object);
 
-// --- calls.c: the calls about the process itself, and the table of all -------
+// --- calls.c: the calls about the process itself, and the table of all ------
 
 enum { CLOCK_COUNT = CLOCK_THREAD + 1 };
 
@@ -365,12 +365,12 @@ extern const void *const threads_traced[];
 // modules.c: all modules that programs can import, for sys_init().
 extern const struct host_module *const program_modules[];
 
-// --- stat_calls.c: what is known about files ---------------------------------
+// --- stat_calls.c: what is known about files --------------------------------
 
 // A struct filestat in the layout of preview 1, or of preview 0.
 MUST_USE errno_t filestat_write(u32 ptr, const struct filestat *stat, bool old);
 
-// --- path_calls.c: calls on names --------------------------------------------
+// --- path_calls.c: calls on names -------------------------------------------
 
 // The times that fst_flags ask for: NULL for those to leave alone.
 struct new_times {
@@ -383,7 +383,7 @@ struct new_times {
 MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
                             u32 flags);
 
-// --- the calls: *calls.c, poll.c ---------------------------------------------
+// --- the calls: *calls.c, poll.c --------------------------------------------
 
 // Arguments are as the program gave them: numbers, and addresses in its memory.
 #define PARAMETERS(zero, ...) (__VA_ARGS__)
@@ -398,7 +398,16 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 #include "wasi/calls.def"
 #undef PARAMETERS
 
-// --- boot.c: what both ports start -------------------------------------------
+// --- invoke.c ---------------------------------------------------------------
+
+// Start p with the call of a file run/N/invoke; *out is the caller's.
+// ERR_BAD_ARGUMENT: it is no such file; or as process_start_call().
+MUST_USE status_t invoke_start(struct process *p, struct bytes contents,
+                               struct process_call **out);
+// Print the results of a call, if it returned, until the deadline.
+void invoke_print(const struct process_call *call, u64 deadline_ns);
+
+// --- boot.c: what both ports start ------------------------------------------
 
 // Run the programs of an initrd: a ustar archive with, for N = 0, 1, ...
 //
@@ -410,6 +419,12 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 //                      blank between: "group", of all programs, "terminal"
 //     run/N/mode       "then": start when program N - 1 has ended (default)
 //                      "beside": start at once
+//     run/N/invoke     a function that is called instead of its entry: its
+//                      name, which ends in a zero byte, and 16 bytes for each
+//                      argument, the least first; results go to stdout
+//     run/N/link/K/    the K-th module that is linked with it, and that later
+//                      ones and it import of: app.wasm, path, and name, which
+//                      is the name of imports
 //     run/terminals    those of 0, 1 and 2 that are terminals, as text "012"
 //                      (default: all)
 //     run/terminal     when it is there, what the host calls a terminal sends
