@@ -114,11 +114,13 @@ judge_row(const struct row *row)
         end = OTHER + hex_bytes(row->other_code, text + OTHER);
     const u32 entries[] = {0, at + row->entry, OTHER};
     const u32 func_types[] = {NOTHING, row->type, row->other};
+    // clang-format off
     const struct func_code funcs[] = {
-        {0,     STUB,      NO_INDEX,    row->stub_frame,  0                    },
-        {at,    at + size, imports,     row->frame,       types[row->type].args},
-        {OTHER, end,       imports + 1, row->other_frame, args                 },
+        {0, STUB, NO_INDEX, row->stub_frame, 0},
+        {at, at + size, imports, row->frame, types[row->type].args},
+        {OTHER, end, imports + 1, row->other_frame, args},
     };
+    // clang-format on
     struct verify_module m = {
         .code = {.text = text,
                  .size = TEXT_SIZE,

@@ -185,9 +185,7 @@ static const struct shape {
      BITS(wide, w, effect, flags),                                           \
      IF((m) && (mem) != 0, ACCESS((ops)[2])),                                \
      IF(m, (mem) == MEM_V ? 4 << (w) : (mem)),                               \
-     (id) == FORM_CDQ ? AT_RDX :                                             \
-     ((flags)&RAX)    ? AT_RAX :                                             \
-                        PLACE(IS_DEF, reg, ops, wide),                          \
+     DEF(id, flags, PLACE(IS_DEF, reg, ops, wide)),                          \
      ((flags)&RAX) ? AT_RAX : PLACE(IS_A, reg, ops, wide),                   \
      ((flags)&CL) ? AT_RCX : PLACE(IS_B, reg, ops, wide),                    \
      imm,                                                                    \

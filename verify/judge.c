@@ -13,7 +13,10 @@
 
 #include "verify/internal.h"
 
-enum { FILL = 0xcc }; // the byte of int3
+enum {
+    FILL = 0xcc,            // the byte of int3
+    COUNT_MOST = INT32_MAX, // of instructions and of ids in a function
+};
 
 // In a cell: bits of `narrow` registers, and these in the place of FIXED ones.
 enum {
@@ -90,8 +93,8 @@ is_trap_of(u32 site, u32 trap)
     case SITE_DIVIDE:
         return trap == TRAP_DIVIDE_BY_ZERO;
     case SITE_TRAP:
-        return trap > TRAP_NONE && trap < TRAP_COUNT &&
-               trap != TRAP_STACK_OVERFLOW;
+        return trap > TRAP_NONE && trap < TRAP_UNCAUGHT_EXCEPTION &&
+               trap != TRAP_STACK_OVERFLOW; // the others are the kernel's
     }
     return false;
 }
@@ -604,6 +607,7 @@ walk(struct judge *j)
     while (j->rule == RULE_OK && j->next < j->end) {
         if (!arena_may_step(j->temp, j->now))
             return ERR_KILLED;
+        judge_check(j, (j->now | j->ids) <= COUNT_MOST, RULE_FUNCTION);
         go_on(j);
     }
     j->at = j->end;
