@@ -67,9 +67,8 @@ memory_of(const struct limits *l)
 static struct verify_table
 table_of(const struct table_type *t)
 {
-    return (struct verify_table){.min = t->limits.min,
-                                 .funcs = t->kind == REF_FUNC,
-                                 .kind = t->kind};
+    return (struct verify_table){
+        .min = t->limits.min, .funcs = t->kind == REF_FUNC, .kind = t->kind};
 }
 
 static u8

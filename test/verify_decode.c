@@ -336,7 +336,7 @@ static const struct refusal {
     {"8b0420",               "[rax] with SIB",                  RULE_LONG   },
     {"8b0464",               "[rsp] with scale 1",              RULE_LONG   },
     {"8b0424",               "[rsp]",                           RULE_OK     },
-    {"8b042500000000",       "[0]",                             RULE_LONG   },
+    {"8b042500000000",       "[0]",                             RULE_OPERAND},
     {"8b040d00000000",       "[rcx + 0] without base",          RULE_OPERAND},
     {"8d040d00000000",       "lea eax, [rcx + 0] without base", RULE_LONG   },
     {"8d048d00000000",       "lea eax, [rcx * 4]",              RULE_OK     },

@@ -16,7 +16,7 @@
 enum {
     STUB = 32,   // bytes that a row's stub takes
     OTHER = 192, // pc of the last function
-    TEXT_SIZE = 224,
+    TEXT_SIZE = 256,
     MOST = 6, // rows of a table
 };
 
@@ -40,7 +40,9 @@ static const struct row {
     const char *stub; // of an import, in front
     u32 stub_frame;   // what the row of stubs says
     u32 type, frame, entry;
-    u32 other; // type of the last function
+    u32 other; // type of the last function, and what it does but return
+    const char *other_code;
+    u32 other_frame;
     struct trap_site traps[MOST];
     struct call_site calls[MOST];
     struct code_head heads[MOST];
@@ -51,6 +53,18 @@ static const struct row {
     {.name = id, .code = hex, .refused = refuse, ##__VA_ARGS__},
 #include "test/verify_judge_attack.def"
 };
+
+// What the module declares.
+static const struct verify_memory memories[] = {
+    {.guarded = true, .bits = 33},
+    {.bits = 64              },
+};
+static const struct verify_table tables[] = {
+    {.min = 1, .funcs = true     },
+    {.min = 1, .kind = REF_EXTERN},
+};
+static const u8 globals[] = {VERIFY_CONSTANT, VERIFY_OWN, VERIFY_SHARED};
+static const u32 tags[] = {1};
 
 static u32
 hex_bytes(const char *hex, u8 *to)
@@ -96,23 +110,17 @@ judge_row(const struct row *row)
     text[OTHER] = args > 0 ? 0xc2 : 0xc3;
     if (args > 0)
         memcpy(text + OTHER + 1, &args, 2);
+    if (row->other_code != NULL)
+        end = OTHER + hex_bytes(row->other_code, text + OTHER);
     const u32 entries[] = {0, at + row->entry, OTHER};
     const u32 func_types[] = {NOTHING, row->type, row->other};
+    // clang-format off
     const struct func_code funcs[] = {
-        {0,     STUB,      NO_INDEX,    row->stub_frame, 0                    },
-        {at,    at + size, imports,     row->frame,      types[row->type].args},
-        {OTHER, end,       imports + 1, 0,               args                 },
+        {0, STUB, NO_INDEX, row->stub_frame, 0},
+        {at, at + size, imports, row->frame, types[row->type].args},
+        {OTHER, end, imports + 1, row->other_frame, args},
     };
-    const struct verify_memory memories[] = {
-        {.guarded = true, .bits = 33},
-        {.bits = 64              },
-    };
-    const struct verify_table tables[] = {
-        {.min = 1, .funcs = true     },
-        {.min = 1, .kind = REF_EXTERN},
-    };
-    const u8 globals[] = {VERIFY_CONSTANT, VERIFY_OWN, VERIFY_SHARED};
-    const u32 tags[] = {1};
+    // clang-format on
     struct verify_module m = {
         .code = {.text = text,
                  .size = TEXT_SIZE,

@@ -3,9 +3,11 @@
 //     [lock] [prefix] [REX] opcode [ModRM] [SIB] [disp8 | disp32] [imm]
 //                     VEX
 //
-// The first thing that is wrong sticks; what is read after it does not matter.
 // An opcode, with its prefix, W and whether ModRM.rm is a register, leads to a
-// row by one look-up, or by two where ModRM.reg belongs to the opcode.
+// shape by one look-up, or by two where ModRM.reg belongs to the opcode.  The
+// shape has what is the same for all its instructions: it is made from the row
+// when this is compiled.  The rest is read from the bytes.  Of what is wrong
+// the first among the rules is told.
 
 #include "verify/decode.h"
 
@@ -14,28 +16,21 @@ enum { LONGEST = 16, BYTE_IMM = 0x02, COUNT_ONE = 0x10 }; // bits of opcodes
 enum { NP, P66, PF3, PF2 }; // as in VEX.pp
 enum { ENC_L = 1, ENC_V, ENC_B };
 enum { MODRM_N, MODRM_M, MODRM_R, MODRM_E };
-enum {
-    MEM_0,
-    MEM_1,
-    MEM_2,
-    MEM_4 = 4,
-    MEM_8 = 8,
-    MEM_16 = 16,
-    MEM_V = 255, // by W
-};
-enum { REX_B = 1, REX_X = 2, REX_R = 4, REX_W = 8 };
+enum { MEM_0, MEM_1, MEM_2, MEM_4 = 4, MEM_8 = 8, MEM_16 = 16, MEM_V = 255 };
+enum { REX_B = 1, REX_X = 2, REX_R = 4 };
+enum { OP_PLAIN, OP_DIGIT, OP_REG, OP_CC }; // which macro the row has
 
 enum imm {
     IMM_0,
     IMM_I8,
     IMM_I16,
     IMM_I32,
-    IMM_I64,
+    IMM_R8,
+    IMM_R32,
+    IMM_I64, // from here on: may have a shorter form
     IMM_S32,
     IMM_N32,
     IMM_SH,
-    IMM_R8,
-    IMM_R32,
     IMM_POP,
 };
 
@@ -59,36 +54,172 @@ enum row_flag {
     LZCNT = 1 << 16,
 };
 
-enum { OP_PLAIN, OP_DIGIT, OP_REG, OP_CC }; // which macro the row has
+// --- shapes ------------------------------------------------------------------
 
-static const struct row {
-    char ops[4], wide[3];
-    u8 enc, mem, imm, effect, op;
-    bool has_modrm;
-    u32 flags;
-} rows[] = {
-#define ROW(op, mod, enc, ops, wide, mem, imm, effect, flags) \
-    {ops,       wide,                                         \
-     ENC_##enc, MEM_##mem,                                    \
-     IMM_##imm, EFFECT_##effect,                              \
-     OP_##op,   MODRM_##mod != MODRM_N,                       \
-     flags},
+// Where the number of a register is, in bits of fields.numbers.
+enum {
+    AT_NONE,
+    AT_REG = 8,
+    AT_VVVV = 16,
+    AT_RM = 24,
+    AT_RAX = 32,
+    AT_RCX = 40,
+    AT_RDX = 48
+};
+
+// What its bytes may be.
+enum how {
+    USES_B = REX_B, // of REX or VEX, apart from memory operands
+    USES_R = REX_R,
+    OR_LEGACY = 8,
+    OR_VEX = 16,
+    OR_PLAIN = 32, // without lock
+    OR_LOCK = 64,
+    HAS_MODRM = 128,
+    HAS_MEM = 256,
+    IN_OPCODE = 512, // the register rm
+    REG_0 = 1024,    // these are always 0
+    RM_0 = 2048,
+    REG_BYTE = 4096, // these have 8 bits
+    RM_BYTE = 8192,
+    NO_VVVV = 1 << 14,
+    NO_ACCESS = 1 << 15, // memory may have no base
+    BITS_IMM = 1 << 16,  // the result has the bits of imm,
+    BITS_SHR = 1 << 17,  // or fewer by imm,
+    IS_XOR = 1 << 18,    // or is 0 if the operands are the same
+    VEX_ALIGN = 1 << 19,
+    VEX_BMI = 1 << 20, // VEX, but not AVX
+};
+
+static const struct shape {
+    // The first bytes of struct verify_ins, but for where def, a and b are.
+    u16 form;
+    u8 length, effect, flags, needs, from, width, bits, access, mem_size;
+    u8 def, a, b;
+
+    u8 imm, none;
+    u32 how;
+} shapes[FORM_COUNT][2][2] = {
+#define IS_GENERAL(wide)   ((wide) != 'x' && (wide) != '-')
+#define IS_DEF(op)         ((op) == 'D' || (op) == 'U' || (op) == 'W')
+#define IS_A(op)           ((op) == 'A' || (op) == 'U')
+#define IS_B(op)           ((op) == 'B')
+#define IF(condition, bit) ((condition) ? (bit) : 0)
+
+// The place of the operand that is so.
+#define PLACE(is, reg, ops, wide)                               \
+    ((reg) && is((ops)[2]) && IS_GENERAL((wide)[1]) ? AT_RM :   \
+     is((ops)[0]) && IS_GENERAL((wide)[0])          ? AT_REG :  \
+     is((ops)[1]) && IS_GENERAL((wide)[0])          ? AT_VVVV : \
+                                                      AT_NONE)
+
+// Bytes, by the letter; and which letter says how wide the effect is.
+#define WIDTH(letter, w)          \
+    ((letter) == 'b' ? 1 :        \
+     (letter) == 'w' ? 2 :        \
+     (letter) == 'd' ? 4 :        \
+     (letter) == 'q' ? 8 :        \
+     (letter) == 'v' ? 4 << (w) : \
+     (letter) == 'x' ? 16 :       \
+                       0)
+#define LETTER(wide) \
+    (IS_GENERAL((wide)[0]) || (wide)[1] == '-' ? (wide)[0] : (wide)[1])
+
+#define FLAGS(m, ops, wide, mem, effect, flags)                            \
+    (IF(m, VERIFY_MEM) | IF((flags)&WF, VERIFY_WFLAGS) |                   \
+     IF((flags)&RF, VERIFY_RFLAGS) |                                       \
+     IF(((m) && (mem) != 0) || ((flags)&DIV) || (effect) == EFFECT_TRAP,   \
+        VERIFY_FAULTS) |                                                   \
+     IF((m) && (mem) != 0 && (ops)[2] == 'A', VERIFY_A_MEM) |              \
+     IF((m) && (((flags)&ALIGN) ||                                         \
+                ((wide)[0] == 'x' && (mem) == 16 && !((flags)&ANYWHERE))), \
+        VERIFY_ALIGNED))
+#define NEEDS(flags)                                                 \
+    (IF((flags)&AVX2, VERIFY_AVX2) | IF((flags)&BMI1, VERIFY_BMI1) | \
+     IF((flags)&BMI2, VERIFY_BMI2) | IF((flags)&LZCNT, VERIFY_LZCNT))
+#define FROM(m, ops, imm)                            \
+    ((ops)[2] == 'B' ? ((m) ? FROM_MEM : FROM_REG) : \
+     (ops)[0] == 'B' ? FROM_REG :                    \
+     (imm) != IMM_0  ? FROM_IMM :                    \
+                       FROM_NONE)
+#define BITS(wide, w, effect, flags)    \
+    ((effect) == EFFECT_MERGE    ? 64 : \
+     ((flags)&B7)                ? 7 :  \
+     ((flags)&B8)                ? 8 :  \
+     ((flags)&B16)               ? 16 : \
+     WIDTH(LETTER(wide), w) == 4 ? 32 : \
+                                   64)
+#define ACCESS(op)                              \
+    ((op) == 'M' ? ACCESS_READ | ACCESS_WRITE : \
+     (op) == 'W' ? ACCESS_WRITE :               \
+                   ACCESS_READ)
+
+#define HOW(id, op, enc, n, reg, ops, wide, mem, imm, effect, flags)           \
+    (IF((op) == OP_REG || (!(n) && (reg) && (ops)[2] != '0'), USES_B) |        \
+     IF(!(n) && (op) != OP_DIGIT && (ops)[0] != '0', USES_R) |                 \
+     IF((enc)&ENC_L, OR_LEGACY) | IF((enc)&ENC_V, OR_VEX) |                    \
+     IF(!((flags)&LOCK), OR_PLAIN) | IF((flags) & (LOCK | LOCKOK), OR_LOCK) |  \
+     IF(!(n), HAS_MODRM) | IF(!(n) && !(reg), HAS_MEM) |                       \
+     IF((op) == OP_REG, IN_OPCODE) | IF((ops)[0] == '0', REG_0) |              \
+     IF((reg) && (ops)[2] == '0', RM_0) | IF((wide)[0] == 'b', REG_BYTE) |     \
+     IF((reg) && (wide)[1] == 'b', RM_BYTE) | IF((ops)[1] == '-', NO_VVVV) |   \
+     IF((mem) == 0, NO_ACCESS) |                                               \
+     IF((imm) != IMM_0 && ((effect) == EFFECT_COPY || (effect) == EFFECT_AND), \
+        BITS_IMM) |                                                            \
+     IF((flags)&SHR, BITS_SHR) | IF((id) == FORM_XOR && (reg), IS_XOR) |       \
+     IF((flags)&ALIGN, VEX_ALIGN) | IF((flags)&BMI2, VEX_BMI))
+
+#define DEF(id, flags, place) \
+    ((id) == FORM_CDQ ? AT_RDX : ((flags)&RAX) ? AT_RAX : (place))
+
+// n: it has no ModRM; m: it has a memory operand.
+#define SHAPE(id, op, enc, n, m, w, reg, ops, wide, mem, imm, effect, flags) \
+    {id,                                                                     \
+     0,                                                                      \
+     (m) && (ops)[2] == 'W' && (effect) == EFFECT_ANY ? EFFECT_NONE :        \
+                                                        (effect),            \
+     FLAGS(m, ops, wide, mem, effect, flags),                                \
+     NEEDS(flags),                                                           \
+     FROM(m, ops, imm),                                                      \
+     WIDTH(LETTER(wide), w),                                                 \
+     BITS(wide, w, effect, flags),                                           \
+     IF((m) && (mem) != 0, ACCESS((ops)[2])),                                \
+     IF(m, (mem) == MEM_V ? 4 << (w) : (mem)),                               \
+     DEF(id, flags, PLACE(IS_DEF, reg, ops, wide)),                          \
+     ((flags)&RAX) ? AT_RAX : PLACE(IS_A, reg, ops, wide),                   \
+     ((flags)&CL) ? AT_RCX : PLACE(IS_B, reg, ops, wide),                    \
+     imm,                                                                    \
+     0,                                                                      \
+     HOW(id, op, enc, n, reg, ops, wide, mem, imm, effect, flags)},
+#define SHAPES(id, op, enc, n, ...)                     \
+    {{SHAPE(id, op, enc, n, !(n), 0, (n), __VA_ARGS__)  \
+          SHAPE(id, op, enc, n, 0, 0, 1, __VA_ARGS__)}, \
+     {SHAPE(id, op, enc, n, !(n), 1, (n), __VA_ARGS__)  \
+          SHAPE(id, op, enc, n, 0, 1, 1, __VA_ARGS__)}},
+#define ROW(id, op, enc, mod, ops, wide, mem, imm, effect, flags)            \
+    SHAPES(FORM_##id, OP_##op, ENC_##enc, MODRM_##mod == MODRM_N, ops, wide, \
+           MEM_##mem, IMM_##imm, EFFECT_##effect, flags)
 #define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
              effect, flags)                                                 \
-    ROW(PLAIN, mod, enc, ops, wide, mem, imm, effect, flags)
+    ROW(id, PLAIN, enc, mod, ops, wide, mem, imm, effect, flags)
 #define DIGIT(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
               effect, flags)                                                 \
-    ROW(DIGIT, mod, enc, ops, wide, mem, imm, effect, flags)
+    ROW(id, DIGIT, enc, mod, ops, wide, mem, imm, effect, flags)
 #define OPREG(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
               effect, flags)                                                 \
-    ROW(REG, mod, enc, ops, wide, mem, imm, effect, flags)
+    ROW(id, REG, enc, mod, ops, wide, mem, imm, effect, flags)
 #define OPCC(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
              effect, flags)                                                 \
-    ROW(CC, mod, enc, ops, wide, mem, imm, effect, flags)
+    ROW(id, CC, enc, mod, ops, wide, mem, imm, effect, flags)
 #include "verify/forms.def"
 };
 
-// --- from opcodes to rows --------------------------------------------------
+_Static_assert(offsetof(struct shape, b) == offsetof(struct verify_ins, b) &&
+                   offsetof(struct shape, imm) ==
+                       offsetof(struct verify_ins, cc),
+               "a shape begins as an instruction does");
+
+// --- from opcodes to rows ----------------------------------------------------
 
 // Opcodes that go on in ModRM.reg.
 enum group {
@@ -180,40 +311,23 @@ static const u16 by_digit[GROUP_COUNT][2][2][8] = {
 #include "verify/forms.def"
 };
 
-// --- fields ----------------------------------------------------------------
+// --- fields ------------------------------------------------------------------
 
 // An instruction on its way in.
 struct fields {
     const u8 *at; // next byte
-    const struct row *row;
+    const struct shape *shape;
     u32 pp, w, opcode; // the opcode with its map, as in forms.def
     u32 rex, used;     // REX_R, REX_X and REX_B: there, and needed
-    u32 vvvv;
-    u32 mod, reg, rm;
+    u32 reg, vvvv, rm; // numbers
     bool is_lock, is_vex, has_rex;
-    enum verify_rule rule;
+    u32 broken; // rules, bit by number
 };
-
-static void
-refuse(struct fields *f, enum verify_rule rule)
-{
-    if (f->rule == RULE_OK)
-        f->rule = rule;
-}
 
 static void
 require(struct fields *f, bool holds, enum verify_rule rule)
 {
-    if (!holds)
-        refuse(f, rule);
-}
-
-// The bit of REX or VEX as bit 3 of a register.
-static u32
-high_bit(struct fields *f, u32 bit)
-{
-    f->used |= bit;
-    return (f->rex & bit) != 0 ? 8 : 0;
+    f->broken |= (u32)!holds << rule;
 }
 
 static i64
@@ -296,180 +410,133 @@ read_prefixes(struct fields *f)
     read_opcode(f);
 }
 
-// The row, or NULL.
-static const struct row *
-find_row(const struct fields *f)
+// The shape, or NULL.
+static const struct shape *
+find_shape(const struct fields *f)
 {
     bool is_reg = *f->at >= 0xc0;
     u32 found = by_opcode[INDEX(f->w, is_reg, f->pp, f->opcode)];
 
     if (found > FORM_COUNT)
         found = by_digit[found - FORM_COUNT - 1][f->w][is_reg][*f->at >> 3 & 7];
-    return found == 0 ? NULL : &rows[found - 1];
+    return found == 0 ? NULL : &shapes[found - 1][f->w][is_reg];
 }
 
-// --- operands --------------------------------------------------------------
+static void
+check_prefixes(struct fields *f)
+{
+    u32 how = f->shape->how;
 
-// Bytes of an operand: 0 for none.
+    require(f, (how & (f->is_vex ? OR_VEX : OR_LEGACY)) != 0, RULE_OPCODE);
+    require(f, (how & (f->is_lock ? OR_LOCK : OR_PLAIN)) != 0, RULE_PREFIX);
+    require(f, (how & NO_VVVV) == 0 || f->vvvv == 0, RULE_PREFIX);
+}
+
+// --- operands ----------------------------------------------------------------
+
+// Bit 3 of a register, from the bit of REX or VEX.
 static u32
-width_of(char wide, u32 w)
+high_bit(const struct fields *f, u32 bit)
 {
-    switch (wide) {
-    case 'b':
-        return 1;
-    case 'w':
-        return 2;
-    case 'd':
-        return 4;
-    case 'q':
-        return 8;
-    case 'v':
-        return 4u << w;
-    case 'x':
-        return 16;
-    }
-    return 0;
-}
-
-// A general register in the place of an operand.
-static void
-take_general(struct fields *f, struct verify_ins *ins, char op, u32 number,
-             char wide)
-{
-    if (wide == 'b' && number >= VERIFY_RSP && number < 8)
-        require(f, f->has_rex, RULE_OPERAND); // ah ch dh bh
-    if (op == 'D' || op == 'U' || op == 'W')
-        ins->def = (u8)number;
-    if (op == 'A' || op == 'U')
-        ins->a = (u8)number;
-    if (op == 'B')
-        ins->b = (u8)number;
+    return (f->rex & bit) != 0 ? 8 : 0;
 }
 
 static void
-take(struct fields *f, struct verify_ins *ins, char op, u32 number, char wide)
-{
-    if (wide != 'x' && wide != '-')
-        take_general(f, ins, op, number, wide);
-}
-
-static void
-read_disp(struct fields *f, struct verify_ins *ins)
+read_disp(struct fields *f, struct verify_ins *ins, u32 mod)
 {
     i64 disp = 0;
 
-    if (f->mod == 1) {
+    if (mod == 1) {
         disp = read_signed(f, 1);
         require(f, disp != 0 || (ins->base & 7) == VERIFY_RBP, RULE_LONG);
-    } else if (f->mod == 2 || ins->base >= VERIFY_NONE) {
+    } else if (mod == 2 || ins->base >= VERIFY_NONE) {
         disp = read_signed(f, 4);
         require(f, ins->base >= VERIFY_NONE || disp != (i8)disp, RULE_LONG);
     }
     ins->disp = (i32)disp;
 }
 
-// What follows a ModRM byte with a memory operand (SDM vol. 2A, 2.1.5).
 static void
-read_mem(struct fields *f, struct verify_ins *ins)
+read_sib(struct fields *f, struct verify_ins *ins, u32 mod)
 {
-    ins->index = VERIFY_NONE;
-    ins->scale = 0;
-    if (f->rm == VERIFY_RSP) {
-        u32 sib = *f->at++, index = (sib >> 3 & 7) | high_bit(f, REX_X);
-        bool no_base = (sib & 7) == VERIFY_RBP && f->mod == 0;
+    u32 sib = *f->at++, base = sib & 7;
+    u32 index = (sib >> 3 & 7) | high_bit(f, REX_X);
+    bool no_base = base == VERIFY_RBP && mod == 0;
 
-        ins->scale = (u8)(sib >> 6);
-        if (index != VERIFY_RSP)
-            ins->index = (u8)index;
-        else
-            require(f, ins->scale == 0 && (sib & 7) == VERIFY_RSP, RULE_LONG);
-        ins->base =
-            no_base ? VERIFY_NONE : (u8)((sib & 7) | high_bit(f, REX_B));
-        require(f, !no_base || f->row->mem == MEM_0, RULE_OPERAND);
-        require(f, !no_base || ins->scale != 0, RULE_LONG);
-    } else if (f->rm == VERIFY_RBP && f->mod == 0) {
-        ins->base = VERIFY_RIP;
-    } else {
-        ins->base = (u8)(f->rm | high_bit(f, REX_B));
-    }
-    read_disp(f, ins);
+    ins->scale = (u8)(sib >> 6);
+    ins->index = index != VERIFY_RSP ? (u8)index : VERIFY_NONE;
+    ins->base = no_base ? VERIFY_NONE : (u8)(base | high_bit(f, REX_B));
+    f->used |= no_base ? REX_X : REX_X | REX_B;
+    require(f, index != VERIFY_RSP || (ins->scale == 0 && base == VERIFY_RSP),
+            RULE_LONG);
+    require(f, !no_base || (f->shape->how & NO_ACCESS) != 0, RULE_OPERAND);
+    require(f, !no_base || ins->scale != 0, RULE_LONG);
 }
 
+// What follows a ModRM byte with a memory operand (SDM vol. 2A, 2.1.5).
 static void
-set_memory(struct fields *f, struct verify_ins *ins)
+read_mem(struct fields *f, struct verify_ins *ins, u32 mod, u32 rm)
 {
-    const struct row *row = f->row;
-    char op = row->ops[2];
-    bool of_vectors = row->wide[0] == 'x' && row->mem == MEM_16;
-
-    read_mem(f, ins);
-    ins->flags |= VERIFY_MEM;
-    ins->mem_size = (u8)(row->mem == MEM_V ? 4 << f->w : row->mem);
-    if (row->mem == MEM_0)
-        return;
-    ins->access = op == 'M' ? ACCESS_READ | ACCESS_WRITE :
-                  op == 'W' ? ACCESS_WRITE :
-                              ACCESS_READ;
-    ins->flags |= VERIFY_FAULTS;
-    if (op == 'A')
-        ins->flags |= VERIFY_A_MEM;
-    if ((row->flags & ALIGN) != 0 ||
-        (of_vectors && !f->is_vex && (row->flags & ANYWHERE) == 0))
-        ins->flags |= VERIFY_ALIGNED;
+    ins->index = VERIFY_NONE;
+    if (rm == VERIFY_RSP) {
+        read_sib(f, ins, mod);
+    } else if (rm == VERIFY_RBP && mod == 0) {
+        ins->base = VERIFY_RIP;
+    } else {
+        ins->base = (u8)(rm | high_bit(f, REX_B));
+        f->used |= REX_B;
+    }
+    read_disp(f, ins, mod);
 }
 
 static void
 read_modrm(struct fields *f, struct verify_ins *ins)
 {
-    const struct row *row = f->row;
-    u32 byte = *f->at++;
+    u32 byte = *f->at++, how = f->shape->how;
 
-    f->mod = byte >> 6;
-    f->reg = byte >> 3 & 7;
-    f->rm = byte & 7;
-    if (row->op != OP_DIGIT && row->ops[0] != '0')
-        f->reg |= high_bit(f, REX_R);
-    require(f, row->ops[0] != '0' || f->reg == 0, RULE_OPERAND);
-    ins->reg = (u8)f->reg;
-    if (row->op != OP_DIGIT)
-        take(f, ins, row->ops[0], f->reg, row->wide[0]);
-    if (f->mod < 3) {
-        set_memory(f, ins);
+    f->reg = (byte >> 3 & 7) | high_bit(f, how & REX_R);
+    require(f, (how & REG_0) == 0 || f->reg == 0, RULE_OPERAND);
+    if ((how & HAS_MEM) != 0) {
+        read_mem(f, ins, byte >> 6, byte & 7);
         return;
     }
-    if (row->ops[2] == '0')
-        require(f, f->rm == 0, RULE_OPERAND);
-    else
-        f->rm |= high_bit(f, REX_B);
-    ins->rm = (u8)f->rm;
-    take(f, ins, row->ops[2], f->rm, row->wide[1]);
+    f->rm = (byte & 7) | high_bit(f, how & REX_B);
+    require(f, (how & RM_0) == 0 || f->rm == 0, RULE_OPERAND);
 }
 
-// --- immediates and effects ------------------------------------------------
+// Is each bit of REX or VEX there for something?  An empty REX names sil and
+// the like, which without one are ah and the like.
+static void
+check_rex(struct fields *f)
+{
+    u32 how = f->shape->how;
+    bool names = ((how & REG_BYTE) != 0 && f->reg >= VERIFY_RSP) ||
+                 ((how & RM_BYTE) != 0 && f->rm >= VERIFY_RSP);
+
+    require(f, (f->rex & ~f->used) == 0, RULE_PREFIX);
+    require(f, !f->has_rex || f->rex != 0 || f->w != 0 || names, RULE_PREFIX);
+    require(f, !names || f->has_rex, RULE_OPERAND);
+}
+
+// --- immediates --------------------------------------------------------------
 
 // Bytes of an immediate.
 static u32
 imm_size(const struct fields *f)
 {
-    switch (f->row->imm) {
-    case IMM_I8:
-    case IMM_R8:
-        return 1;
-    case IMM_I16:
-    case IMM_POP:
-        return 2;
-    case IMM_I32:
-    case IMM_N32:
-    case IMM_R32:
-        return 4;
-    case IMM_I64:
-        return 8;
+    static const u8 sizes[] = {
+        [IMM_I8] = 1,  [IMM_I16] = 2, [IMM_I32] = 4,
+        [IMM_R8] = 1,  [IMM_R32] = 4, [IMM_I64] = 8,
+        [IMM_N32] = 4, [IMM_SH] = 1,  [IMM_POP] = 2,
+    };
+
+    switch (f->shape->imm) {
     case IMM_S32:
         return (f->opcode & BYTE_IMM) != 0 ? 1 : 4;
     case IMM_SH:
         return (f->opcode & COUNT_ONE) != 0 ? 0 : 1;
     }
-    return 0;
+    return sizes[f->shape->imm];
 }
 
 // Is there no shorter way to say the same?
@@ -478,7 +545,7 @@ check_imm(struct fields *f, u32 size, i64 imm)
 {
     bool is_short = imm == (i8)imm, is_signed = imm == (i32)imm;
 
-    switch (f->row->imm) {
+    switch (f->shape->imm) {
     case IMM_S32:
         require(f, size == 1 || !is_short, RULE_LONG);
         break;
@@ -492,24 +559,25 @@ check_imm(struct fields *f, u32 size, i64 imm)
         require(f, imm >= 0 && imm < 32 << f->w, RULE_OPERAND);
         require(f, size == 0 || imm != 1, RULE_LONG);
         break;
-    case IMM_POP:
+    default: // IMM_POP
         require(f, imm != 0, RULE_LONG);
-        break;
     }
 }
 
-static void
-read_imm(struct fields *f, struct verify_ins *ins)
+static i64
+read_imm(struct fields *f)
 {
-    u32 size = imm_size(f);
+    u32 kind = f->shape->imm, size = imm_size(f);
+    i64 imm = size == 0 ? 1 : read_signed(f, size);
 
-    ins->imm = f->row->imm == IMM_SH ? 1 : 0;
-    if (size > 0)
-        ins->imm = read_signed(f, size);
-    if (f->row->imm == IMM_POP)
-        ins->imm &= 0xffff;
-    check_imm(f, size, ins->imm);
+    if (kind == IMM_POP)
+        imm &= 0xffff;
+    if (kind >= IMM_I64)
+        check_imm(f, size, imm);
+    return imm;
 }
+
+// --- instructions ------------------------------------------------------------
 
 static u32
 bits_of(u64 value)
@@ -517,149 +585,85 @@ bits_of(u64 value)
     return value == 0 ? 0 : 64 - (u32)__builtin_clzll(value);
 }
 
-// How many bits the def has at most.
-static u32
-result_bits(const struct verify_ins *ins, u32 flags)
+// How many bits the def has at most, where that is not the same for all.  `xor`
+// of a register with itself is the way to make a 0 of 32 bits.
+static void
+set_bits(struct verify_ins *ins, u32 how)
 {
     u64 mask = ins->width == 4 ? UINT32_MAX : UINT64_MAX;
 
-    if (ins->effect == EFFECT_MERGE)
-        return 64;
-    if (ins->from == FROM_IMM &&
-        (ins->effect == EFFECT_COPY || ins->effect == EFFECT_AND))
-        return bits_of((u64)ins->imm & mask);
-    if ((flags & (B7 | B8 | B16)) != 0)
-        return (flags & B7) != 0 ? 7 : (flags & B8) != 0 ? 8 : 16;
-    return bits_of(mask) - ((flags & SHR) != 0 ? (u32)ins->imm : 0);
-}
-
-static u32
-effect_width(const struct row *row, u32 w)
-{
-    char wide = row->wide[0] == 'x' || row->wide[0] == '-' ? row->wide[1] :
-                                                             row->wide[0];
-
-    return wide == '-' ? width_of(row->wide[0], w) : width_of(wide, w);
-}
-
-static u32
-source_of(const struct fields *f, const struct verify_ins *ins)
-{
-    const struct row *row = f->row;
-
-    if (row->ops[2] == 'B')
-        return (ins->flags & VERIFY_MEM) != 0 ? FROM_MEM : FROM_REG;
-    if (row->ops[0] == 'B')
-        return FROM_REG;
-    return row->imm != IMM_0 ? FROM_IMM : FROM_NONE;
-}
-
-// Is it the way to make a 0 of 32 bits?
-static bool
-is_zero(const struct fields *f, const struct verify_ins *ins)
-{
-    return f->row == &rows[FORM_XOR] && ins->a == ins->b;
-}
-
-static void
-set_effect(struct fields *f, struct verify_ins *ins)
-{
-    const struct row *row = f->row;
-
-    ins->form = (u16)(row - rows);
-    ins->effect = row->effect;
-    ins->width = (u8)effect_width(row, f->w);
-    ins->from = (u8)source_of(f, ins);
-    if ((row->flags & RAX) != 0)
-        ins->def = ins->a = VERIFY_RAX;
-    if (f->row == &rows[FORM_CDQ])
-        ins->def = VERIFY_RDX;
-    if ((row->flags & CL) != 0)
-        ins->b = VERIFY_RCX;
-    if (row->ops[2] == 'W' && (ins->flags & VERIFY_MEM) != 0 &&
-        row->effect == EFFECT_ANY)
-        ins->effect = EFFECT_NONE; // of a vector
-    if (is_zero(f, ins)) {
+    if ((how & BITS_IMM) != 0) {
+        ins->bits = (u8)bits_of((u64)ins->imm & mask);
+    } else if ((how & BITS_SHR) != 0) {
+        ins->bits = (u8)(ins->bits - (u32)ins->imm);
+    } else if (ins->a == ins->b) {
         ins->effect = EFFECT_COPY;
         ins->from = FROM_IMM;
         ins->a = ins->b = VERIFY_NONE;
+        ins->bits = 0;
     }
-    ins->bits = (u8)result_bits(ins, row->flags);
 }
 
 static void
-set_flags(struct fields *f, struct verify_ins *ins)
+set_vex(struct verify_ins *ins, u32 how)
 {
-    u32 flags = f->row->flags;
+    if ((how & VEX_ALIGN) == 0)
+        ins->flags &= (u8)~VERIFY_ALIGNED;
+    if ((how & VEX_BMI) == 0)
+        ins->needs |= VERIFY_AVX;
+    ins->flags |= VERIFY_VEX;
+}
 
-    if ((flags & WF) != 0)
-        ins->flags |= VERIFY_WFLAGS;
-    if ((flags & RF) != 0)
-        ins->flags |= VERIFY_RFLAGS;
-    if ((flags & DIV) != 0 || f->row->effect == EFFECT_TRAP)
-        ins->flags |= VERIFY_FAULTS;
+// All that the bytes say is read.
+static void
+finish(struct fields *f, struct verify_ins *ins)
+{
+    u32 how = f->shape->how;
+    u64 numbers = (u64)VERIFY_NONE << AT_NONE | (u64)f->reg << AT_REG |
+                  (u64)f->vvvv << AT_VVVV | (u64)f->rm << AT_RM |
+                  (u64)VERIFY_RCX << AT_RCX | (u64)VERIFY_RDX << AT_RDX;
+
+    ins->def = (u8)(numbers >> ins->def);
+    ins->a = (u8)(numbers >> ins->a);
+    ins->b = (u8)(numbers >> ins->b);
+    ins->reg = (u8)f->reg;
+    ins->vvvv = (u8)f->vvvv;
+    ins->rm = (u8)f->rm;
     if (f->is_lock)
         ins->flags |= VERIFY_LOCKED;
     if (f->is_vex)
-        ins->flags |= VERIFY_VEX;
-    ins->needs = (u8)(((flags & AVX2) != 0 ? VERIFY_AVX2 : 0) |
-                      ((flags & BMI1) != 0 ? VERIFY_BMI1 : 0) |
-                      ((flags & BMI2) != 0 ? VERIFY_BMI2 : 0) |
-                      ((flags & LZCNT) != 0 ? VERIFY_LZCNT : 0));
-    if (f->is_vex && (flags & BMI2) == 0)
-        ins->needs |= VERIFY_AVX;
+        set_vex(ins, how);
+    if ((how & (BITS_IMM | BITS_SHR | IS_XOR)) != 0)
+        set_bits(ins, how);
 }
 
-static void
-check_prefixes(struct fields *f)
+// From bytes of which there are LONGEST.
+static enum verify_rule
+decode(struct verify_ins *ins, const u8 *at)
 {
-    u32 enc = f->row->enc, locks = f->row->flags & (LOCK | LOCKOK);
+    struct fields f = {.at = at};
 
-    require(f, enc == ENC_B || (enc == ENC_V) == f->is_vex, RULE_OPCODE);
-    require(f, locks == LOCKOK || (locks == LOCK) == f->is_lock, RULE_PREFIX);
-    require(f, f->row->ops[1] != '-' || f->vvvv == 0, RULE_PREFIX);
-}
-
-// Is each bit of REX or VEX there for something?  An empty REX names sil and
-// the like.
-static void
-check_rex(struct fields *f)
-{
-    const char *wide = f->row->wide;
-    bool names = (wide[0] == 'b' && f->reg >= VERIFY_RSP) ||
-                 (wide[1] == 'b' && f->mod == 3 && f->rm >= VERIFY_RSP);
-
-    require(f, (f->rex & ~f->used) == 0, RULE_PREFIX);
-    require(f, !f->has_rex || f->rex != 0 || f->w != 0 || names, RULE_PREFIX);
-}
-
-static void
-decode(struct fields *f, struct verify_ins *ins)
-{
-    read_prefixes(f);
-    f->row = find_row(f);
-    if (f->row == NULL)
-        refuse(f, RULE_OPCODE);
-    if (f->rule != RULE_OK)
-        return;
-    check_prefixes(f);
-    ins->flags = ins->access = ins->mem_size = 0;
-    ins->def = ins->a = ins->b = VERIFY_NONE;
-    ins->reg = ins->rm = VERIFY_NONE;
-    ins->vvvv = (u8)f->vvvv;
-    ins->cc = f->opcode & 15;
-    if (f->row->op == OP_REG) {
-        f->rm = (f->opcode & 7) | high_bit(f, REX_B);
-        ins->rm = (u8)f->rm;
-        take(f, ins, f->row->ops[2], f->rm, f->row->wide[1]);
-    }
-    if (f->row->has_modrm)
-        read_modrm(f, ins);
-    take(f, ins, f->row->ops[1], f->vvvv, f->row->wide[0]);
-    read_imm(f, ins);
-    check_rex(f);
-    set_effect(f, ins);
-    set_flags(f, ins);
+    read_prefixes(&f);
+    const struct shape *shape = f.shape = find_shape(&f);
+    if (shape == NULL)
+        return RULE_OPCODE;
+    check_prefixes(&f);
+    memcpy(ins, shape, offsetof(struct verify_ins, cc));
+    ins->cc = f.opcode & 15;
+    ins->scale = 0;
+    ins->imm = 0;
+    f.used = shape->how & (REX_R | REX_B);
+    f.reg = f.rm = VERIFY_NONE;
+    if ((shape->how & IN_OPCODE) != 0)
+        f.rm = (f.opcode & 7) | high_bit(&f, REX_B);
+    else if ((shape->how & HAS_MODRM) != 0)
+        read_modrm(&f, ins);
+    check_rex(&f);
+    if (shape->imm != IMM_0)
+        ins->imm = read_imm(&f);
+    finish(&f, ins);
+    ins->length = (u8)(f.at - at);
+    return f.broken == 0 ? RULE_OK : (enum verify_rule)__builtin_ctz(f.broken);
 }
 
 // Near the end: decode a copy with zeros behind it.
@@ -667,25 +671,18 @@ static enum verify_rule
 decode_last(struct verify_ins *ins, const u8 *at, u64 left)
 {
     u8 copy[LONGEST] = {0};
-    struct fields f = {.at = copy};
 
     memcpy(copy, at, left);
-    decode(&f, ins);
-    ins->length = (u8)(f.at - copy);
-    require(&f, ins->length <= left, RULE_CUT);
-    return f.rule;
+    enum verify_rule rule = decode(ins, copy);
+    return rule == RULE_OK && ins->length > left ? RULE_CUT : rule;
 }
 
 enum verify_rule
 verify_decode(struct verify_ins *ins, const u8 *at, const u8 *end)
 {
-    struct fields f = {.at = at};
+    u64 left = (u64)(end - at);
 
-    if ((u64)(end - at) < LONGEST)
-        return decode_last(ins, at, (u64)(end - at));
-    decode(&f, ins);
-    ins->length = (u8)(f.at - at);
-    return f.rule;
+    return left < LONGEST ? decode_last(ins, at, left) : decode(ins, at);
 }
 
 const char *

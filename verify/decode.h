@@ -113,23 +113,26 @@ struct verify_ins {
     u8 needs;  // enum verify_feature
     u8 from;   // enum verify_from: where the source is
     u8 width;  // bytes of the effect's operands: 1 2 4 8; of vectors 16
+    u8 bits;   // 0 to 64: def is below 2^bits afterwards (not of a MERGE)
+
+    // Of the memory operand, with VERIFY_MEM; else they are 0.
+    u8 access; // enum verify_access
+    u8 mem_size;
 
     // General registers, or VERIFY_NONE.
     u8 def;  // changed by the effect; and rdx by EFFECT_TWO
     u8 a, b; // as the effect says; of others: read, no matter which way
-    u8 bits; // 0 to 64: def is below 2^bits afterwards (not of a MERGE)
-    u8 cc;   // 0 to 15, the hardware's
 
-    // The memory operand, with VERIFY_MEM; else access is 0.
-    u8 access; // enum verify_access
-    u8 base;   // register, VERIFY_RIP or VERIFY_NONE (lea only)
-    u8 index;  // register (not rsp) or VERIFY_NONE
-    u8 scale;  // 0 to 3
-    u8 mem_size;
+    u8 cc;            // 0 to 15, the hardware's
+    u8 reg, rm, vvvv; // the operands as encoded, general or vector
+
+    // The memory operand, with VERIFY_MEM.
+    u8 base;  // register, VERIFY_RIP or VERIFY_NONE (lea only)
+    u8 index; // register (not rsp) or VERIFY_NONE
+    u8 scale; // 0 to 3
     i32 disp;
 
-    u8 reg, rm, vvvv; // the operands as encoded, general or vector
-    i64 imm;          // sign-extended, distances too
+    i64 imm; // sign-extended, distances too
 };
 
 // --- decode.c ---------------------------------------------------------------

@@ -183,6 +183,7 @@ struct judge {
     struct slot slots[SLOTS];
     u32 slots_from;            // older ones are not known
     bool slots_fleeting;       // some may hold what does not outlast a call
+    u32 joined;                // pc of the last place where ways met
     u32 now;                   // instructions so far
     u32 ids;                   // given out
     struct value loaded;       // by this instruction

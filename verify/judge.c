@@ -13,7 +13,10 @@
 
 #include "verify/internal.h"
 
-enum { FILL = 0xcc }; // the byte of int3
+enum {
+    FILL = 0xcc,            // the byte of int3
+    COUNT_MOST = INT32_MAX, // of instructions and of ids in a function
+};
 
 // In a cell: bits of `narrow` registers, and these in the place of FIXED ones.
 enum {
@@ -46,10 +49,13 @@ judge_decode(struct judge *j)
     j->last = j->at = j->next;
     j->site = SITE_NONE;
     j->now++;
-    enum verify_rule rule = verify_decode(&j->ins, text + j->at, text + j->end);
+    enum verify_rule rule =
+        verify_decode(&j->ins, text + j->at, text + j->m->code.size);
     if (!judge_check(j, rule == RULE_OK, rule))
         return false;
     j->next = j->at + j->ins.length;
+    if (!judge_check(j, j->next <= j->end, RULE_CUT))
+        return false;
     return judge_check(j, (j->ins.needs & ~j->m->features) == 0, RULE_FEATURE);
 }
 
@@ -87,8 +93,8 @@ is_trap_of(u32 site, u32 trap)
     case SITE_DIVIDE:
         return trap == TRAP_DIVIDE_BY_ZERO;
     case SITE_TRAP:
-        return trap > TRAP_NONE && trap < TRAP_COUNT &&
-               trap != TRAP_STACK_OVERFLOW;
+        return trap > TRAP_NONE && trap < TRAP_UNCAUGHT_EXCEPTION &&
+               trap != TRAP_STACK_OVERFLOW; // the others are the kernel's
     }
     return false;
 }
@@ -159,15 +165,16 @@ passed_head(const struct judge *j, u32 pc)
 //     mov rax, [mem]
 //     to: mov spare, rax;  op spare, a;  lock cmpxchg [mem], spare;  jne to
 //
-// rax is then what was read, of as many bits as the walk has found for it behind
-// the exchange; what that makes of spare is not known.
+// Nobody else comes to what is behind `to`.  rax is then what was read, of as
+// many bits as the walk has found for it behind the exchange; what that makes
+// of spare is not known.
 static bool
 is_retry(struct judge *j, u32 to)
 {
     struct verify_ins copy, apply, swap;
     const u8 *text = j->m->code.text, *end = text + j->end;
 
-    if (j->before[2] != to || j->ins.cc != CC_NE ||
+    if (j->before[2] != to || j->joined > to || j->ins.cc != CC_NE ||
         verify_decode(&copy, text + to, end) != RULE_OK ||
         verify_decode(&apply, text + j->before[1], end) != RULE_OK ||
         verify_decode(&swap, text + j->before[0], end) != RULE_OK)
@@ -236,6 +243,7 @@ join(struct judge *j, u32 narrow, u32 when)
     }
     j->narrow = narrow_now(j);
     judge_forget_all(j);
+    j->joined = j->at;
 }
 
 static void
@@ -532,7 +540,7 @@ reset(struct judge *j, u32 index, u32 start, u32 end)
     j->index = index;
     j->type = &j->m->types[j->m->func_types[index]];
     j->entry = j->m->code.entries[index];
-    j->start = j->next = j->at = start;
+    j->joined = j->start = j->next = j->at = start;
     j->end = end;
     j->frame = j->body = 0;
     j->frame_slot = NO_PC;
@@ -544,6 +552,7 @@ reset(struct judge *j, u32 index, u32 start, u32 end)
     j->first_head = j->head;
     j->now = 1;
     j->ids = 0;
+    memset(j->slots, 0, sizeof(j->slots));
     judge_forget(j, ALL, 0);
     judge_forget_all(j);
 }
@@ -597,6 +606,7 @@ walk(struct judge *j)
     while (j->rule == RULE_OK && j->next < j->end) {
         if (!arena_may_step(j->temp, j->now))
             return ERR_KILLED;
+        judge_check(j, (j->now | j->ids) <= COUNT_MOST, RULE_FUNCTION);
         go_on(j);
     }
     j->at = j->end;

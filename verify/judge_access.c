@@ -224,7 +224,7 @@ fill_slots(struct judge *j)
 void
 judge_write_body(struct judge *j, u64 end)
 {
-    if (end + 8 > j->body)
+    if (end + 8 > j->body && end <= j->body)
         j->last_written = true;
 }
 
@@ -244,16 +244,14 @@ access_frame(struct judge *j)
                 (i->flags & VERIFY_ALIGNED) == 0 ||
                     (i->disp % 16 == 0 && j->frame % 16 == 8),
                 RULE_ALIGNED);
-    if (hits_frame_slot(j)) {
-        access_frame_slot(j);
-        return;
-    }
-    if (writes(j)) {
-        forget_slots(j, (u32)i->disp, i->mem_size);
+    if (writes(j))
         judge_write_body(j, (u64)i->disp + i->mem_size);
-    } else {
+    if (hits_frame_slot(j))
+        access_frame_slot(j);
+    else if (writes(j))
+        forget_slots(j, (u32)i->disp, i->mem_size);
+    else
         load_slot(j);
-    }
 }
 
 // --- the vmctx ---------------------------------------------------------------

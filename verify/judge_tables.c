@@ -23,8 +23,7 @@ FIRST(first_head, code_head, heads, head_count)
 FIRST(first_call, call_site, calls, call_count)
 FIRST(first_trap, trap_site, traps, trap_count)
 
-// So that nothing that is counted in a function overflows.
-enum { FRAME_MOST = 1 << 30, CODE_MOST = 1 << 27 };
+enum { FRAME_MOST = 1 << 30 };
 
 // Of the row of funcs that a pc is in; func_count: of none.
 static u32
@@ -57,8 +56,8 @@ check_funcs(const struct verify_module *m)
         const struct func_code *f = &c->funcs[i];
         u32 func = i < stubs ? NO_INDEX : m->func_imports + i - stubs;
         if (f->func != func || f->start < last || f->end <= f->start ||
-            f->end > c->size || f->end - f->start > CODE_MOST ||
-            f->frame > FRAME_MOST || (i < stubs && (f->frame | f->args) != 0))
+            f->end > c->size || f->frame > FRAME_MOST ||
+            (i < stubs && (f->frame | f->args) != 0))
             return i;
         last = f->end;
     }
