@@ -108,7 +108,8 @@ copy_pool(const struct emission *em, const u8 *to, u32 pool_at)
         for (u32 n = 0; n < cases->count; n++) {
             edge_t edge = m->fn->pool[cases->targets + n];
             u32 block = em->jumps[m->edge_block[edge]];
-            encode_word(to + at + 4 * n, label_at(em, block) - at);
+            u32 off = code_errs(MISTAKE_SWITCH_ELSEWHERE);
+            encode_word(to + at + 4 * n, label_at(em, block) - at + off);
         }
     }
 }
@@ -126,13 +127,14 @@ place_call_site(const struct emission *em, struct image *image, u32 pc,
                 u32 first_try, const struct site *s)
 {
     const struct mcall *call = &em->m->calls[s->a];
+    u32 args = call->args_size + (code_errs(MISTAKE_WRONG_ARGUMENTS) ? 16 : 0);
+    u32 first = call->try ? first_try + call->
+    try:
+        0;
 
     return image_call(
-        image, (struct call_site) {
-            .pc = pc, .at = s->wasm_at, .try = call->try ? first_try + call->
-            try:
-                0, .args = call->args_size
-        });
+        image, (struct call_site){
+                   .pc = pc, .at = s->wasm_at, .try = first, .args = args});
 }
 
 static status_t
@@ -179,6 +181,8 @@ catch_row(const struct emission *em, const struct image *image, u32 start,
                                    .pc = image->labels[fn->pads[i].label] &
                                          ~(u32)LABEL_BOUND};
     u32 block = em->jumps[em->m->edge_block[fn->catches[i].edge]];
+    if (code_errs(MISTAKE_PAD_ELSEWHERE))
+        block = em->jumps[em->order[0]];
     return (struct code_catch){.tag = fn->catches[i].tag,
                                .pc = start + label_at(em, block)};
 }
