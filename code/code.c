@@ -4,6 +4,8 @@
 
 #include "code/code.h"
 
+enum code_mistake code_mistake;
+
 // A table, sorted by a u32 of its rows.
 struct rows {
     const void *rows;

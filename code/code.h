@@ -46,6 +46,23 @@ struct code {
 // The most bytes of machine code a module may have.
 enum { CODE_SIZE_MAX = 0x7ff00000 };
 
+// --- mistakes (mistakes.def), for tests of the verifier ----------------------
+
+enum code_mistake {
+    MISTAKE_NONE,
+#define MISTAKE(id, from, help) MISTAKE_##id,
+#include "code/mistakes.def"
+    MISTAKES
+};
+
+// Is the compiler to make this one?  Never but in builds for tests.
+extern enum code_mistake code_mistake;
+static inline bool
+code_errs(enum code_mistake mistake)
+{
+    return CHECKED && code_mistake == mistake;
+}
+
 // --- file.c: code files (.neb) -----------------------------------------------
 
 // A file has at most so many bytes.

@@ -89,8 +89,11 @@ alloc_set_slot(struct allocator *a, struct mins *ins, vreg_t v)
 void
 alloc_put_load(struct allocator *a, reg_t to, vreg_t v)
 {
-    struct mins *ins = alloc_put(a, slot_ops[value_type(a, v)].load);
+    u32 type = value_type(a, v), op = slot_ops[type].load;
 
+    if (code_errs(MISTAKE_SIGN_RELOAD) && type == IR_I32)
+        op = X64_MOVSX32_64;
+    struct mins *ins = alloc_put(a, op);
     assert(a->values[v].flags & VALUE_SLOT);
     ins->def = to;
     alloc_set_slot(a, ins, v);

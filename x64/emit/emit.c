@@ -708,7 +708,7 @@ emit_plain(struct emission *em, const struct mins *ins)
     bool divides = x64_info(ins->op)->shape == SHAPE_DIV;
 
     emit_ins(em, *ins);
-    if ((ins->flags & MINS_TRAPS) != 0)
+    if ((ins->flags & MINS_TRAPS) != 0 && !code_errs(MISTAKE_LOST_TRAP))
         add_site(em, SITE_TRAP, (u32)(em->encoder.fault_at - em->bytes),
                  divides ? TRAP_DIVIDE_BY_ZERO : TRAP_MEMORY_BOUNDS,
                  origin_of(em, ins));

@@ -108,7 +108,8 @@ copy_pool(const struct emission *em, const u8 *to, u32 pool_at)
         for (u32 n = 0; n < cases->count; n++) {
             edge_t edge = m->fn->pool[cases->targets + n];
             u32 block = em->jumps[m->edge_block[edge]];
-            encode_word(to + at + 4 * n, label_at(em, block) - at);
+            u32 off = code_errs(MISTAKE_SWITCH_ELSEWHERE);
+            encode_word(to + at + 4 * n, label_at(em, block) - at + off);
         }
     }
 }
@@ -133,6 +134,8 @@ place_call_site(const struct emission *em, struct image *image, u32 pc,
         .args = call->args_size,
     };
 
+    if (code_errs(MISTAKE_WRONG_ARGUMENTS))
+        row.args += 16;
     if (call->try != 0)
         row.try = first_try + call->try;
     return image_call(image, row);
@@ -182,6 +185,8 @@ catch_row(const struct emission *em, const struct image *image, u32 start,
                                    .pc = image->labels[fn->pads[i].label] &
                                          ~(u32)LABEL_BOUND};
     u32 block = em->jumps[em->m->edge_block[fn->catches[i].edge]];
+    if (code_errs(MISTAKE_PAD_ELSEWHERE))
+        block = em->jumps[em->order[0]];
     return (struct code_catch){.tag = fn->catches[i].tag,
                                .pc = start + label_at(em, block)};
 }

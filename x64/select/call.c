@@ -106,6 +106,8 @@ import_entry(struct select *s, u32 func)
 static vreg_t
 expected_type(struct select *s, u32 type)
 {
+    if (code_errs(MISTAKE_OTHER_TYPE))
+        type = (type + 1) % s->module->type_count;
     return select_temp_rm(
         s, IR_I32, X64_MOV32,
         select_rm_vmctx(vmctx_types_at(&s->module->layout, type)));
@@ -127,6 +129,8 @@ typed_entry(struct select *s, vreg_t entry, vreg_t sig, vreg_t expected)
     vreg_t zero = select_temp_const(s, IR_I64, 0),
            safe = select_temp(s, IR_I64);
 
+    if (code_errs(MISTAKE_ANY_SIGNATURE))
+        return entry;
     select_put_cmp(s, X64_CMP32, sig, select_rm_reg(expected));
     select_put_trap_cc(s, CC_NE, TRAP_INDIRECT_TYPE);
     select_put_cmov(s, X64_CMOV64, CC_NE, safe, entry, zero);

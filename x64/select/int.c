@@ -18,7 +18,11 @@ dies_here(const struct select *s, val_t v)
 void
 lower_unary(struct select *s, val_t v, const struct rule *rule)
 {
-    select_put_rm(s, rule->op, v, select_rm_value(s, s->fn->ins[v].a));
+    u32 op = rule->op;
+
+    if (code_errs(MISTAKE_NOT_WRAPPED) && s->fn->ins[v].op == IR_I32_WRAP_I64)
+        op = X64_MOV64;
+    select_put_rm(s, op, v, select_rm_value(s, s->fn->ins[v].a));
 }
 
 // The operand's register is the result: an i32 is zero-extended.

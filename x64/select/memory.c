@@ -50,7 +50,8 @@ memory_field(const struct select *s, u32 memory, u64 field)
 static bool
 is_guarded(const struct select *s, u32 memory)
 {
-    return memory == 0 && memory_is_guarded(&s->module->memories[memory]);
+    return memory == 0 && (memory_is_guarded(&s->module->memories[memory]) ||
+                           code_errs(MISTAKE_GUARDED_ANYWAY));
 }
 
 // What a mispredicted branch would let through is forced to another value.
@@ -79,7 +80,9 @@ rm_guarded(struct select *s, val_t address, u64 offset)
         return rm;
     }
     rm.index = select_reg(s, address);
-    if (offset <= INT32_MAX)
+    if (code_errs(MISTAKE_SCALED_INDEX))
+        rm.scale = 1;
+    if (offset <= INT32_MAX || code_errs(MISTAKE_WRAPPED_OFFSET))
         return rm;
     vreg_t sum = select_temp_r_rm(s, IR_I64, X64_ADD64,
                                   select_temp_const(s, IR_I64, offset),
@@ -119,7 +122,8 @@ rm_checked(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
     bool is64 = s->module->memories[memory].is64;
     vreg_t ones = is64 ? select_temp_const(s, IR_I64, UINT64_MAX) : 0;
     vreg_t start = put_address_add(s, select_reg(s, address), offset, ones);
-    vreg_t end = put_address_add(s, start, size, ones);
+    u32 checked = code_errs(MISTAKE_WIDE_ACCESS) ? size / 2 : size;
+    vreg_t end = put_address_add(s, start, checked, ones);
     vreg_t zero = select_temp_const(s, IR_I64, 0);
     vreg_t view = load_vmctx(
         s, memory_field(s, memory, offsetof(struct vmctx_memory, view)));
@@ -132,7 +136,8 @@ rm_checked(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
     if (memory > 0)
         base = load_vmctx(
             s, memory_field(s, memory, offsetof(struct vmctx_memory, base)));
-    struct rm rm = select_rm_mem(base, 0);
+    struct rm rm =
+        select_rm_mem(base, code_errs(MISTAKE_OTHER_ADDRESS) ? 8 : 0);
     rm.index = start;
     rm.flags |= MINS_TRAPS;
     return rm;
@@ -335,6 +340,8 @@ put_index_check(struct select *s, val_t index, u32 table, vreg_t view,
 
     if (select_is_const(s, index) && select_const_bits(s, index) < limits->min)
         return i;
+    if (code_errs(MISTAKE_ANY_ELEMENT))
+        return i;
     zero = select_temp_const(s, IR_I64, 0);
     if (limits->has_max && limits->min == limits->max &&
         limits->max <= INT32_MAX)
@@ -356,6 +363,8 @@ select_rm_table(struct select *s, val_t index, u32 table, enum trap trap)
 
     rm.index = i;
     rm.scale = 3;
+    if (code_errs(MISTAKE_OTHER_LAYOUT))
+        rm.disp = 8;
     return rm;
 }
 
