@@ -31,6 +31,7 @@ struct run {
     u64 timeout_ms;      // 0: none
     const char *argv0;   // NULL: the program's file name
     const char *grants;  // handles of the first program, as wasi/wasi.h says
+    bool device;         // a source of random bytes is one of them
     bool terminal;       // what is typed is a terminal's of ours
     const char *system;  // of the shell: the directory that is /; or NULL
     struct dirs dirs;
@@ -81,6 +82,15 @@ set_machine(void *self, const struct option *o, const char *value)
 
     run->machine = value;
     return one_of(run, o, value, "microvm", "q35");
+}
+
+static bool
+set_device(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    run->device = true;
+    return one_of(run, o, value, "random", "random");
 }
 
 static bool
@@ -370,12 +380,24 @@ put_text(struct buffer *b, const char *text)
 static void
 put_given(struct buffer *env, const char *grants)
 {
-    char text[64];
+    char text[128];
 
     snprintf(text, sizeof(text), "GIVEN=%s", grants);
     for (char *at = strchr(text, ' '); at != NULL; at = strchr(at, ' '))
         *at = ',';
     put_text(env, text);
+}
+
+// Those of the program, "": none.
+static void
+list_grants(const struct run *run, u32 index, char *to, u64 size)
+{
+    const char *own = run->grants != NULL ? run->grants : "";
+    const char *device = run->device ? "random" : "";
+    const char *blank = own[0] != 0 && device[0] != 0 ? " " : "";
+
+    snprintf(to, size, "%s%s%s", index == 0 ? own : "", index == 0 ? blank : "",
+             index == 0 ? device : "");
 }
 
 static bool
@@ -384,6 +406,7 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
     const struct program *p = &run->programs[index];
     struct buffer args = {0}, env = {0};
     bool named = index == 0 && run->argv0 != NULL;
+    char grants[64];
 
     struct bytes app = module_read(p->path);
     if (app.ptr == NULL)
@@ -393,16 +416,17 @@ pack_program(struct buffer *tar, const struct run *run, u32 index)
         put_text(&args, run->args.list[i]);
     for (u32 i = 0; i < run->env.count; i++)
         put_text(&env, run->env.list[i]);
-    if (index == 0 && run->grants != NULL)
-        put_given(&env, run->grants);
+    list_grants(run, index, grants, sizeof(grants));
+    if (grants[0] != 0)
+        put_given(&env, grants);
 
     add_file(tar, index, "path", p->path, strlen(p->path));
     add_file(tar, index, "app.wasm", app.ptr, app.size);
     add_file(tar, index, "args", args.ptr, args.size);
     add_file(tar, index, "env", env.ptr, env.size);
     add_file(tar, index, "mode", p->mode, strlen(p->mode));
-    if (index == 0 && run->grants != NULL)
-        add_file(tar, index, "grants", run->grants, strlen(run->grants));
+    if (grants[0] != 0)
+        add_file(tar, index, "grants", grants, strlen(grants));
     free(app.ptr);
     buffer_free(&args);
     buffer_free(&env);
@@ -493,6 +517,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
+        .random = run->device,
         .gdb = run->gdb,
         .memory_mib = memory_of(run),
         .cpus = cpus_of(run),

@@ -407,7 +407,8 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 //     run/N/args       its arguments, NUL-terminated, argv[0] first
 //     run/N/env        its environment, NUL-terminated K=V
 //     run/N/grants     handles it is given, by these words in this order, a
-//                      blank between: "group", of all programs, "terminal"
+//                      blank between: "group", of all programs, "terminal",
+//                      "random" and other kinds of devices (kernel/device.c)
 //     run/N/mode       "then": start when program N - 1 has ended (default)
 //                      "beside": start at once
 //     run/terminals    those of 0, 1 and 2 that are terminals, as text "012"
