@@ -11,19 +11,20 @@ OBJECT_FUNCTIONS(device, object)
 
 static const struct kind {
     u32 id;
-    u64 features;              // of those that virtio leaves to the kind
-    u32 writable_at, writable; // bytes of configuration that may be written
+    const char *name;
+    u64 features; // of those that virtio leaves to the kind
+    u32 at, size; // of what may be written of its configuration
 } kinds[] = {
   // Bits 0 to 22 (virtio 1.2, 5.1.3).
-    {DEVICE_NET,     0x800000 - 1, 0,  0},
+    {DEVICE_NET,     "net",     0x7fffff, 0,  0},
  // Sizes, read-only, flush, topology, discard and zeroes, and whether it may
   // keep what is written: that byte may be written (virtio 1.2, 5.2.3).
-    {DEVICE_BLOCK,   0x6e76,       32, 1},
-    {DEVICE_CONSOLE, 0x7,          8,  4},
-    {DEVICE_RANDOM,  0,            0,  0},
-    {DEVICE_FILES,   0x1,          0,  0},
-    {DEVICE_INPUT,   0,            0,  2},
-    {DEVICE_SOCKETS, 0x3,          0,  0},
+    {DEVICE_BLOCK,   "disk",    0x6e76,   32, 1},
+    {DEVICE_CONSOLE, "console", 0x7,      8,  4},
+    {DEVICE_RANDOM,  "random",  0,        0,  0},
+    {DEVICE_FILES,   "files",   0x1,      0,  0},
+    {DEVICE_INPUT,   "input",   0,        0,  2},
+    {DEVICE_SOCKETS, "sockets", 0x3,      0,  0},
 };
 
 static const struct kind *
@@ -68,6 +69,27 @@ device_free(struct object *o)
 
     __atomic_store_n(&d->hardware->user, NULL, __ATOMIC_RELEASE);
     kernel_free(d);
+}
+
+static struct device *
+device_of(struct virtio_device *hardware)
+{
+    struct device *d = hardware->user;
+
+    if (d == NULL && device_new(&d, hardware) != OK)
+        return NULL;
+    return d;
+}
+
+struct device *
+device_find(struct string name)
+{
+    struct virtio_device *hardware;
+
+    for (u32 i = 0; (hardware = port_device(i)) != NULL; i++)
+        if (string_equal(string_of(find_kind(hardware->kind)->name), name))
+            return device_of(hardware);
+    return NULL;
 }
 
 u32
@@ -125,8 +147,8 @@ device_configure(struct device *d, u32 offset, struct bytes from)
     const struct kind *kind = find_kind(hardware->kind);
     u8 copy[VIRTIO_CONFIG_SIZE];
 
-    if (offset < kind->writable_at || from.size > kind->writable ||
-        offset - kind->writable_at > kind->writable - from.size)
+    if (offset < kind->at || from.size > kind->size ||
+        offset - kind->at > kind->size - from.size)
         return ERR_BAD_ARGUMENT;
     if (from.size > 0)
         memcpy(copy, from.ptr, from.size);

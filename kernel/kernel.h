@@ -754,6 +754,10 @@ MUST_USE bool device_kind_allowed(u32 kind);
 MUST_USE status_t device_new(struct device **out,
                              struct virtio_device *hardware);
 u32 device_kind(const struct device *d);
+// The first device of the machine of the kind with this name ("random", see
+// device.c), whose object is made when it is first asked for, and stays; NULL:
+// there is none.
+struct device *device_find(struct string name);
 
 // Its configuration, from `offset` on.  ERR_BAD_ARGUMENT: there is no such, or
 // it may not be written.

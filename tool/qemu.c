@@ -135,6 +135,16 @@ console_args(struct args *a, const struct qemu_options *o, int channel, int log)
     arg(a, "isa-debugcon,chardev=log,iobase=0xe9");
 }
 
+static void
+device_args(struct args *a, const struct qemu_options *o)
+{
+    if (!o->random)
+        return;
+    arg(a, "-device");
+    arg(a, is_microvm(o) ? "virtio-rng-device" :
+                           "virtio-rng-pci,disable-legacy=on");
+}
+
 // --- the guest ---------------------------------------------------------------
 
 struct guest {
@@ -159,6 +169,7 @@ exec_qemu(const struct qemu_options *o, bool kvm, pid_t parent, int initrd,
         dup2(null, STDERR_FILENO);
     machine_args(&a, o, kvm);
     console_args(&a, o, channel, log);
+    device_args(&a, o);
     if (initrd >= 0) {
         arg(&a, "-initrd");
         arg_format(&a, "/dev/fd/%d", initrd);

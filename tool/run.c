@@ -41,6 +41,7 @@ struct run {
     struct preload preloads[LIBRARIES_MAX]; // of the first program
     u32 preload_count;
     const char *grants; // handles of the first program, as wasi/wasi.h says
+    bool device;        // a source of random bytes is one of them
     bool terminal;      // what is typed is a terminal's of ours
     const char *system; // of the shell: the directory that is /; or NULL
     struct dirs dirs;
@@ -91,6 +92,15 @@ set_machine(void *self, const struct option *o, const char *value)
 
     run->machine = value;
     return one_of(run, o, value, "microvm", "q35");
+}
+
+static bool
+set_device(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    run->device = true;
+    return one_of(run, o, value, "random", "random");
 }
 
 static bool
@@ -417,12 +427,24 @@ put_text(struct buffer *b, const char *text)
 static void
 put_given(struct buffer *env, const char *grants)
 {
-    char text[64];
+    char text[128];
 
     snprintf(text, sizeof(text), "GIVEN=%s", grants);
     for (char *at = strchr(text, ' '); at != NULL; at = strchr(at, ' '))
         *at = ',';
     put_text(env, text);
+}
+
+// Those of the program, "": none.
+static void
+list_grants(const struct run *run, u32 index, char *to, u64 size)
+{
+    const char *own = run->grants != NULL ? run->grants : "";
+    const char *device = run->device ? "random" : "";
+    const char *blank = own[0] != 0 && device[0] != 0 ? " " : "";
+
+    snprintf(to, size, "%s%s%s", index == 0 ? own : "", index == 0 ? blank : "",
+             index == 0 ? device : "");
 }
 
 static bool
@@ -466,8 +488,6 @@ pack_first(struct buffer *tar, struct run *run, struct bytes app)
     for (u32 i = 0; i < run->preload_count; i++)
         if (!pack_preload(tar, &run->preloads[i], i))
             return false;
-    if (run->grants != NULL)
-        add_file(tar, 0, "grants", run->grants, strlen(run->grants));
     return run->invoke == NULL || pack_invocation(tar, run, app);
 }
 
@@ -477,6 +497,7 @@ pack_program(struct buffer *tar, struct run *run, u32 index)
     const struct program *p = &run->programs[index];
     struct buffer args = {0}, env = {0};
     bool named = index == 0 && run->argv0 != NULL;
+    char grants[64];
 
     struct bytes app = module_read(p->path);
     if (app.ptr == NULL)
@@ -486,14 +507,17 @@ pack_program(struct buffer *tar, struct run *run, u32 index)
         put_text(&args, run->args.list[i]);
     for (u32 i = 0; i < run->env.count; i++)
         put_text(&env, run->env.list[i]);
-    if (index == 0 && run->grants != NULL)
-        put_given(&env, run->grants);
+    list_grants(run, index, grants, sizeof(grants));
+    if (grants[0] != 0)
+        put_given(&env, grants);
 
     add_file(tar, index, "path", p->path, strlen(p->path));
     add_file(tar, index, "app.wasm", app.ptr, app.size);
     add_file(tar, index, "args", args.ptr, args.size);
     add_file(tar, index, "env", env.ptr, env.size);
     add_file(tar, index, "mode", p->mode, strlen(p->mode));
+    if (grants[0] != 0)
+        add_file(tar, index, "grants", grants, strlen(grants));
     bool done = index > 0 || pack_first(tar, run, app);
     free(app.ptr);
     buffer_free(&args);
@@ -585,6 +609,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
+        .random = run->device,
         .gdb = run->gdb,
         .memory_mib = memory_of(run),
         .cpus = cpus_of(run),

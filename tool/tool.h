@@ -296,6 +296,7 @@ struct qemu_options {
     const char *kernel;  // path of nebulet.elf
     const char *machine; // "microvm" or "q35"
     const char *append;  // kernel command line
+    bool random;         // the machine has a source of random bytes
     const char *model; // QEMU's -cpu; NULL: all that the host has or TCG knows
     u32 memory_mib;
     u32 cpus;       // 0: one

@@ -17,6 +17,7 @@ SJLJ  := -mllvm -wasm-enable-sjlj -mexception-handling
 SHARE := -matomics -mbulk-memory -ftls-model=local-exec
 
 LIB_init         := libposix
+LIB_random       := libposix
 LIB_shell        := libposix
 LIB_spawn        := libposix
 LIB_tools        := libposix
@@ -53,10 +54,10 @@ TOOLS   = $(shell awk -F'[^a-z]+' '/^ *TOOL.[a-z]*, "/ { print $$2 }' user/tools
 .PHONY: programs
 programs: $(foreach kind,c cc rs wat,$(call programs_of,$(kind))) $(USER_TRAPS) $(SYSTEM) ## build the programs of user/
 
-$(SYSTEM): $(foreach p,init shell tools,$(OUT)/user/$(p).wasm) user/tools/tools.h $(wildcard user/init/root/etc/*) user/rules.mk
+$(SYSTEM): $(foreach p,init random shell tools,$(OUT)/user/$(p).wasm) user/tools/tools.h $(wildcard user/init/root/etc/*) user/rules.mk
 	@rm -rf $(OUT)/system && mkdir -p $(OUT)/system/bin $(OUT)/system/dev $(OUT)/system/tmp
 	@echo "  SYSTEM $(OUT)/system"; cp -r user/init/root/etc $(OUT)/system
-	@for p in init shell tools; do cp $(OUT)/user/$$p.wasm $(OUT)/system/bin/$$p; done
+	@for p in init random shell tools; do cp $(OUT)/user/$$p.wasm $(OUT)/system/bin/$$p; done
 	@for t in $(TOOLS); do ln -s tools $(OUT)/system/bin/$$t; done
 	@ln -s shell $(OUT)/system/bin/sh; touch $@
 

@@ -247,7 +247,10 @@ granted_object(const struct boot *boot, struct string word)
 {
     if (string_equal(word, STRING("group")))
         return group_object(boot->group);
-    return string_equal(word, STRING("terminal")) ? boot->terminal : NULL;
+    if (string_equal(word, STRING("terminal")))
+        return boot->terminal;
+    struct device *d = device_find(word);
+    return d != NULL ? device_object(d) : NULL;
 }
 
 // A handle for each word.

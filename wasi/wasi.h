@@ -416,7 +416,8 @@ void invoke_print(const struct process_call *call, u64 deadline_ns);
 //     run/N/args       its arguments, NUL-terminated, argv[0] first
 //     run/N/env        its environment, NUL-terminated K=V
 //     run/N/grants     handles it is given, by these words in this order, a
-//                      blank between: "group", of all programs, "terminal"
+//                      blank between: "group", of all programs, "terminal",
+//                      "random" and other kinds of devices (kernel/device.c)
 //     run/N/mode       "then": start when program N - 1 has ended (default)
 //                      "beside": start at once
 //     run/N/invoke     a function that is called instead of its entry: its

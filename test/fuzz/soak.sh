@@ -93,6 +93,10 @@ kernel() {
     each "$name" "$seeds" 1 "on_$port" "$@"
 }
 
+# 10,000,000 submits of a driver, 1,000,000 steps of a device, 10,000 drivers
+# killed; and fewer of all in QEMU.
+kernel devices device_ 100 linux
+kernel devices-metal device_ 20 metal "devices=50000"
 kernel stress stress 100 linux NEBULET_SMP=4
 kernel stress-metal stress 100 metal "" --smp 4
 # 100,000 processes made and killed, and memory that comes and goes meanwhile.

@@ -39,6 +39,35 @@ done
 echo "64000 turns, 1280 names, 42736 left" >"$work/want"
 check threads 0 $run "$user/threads.wasm"
 
+# --- a driver: bytes of virtio-rng, by itself and from init's shell -------------------
+
+# bytes NAME SIZE: so many are in stdout, and not all alike.
+bytes() {
+    size=$(wc -c <"$work/stdout")
+    kinds=$(od -An -v -tx1 -w1 "$work/stdout" | sort -u | wc -l)
+    verdict "$1: bytes" \
+        "$([ "$size" = "$2" ] && [ "$kinds" -gt 200 ] ||
+            echo "$size bytes of $kinds kinds")"
+}
+
+check random 0 $run --device random "$user/random.wasm" 10000
+bytes random 10000
+if [ "$port" = metal ]; then
+    check "random, PCI" 0 $run --machine q35 --device random \
+        "$user/random.wasm" 10000
+    bytes "random, PCI" 10000
+fi
+check "random without a device" 1 $run "$user/random.wasm" 10
+says "random without a device" stderr "there is no such device"
+echo "5000" >"$work/want"
+check "random in a shell" 0 $command shell --on $port --device random -- -c \
+    'random 5000 | wc -c'
+: >"$work/want"
+check "random, given up" 0 $command shell --on $port --device random -- -c \
+    'random | head -c 100000 >/dev/null; random | head -c 100 >/dev/null'
+check "random without a grant" 1 $command shell --on $port --device random -- \
+    -c 'cp /bin/random /tmp/other; /tmp/other 10'
+
 # --- three threads write to one descriptor: no byte is lost --------------------------
 
 wat2wasm --enable-threads test/programs/records.wat -o "$work/records.wasm" ||

@@ -247,12 +247,15 @@ launch_duplicate(const char *name, uint32_t ours, uint32_t *handle)
         PASSED = NEBULET_RIGHT_DUPLICATE | NEBULET_RIGHT_TRANSFER |
                  NEBULET_RIGHT_READ | NEBULET_RIGHT_WRITE | NEBULET_RIGHT_WAIT |
                  NEBULET_RIGHT_MANAGE,
+        DEVICE = NEBULET_RIGHT_DUPLICATE | NEBULET_RIGHT_TRANSFER |
+                 NEBULET_RIGHT_READ | NEBULET_RIGHT_MANAGE,
     };
     static const struct {
         const char *name;
         uint32_t rights;
     } known[] = {
         {"group",    PASSED                       },
+        {"random",   DEVICE                       },
         {"terminal", PASSED | NEBULET_RIGHT_SIGNAL},
     };
 
