@@ -506,8 +506,10 @@ class Body {
         else { // leave early
             this.expression(I32, 1);
             this.put(0x04, 0x40);
+            this.open(null);
             for (const r of this.type.results)
                 this.expression(r, 1);
+            this.close();
             this.put(0x0f, 0x0b);
         }
     }
