@@ -556,8 +556,8 @@ fn_build(struct fn *fn, const struct module *m, u32 index, u8 *leaves,
         .start = func->at,
         .block = NO_BLOCK,
         .leaves = leaves,
-        .inline_room = MIN((u32)(func->end - func->at) / 2 + INLINE_MIN,
-                           (u32)INLINE_MAX),
+        .inline_room =
+            MIN((u32)(func->end - func->at) / 2 + INLINE_MIN, (u32)INLINE_MAX),
     };
 
     *fn =

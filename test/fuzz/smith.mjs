@@ -162,7 +162,11 @@ class Body {
         this.m = module;
         this.type = module.types[module.funcs[index]];
         this.locals = [...this.type.params];
-        const extra = chance(15) ? 40 + below(60) : below(10);
+        // Small, without calls and loops: the compiler builds such functions
+        // in place of their calls.
+        this.isLeaf = index >= module.firstLeaf;
+        const extra = this.isLeaf ? below(3)
+            : chance(15) ? 40 + below(60) : below(10);
         for (let i = 0; i < extra; i++)
             this.locals.push(pick(module.valtypes));
         this.hidden = new Map(); // scratch locals by type
@@ -171,7 +175,9 @@ class Body {
         this.nesting = 0;
         this.handlers = []; // that this code is in
         this.code = [];
-        this.budget = 60 + below(240);
+        this.budget = this.isLeaf ? 2 + below(12) : 60 + below(240);
+        // Addresses that are used again, also with what is near them.
+        this.pointers = [this.locals.push(I32) - 1, this.locals.push(I32) - 1];
     }
 
     put(...bytes) {
@@ -233,6 +239,12 @@ class Body {
     }
 
     address() {
+        if (chance(40)) {
+            this.put(0x20, ...uleb(pick(this.pointers)));
+            if (chance(40))
+                this.put(0x41, ...sleb(pick([-16, -8, -4, 1, 4, 8, 16])), 0x6a);
+            return;
+        }
         if (chance(5)) {
             const edge = pick([0, 0, 64, 65536, 131072, 65536, 2 ** 31, 2 ** 32]);
             const value = edge - below(20) + pick([0, 4, 8]);
@@ -256,7 +268,8 @@ class Body {
 
     localOf(type) {
         const found = this.locals.map((t, i) => (t === type ? i : -1))
-            .filter((i) => i >= 0 && i !== this.hidden.get(type));
+            .filter((i) => i >= 0 && i !== this.hidden.get(type) &&
+                    !this.pointers.includes(i));
         return found.length ? uleb(pick(found)) : null;
     }
 
@@ -313,6 +326,8 @@ class Body {
 
     callFor(type) {
         const found = [];
+        if (this.isLeaf)
+            return this.constant(type);
         for (let i = 0; i < this.m.funcs.length; i++) {
             const r = this.m.types[this.m.funcs[i]].results;
             if (r.length === 1 && r[0] === type)
@@ -324,7 +339,7 @@ class Body {
     }
 
     blockFor(type, depth) {
-        if (this.m.tags && chance(40))
+        if (this.m.tags && !this.isLeaf && chance(40))
             return this.attempt(type);
         const kind = pick([0x02, 0x04]);
         if (kind === 0x04)
@@ -369,9 +384,9 @@ class Body {
             this.put(...(type === V128 ? [0x1c, 1, V128] : [0x1b]));
         } else if (dice < 86)
             this.blockFor(type, depth);
-        else if (dice < 90)
+        else if (dice < 92)
             this.callFor(type);
-        else if (dice < 95 && local) {
+        else if (dice < 96 && local) {
             this.expression(type, depth - 1);
             this.put(0x22, ...local);
         } else
@@ -472,9 +487,44 @@ class Body {
         }
     }
 
+    leafStatement() {
+        const type = pick(this.m.valtypes);
+        const local = this.localOf(type), global = this.globalOf(type);
+        const dice = below(10);
+        if (dice < 2 && local) {
+            this.expression(type, 2);
+            this.put(0x21, ...local);
+        } else if (dice < 3 && global) {
+            this.expression(type, 1);
+            this.put(0x24, ...global);
+        } else if (dice < 6)
+            this.store();
+        else if (dice < 8)
+            this.ifElse();
+        else if (dice < 9)
+            this.branch();
+        else { // leave early
+            this.expression(I32, 1);
+            this.put(0x04, 0x40);
+            this.open(null);
+            for (const r of this.type.results)
+                this.expression(r, 1);
+            this.close();
+            this.put(0x0f, 0x0b);
+        }
+    }
+
     statement() {
         if (--this.budget <= 0)
             return;
+        if (chance(5)) {
+            this.expression(I32, 1);
+            this.put(0x41, ...sleb(pick([0xff8, 0x7fff, 0x1fff8])), 0x71, 0x21,
+                     ...uleb(pick(this.pointers)));
+            return;
+        }
+        if (this.isLeaf)
+            return this.leafStatement();
         if (this.m.tags && chance(30))
             return this.controlStatement();
         const dice = below(100);
@@ -517,10 +567,11 @@ class Body {
     }
 
     finish() {
-        this.burn();
-        this.statements(2 + below(8));
+        if (!this.isLeaf)
+            this.burn();
+        this.statements(this.isLeaf ? below(3) : 2 + below(8));
         for (const r of this.type.results)
-            this.expression(r, 3);
+            this.expression(r, this.isLeaf ? 2 : 3);
         const groups = this.locals.slice(this.type.params.length)
             .map((t) => [1, t]);
         const bytes = [...uleb(groups.length), ...groups.flat(), ...this.code,
@@ -596,9 +647,10 @@ function makeModule(vectors, form) {
     m.byResult = vectors ? ALL_OPS : SCALAR_OPS;
     m.types = [];
     m.funcs = [];
-    const count = 2 + below(4);
-    for (let i = 0; i < count; i++) {
-        const many = chance(15);
+    const count = 2 + below(4), leaves = below(5);
+    m.firstLeaf = count;
+    for (let i = 0; i < count + leaves; i++) {
+        const many = i < count && chance(15);
         const params = Array.from({ length: below(many ? 16 : 5) },
                                   () => pick(m.valtypes));
         const results = form && i > 0 && chance(50) ? m.types[0].results
