@@ -92,6 +92,16 @@ device_find(struct string name)
     return NULL;
 }
 
+// No other is handed out.
+static const struct kind *
+kind_of(const struct device *d)
+{
+    const struct kind *kind = find_kind(d->hardware->kind);
+
+    assert(kind != NULL);
+    return kind;
+}
+
 u32
 device_kind(const struct device *d)
 {
@@ -144,7 +154,7 @@ status_t
 device_configure(struct device *d, u32 offset, struct bytes from)
 {
     struct virtio_device *hardware = d->hardware;
-    const struct kind *kind = find_kind(hardware->kind);
+    const struct kind *kind = kind_of(d);
     u8 copy[VIRTIO_CONFIG_SIZE];
 
     if (offset < kind->at || from.size > kind->size ||
@@ -205,7 +215,7 @@ device_reset(struct device *d)
 status_t
 device_features(struct device *d, u64 wanted, u64 *agreed)
 {
-    u64 allowed = find_kind(d->hardware->kind)->features;
+    u64 allowed = kind_of(d)->features;
 
     mutex_lock_always(&d->managing);
     status_t status = device_stop(d);

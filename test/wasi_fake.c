@@ -430,6 +430,21 @@ group_new(struct group **out, struct group *parent, const char *name)
     return OK;
 }
 
+// There are no devices.
+struct device *
+device_find(struct string name)
+{
+    (void)name;
+    return NULL;
+}
+
+struct object *
+device_object(struct device *d)
+{
+    (void)d;
+    panic(__FILE__, __LINE__, "no device has an object");
+}
+
 struct object *
 group_object(struct group *g)
 {

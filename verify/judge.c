@@ -653,6 +653,8 @@ judge_stubs(struct judge *j, const struct func_code *f)
 
     for (u32 k = 0; k < j->m->func_imports && status == OK; k++) {
         bool last = k + 1 == j->m->func_imports;
+        if (!arena_may_step(j->temp, k * 64ull))
+            return ERR_KILLED;
         u32 start = c->entries[k], end = last ? f->end : c->entries[k + 1];
         while (end > start && c->text[end - 1] == FILL)
             end--;
@@ -698,6 +700,10 @@ verify_range(const struct verify_module *m, const u32 *try_funcs, u32 first,
     }
     for (u32 i = first; i < end && status == OK; i++) {
         const struct func_code *f = &m->code.funcs[i];
+        if (!arena_may_go_on(temp)) { // most are too short to ask
+            status = ERR_KILLED;
+            break;
+        }
         status = f->func == NO_INDEX ? judge_stubs(j, f) : judge_function(j, f);
         if (status == OK && j->rule != RULE_OK) {
             *error = (struct verify_error){j->rule, j->index, j->rule_pc};

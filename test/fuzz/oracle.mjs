@@ -12,7 +12,7 @@ const TYPE_NAMES = { [I32]: "i32", [I64]: "i64", [F32]: "f32", [F64]: "f64" };
 const TRAPS = [["divide by zero", "integer divide by zero"],
     ["remainder by zero", "integer divide by zero"],
     ["divide result unrepresentable", "integer overflow"],
-    ["float unrepresentable", ""],
+    ["float unrepresentable", "(any trap)"],
     ["memory access out of bounds", "out of bounds memory access"],
     ["table index is out of bounds", "undefined element"],
     ["null function or function signature", "indirect call type mismatch"],
