@@ -86,9 +86,11 @@ device_find(struct string name)
 {
     struct virtio_device *hardware;
 
-    for (u32 i = 0; (hardware = port_device(i)) != NULL; i++)
-        if (string_equal(string_of(find_kind(hardware->kind)->name), name))
+    for (u32 i = 0; (hardware = port_device(i)) != NULL; i++) {
+        const struct kind *kind = find_kind(hardware->kind);
+        if (kind != NULL && string_equal(string_of(kind->name), name))
             return device_of(hardware);
+    }
     return NULL;
 }
 
