@@ -418,7 +418,7 @@ fill_and_wait(void)
 
     for (u32 i = 0; i < KILL_QUEUE; i++) {
         test_put_request(i, i, 1);
-        test_put_segment(i, KILLED_AT + 4000 * i, 4000, WINDOW_WRITE);
+        test_put_segment(i, KILLED_AT + PAGE_SIZE * i, 4000, WINDOW_WRITE);
     }
     EXPECT_EQ(test_submit(queue, KILL_QUEUE, KILL_QUEUE, &accepted), OK);
     EXPECT_EQ(accepted, KILL_QUEUE);
