@@ -45,6 +45,7 @@ objects  = $(patsubst %,$(OUT)/$(1)/%.o,$(call sources,$(2)))
 
 # Groups of make/deps.sh for each target; one that is not here needs `build`.
 NEEDS_clean      :=
+NEEDS_uninstall  :=
 NEEDS_help       :=
 NEEDS_lint       := build lint
 NEEDS_prove      := build test prove
@@ -428,6 +429,21 @@ $(OUT)/latency.elf: $(call objects,metal,$(METAL)) $(patsubst %,$(OUT)/metal/%.o
 # --- programs ------------------------------------------------------------------
 
 -include user/rules.mk
+
+# --- for users -------------------------------------------------------------------
+
+PREFIX ?= /usr/local
+export PREFIX DESTDIR
+
+.PHONY: install uninstall deb
+install: all ## install command, kernel, manual page, completions below DESTDIR and PREFIX
+	@make/install.sh $(OUT) install
+
+uninstall: ## remove what install put there
+	@make/install.sh $(OUT) uninstall
+
+deb: all ## make a Debian package
+	@make/deb.sh $(OUT)
 
 .PHONY: clean help
 clean: ## remove everything that was built

@@ -215,6 +215,7 @@ part_command() {
     part "invoke metal" test/invoke.py "$out" metal
     part "options linux" test/options.py "$out" linux
     part "options metal" test/options.py "$out" metal
+    part install test/install.sh "$out"
     part "timeout linux" test/timeout.py "$out" linux
 }
 

@@ -27,15 +27,24 @@ enum {
     STATUS_NO_QEMU = 127,
 };
 
+// As the Makefile installs it, relative to the command.
+#define INSTALLED "../lib/nebulet/"
+
 const char *
 kernel_path(const char *name, char *to, u64 size)
 {
-    u64 room = strlen(name) + 1;
+    u64 room = sizeof(INSTALLED) + strlen(name);
     ssize_t len = readlink("/proc/self/exe", to, size - room);
 
     while (len > 0 && to[len - 1] != '/')
         len--;
-    memcpy(to + MAX(len, 0), name, room);
+    char *end = to + MAX(len, 0);
+    snprintf(end, room, "%s", name);
+    if (access(to, F_OK) == 0)
+        return to;
+    snprintf(end, room, INSTALLED "%s", name);
+    if (access(to, F_OK) != 0)
+        snprintf(end, room, "%s", name); // where it would be built
     return to;
 }
 

@@ -313,5 +313,6 @@ MUST_USE bool qemu_has_room(u32 memory_mib, u64 size, const char *most);
 // of the programs (or 1 after a complaint).
 int qemu_run(const struct qemu_options *options, struct bytes initrd);
 
-// The path of a kernel image ("nebulet.elf"): next to the command itself.
+// The path of what comes with the command, such as "nebulet.elf": next to it,
+// as it is built, or in ../lib/nebulet, as it is installed.
 const char *kernel_path(const char *name, char *to, u64 size);
