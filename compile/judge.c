@@ -114,14 +114,20 @@ declared_fill(struct declared *d, const struct module *m,
         if (m->types[k].kind == TYPE_FUNC)
             d->types[k] = type_of(&m->types[k], code->sizes[k]);
     }
-    for (u32 k = 0; k < m->func_count; k++)
+    for (u32 k = 0; k < m->func_count; k++) {
+        if (!arena_may_step(temp, k))
+            return ERR_KILLED;
         d->func_types[k] = m->funcs[k].type;
+    }
     for (u32 k = 0; k < m->memory_count; k++)
         d->memories[k] = memory_of(&m->memories[k]);
     for (u32 k = 0; k < m->table_count; k++)
         d->tables[k] = table_of(&m->tables[k].type);
-    for (u32 k = 0; k < m->global_count; k++)
+    for (u32 k = 0; k < m->global_count; k++) {
+        if (!arena_may_step(temp, k))
+            return ERR_KILLED;
         d->globals[k] = global_of(m, k);
+    }
     for (u32 k = 0; k < m->tag_count; k++)
         d->tags[k] = m->types[m->tags[k]].param_count;
     return OK;
