@@ -382,7 +382,7 @@ u64 exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2],
 // Is there such an exception?  For references that come from elsewhere.
 MUST_USE bool exception_exists(struct store *s, u64 exnref);
 
-// The exception of an exnref that generated code passed, not null.
+// The exception of an exnref, which exists.
 struct exception *exception_get(struct store *s, u64 exnref);
 
 // What throw_stub and rethrow_stub call: *to is where to go on, unless the

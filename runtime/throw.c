@@ -73,6 +73,8 @@ exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
     (void)nothing;
     if (exnref == 0)
         thread_trap(TRAP_NULL_EXCEPTION);
+    else if (!exception_exists(vm->instance->store, exnref))
+        thread_trap(TRAP_BAD_REFERENCE); // verified code passes any word
     else
         deliver(vm->instance->store, exnref, from, to);
 }
