@@ -11,6 +11,8 @@
 
 #include "test/kernel_fuzz.h"
 
+#include "test/kernel_device.h"
+
 enum {
     PROCESSES = 4,
     POOL = 64,     // handles that a process remembers
@@ -33,6 +35,7 @@ static struct fuzz {
     struct terminal *terminal;
     struct channel *ends_of_channels[2];
     struct stream *ends_of_streams[2];
+    struct device *device; // which never does anything
     struct program {
         struct process *process; // NULL: none
         bool exact;
@@ -495,6 +498,7 @@ give_all(struct process *p, u32 number)
         terminal_object(f.terminal),
         channel_object(f.ends_of_channels[number % 2]),
         stream_object(f.ends_of_streams[number % 2]),
+        device_object(f.device),
     };
 
     for (u32 i = 0; i < COUNT(objects); i++)
@@ -608,6 +612,7 @@ set_up(u64 calls)
     EXPECT_EQ(terminal_new(&f.terminal, account_root()), OK);
     EXPECT_EQ(channel_new(f.ends_of_channels, account_root()), OK);
     EXPECT_EQ(stream_new(f.ends_of_streams, sizes, account_root()), OK);
+    EXPECT_EQ(device_new(&f.device, &test_new_model(&test_manual)->device), OK);
 }
 
 static void
@@ -618,6 +623,7 @@ take_down(void)
         object_release(stream_object(f.ends_of_streams[i]));
     }
     object_release(terminal_object(f.terminal));
+    object_release(device_object(f.device));
     code_module_release(f.host);
     code_module_release(f.count);
     test_expect_unused(f.around);
