@@ -282,3 +282,49 @@ TEST_KERNEL(code_files_are_judged)
     code_module_release(made);
     kernel_free(file.ptr);
 }
+
+// --- what verified code may pass ---------------------------------------------
+
+// (module (global (mut exnref) (ref.null exn))
+//   (func (export "t") (throw_ref (global.get 0))))
+static u8 throws[] = "\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\6\6\1\x69\1\xd0\x69"
+                     "\x0b\7\5\1\1t\0\0\x0a\7\1\5\0\x23\0\x0a\x0b";
+
+// The verifier takes no word for an exception: here nothing but its bits says
+// whether it is one.
+TEST_KERNEL(exception_that_is_none)
+{
+    static const struct {
+        u64 value;
+        enum trap trap;
+    } rows[] = {
+        {0,                  TRAP_NULL_EXCEPTION},
+        {1,                  TRAP_BAD_REFERENCE },
+        {0x123400000000,     TRAP_BAD_REFERENCE },
+        {0x7fffffff7fffffff, TRAP_BAD_REFERENCE },
+        {0xffffffffffffffff, TRAP_BAD_REFERENCE },
+    };
+    const struct resolver resolver = {0};
+    struct bytes bytes = {throws, sizeof(throws) - 1};
+    struct code_module *code = NULL;
+    struct instance *i = NULL;
+    struct error error;
+    struct extern_ref f;
+    struct store *s;
+    enum trap trap;
+    u32 count;
+
+    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(code_module_new(&code, bytes, &error), OK);
+    EXPECT_EQ(instance_load(&i, s, code, &resolver, &error, &trap), OK);
+    EXPECT(instance_export(i, STRING("t"), &f));
+    for (u32 k = 0; k < COUNT(rows); k++) {
+        union value none[1] = {{0}};
+
+        *vmctx_global(i, 0, s->vms) = rows[k].value;
+        EXPECT_EQ(instance_invoke(&f, none, 0, 0, &count, &trap), ERR_TRAP);
+        EXPECT_EQ(trap, rows[k].trap);
+    }
+    code_module_release(code);
+    store_free(s);
+}
