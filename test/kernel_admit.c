@@ -314,7 +314,7 @@ TEST_KERNEL(exception_that_is_none)
     enum trap trap;
     u32 count;
 
-    EXPECT_EQ(store_new(&s, NULL, NULL), OK);
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
     EXPECT_EQ(code_module_new(&code, bytes, &error), OK);
     EXPECT_EQ(instance_load(&i, s, code, &resolver, &error, &trap), OK);
     EXPECT(instance_export(i, STRING("t"), &f));
