@@ -93,6 +93,16 @@ used(const void *table, u64 size)
     return count;
 }
 
+static void
+lay_out(struct verify_module *m)
+{
+    EXPECT(vmctx_lay_out(&m->layout, &m->counts));
+    EXPECT_EQ(m->layout.memories, MEMORIES);
+    EXPECT_EQ(m->layout.tables, TABLES);
+    EXPECT_EQ(m->layout.globals, GLOBALS);
+    EXPECT_EQ(m->layout.imports, IMPORTS);
+}
+
 static u32
 judge_row(const struct row *row)
 {
@@ -156,11 +166,7 @@ judge_row(const struct row *row)
         .data_count = 1,
     };
 
-    EXPECT(vmctx_lay_out(&m.layout, &m.counts));
-    EXPECT_EQ(m.layout.memories, MEMORIES);
-    EXPECT_EQ(m.layout.tables, TABLES);
-    EXPECT_EQ(m.layout.globals, GLOBALS);
-    EXPECT_EQ(m.layout.imports, IMPORTS);
+    lay_out(&m);
     status_t status = verify_code(&m, &temp, &error);
     EXPECT_EQ(status, error.rule == RULE_OK ? OK : ERR_INVALID);
     if (getenv("ATTACK_SHOW") != NULL)
