@@ -93,29 +93,22 @@ used(const void *table, u64 size)
     return count;
 }
 
-static u32
-judge_module(struct verify_module *m, const char *name)
+static void
+lay_out(struct verify_module *m)
 {
-    struct arena temp = arena_make(16 * MIB);
-    struct verify_error error = {0};
-
     EXPECT(vmctx_lay_out(&m->layout, &m->counts));
     EXPECT_EQ(m->layout.memories, MEMORIES);
     EXPECT_EQ(m->layout.tables, TABLES);
     EXPECT_EQ(m->layout.globals, GLOBALS);
     EXPECT_EQ(m->layout.imports, IMPORTS);
-    status_t status = verify_code(m, &temp, &error);
-    EXPECT_EQ(status, error.rule == RULE_OK ? OK : ERR_INVALID);
-    if (getenv("ATTACK_SHOW") != NULL)
-        printf("%s: 0x%x: %s\n", name, error.pc, verify_rule_text(error.rule));
-    arena_drop(&temp);
-    return error.rule;
 }
 
 static u32
 judge_row(const struct row *row)
 {
     static u8 text[TEXT_SIZE];
+    struct arena temp = arena_make(16 * MIB);
+    struct verify_error error = {0};
     u32 imports = row->stub != NULL, at = imports * STUB;
 
     memset(text, 0xcc, sizeof(text));
@@ -173,7 +166,14 @@ judge_row(const struct row *row)
         .data_count = 1,
     };
 
-    return judge_module(&m, row->name);
+    lay_out(&m);
+    status_t status = verify_code(&m, &temp, &error);
+    EXPECT_EQ(status, error.rule == RULE_OK ? OK : ERR_INVALID);
+    if (getenv("ATTACK_SHOW") != NULL)
+        printf("%s: 0x%x: %s\n", row->name, error.pc,
+               verify_rule_text(error.rule));
+    arena_drop(&temp);
+    return error.rule;
 }
 
 static const char *

@@ -99,7 +99,7 @@ static const struct shape {
 
     u8 imm, none;
     u32 how;
-} shapes[FORM_COUNT][2][2] = {
+} shapes[] = {
 #define IS_GENERAL(wide)   ((wide) != 'x' && (wide) != '-')
 #define IS_DEF(op)         ((op) == 'D' || (op) == 'U' || (op) == 'W')
 #define IS_A(op)           ((op) == 'A' || (op) == 'U')
@@ -191,11 +191,11 @@ static const struct shape {
      imm,                                                                    \
      0,                                                                      \
      HOW(id, op, enc, n, reg, ops, wide, mem, imm, effect, flags)},
-#define SHAPES(id, op, enc, n, ...)                     \
-    {{SHAPE(id, op, enc, n, !(n), 0, (n), __VA_ARGS__)  \
-          SHAPE(id, op, enc, n, 0, 0, 1, __VA_ARGS__)}, \
-     {SHAPE(id, op, enc, n, !(n), 1, (n), __VA_ARGS__)  \
-          SHAPE(id, op, enc, n, 0, 1, 1, __VA_ARGS__)}},
+#define SHAPES(id, op, enc, n, ...)                  \
+    SHAPE(id, op, enc, n, !(n), 0, (n), __VA_ARGS__) \
+    SHAPE(id, op, enc, n, 0, 0, 1, __VA_ARGS__)      \
+    SHAPE(id, op, enc, n, !(n), 1, (n), __VA_ARGS__) \
+    SHAPE(id, op, enc, n, 0, 1, 1, __VA_ARGS__)
 #define ROW(id, op, enc, mod, ops, wide, mem, imm, effect, flags)            \
     SHAPES(FORM_##id, OP_##op, ENC_##enc, MODRM_##mod == MODRM_N, ops, wide, \
            MEM_##mem, IMM_##imm, EFFECT_##effect, flags)
@@ -267,13 +267,14 @@ enum group {
 
 #define INDEX(w, reg, pp, opcode) \
     ((pp) << 12 | (w) << 11 | (reg) << 10 | (opcode))
+#define SHAPE_AT(row, w, reg) ((row) << 2 | (w) << 1 | (reg))
 #define AT(w, reg, pp, opcode, count, value)                               \
     [INDEX(w, reg, pp, opcode)... INDEX(w, reg, pp, opcode) + (count)-1] = \
-        (value),
+        SHAPE_AT(value, w, reg),
 #define LEAD(pp, opcode, group) \
     BOTH_WV(E, AT, pp, opcode, 1, FORM_COUNT + 1 + (group))
 
-// 0, or 1 + the row, or that of FORM_COUNT + a group.
+// 0, or of 1 + the row, or of FORM_COUNT + 1 + a group.
 static const u16 by_opcode[1 << 14] = {
 #define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
              effect, flags)                                                 \
@@ -298,7 +299,8 @@ static const u16 by_opcode[1 << 14] = {
                                     LEAD(P66, 0x173, GROUP_PSRLQ)
                                         LEAD(NP, 0x1ae, GROUP_FENCE)};
 
-#define AT_DIGIT(w, reg, group, digit, value) [group][w][reg][digit] = (value),
+#define AT_DIGIT(w, reg, group, digit, value) \
+    [group][w][reg][digit] = SHAPE_AT(value, w, reg),
 
 static const u16 by_digit[GROUP_COUNT][2][2][8] = {
 #define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
@@ -320,7 +322,8 @@ struct fields {
     u32 pp, w, opcode; // the opcode with its map, as in forms.def
     u32 rex, used;     // REX_R, REX_X and REX_B: there, and needed
     u32 reg, vvvv, rm; // numbers
-    bool is_lock, is_vex, has_rex;
+    u32 needs;         // of enum how
+    bool has_rex;
     u32 broken; // rules, bit by number
 };
 
@@ -359,7 +362,7 @@ read_vex(struct fields *f)
 {
     u32 map = 1, first = *f->at++, bits = *f->at++, last = bits;
 
-    f->is_vex = true;
+    f->needs = OR_VEX | OR_PLAIN;
     f->rex = (bits & 0x80) == 0 ? REX_R : 0;
     if (first == 0xc4) {
         last = *f->at++;
@@ -390,23 +393,36 @@ read_opcode(struct fields *f)
     f->opcode = map << 8 | *f->at++;
 }
 
+// The byte behind a lock and the prefix.
+static u32
+skip_prefix(struct fields *f)
+{
+    if (*f->at == 0xf0) {
+        f->at++;
+        f->needs = OR_LEGACY | OR_LOCK;
+    }
+    u32 byte = *f->at;
+    f->pp = byte == 0x66 ? P66 : byte == 0xf3 ? PF3 : byte == 0xf2 ? PF2 : NP;
+    return *(f->at += f->pp != NP);
+}
+
 static void
 read_prefixes(struct fields *f)
 {
-    u8 byte = *f->at;
+    u32 byte = *f->at;
 
     if (byte == 0xc4 || byte == 0xc5) {
         read_vex(f);
         return;
     }
-    f->is_lock = byte == 0xf0;
-    byte = *(f->at += f->is_lock);
-    f->pp = byte == 0x66 ? P66 : byte == 0xf3 ? PF3 : byte == 0xf2 ? PF2 : NP;
-    byte = *(f->at += f->pp != NP);
-    f->has_rex = byte >> 4 == 4;
-    f->at += f->has_rex;
-    f->rex = f->has_rex ? byte & 7 : 0;
-    f->w = f->has_rex ? byte >> 3 & 1 : 0;
+    if (byte == 0x66 || byte >= 0xf0)
+        byte = skip_prefix(f);
+    if (byte >> 4 == 4) {
+        f->has_rex = true;
+        f->rex = byte & 7;
+        f->w = byte >> 3 & 1;
+        f->at++;
+    }
     read_opcode(f);
 }
 
@@ -414,22 +430,13 @@ read_prefixes(struct fields *f)
 static const struct shape *
 find_shape(const struct fields *f)
 {
-    bool is_reg = *f->at >= 0xc0;
+    u32 modrm = *f->at, is_reg = modrm >= 0xc0;
     u32 found = by_opcode[INDEX(f->w, is_reg, f->pp, f->opcode)];
 
-    if (found > FORM_COUNT)
-        found = by_digit[found - FORM_COUNT - 1][f->w][is_reg][*f->at >> 3 & 7];
-    return found == 0 ? NULL : &shapes[found - 1][f->w][is_reg];
-}
-
-static void
-check_prefixes(struct fields *f)
-{
-    u32 how = f->shape->how;
-
-    require(f, (how & (f->is_vex ? OR_VEX : OR_LEGACY)) != 0, RULE_OPCODE);
-    require(f, (how & (f->is_lock ? OR_LOCK : OR_PLAIN)) != 0, RULE_PREFIX);
-    require(f, (how & NO_VVVV) == 0 || f->vvvv == 0, RULE_PREFIX);
+    if (found >> 2 > FORM_COUNT)
+        found = by_digit[(found >> 2) - FORM_COUNT - 1][f->w][is_reg]
+                        [modrm >> 3 & 7];
+    return found == 0 ? NULL : &shapes[found - SHAPE_AT(1, 0, 0)];
 }
 
 // --- operands ----------------------------------------------------------------
@@ -605,8 +612,15 @@ set_bits(struct verify_ins *ins, u32 how)
 }
 
 static void
-set_vex(struct verify_ins *ins, u32 how)
+set_prefix(struct fields *f, struct verify_ins *ins)
 {
+    u32 how = f->shape->how;
+
+    if ((f->needs & OR_LOCK) != 0) {
+        ins->flags |= VERIFY_LOCKED;
+        return;
+    }
+    require(f, (how & NO_VVVV) == 0 || f->vvvv == 0, RULE_PREFIX);
     if ((how & VEX_ALIGN) == 0)
         ins->flags &= (u8)~VERIFY_ALIGNED;
     if ((how & VEX_BMI) == 0)
@@ -629,10 +643,8 @@ finish(struct fields *f, struct verify_ins *ins)
     ins->reg = (u8)f->reg;
     ins->vvvv = (u8)f->vvvv;
     ins->rm = (u8)f->rm;
-    if (f->is_lock)
-        ins->flags |= VERIFY_LOCKED;
-    if (f->is_vex)
-        set_vex(ins, how);
+    if (f->needs != (OR_LEGACY | OR_PLAIN))
+        set_prefix(f, ins);
     if ((how & (BITS_IMM | BITS_SHR | IS_XOR)) != 0)
         set_bits(ins, how);
 }
@@ -641,13 +653,14 @@ finish(struct fields *f, struct verify_ins *ins)
 static enum verify_rule
 decode(struct verify_ins *ins, const u8 *at)
 {
-    struct fields f = {.at = at};
+    struct fields f = {.at = at, .needs = OR_LEGACY | OR_PLAIN};
 
     read_prefixes(&f);
     const struct shape *shape = f.shape = find_shape(&f);
-    if (shape == NULL)
+    if (shape == NULL || (shape->how & f.needs & (OR_LEGACY | OR_VEX)) == 0)
         return RULE_OPCODE;
-    check_prefixes(&f);
+    if ((shape->how & f.needs & (OR_PLAIN | OR_LOCK)) == 0)
+        return RULE_PREFIX;
     memcpy(ins, shape, offsetof(struct verify_ins, cc));
     ins->cc = f.opcode & 15;
     ins->scale = 0;

@@ -166,14 +166,15 @@ struct judge {
 
     // Rows that come next.
     u32 trap, call, head, first_head;
+    u32 trap_pc, head_pc; // of those, or NO_PC
 
     // The place.
     u32 at, next; // of the instruction, and of the one after it
     bool reachable;
     u32 site; // enum site: what kind of trap site it has to be
     struct verify_ins ins;
-    u32 last;      // where it starts
-    u32 before[3]; // and those before it, the last first
+    u32 recent[4]; // where it and those before it start, by turn % 4
+    u32 turn;
 
     // The state.
     struct value regs[REGS];
@@ -232,10 +233,59 @@ void judge_mark_stub(struct judge *j, u32 pc);
 
 // --- judge_value.c -----------------------------------------------------------
 
-struct value value_number(struct judge *j, u32 bits);
-struct value value_const(struct judge *j, u64 number);
-struct value value_of_kind(struct judge *j, enum kind kind, u32 arg);
-void judge_set(struct judge *j, u32 reg, struct value v);
+static inline u32
+bits_of(u64 number)
+{
+    return number == 0 ? 0 : 64 - (u32)__builtin_clzll(number);
+}
+
+static inline struct value
+value_const(struct judge *j, u64 number)
+{
+    return (struct value){.number = number,
+                          .id = ++j->ids,
+                          .kind = KIND_CONST,
+                          .bits = (u8)bits_of(number)};
+}
+
+static inline struct value
+value_number(struct judge *j, u32 bits)
+{
+    if (bits == 0)
+        return value_const(j, 0);
+    return (struct value){
+        .id = ++j->ids, .kind = KIND_NUMBER, .bits = (u8)bits};
+}
+
+static inline struct value
+value_of_kind(struct judge *j, enum kind kind, u32 arg)
+{
+    return (struct value){
+        .id = ++j->ids, .arg = arg, .kind = (u8)kind, .bits = 64};
+}
+
+// The register has changed: to `v`, whoever may change it.
+static inline void
+judge_put(struct judge *j, u32 reg, struct value v)
+{
+    u32 bit = 1u << reg;
+
+    j->regs[reg] = v;
+    j->when[reg] = j->now;
+    j->narrow = v.bits <= 32 ? j->narrow | bit : j->narrow & ~bit;
+}
+
+// Likewise by an instruction of the body.
+static inline void
+judge_set(struct judge *j, u32 reg, struct value v)
+{
+    u32 bit = 1u << reg;
+
+    judge_check(j, (bit & FIXED) == 0, RULE_FIXED);
+    judge_check(j, (bit & KEPT & ~j->saved) == 0, RULE_KEPT);
+    judge_put(j, reg, v);
+}
+
 // All of these become numbers below 2^64, but those in `narrow`.
 void judge_forget(struct judge *j, u32 regs, u32 narrow);
 // Nor is anything known of the flags, or of which conditions were asked.

@@ -43,10 +43,7 @@ judge_decode(struct judge *j)
 {
     const u8 *text = j->m->code.text;
 
-    j->before[2] = j->before[1];
-    j->before[1] = j->before[0];
-    j->before[0] = j->last;
-    j->last = j->at = j->next;
+    j->recent[++j->turn % COUNT(j->recent)] = j->at = j->next;
     j->site = SITE_NONE;
     j->now++;
     enum verify_rule rule =
@@ -59,12 +56,23 @@ judge_decode(struct judge *j)
     return judge_check(j, (j->ins.needs & ~j->m->features) == 0, RULE_FEATURE);
 }
 
-static bool
-is_head(const struct judge *j, u32 pc)
+// Go on to this row of heads (of traps).
+static void
+set_head(struct judge *j, u32 head)
 {
     const struct verify_code *c = &j->m->code;
 
-    return j->head < c->head_count && c->heads[j->head].pc == pc;
+    j->head = head;
+    j->head_pc = head < c->head_count ? c->heads[head].pc : NO_PC;
+}
+
+static void
+set_trap(struct judge *j, u32 trap)
+{
+    const struct verify_code *c = &j->m->code;
+
+    j->trap = trap;
+    j->trap_pc = trap < c->trap_count ? c->traps[trap].pc : NO_PC;
 }
 
 bool
@@ -73,7 +81,7 @@ judge_step(struct judge *j)
     if (!judge_check(j, j->next < j->end, RULE_END))
         return false;
     if (!judge_check(j,
-                     j->cells[j->next - j->start] == 0 && !is_head(j, j->next),
+                     j->cells[j->next - j->start] == 0 && j->next != j->head_pc,
                      RULE_TARGET))
         return false;
     if (!judge_decode(j))
@@ -102,16 +110,15 @@ is_trap_of(u32 site, u32 trap)
 void
 judge_site(struct judge *j)
 {
-    const struct verify_code *c = &j->m->code;
-    const struct trap_site *row = &c->traps[j->trap];
-    bool is_listed = j->trap < c->trap_count && row->pc == j->at;
+    const struct trap_site *row = &j->m->code.traps[j->trap];
 
-    j->trap += is_listed;
-    if (is_listed)
-        judge_check(j, is_trap_of(j->site, row->trap), RULE_TRAP_SITE);
-    else
+    if (j->trap_pc != j->at) {
         judge_check(j, j->site == SITE_NONE || j->site >= SITE_AGAIN,
                     RULE_TRAP_SITE);
+        return;
+    }
+    set_trap(j, j->trap + 1);
+    judge_check(j, is_trap_of(j->site, row->trap), RULE_TRAP_SITE);
 }
 
 // --- jumps -------------------------------------------------------------------
@@ -174,10 +181,12 @@ is_retry(struct judge *j, u32 to)
     struct verify_ins copy, apply, swap;
     const u8 *text = j->m->code.text, *end = text + j->end;
 
-    if (j->before[2] != to || j->joined > to || j->ins.cc != CC_NE ||
-        verify_decode(&copy, text + to, end) != RULE_OK ||
-        verify_decode(&apply, text + j->before[1], end) != RULE_OK ||
-        verify_decode(&swap, text + j->before[0], end) != RULE_OK)
+    u32 before[] = {j->recent[(j->turn - 1) % 4], j->recent[(j->turn - 2) % 4]};
+
+    if (j->recent[(j->turn - 3) % 4] != to || j->joined > to ||
+        j->ins.cc != CC_NE || verify_decode(&copy, text + to, end) != RULE_OK ||
+        verify_decode(&apply, text + before[1], end) != RULE_OK ||
+        verify_decode(&swap, text + before[0], end) != RULE_OK)
         return false;
     u32 spare = copy.def;
     bool is_so = copy.effect == EFFECT_COPY && copy.from == FROM_REG &&
@@ -220,28 +229,16 @@ judge_jump(struct judge *j, u32 to, bool is_short)
 
 // --- where jumps meet --------------------------------------------------------
 
-static u32
-narrow_now(const struct judge *j)
-{
-    u32 narrow = 0;
-
-    for (u32 r = 0; r < REGS; r++)
-        narrow |= (u32)(j->regs[r].bits <= 32) << r;
-    return narrow & GENERAL;
-}
-
 // All that come here have `narrow`.  What changed since `when` is no more than
 // that.
 static void
 join(struct judge *j, u32 narrow, u32 when)
 {
-    for (u32 r = 0; r < REGS; r++) {
-        if ((FIXED >> r & 1) != 0 || j->when[r] <= when)
-            continue;
-        j->regs[r] = value_number(j, narrow >> r & 1 ? 32 : 64);
-        j->when[r] = j->now;
-    }
-    j->narrow = narrow_now(j);
+    u32 changed = 0;
+
+    for (u32 r = 0; r < REGS; r++)
+        changed |= (u32)(j->when[r] > when) << r;
+    judge_forget(j, changed & GENERAL, narrow);
     judge_forget_all(j);
     j->joined = j->at;
 }
@@ -249,9 +246,10 @@ join(struct judge *j, u32 narrow, u32 when)
 static void
 reach_head(struct judge *j, u32 cell)
 {
-    u32 what = j->m->code.heads[j->head++].what;
+    u32 what = j->m->code.heads[j->head].what;
     u32 coming = j->reachable ? j->narrow : GENERAL;
 
+    set_head(j, j->head + 1);
     if ((cell & CELL_TARGET) != 0)
         coming &= cell;
     judge_check(j, (what & ~GENERAL) == 0, RULE_HEAD);
@@ -275,14 +273,11 @@ reach_target(struct judge *j, u32 cell)
 
 // Before the instruction at j->next: who jumps to it?
 static void
-reach(struct judge *j)
+reach(struct judge *j, u32 cell)
 {
-    u32 cell = *cell_at(j, j->next);
-
-    j->at = j->next;
     if ((cell & CELL_TARGET) != 0)
         j->pending--;
-    if (is_head(j, j->next))
+    if (j->next == j->head_pc)
         reach_head(j, cell);
     else if ((cell & CELL_TARGET) != 0)
         reach_target(j, cell);
@@ -394,8 +389,7 @@ operands(struct judge *j)
 {
     const struct verify_ins *i = &j->ins;
     bool moves = i->effect == EFFECT_COPY && i->width == 8;
-    bool fixed = (i->a < REGS && (FIXED >> i->a & 1) != 0) ||
-                 (i->b < REGS && (FIXED >> i->b & 1) != 0);
+    bool fixed = ((1u << i->a | 1u << i->b) & FIXED) != 0;
 
     judge_check(j, !fixed || moves, RULE_POINTER);
     if ((i->flags & VERIFY_MEM) != 0)
@@ -421,7 +415,8 @@ instruction(struct judge *j)
         else
             judge_effect(j);
     }
-    judge_site(j);
+    if (j->site != SITE_NONE || j->at == j->trap_pc)
+        judge_site(j);
 }
 
 // The trap of a stack check or of a landing pad's, which nothing else leads to.
@@ -434,65 +429,72 @@ stub(struct judge *j, u32 cell)
     if (!judge_decode(j) ||
         !judge_check(j, j->ins.effect == EFFECT_TRAP, RULE_STUB))
         return;
-    const struct verify_code *c = &j->m->code;
-    const struct trap_site *row = &c->traps[j->trap];
+    const struct trap_site *row = &j->m->code.traps[j->trap];
     if (!overflow) {
         j->site = SITE_CHECK;
         judge_site(j);
         return;
     }
-    judge_check(j,
-                j->trap < c->trap_count && row->pc == j->at &&
-                    row->trap == TRAP_STACK_OVERFLOW,
+    judge_check(j, j->trap_pc == j->at && row->trap == TRAP_STACK_OVERFLOW,
                 RULE_TRAP_SITE);
-    j->trap++;
+    set_trap(j, j->trap + 1);
 }
 
 static void
 skip_data(struct judge *j, u32 size)
 {
-    j->head++;
+    set_head(j, j->head + 1);
     judge_check(j, !j->reachable, RULE_END);
     judge_check(j, size > 0 && size <= j->end - j->next, RULE_HEAD);
     j->next += size;
 }
 
-// One step of the walk.
-static void
-go_on(struct judge *j)
+// At a place that is not just the next one.  False: the walk has gone on.
+static bool
+arrive(struct judge *j, u32 cell)
 {
     const struct code_head *heads = j->m->code.heads;
 
-    j->at = j->next;
-    if (is_head(j, j->next) && (heads[j->head].what & HEAD_DATA) != 0) {
+    if (j->next == j->head_pc && (heads[j->head].what & HEAD_DATA) != 0) {
         skip_data(j, heads[j->head].what & INT32_MAX);
-        return;
+        return false;
     }
-    u32 cell = *cell_at(j, j->next);
     if (j->next == j->overflow || (cell & CELL_STUB) == CELL_STUB) {
         j->pending--;
         stub(j, cell);
-        return;
+        return false;
     }
     if ((cell & CELL_PAD) != 0) {
         j->pending--;
         judge_pad(j, pad_count(cell));
-        return;
+        return false;
     }
     if (j->next == j->entry) {
         j->pending--;
         judge_check(j, !j->reachable && cell == 0, RULE_TARGET);
         judge_prologue(j);
         if (j->next != j->entry)
-            return;
+            return false;
     }
-    reach(j);
+    reach(j, cell);
     if (!j->reachable) {
         j->now++;
         join(j, 0, 0); // nobody comes here; whoever did would know nothing
         j->reachable = true;
     }
-    if (judge_decode(j))
+    return true;
+}
+
+// One step of the walk.
+static void
+go_on(struct judge *j)
+{
+    u32 cell = *cell_at(j, j->next);
+    bool goes_on = cell == 0 && j->reachable && j->next != j->head_pc &&
+                   j->next != j->overflow && j->next != j->entry;
+
+    j->at = j->next;
+    if ((goes_on || arrive(j, cell)) && judge_decode(j))
         instruction(j);
 }
 
@@ -563,11 +565,12 @@ static void
 set_up_parts(struct judge *j)
 {
     const struct verify_code *c = &j->m->code;
-    u32 what = is_head(j, j->start) ? c->heads[j->head].what : 0;
+    u32 what = j->start == j->head_pc ? c->heads[j->head].what : 0;
 
     if (!judge_check(j, (what & HEAD_FRAME) != 0, RULE_HEAD))
         return;
-    j->first_head = ++j->head;
+    set_head(j, j->head + 1);
+    j->first_head = j->head;
     j->frame_slot = what & ~(u32)HEAD_FRAME;
     judge_frame_set(j, j->saved);
 }
@@ -678,9 +681,9 @@ find_rows(struct judge *j, u32 row)
     const struct verify_code *c = &j->m->code;
     u32 pc = row > 0 ? c->funcs[row - 1].end : 0;
 
-    j->trap = first_trap(c, pc);
+    set_trap(j, first_trap(c, pc));
     j->call = first_call(c, pc + (row > 0));
-    j->head = first_head(c, pc);
+    set_head(j, first_head(c, pc));
 }
 
 status_t

@@ -7,59 +7,13 @@
 
 #include "verify/internal.h"
 
-static u32
-bits_of(u64 number)
-{
-    return number == 0 ? 0 : 64 - (u32)__builtin_clzll(number);
-}
-
-struct value
-value_number(struct judge *j, u32 bits)
-{
-    if (bits == 0)
-        return value_const(j, 0);
-    return (struct value){
-        .id = ++j->ids, .kind = KIND_NUMBER, .bits = (u8)bits};
-}
-
-struct value
-value_const(struct judge *j, u64 number)
-{
-    return (struct value){.number = number,
-                          .id = ++j->ids,
-                          .kind = KIND_CONST,
-                          .bits = (u8)bits_of(number)};
-}
-
-struct value
-value_of_kind(struct judge *j, enum kind kind, u32 arg)
-{
-    return (struct value){
-        .id = ++j->ids, .arg = arg, .kind = (u8)kind, .bits = 64};
-}
-
-void
-judge_set(struct judge *j, u32 reg, struct value v)
-{
-    u32 bit = 1u << reg;
-
-    if (!judge_check(j, (bit & FIXED) == 0, RULE_FIXED) ||
-        !judge_check(j, (bit & KEPT & ~j->saved) == 0, RULE_KEPT))
-        return;
-    j->regs[reg] = v;
-    j->when[reg] = j->now;
-    j->narrow = v.bits <= 32 ? j->narrow | bit : j->narrow & ~bit;
-}
-
 void
 judge_forget(struct judge *j, u32 regs, u32 narrow)
 {
-    for (u32 r = 0; r < REGS; r++)
-        if ((regs >> r & 1) != 0) {
-            j->regs[r] = value_number(j, narrow >> r & 1 ? 32 : 64);
-            j->when[r] = j->now;
-        }
-    j->narrow = (j->narrow & ~regs) | (narrow & regs);
+    for (; regs != 0; regs &= regs - 1) {
+        u32 r = (u32)__builtin_ctz(regs);
+        judge_put(j, r, value_number(j, narrow >> r & 1 ? 32 : 64));
+    }
 }
 
 void
@@ -81,9 +35,11 @@ judge_forget_all(struct judge *j)
 void
 judge_forget_fleeting(struct judge *j)
 {
-    for (u32 r = 0; r < REGS; r++)
-        if (is_fleeting(j->regs[r].kind))
-            judge_forget(j, 1u << r, 0);
+    static const u8 kept[] = {RBX, RBP, R12, R13};
+
+    for (u32 i = 0; i < COUNT(kept); i++)
+        if (is_fleeting(j->regs[kept[i]].kind))
+            judge_forget(j, 1u << kept[i], 0);
     if (j->slots_fleeting)
         j->slots_from = j->now + 1;
     j->slots_fleeting = false;
