@@ -72,6 +72,13 @@ def several_values(t):
 
 
 @case
+def of_a_code_file(t):
+    t.call("compile", "--baseline", "-o", "math.neb", math(t)).ends(0).quiet()
+    t.run("--invoke", "add", "math.neb", "40", "2").ends(0).quiet().prints("42\n")
+    t.run("--invoke", "ad", "math.neb", "1").ends(1)
+
+
+@case
 def floats_by_chance(t):
     """Python reads from what is printed the same double, many at once."""
     chance = random.Random(5)

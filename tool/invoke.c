@@ -7,7 +7,7 @@
 
 #include "tool/tool.h"
 
-#include "wasm/wasm.h"
+#include "code/code.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -190,10 +190,14 @@ invocation_pack(struct buffer *out, const struct invocation *call,
 {
     int status = OPTIONS_READ;
     struct error error = {0};
+    struct code_file file;
     struct arena keep;
     struct module m;
 
     arena_init_host(&keep, 1ull << ARENA_SIZE_LOG2);
+    if (code_file_is(bytes) &&
+        code_file_open(&file, bytes, UINT32_MAX, &keep, &error) == OK)
+        bytes = file.module;
     if (module_decode(&m, bytes, &keep, &error) == OK) {
         const struct export *e = find_function(&m, call);
         const struct type *type =
