@@ -59,14 +59,17 @@ if [ "$port" = metal ]; then
 fi
 check "random without a device" 1 $run "$user/random.wasm" 10
 says "random without a device" stderr "there is no such device"
-echo "5000" >"$work/want"
-check "random in a shell" 0 $command shell --on $port --device random -- -c \
-    'random 5000 | wc -c'
-: >"$work/want"
-check "random, given up" 0 $command shell --on $port --device random -- -c \
-    'random | head -c 100000 >/dev/null; random | head -c 100 >/dev/null'
-check "random without a grant" 1 $command shell --on $port --device random -- \
-    -c 'cp /bin/random /tmp/other; /tmp/other 10'
+if [ -d "$(dirname "$command")/system" ]; then # not of the build by clang
+    echo "5000" >"$work/want"
+    check "random in a shell" 0 $command shell --on $port --device random -- -c \
+        'random 5000 | wc -c'
+    : >"$work/want"
+    check "random, given up" 0 $command shell --on $port --device random -- -c \
+        'random | head -c 100000 >/dev/null; random | head -c 100 >/dev/null'
+    check "random without a grant" 1 $command shell --on $port --device random -- \
+        -c 'cp /bin/random /tmp/other; /tmp/other 10'
+    says "random without a grant" stderr "there is no such device"
+fi
 
 # --- three threads write to one descriptor: no byte is lost --------------------------
 
