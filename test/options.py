@@ -412,6 +412,16 @@ def shell_system(t):
         "^nebulet: nowhere/bin/init: there is no system")
 
 
+@option("run --device", "shell --device")
+def device(t):
+    program = t.out.resolve() / "user/random.wasm"
+    end = t.call("run", "--on", t.port, "--device", "random", program, "100")
+    end.ends(0).quiet().want(len(end.out) > 0, "no byte")
+    t.call("run", "--on", t.port, program, "100").ends(1)
+    shell(t, "--device", "random", "--", "-c", "random 100 | wc -c").ends(0).prints(
+        "100\n")
+
+
 @option("compile --time", "verify --time")
 def compile_time(t):
     for command in ("compile", "verify"):
@@ -438,6 +448,21 @@ def compile_out(t):
     t.call("compile", "-o", "hello.neb", hello(t)).ends(0).quiet()
     assert (t.work / "hello.neb").stat().st_size > 100
     t.call("compile", "-o", "no/where", hello(t)).ends(1).says("^nebulet: no/where")
+
+
+@option("compile --no-inline", "verify --no-inline", "dump --no-inline")
+def calls_of_small_functions(t):
+    wasm = t.text("leaf", """(module
+        (func $one (param i32) (result i32) (i32.load (local.get 0)))
+        (func (export "f") (param i32) (result i32) (call $one (local.get 0)))
+        (memory 1))""")
+    for option, is_call in ([], False), (["--no-inline"], True):
+        end = t.call("dump", *option, wasm, "f").ends(0)
+        end.want(("call" in end.out) == is_call, f"a call: {not is_call}")
+    lines = {t.call("compile", "--hash", *option, wasm).ends(0).out
+             for option in ([], ["--no-inline"])}
+    assert len(lines) == 2, "that is the same code"
+    t.call("verify", "--no-inline", wasm).ends(0).quiet()
 
 
 @option("verify --plain", "verify --baseline")
@@ -491,6 +516,8 @@ def examples(text):
 @case
 def examples_of_the_help(t):
     """Each one, as it stands there; those without --on on this port."""
+    t.work = t.work / "examples" # nothing of the others, which --dir . would take
+    t.work.mkdir()
     hello(t), t.cc("ls"), script(t), modules_of_math(t)
     with open(t.work / "script.sh", "w", encoding="utf-8") as file:
         file.write('echo "got $#"\n')
