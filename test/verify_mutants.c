@@ -228,10 +228,22 @@ flip_check(struct place *p)
     return true;
 }
 
+// Behind an instruction of one byte there is another: a trap, say, where
+// whoever likes may go.
 static bool
 jump_inside(struct place *p)
 {
-    return is_branch(p) && add_distance(p, 1);
+    struct verify_ins target;
+    i32 distance;
+
+    if (!is_branch(p))
+        return false;
+    memcpy(&distance, p->text + p->next - 4, 4);
+    if (p->ins.length == 2)
+        distance = (i8)p->text[p->next - 1];
+    const u8 *at = p->text + p->next + distance;
+    return verify_decode(&target, at, at + 16) == RULE_OK &&
+           target.length > 1 && add_distance(p, 1);
 }
 
 static bool
@@ -673,6 +685,7 @@ struct run {
     u32 wanted; // sites of each class
     u32 sites[COUNT(classes)], accepted[COUNT(classes)];
     u64 random;
+    const char *path; // of the module
 };
 
 struct saved {
@@ -748,8 +761,8 @@ try_class(struct run *r, struct place *p, u32 class)
         r->sites[class]++;
         if (judge_all(r, p->m, p->row) == OK) {
             r->accepted[class]++;
-            printf("accepted: %s: row %u pc 0x%x\n", classes[class].name,
-                   p->row, p->pc);
+            printf("accepted: %s: %s: row %u pc 0x%x\n", r->path,
+                   classes[class].name, p->row, p->pc);
         }
     }
     restore(&saved, p);
@@ -871,6 +884,7 @@ mutate_folder(struct run *r, const char *folder)
         snprintf(name, sizeof(name), "%s/%s", path, entries[i]->d_name);
         if (len > 5 && strcmp(entries[i]->d_name + len - 5, ".wasm") == 0) {
             struct bytes bytes = read_whole(name);
+            r->path = name;
             mutate_module(r, bytes);
             free(bytes.ptr);
         }
