@@ -49,7 +49,7 @@ lower_of(const struct builder *b, val_t v)
     return ins != NULL && is_number(b, ins->b, MASK) ? ins->a : 0;
 }
 
-// v = x op y, in either order: true once with each, *swap says which.
+// v = x op y, or with `swap` y op x.
 static bool
 operands(const struct builder *b, val_t v, u32 op, bool swap, val_t *x,
          val_t *y)
@@ -143,22 +143,31 @@ fold_low(struct builder *b, const struct ins * or)
     return 0;
 }
 
-// x = more + ah * bh, in any order, or the product alone.
+// Is v the product of the upper halves?
+static bool
+is_upper(const struct builder *b, val_t v, struct factors f)
+{
+    val_t x, y;
+
+    for (u32 swap = 0; swap < 2; swap++)
+        if (operands(b, v, IR_I64_MUL, swap, &x, &y) && upper_of(b, x) == f.a &&
+            upper_of(b, y) == f.b)
+            return true;
+    return false;
+}
+
+// x = more + ah * bh, in any order, or (0) the product alone.
 static bool
 take_upper(const struct builder *b, val_t x, struct factors f, val_t *more)
 {
-    val_t y, z;
+    val_t v;
 
     *more = 0;
-    for (u32 i = 0; i < 4; i++) {
-        val_t v = x;
-        if (i >= 2 && !operands(b, x, IR_I64_ADD, i & 1, more, &v))
-            continue;
-        if (operands(b, v, IR_I64_MUL, 0, &y, &z) &&
-            ((upper_of(b, y) == f.a && upper_of(b, z) == f.b) ||
-             (upper_of(b, y) == f.b && upper_of(b, z) == f.a)))
+    if (is_upper(b, x, f))
+        return true;
+    for (u32 swap = 0; swap < 2; swap++)
+        if (operands(b, x, IR_I64_ADD, swap, more, &v) && is_upper(b, v, f))
             return true;
-    }
     return false;
 }
 
