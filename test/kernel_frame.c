@@ -208,6 +208,27 @@ test_join(struct thread *t)
 }
 
 void
+test_open_place(struct test_place *p, u32 priority, void (*serve)(void *arg),
+                void *arg)
+{
+    p->servers = test_new_group(group_root());
+    EXPECT_EQ(gate_new(&p->gate, sizeof(u64), account_root()), OK);
+    EXPECT_EQ(door_new(&p->door, p->gate, 1, account_root()), OK);
+    p->server = test_start_at(p->servers, priority, serve, arg);
+    test_wait_until_blocked(p->server);
+}
+
+void
+test_close_place(struct test_place *p)
+{
+    thread_kill(p->server);
+    test_join(p->server);
+    object_release(door_object(p->door));
+    object_release(gate_object(p->gate));
+    test_drop_group(p->servers);
+}
+
+void
 test_spin_until(void *arg)
 {
     while (!__atomic_load_n((bool *)arg, __ATOMIC_SEQ_CST))

@@ -47,6 +47,20 @@ struct thread *test_start_in(struct group *g, void (*run)(void *arg),
 struct thread *test_start_at(struct group *g, u32 priority,
                              void (*run)(void *arg), void *arg);
 void test_join(struct thread *t);
+
+// A gate of programs in a group of their own, with one thread that serves.
+struct test_place {
+    struct group *servers;
+    struct gate *gate;
+    struct door *door;
+    struct thread *server;
+};
+
+// serve(arg) waits there when this returns.
+void test_open_place(struct test_place *p, u32 priority,
+                     void (*serve)(void *arg), void *arg);
+void test_close_place(struct test_place *p);
+
 // As such a thread: run until the flag at `arg` is set.
 void test_spin_until(void *arg);
 // Wait until the condition holds, which another thread or CPU brings about: the

@@ -12,10 +12,7 @@ static const u64 LONG = 20000000000;
 // --- calls and replies -------------------------------------------------------
 
 struct place {
-    struct group *servers;
-    struct gate *gate;
-    struct door *door;
-    struct thread *server;
+    struct test_place at;
     u32 at_once; // calls that came so
 };
 
@@ -37,7 +34,8 @@ serve(void *arg)
     };
     struct bytes reply = {(u8 *)&word, 0};
 
-    while (gate_serve(p->gate, reply, &r, account_root(), UINT64_MAX) == OK) {
+    while (gate_serve(p->at.gate, reply, &r, account_root(), UINT64_MAX) ==
+           OK) {
         p->at_once += came_at_once();
         word++;
         reply.size = r.size;
@@ -48,21 +46,8 @@ serve(void *arg)
 static void
 open_place(struct place *p)
 {
-    *p = (struct place){.servers = test_new_group(group_root())};
-    EXPECT_EQ(gate_new(&p->gate, sizeof(u64), account_root()), OK);
-    EXPECT_EQ(door_new(&p->door, p->gate, 1, account_root()), OK);
-    p->server = test_start_in(p->servers, serve, p);
-    test_wait_until_blocked(p->server);
-}
-
-static void
-close_place(struct place *p)
-{
-    thread_kill(p->server);
-    test_join(p->server);
-    object_release(door_object(p->door));
-    object_release(gate_object(p->gate));
-    test_drop_group(p->servers);
+    *p = (struct place){.at_once = 0};
+    test_open_place(&p->at, PRIORITY_DEFAULT, serve, p);
 }
 
 // One call; was its reply handed on at once?
@@ -72,7 +57,7 @@ call(const struct place *p, u64 number)
     u64 word = number, answer = 0;
     u32 size;
     status_t status =
-        gate_call(p->door, (struct bytes){(u8 *)&word, 8},
+        gate_call(p->at.door, (struct bytes){(u8 *)&word, 8},
                   (struct bytes){(u8 *)&answer, 8}, NULL, 0, UINT64_MAX, &size);
     bool at_once = came_at_once();
 
@@ -105,7 +90,7 @@ TEST_KERNEL(pass_is_at_once)
         call_often(&p, &calls, &replies);
     EXPECT_EQ(calls, CALLS);
     EXPECT_EQ(replies, CALLS);
-    close_place(&p);
+    test_close_place(&p.at);
 }
 
 // What keeps a call from it, or its reply.
@@ -115,21 +100,21 @@ static void
 suspend(struct place *p, bool on)
 {
     if (on)
-        group_suspend(p->servers);
+        group_suspend(p->at.servers);
     else
-        group_resume(p->servers);
+        group_resume(p->at.servers);
 }
 
 static void
 inherit(struct place *p, bool on)
 {
-    __atomic_store_n(&p->server->inherited, on ? 1 : 0, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->at.server->inherited, on ? 1 : 0, __ATOMIC_SEQ_CST);
 }
 
 static void
 help(struct place *p, bool on)
 {
-    __atomic_store_n(&p->server->helped, on, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&p->at.server->helped, on, __ATOMIC_SEQ_CST);
 }
 
 static const struct {
@@ -156,7 +141,7 @@ TEST_KERNEL(pass_by_the_queue)
             call(&p, k);
         }
     }
-    close_place(&p);
+    test_close_place(&p.at);
 }
 
 // In a group with a cap nothing is; also when it gets one, and loses it, while
@@ -183,7 +168,7 @@ TEST_KERNEL(pass_under_a_cap)
     capped = test_new_group(group_root());
     test_join(test_start_in(capped, call_in_a_group, &p));
     test_drop_group(capped);
-    close_place(&p);
+    test_close_place(&p.at);
 }
 
 // Ceilings that changed are looked at where a thread is placed.
@@ -196,7 +181,7 @@ TEST_KERNEL(pass_after_new_ceilings)
         sched_ceilings_changed();
         call(&p, i);
     }
-    close_place(&p);
+    test_close_place(&p.at);
 }
 
 // --- yields ------------------------------------------------------------------

@@ -10,10 +10,7 @@ static const u64 MS = 1000000, LONG = 20000000000;
 
 // A gate, its server, and what that waits for in a call, at most for LONG.
 struct place {
-    struct group *servers;
-    struct gate *gate;
-    struct door *door;
-    struct thread *server;
+    struct test_place at;
     bool (*serve)(void); // false: not yet
     bool served;
 };
@@ -30,7 +27,7 @@ serve(void *arg)
     };
     const struct bytes none = {bytes, 0};
 
-    while (gate_serve(p->gate, none, &r, account_root(), UINT64_MAX) == OK) {
+    while (gate_serve(p->at.gate, none, &r, account_root(), UINT64_MAX) == OK) {
         u64 end = port_monotonic_ns() + LONG;
         p->served = false;
         while (!p->served && port_monotonic_ns() < end)
@@ -42,21 +39,8 @@ serve(void *arg)
 static void
 open_place(struct place *p, u32 priority, bool (*what)(void))
 {
-    *p = (struct place){.servers = test_new_group(group_root()), .serve = what};
-    EXPECT_EQ(gate_new(&p->gate, 8, account_root()), OK);
-    EXPECT_EQ(door_new(&p->door, p->gate, 1, account_root()), OK);
-    p->server = test_start_at(p->servers, priority, serve, p);
-    test_wait_until_blocked(p->server);
-}
-
-static void
-close_place(struct place *p)
-{
-    thread_kill(p->server);
-    test_join(p->server);
-    object_release(door_object(p->door));
-    object_release(gate_object(p->gate));
-    test_drop_group(p->servers);
+    *p = (struct place){.serve = what};
+    test_open_place(&p->at, priority, serve, p);
 }
 
 static status_t
@@ -66,8 +50,8 @@ call(struct place *p, u64 within)
     u32 size;
     const struct bytes none = {bytes, 0};
 
-    return gate_call(p->door, none, none, NULL, 0, port_monotonic_ns() + within,
-                     &size);
+    return gate_call(p->at.door, none, none, NULL, 0,
+                     port_monotonic_ns() + within, &size);
 }
 
 static void
@@ -102,7 +86,7 @@ TEST_KERNEL(gate_lends_priority)
     __atomic_store_n(&over, true, __ATOMIC_SEQ_CST);
     test_join(between);
     test_join(caller);
-    close_place(&p);
+    test_close_place(&p.at);
     test_drop_group(callers);
 }
 
@@ -138,7 +122,7 @@ TEST_KERNEL(gate_lends_no_higher_priority)
     test_join(test_start_at(callers, 7, be_there, NULL));
     test_join(caller);
     EXPECT(p.served);
-    close_place(&p);
+    test_close_place(&p.at);
     test_drop_group(callers);
 }
 
@@ -170,9 +154,9 @@ TEST_KERNEL(gate_lends_what_was_lent)
     open_place(&p, 3, by_the_last);
     test_join(test_start_at(callers, 6, call_once, &p));
     EXPECT(p.served && last.served);
-    EXPECT_EQ(thread_effective_priority(p.server), 3);
-    close_place(&p);
-    close_place(&last);
+    EXPECT_EQ(thread_effective_priority(p.at.server), 3);
+    test_close_place(&p.at);
+    test_close_place(&last.at);
     test_drop_group(callers);
 }
 
@@ -203,9 +187,9 @@ TEST_KERNEL(gate_call_ends_in_time)
     callers = test_new_group(group_root());
     open_place(&p, 4, caller_has_left);
     test_join(test_start_at(callers, 4, call_and_leave, &p));
-    test_wait_until_blocked(p.server);
+    test_wait_until_blocked(p.at.server);
     EXPECT(p.served);
-    close_place(&p);
+    test_close_place(&p.at);
     test_drop_group(callers);
 }
 
@@ -244,7 +228,7 @@ TEST_KERNEL(gate_call_with_a_cap)
     open_place(&p, 4, is_left_alone);
     test_join(test_start_at(callers, 4, call_with_a_cap, &p));
     EXPECT(p.served);
-    close_place(&p);
+    test_close_place(&p.at);
     test_drop_group(callers);
 }
 
@@ -301,7 +285,7 @@ TEST_KERNEL(gate_call_forgets_nobody_urgent)
     test_join(test_start_at(callers, 4, wake_and_call, &p));
     EXPECT(p.served);
     test_join(t);
-    close_place(&p);
+    test_close_place(&p.at);
     test_drop_group(callers);
     sched_slice_ns = slice;
 }
