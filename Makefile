@@ -345,8 +345,8 @@ fuzz: $(foreach f,$(FUZZ),$(OUT)/fuzz-$(f) $(OUT)/seeds/$(f)) ## fuzz decode, va
 	        $(OUT)/seeds/$$f $(wildcard $(OUT)/suite/*) || exit 1; done
 
 .PHONY: soak
-soak: all tests ## random calls between instances, in full; takes hours, goes on where it stopped
-	@test/fuzz/soak.sh $(OUT)
+soak: all tests ## random tests in full (JOBS="NAME...": these); takes hours, goes on where it stopped
+	@JOBS="$(JOBS)" test/fuzz/soak.sh $(OUT)
 
 # The fewest inputs that reach the same edges of the code.
 .PHONY: corpus
