@@ -241,7 +241,7 @@ module_compile_judging(struct module_judging *j, const struct code *code,
     if (status == OK && j->try_funcs == NULL)
         status = ERR_NO_MEMORY;
     if (status == OK)
-        status = verify_tables(&j->module, j->try_funcs, error);
+        status = verify_tables(&j->module, j->try_funcs, temp, error);
     return status;
 }
 

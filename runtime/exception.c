@@ -177,7 +177,9 @@ free_unfound(struct sweep *w, u32 owner, bool alone)
             live++;
             continue;
         }
+        lock(&s->lock); // others may be asking whose it is
         set_exception(s, k, NULL);
+        unlock(&s->lock);
         kernel_free(e);
     }
     s->exn_free = 0;
@@ -290,13 +292,26 @@ exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2], const void *from)
     return exnref;
 }
 
+// The number of who asks, in s.
+static u32
+owner_now(const struct store *s)
+{
+    const struct execution *x = execution_current();
+
+    return x != NULL && x->store == s ? x->id : 0;
+}
+
+// Code may pass any word.  Another thread may free what it has made at any
+// time; only by a table can it be anybody else's, and then all are kept.
 bool
 exception_exists(struct store *s, u64 exnref)
 {
     lock(&s->lock);
     const struct exception *e = find_exception(s, exnref);
+    bool found =
+        e != NULL && (e->owner == owner_now(s) || !list_empty(&s->exn_tables));
     unlock(&s->lock);
-    return e != NULL;
+    return found;
 }
 
 struct exception *

@@ -9,8 +9,6 @@
 
 #include "runtime/internal.h"
 
-enum { PIECE = 1024 }; // imports between two looks at whether we were killed
-
 // --- matching types ----------------------------------------------------------
 
 struct link {
@@ -181,7 +179,7 @@ link_imports(struct instance *i, const struct resolver *resolver,
     status_t status = OK;
 
     for (u32 k = 0; k < m->import_count && status == OK; k++) {
-        if (k % PIECE == 0 && thread_is_killed())
+        if (thread_is_killed()) // each may be one of many exports
             return ERR_KILLED;
         status = link_import(i, &m->imports[k], resolver, error);
     }
@@ -198,7 +196,7 @@ instance_missing_import(const struct resolver *resolver,
     struct extern_ref ref;
 
     while (*from < info->import_count) {
-        if (*from % PIECE == 0 && thread_is_killed())
+        if (thread_is_killed())
             return false;
         const struct import *i = &info->imports[(*from)++];
         if (resolver->find(resolver->self, i->module, i->name, &ref) ||

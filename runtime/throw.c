@@ -7,21 +7,29 @@
 
 #include "runtime/internal.h"
 
-// The handler for a tag among those of a call and around it; NULL: none.
+enum { LOOKS = 8192 }; // at tries or catches between two at a kill
+
+// The handler for a tag among those of a call and around it; NULL: none, or the
+// thread is killed.
 static const struct code_catch *
 find_catch(const struct call_frame *f, u64 tag)
 {
     const struct code *code = &f->module->code;
     const struct instance *i = NULL;
+    u64 step = 0;
 
     for (u32 try = f->call->try; try != 0; try = code->tries[try].parent) {
         const struct code_try *t = &code->tries[try];
+        if (++step % LOOKS == 0 && thread_is_killed())
+            return NULL;
         if (t->count == 0)
             continue;
         if (i == NULL)
             i = frame_instance(f);
         for (u32 k = t->catches; k < t->catches + t->count; k++) {
             const struct code_catch *c = &code->catches[k];
+            if (++step % LOOKS == 0 && thread_is_killed())
+                return NULL;
             if (c->tag == NO_INDEX || i->tags[c->tag].id == tag)
                 return c;
         }

@@ -328,3 +328,76 @@ TEST_KERNEL(exception_that_is_none)
     code_module_release(code);
     store_free(s);
 }
+
+// (module (table 1 exnref) (tag $e) (global (mut exnref) (ref.null exn))
+//   (func (export "t") (throw_ref (global.get 0)))
+//   (func (export "m") (result exnref)
+//     (block $caught (result exnref)
+//       (try_table (catch_all_ref $caught) (throw $e))
+//       (unreachable))))
+// where the second one of them has no table.
+#define MAKES(table)                                                    \
+    "\0asm\1\0\0\0\1\x8\2\x60\0\0\x60\0\1\x69\3\3\2\0\1" table          \
+    "\x0d\3\1\0\0\6\6\1\x69\1\xd0\x69\x0b\7\x9\2\1t\0\0\1m\0\1\x0a\x16" \
+    "\2\5\0\x23\0\x0a\x0b\x0e\0\2\x69\x1f\x40\1\3\0\x8\0\x0b\0\x0b\x0b"
+static u8 makes_shared[] = MAKES("\4\4\1\x69\0\1"), makes_own[] = MAKES("");
+
+struct thrower {
+    struct store *store;
+    struct instance *i;
+    u64 exn;
+};
+
+// Call it as the thread of that number does.
+static enum trap
+call_as(struct thrower *w, u32 id, const char *name)
+{
+    struct execution x, *before;
+    union value values[1] = {{0}};
+    struct extern_ref f;
+    enum trap trap;
+    u32 count;
+
+    execution_init(&x, w->store);
+    x.id = id;
+    before = execution_enter(&x);
+    EXPECT(instance_export(w->i, string_of(name), &f));
+    status_t status = instance_invoke(&f, values, 0, 1, &count, &trap);
+    EXPECT(status == OK || status == ERR_TRAP);
+    if (count > 0)
+        w->exn = values[0].i64;
+    execution_leave(before);
+    return trap;
+}
+
+static void
+expect_throws(struct bytes bytes, u32 id, enum trap expected)
+{
+    const struct resolver resolver = {0};
+    struct code_module *code = NULL;
+    struct thrower w = {.exn = 0};
+    struct error error;
+    enum trap trap;
+
+    EXPECT_EQ(store_new(&w.store, NULL, 0, NULL), OK);
+    EXPECT_EQ(code_module_new(&code, bytes, &error), OK);
+    EXPECT_EQ(instance_load(&w.i, w.store, code, &resolver, &error, &trap), OK);
+    EXPECT_EQ(call_as(&w, 1, "m"), TRAP_NONE);
+    EXPECT(w.exn != 0);
+    *vmctx_global(w.i, 0, w.store->vms) = w.exn;
+    EXPECT_EQ(call_as(&w, id, "t"), expected);
+    code_module_release(code);
+    store_free(w.store);
+}
+
+// An exception goes when the thread that made it does not have it any more,
+// whatever word another one has guessed.
+TEST_KERNEL(exception_of_another_thread)
+{
+    struct bytes own = {makes_own, sizeof(makes_own) - 1};
+    struct bytes shared = {makes_shared, sizeof(makes_shared) - 1};
+
+    expect_throws(own, 1, TRAP_UNCAUGHT_EXCEPTION);
+    expect_throws(own, 2, TRAP_BAD_REFERENCE);
+    expect_throws(shared, 2, TRAP_UNCAUGHT_EXCEPTION);
+}

@@ -126,12 +126,12 @@ WRAP(bool, port_code_execute, (void *text, u64 size))
 
 // What the verifier does first.
 WRAP(status_t, verify_tables,
-     (const struct verify_module *m, u32 *try_funcs,
+     (const struct verify_module *m, u32 *try_funcs, struct arena *temp,
       struct verify_error *error))
 {
     if (supply.watch.judged != NULL)
         supply.watch.judged(&m->code);
-    return __real_verify_tables(m, try_funcs, error);
+    return __real_verify_tables(m, try_funcs, temp, error);
 }
 
 void

@@ -741,7 +741,7 @@ judge_all(struct run *r, const struct verify_module *m, u32 row)
     struct verify_error error;
     u64 mark = arena_mark(&r->temp);
     u32 *owners = ARENA_NEW(&r->temp, u32, m->code.try_count);
-    status_t status = verify_tables(m, owners, &error);
+    status_t status = verify_tables(m, owners, &r->temp, &error);
 
     if (status == OK)
         status = verify_range(m, owners, row, row + 1, &r->temp, &error);

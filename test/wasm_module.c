@@ -346,3 +346,73 @@ TEST(wasm_module_memory)
     build_free(&b);
     arena_drop(&large);
 }
+
+// --- asked whether to go on --------------------------------------------------
+
+static u32 asked;
+
+static bool
+ask(struct arena *arena, u64 from, u64 to)
+{
+    (void)arena;
+    asked += from == to;
+    return true;
+}
+
+static status_t
+decode_asked(const struct build *b, struct error *error)
+{
+    struct arena arena = arena_make(16 * MIB);
+    struct module m;
+
+    *error = (struct error){0};
+    arena.commit = ask;
+    asked = 0;
+    status_t status = module_decode(&m, build_result(b), &arena, error);
+    arena_drop(&arena);
+    return status;
+}
+
+// Custom sections, of which there may be hundreds of millions.
+TEST(wasm_module_asks_between_sections)
+{
+    enum { MANY = 200000 };
+    struct error error;
+    struct build b;
+
+    build_start(&b);
+    for (u32 i = 0; i < MANY; i++)
+        build_list(&b, 0, 1, 0);
+    EXPECT_EQ(decode_asked(&b, &error), OK);
+    EXPECT(asked >= MANY * 3 / (64 * KIB));
+    build_free(&b);
+}
+
+// Where what follows the code is no section, bodies are read for their syntax:
+// here each goes on to the end of the last one.
+TEST(wasm_module_reads_bodies_once)
+{
+    enum { MANY = 100000 };
+    static const u8 body[] = {1, 0}; // also nop, unreachable
+    static const u8 last[] = {0x0f, 0, 0x0b, 1, 1, 1, 1, 1,
+                              1,    1, 1,    1, 1, 1, 1, 1};
+    struct error error;
+    struct build b;
+
+    build_start(&b);
+    build_section(&b, 1);
+    build_list(&b, 1, 0x60, 0, 0);
+    build_close(&b);
+    build_repeat(&b, 3, MANY, "", 1);
+    build_section(&b, 10);
+    build_u32(&b, MANY);
+    for (u32 i = 1; i < MANY; i++)
+        build_bytes(&b, body, sizeof(body));
+    build_bytes(&b, last, sizeof(last));
+    build_close(&b);
+    u64 end = build_result(&b).size;
+    build_list(&b, 0x7f, 1, 0);
+    EXPECT_EQ(decode_asked(&b, &error), ERR_MALFORMED);
+    EXPECT_EQ(error.at, end);
+    build_free(&b);
+}

@@ -152,6 +152,7 @@ struct judge {
     u32 frame_slot; // HEAD_FRAME, or NO_PC
     bool has_calls, checked;
     bool entering;     // the frame slot is not yet written
+    bool stopped;      // by a kill, in the middle of an instruction
     bool pushed_rsp;   // what landing pads may check: the last word of the body
     bool last_written; // ... which somebody else writes
     bool pads_check;

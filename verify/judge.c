@@ -15,7 +15,9 @@
 
 enum {
     FILL = 0xcc,            // the byte of int3
+    FILL_MOST = 31,         // behind a stub
     COUNT_MOST = INT32_MAX, // of instructions and of ids in a function
+    CELLS_PIECE = 1 << 20,  // cleared between two looks at a kill
 };
 
 // In a cell: bits of `narrow` registers, and these in the place of FIXED ones.
@@ -500,6 +502,7 @@ go_on(struct judge *j)
 
 // --- a function --------------------------------------------------------------
 
+// A function may be as large as all of the code.
 static status_t
 make_cells(struct judge *j)
 {
@@ -508,11 +511,18 @@ make_cells(struct judge *j)
     if (size > j->cells_room) {
         arena_reset(j->temp, j->mark);
         j->cells_room = MAX(size, 4096);
-        j->cells = ARENA_NEW(j->temp, u16, j->cells_room);
-    } else {
-        memset(j->cells, 0, size * sizeof(*j->cells));
+        j->cells = arena_alloc(j->temp, j->cells_room * sizeof(*j->cells),
+                               sizeof(*j->cells));
     }
-    return j->cells != NULL ? OK : ERR_NO_MEMORY;
+    if (j->cells == NULL)
+        return ERR_NO_MEMORY;
+    for (u32 at = 0; at < size; at += CELLS_PIECE) {
+        if (at > 0 && !arena_may_go_on(j->temp))
+            return ERR_KILLED;
+        memset(j->cells + at, 0,
+               MIN(size - at, (u32)CELLS_PIECE) * sizeof(*j->cells));
+    }
+    return OK;
 }
 
 static u32
@@ -521,19 +531,22 @@ values_of(const struct verify_module *m, u32 tag)
     return tag == NO_INDEX ? 0 : m->tags[tag];
 }
 
-static void
+static status_t
 mark_pads(struct judge *j)
 {
     const struct verify_code *c = &j->m->code;
     u32 first = first_catch(c, j->start);
 
     for (u32 i = first; i < c->catch_count && c->catches[i].pc < j->end; i++) {
+        if (i > first && !arena_may_step(j->temp, i))
+            return ERR_KILLED;
         u32 tag = c->catches[i].tag;
         if (judge_check(j, tag == NO_INDEX || tag < j->m->counts.tags,
                         RULE_TRY))
             mark_pad(j, c->catches[i].pc, values_of(j->m, tag));
         j->saved = HANDLER_SAVED; // if it is in parts: see set_up
     }
+    return OK;
 }
 
 static void
@@ -591,9 +604,10 @@ set_up(struct judge *j, const struct func_code *f)
     j->frame = f->frame;
     j->table_room = (code_after(j, f) - f->start) / 4;
     status_t status = make_cells(j);
+    if (status == OK)
+        status = mark_pads(j);
     if (status != OK)
         return status;
-    mark_pads(j);
     if (judge_check(j,
                     j->entry >= j->start && j->entry < j->end &&
                         f->args == j->type->args,
@@ -607,7 +621,7 @@ static status_t
 walk(struct judge *j)
 {
     while (j->rule == RULE_OK && j->next < j->end) {
-        if (!arena_may_step(j->temp, j->now))
+        if (j->stopped || !arena_may_step(j->temp, j->now))
             return ERR_KILLED;
         judge_check(j, (j->now | j->ids) <= COUNT_MOST, RULE_FUNCTION);
         go_on(j);
@@ -659,8 +673,8 @@ judge_stubs(struct judge *j, const struct func_code *f)
         if (!arena_may_step(j->temp, k * 64ull))
             return ERR_KILLED;
         u32 start = c->entries[k], end = last ? f->end : c->entries[k + 1];
-        while (end > start && c->text[end - 1] == FILL)
-            end--;
+        for (u32 i = 0; i < FILL_MOST && end > start; i++)
+            end -= c->text[end - 1] == FILL;
         reset(j, k, start, end);
         if (!judge_check(j, start < end, RULE_FUNCTION))
             break;
@@ -726,7 +740,7 @@ verify_code(const struct verify_module *m, struct arena *temp,
     status_t status = try_funcs != NULL ? OK : ERR_NO_MEMORY;
 
     if (status == OK)
-        status = verify_tables(m, try_funcs, error);
+        status = verify_tables(m, try_funcs, temp, error);
     if (status == OK)
         status = verify_range(m, try_funcs, 0, m->code.func_count, temp, error);
     arena_reset(temp, mark);

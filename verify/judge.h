@@ -79,8 +79,10 @@ struct verify_error {
 
 // What is no function's: the order of the tables, and which function each
 // handler belongs to: try_funcs[] gets that by the number of its row in tries.
+// OK, ERR_INVALID with *error, or ERR_KILLED: `temp` is only asked whether to
+// go on.
 MUST_USE status_t verify_tables(const struct verify_module *m, u32 *try_funcs,
-                                struct verify_error *error);
+                                struct arena *temp, struct verify_error *error);
 
 // Then rows of code.funcs [first, end): several may be judged at once, each
 // with an arena.  OK, ERR_INVALID with *error, ERR_NO_MEMORY or ERR_KILLED.

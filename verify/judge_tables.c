@@ -1,5 +1,8 @@
 // verify/judge_tables.c: the tables as a whole: in order, and nothing between
 // functions.
+//
+// They may have any number of rows.  A check that is not to go on says that
+// what it checks does not hold; verify_tables() then tells which it was.
 
 #include "verify/internal.h"
 
@@ -44,34 +47,36 @@ row_of(const struct verify_code *c, u32 pc)
 
 // A row for each function, in their order, and before them one for the stubs of
 // imports, if there are any.
-static u32
-check_funcs(const struct verify_module *m)
+static bool
+check_funcs(const struct verify_module *m, struct arena *temp)
 {
     const struct verify_code *c = &m->code;
     u32 stubs = m->func_imports > 0, last = 0;
 
     if (c->func_count != m->func_count - m->func_imports + stubs)
-        return NO_PC;
+        return false;
     for (u32 i = 0; i < c->func_count; i++) {
+        if (!arena_may_step(temp, i))
+            return false;
         const struct func_code *f = &c->funcs[i];
         u32 func = i < stubs ? NO_INDEX : m->func_imports + i - stubs;
         if (f->func != func || f->start < last || f->end <= f->start ||
             f->end > c->size || f->frame > FRAME_MOST ||
             (i < stubs && (f->frame | f->args) != 0))
-            return i;
+            return false;
         last = f->end;
     }
-    return NO_PC - 1;
+    return true;
 }
 
 // Entries go up; those of imports are in the first row.
 static bool
-check_entries(const struct verify_module *m)
+check_entries(const struct verify_module *m, struct arena *temp)
 {
     const struct verify_code *c = &m->code;
 
-    for (u32 i = 0; i < m->func_count; i++)
-        if (i > 0 && c->entries[i] <= c->entries[i - 1])
+    for (u32 i = 1; i < m->func_count; i++)
+        if (!arena_may_step(temp, i) || c->entries[i] <= c->entries[i - 1])
             return false;
     return m->func_imports == 0 ||
            (c->entries[0] >= c->funcs[0].start &&
@@ -79,18 +84,19 @@ check_entries(const struct verify_module *m)
 }
 
 static bool
-check_order(const struct verify_code *c)
+check_order(const struct verify_code *c, struct arena *temp)
 {
     for (u32 i = 1; i < c->trap_count; i++)
-        if (c->traps[i].pc <= c->traps[i - 1].pc)
+        if (!arena_may_step(temp, i) || c->traps[i].pc <= c->traps[i - 1].pc)
             return false;
     for (u32 i = 1; i < c->call_count; i++)
-        if (c->calls[i].pc <= c->calls[i - 1].pc)
+        if (!arena_may_step(temp, i) || c->calls[i].pc <= c->calls[i - 1].pc)
             return false;
     for (u32 i = 1; i < c->head_count; i++) {
         const struct code_head *h = &c->heads[i];
         bool frame = (h[-1].what & HEAD_FRAME) != 0;
-        if (h->pc < h[-1].pc || (h->pc == h[-1].pc && !frame))
+        if (!arena_may_step(temp, i) || h->pc < h[-1].pc ||
+            (h->pc == h[-1].pc && !frame))
             return false;
     }
     return true;
@@ -99,11 +105,13 @@ check_order(const struct verify_code *c)
 // The catches of a function are together, so that its walk finds them all, and
 // stubs have none.
 static bool
-check_catches(const struct verify_code *c)
+check_catches(const struct verify_code *c, struct arena *temp)
 {
     u32 row, before = 0;
 
     for (u32 i = 0; i < c->catch_count; i++) {
+        if (!arena_may_step(temp, i))
+            return false;
         row = row_of(c, c->catches[i].pc);
         if (row == c->func_count || row < before ||
             c->funcs[row].func == NO_INDEX)
@@ -116,7 +124,8 @@ check_catches(const struct verify_code *c)
 // The function that a handler with its catches belongs to: NO_INDEX, of nobody,
 // as it has none.  False: to several.
 static bool
-find_owner(const struct verify_code *c, u32 *try_funcs, u32 i)
+find_owner(const struct verify_code *c, u32 *try_funcs, u32 i,
+           struct arena *temp)
 {
     const struct code_try *t = &c->tries[i];
 
@@ -125,6 +134,8 @@ find_owner(const struct verify_code *c, u32 *try_funcs, u32 i)
         return false;
     u32 owner = t->parent != 0 ? try_funcs[t->parent] : NO_INDEX;
     for (u32 k = t->catches; k < t->catches + t->count; k++) {
+        if (!arena_may_step(temp, k))
+            return false;
         u32 func = c->funcs[row_of(c, c->catches[k].pc)].func;
         if (owner != NO_INDEX && owner != func)
             return false;
@@ -136,31 +147,34 @@ find_owner(const struct verify_code *c, u32 *try_funcs, u32 i)
 
 // Row 0 stands for no handler.  Each catch is of one, so that this is linear.
 static bool
-check_tries(const struct verify_code *c, u32 *try_funcs)
+check_tries(const struct verify_code *c, u32 *try_funcs, struct arena *temp)
 {
     u64 work = 0;
 
     for (u32 i = 1; i < c->try_count; i++) {
         work += c->tries[i].count;
-        if (work > c->catch_count || !find_owner(c, try_funcs, i))
+        if (work > c->catch_count || !arena_may_step(temp, i) ||
+            !find_owner(c, try_funcs, i, temp))
             return false;
     }
     return true;
 }
 
 status_t
-verify_tables(const struct verify_module *m, u32 *try_funcs,
+verify_tables(const struct verify_module *m, u32 *try_funcs, struct arena *temp,
               struct verify_error *error)
 {
     const struct verify_code *c = &m->code;
     u32 rule = RULE_OK;
 
-    if (check_funcs(m) != NO_PC - 1 || !check_entries(m))
+    if (!check_funcs(m, temp) || !check_entries(m, temp))
         rule = RULE_FUNCTION;
-    else if (!check_order(c))
+    else if (!check_order(c, temp))
         rule = RULE_ORDER;
-    else if (!check_catches(c) || !check_tries(c, try_funcs))
+    else if (!check_catches(c, temp) || !check_tries(c, try_funcs, temp))
         rule = RULE_TRY;
+    if (rule != RULE_OK && !arena_may_go_on(temp))
+        return ERR_KILLED;
     *error = (struct verify_error){rule, NO_INDEX, 0};
     return rule == RULE_OK ? OK : ERR_INVALID;
 }

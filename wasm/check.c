@@ -44,7 +44,8 @@ check_tables(struct checker *c)
 {
     const struct module *m = c->m;
 
-    for (u32 i = m->table_imports; i < m->table_count && is_ok(c); i++)
+    for (u32 i = m->table_imports;
+         i < m->table_count && goes_on(c, m->tables[i].init.at); i++)
         if (m->tables[i].has_init)
             const_check(&c->consts, m->tables[i].init, m->global_imports);
 }

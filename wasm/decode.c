@@ -78,7 +78,7 @@ scan_sections(struct decoder *d)
     u32 place = 0;
 
     scan_magic(&r);
-    while (r.at < r.end) {
+    while (r.at < r.end && decoder_goes_on(d, r.at)) {
         u64 at = r.at;
         u8 id = read_u8(&r);
         u32 size = read_u32(&r);

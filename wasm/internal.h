@@ -19,6 +19,8 @@ valtype_t read_reftype(struct reader *r);
 
 // Skip a constant expression, with its `end`; syntax only.
 struct const_expr read_const_expr(struct reader *r);
+// An instruction inside of `depth` blocks; returns how many it leaves open.
+u32 read_nested(struct reader *r, struct op *op, u32 depth);
 
 // --- types.c ----------------------------------------------------------------
 
@@ -66,6 +68,7 @@ struct decoder {
     u32 imports[EXTERN_TAG + 1]; // how many of each kind
     u64 data_count_at;
     u64 asked_at;         // where in the module we asked last whether to go on
+    u64 scanned;          // bytes of bodies, for their syntax
     struct error scan;    // what is wrong behind the sections that were found
     struct error invalid; // the first broken rule, told if nothing is malformed
 };

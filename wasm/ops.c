@@ -303,6 +303,16 @@ op_read(struct reader *r, struct op *op)
         readers[op->info->imm](r, op);
 }
 
+u32
+read_nested(struct reader *r, struct op *op, u32 depth)
+{
+    op_read(r, op);
+    if (op->code == WASM_END || op->code == WASM_DELEGATE)
+        return depth - 1;
+    bool opens = op->info->imm == IMM_BLOCK || op->info->imm == IMM_TRY_TABLE;
+    return depth + opens;
+}
+
 struct const_expr
 read_const_expr(struct reader *r)
 {
@@ -310,12 +320,8 @@ read_const_expr(struct reader *r)
     struct op op;
 
     for (u32 depth = 1; depth > 0 && r->error->status == OK;) {
-        op_read(r, &op);
+        depth = read_nested(r, &op, depth);
         expr.end = op.at;
-        if (op.code == WASM_END || op.code == WASM_DELEGATE)
-            depth--;
-        else if (op.info->imm == IMM_BLOCK || op.info->imm == IMM_TRY_TABLE)
-            depth++;
         if (op.at - expr.at >= LIMIT_CONST_SIZE)
             reader_fail(r, expr.at, ERR_LIMIT, "constant expression too large");
     }

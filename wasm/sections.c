@@ -511,19 +511,23 @@ decode_data_count(struct decoder *d)
     section_end(d, &r, SECTION_DATA_COUNT);
 }
 
-// Read a body only for its syntax.
+// Read a body only for its syntax.  It may go on behind its end, and so may all
+// others: what they are together is no more than twice the module.
 static void
 scan_body(struct decoder *d, u64 at)
 {
     struct reader r =
         reader_range(d->m->bytes, d->m->size, at, d->m->size, d->error);
     u32 count = read_count(&r, NO_INDEX, NULL);
+    struct op op;
 
-    for (u32 i = 0; i < count && is_ok(d); i++) {
+    for (u32 i = 0; i < count && decoder_goes_on(d, r.at); i++) {
         read_u32(&r);
         read_valtype(&r);
     }
-    read_const_expr(&r);
+    for (u32 depth = 1; depth > 0 && decoder_goes_on(d, r.at);)
+        depth = read_nested(&r, &op, depth);
+    d->scanned += r.at - at;
 }
 
 void
@@ -549,7 +553,7 @@ decode_code(struct decoder *d)
         struct func *f = &m->funcs[m->func_imports + i];
         f->at = r.at;
         f->end = r.at += is_ok(d) ? size : 0;
-        if (is_ok(d) && d->scan.status != OK)
+        if (is_ok(d) && d->scan.status != OK && d->scanned <= 2 * m->size)
             scan_body(d, f->at); // may be to blame for what follows
     }
     section_end(d, &r, SECTION_CODE);
