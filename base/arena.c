@@ -1,7 +1,8 @@
 // base/arena.c: a stack of memory in one reserved range; see base.h.
 //
 // Invariant: at <= committed, at <= reserved, and bytes in [at, committed) that
-// were handed out before may hold old data.
+// were handed out before may hold old data.  What is committed ends where a
+// step does, or all that is reserved, whatever the limit: in whole pages.
 
 #include "base/base.h"
 
@@ -19,7 +20,7 @@ arena_init_fixed(struct arena *arena, void *buffer, u64 size)
 static bool
 reserve(struct arena *arena, u64 top)
 {
-    if (top > arena->reserved)
+    if (top > arena->reserved || (arena->limit > 0 && top > arena->limit))
         return false;
     if (top <= arena->committed)
         return true;

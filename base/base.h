@@ -123,6 +123,7 @@ struct arena {
     u64 at;        // bytes handed out
     u64 committed; // bytes that may be touched, at <= committed <= reserved
     u64 reserved;  // bytes of address space
+    u64 limit;     // so far `at` may go for now; 0: as far as there is room
     u64 peak;      // highest `at` ever seen
     // Make [base + from, base + to) usable and zeroed, false when there is no
     // memory.  NULL: all of `reserved` is committed from the start.  An empty

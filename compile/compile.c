@@ -123,12 +123,11 @@ static status_t
 compile_normal(struct compiler *c, u32 index, bool *again)
 {
     const struct func *func = &c->m->funcs[index];
-    u64 reserved = c->temp->reserved;
     u64 most = TEMP_PER_BYTE * (func->end - func->at) + TEMP_MIN;
 
-    c->temp->reserved = MIN(reserved, arena_mark(c->temp) + most);
+    c->temp->limit = arena_mark(c->temp) + most;
     status_t status = compile_whole(c, index);
-    c->temp->reserved = reserved;
+    c->temp->limit = 0;
     *again = status == ERR_BUDGET || status == ERR_NO_MEMORY;
     if (*again)
         *c->error = (struct error){0};

@@ -79,6 +79,23 @@ TEST(base_arena_commits_on_demand)
     free(a.base);
 }
 
+// What is handed out ends at the limit, not what is committed: the owner's
+// pages are whole.
+TEST(base_arena_limit)
+{
+    struct arena a = {
+        .base = malloc(1 * MIB), .reserved = 1 * MIB, .commit = commit_some};
+
+    a.limit = 300001;
+    EXPECT(arena_alloc(&a, 300000, 1) != NULL);
+    EXPECT_EQ(a.committed, 512 * KIB);
+    EXPECT(arena_alloc(&a, 2, 1) == NULL);
+    EXPECT(arena_alloc(&a, 1, 1) != NULL);
+    a.limit = 0;
+    EXPECT(arena_alloc(&a, 2, 1) != NULL);
+    free(a.base);
+}
+
 static u64 most_committed;
 
 static bool

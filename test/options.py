@@ -541,4 +541,34 @@ def examples_of_the_help(t):
     assert count >= 25, f"only {count} examples"
 
 
+# --- values that are none --------------------------------------------------------
+
+NOT_NUMBERS = ("", " 128", "+128", "-1", "0x80", "128x", "1e2", "128 ",
+               "18446744073709551744", "-18446744073709551488")
+
+
+@case
+def bad_values(t):
+    """Digits and nothing else are a number; what is said is one line."""
+    if t.port != "linux":
+        return
+    (t.work / "bad.wat").write_text('(module (func (export "f")))')
+    tries = [("run", f"{name}={value}", f"run: {name} {re.escape(value)}: not a")
+             for name in ("--memory", "--smp", "--gdb") for value in NOT_NUMBERS]
+    tries += [
+        ("run", "--memory=1048577", "run: .*: not a number of MiB .* 1048576 "),
+        ("run", "--gdb=65536", "run: --gdb 65536: not a number of a TCP port"),
+        ("run", "--device=net", "run: --device net: not random \\("),
+        ("run", "--trace=,", "run: --trace=,: one of the names is empty"),
+        ("run", "--help=x", "run: --help takes no value"),
+        ("compile", "-o=x", "compile: -o: its value is the next word"),
+    ]
+    for command, word, said in tries:
+        t.call(command, word, "bad.wat").ends(2).prints("").lines(1).says(
+            f"^nebulet: {said}")
+    for function in [value for value in NOT_NUMBERS if value[:1] != "-"]:
+        t.call("dump", "bad.wat", function).ends(1).prints("").lines(1).says(
+            f"^nebulet: bad.wat: no such function: {re.escape(function)}$")
+
+
 sys.exit(main(Watched))

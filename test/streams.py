@@ -11,6 +11,7 @@ import itertools
 import os
 import pathlib
 import pty
+import re
 import resource
 import select
 import signal
@@ -591,6 +592,28 @@ def test_timeout_module(words, full):
     return expect(status, 124)
 
 
+def results_program():
+    """A module whose function `add` has a result, which the command prints."""
+    path = work / "results.wat"
+    path.write_text("""(module (func (export "add") (param i32 i32)
+        (result i32) (i32.add (local.get 0) (local.get 1))))""")
+    return str(path)
+
+
+def test_timeout_results():
+    """124 also while a result of --invoke is printed to whom nobody reads."""
+    reader, writer = os.pipe()
+    fill(writer)
+    process = subprocess.Popen(
+        nebulet + ["--timeout", "1s", "--invoke", "add", results_program(),
+                   "1", "2"],
+        stdin=subprocess.DEVNULL, stdout=writer, stderr=subprocess.DEVNULL)
+    status = process.wait(LIMIT_S)
+    os.close(reader)
+    os.close(writer)
+    return expect(status, 124)
+
+
 LOG_LINES = 200000
 
 
@@ -620,34 +643,43 @@ def test_log_unread():
 
 # --- commands of ours ----------------------------------------------------------
 
-def test_command(args, stream):
+OUR_ERRORS = {"full": b"o space left", "readonly": b"Bad file|is closed",
+              "unread": b"roken pipe|end is closed"}
+
+
+def test_command(args, stream, kind):
     """Commands of ours whose output fails."""
     streams = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
-    with open("/dev/full", "wb") as full:
-        streams[stream] = full
-        done = subprocess.run([nebulet[0]] + args, stdin=subprocess.DEVNULL,
-                              timeout=LIMIT_S, check=False, **streams)
-    problem = None if done.returncode else "ended with 0"
-    if stream == "stdout" and b"o space left" not in done.stderr:
-        problem = f"said {done.stderr}"
-    return problem
+    output = Output(kind, "output")
+    streams[stream] = output.fd
+    done = subprocess.run([nebulet[0]] + args, stdin=subprocess.DEVNULL,
+                          timeout=LIMIT_S, check=False, **streams)
+    os.close(output.fd)
+    if done.returncode == 0:
+        return "ended with 0"
+    if stream == "stdout" and done.returncode != -signal.SIGPIPE and \
+            not re.search(OUR_ERRORS[kind], done.stderr):
+        return f"said {done.stderr}"
+    return None
 
 
 def all_commands():
     script = out / "suite/core/i32.json"
-    table = [(["--help"], "stdout"), (["run", "--help"], "stdout"),
-             (["dump", program], "stdout"),
-             (["compile", "--time", program], "stdout"),
-             (["compile", "--hash", program], "stdout"),
-             (["compile", "-o", "/dev/full", program], "stdout")]
+    table = [(args, "stdout") for args in (
+        ["--help"], ["--version"], ["run", "--help"], ["help", "files"],
+        ["help", "--dir"], ["manual"], ["completion", "zsh"],
+        ["dump", program], ["compile", "--time", program],
+        ["compile", "--hash", program], ["verify", "--time", program],
+        nebulet[1:] + ["--invoke", "add", results_program(), "1", "2"])]
     if script.exists():
         table.append((["wast", "--on", port, str(script)], "stdout"))
     if port == "metal":
         table.append((["selftest"], "stderr"))
     for args, stream in table:
-        name = f"{args[0]} {args[1] if len(args) > 1 else ''}: full {stream}"
-        if wanted(name):
-            verdict(name, test_command(args, stream))
+        for kind in ("full", "readonly", "unread"):
+            name = f"{' '.join(args)}: {kind} {stream}"
+            if wanted(name):
+                verdict(name, test_command(args, stream, kind))
 
 
 def all_ends():
@@ -660,7 +692,8 @@ def all_ends():
              ("log unread", test_log_unread, ()),
              ("timeout, no module", test_timeout_module, ([], False)),
              ("timeout, no module, full stderr", test_timeout_module,
-              (["--env"], True))]
+              (["--env"], True)),
+             ("timeout, results", test_timeout_results, ())]
     table += [(f"whole {kind} {size}", test_whole, (kind, size))
               for kind in ("full", "unread", "readonly", "closed")
               for size in WHOLE]

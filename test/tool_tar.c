@@ -227,6 +227,22 @@ TEST(tool_tar_changing_files)
     archive(NULL, replace_early, NULL, "/f: Stale file handle: left out\n");
 }
 
+// What was asked for by its name is not left out: it is refused, as what is
+// there and cannot be read, and what has no end.
+TEST(tool_tar_unreadable_top)
+{
+    struct buffer b = {0};
+
+    said[0] = 0;
+    EXPECT(!tar_add_path(&b, "root/mem", "/proc/self/mem", hide_nothing, NULL));
+    EXPECT_EQ(strcmp(said, "/proc/self/mem: Input/output error\n"), 0);
+    said[0] = 0;
+    EXPECT(!tar_add_path(&b, "root/pagemap", "/proc/self/pagemap", hide_nothing,
+                         NULL));
+    EXPECT_EQ(strcmp(said, "/proc/self/pagemap: File too large\n"), 0);
+    buffer_free(&b);
+}
+
 // --- sizes beforehand --------------------------------------------------------
 
 static void

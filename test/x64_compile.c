@@ -4,6 +4,7 @@
 #include "test/test.h"
 #include "compile/compile.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 enum { ARENA_SIZE = 4 << 20, MEMORY_STEP = 64 };
@@ -291,4 +292,41 @@ TEST(compile_asks_in_each_step)
         EXPECT_EQ(compile_long(CALLS, call, count_asks), ERR_KILLED);
         EXPECT(asked <= asked_most + 1);
     }
+}
+
+static bool
+commit_pages(struct arena *arena, u64 from, u64 to)
+{
+    (void)arena;
+    EXPECT_EQ((from | to) % 4096, 0);
+    return true;
+}
+
+// A function that takes nearly all the memory it may: the pages are whole.
+TEST(compile_near_its_limit)
+{
+    enum { FIRST = 86000, LAST = 88000, STEP = 2000 };
+    const struct string piece = STRING("\x02\x40\x41\x00\x0d\x00\x0b");
+    const u64 large = 256 * MIB;
+    u8 *bytes = malloc(piece.len * LAST + 64);
+
+    for (u32 times = FIRST; times <= LAST; times += STEP) {
+        struct compile_options options = {.features = 0};
+        struct job job = {.steps = 0};
+        struct arena *arenas[] = {&job.text, &job.temp, &job.keep};
+        u64 size = long_function(bytes, times, piece);
+        for (u32 i = 0; i < COUNT(arenas); i++)
+            *arenas[i] = (struct arena){.base = malloc(large),
+                                        .reserved = large,
+                                        .commit = commit_pages};
+        EXPECT_EQ(module_decode(&job.module, (struct bytes){bytes, size},
+                                &job.keep, &job.error),
+                  OK);
+        EXPECT_EQ(module_compile(&job.code, &job.module, &options, &job.text,
+                                 &job.keep, &job.temp, &job.error),
+                  OK);
+        for (u32 i = 0; i < COUNT(arenas); i++)
+            free(arenas[i]->base);
+    }
+    free(bytes);
 }

@@ -388,12 +388,13 @@ put_stdout(struct printer *p, const char *text, u32 len)
 }
 
 static bool
-find_func(const struct module *m, const char *text, u32 *func)
+find_func(const struct job *job, const char *text, u32 *func)
 {
-    char *end;
-    unsigned long index = strtoul(text, &end, 10);
+    const struct module *m = &job->module;
+    u64 index;
+    const char *end = number_read(text, UINT32_MAX, &index);
 
-    if (*text != 0 && *end == 0 && index < m->func_count) {
+    if (end != NULL && *end == 0 && index < m->func_count) {
         *func = (u32)index;
         return true;
     }
@@ -403,7 +404,7 @@ find_func(const struct module *m, const char *text, u32 *func)
             return true;
         }
     }
-    complain("%s: no such function", text);
+    complain("%s: no such function: %s", job->path, text);
     return false;
 }
 
@@ -462,7 +463,7 @@ run_dump(struct words words)
 
     bool ok = job_open(&job, given.list[0]) && job_decode(&job);
     if (ok && given.count == 2)
-        ok = find_func(&job.module, given.list[1], &options.dump_func);
+        ok = find_func(&job, given.list[1], &options.dump_func);
     ok = ok && job_compile(&job, &options);
     return job_end(&job, ok);
 }

@@ -112,8 +112,12 @@ unknown_option(const struct command *c, const char *text)
     for (u32 i = 0; i < c->option_count; i++)
         names[i] = c->options[i].name;
     const char *near = nearest(word, names, c->option_count);
+    if (near != NULL && strcmp(near, word) == 0)
+        return misuse(c, "%s: its value is the next word, without a =", word);
     if (near != NULL)
         return misuse(c, "%s: no such option; did you mean %s?", word, near);
+    if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0)
+        return misuse(c, "%s takes no value", word);
     return misuse(c, "%s: no such option", word);
 }
 
@@ -168,14 +172,29 @@ options_read(const struct command *c, void *self, struct words words,
     return status;
 }
 
+const char *
+number_read(const char *text, u64 most, u64 *number)
+{
+    const char *at = text;
+
+    *number = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        u64 digit = (u64)(*at - '0');
+        if (digit > most || *number > (most - digit) / 10)
+            return NULL;
+        *number = *number * 10 + digit;
+    }
+    return at != text ? at : NULL;
+}
+
 bool
 option_cpus(const struct command *c, const struct option *o, const char *value,
             u32 *cpus)
 {
-    char *end;
-    unsigned long number = strtoul(value, &end, 10);
+    u64 number;
+    const char *end = number_read(value, CPU_MAX, &number);
 
-    if (end == value || *end != 0 || number < 1 || number > CPU_MAX) {
+    if (end == NULL || *end != 0 || number < 1) {
         misuse(c, "%s %s: not a number of CPUs from 1 to %d", o->name, value,
                CPU_MAX);
         return false;

@@ -100,7 +100,10 @@ set_device(void *self, const struct option *o, const char *value)
     struct run *run = self;
 
     run->device = true;
-    return one_of(run, o, value, "random", "random");
+    if (strcmp(value, "random") == 0)
+        return true;
+    misuse(run->command, "%s %s: not random", o->name, value);
+    return false;
 }
 
 static bool
@@ -134,11 +137,14 @@ set_trace(void *self, const struct option *o, const char *value)
     run->trace = value != NULL ? value : "";
     if (value != NULL && value[0] == 0)
         misuse(run->command, "%s=: no name given", o->name);
-    else if (!host_knows(program_modules, string_of(run->trace), &unknown))
+    else if (host_knows(program_modules, string_of(run->trace), &unknown))
+        return true;
+    else if (unknown.len == 0)
+        misuse(run->command, "%s=%s: one of the names is empty", o->name,
+               value);
+    else
         misuse(run->command, "%s: there is no call or module %.*s", o->name,
                (int)unknown.len, unknown.ptr);
-    else
-        return true;
     return false;
 }
 
@@ -146,11 +152,11 @@ static bool
 set_gdb(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
-    char *end;
-    unsigned long number = strtoul(value, &end, 10);
+    u64 number;
+    const char *end = number_read(value, UINT16_MAX, &number);
 
     run->gdb = value;
-    if (end != value && *end == 0 && number > 0 && number < 65536)
+    if (end != NULL && *end == 0 && number > 0)
         return true;
     misuse(run->command, "%s %s: not a number of a TCP port", o->name, value);
     return false;
@@ -159,14 +165,14 @@ set_gdb(void *self, const struct option *o, const char *value)
 static bool
 set_memory(void *self, const struct option *o, const char *value)
 {
+    enum { LEAST = 64, MOST = 1 << 20 };
     struct run *run = self;
-    char *end;
-    unsigned long number = strtoul(value, &end, 10);
+    u64 number;
+    const char *end = number_read(value, MOST, &number);
 
-    if (end == value || (*end != 0 && strcmp(end, "M") != 0) || number < 64 ||
-        number > 1 << 20) {
-        misuse(run->command, "%s %s: not a number of MiB from 64 up", o->name,
-               value);
+    if (end == NULL || (*end != 0 && strcmp(end, "M") != 0) || number < LEAST) {
+        misuse(run->command, "%s %s: not a number of MiB from %d to %d",
+               o->name, value, LEAST, MOST);
         return false;
     }
     run->memory_mib = (u32)number;

@@ -17,7 +17,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 512, NAME_SIZE = 100, DEPTH_MAX = 64 };
+enum {
+    BLOCK = 512,
+    NAME_SIZE = 100,
+    DEPTH_MAX = 64,
+    UNSIZED_MOST = 64 * MIB, // of a file that has no size
+};
 
 static const u64 FIELD_MAX = 077777777777; // of 11 octal digits
 
@@ -165,6 +170,7 @@ tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size)
 // --- trees -------------------------------------------------------------------
 
 struct walk {
+    const char *top; // the path that was asked for
     struct buffer *tar;
     tar_hides *hides;
     void *self;
@@ -188,10 +194,13 @@ put(struct walk *w, const struct entry *e)
     }
 }
 
-// What cannot be read is left out, as are devices and the like.
+// What cannot be read is left out, as are devices and the like; but what was
+// asked for has to be there.
 static bool
 leave_out(const struct walk *w, const char *path, const char *why)
 {
+    if (path == w->top)
+        return complain("%s: %s", path, why), false;
     if (w->size == NULL)
         complain("%s: %s: left out", path, why);
     return true;
@@ -205,7 +214,8 @@ has_changed(const struct stat *a, const struct stat *b)
 }
 
 // Read to the end, but no further than that was at first: a log may grow as
-// fast as it is read.  Files that have no size (in /proc) are read whole.
+// fast as it is read.  Files that have no size (in /proc) are read whole,
+// unless they seem to have no end either.
 static int
 read_some(int fd, struct buffer *b, bool *changed)
 {
@@ -217,14 +227,17 @@ read_some(int fd, struct buffer *b, bool *changed)
         return errno;
     if (!S_ISREG(before.st_mode))
         return ESTALE; // it was one
-    u64 most = before.st_size > 0 ? (u64)before.st_size : UINT64_MAX;
-    while (b->size < most && got > 0) {
+    bool sized = before.st_size > 0;
+    u64 most = sized ? (u64)before.st_size : UINT64_MAX;
+    while (b->size < most && got > 0 && (sized || b->size <= UNSIZED_MOST)) {
         got = read(fd, chunk, MIN(sizeof(chunk), most - b->size));
         if (got > 0)
             buffer_put(b, chunk, (u64)got);
     }
     if (got < 0 || fstat(fd, &after) != 0)
         return errno;
+    if (!sized && b->size > UNSIZED_MOST)
+        return EFBIG;
     *changed = has_changed(&before, &after);
     return 0;
 }
@@ -355,7 +368,7 @@ bool
 tar_add_path(struct buffer *tar, const char *name, const char *path,
              tar_hides *hides, void *self)
 {
-    struct walk w = {tar, hides, self, NULL};
+    struct walk w = {path, tar, hides, self, NULL};
 
     return walk(&w, name, path);
 }
@@ -365,7 +378,7 @@ tar_measure(u64 *size, const char *name, const char *path, tar_hides *hides,
             void *self)
 {
     struct buffer headers = {0};
-    struct walk w = {&headers, hides, self, size};
+    struct walk w = {path, &headers, hides, self, size};
 
     *size = 0;
     bool done = walk(&w, name, path);

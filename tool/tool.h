@@ -140,6 +140,10 @@ const struct option *option_find(const struct command *c, const char *word,
 // command nebulet itself); the exit status, 2.
 int misuse(const struct command *c, const char *text, ...) PRINTF(2, 3);
 
+// Read a decimal number: what follows its digits; NULL where there are none or
+// it is beyond `most`.
+const char *number_read(const char *text, u64 most, u64 *number);
+
 // The value of an option that is a number of CPUs; false after misuse().
 MUST_USE bool option_cpus(const struct command *c, const struct option *o,
                           const char *value, u32 *cpus);

@@ -362,6 +362,22 @@ start_program(struct boot *boot, u32 index)
         process_release(l.process);
 }
 
+// Results that did not arrive are no success.
+static void
+print_results(struct boot *boot, struct program *program)
+{
+    status_t status = OK;
+
+    if (program->call != NULL)
+        status = invoke_print(program->call, boot->deadline_ns);
+    if (status == ERR_TIMED_OUT && !boot->timed_out)
+        time_out(boot);
+    else if (status != OK && status != ERR_TIMED_OUT)
+        klog("nebulet: the results: stdout: %s", status_text(status));
+    if (status != OK && program->status == 0)
+        program->status = STATUS_BAD;
+}
+
 // Wait for one program's end.  At the deadline all are killed.
 static void
 wait_program(struct boot *boot, u32 index)
@@ -380,8 +396,7 @@ wait_program(struct boot *boot, u32 index)
     if (status != OK)
         program->status = STATUS_BAD;
     program->ended = true;
-    if (program->call != NULL)
-        invoke_print(program->call, boot->deadline_ns);
+    print_results(boot, program);
     process_release(program->process);
     kernel_free(program->call);
     program->process = NULL;

@@ -56,18 +56,31 @@ format_value(char *to, valtype_t type, const u64 *slot)
            (unsigned long long)slot[0]);
 }
 
-void
+// All of it, or what is wrong.
+static status_t
+print_line(const char *line, u64 size, u64 deadline_ns)
+{
+    status_t status = OK;
+    u64 count;
+
+    for (u64 at = 0; status == OK && at < size; at += count)
+        status = console_write(PORT_STDOUT, line + at, size - at, deadline_ns,
+                               &count);
+    return status;
+}
+
+status_t
 invoke_print(const struct process_call *call, u64 deadline_ns)
 {
     char line[LINE_SIZE + 1];
-    u64 count;
+    status_t status = OK;
 
-    for (u32 k = 0; k < call->result_count && call->returned; k++) {
+    for (u32 k = 0; k < call->result_count && call->returned && status == OK;
+         k++) {
         format_value(line, call->types[k], call->slots[k]);
         u32 len = string_of(line).len;
         line[len] = '\n';
-        if (console_write(PORT_STDOUT, line, len + 1, deadline_ns, &count) !=
-            OK)
-            return; // nobody reads it
+        status = print_line(line, len + 1, deadline_ns);
     }
+    return status;
 }

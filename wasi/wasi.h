@@ -404,8 +404,10 @@ MUST_USE errno_t times_from(struct new_times *t, u64 atime, u64 mtime,
 // ERR_BAD_ARGUMENT: it is no such file; or as process_start_call().
 MUST_USE status_t invoke_start(struct process *p, struct bytes contents,
                                struct process_call **out);
-// Print the results of a call, if it returned, until the deadline.
-void invoke_print(const struct process_call *call, u64 deadline_ns);
+// Print the results of a call, if it returned, until the deadline.  As
+// console_write() where not all arrived.
+MUST_USE status_t invoke_print(const struct process_call *call,
+                               u64 deadline_ns);
 
 // --- boot.c: what both ports start ------------------------------------------
 
