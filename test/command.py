@@ -511,7 +511,7 @@ def empty_directory(t):
     end.prints("argument ls.wasm\nopen 3 /\n/ 5.000000000\n")
     end = t.run("--dir", empty, ls, "do", "write", "/x").ends(0).quiet()
     end.shows("^write /x: Read-only file system$")
-    end = t.run("--dir-copy", empty, ls, "do", "write", "/x", "make", "/d",
+    end = t.run("--copy-dir", empty, ls, "do", "write", "/x", "make", "/d",
                 "write", "/d/y").ends(0).quiet()
     end.shows("^write /x: done$").shows(r"^/x .* 3 new$").shows(r"^/d/y .* 3 new$")
     assert list((t.work / empty).iterdir()) == []
@@ -557,7 +557,7 @@ def writable_directories(t):
     acts = ["do", "append", "/one", "append", "/b/two", "make", "/new",
             "make", "/b/new", "write", "/b/x", "append", "/b/f", "remove",
             "/one", "rename", "/b/two", "/two", "rename", "/b/two", "/b/d/2"]
-    end = t.run("--dir", a, "--dir-copy", f"{b}::/b", "--dir", "f::/b/", ls,
+    end = t.run("--dir", a, "--copy-dir", f"{b}::/b", "--dir", "f::/b/", ls,
                 *acts).ends(0).quiet()
     seen = Seen(end)
     readonly = "Read-only file system"
@@ -568,7 +568,7 @@ def writable_directories(t):
         end.want(seen.done[act] == what, f"{act}: {what}")
     end.shows(f"^rename /b/two: {readonly}$").shows("^rename /b/two: done$")
     end.want(seen.files["/b/d/2"][1] == "4 2new", "it is elsewhere")
-    end = t.run("--dir-copy", a, "--dir-copy", f"{b}::/b::ro", ls,
+    end = t.run("--copy-dir", a, "--copy-dir", f"{b}::/b::ro", ls,
                 *acts).ends(0).quiet()
     seen = Seen(end)
     end.want(seen.done["append /one"] == "done" and
@@ -595,7 +595,7 @@ def read_only_places(t):
     allowed = (("append", "/b/two"), ("rename", "/b/x/one", "/b/x/two"),
                ("make", "/b/x/new"), ("remove", "/b/x/two"),
                ("remove", "/b/two"))
-    end = t.run("--dir-copy", f"{b}::/b", "--dir", "f::/b/f", "--dir",
+    end = t.run("--copy-dir", f"{b}::/b", "--dir", "f::/b/f", "--dir",
                 f"{s}::/b/s", "--dir", "f::/b/x/f", ls, "do",
                 *(w for act in refused + allowed for w in act)).ends(0).quiet()
     lines = [line for line in end.out.splitlines()
@@ -614,9 +614,9 @@ def order_of_modes(t):
     a, b = tree(t, "a", {"one": "1"}), tree(t, "b", {"two": "2"})
     acts = ["do", "append", "/one", "append", "/b/two"]
     for words, one, two in (
-            (["--dir", f"{b}::/b", "--dir-copy", a], "done",
+            (["--dir", f"{b}::/b", "--copy-dir", a], "done",
              "Read-only file system"),
-            (["--dir-copy", f"{b}::/b", "--dir", a], "Read-only file system",
+            (["--copy-dir", f"{b}::/b", "--dir", a], "Read-only file system",
              "done")):
         for order in (words, words[2:] + words[:2]):
             seen = Seen(t.run(*order, ls, *acts).ends(0).quiet())
@@ -634,7 +634,7 @@ def directories_refused(t):
         os.mkfifo(pipe)
     for words, pattern in (
             (["--dir", a, "--dir", b], "--dir a and --dir b: they are both /"),
-            (["--dir", a, "--dir-copy", a], "--dir a and --dir-copy a: .* both"),
+            (["--dir", a, "--copy-dir", a], "--dir a and --copy-dir a: .* both"),
             (["--dir", f"{a}::/x", "--dir", f"{b}::x/"],
              "--dir a::/x and --dir b::x/: they are both /x"),
             (["--dir", "f::/x", "--dir", f"{b}::/x/y"],

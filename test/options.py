@@ -158,7 +158,7 @@ def completion_by_bash(t):
     gives(["he"], ["help"])
     for command, options in OPTIONS.items():
         gives([command, "-"], [*options, *COMMON])
-    gives(["run", "--dir-"], ["--dir-copy"])
+    gives(["run", "--dir-"], ["--copy-dir"])
     gives(["run", "--on", ""], ["metal", "linux"])
     gives(["run", "--on=l"], ["linux"])
     gives(["run", "--on="], ["metal", "linux"])
@@ -254,12 +254,12 @@ def run_on(t):
     t.call("run", f"--on={t.port}", hello(t)).ends(0).quiet().prints("hello\n")
 
 
-@option("run --dir", "run --dir-copy")
+@option("run --dir", "run --copy-dir")
 def run_dir(t):
     ls = t.cc("ls")
     (t.work / "note").write_text("text")
     for name, result in (("--dir", "Read-only file system"),
-                         ("--dir-copy", "done")):
+                         ("--copy-dir", "done")):
         t.run(name, "note::/n", ls, "do", "append", "/n").ends(0).quiet().shows(
             f"^append /n: {result}$")
 
@@ -386,12 +386,12 @@ def shell(t, *words, **more):
     return t.call("shell", "--on", t.port, *words, **more)
 
 
-@option("shell --on", "shell --dir", "shell --dir-copy", "shell --env",
+@option("shell --on", "shell --dir", "shell --copy-dir", "shell --env",
         "shell --env-file", "shell --timeout")
 def shell_options(t):
     (t.work / "note").write_text("text\n")
     (t.work / "vars").write_text("B=2\n")
-    shell(t, "--dir", "note::/n", "--dir-copy", "note::/m", "--env", "A=1",
+    shell(t, "--dir", "note::/n", "--copy-dir", "note::/m", "--env", "A=1",
           "--env-file", "vars", "--", "-c",
           "cat /n; echo $A $B; echo more >/m && cat /m; echo x >/n || echo no"
           ).ends(0).prints("text\n1 2\nmore\nno\n")

@@ -234,8 +234,10 @@ part_wasi() {
     programs=$(find "$out/wasi-p1" -name '*.wasm' | wc -l)
     for port in linux metal; do
         whole "$programs" programs "wasi $port" \
-            test/wasi_suite.py "$out" $port "$out/wasi-p1"
+            test/wasi_suite.py "$out" $port --copy-dir "$out/wasi-p1"
     done
+    whole "$programs" programs "wasi linux, the host's files" \
+        test/wasi_suite.py "$out" linux --dir "$out/wasi-p1"
 }
 
 # A hundredth of `make soak`.

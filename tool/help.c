@@ -9,9 +9,9 @@
 // --- topics ------------------------------------------------------------------
 
 static const char files_text[] =
-    "A program has no files but those that --dir and --dir-copy name.  They "
+    "A program has no files but those that --dir and --copy-dir name.  They "
     "are copied\ninto memory before it starts, and nothing is written back.  "
-    "With --dir they are\nread-only; with --dir-copy it may change its copy, "
+    "With --dir they are\nread-only; with --copy-dir it may change its copy, "
     "unless the value ends in ::ro.\n\n"
     "HOST is a directory or a file here, GUEST what the program calls it: / "
     "for a\ndirectory where no GUEST is given, /NAME for a file.  Of several "
@@ -45,7 +45,7 @@ const struct topic topics[] = {
      .summary = "what a program sees of the host's files",
      .text = files_text,
      .examples = "nebulet run --dir . ls.wasm\n"
-                 "nebulet run --dir data::/d --dir-copy .::/tmp ls.wasm\n"
+                 "nebulet run --dir data::/d --copy-dir .::/tmp ls.wasm\n"
                  "nebulet run --dir notes.txt ls.wasm"      },
     {                .name = "environment",
      .summary = "variables, of a program and of nebulet itself",
