@@ -211,6 +211,7 @@ part_programs() {
 part_command() {
     part "command linux" test/command.py "$out" linux
     part "command metal" test/command.py "$out" metal
+    part "files linux" test/files.py "$out" linux
     part "invoke linux" test/invoke.py "$out" linux
     part "invoke metal" test/invoke.py "$out" metal
     part "options linux" test/options.py "$out" linux

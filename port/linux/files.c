@@ -376,6 +376,7 @@ next_of_host(struct host_node *dir, u64 cookie, struct dirent *out)
     struct listing *l = dir->listing;
     struct entry_head head;
 
+    out->name = STRING("");
     if (l->cookie != cookie || l->at == l->end) {
         i64 size = HOST_CALL(SYS_lseek, dir->fd, (i64)cookie, SEEK_SET);
         if (size >= 0)
