@@ -30,8 +30,8 @@ static void
 make_path(char *to)
 {
     static const char *const words[] = {
-        "a", "b", "c", "a", "b", "c", "d", "e", "l", "m", "..", "..",
-        ".", "", "/", "a/", "..a", "...", "\xff", "a\nb", "proc", "etc"};
+        "a",  "b", "c", "a", "b",  "c",   "d",   "e",    "l",    "m",    "..",
+        "..", ".", "",  "/", "a/", "..a", "...", "\xff", "a\nb", "proc", "etc"};
     uint32_t count = 1 + below(5);
 
     *to = 0;
@@ -76,10 +76,10 @@ open_some(void)
     __wasi_fd_t fd;
 
     make_path(path);
-    __wasi_errno_t error = __wasi_path_open(
-        some_fd(), below(2), path, (__wasi_oflags_t)below(16),
-        below(2) ? ~0ull : __WASI_RIGHTS_FD_READ, ~0ull,
-        below(4) ? 0 : (__wasi_fdflags_t)below(32), &fd);
+    __wasi_errno_t error =
+        __wasi_path_open(some_fd(), below(2), path, (__wasi_oflags_t)below(16),
+                         below(2) ? ~0ull : __WASI_RIGHTS_FD_READ, ~0ull,
+                         below(4) ? 0 : (__wasi_fdflags_t)below(32), &fd);
     count(error);
     if (error != 0)
         return;
@@ -204,8 +204,8 @@ change_file(void)
                                            (__wasi_fstflags_t)below(16)));
         break;
     case 5:
-        count(__wasi_fd_fdstat_set_flags(some_fd(),
-                                         (__wasi_fdflags_t)below(32)));
+        count(
+            __wasi_fd_fdstat_set_flags(some_fd(), (__wasi_fdflags_t)below(32)));
         break;
     default:
         count(__wasi_fd_fdstat_get(some_fd(), &stat));
@@ -235,8 +235,8 @@ int
 main(int argc, char **argv)
 {
     static void (*const acts[])(void) = {
-        open_some,     open_some,    open_some,     read_some,   write_some,
-        change_names,  change_names, look_at_names, change_file,
+        open_some,    open_some,    open_some,     read_some,   write_some,
+        change_names, change_names, look_at_names, change_file,
     };
     long most = argc == 3 ? atol(argv[2]) : 0;
 
