@@ -509,9 +509,10 @@ def empty_directory(t):
     ls, empty = t.cc("ls"), tree(t, "empty", {})
     end = t.run("--dir", empty, ls).ends(0).quiet()
     end.prints("argument ls.wasm\nopen 3 /\n/ 5.000000000\n")
-    end = t.run("--dir", empty, ls, "do", "write", "/x").ends(0).quiet()
+    end = t.run("--copy-dir", f"{empty}::::ro", ls, "do", "write", "/x")
+    end.ends(0).quiet()
     end.shows("^write /x: Read-only file system$")
-    end = t.run("--dir-copy", empty, ls, "do", "write", "/x", "make", "/d",
+    end = t.run("--copy-dir", empty, ls, "do", "write", "/x", "make", "/d",
                 "write", "/d/y").ends(0).quiet()
     end.shows("^write /x: done$").shows(r"^/x .* 3 new$").shows(r"^/d/y .* 3 new$")
     assert list((t.work / empty).iterdir()) == []
@@ -557,8 +558,8 @@ def writable_directories(t):
     acts = ["do", "append", "/one", "append", "/b/two", "make", "/new",
             "make", "/b/new", "write", "/b/x", "append", "/b/f", "remove",
             "/one", "rename", "/b/two", "/two", "rename", "/b/two", "/b/d/2"]
-    end = t.run("--dir", a, "--dir-copy", f"{b}::/b", "--dir", "f::/b/", ls,
-                *acts).ends(0).quiet()
+    end = t.run("--copy-dir", f"{a}::::ro", "--copy-dir", f"{b}::/b",
+                "--copy-dir", "f::/b/::ro", ls, *acts).ends(0).quiet()
     seen = Seen(end)
     readonly = "Read-only file system"
     for act, what in (("append /one", readonly), ("append /b/two", "done"),
@@ -568,7 +569,7 @@ def writable_directories(t):
         end.want(seen.done[act] == what, f"{act}: {what}")
     end.shows(f"^rename /b/two: {readonly}$").shows("^rename /b/two: done$")
     end.want(seen.files["/b/d/2"][1] == "4 2new", "it is elsewhere")
-    end = t.run("--dir-copy", a, "--dir-copy", f"{b}::/b::ro", ls,
+    end = t.run("--copy-dir", a, "--copy-dir", f"{b}::/b::ro", ls,
                 *acts).ends(0).quiet()
     seen = Seen(end)
     end.want(seen.done["append /one"] == "done" and
@@ -595,8 +596,9 @@ def read_only_places(t):
     allowed = (("append", "/b/two"), ("rename", "/b/x/one", "/b/x/two"),
                ("make", "/b/x/new"), ("remove", "/b/x/two"),
                ("remove", "/b/two"))
-    end = t.run("--dir-copy", f"{b}::/b", "--dir", "f::/b/f", "--dir",
-                f"{s}::/b/s", "--dir", "f::/b/x/f", ls, "do",
+    end = t.run("--copy-dir", f"{b}::/b", "--copy-dir", "f::/b/f::ro",
+                "--copy-dir", f"{s}::/b/s::ro", "--copy-dir", "f::/b/x/f::ro",
+                ls, "do",
                 *(w for act in refused + allowed for w in act)).ends(0).quiet()
     lines = [line for line in end.out.splitlines()
              if line.split(" ")[0] in ("rename", "remove", "write", "make",
@@ -614,10 +616,10 @@ def order_of_modes(t):
     a, b = tree(t, "a", {"one": "1"}), tree(t, "b", {"two": "2"})
     acts = ["do", "append", "/one", "append", "/b/two"]
     for words, one, two in (
-            (["--dir", f"{b}::/b", "--dir-copy", a], "done",
+            (["--copy-dir", f"{b}::/b::ro", "--copy-dir", a], "done",
              "Read-only file system"),
-            (["--dir-copy", f"{b}::/b", "--dir", a], "Read-only file system",
-             "done")):
+            (["--copy-dir", f"{b}::/b", "--copy-dir", f"{a}::::ro"],
+             "Read-only file system", "done")):
         for order in (words, words[2:] + words[:2]):
             seen = Seen(t.run(*order, ls, *acts).ends(0).quiet())
             assert seen.done["append /one"] == one, order
@@ -634,7 +636,7 @@ def directories_refused(t):
         os.mkfifo(pipe)
     for words, pattern in (
             (["--dir", a, "--dir", b], "--dir a and --dir b: they are both /"),
-            (["--dir", a, "--dir-copy", a], "--dir a and --dir-copy a: .* both"),
+            (["--dir", a, "--copy-dir", a], "--dir a and --copy-dir a: .* both"),
             (["--dir", f"{a}::/x", "--dir", f"{b}::x/"],
              "--dir a::/x and --dir b::x/: they are both /x"),
             (["--dir", "f::/x", "--dir", f"{b}::/x/y"],
@@ -661,7 +663,7 @@ def unreadable_files(t):
     before = [] if os.getuid() else [
         "setpriv", "--bounding-set=-dac_override,-dac_read_search",
         "--inh-caps=-all"]
-    end = t.run("--dir", a, ls, before=before)
+    end = t.run("--copy-dir", a, ls, before=before)
     os.chmod(t.work / "a/dir", 0o755)
     end.ends(0).lines(3)
     end.says("^nebulet: a/secret: Permission denied: left out$")
@@ -675,7 +677,7 @@ def deep_directories(t):
     """What is too deep is left out, with all below it, and said."""
     deep = "/".join(["d"] * 66)
     a = tree(t, "a", {deep + "/leaf": "1", "other": "2"})
-    end = t.run("--dir", a, t.cc("ls")).ends(0).lines(1)
+    end = t.run("--copy-dir", a, t.cc("ls")).ends(0).lines(1)
     end.says("^nebulet: a(/d){65}: more than 64 directories in each other: "
              "left out$").shows("^/other .* 1 2$")
 
@@ -687,16 +689,17 @@ def files_beyond_the_machine(t):
     os.truncate(t.work / "large/zeros", 80 << 20)
     ls = t.cc("ls")
     if t.port == "linux":
-        t.run("--dir", a, ls).ends(0).quiet()
+        t.run("--copy-dir", a, ls).ends(0).quiet()
         return
-    end = t.run("--memory", 64, "--dir", a, ls).ends(1).lines(1)
+    end = t.run("--memory", 64, "--copy-dir", a, ls).ends(1).lines(1)
     end.says("^nebulet: the programs and their files have 81 MiB, 81 of them by "
-             "--dir large, too much for a machine of 64 MiB: run with --memory "
+             "--copy-dir large, too much for a machine of 64 MiB: run with --memory "
              "[0-9]+ or more$")
     enough = int(re.search("--memory ([0-9]+)", end.err)[1])
-    t.run("--memory", enough - 1, "--dir", a, ls).ends(1).lines(1)
+    t.run("--memory", enough - 1, "--copy-dir", a, ls).ends(1).lines(1)
     for machine in "microvm", "q35":
-        end = t.run("--machine", machine, "--memory", enough, "--dir", a, ls)
+        end = t.run("--machine", machine, "--memory", enough, "--copy-dir", a,
+                    ls)
         end.ends(0).quiet().shows(f"^/zeros .* {80 << 20} ")
 
 
@@ -738,14 +741,14 @@ def too_large_directories(t):
                      "files$"}[t.port]
     for size in (8 << 30, 1 << 40):
         os.truncate(t.work / "a/hole", size)
-        t.run("--dir", a, ls, before=little).ends(1).lines(1).says(
+        t.run("--copy-dir", a, ls, before=little).ends(1).lines(1).says(
             f"^nebulet: the programs and their files have {(size >> 20) + 1} "
-            f"MiB, {(size >> 20) + 1} of them by --dir a, {room}")
+            f"MiB, {(size >> 20) + 1} of them by --copy-dir a, {room}")
     for i in range(40):
         os.truncate(t.work / f"many/d{i}/{i}", 100 << 20)
-    t.run("--dir", f"{many}::/m", "--dir", "ls.wasm::/ls", ls,
+    t.run("--copy-dir", f"{many}::/m", "--copy-dir", "ls.wasm::/ls", ls,
           before=little).ends(1).lines(1).says(
-        f" have 400[0-9] MiB, 4001 of them by --dir many::/m, {room}")
+        f" have 400[0-9] MiB, 4001 of them by --copy-dir many::/m, {room}")
     os.truncate(t.work / "a/hole", 0)
 
 
@@ -754,7 +757,7 @@ def time_limit_of_files(t):
     """The time limit holds while files are read: 1.5 GiB take longer."""
     ls, a = t.cc("ls"), tree(t, "a", {"hole": ""})
     os.truncate(t.work / "a/hole", 1500 << 20)
-    t.run("--memory", 4096, "--timeout", "40ms", "--dir", a, ls).ends(124).says(
+    t.run("--memory", 4096, "--timeout", "40ms", "--copy-dir", a, ls).ends(124).says(
         "^nebulet: timeout, before any program was started$")
     os.truncate(t.work / "a/hole", 0)
 

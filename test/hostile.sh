@@ -45,7 +45,7 @@ check "fresh memory and tables" 0 --then "$work/zero.wasm" \
 for seed in 1 2 3 4 5 6; do
     python3 test/hostile/fuzz.py "$seed" 3000 quiet >"$work/fuzz-$seed.txt" &&
         wat2wasm "$work/fuzz-$seed.txt" -o "$work/fuzz-$seed.wasm" || exit 1
-    check "calls, seed $seed" 0 --dir-copy "$work/root" --timeout 500s \
+    check "calls, seed $seed" 0 --copy-dir "$work/root" --timeout 500s \
         "$work/fuzz-$seed.wasm"
 done
 

@@ -17,7 +17,7 @@ mkdir -p "$work/files"
 watch() {
     for _ in 1 2 3; do
         timeout "$limit_s" "$out/nebulet" run --latency --memory "$memory" \
-            --dir-copy "$work/files" --timeout "${4:-500s}" "$3" \
+            --copy-dir "$work/files" --timeout "${4:-500s}" "$3" \
             >"$work/stdout" 2>"$work/stderr" </dev/null
         got=$?
         [ "$got" = 123 ] || break

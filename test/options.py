@@ -158,7 +158,7 @@ def completion_by_bash(t):
     gives(["he"], ["help"])
     for command, options in OPTIONS.items():
         gives([command, "-"], [*options, *COMMON])
-    gives(["run", "--dir-"], ["--dir-copy"])
+    gives(["run", "--copy"], ["--copy-dir"])
     gives(["run", "--on", ""], ["metal", "linux"])
     gives(["run", "--on=l"], ["linux"])
     gives(["run", "--on="], ["metal", "linux"])
@@ -254,14 +254,18 @@ def run_on(t):
     t.call("run", f"--on={t.port}", hello(t)).ends(0).quiet().prints("hello\n")
 
 
-@option("run --dir", "run --dir-copy")
+@option("run --dir", "run --copy-dir")
 def run_dir(t):
     ls = t.cc("ls")
     (t.work / "note").write_text("text")
-    for name, result in (("--dir", "Read-only file system"),
-                         ("--dir-copy", "done")):
-        t.run(name, "note::/n", ls, "do", "append", "/n").ends(0).quiet().shows(
+    readonly, live = "Read-only file system", t.port == "linux"
+    for words, result in ((["--copy-dir", "note::/n::ro"], readonly),
+                          (["--copy-dir", "note::/n"], "done"),
+                          (["--dir", "note::/n::ro"], readonly),
+                          (["--dir", "note::/n"], "done" if live else readonly)):
+        t.run(*words, ls, "do", "append", "/n").ends(0).quiet().shows(
             f"^append /n: {result}$")
+    assert (t.work / "note").read_text() == ("textnew" if live else "text")
 
 
 @option("run --env", "run --env-file")
@@ -386,12 +390,12 @@ def shell(t, *words, **more):
     return t.call("shell", "--on", t.port, *words, **more)
 
 
-@option("shell --on", "shell --dir", "shell --dir-copy", "shell --env",
+@option("shell --on", "shell --dir", "shell --copy-dir", "shell --env",
         "shell --env-file", "shell --timeout")
 def shell_options(t):
     (t.work / "note").write_text("text\n")
     (t.work / "vars").write_text("B=2\n")
-    shell(t, "--dir", "note::/n", "--dir-copy", "note::/m", "--env", "A=1",
+    shell(t, "--dir", "note::/n", "--copy-dir", "note::/m", "--env", "A=1",
           "--env-file", "vars", "--", "-c",
           "cat /n; echo $A $B; echo more >/m && cat /m; echo x >/n || echo no"
           ).ends(0).prints("text\n1 2\nmore\nno\n")
@@ -517,7 +521,7 @@ def examples(text):
 def examples_of_the_help(t):
     """Each one, as it stands there; those without --on on this port."""
     t.work = t.work / "examples" # nothing of the others, which --dir . would take
-    t.work.mkdir()
+    t.work.mkdir(exist_ok=True)
     hello(t), t.cc("ls"), script(t), modules_of_math(t)
     with open(t.work / "script.sh", "w", encoding="utf-8") as file:
         file.write('echo "got $#"\n')

@@ -211,6 +211,9 @@ part_programs() {
 part_command() {
     part "command linux" test/command.py "$out" linux
     part "command metal" test/command.py "$out" metal
+    part "files linux" test/files.py "$out" linux
+    part "files fuzz" test/fuzz/files.sh "$out" linux --dir 4 15000
+    part "copies fuzz" test/fuzz/files.sh "$out" linux --copy-dir 4 15000
     part "invoke linux" test/invoke.py "$out" linux
     part "invoke metal" test/invoke.py "$out" metal
     part "options linux" test/options.py "$out" linux
@@ -234,8 +237,10 @@ part_wasi() {
     programs=$(find "$out/wasi-p1" -name '*.wasm' | wc -l)
     for port in linux metal; do
         whole "$programs" programs "wasi $port" \
-            test/wasi_suite.py "$out" $port "$out/wasi-p1"
+            test/wasi_suite.py "$out" $port --copy-dir "$out/wasi-p1"
     done
+    whole "$programs" programs "wasi linux, the host's files" \
+        test/wasi_suite.py "$out" linux --dir "$out/wasi-p1"
 }
 
 # A hundredth of `make soak`.

@@ -292,10 +292,10 @@ class Tests:
         self.text("fill and copy", FILL % (3900000000, 3900000000), (), late)
         self.text("readdir of %d" % files, READDIR, ["--dir", place], late)
         self.text("path of 65,000 bytes", OPEN, ["--dir", place], late)
-        self.text("file that grows", GROW, ["--dir-copy", empty], late,
+        self.text("file that grows", GROW, ["--copy-dir", empty], late,
                   BOUND_FREE_S)
         for deadline in self.port.while_indexing:
-            self.text("index of 20,000 files", ENDLESS, ["--dir-copy", many],
+            self.text("index of 20,000 files", ENDLESS, ["--copy-dir", many],
                       [deadline], BOUND_FREE_S)
 
 

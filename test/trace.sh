@@ -22,7 +22,7 @@ clang --target=wasm32-wasi -O1 -I"$out/user/include" -Iuser/libsip \
 traced() {
     want=$1 option=$2
     shift 2
-    $run "$option" --dir-copy "$work/files" "$@" >"$work/stdout" \
+    $run "$option" --copy-dir "$work/files" "$@" >"$work/stdout" \
         2>"$work/stderr" </dev/null
     got=$?
     verdict "$option $(basename "$1"): status" \
@@ -76,7 +76,7 @@ verdict "races: whole lines" "$(grep -vE '^\[.*\] [a-z]+\.[a-z_]+\(.*\) = ' \
 
 # Programs that a program spawns are traced, too, and tell themselves apart.
 cp "$out/user/spawn.wasm" "$work/files"
-$run --trace=proc_exit,process_spawn --dir-copy "$work/files" \
+$run --trace=proc_exit,process_spawn --copy-dir "$work/files" \
     "$out/user/spawn.wasm" >"$work/stdout" 2>"$work/stderr" </dev/null
 says "a child: spawned" stderr 'nebulet.process_spawn\(module=0x[0-9a-f]+, name="'
 verdict "a child: its calls" "$([ "$(sed -E 's/.* ([0-9]+)\.[0-9]+\] .*/\1/' \

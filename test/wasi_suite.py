@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""test/wasi_suite.py OUT PORT SUITE: run the official WASI preview 1 tests
-(programs with an optional .json beside them: args, env, root, exit_code,
+"""test/wasi_suite.py OUT PORT FILES SUITE: run the official WASI preview 1
+tests (programs with an optional .json beside them: args, env, root, exit_code,
 stdout, stderr) on one port; linux with the sanitizers and the order of locks
-checked.  Ends with "N passed, N failed, N skipped"."""
+checked.  FILES is the option by which a program gets its `root`: --copy-dir, or
+--dir, and then that is a copy of ours.  Ends with "N passed, N failed, N
+skipped"."""
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 
 TIME_LIMIT_S = 600
 
@@ -17,14 +21,18 @@ def expectations(wasm):
     return json.loads(file.read_text()) if file.exists() else {}
 
 
-def command(out, port, wasm, want):
-    """The command that runs one test.  The program gets a copy of `root`."""
+def command(out, port, files, wasm, want, scratch):
+    """The command that runs one test; `scratch` is for files of the host's."""
     nebulet = "san/nebulet" if port == "linux" else "nebulet"
     argv = [f"{out}/{nebulet}", "run", "--on", port]
     for key, value in want.get("env", {}).items():
         argv += ["--env", f"{key}={value}"]
     if "root" in want:
-        argv += ["--dir-copy", str(wasm.parent / want["root"])]
+        root = wasm.parent / want["root"]
+        if files == "--dir":
+            root = shutil.copytree(root, pathlib.Path(scratch) / "root",
+                                   symlinks=True)
+        argv += [files, str(root)]
     return argv + [str(wasm)] + want.get("args", [])
 
 
@@ -40,14 +48,15 @@ def judge(want, got):
     return None
 
 
-def run(out, port, wasm):
+def run(out, port, files, wasm):
     want = expectations(wasm)
-    argv = command(out, port, wasm, want)
-    try:
-        got = subprocess.run(argv, stdin=subprocess.DEVNULL,
-                             capture_output=True, timeout=TIME_LIMIT_S)
-    except subprocess.TimeoutExpired:
-        return "no end in sight"
+    with tempfile.TemporaryDirectory() as scratch:
+        argv = command(out, port, files, wasm, want, scratch)
+        try:
+            got = subprocess.run(argv, stdin=subprocess.DEVNULL,
+                                 capture_output=True, timeout=TIME_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            return "no end in sight"
     problem = judge(want, got)
     if problem:
         problem += "\n" + got.stderr.decode(errors="replace")[-500:]
@@ -55,10 +64,10 @@ def run(out, port, wasm):
 
 
 def main():
-    out, port, suite = sys.argv[1:]
+    out, port, files, suite = sys.argv[1:]
     passed = failed = 0
     for wasm in sorted(pathlib.Path(suite).glob("*/*.wasm")):
-        problem = run(out, port, wasm)
+        problem = run(out, port, files, wasm)
         if problem is None:
             passed += 1
         else:

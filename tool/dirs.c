@@ -1,11 +1,13 @@
-// tool/dirs.c: what programs see of the host's files, HOST[::GUEST[::ro]]: each
-// directory or file becomes members root/GUEST/... of the initrd, as a copy.
-// They are measured first: what there is no room for is not read.
+// tool/dirs.c: what programs see of the host's files, HOST[::GUEST[::ro]].
+// They are the host's own where the port can have that; a copy becomes members
+// root/GUEST/... of the initrd, measured first: what there is no room for is
+// not read.
 //
 // Directories may lie in each other; like a mount, one hides what the outer
 // one has at its place.  A file outside of all directories is in one of its
 // own, which has nothing else.
 
+#include "port/linux/files.h"
 #include "tool/tool.h"
 
 #include <errno.h>
@@ -36,7 +38,8 @@ dirs_add(struct dirs *dirs, const struct command *c, const struct option *o,
         return false;
     }
     snprintf(dir.host, sizeof(dir.host), "%.*s", (int)len, value);
-    dir.writable = strcmp(o->name, "--dir") != 0 && mode == NULL;
+    dir.live = strcmp(o->name, "--dir") == 0;
+    dir.read_only = mode != NULL;
     if (guest != NULL) {
         len = mode ? (u64)(mode - guest - 2) : strlen(guest + 2);
         if (len >= sizeof(dir.guest)) {
@@ -140,14 +143,67 @@ check_pair(const struct dir *a, const struct dir *b)
     return false;
 }
 
+// The innermost directory that a place is in; NULL: none.
+static const struct dir *
+home_of(const struct dirs *dirs, const char *guest)
+{
+    const struct dir *home = NULL;
+
+    for (u32 i = 0; i < dirs->count; i++) {
+        const struct dir *d = &dirs->list[i];
+        if (!d->is_file && is_below(guest, d->guest) &&
+            (home == NULL || is_below(d->guest, home->guest)))
+            home = d;
+    }
+    return home;
+}
+
+// A file is the host's or a copy as the directory is that has it.
+static bool
+settle_file(const struct dirs *dirs, struct dir *file)
+{
+    const struct dir *home = home_of(dirs, file->guest);
+
+    if (home != NULL && home->live && !file->live)
+        return refuse(file, "a copy has no place in a directory that is the "
+                            "host's own; give it another, HOST::GUEST");
+    file->live = file->live && (home == NULL || home->live);
+    if (home == NULL) {
+        strcpy(file->home, file->guest);
+        char *slash = strrchr(file->home, '/');
+        slash[slash == file->home] = 0;
+    }
+    return true;
+}
+
+// Two files with one home that none of the directories is.
+static bool
+check_homes(const struct dir *a, const struct dir *b)
+{
+    if (a->home[0] == 0 || strcmp(a->home, b->home) != 0 || a->live == b->live)
+        return true;
+    complain("%s %s and %s %s: one is a copy, and both are in %s; give one "
+             "another place, HOST::GUEST",
+             a->option, a->text, b->option, b->text, a->home);
+    return false;
+}
+
 static bool
 locate_all(struct dirs *dirs)
 {
     for (u32 i = 0; i < dirs->count; i++) {
         if (!locate(&dirs->list[i], dirs->named))
             return false;
+        dirs->list[i].live &= dirs->live;
         for (u32 k = 0; k < i; k++)
             if (!check_pair(&dirs->list[k], &dirs->list[i]))
+                return false;
+    }
+    for (u32 i = 0; i < dirs->count; i++) {
+        if (dirs->list[i].is_file && !settle_file(dirs, &dirs->list[i]))
+            return false;
+        for (u32 k = 0; k < i; k++)
+            if (!check_homes(&dirs->list[k], &dirs->list[i]))
                 return false;
     }
     return true;
@@ -171,15 +227,15 @@ is_hidden(void *self, const char *member, bool is_dir)
     return false;
 }
 
-struct member {
+struct member_name {
     char name[sizeof(ROOT) + sizeof(((struct dir *)0)->guest)];
 };
 
-static struct member
+static struct member_name
 member_of(const struct dir *dir)
 {
     bool is_root = strcmp(dir->guest, "/") == 0;
-    struct member m;
+    struct member_name m;
 
     snprintf(m.name, sizeof(m.name), "%s%s", ROOT, is_root ? "" : dir->guest);
     return m;
@@ -194,8 +250,8 @@ dirs_measure(struct dirs *dirs, u64 *size, const struct dir **largest)
         return false;
     for (u32 i = 0; i < dirs->count; i++) {
         struct dir *dir = &dirs->list[i];
-        if (!tar_measure(&dir->size, member_of(dir).name, dir->host, is_hidden,
-                         dirs))
+        if (!dir->live && !tar_measure(&dir->size, member_of(dir).name,
+                                       dir->host, is_hidden, dirs))
             return false;
         *size += MIN(dir->size, UINT64_MAX - *size);
         if (*largest == NULL || dir->size > (*largest)->size)
@@ -204,36 +260,17 @@ dirs_measure(struct dirs *dirs, u64 *size, const struct dir **largest)
     return true;
 }
 
-// The directory of a file, in `to`, and whether a --dir has it already.
-static bool
-has_home(struct dirs *dirs, const struct dir *file, char *to)
-{
-    for (u32 i = 0; i < dirs->count; i++)
-        if (!dirs->list[i].is_file &&
-            is_below(file->guest, dirs->list[i].guest))
-            return true;
-    strcpy(to, file->guest);
-    char *slash = strrchr(to, '/');
-    slash[slash == to] = 0;
-    return false;
-}
-
 // The names of the directories that the program has open, in the order of the
 // options, each once.
 static void
-pack_preopens(struct dirs *dirs, struct buffer *tar)
+pack_preopens(const struct dirs *dirs, struct buffer *tar)
 {
     struct buffer names = {0};
-    char home[sizeof(dirs->list[0].guest)];
 
     for (u32 i = 0; i < dirs->count; i++) {
         const struct dir *dir = &dirs->list[i];
-        const char *name = dir->guest;
-        if (dir->is_file && has_home(dirs, dir, home))
-            continue;
-        if (dir->is_file)
-            name = home;
-        bool known = false;
+        const char *name = dir->is_file ? dir->home : dir->guest;
+        bool known = name[0] == 0;
         for (u64 at = 0; at < names.size;
              at += strlen((char *)names.ptr + at) + 1)
             known |= strcmp((char *)names.ptr + at, name) == 0;
@@ -242,6 +279,16 @@ pack_preopens(struct dirs *dirs, struct buffer *tar)
     }
     tar_add(tar, "run/dirs", names.ptr, names.size);
     buffer_free(&names);
+}
+
+// Where a directory of the host is in a copied one, that shows its name.
+static void
+pack_live(const struct dirs *dirs, const struct dir *dir, struct buffer *tar)
+{
+    const struct dir *home = home_of(dirs, dir->guest);
+
+    if (!dir->is_file && home != NULL && !home->live)
+        tar_add_dir(tar, member_of(dir).name);
 }
 
 static int
@@ -262,7 +309,10 @@ pack_modes(const struct dirs *dirs, struct buffer *tar)
     memcpy(sorted, dirs->list, dirs->count * sizeof(*sorted));
     qsort(sorted, dirs->count, sizeof(*sorted), by_guest);
     for (u32 i = 0; i < dirs->count; i++) {
-        buffer_put(&modes, sorted[i].writable ? "w" : "r", 1);
+        bool copy = strcmp(sorted[i].option, "--dir") != 0;
+        if (sorted[i].live)
+            continue;
+        buffer_put(&modes, copy && !sorted[i].read_only ? "w" : "r", 1);
         buffer_put(&modes, sorted[i].guest, strlen(sorted[i].guest) + 1);
     }
     tar_add(tar, "run/modes", modes.ptr, modes.size);
@@ -277,10 +327,29 @@ dirs_pack(struct dirs *dirs, struct buffer *tar)
         return true;
     for (u32 i = 0; i < dirs->count; i++) {
         const struct dir *dir = &dirs->list[i];
-        if (!tar_add_path(tar, member_of(dir).name, dir->host, is_hidden, dirs))
+        if (dir->live)
+            pack_live(dirs, dir, tar);
+        else if (!tar_add_path(tar, member_of(dir).name, dir->host, is_hidden,
+                               dirs))
             return false;
     }
     pack_preopens(dirs, tar);
     pack_modes(dirs, tar);
+    return true;
+}
+
+bool
+dirs_mount(const struct dirs *dirs)
+{
+    for (u32 i = 0; i < dirs->count; i++) {
+        const struct dir *dir = &dirs->list[i];
+        if (!dir->live)
+            continue;
+        int error = dir->home[0] != 0 ? linux_mount(dir->home, NULL, false) : 0;
+        if (error == 0)
+            error = linux_mount(dir->guest, dir->host, !dir->read_only);
+        if (error != 0)
+            return refuse(dir, strerror(error));
+    }
     return true;
 }

@@ -9,10 +9,11 @@
 // --- topics ------------------------------------------------------------------
 
 static const char files_text[] =
-    "A program has no files but those that --dir and --dir-copy name.  They "
-    "are copied\ninto memory before it starts, and nothing is written back.  "
-    "With --dir they are\nread-only; with --dir-copy it may change its copy, "
-    "unless the value ends in ::ro.\n\n"
+    "A program has no files but those that --dir and --copy-dir name.  With "
+    "--copy-dir\nit has a copy that it may change; nothing is written back.  "
+    "With --dir and --on linux\nit reads and writes the host's own; --on "
+    "metal, --dir is a copy that is read-only.\nA value that ends in ::ro may "
+    "only be read.\n\n"
     "HOST is a directory or a file here, GUEST what the program calls it: / "
     "for a\ndirectory where no GUEST is given, /NAME for a file.  Of several "
     "options the one\nwith the deeper GUEST hides what lies there in the "
@@ -45,7 +46,7 @@ const struct topic topics[] = {
      .summary = "what a program sees of the host's files",
      .text = files_text,
      .examples = "nebulet run --dir . ls.wasm\n"
-                 "nebulet run --dir data::/d --dir-copy .::/tmp ls.wasm\n"
+                 "nebulet run --dir data::/d --copy-dir .::/tmp ls.wasm\n"
                  "nebulet run --dir notes.txt ls.wasm"      },
     {                .name = "environment",
      .summary = "variables, of a program and of nebulet itself",

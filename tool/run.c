@@ -570,6 +570,7 @@ pack_dirs(struct buffer *tar, struct run *run)
     const struct dir *largest;
     u64 size;
 
+    run->dirs.live = !run->metal;
     return dirs_measure(&run->dirs, &size, &largest) &&
            has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) &&
            dirs_pack(&run->dirs, tar);
@@ -630,6 +631,8 @@ run_on_linux(const struct run *run, struct bytes initrd)
     u64 start_ms = host_now_ms() - host_age_ms();
     u64 end_ms = start_ms + run->timeout_ms + GRACE_MS;
 
+    if (!dirs_mount(&run->dirs))
+        return 1;
     linux_cpus(cpus_of(run));
     host_limit(0);
     return linux_run(initrd, "", start_ms * 1000000,

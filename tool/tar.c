@@ -364,6 +364,12 @@ walk(struct walk *w, const char *name, const char *path)
     return add_path(w, name, path, &st, 0);
 }
 
+void
+tar_add_dir(struct buffer *tar, const char *name)
+{
+    add(tar, &(struct entry){.name = name, .type = '5', .mode = 0755});
+}
+
 bool
 tar_add_path(struct buffer *tar, const char *name, const char *path,
              tar_hides *hides, void *self)

@@ -206,6 +206,7 @@ MUST_USE int invocation_pack(struct buffer *out, const struct invocation *call,
 
 // Append a file to a ustar archive.
 void tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size);
+void tar_add_dir(struct buffer *tar, const char *name);
 
 // Is this member not to be appended, and nothing below it?
 typedef bool tar_hides(void *self, const char *name, bool is_dir);
@@ -231,19 +232,23 @@ enum { DIRS_MAX = 64 };
 
 #define ROOT "root" // of the members of an initrd that are the programs' files
 
-// One --dir, --dir-copy or --system.
+// One --dir, --copy-dir or --system.
 struct dir {
     const char *option, *text; // as given
     char host[4096];
     char guest[1024]; // what programs call it, "/" or "/NAME/..."
-    bool is_file, writable;
-    u64 size; // in the archive (dirs_measure)
+    char home[1024];  // of a file that is in none of the others: its directory
+    bool is_file;
+    bool read_only;
+    bool live; // the host's itself; else a copy, in the archive
+    u64 size;  // in the archive (dirs_measure)
 };
 
 struct dirs {
     struct dir list[DIRS_MAX];
     u32 count;
     bool named; // a directory without GUEST is /NAME, too
+    bool live;  // the port can have directories of the host (before measuring)
 };
 
 // Take in HOST[::GUEST[::ro]]; false after misuse().
@@ -256,9 +261,13 @@ MUST_USE bool dirs_add(struct dirs *dirs, const struct command *c,
 MUST_USE bool dirs_measure(struct dirs *dirs, u64 *size,
                            const struct dir **largest);
 
-// Append them all to an initrd, as wasi/wasi.h describes, after dirs_measure();
-// false after a complaint.
+// Append the copies to an initrd, and what programs have open, as wasi/wasi.h
+// describes, after dirs_measure(); false after a complaint.
 MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
+
+// After that, where the port is this process: mount those that are the host's;
+// false after a complaint.
+MUST_USE bool dirs_mount(const struct dirs *dirs);
 
 // --- script_json.c ----------------------------------------------------------
 

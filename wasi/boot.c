@@ -435,6 +435,14 @@ file_called(struct node *root, struct string name)
     }
 }
 
+static mount_finder find_mount;
+
+void
+boot_mounts(mount_finder find)
+{
+    find_mount = find;
+}
+
 static bool
 refuse_name(const char *list, struct string name)
 {
@@ -514,10 +522,13 @@ set_preopens(struct boot *boot, struct node *root)
         return false;
     }
     for (rest = names; next_string(&rest, &name);) {
-        struct node *n = file_called(root, name);
+        struct node *n = find_mount != NULL ? find_mount(name) : NULL;
+        if (n == NULL)
+            n = file_called(root, name);
         if (n == NULL || n->type != FILETYPE_DIRECTORY)
             return refuse_name("run/dirs", name);
-        if (string_equal(name, STRING("/")) && devices_add(n) != WASI_SUCCESS)
+        if (string_equal(name, STRING("/")) && root != NULL &&
+            devices_add(root) != WASI_SUCCESS)
             klog("nebulet: /dev: out of memory");
         boot->preopens[boot->preopen_count++] = (struct preopen){n, name};
     }

@@ -12,11 +12,12 @@ stream_of(const struct node *n)
     return (enum port_stream)((n - nodes) % STREAMS);
 }
 
-static void
+static errno_t
 device_stat(struct node *n, struct filestat *out)
 {
     *out = (struct filestat){.device = 2, .links = 1, .type = n->type};
     out->inode = (u64)stream_of(n) + 1;
+    return WASI_SUCCESS;
 }
 
 static errno_t

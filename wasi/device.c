@@ -18,10 +18,10 @@ device_drop(struct node *n)
     tree_ops.drop(n);
 }
 
-static void
+static errno_t
 device_stat(struct node *n, struct filestat *out)
 {
-    tree_ops.stat(n, out);
+    return tree_ops.stat(n, out);
 }
 
 static errno_t

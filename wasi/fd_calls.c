@@ -106,16 +106,21 @@ fill(struct bytes to, u64 *used, const void *from, u64 size)
     *used += part;
 }
 
-// Some entries from *cookie on, which moves on; false when there are no more or
-// there is no room.  The file system is locked.
-static bool
-list_some(struct node *dir, struct bytes to, u64 *used, u64 *cookie)
+// Some entries from *cookie on, which moves on; *more is false when there are
+// no others or there is no room.  The file system is locked.
+static errno_t
+list_some(struct node *dir, struct bytes to, u64 *used, u64 *cookie, bool *more)
 {
     struct dirent entry;
 
     for (u32 i = 0; i < LIST_STEP; i++) {
-        if (*used == to.size || !dir->ops->next(dir, *cookie, &entry))
-            return false;
+        *more = *used < to.size;
+        if (!*more)
+            return WASI_SUCCESS;
+        errno_t error = dir->ops->next(dir, *cookie, &entry);
+        *more = error == WASI_SUCCESS && entry.name.len > 0;
+        if (!*more)
+            return error;
         struct dirent_head head = {
             .next = entry.next,
             .inode = entry.inode,
@@ -126,20 +131,22 @@ list_some(struct node *dir, struct bytes to, u64 *used, u64 *cookie)
         fill(to, used, entry.name.ptr, entry.name.len);
         *cookie = entry.next;
     }
-    return true;
+    return WASI_SUCCESS;
 }
 
 static errno_t
 list_entries(struct node *dir, struct bytes to, u64 cookie, u64 *used)
 {
-    for (bool more = true; more;) {
+    errno_t error = WASI_SUCCESS;
+
+    for (bool more = true; more && error == WASI_SUCCESS;) {
         if (thread_is_killed())
             return WASI_INTR;
         node_lock(dir);
-        more = list_some(dir, to, used, &cookie);
+        error = list_some(dir, to, used, &cookie, &more);
         node_unlock(dir);
     }
-    return WASI_SUCCESS;
+    return error;
 }
 
 errno_t
@@ -162,6 +169,34 @@ wasi_fd_readdir(u32 fd, u32 to, u32 size, u64 cookie, u32 out)
     if (error == WASI_SUCCESS)
         error = list_entries(f->node, buffer, cookie, &used);
     return file_finish(w, f, error, used, out);
+}
+
+// --- what stays --------------------------------------------------------------
+
+static errno_t
+sync_file(u32 fd, u64 right, bool data)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+    errno_t error = file_hold(w, fd, right, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    error = node_sync(f->node, data);
+    file_drop(w, f);
+    return error;
+}
+
+errno_t
+wasi_fd_datasync(u32 fd)
+{
+    return sync_file(fd, CAN_FD_DATASYNC, true);
+}
+
+errno_t
+wasi_fd_sync(u32 fd)
+{
+    return sync_file(fd, CAN_FD_SYNC, false);
 }
 
 // --- calls that have nothing to do but check ---------------------------------
@@ -188,18 +223,6 @@ wasi_fd_advise(u32 fd, u64 at, u64 size, u32 advice)
     if (advice > ADVICE_NO_REUSE || (i64)at < 0 || (i64)size < 0)
         return WASI_INVAL;
     return WASI_SUCCESS;
-}
-
-errno_t
-wasi_fd_datasync(u32 fd)
-{
-    return check_only(fd, CAN_FD_DATASYNC);
-}
-
-errno_t
-wasi_fd_sync(u32 fd)
-{
-    return check_only(fd, CAN_FD_SYNC);
 }
 
 // There are no sockets.

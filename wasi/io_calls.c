@@ -164,15 +164,22 @@ static errno_t
 send_piece(struct gather *g, struct bytes from, u64 *done)
 {
     struct node *n = g->file->node;
+    errno_t error = WASI_SUCCESS;
     struct filestat stat;
     u64 at = g->at;
 
     node_lock(n);
-    if (g->appends) {
-        n->ops->stat(n, &stat);
-        at = stat.size;
+    if (g->appends && n->ops->append != NULL) {
+        error = n->ops->append(n, from, &at, done);
+        at -= *done;
+    } else {
+        if (g->appends)
+            error = n->ops->stat(n, &stat);
+        if (g->appends && error == WASI_SUCCESS)
+            at = stat.size;
+        if (error == WASI_SUCCESS)
+            error = n->ops->write(n, at, from, deadline_of(g->file), done);
     }
-    errno_t error = n->ops->write(n, at, from, deadline_of(g->file), done);
     node_unlock(n);
     if (*done > 0) // what was refused moves nothing
         g->at = at + *done;
@@ -318,6 +325,8 @@ move_bytes(struct file *f, const struct io *io, u64 *at, u64 *total)
     error = write_vectors(f, appends, at, io->iovs, io->count, total);
     if (appends)
         node_unlock_end(f->node);
+    if (error == WASI_SUCCESS && f->flags & (FDFLAG_SYNC | FDFLAG_DSYNC))
+        error = node_sync(f->node, !(f->flags & FDFLAG_SYNC));
     return error;
 }
 
@@ -380,23 +389,26 @@ wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
 
 enum { WHENCE_BAD = WHENCE_END + 1 };
 
-static u64
-file_size(const struct file *f)
+static errno_t
+file_size(const struct file *f, u64 *size)
 {
     struct filestat stat;
+    errno_t error = node_stat(f->node, &stat);
 
-    node_stat(f->node, &stat);
-    return stat.size;
+    if (error == WASI_SUCCESS)
+        *size = stat.size;
+    return error;
 }
 
 static errno_t
 move_offset(struct file *f, u64 delta, u32 whence)
 {
-    u64 base = whence == WHENCE_SET ? 0 :
-               whence == WHENCE_CUR ? f->offset :
-                                      file_size(f);
+    u64 base = whence == WHENCE_CUR ? f->offset : 0;
+    errno_t error = whence == WHENCE_END ? file_size(f, &base) : WASI_SUCCESS;
     u64 at = base + delta;
 
+    if (error != WASI_SUCCESS)
+        return error;
     if (whence >= WHENCE_BAD || (i64)at < 0)
         return WASI_INVAL;
     f->offset = at;

@@ -50,12 +50,25 @@ node_writable(struct node *n)
     return n->ops->writable != NULL && n->ops->writable(n);
 }
 
-void
+errno_t
+node_open(struct node *n, bool reads, bool writes)
+{
+    return n->ops->open != NULL ? n->ops->open(n, reads, writes) : WASI_SUCCESS;
+}
+
+errno_t
+node_sync(struct node *n, bool data)
+{
+    return n->ops->sync != NULL ? n->ops->sync(n, data) : WASI_SUCCESS;
+}
+
+errno_t
 node_stat(struct node *n, struct filestat *out)
 {
     node_lock(n);
-    n->ops->stat(n, out);
+    errno_t error = n->ops->stat(n, out);
     node_unlock(n);
+    return error;
 }
 
 errno_t

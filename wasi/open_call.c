@@ -3,6 +3,8 @@
 
 #include "wasi/resolve.h"
 
+enum { TRIES = 8 };
+
 struct opening {
     u32 flags; // OPEN_
     struct file init;
@@ -88,8 +90,12 @@ do_open(struct wasi *w, struct name *name, void *arg)
         init->node = name->place.node;
         set_rights(init, name->dir);
     }
-    if (error == WASI_SUCCESS && exists && o->flags & OPEN_TRUNCATE &&
-        init->node->type == FILETYPE_REGULAR_FILE)
+    bool truncates = exists && o->flags & OPEN_TRUNCATE &&
+                     name->place.node->type == FILETYPE_REGULAR_FILE;
+    if (error == WASI_SUCCESS)
+        error = node_open(init->node, init->rights & CAN_FD_READ,
+                          truncates || init->rights & CAN_FD_WRITE);
+    if (error == WASI_SUCCESS && truncates)
         error = init->node->ops->set_size(init->node, 0);
     if (error == WASI_SUCCESS)
         return file_install_prepared(w, f, init, &o->fd);
@@ -120,7 +126,11 @@ wasi_path_open(u32 fd, u32 flags, u32 path, u32 size, u32 open_flags,
         return WASI_INVAL;
     if (user_bytes(out, sizeof(o.fd)).ptr == NULL)
         return WASI_FAULT;
-    errno_t error = with_name(&name, do_open, &o);
+    errno_t error;
+    u32 tries = 0;
+    do // again where somebody else has made the file after we looked
+        error = with_name(&name, do_open, &o);
+    while (error == WASI_EXIST && !exclusive && ++tries < TRIES);
     if (error == WASI_SUCCESS && !user_write(out, &o.fd, sizeof(o.fd)))
         error = WASI_FAULT;
     return error;

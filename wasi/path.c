@@ -4,8 +4,6 @@
 
 #include "wasi/wasi.h"
 
-enum { NAME_MAX = 255 };
-
 struct string
 path_component(struct string *rest)
 {
@@ -24,10 +22,10 @@ path_component(struct string *rest)
 // A walk in progress.  What is left of the path lies at the end of the buffer,
 // so that the target of a symlink goes in front of it.
 struct walk {
-    struct node *at;
-    u32 depth; // directories below the start
-    u32 links; // symlinks followed
-    u32 steps; // names looked at: they bound the time under the lock
+    struct node *at; // with a reference of ours
+    u32 depth;       // directories below the start
+    u32 links;       // symlinks followed
+    u32 steps;       // names looked at: they bound the time under the lock
     char *buffer;
     struct string rest;
 };
@@ -59,6 +57,29 @@ follow_link(struct walk *w, struct node *link)
     return prepend(w, target);
 }
 
+static void
+release(struct node *n)
+{
+    if (n->ops->release != NULL)
+        n->ops->release(n);
+}
+
+// The same node with one more reference, as lookup gives it.
+static struct node *
+again(struct node *n)
+{
+    if (n->ops->release != NULL)
+        n->ops->hold(n);
+    return n;
+}
+
+static void
+go_to(struct walk *w, struct node *n)
+{
+    release(w->at);
+    w->at = n;
+}
+
 // Go through "." or ".."; false when `name` is neither.
 static bool
 walk_dots(struct walk *w, struct string name, errno_t *error)
@@ -71,7 +92,7 @@ walk_dots(struct walk *w, struct string name, errno_t *error)
         *error = WASI_PERM;
     } else {
         w->depth--;
-        w->at = w->at->ops->parent(w->at);
+        go_to(w, w->at->ops->parent(w->at));
     }
     return true;
 }
@@ -90,6 +111,47 @@ is_followed(bool last, bool slash, enum follow follow)
     return slash && follow == FOLLOW_BEFORE_SLASH;
 }
 
+// A component that is a name, the last one or not.  `*child` is what has it,
+// NULL when that is nothing or a symlink that the walk now follows.
+static errno_t
+walk_name(struct walk *w, struct string name, bool last, enum follow follow,
+          struct node **child, bool *followed)
+{
+    bool slash = w->rest.len > 0;
+
+    if (name.len > FILE_NAME_MAX)
+        return WASI_NAMETOOLONG;
+    errno_t error = w->at->ops->lookup(w->at, name, child);
+    if (error != WASI_SUCCESS)
+        return error == WASI_NOENT && last ? WASI_SUCCESS : error;
+    u8 type = (*child)->type;
+    *followed =
+        type == FILETYPE_SYMBOLIC_LINK && is_followed(last, slash, follow);
+    if (*followed)
+        error = follow_link(w, *child);
+    else if (type != FILETYPE_DIRECTORY && (slash || !last))
+        error = WASI_NOTDIR;
+    if (*followed || error != WASI_SUCCESS) {
+        release(*child);
+        *child = NULL;
+    }
+    return error;
+}
+
+// `node` is with a reference for the place.
+static struct place
+place_at(const struct walk *w, struct node *node, struct string name,
+         bool slash)
+{
+    return (struct place){
+        .node = node,
+        .dir = again(w->at),
+        .release = w->at->ops->release,
+        .name = name,
+        .slash = slash,
+    };
+}
+
 // One component; `*done` when the walk has arrived.
 static errno_t
 walk_step(struct walk *w, enum follow follow, struct place *out, bool *done)
@@ -98,32 +160,25 @@ walk_step(struct walk *w, enum follow follow, struct place *out, bool *done)
     bool last = only_slashes(w->rest), slash = w->rest.len > 0;
     errno_t error = WASI_SUCCESS;
     struct node *child = NULL;
+    bool followed = false;
 
-    *out = (struct place){w->at, w->at, name, slash};
-    *done = name.len == 0;
     if (++w->steps > STEPS_MAX)
         return WASI_LOOP;
+    *done = name.len == 0;
+    if (*done)
+        *out = place_at(w, again(w->at), name, slash);
     if (*done || walk_dots(w, name, &error))
         return error;
-    if (name.len > NAME_MAX)
-        return WASI_NAMETOOLONG;
-    error = w->at->ops->lookup(w->at, name, &child);
-    if (error == WASI_NOENT && last)
-        error = WASI_SUCCESS;
-    if (error != WASI_SUCCESS)
+    error = walk_name(w, name, last, follow, &child, &followed);
+    if (error != WASI_SUCCESS || followed)
         return error;
-    if (child != NULL && child->type == FILETYPE_SYMBOLIC_LINK &&
-        is_followed(last, slash, follow))
-        return follow_link(w, child);
-
     *done = last;
-    out->node = child;
-    if (child == NULL)
-        return WASI_SUCCESS;
-    if (child->type != FILETYPE_DIRECTORY)
-        return last && !slash ? WASI_SUCCESS : WASI_NOTDIR;
-    w->at = child;
-    w->depth++;
+    if (last) {
+        *out = place_at(w, child, name, slash);
+    } else {
+        go_to(w, child);
+        w->depth++;
+    }
     return WASI_SUCCESS;
 }
 
@@ -139,8 +194,20 @@ path_walk(struct node *dir, struct string path, enum follow follow,
     if (dir->type != FILETYPE_DIRECTORY)
         return WASI_NOTDIR;
     w.rest = (struct string){buffer + LIMIT_PATH_SIZE, 0};
+    w.at = again(dir);
     errno_t error = prepend(&w, path);
     while (error == WASI_SUCCESS && !done)
         error = walk_step(&w, follow, out, &done);
+    release(w.at);
     return error;
+}
+
+void
+place_release(struct place *place)
+{
+    if (place->release != NULL && place->node != NULL)
+        place->release(place->node);
+    if (place->release != NULL)
+        place->release(place->dir);
+    *place = (struct place){0};
 }

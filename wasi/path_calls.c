@@ -13,8 +13,7 @@ do_stat(struct wasi *w, struct name *name, void *out)
     (void)w;
     if (n == NULL)
         return WASI_NOENT;
-    n->ops->stat(n, out);
-    return WASI_SUCCESS;
+    return n->ops->stat(n, out);
 }
 
 static errno_t

@@ -33,11 +33,12 @@ pipe_drop(struct node *n)
     kernel_free(p);
 }
 
-static void
+static errno_t
 pipe_stat(struct node *n, struct filestat *out)
 {
     *out = (struct filestat){.device = 3, .links = 1, .type = n->type};
     out->inode = pipe_of(n)->number;
+    return WASI_SUCCESS;
 }
 
 static errno_t

@@ -113,8 +113,9 @@ watch_file(struct watch *watch, const struct subscription *s)
 
     if (error != WASI_SUCCESS)
         return error;
-    node_stat(f->node, &stat);
-    error = file_lock(f);
+    error = node_stat(f->node, &stat);
+    if (error == WASI_SUCCESS)
+        error = file_lock(f);
     if (error == WASI_SUCCESS) {
         watch->size = stat.size > f->offset ? stat.size - f->offset : 0;
         file_unlock(f);

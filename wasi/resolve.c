@@ -75,6 +75,7 @@ with_name(struct name *name, name_action act, void *arg)
         if (error == WASI_SUCCESS)
             error = act(w, name, arg);
         node_unlock(name->dir->node);
+        place_release(&name->place);
         file_drop(w, name->dir);
     }
     mutex_unlock(&w->walking);
@@ -88,9 +89,9 @@ same_file_system(struct node *a, struct node *b)
 {
     struct filestat stat_a, stat_b;
 
-    node_stat(a, &stat_a);
-    node_stat(b, &stat_b);
-    return a->ops == b->ops && stat_a.device == stat_b.device;
+    return a->ops == b->ops && node_stat(a, &stat_a) == WASI_SUCCESS &&
+           node_stat(b, &stat_b) == WASI_SUCCESS &&
+           stat_a.device == stat_b.device;
 }
 
 // Walk from two directories that are held, in one file system.
@@ -106,6 +107,8 @@ walk_both(struct wasi *w, struct name *from, struct name *to, names_action act)
     if (error == WASI_SUCCESS)
         error = act(from, to);
     node_unlock(from->dir->node);
+    place_release(&from->place);
+    place_release(&to->place);
     return error;
 }
 

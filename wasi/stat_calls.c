@@ -128,9 +128,9 @@ stat_fd(u32 fd, u32 out, bool old)
 
     if (error != WASI_SUCCESS)
         return error;
-    node_stat(f->node, &stat);
+    error = node_stat(f->node, &stat);
     file_drop(w, f);
-    return filestat_write(out, &stat, old);
+    return error == WASI_SUCCESS ? filestat_write(out, &stat, old) : error;
 }
 
 errno_t
@@ -189,6 +189,8 @@ reserve(struct node *n, u64 at, u64 end)
 static void
 unreserve(struct node *n)
 {
+    if (n->ops->unreserve == NULL)
+        return;
     node_lock(n);
     n->ops->unreserve(n);
     node_unlock(n);

@@ -77,7 +77,7 @@ tree_drop(struct node *n)
 
 // --- reading -----------------------------------------------------------------
 
-static void
+static errno_t
 tree_stat(struct node *node, struct filestat *out)
 {
     struct tree_node *n = tree_node(node);
@@ -93,6 +93,7 @@ tree_stat(struct node *node, struct filestat *out)
         .ctime = n->ctime,
         .type = node->type,
     };
+    return WASI_SUCCESS;
 }
 
 static bool
@@ -121,11 +122,12 @@ tree_parent(struct node *dir)
 // Cookies: 0 ".", 1 "..", 2 + i the name with number i.  Names keep their
 // numbers, so that who reads a listing sees each name that stays once, whatever
 // comes and goes.
-static bool
+static errno_t
 tree_next(struct node *node, u64 cookie, struct dirent *out)
 {
     struct tree_node *dir = tree_node(node), *n = dir;
 
+    out->name = STRING("");
     if (cookie == 0) {
         out->name = STRING(".");
     } else if (cookie == 1) {
@@ -135,7 +137,7 @@ tree_next(struct node *node, u64 cookie, struct dirent *out)
         u64 number = cookie - 2;
         const struct tree_name *name = index_next(&dir->entries, &number);
         if (name == NULL)
-            return false;
+            return WASI_SUCCESS;
         n = name->node;
         out->name = name->name;
         cookie = number + 2;
@@ -143,7 +145,7 @@ tree_next(struct node *node, u64 cookie, struct dirent *out)
     out->next = cookie + 1;
     out->inode = n->inode;
     out->type = n->node.type;
-    return true;
+    return WASI_SUCCESS;
 }
 
 static struct string

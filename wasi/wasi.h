@@ -68,11 +68,14 @@ struct filestat {
     u8 type;
 };
 
+enum { FILE_NAME_MAX = 255 }; // bytes of a name in a directory
+
 struct dirent {
     u64 next; // cookie of the entry after this one
     u64 inode;
     struct string name;
     u8 type;
+    char text[FILE_NAME_MAX]; // where a back end may put the name
 };
 
 // A file, directory, symlink or device; the first member of the back end's own
@@ -95,8 +98,8 @@ struct node_signals {
 };
 
 // What a back end does.  A function that makes no sense for its nodes is NULL;
-// node_*() below give the answer then.  All but lock, hold, drop and what is
-// for devices want the file system to be locked.
+// node_*() below give the answer then.  All but lock, hold, drop, release, sync
+// and what is for devices want the file system to be locked.
 struct node_ops {
     // The file system that the node is part of; never waited for long.
     void (*lock)(struct node *n);
@@ -106,15 +109,25 @@ struct node_ops {
     void (*hold)(struct node *n);
     void (*drop)(struct node *n);
 
-    void (*stat)(struct node *n, struct filestat *out);
+    // Where nodes come and go with those who look at them: give back the
+    // reference with which lookup, parent or create gave a node.  NULL: what
+    // they give stays while the file system is locked.
+    void (*release)(struct node *n);
+
+    errno_t (*stat)(struct node *n, struct filestat *out);
     bool (*writable)(struct node *n); // NULL: no
 
+    // Before a file or directory is made a descriptor of: for reading, for
+    // writing.  NULL: there is nothing to do.
+    errno_t (*open)(struct node *n, bool reads, bool writes);
+
     // Directories.  `lookup` sees no ".", ".." or empty names; `next` gives the
-    // first entry from a cookie on (0 = first of all), false past the end.
-    // Between calls names may come and go: one that stays is met once.
+    // first entry from a cookie on (0 = first of all), one without a name past
+    // the end.  Between calls names may come and go: one that stays is met
+    // once.
     errno_t (*lookup)(struct node *dir, struct string name, struct node **out);
     struct node *(*parent)(struct node *dir);
-    bool (*next)(struct node *dir, u64 cookie, struct dirent *out);
+    errno_t (*next)(struct node *dir, u64 cookie, struct dirent *out);
 
     // Changes to directories, only where `writable`.  `create` makes a node of
     // this name; `target` is what a symlink leads to.  `remove` removes no
@@ -136,6 +149,9 @@ struct node_ops {
                     u64 *count);
     errno_t (*write)(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
                      u64 *count);
+    // Write behind the end, wherever that is now; *at is then behind what was
+    // written.  NULL: stat and write do it, as the file system is locked.
+    errno_t (*append)(struct node *n, struct bytes from, u64 *at, u64 *count);
     // Over all of an append, so that none comes between its pieces; the file
     // system is not locked.  WASI_INTR: killed, and it is not had.
     errno_t (*lock_end)(struct node *n);
@@ -146,6 +162,9 @@ struct node_ops {
     errno_t (*reserve)(struct node *n, struct reservation *r);
     // Give back what was reserved behind the size; nothing else changes.
     void (*unreserve)(struct node *n);
+    // Let all that was written be where it stays, or only what finds it again
+    // (`data`).  NULL: there is nothing to do.
+    errno_t (*sync)(struct node *n, bool data);
     // NULL: leave it as it is.
     errno_t (*set_times)(struct node *n, const u64 *atime, const u64 *mtime);
 
@@ -167,7 +186,9 @@ void node_drop(struct node *n);
 MUST_USE errno_t node_lock_end(struct node *n);
 void node_unlock_end(struct node *n);
 bool node_writable(struct node *n);
-void node_stat(struct node *n, struct filestat *out); // locks
+MUST_USE errno_t node_open(struct node *n, bool reads, bool writes);
+MUST_USE errno_t node_sync(struct node *n, bool data);
+MUST_USE errno_t node_stat(struct node *n, struct filestat *out); // locks
 
 // --- tree.c: a file system in memory, made from a tar archive ---------------
 
@@ -216,10 +237,11 @@ enum {
     STEPS_MAX = LIMIT_PATH_SIZE / 2 + SYMLINKS_MAX, // names, in symlinks too
 };
 
-// The place a walk arrives at.
+// The place a walk arrives at; place_release() gives it back.
 struct place {
-    struct node *node;  // NULL: `dir` has no entry `name`
-    struct node *dir;   // where `name` is, or is not
+    struct node *node;               // NULL: `dir` has no entry `name`
+    struct node *dir;                // where `name` is, or is not
+    void (*release)(struct node *n); // that of node_ops
     struct string name; // in the walk's buffer; empty after "." and ".."
     bool slash;         // the path ended in a slash: only a directory will do
 };
@@ -232,6 +254,7 @@ enum follow { FOLLOW_NEVER, FOLLOW_BEFORE_SLASH, FOLLOW_ALWAYS };
 // symlinks make the way too long.  The file system has to be locked.
 MUST_USE errno_t path_walk(struct node *dir, struct string path,
                            enum follow follow, char *buffer, struct place *out);
+void place_release(struct place *place);
 
 // --- files.c: open files of a process ---------------------------------------
 
@@ -411,6 +434,12 @@ MUST_USE status_t invoke_print(const struct process_call *call,
 
 // --- boot.c: what both ports start ------------------------------------------
 
+// What gives the directories that programs have open by names in run/dirs,
+// instead of places in the archive: with a reference, NULL: it is no such name.
+// Before boot_run().
+typedef struct node *(*mount_finder)(struct string name);
+void boot_mounts(mount_finder find);
+
 // Run the programs of an initrd: a ustar archive with, for N = 0, 1, ...
 //
 //     run/N/app.wasm   the module
@@ -437,7 +466,8 @@ MUST_USE status_t invoke_print(const struct process_call *call,
 //                      of it in the archive is not covered
 //     run/dirs         the directories that every program has open, as their
 //                      names there: "/" is root, "/NAME" is root/NAME (default:
-//                      "/" when there is a root); NUL-terminated
+//                      "/" when there is a root), or what is mounted under that
+//                      name (boot_mounts); NUL-terminated
 //     run/modes        "r/NAME" and "w/NAME", which files may be changed: each
 //                      for what is there and below, and the later one counts
 //                      (default: none); NUL-terminated

@@ -1,5 +1,6 @@
 // port/linux/start.c: boot the kernel with an initrd.
 
+#include "port/linux/files.h"
 #include "port/linux/linux.h"
 #include "wasi/wasi.h"
 
@@ -14,6 +15,7 @@ boot(void *argument)
     const struct boot_arguments *a = argument;
 
     sys_init(program_modules);
+    boot_mounts(host_mounted);
     return (int)boot_run(a->initrd, a->cmdline);
 }
 

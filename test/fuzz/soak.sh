@@ -89,6 +89,10 @@ on_linux() {
     env NEBULET_SEED="$seed" "$@" "$out/san/test-kernel" "$test"
 }
 
+of_files() {
+    test/fuzz/files.sh "$out" linux "$1" 20 50000 "$seed"
+}
+
 on_metal() {
     words=$1
     shift
@@ -121,6 +125,9 @@ kernel fuzz fuzz 50 linux NEBULET_SMP=1 NEBULET_CALLS=50000
 kernel fuzz-smp fuzz 50 linux NEBULET_SMP=4 NEBULET_CALLS=50000
 kernel fuzz-metal fuzz 5 metal calls=50000
 kernel fuzz-metal-smp fuzz 5 metal calls=50000 --smp 4
+# 5,000,000 calls on files, of the host and in memory.
+each files 100 20 of_files --dir
+each files-copies 100 20 of_files --copy-dir
 # Every request that can fail.
 kernel faults faults 1 linux NEBULET_FAULTS=1
 kernel faults-metal faults 1 metal faults=1

@@ -76,7 +76,7 @@ fi
 wat2wasm --enable-threads test/programs/records.wat -o "$work/records.wasm" ||
     exit 1
 mkdir -p "$work/files" && : >"$work/files/some"
-check "records" 0 $run --dir-copy "$work/files" "$work/records.wasm"
+check "records" 0 $run --copy-dir "$work/files" "$work/records.wasm"
 
 # --- traps: reason, function name, status 134; the next program still runs --------------
 

@@ -19,14 +19,14 @@ check "spawn: commands without a shell" 0 $run --dir "$work/spawn" \
     "$user/spawn.wasm" without-shell
 cp -R "$out/system/bin" "$out/system/tmp" "$work/spawn"
 printf 'hello world\nSHOUTED\nall well\n' >"$work/want"
-check spawn 0 $run --dir-copy "$work/spawn" "$user/spawn.wasm"
+check spawn 0 $run --copy-dir "$work/spawn" "$user/spawn.wasm"
 says "spawn: a trap of a child" stderr "/spawn.wasm: trap: unreachable"
 
 # What lives on when the program ends, or its time, ends as well.
-check "spawn: children at the end" 7 $run --dir-copy "$work/spawn" \
+check "spawn: children at the end" 7 $run --copy-dir "$work/spawn" \
     "$user/spawn.wasm" leave end
 check "spawn: children at a time limit" 124 $run --timeout 2s \
-    --dir-copy "$work/spawn" "$user/spawn.wasm" leave stay
+    --copy-dir "$work/spawn" "$user/spawn.wasm" leave stay
 
 # --- a server that a Rust program starts and calls ---------------------------
 
@@ -38,7 +38,7 @@ cp "$user/channels.wasm" "$work/channels"
     echo "server: 3"
     echo "offset 0x0: magic header not detected"
 } >"$work/want"
-check channels 0 $run --dir-copy "$work/channels" "$user/channels.wasm"
+check channels 0 $run --copy-dir "$work/channels" "$user/channels.wasm"
 
 # --- a server in C, called through gates by a Rust program --------------------
 
@@ -58,7 +58,7 @@ cp "$user/counter.wasm" "$work/gates"
     echo "too large: gate_call: status -27"
     echo "own door 5 is closed"
 } >"$work/want"
-check gates 0 $run --dir-copy "$work/gates" "$user/gates.wasm"
+check gates 0 $run --copy-dir "$work/gates" "$user/gates.wasm"
 says "gates: a trap of the server" stderr "counter: trap: unreachable"
 
 # --- POSIX threads over wasi-threads -----------------------------------------
