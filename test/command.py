@@ -683,6 +683,16 @@ def deep_directories(t):
 
 
 @case
+def limits_of_the_host(t):
+    """What the user's limits forbid is said, and no panic."""
+    if t.port == "metal":
+        return
+    for limit in ("--as=300000000", "--data=50000000"):
+        t.run(t.cc("ls"), before=["prlimit", limit]).ends(1).lines(1).says(
+            "^nebulet: the host does not give a process enough addresses")
+
+
+@case
 def files_beyond_the_machine(t):
     """Files that a machine has no room for: how much it takes; that is true."""
     a = tree(t, "large", {"zeros": ""})

@@ -10,6 +10,8 @@
 #include "port/linux/linux.h"
 
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/sysinfo.h>
 
@@ -405,6 +407,16 @@ port_code_contains(u64 pc)
     return pc - (u64)arena.base < (u64)ARENA_PAGES * PAGE_SIZE;
 }
 
+// A limit of the user's, which is no bug.
+_Noreturn static void
+refuse_to_start(void)
+{
+    fprintf(stderr, "nebulet: the host does not give a process enough "
+                    "addresses: raise `ulimit -v` and `ulimit -d`, or run with "
+                    "--on metal\n");
+    exit(1);
+}
+
 // As many slots as there are addresses for.
 static void
 reserve_slots(void)
@@ -417,7 +429,8 @@ reserve_slots(void)
         if (start == NULL)
             count /= 2;
     }
-    assert(start != NULL);
+    if (start == NULL)
+        refuse_to_start();
     slots.base = start + GUARD;
     slots.units.count = count;
 }
@@ -433,7 +446,8 @@ init_account(void)
     account.committed =
         mmap(NULL, ADDRESSES / PAGE_SIZE / 8, PROT_READ | PROT_WRITE,
              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    assert(account.committed != MAP_FAILED);
+    if (account.committed == MAP_FAILED)
+        refuse_to_start();
 }
 
 void
@@ -441,6 +455,7 @@ linux_memory_init(void)
 {
     init_account();
     arena.base = port_reserve((u64)ARENA_PAGES * PAGE_SIZE, PAGE_SIZE);
-    assert(arena.base != NULL);
+    if (arena.base == NULL)
+        refuse_to_start();
     reserve_slots();
 }
