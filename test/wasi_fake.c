@@ -436,7 +436,7 @@ group_new(struct group **out, struct group *parent, const char *name)
     return OK;
 }
 
-// --- gates: one, of fake.serve ------------------------------------------------
+// --- gates: one, of fake.serve -----------------------------------------------
 
 static struct fake_gate {
     struct object object;

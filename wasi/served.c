@@ -1,12 +1,12 @@
 // wasi/served.c: files that a process serves behind a gate, as a file system of
 // programs (struct node_ops).  The requests are struct file_request
-// (abi/structs.def); a node is a number, which is ours to choose and is not used
-// again soon.  Data goes straight between the server's memory and whoever
-// reads or writes, by a window.
+// (abi/structs.def); a node is a number, which we choose and do not use again
+// soon.  Data goes straight between the server's memory and whoever reads or
+// writes, by a window.
 //
-// Names are looked up one by one, symlinks are followed by us, and ".." leads to
-// the node from which the walk came: the server is asked for none of them.  It
-// is not trusted: it can answer what it likes about its own files, and no more.
+// Names are looked up one by one, symlinks are followed by us, and ".." leads
+// to the node from which the walk came: the server is asked for none of them.
+// It is not trusted: it can answer what it likes about its own files, no more.
 // When it has ended, all of them are errors (WASI_IO).
 //
 // Nodes have references and no lock: each call is one request.  What is not
@@ -53,10 +53,10 @@ struct served_node {
     // What is known of it, from the walk that came here; once.
     bool fresh;
     struct filestat stat;
+    char *target; // of a symlink
+    u32 target_size;
     struct mutex lock;
     struct listing *listing MEMBER_GUARDED_BY(lock); // or NULL
-    char *target;                                    // of a symlink
-    u32 target_size;
 };
 
 static const struct node_ops served_ops;
@@ -67,7 +67,7 @@ served_node(struct node *n)
     return CONTAINER(n, struct served_node, node);
 }
 
-// --- nodes that are not used any more -----------------------------------------
+// --- nodes that are not used any more ----------------------------------------
 
 static void
 free_nodes(struct served_node *list)
@@ -306,7 +306,7 @@ read_target(struct served_node *n)
     return error;
 }
 
-// Ask for what is to become node n, which this takes: *out is it, or it is gone.
+// Ask for what is to become node n, which this takes: *out is it, or it goes.
 static errno_t
 make(struct served_node *n, struct question *q, struct node **out)
 {
