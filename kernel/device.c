@@ -42,6 +42,25 @@ device_kind_allowed(u32 kind)
     return find_kind(kind) != NULL;
 }
 
+// The widest field that may be at `at` of so many bytes.
+static u32
+field_size(u32 at, u64 left)
+{
+    if (at % 4 == 0 && left >= 4)
+        return 4;
+    return at % 2 == 0 && left >= 2 ? 2 : 1;
+}
+
+static void
+read_fields(struct virtio_device *hardware, u32 offset, u8 *to, u64 size)
+{
+    for (u32 at = 0, width; at < size; at += width) {
+        width = field_size(offset + at, size - at);
+        u32 value = hardware->transport->config(hardware, offset + at, width);
+        memcpy(to + at, &value, width);
+    }
+}
+
 // --- life --------------------------------------------------------------------
 
 status_t
@@ -94,6 +113,31 @@ device_find(struct string name)
     return NULL;
 }
 
+// The name that a device of files has in its configuration (virtio 1.2, 5.9.4).
+static bool
+is_tagged(struct virtio_device *hardware, struct string tag)
+{
+    u8 text[VIRTIO_CONFIG_SIZE - sizeof(u16)];
+    u16 size;
+
+    read_fields(hardware, 0, (u8 *)&size, sizeof(size));
+    if (size != tag.len || size > sizeof(text))
+        return false;
+    read_fields(hardware, sizeof(size), text, size);
+    return string_equal((struct string){(const char *)text, size}, tag);
+}
+
+struct device *
+device_find_files(struct string tag)
+{
+    struct virtio_device *hardware;
+
+    for (u32 i = 0; (hardware = port_device(i)) != NULL; i++)
+        if (hardware->kind == DEVICE_FILES && is_tagged(hardware, tag))
+            return device_of(hardware);
+    return NULL;
+}
+
 // No other is handed out.
 static const struct kind *
 kind_of(const struct device *d)
@@ -111,25 +155,6 @@ device_kind(const struct device *d)
 }
 
 // --- configuration -----------------------------------------------------------
-
-// The widest field that may be at `at` of so many bytes.
-static u32
-field_size(u32 at, u64 left)
-{
-    if (at % 4 == 0 && left >= 4)
-        return 4;
-    return at % 2 == 0 && left >= 2 ? 2 : 1;
-}
-
-static void
-read_fields(struct virtio_device *hardware, u32 offset, u8 *to, u64 size)
-{
-    for (u32 at = 0, width; at < size; at += width) {
-        width = field_size(offset + at, size - at);
-        u32 value = hardware->transport->config(hardware, offset + at, width);
-        memcpy(to + at, &value, width);
-    }
-}
 
 enum { GENERATION_TRIES = 16 }; // of a device that changes all the time
 

@@ -758,6 +758,8 @@ u32 device_kind(const struct device *d);
 // device.c), whose object is made when it is first asked for, and stays; NULL:
 // there is none.
 struct device *device_find(struct string name);
+// The same of the device of files with this tag in its configuration.
+struct device *device_find_files(struct string tag);
 
 // Its configuration, from `offset` on.  ERR_BAD_ARGUMENT: there is no such, or
 // it may not be written.

@@ -138,7 +138,7 @@ static const struct {
 #include "wasi/calls.def"
 };
 
-enum { FIELDS_MAX = 8 };
+enum { FIELDS_MAX = 12 };
 
 static const struct layout {
     const char *name, *help;

@@ -3,8 +3,9 @@
 # have it, below $DESTDIR$PREFIX, or take that away again:
 #
 #     bin/nebulet          the command
-#     lib/nebulet/         the kernel, and the shell's files; the command finds
-#                          them there, wherever the prefix is
+#     lib/nebulet/         the kernel, the driver of --dir, and the shell's
+#                          files; the command finds them there, wherever the
+#                          prefix is
 #     share/               manual page, completions of bash, zsh and fish
 
 set -eu
@@ -20,6 +21,8 @@ do_install() {
     install -m 755 -s "$out/nebulet" "$to/bin/nebulet"
     install -m 644 "$out/nebulet.elf" "$to/lib/nebulet/nebulet.elf"
     strip -g "$to/lib/nebulet/nebulet.elf"
+    install -d "$to/lib/nebulet/user"
+    install -m 644 "$out/user/ninep.wasm" "$to/lib/nebulet/user/ninep.wasm"
     rm -rf "$to/lib/nebulet/system"
     cp -RP "$out/system" "$to/lib/nebulet/system"
     find "$to/lib/nebulet/system" -type f -exec chmod 644 {} +

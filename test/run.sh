@@ -239,8 +239,10 @@ part_wasi() {
         whole "$programs" programs "wasi $port" \
             test/wasi_suite.py "$out" $port --copy-dir "$out/wasi-p1"
     done
-    whole "$programs" programs "wasi linux, the host's files" \
-        test/wasi_suite.py "$out" linux --dir "$out/wasi-p1"
+    for port in linux metal; do
+        whole "$programs" programs "wasi $port, the host's files" \
+            test/wasi_suite.py "$out" $port --dir "$out/wasi-p1"
+    done
 }
 
 # A hundredth of `make soak`.

@@ -36,6 +36,9 @@ struct fake {
     status_t compile;    // what code_module_open answers
     status_t adoption;   // what adoption_take answers
     u32 started, running, most_running;
+    // What a server answers at a gate; NULL: there is none any more.
+    status_t (*serve)(struct bytes request, struct bytes room,
+                      const struct window_offer *window, u32 *size);
 };
 
 extern struct fake fake;

@@ -164,6 +164,10 @@ settle_file(const struct dirs *dirs, struct dir *file)
 {
     const struct dir *home = home_of(dirs, file->guest);
 
+    if (home != NULL && home->live && !file->live && dirs->served)
+        return refuse(file, "a single file is a copy in the machine, and has "
+                            "no place in a directory that is the host's own; "
+                            "give it another, HOST::GUEST");
     if (home != NULL && home->live && !file->live)
         return refuse(file, "a copy has no place in a directory that is the "
                             "host's own; give it another, HOST::GUEST");
@@ -195,6 +199,7 @@ locate_all(struct dirs *dirs)
         if (!locate(&dirs->list[i], dirs->named))
             return false;
         dirs->list[i].live &= dirs->live;
+        dirs->list[i].live &= !dirs->served || !dirs->list[i].is_file;
         for (u32 k = 0; k < i; k++)
             if (!check_pair(&dirs->list[k], &dirs->list[i]))
                 return false;
@@ -336,6 +341,16 @@ dirs_pack(struct dirs *dirs, struct buffer *tar)
     pack_preopens(dirs, tar);
     pack_modes(dirs, tar);
     return true;
+}
+
+u32
+dirs_served(const struct dirs *dirs)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < dirs->count && dirs->served; i++)
+        count += dirs->list[i].live;
+    return count;
 }
 
 bool

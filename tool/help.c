@@ -11,13 +11,15 @@
 static const char files_text[] =
     "A program has no files but those that --dir and --copy-dir name.  With "
     "--copy-dir\nit has a copy that it may change; nothing is written back.  "
-    "With --dir and --on linux\nit reads and writes the host's own; --on "
-    "metal, --dir is a copy that is read-only.\nA value that ends in ::ro may "
-    "only be read.\n\n"
+    "With --dir it\nreads and writes the host's own; but --on metal a single "
+    "file is a copy, read-only.\nA value that ends in ::ro may only be "
+    "read.\n\n"
     "HOST is a directory or a file here, GUEST what the program calls it: / "
     "for a\ndirectory where no GUEST is given, /NAME for a file.  Of several "
     "options the one\nwith the deeper GUEST hides what lies there in the "
-    "others.";
+    "others (--on metal by\nthe names that a program has open, not in a "
+    "listing).  A microvm has places for 7\ndirectories by --dir, q35 for "
+    "15, with --device random one less.";
 
 static const char environment_text[] =
     "A program gets the variables that --env and --env-file name and no "

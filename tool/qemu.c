@@ -22,9 +22,11 @@
 #include <unistd.h>
 
 enum {
-    ARG_MAX_COUNT = 64,
+    ARG_MAX_COUNT = 128,
     PROBE_MS = 700,
     STATUS_NO_QEMU = 127,
+    MICROVM_DEVICES = 8, // of virtio
+    Q35_DEVICES = 16,    // that the kernel lets programs have, and the console
 };
 
 // As the Makefile installs it, relative to the command.
@@ -53,8 +55,6 @@ kernel_path(const char *name, char *to, u64 size)
 struct args {
     char *list[ARG_MAX_COUNT];
     u32 count;
-    char text[2048]; // the formatted ones
-    u32 used;
 };
 
 static void
@@ -69,14 +69,13 @@ static void
 arg_format(struct args *a, const char *text, ...)
 {
     va_list list;
+    char *made;
 
     va_start(list, text);
-    char *at = a->text + a->used;
-    int len = vsnprintf(at, sizeof(a->text) - a->used, text, list);
+    int len = vasprintf(&made, text, list);
     va_end(list);
-    a->used += (u32)len + 1;
-    assert(a->used < sizeof(a->text));
-    arg(a, at);
+    assert(len >= 0);
+    arg(a, made);
 }
 
 static bool
@@ -144,14 +143,64 @@ console_args(struct args *a, const struct qemu_options *o, int channel, int log)
     arg(a, "isa-debugcon,chardev=log,iobase=0xe9");
 }
 
+// As QEMU wants it in a list: a comma is two.
+static void
+double_commas(const char *from, char *to)
+{
+    do {
+        if (*from == ',')
+            *to++ = ',';
+        *to++ = *from;
+    } while (*from++ != 0);
+}
+
+// A directory that the machine has as a device of files: QEMU serves it by 9P,
+// as the user who runs it; links are files, and followed by the guest.
+static void
+dir_args(struct args *a, const struct qemu_options *o, const struct dir *dir,
+         u32 number)
+{
+    const char *device =
+        is_microvm(o) ? "virtio-9p-device" : "virtio-9p-pci,disable-legacy=on";
+    char path[2 * sizeof(dir->host)];
+
+    double_commas(dir->host, path);
+    arg(a, "-fsdev");
+    arg_format(a,
+               "local,id=dir%u,path=%s,security_model=none,multidevs=remap%s",
+               number, path, dir->read_only ? ",readonly=on" : "");
+    arg(a, "-device");
+    arg_format(a, "%s,fsdev=dir%u,mount_tag=dir%u", device, number, number);
+}
+
 static void
 device_args(struct args *a, const struct qemu_options *o)
 {
-    if (!o->random)
-        return;
-    arg(a, "-device");
-    arg(a, is_microvm(o) ? "virtio-rng-device" :
-                           "virtio-rng-pci,disable-legacy=on");
+    bool served = o->dirs != NULL && dirs_served(o->dirs) > 0;
+
+    if (o->random) {
+        arg(a, "-device");
+        arg(a, is_microvm(o) ? "virtio-rng-device" :
+                               "virtio-rng-pci,disable-legacy=on");
+    }
+    for (u32 i = 0; served && i < o->dirs->count; i++)
+        if (o->dirs->list[i].live)
+            dir_args(a, o, &o->dirs->list[i], i);
+}
+
+static bool
+has_places(const struct qemu_options *o)
+{
+    u32 most = is_microvm(o) ? MICROVM_DEVICES : Q35_DEVICES;
+    u32 room = most - 1 - o->random; // one is the console
+    u32 count = o->dirs != NULL ? dirs_served(o->dirs) : 0;
+
+    if (count > room)
+        complain("%u directories by --dir, but a machine %s has places for %u: "
+                 "%stake --copy-dir for some",
+                 count, o->machine, room,
+                 is_microvm(o) ? "run with --machine q35, or " : "");
+    return count <= room;
 }
 
 // --- the guest ---------------------------------------------------------------
@@ -316,6 +365,7 @@ kvm_works(const struct qemu_options *o, u64 deadline_ms)
     probe.append = "probe";
     probe.quiet = true;
     probe.gdb = NULL;
+    probe.dirs = NULL;
     if (access("/dev/kvm", R_OK | W_OK) != 0 ||
         access("/sys/module/kvm_pvm", F_OK) == 0)
         return false;
@@ -367,7 +417,8 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
                  strerror(errno));
         return 1;
     }
-    if (!qemu_has_room(options->memory_mib, initrd.size, ""))
+    if (!qemu_has_room(options->memory_mib, initrd.size, "") ||
+        !has_places(options))
         return 1;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { PROGRAM_MAX = 16, CPUS_MOST = 4 };
@@ -564,16 +565,68 @@ has_room(const struct run *run, u64 size, const struct dir *largest)
     return size <= there;
 }
 
+static void
+add_served(struct buffer *tar, u32 index, const char *name, const void *bytes,
+           u64 size)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "run/served/%u/%s", index, name);
+    tar_add(tar, path, bytes, size);
+}
+
+// The driver of one directory that the machine has as a device; what it makes
+// gets the modes that it would get from us.
+static void
+pack_server(struct buffer *tar, const struct dirs *dirs, u32 number, u32 index,
+            struct bytes driver)
+{
+    const struct dir *dir = &dirs->list[number];
+    mode_t mask = umask(0);
+    char text[64];
+
+    umask(mask);
+    add_served(tar, index, "name", dir->guest, strlen(dir->guest));
+    add_served(tar, index, "path", "ninep", strlen("ninep"));
+    add_served(tar, index, "app.wasm", driver.ptr, driver.size);
+    int size = snprintf(text, sizeof(text), "ninep%c%03o", 0, (u32)mask);
+    add_served(tar, index, "args", text, (u64)size + 1);
+    size = snprintf(text, sizeof(text), "files=dir%u", number);
+    add_served(tar, index, "grants", text, (u64)size);
+    if (dir->read_only)
+        add_served(tar, index, "ro", "", 0);
+}
+
+static bool
+pack_servers(struct buffer *tar, const struct dirs *dirs)
+{
+    char path[4096];
+    u32 index = 0;
+
+    if (dirs_served(dirs) == 0)
+        return true;
+    struct bytes driver =
+        module_read(kernel_path("user/ninep.wasm", path, sizeof(path)));
+    if (driver.ptr == NULL)
+        return false;
+    for (u32 i = 0; i < dirs->count; i++)
+        if (dirs->list[i].live)
+            pack_server(tar, dirs, i, index++, driver);
+    free(driver.ptr);
+    return true;
+}
+
 static bool
 pack_dirs(struct buffer *tar, struct run *run)
 {
     const struct dir *largest;
     u64 size;
 
-    run->dirs.live = !run->metal;
+    run->dirs.live = true;
+    run->dirs.served = run->metal;
     return dirs_measure(&run->dirs, &size, &largest) &&
            has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) &&
-           dirs_pack(&run->dirs, tar);
+           pack_servers(tar, &run->dirs) && dirs_pack(&run->dirs, tar);
 }
 
 static bool
@@ -617,6 +670,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .machine = run->machine ? run->machine : "microvm",
         .append = "",
         .random = run->device,
+        .dirs = &run->dirs,
         .gdb = run->gdb,
         .memory_mib = memory_of(run),
         .cpus = cpus_of(run),

@@ -248,7 +248,9 @@ struct dirs {
     struct dir list[DIRS_MAX];
     u32 count;
     bool named; // a directory without GUEST is /NAME, too
-    bool live;  // the port can have directories of the host (before measuring)
+    // What the port can have (before measuring): files and directories of the
+    // host; the directories as devices of the machine, but no single files.
+    bool live, served;
 };
 
 // Take in HOST[::GUEST[::ro]]; false after misuse().
@@ -264,6 +266,10 @@ MUST_USE bool dirs_measure(struct dirs *dirs, u64 *size,
 // Append the copies to an initrd, and what programs have open, as wasi/wasi.h
 // describes, after dirs_measure(); false after a complaint.
 MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
+
+// How many of them are devices of the machine, by the names "dir" and their
+// number in the list.
+u32 dirs_served(const struct dirs *dirs);
 
 // After that, where the port is this process: mount those that are the host's;
 // false after a complaint.
@@ -305,11 +311,12 @@ const struct command *command_find(const char *name); // or NULL
 // --- qemu.c ------------------------------------------------------------------
 
 struct qemu_options {
-    const char *gdb;     // the TCP port where GDB is waited for, or NULL
-    const char *kernel;  // path of nebulet.elf
-    const char *machine; // "microvm" or "q35"
-    const char *append;  // kernel command line
-    bool random;         // the machine has a source of random bytes
+    const char *gdb;         // the TCP port where GDB is waited for, or NULL
+    const char *kernel;      // path of nebulet.elf
+    const char *machine;     // "microvm" or "q35"
+    const char *append;      // kernel command line
+    bool random;             // the machine has a source of random bytes
+    const struct dirs *dirs; // those that are served are devices; or NULL
     const char *model; // QEMU's -cpu; NULL: all that the host has or TCG knows
     u32 memory_mib;
     u32 cpus;       // 0: one

@@ -16,10 +16,21 @@ struct program {
     bool ended;
 };
 
+// A directory that a process serves: run/served/N.
+struct mount {
+    struct string name; // of programs for it
+    struct served *files;
+    struct node *root;       // NULL: it is not there yet
+    struct process *process; // NULL: not started
+};
+
 struct boot {
     struct tree *tree;
-    struct group *group; // of the programs, and of all that they start
-    struct node *run;    // the directory
+    struct group *group;   // of the programs, and of all that they start
+    struct group *servers; // of their files; NULL: there are none
+    struct node *run;      // the directory
+    struct mount *mounts;
+    u32 mount_count;
     struct preopen *preopens;
     u32 preopen_count;
     u32 terminals;
@@ -178,6 +189,7 @@ name_program(char *to, u64 size, struct node *dir)
 struct loading {
     struct group *group;
     struct node *dir;
+    struct served *served; // that it is to serve, or NULL
     struct process *process;
     struct node *blamed; // of the module that an error is about
     struct error error;
@@ -249,7 +261,9 @@ granted_object(const struct boot *boot, struct string word)
         return group_object(boot->group);
     if (string_equal(word, STRING("terminal")))
         return boot->terminal;
-    struct device *d = device_find(word);
+    bool files = word.len > 6 && memcmp(word.ptr, "files=", 6) == 0;
+    struct string tag = {word.ptr + 6, word.len - 6};
+    struct device *d = files ? device_find_files(tag) : device_find(word);
     return d != NULL ? device_object(d) : NULL;
 }
 
@@ -277,9 +291,12 @@ give_grants(const struct boot *boot, struct process *p, struct string words,
 }
 
 static status_t
-start_process(const struct boot *boot, struct process *p, struct node *dir,
-              struct process_call **call, char *details)
+start_process(const struct boot *boot, struct loading *l,
+              struct process_call **call)
 {
+    struct process *p = l->process;
+    struct node *dir = l->dir;
+    char *details = l->details;
     struct wasi_setup setup = {
         .args = contents(dir, STRING("args")),
         .env = contents(dir, STRING("env")),
@@ -295,6 +312,8 @@ start_process(const struct boot *boot, struct process *p, struct node *dir,
     if (status == OK)
         status = give_grants(boot, p, text_of(contents(dir, STRING("grants"))),
                              details);
+    if (status == OK && l->served != NULL)
+        status = served_give(l->served, p);
     if (status != OK)
         return status;
     struct bytes invoked = contents(dir, STRING("invoke"));
@@ -336,20 +355,27 @@ time_out(struct boot *boot)
     group_kill(boot->group, EXIT_TIMEOUT);
 }
 
+// In a thread of its own; l->process is there afterwards, or not.
+static status_t
+load_in_time(struct boot *boot, struct loading *l)
+{
+    status_t status = thread_run_until(load, l, boot->deadline_ns);
+
+    if (status == ERR_TIMED_OUT)
+        time_out(boot);
+    return status == OK ? l->status : status;
+}
+
 static void
 start_program(struct boot *boot, u32 index)
 {
     struct program *program = &boot->programs[index];
     struct node *dir = program_dir(boot->run, index);
     struct loading l = {.group = boot->group, .dir = dir, .blamed = dir};
-    status_t status = thread_run_until(load, &l, boot->deadline_ns);
+    status_t status = load_in_time(boot, &l);
 
-    if (status == ERR_TIMED_OUT)
-        time_out(boot);
-    else if (status == OK)
-        status = l.status;
     if (status == OK)
-        status = start_process(boot, l.process, dir, &program->call, l.details);
+        status = start_process(boot, &l, &program->call);
     if (status == OK) {
         program->process = l.process;
         return;
@@ -401,6 +427,111 @@ wait_program(struct boot *boot, u32 index)
     kernel_free(program->call);
     program->process = NULL;
     program->call = NULL;
+}
+
+// All is over for who is left in it: it holds no file any more after this.
+static void
+end_group(struct group *g)
+{
+    group_kill(g, STATUS_BAD);
+    object_wait_always(group_object(g), SIGNAL_ENDED);
+    object_release(group_object(g));
+}
+
+// --- who serves them files ---------------------------------------------------
+
+static errno_t
+refuse_mount(struct boot *boot, const struct mount *mount, errno_t error)
+{
+    static const char *const texts[] = {
+#define ERRNO(number, id, text) [number] = (text),
+#include "wasi/errno.def"
+    };
+
+    if (error == WASI_TIMEDOUT && port_monotonic_ns() >= boot->deadline_ns)
+        time_out(boot);
+    else if (error != WASI_SUCCESS)
+        klog("nebulet: %.*s cannot be served: %s", (int)mount->name.len,
+             mount->name.ptr, texts[error]);
+    return error;
+}
+
+// Start the server of run/served/N, in `dir`, and find its root; false after
+// saying why not.
+static bool
+start_mount(struct boot *boot, struct mount *mount, struct node *dir)
+{
+    bool writable = child(dir, STRING("ro")) == NULL;
+    struct loading l = {.group = boot->servers, .dir = dir, .blamed = dir};
+    struct process_call *call;
+
+    mount->name = text_of(contents(dir, STRING("name")));
+    status_t status = served_new(&mount->files, writable);
+    l.served = mount->files;
+    if (status == OK)
+        status = load_in_time(boot, &l);
+    if (status == OK)
+        status = start_process(boot, &l, &call);
+    if (status != OK && !boot->timed_out)
+        report(l.blamed, status, &l.error, l.details);
+    if (status != OK && l.process != NULL)
+        process_release(l.process);
+    if (status != OK)
+        return false;
+    mount->process = l.process;
+    errno_t error = served_root(mount->files, boot->deadline_ns, &mount->root);
+    return refuse_mount(boot, mount, error) == WASI_SUCCESS;
+}
+
+// Those of run/served, in order.
+static bool
+start_mounts(struct boot *boot)
+{
+    struct node *served = child(boot->run, STRING("served")), *dir;
+    u32 count = 0;
+
+    while (program_dir(served, count) != NULL)
+        count++;
+    if (count == 0)
+        return true;
+    boot->mounts = kernel_alloc(count * sizeof(*boot->mounts));
+    status_t status = boot->mounts == NULL ? ERR_NO_MEMORY : OK;
+    if (status == OK)
+        status = group_new(&boot->servers, group_root(), "servers");
+    if (status != OK) {
+        klog("nebulet: run/served: %s", status_text(status));
+        return false;
+    }
+    while ((dir = program_dir(served, boot->mount_count)) != NULL)
+        if (!start_mount(boot, &boot->mounts[boot->mount_count++], dir))
+            return false;
+    return true;
+}
+
+// Nobody has a file of them open any more.
+static void
+end_mounts(struct boot *boot)
+{
+    if (boot->servers != NULL)
+        end_group(boot->servers);
+    for (u32 i = 0; i < boot->mount_count; i++) {
+        struct mount *mount = &boot->mounts[i];
+        if (mount->root != NULL)
+            node_drop(mount->root);
+        if (mount->process != NULL)
+            process_release(mount->process);
+        served_free(mount->files);
+    }
+    kernel_free(boot->mounts);
+}
+
+static struct node *
+served_called(const struct boot *boot, struct string name)
+{
+    for (u32 i = 0; i < boot->mount_count; i++)
+        if (string_equal(boot->mounts[i].name, name))
+            return boot->mounts[i].root;
+    return NULL;
 }
 
 // --- what programs see of the files ------------------------------------------
@@ -524,6 +655,8 @@ set_preopens(struct boot *boot, struct node *root)
     for (rest = names; next_string(&rest, &name);) {
         struct node *n = find_mount != NULL ? find_mount(name) : NULL;
         if (n == NULL)
+            n = served_called(boot, name);
+        if (n == NULL)
             n = file_called(root, name);
         if (n == NULL || n->type != FILETYPE_DIRECTORY)
             return refuse_name("run/dirs", name);
@@ -586,16 +719,6 @@ run_programs(struct boot *boot)
     return boot->timed_out ? EXIT_TIMEOUT : boot->programs[0].status;
 }
 
-// The programs have ended, and so all is over for what they spawned: it holds
-// no file any more after this.
-static void
-end_others(const struct boot *boot)
-{
-    group_kill(boot->group, STATUS_BAD);
-    object_wait_always(group_object(boot->group), SIGNAL_ENDED);
-    object_release(group_object(boot->group));
-}
-
 static u32
 run_boot(struct boot *boot, struct node *root)
 {
@@ -606,10 +729,12 @@ run_boot(struct boot *boot, struct node *root)
     else if (!read_timeout(contents(boot->run, STRING("timeout")),
                            &boot->deadline_ns))
         klog("nebulet: run/timeout is not a number of milliseconds");
-    else if (set_modes_in_time(boot, root) && set_preopens(boot, root) &&
-             start_terminal(boot) && start_trace(boot))
+    else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
+             set_preopens(boot, root) && start_terminal(boot) &&
+             start_trace(boot))
         status = run_programs(boot);
-    end_others(boot);
+    end_group(boot->group); // what the programs have spawned
+    end_mounts(boot);
     return boot->timed_out ? EXIT_TIMEOUT : status;
 }
 

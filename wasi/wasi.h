@@ -218,6 +218,22 @@ struct bytes tree_data(struct node *n);
 // is one and it is empty.
 MUST_USE errno_t devices_add(struct node *root);
 
+// --- served.c: files that a process serves ----------------------------------
+
+struct served;
+
+// A file system whose server is yet to come; programs may change it or not.
+MUST_USE status_t served_new(struct served **out, bool writable);
+// Give p, which does not run yet, the gate where it is to serve the requests of
+// struct file_request.  When p has ended, all files are WASI_IO.
+MUST_USE status_t served_give(struct served *s, struct process *p);
+// Ask the server for the root, open, with a reference; it may still be about to
+// start.  WASI_TIMEDOUT: it did not answer until the deadline.
+MUST_USE errno_t served_root(struct served *s, u64 deadline_ns,
+                             struct node **out);
+// No file of it is open then, and no server runs.  NULL is allowed.
+void served_free(struct served *s);
+
 // --- console.c: standard streams --------------------------------------------
 
 // Standard input, output or error.  Programs buffer less on a terminal.
@@ -471,6 +487,11 @@ void boot_mounts(mount_finder find);
 //     run/modes        "r/NAME" and "w/NAME", which files may be changed: each
 //                      for what is there and below, and the later one counts
 //                      (default: none); NUL-terminated
+//     run/served/K/    the K-th process that serves files, which starts before
+//                      all programs and is ended after them: as run/N, and
+//                      `name`, by which run/dirs calls its root, and `ro` when
+//                      nothing in it may be changed.  It has a word "files=TAG"
+//                      more, of a device, and the gate is its last handle
 //     run/trace        when it is there, calls that are told on standard error,
 //                      as host_trace() has them: names with commas between
 //                      them, or nothing: all

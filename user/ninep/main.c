@@ -1,0 +1,632 @@
+// user/ninep/main.c: a driver, of virtio-9p: serves a directory of the host, as
+// the kernel asks for it (struct nebulet_file_request).  Nodes are fids by the
+// same numbers, so that there is nothing to remember: no attributes, no
+// contents.  Names come one by one; none of them is ".", ".." or has a slash.
+//
+//     ninep UMASK
+//
+// Its handles: a device of files, a gate.
+
+#include "ninep.h"
+
+#include <errno.h>
+#include <sip.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CLUNKS = NEBULET_FILE_CLOSINGS, SMALL = 64 };
+
+enum { // flags of Linux
+    O_L_WRONLY = 1,
+    O_L_RDWR = 2,
+    O_L_CREAT = 0100,
+    O_L_EXCL = 0200,
+    O_L_NONBLOCK = 04000,
+    O_L_DIRECTORY = 0200000,
+    UNLINK_DIRECTORY = 0x200,
+    ATTRIBUTES = 0x7ff, // all that stat(2) has
+    SET_SIZE = 8,
+    SET_ATIME = 0x90,
+    SET_MTIME = 0x120,
+};
+
+enum { DIRECTORY = 3, REGULAR_FILE = 4, SYMBOLIC_LINK = 7 }; // of WASI
+
+static _Alignas(65536) uint8_t data[DATA_MOST];
+static uint8_t sent[MESSAGE], got[MESSAGE], entries[16 * 1024];
+static uint8_t small[CLUNKS][2][SMALL];
+static struct rpc main_rpc = {
+    .sent = sent, .got = got, .got_room = sizeof(got)};
+static struct rpc clunks[CLUNKS];
+static uint32_t umask_bits, data_most; // of data in one message
+
+// A request of the kernel.
+struct request {
+    struct nebulet_file_request head;
+    const uint8_t *name, *new_name;
+    struct nebulet_file_reply reply;
+};
+
+// --- names -------------------------------------------------------------------
+
+// The kernel sends no other; it costs nothing to be sure.
+static bool
+is_name(const uint8_t *name, uint32_t size)
+{
+    bool dots = (size == 1 || size == 2) && memcmp(name, "..", size) == 0;
+
+    return size > 0 && !dots && memchr(name, '/', size) == NULL &&
+           memchr(name, 0, size) == NULL;
+}
+
+// --- attributes --------------------------------------------------------------
+
+static uint32_t
+type_of_mode(uint32_t mode)
+{
+    switch (mode & 0170000) {
+    case 0040000:
+        return DIRECTORY;
+    case 0100000:
+        return REGULAR_FILE;
+    case 0120000:
+        return SYMBOLIC_LINK;
+    default:
+        return 0;
+    }
+}
+
+static uint64_t
+get_time(struct rpc *r)
+{
+    uint64_t seconds = get_64(r), ns = get_64(r);
+
+    if ((int64_t)seconds < 0)
+        return 0;
+    return seconds >= UINT64_MAX / 1000000000 ? UINT64_MAX :
+                                                seconds * 1000000000 + ns;
+}
+
+static int32_t
+get_attributes(uint32_t fid, struct nebulet_file_reply *out)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_GETATTR);
+    put_32(r, fid);
+    put_64(r, ATTRIBUTES);
+    int32_t error = rpc_call(r);
+    if (error != 0)
+        return error;
+    (void)get_64(r);       // which are valid
+    (void)get_bytes(r, 5); // type and version of the file
+    out->inode = get_64(r);
+    out->type = type_of_mode(get_32(r));
+    (void)get_64(r); // owner and group
+    out->links = get_64(r);
+    (void)get_64(r); // device, of device files
+    out->size = get_64(r);
+    (void)get_bytes(r, 16); // blocks
+    out->atime = get_time(r);
+    out->mtime = get_time(r);
+    out->ctime = get_time(r);
+    return r->bad ? EIO : 0;
+}
+
+static int32_t
+do_stat(struct request *q)
+{
+    return get_attributes(q->head.node, &q->reply);
+}
+
+// --- fids --------------------------------------------------------------------
+
+static void
+clunk(uint32_t fid)
+{
+    static uint32_t next;
+    struct rpc *r = &clunks[next++ % CLUNKS];
+
+    if (r->busy)
+        (void)rpc_wait(r);
+    rpc_begin(r, T_CLUNK);
+    put_32(r, fid);
+    rpc_post(r);
+}
+
+// A new fid: `from` itself, or what has a name there.
+static int32_t
+walk(uint32_t from, uint32_t to, const uint8_t *name, uint32_t size)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_WALK);
+    put_32(r, from);
+    put_32(r, to);
+    put_8(r, size > 0);
+    put_8(r, 0);
+    if (size > 0)
+        put_text(r, name, size);
+    int32_t error = rpc_call(r);
+    if (error == 0 && get_16(r) != (size > 0))
+        error = ENOENT; // then there is no new one
+    return error;
+}
+
+static int32_t
+do_attach(struct request *q)
+{
+    static const char version[] = "9P2000.L";
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_VERSION);
+    put_32(r, DATA_MOST + MESSAGE);
+    put_text(r, version, sizeof(version) - 1);
+    int32_t error = rpc_call(r);
+    uint32_t msize = error == 0 ? get_32(r) : 0;
+    uint16_t size = get_16(r);
+    const uint8_t *text = get_bytes(r, size);
+    bool known = text != NULL && size == sizeof(version) - 1 &&
+                 memcmp(text, version, size) == 0;
+    if (error == 0 && (!known || msize < 2 * MESSAGE))
+        error = EPROTO;
+    if (error != 0)
+        return error;
+    data_most = (msize < DATA_MOST + MESSAGE ? msize - MESSAGE : DATA_MOST);
+    rpc_begin(r, T_ATTACH);
+    put_32(r, q->head.made);
+    put_32(r, ALL_ONES);
+    put_text(r, "", 0);
+    put_text(r, "", 0);
+    put_32(r, ALL_ONES);
+    error = rpc_call(r);
+    return error == 0 ? get_attributes(q->head.made, &q->reply) : error;
+}
+
+static int32_t
+do_lookup(struct request *q)
+{
+    int32_t error =
+        walk(q->head.node, q->head.made, q->name, q->head.name_size);
+
+    if (error != 0)
+        return error;
+    error = get_attributes(q->head.made, &q->reply);
+    if (error != 0)
+        clunk(q->head.made);
+    return error;
+}
+
+static int32_t
+open_fid(uint32_t fid, uint32_t flags)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_LOPEN);
+    put_32(r, fid);
+    put_32(r, flags | O_L_NONBLOCK);
+    return rpc_call(r);
+}
+
+// A directory goes on being walked from, so what is open is another fid.
+static int32_t
+do_open(struct request *q)
+{
+    bool writes = (q->head.flags & NEBULET_FILE_WRITES) != 0;
+    bool reads = (q->head.flags & NEBULET_FILE_READS) != 0;
+
+    if (q->head.made == q->head.node)
+        return open_fid(q->head.node, !writes ? 0 :
+                                      reads   ? O_L_RDWR :
+                                                O_L_WRONLY);
+    int32_t error = walk(q->head.node, q->head.made, NULL, 0);
+    if (error != 0)
+        return error;
+    error = open_fid(q->head.made, O_L_DIRECTORY);
+    if (error != 0)
+        clunk(q->head.made);
+    return error;
+}
+
+// --- changes to directories --------------------------------------------------
+
+static int32_t
+do_create(struct request *q)
+{
+    struct rpc *r = &main_rpc;
+    int32_t error = walk(q->head.node, q->head.made, NULL, 0);
+
+    if (error != 0)
+        return error;
+    rpc_begin(r, T_LCREATE);
+    put_32(r, q->head.made);
+    put_text(r, q->name, q->head.name_size);
+    put_32(r, O_L_RDWR | O_L_CREAT | O_L_EXCL);
+    put_32(r, 0666 & ~umask_bits);
+    put_32(r, ALL_ONES);
+    error = rpc_call(r);
+    q->reply.type = REGULAR_FILE;
+    if (error != 0)
+        clunk(q->head.made);
+    return error;
+}
+
+static int32_t
+do_directory(struct request *q)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_MKDIR);
+    put_32(r, q->head.node);
+    put_text(r, q->name, q->head.name_size);
+    put_32(r, 0777 & ~umask_bits);
+    put_32(r, ALL_ONES);
+    return rpc_call(r);
+}
+
+static int32_t
+do_symlink(struct request *q)
+{
+    struct rpc *r = &main_rpc;
+    uint32_t size, access;
+
+    if (nebulet_window_get(0, &size, &access) != 0 || size > MESSAGE / 2 ||
+        nebulet_window_read(0, 0, data, size) != 0)
+        return EIO;
+    rpc_begin(r, T_SYMLINK);
+    put_32(r, q->head.node);
+    put_text(r, q->name, q->head.name_size);
+    put_text(r, data, size);
+    put_32(r, ALL_ONES);
+    return rpc_call(r);
+}
+
+static int32_t
+do_link(struct request *q)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_LINK);
+    put_32(r, q->head.node);
+    put_32(r, q->head.other);
+    put_text(r, q->name, q->head.name_size);
+    return rpc_call(r);
+}
+
+static int32_t
+unlink_at(struct request *q, uint32_t flags)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_UNLINKAT);
+    put_32(r, q->head.node);
+    put_text(r, q->name, q->head.name_size);
+    put_32(r, flags);
+    return rpc_call(r);
+}
+
+static int32_t
+do_remove(struct request *q)
+{
+    int32_t error = unlink_at(q, 0);
+
+    return error == EISDIR ? unlink_at(q, UNLINK_DIRECTORY) : error;
+}
+
+static int32_t
+do_rename(struct request *q)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_RENAMEAT);
+    put_32(r, q->head.node);
+    put_text(r, q->name, q->head.name_size);
+    put_32(r, q->head.other);
+    put_text(r, q->new_name, q->head.new_size);
+    return rpc_call(r);
+}
+
+static int32_t
+do_target(struct request *q)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_READLINK);
+    put_32(r, q->head.node);
+    int32_t error = rpc_call(r);
+    if (error != 0)
+        return error;
+    uint16_t size = get_16(r);
+    const uint8_t *text = get_bytes(r, size);
+    if (text == NULL)
+        return EIO;
+    q->reply.count = size;
+    return nebulet_window_write(0, 0, text, size) == 0 ? 0 : ENAMETOOLONG;
+}
+
+// --- contents ----------------------------------------------------------------
+
+// Bytes of the window, or as many as go in one message.
+static uint32_t
+window_size(void)
+{
+    uint32_t size, access;
+
+    if (nebulet_window_get(0, &size, &access) != 0)
+        return 0;
+    return size < data_most ? size : data_most;
+}
+
+// Have the server read into `data`; *count: so many bytes.
+static int32_t
+read_data(uint8_t type, struct request *q, uint32_t size, uint32_t *count)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, type);
+    put_32(r, q->head.node);
+    put_64(r, q->head.at);
+    put_32(r, size);
+    take_data(r, data, size);
+    int32_t error = rpc_call(r);
+    *count = error == 0 ? get_32(r) : 0;
+    return error == 0 && (r->bad || *count > size) ? EIO : error;
+}
+
+static int32_t
+do_read(struct request *q)
+{
+    uint32_t count;
+    int32_t error = read_data(T_READ, q, window_size(), &count);
+
+    q->reply.count = count;
+    if (error == 0 && count > 0 && nebulet_window_write(0, 0, data, count) != 0)
+        error = EIO; // who asked has left
+    return error;
+}
+
+static int32_t
+do_write(struct request *q)
+{
+    struct rpc *r = &main_rpc;
+    uint32_t size = window_size();
+
+    if (nebulet_window_read(0, 0, data, size) != 0)
+        return EIO;
+    rpc_begin(r, T_WRITE);
+    put_32(r, q->head.node);
+    put_64(r, q->head.at);
+    put_32(r, size);
+    put_data(r, data, size);
+    int32_t error = rpc_call(r);
+    uint32_t count = error == 0 ? get_32(r) : 0;
+    q->reply.count = count;
+    return error == 0 && (r->bad || count > size) ? EIO : error;
+}
+
+// One request is served at a time, so nothing of ours comes between.
+static int32_t
+do_append(struct request *q)
+{
+    struct nebulet_file_reply stat;
+    int32_t error = get_attributes(q->head.node, &stat);
+
+    if (error != 0)
+        return error;
+    q->head.at = stat.size;
+    error = do_write(q);
+    q->reply.size = stat.size + q->reply.count;
+    return error;
+}
+
+static void
+put_time(struct rpc *r, uint64_t ns)
+{
+    put_64(r, ns / 1000000000);
+    put_64(r, ns % 1000000000);
+}
+
+static int32_t
+set_attributes(struct request *q, uint32_t which, uint64_t size, uint64_t atime,
+               uint64_t mtime)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_SETATTR);
+    put_32(r, q->head.node);
+    put_32(r, which);
+    put_32(r, 0); // mode
+    put_32(r, 0); // owner
+    put_32(r, 0); // group
+    put_64(r, size);
+    put_time(r, atime);
+    put_time(r, mtime);
+    return rpc_call(r);
+}
+
+static int32_t
+do_set_size(struct request *q)
+{
+    return set_attributes(q, SET_SIZE, q->head.size, 0, 0);
+}
+
+static int32_t
+do_set_times(struct request *q)
+{
+    bool atime = (q->head.flags & NEBULET_FILE_ATIME) != 0;
+    bool mtime = (q->head.flags & NEBULET_FILE_MTIME) != 0;
+
+    return set_attributes(q, (atime ? SET_ATIME : 0) | (mtime ? SET_MTIME : 0),
+                          0, q->head.at, q->head.size);
+}
+
+static int32_t
+do_sync(struct request *q)
+{
+    struct rpc *r = &main_rpc;
+
+    rpc_begin(r, T_FSYNC);
+    put_32(r, q->head.node);
+    put_32(r, (q->head.flags & NEBULET_FILE_DATA) != 0);
+    return rpc_call(r);
+}
+
+// --- listings ----------------------------------------------------------------
+
+struct wire_entry { // the name follows
+    uint8_t kind;
+    uint32_t version;
+    uint64_t inode, next;
+    uint8_t type; // as the mode has it, shifted
+    uint16_t name_size;
+} __attribute__((packed));
+
+_Static_assert(sizeof(struct wire_entry) == sizeof(struct nebulet_file_entry),
+               "as much room as there");
+
+// From `data` to `entries`; false: it is not as it should be.
+static bool
+convert(uint32_t size)
+{
+    for (uint32_t at = 0; at < size;) {
+        struct wire_entry from;
+        if (size - at < sizeof(from))
+            return false;
+        memcpy(&from, data + at, sizeof(from));
+        const struct nebulet_file_entry to = {
+            .next = from.next,
+            .inode = from.inode,
+            .type = type_of_mode((uint32_t)from.type << 12),
+            .name_size = from.name_size,
+        };
+        if (from.name_size > size - at - sizeof(from))
+            return false;
+        memcpy(entries + at, &to, sizeof(to));
+        at += sizeof(to);
+        memcpy(entries + at, data + at, from.name_size);
+        at += from.name_size;
+    }
+    return true;
+}
+
+static int32_t
+do_list(struct request *q)
+{
+    uint32_t size = window_size(), count;
+
+    if (size > sizeof(entries))
+        size = sizeof(entries);
+    int32_t error = read_data(T_READDIR, q, size, &count);
+    if (error == 0 && !convert(count))
+        error = EIO;
+    q->reply.count = count;
+    if (error == 0 && count > 0 &&
+        nebulet_window_write(0, 0, entries, count) != 0)
+        error = EIO;
+    return error;
+}
+
+// --- serving -----------------------------------------------------------------
+
+static int32_t
+do_close(struct request *q)
+{
+    (void)q;
+    return 0;
+}
+
+static int32_t (*const ops[])(struct request *q) = {
+    [NEBULET_FILE_CLOSE] = do_close,
+    [NEBULET_FILE_ATTACH] = do_attach,
+    [NEBULET_FILE_LOOKUP] = do_lookup,
+    [NEBULET_FILE_OPEN] = do_open,
+    [NEBULET_FILE_CREATE] = do_create,
+    [NEBULET_FILE_DIRECTORY] = do_directory,
+    [NEBULET_FILE_SYMLINK] = do_symlink,
+    [NEBULET_FILE_LINK] = do_link,
+    [NEBULET_FILE_REMOVE] = do_remove,
+    [NEBULET_FILE_RENAME] = do_rename,
+    [NEBULET_FILE_TARGET] = do_target,
+    [NEBULET_FILE_READ] = do_read,
+    [NEBULET_FILE_WRITE] = do_write,
+    [NEBULET_FILE_APPEND] = do_append,
+    [NEBULET_FILE_STAT] = do_stat,
+    [NEBULET_FILE_SET_SIZE] = do_set_size,
+    [NEBULET_FILE_SET_TIMES] = do_set_times,
+    [NEBULET_FILE_LIST] = do_list,
+    [NEBULET_FILE_SYNC] = do_sync,
+};
+
+// The parts of a request; false: it is none.
+static bool
+take(struct request *q, const uint8_t *bytes, uint32_t size,
+     const uint8_t **closed)
+{
+    struct nebulet_file_request *head = &q->head;
+
+    if (size < sizeof(*head))
+        return false;
+    memcpy(head, bytes, sizeof(*head));
+    q->name = bytes + sizeof(*head);
+    size -= sizeof(*head);
+    if (head->name_size > size || head->new_size > size - head->name_size)
+        return false;
+    q->new_name = q->name + head->name_size;
+    *closed = q->new_name + head->new_size;
+    size -= head->name_size + head->new_size;
+    return head->closed <= NEBULET_FILE_CLOSINGS &&
+           size == head->closed * sizeof(uint32_t) &&
+           head->op < sizeof(ops) / sizeof(ops[0]) &&
+           (head->name_size == 0 || is_name(q->name, head->name_size)) &&
+           (head->new_size == 0 || is_name(q->new_name, head->new_size));
+}
+
+static uint32_t
+serve(void *arg, uint64_t badge, const void *request, uint32_t size,
+      void *reply)
+{
+    struct request q = {.reply = {.count = 0}};
+    const uint8_t *closed;
+
+    (void)arg, (void)badge;
+    q.reply.error = EINVAL;
+    if (take(&q, request, size, &closed)) {
+        for (uint32_t i = 0; i < q.head.closed; i++) {
+            uint32_t fid;
+            memcpy(&fid, closed + i * sizeof(fid), sizeof(fid));
+            clunk(fid);
+        }
+        q.reply.error = (uint32_t)ops[q.head.op](&q);
+        wire_flush();
+    }
+    memcpy(reply, &q.reply, sizeof(q.reply));
+    return sizeof(q.reply);
+}
+
+static bool
+closed(void *arg, uint64_t badge)
+{
+    (void)arg, (void)badge;
+    return true;
+}
+
+int
+main(int argc, char **argv)
+{
+    const struct sip_service service = {.call = serve, .closed = closed};
+    uint32_t device, gate;
+
+    umask_bits = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 8) : 022;
+    for (uint32_t i = 0; i < CLUNKS; i++)
+        clunks[i] = (struct rpc){.tag = (uint16_t)(i + 1),
+                                 .sent = small[i][0],
+                                 .got = small[i][1],
+                                 .got_room = SMALL};
+    if (nebulet_process_given(0, &device) != 0 ||
+        nebulet_process_given(1, &gate) != 0)
+        return fprintf(stderr, "ninep: no device, or no gate\n"), 1;
+    if (!wire_start(device))
+        return 1;
+    return sip_serve(gate, &service) == 0 ? 0 : 1;
+}
