@@ -122,6 +122,10 @@ bench: all ## speed of generated code, side by side
 bench-kernel: all ## what calls of the kernel cost, beside those of Linux
 	@bench/kernel/run.sh $(OUT)
 
+.PHONY: bench-judge
+bench-judge: all $(OUT)/judge-cost ## what the verifier costs, beside compiling
+	@bench/judge/run.sh $(OUT)
+
 .PHONY: ci
 ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
 	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus
@@ -302,6 +306,10 @@ unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) ## run the unit tests under
 
 # How time and memory of the compiler grow, without sanitizers.
 $(OUT)/linear: $(patsubst %,$(OUT)/host/%.o,test/linear.c test/wasm_help.c) $(OUT)/host/libnebulet.a
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
+
+# What the verifier costs: bench/judge/run.sh.
+$(OUT)/judge-cost: $(patsubst %,$(OUT)/host/%.o,bench/judge/cost.c test/wasm_help.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
 
 .PHONY: linear

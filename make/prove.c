@@ -27,9 +27,7 @@ any(u32 below)
 }
 
 static const char *const names[] = {
-#define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-#id,
+#define FORM(op, id, ...) #id,
 #include "verify/forms.def"
 };
 
