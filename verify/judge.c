@@ -76,19 +76,19 @@ set_trap(struct judge *j, u32 trap)
 }
 
 bool
+judge_goes_on(const struct judge *j)
+{
+    return j->next < j->end && j->cells[j->next - j->start] == 0 &&
+           j->next != j->head_pc;
+}
+
+void
 judge_step(struct judge *j)
 {
-    if (!judge_check(j, j->next < j->end, RULE_END))
-        return false;
-    if (!judge_check(j,
-                     j->cells[j->next - j->start] == 0 && j->next != j->head_pc,
-                     RULE_TARGET))
-        return false;
-    if (!judge_decode(j))
-        return false;
+    if (!judge_check(j, judge_goes_on(j), RULE_TARGET) || !judge_decode(j))
+        return;
     if ((j->ins.flags & VERIFY_WFLAGS) != 0)
         judge_forget_flags(j);
-    return true;
 }
 
 static bool
@@ -153,18 +153,11 @@ jump_forward(struct judge *j, u32 to, bool is_short)
 static const struct code_head *
 passed_head(const struct judge *j, u32 pc)
 {
-    const struct code_head *heads = j->m->code.heads;
-    u32 low = j->first_head, high = j->head;
+    const struct code_head *heads = j->m->code.heads + j->first_head;
+    u32 count = j->head - j->first_head, at = FIRST(heads, pc, count, pc);
+    bool found = at < count && heads[at].pc == pc;
 
-    while (low < high) {
-        u32 middle = low + (high - low) / 2;
-        if (heads[middle].pc < pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < j->head && heads[low].pc == pc;
-    return found && (heads[low].what & ~GENERAL) == 0 ? &heads[low] : NULL;
+    return found && (heads[at].what & ~GENERAL) == 0 ? &heads[at] : NULL;
 }
 
 // lock cmpxchg failed: once more from the copy of what it read.
@@ -178,27 +171,26 @@ passed_head(const struct judge *j, u32 pc)
 static bool
 is_retry(struct judge *j, u32 to)
 {
-    struct verify_ins copy, apply, swap;
     const u8 *text = j->m->code.text, *end = text + j->end;
+    struct verify_ins ins[3];
 
-    u32 before[] = {j->recent[(j->turn - 1) % 4], j->recent[(j->turn - 2) % 4]};
-
-    if (j->recent[(j->turn - 3) % 4] != to || j->joined > to ||
-        j->ins.cc != CC_NE || verify_decode(&copy, text + to, end) != RULE_OK ||
-        verify_decode(&apply, text + before[1], end) != RULE_OK ||
-        verify_decode(&swap, text + before[0], end) != RULE_OK)
+    if (j->recent[(j->turn - 3) % COUNT(j->recent)] != to || j->joined > to ||
+        !is_jcc(&j->ins, CC_NE))
         return false;
-    u32 spare = copy.def;
-    bool is_so = copy.effect == EFFECT_COPY && copy.from == FROM_REG &&
-                 copy.width == 8 && copy.b == VERIFY_RAX &&
-                 (apply.effect == EFFECT_AND || apply.effect == EFFECT_ANY) &&
-                 (apply.flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
-                 apply.def == spare && spare != VERIFY_RAX &&
-                 (swap.flags & VERIFY_LOCKED) != 0 &&
-                 swap.effect == EFFECT_MERGE && swap.def == VERIFY_RAX &&
-                 swap.base != spare && swap.index != spare &&
-                 swap.base != VERIFY_RAX && swap.index != VERIFY_RAX &&
-                 swap.reg == spare;
+    for (u32 k = 0; k < COUNT(ins); k++) { // the walk has decoded all of them
+        u32 pc = j->recent[(j->turn - 3 + k) % COUNT(j->recent)];
+        (void)verify_decode(&ins[k], text + pc, end);
+    }
+    const struct verify_ins *copy = &ins[0], *apply = &ins[1], *swap = &ins[2];
+    u32 spare = copy->def;
+    bool is_so = copy->form == FORM_MOV && copy->width == 8 &&
+                 copy->b == VERIFY_RAX && spare != VERIFY_RAX &&
+                 (apply->effect == EFFECT_AND || apply->effect == EFFECT_ANY) &&
+                 (apply->flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
+                 apply->def == spare && swap->form == FORM_CMPXCHG &&
+                 swap->base != spare && swap->index != spare &&
+                 swap->base != VERIFY_RAX && swap->index != VERIFY_RAX &&
+                 swap->reg == spare;
     if (is_so)
         judge_set(j, spare, value_number(j, 64));
     return is_so;
@@ -209,7 +201,7 @@ jump_back(struct judge *j, u32 to)
 {
     const struct code_head *head = passed_head(j, to);
 
-    if (head == NULL && j->ins.effect == EFFECT_JCC && is_retry(j, to))
+    if (head == NULL && is_retry(j, to))
         return;
     if (judge_check(j, head != NULL, RULE_TARGET))
         judge_check(j, (head->what & ~j->narrow) == 0, RULE_STATE);
@@ -500,21 +492,6 @@ go_on(struct judge *j)
 
 // --- a function --------------------------------------------------------------
 
-static status_t
-make_cells(struct judge *j)
-{
-    u32 size = j->end - j->start;
-
-    if (size > j->cells_room) {
-        arena_reset(j->temp, j->mark);
-        j->cells_room = MAX(size, 4096);
-        j->cells = ARENA_NEW(j->temp, u16, j->cells_room);
-    } else {
-        memset(j->cells, 0, size * sizeof(*j->cells));
-    }
-    return j->cells != NULL ? OK : ERR_NO_MEMORY;
-}
-
 static u32
 values_of(const struct verify_module *m, u32 tag)
 {
@@ -525,7 +502,7 @@ static void
 mark_pads(struct judge *j)
 {
     const struct verify_code *c = &j->m->code;
-    u32 first = first_catch(c, j->start);
+    u32 first = FIRST(c->catches, pc, c->catch_count, j->start);
 
     for (u32 i = first; i < c->catch_count && c->catches[i].pc < j->end; i++) {
         u32 tag = c->catches[i].tag;
@@ -555,7 +532,7 @@ reset(struct judge *j, u32 index, u32 start, u32 end)
     j->now = 1;
     j->ids = 0;
     memset(j->slots, 0, sizeof(j->slots));
-    judge_forget(j, ALL, 0);
+    memset(j->cells, 0, (end - start) * sizeof(*j->cells));
     judge_forget_all(j);
 }
 
@@ -584,15 +561,12 @@ code_after(const struct judge *j, const struct func_code *f)
     return f + 1 < c->funcs + c->func_count ? f[1].start : c->size;
 }
 
-static status_t
+static void
 set_up(struct judge *j, const struct func_code *f)
 {
     reset(j, f->func, f->start, f->end);
     j->frame = f->frame;
     j->table_room = (code_after(j, f) - f->start) / 4;
-    status_t status = make_cells(j);
-    if (status != OK)
-        return status;
     mark_pads(j);
     if (judge_check(j,
                     j->entry >= j->start && j->entry < j->end &&
@@ -600,7 +574,6 @@ set_up(struct judge *j, const struct func_code *f)
                     RULE_FUNCTION) &&
         j->entry != j->start)
         set_up_parts(j);
-    return OK;
 }
 
 static status_t
@@ -635,10 +608,8 @@ check_rows(struct judge *j)
 static status_t
 judge_function(struct judge *j, const struct func_code *f)
 {
-    status_t status = set_up(j, f);
-
-    if (status == OK)
-        status = walk(j);
+    set_up(j, f);
+    status_t status = walk(j);
     judge_check(j, !j->entering, RULE_PROLOGUE);
     judge_check(j, j->checked || judge_needs_no_check(j), RULE_CHECK);
     judge_check(j, !j->pads_check || (j->pushed_rsp && !j->last_written),
@@ -664,9 +635,7 @@ judge_stubs(struct judge *j, const struct func_code *f)
         reset(j, k, start, end);
         if (!judge_check(j, start < end, RULE_FUNCTION))
             break;
-        status = make_cells(j);
-        if (status == OK)
-            status = walk(j);
+        status = walk(j);
         judge_check(j, !j->has_calls && j->trap == 0, RULE_CHECK);
     }
     check_rows(j);
@@ -681,9 +650,32 @@ find_rows(struct judge *j, u32 row)
     const struct verify_code *c = &j->m->code;
     u32 pc = row > 0 ? c->funcs[row - 1].end : 0;
 
-    set_trap(j, first_trap(c, pc));
-    j->call = first_call(c, pc + (row > 0));
-    set_head(j, first_head(c, pc));
+    set_trap(j, FIRST(c->traps, pc, c->trap_count, pc));
+    j->call = FIRST(c->calls, pc, c->call_count, pc + (row > 0));
+    set_head(j, FIRST(c->heads, pc, c->head_count, pc));
+}
+
+// For rows [first, end); NULL: no memory.
+static struct judge *
+judge_new(const struct verify_module *m, const u32 *try_funcs, u32 first,
+          u32 end, struct arena *temp)
+{
+    struct judge *j = ARENA_NEW(temp, struct judge, 1);
+    u32 largest = 0;
+
+    for (u32 i = first; i < end; i++)
+        largest = MAX(largest, m->code.funcs[i].end - m->code.funcs[i].start);
+    u16 *cells = arena_alloc(temp, largest * sizeof(*cells), sizeof(*cells));
+    if (j == NULL || cells == NULL)
+        return NULL;
+    j->m = m;
+    j->temp = temp;
+    j->cells = cells;
+    j->try_funcs = try_funcs;
+    j->now = 1;
+    judge_forget(j, ALL, 0);
+    find_rows(j, first);
+    return j;
 }
 
 status_t
@@ -691,16 +683,9 @@ verify_range(const struct verify_module *m, const u32 *try_funcs, u32 first,
              u32 end, struct arena *temp, struct verify_error *error)
 {
     u64 mark = arena_mark(temp);
-    struct judge *j = ARENA_NEW(temp, struct judge, 1);
+    struct judge *j = judge_new(m, try_funcs, first, end, temp);
     status_t status = j != NULL ? OK : ERR_NO_MEMORY;
 
-    if (status == OK) {
-        j->m = m;
-        j->temp = temp;
-        j->mark = arena_mark(temp);
-        j->try_funcs = try_funcs;
-        find_rows(j, first);
-    }
     for (u32 i = first; i < end && status == OK; i++) {
         const struct func_code *f = &m->code.funcs[i];
         if (!arena_may_go_on(temp)) { // most are too short to ask

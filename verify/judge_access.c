@@ -205,17 +205,11 @@ fill_slots(struct judge *j)
                 RULE_FRAME);
     j->slots_from = j->now + 1;
     judge_write_body(j, fill.disp + index.number + 16);
-    if (!judge_step(j))
-        return;
+    judge_step(j);
+    judge_check(j, is_sub(&j->ins, R10, 16), RULE_FRAME);
+    judge_step(j);
     judge_check(j,
-                j->ins.form == FORM_SUB_I && j->ins.def == R10 &&
-                    j->ins.width == 8 && j->ins.imm == 16,
-                RULE_FRAME);
-    if (!judge_step(j))
-        return;
-    judge_check(j,
-                j->ins.effect == EFFECT_JCC && j->ins.cc == CC_NS &&
-                    (u32)(j->next + j->ins.imm) == again,
+                is_jcc(&j->ins, CC_NS) && (u32)(j->next + j->ins.imm) == again,
                 RULE_FRAME);
     judge_set(j, R10, value_number(j, 64));
     j->ins.effect = EFFECT_NONE;
