@@ -74,6 +74,7 @@ enum how {
     RM_0 = 2048,
     REG_BYTE = 4096, // these have 8 bits
     RM_BYTE = 8192,
+    NUMBERS = REG_0 | RM_0 | REG_BYTE | RM_BYTE,
     NO_VVVV = 1 << 14,
     NO_ACCESS = 1 << 15, // memory may have no base
     BITS_IMM = 1 << 16,  // the result has the bits of imm,
@@ -356,15 +357,22 @@ skip_prefix(struct fields *f)
 static void
 read_prefixes(struct fields *f)
 {
-    u32 byte = *f->at;
+    enum { OPCODE, REX, PREFIX, VEX };
+    static const u8 kinds[256] = {
+        [0x40 ... 0x4f] = REX,
+        [0x66] = PREFIX,
+        [0xc4 ... 0xc5] = VEX,
+        [0xf0 ... 0xff] = PREFIX,
+    };
+    u32 byte = *f->at, kind = kinds[byte];
 
-    if (byte == 0xc4 || byte == 0xc5) {
+    if (kind == VEX) {
         read_vex(f);
         return;
     }
-    if (byte == 0x66 || byte >= 0xf0)
-        byte = skip_prefix(f);
-    if (byte >> 4 == 4) {
+    if (kind == PREFIX)
+        kind = kinds[byte = skip_prefix(f)];
+    if (kind == REX) {
         f->has_rex = true;
         f->rex = byte & 7;
         f->w = byte >> 3 & 1;
@@ -387,11 +395,11 @@ find_shape(const struct fields *f)
 
 // --- operands ----------------------------------------------------------------
 
-// Bit 3 of a register, from the bit of REX or VEX.
+// Bit 3 of a register, from a bit of REX or VEX.
 static u32
-high_bit(const struct fields *f, u32 bit)
+bit_3(u32 rex, u32 bit)
 {
-    return (f->rex & bit) != 0 ? 8 : 0;
+    return (rex & bit) * (8 / bit);
 }
 
 static void
@@ -413,12 +421,12 @@ static void
 read_sib(struct fields *f, struct verify_ins *ins, u32 mod)
 {
     u32 sib = *f->at++, base = sib & 7;
-    u32 index = (sib >> 3 & 7) | high_bit(f, REX_X);
+    u32 index = (sib >> 3 & 7) | bit_3(f->rex, REX_X);
     bool no_base = base == VERIFY_RBP && mod == 0;
 
     ins->scale = (u8)(sib >> 6);
     ins->index = index != VERIFY_RSP ? (u8)index : VERIFY_NONE;
-    ins->base = no_base ? VERIFY_NONE : (u8)(base | high_bit(f, REX_B));
+    ins->base = no_base ? VERIFY_NONE : (u8)(base | bit_3(f->rex, REX_B));
     f->used |= no_base ? REX_X : REX_X | REX_B;
     require(f, index != VERIFY_RSP || (ins->scale == 0 && base == VERIFY_RSP),
             RULE_LONG);
@@ -436,7 +444,7 @@ read_mem(struct fields *f, struct verify_ins *ins, u32 mod, u32 rm)
     } else if (rm == VERIFY_RBP && mod == 0) {
         ins->base = VERIFY_RIP;
     } else {
-        ins->base = (u8)(rm | high_bit(f, REX_B));
+        ins->base = (u8)(rm | bit_3(f->rex, REX_B));
         f->used |= REX_B;
     }
     read_disp(f, ins, mod);
@@ -445,29 +453,26 @@ read_mem(struct fields *f, struct verify_ins *ins, u32 mod, u32 rm)
 static void
 read_modrm(struct fields *f, struct verify_ins *ins)
 {
-    u32 byte = *f->at++, how = f->shape->how;
-    u32 reg = (byte >> 3 & 7) | high_bit(f, how & REX_R);
+    u32 byte = *f->at++, rex = f->rex & f->shape->how;
 
-    f->numbers[AT_REG] = (u8)reg;
-    require(f, (how & REG_0) == 0 || reg == 0, RULE_OPERAND);
-    if ((how & HAS_MEM) != 0) {
+    f->numbers[AT_REG] = (u8)((byte >> 3 & 7) | bit_3(rex, REX_R));
+    if ((f->shape->how & HAS_MEM) != 0)
         read_mem(f, ins, byte >> 6, byte & 7);
-        return;
-    }
-    u32 rm = (byte & 7) | high_bit(f, how & REX_B);
-    f->numbers[AT_RM] = (u8)rm;
-    require(f, (how & RM_0) == 0 || rm == 0, RULE_OPERAND);
+    else
+        f->numbers[AT_RM] = (u8)((byte & 7) | bit_3(rex, REX_B));
 }
 
 // Is each bit of REX or VEX there for something?  An empty REX names sil and
 // the like, which without one are ah and the like.
 static void
-check_rex(struct fields *f)
+check_numbers(struct fields *f)
 {
-    u32 how = f->shape->how;
-    bool names = ((how & REG_BYTE) != 0 && f->numbers[AT_REG] >= VERIFY_RSP) ||
-                 ((how & RM_BYTE) != 0 && f->numbers[AT_RM] >= VERIFY_RSP);
+    u32 how = f->shape->how, reg = f->numbers[AT_REG], rm = f->numbers[AT_RM];
+    bool names = ((how & REG_BYTE) != 0 && reg >= VERIFY_RSP) ||
+                 ((how & RM_BYTE) != 0 && rm >= VERIFY_RSP);
 
+    require(f, (how & REG_0) == 0 || reg == 0, RULE_OPERAND);
+    require(f, (how & RM_0) == 0 || rm == 0, RULE_OPERAND);
     require(f, (f->rex & ~f->used) == 0, RULE_PREFIX);
     require(f, !f->has_rex || f->rex != 0 || f->w != 0 || names, RULE_PREFIX);
     require(f, !names || f->has_rex, RULE_OPERAND);
@@ -628,11 +633,11 @@ verify_decode(struct verify_ins *ins, const u8 *at, const u8 *end)
     ins->imm = 0;
     f.used = how & (REX_R | REX_B);
     if ((how & IN_OPCODE) != 0)
-        f.numbers[AT_RM] = (u8)((f.opcode & 7) | high_bit(&f, REX_B));
+        f.numbers[AT_RM] = (u8)((f.opcode & 7) | bit_3(f.rex, REX_B));
     else if ((how & HAS_MODRM) != 0)
         read_modrm(&f, ins);
-    if (f.has_rex || f.rex != 0 || (how & (REG_BYTE | RM_BYTE)) != 0)
-        check_rex(&f);
+    if (f.has_rex || f.rex != 0 || (how & NUMBERS) != 0)
+        check_numbers(&f);
     if (shape->imm != IMM_0)
         ins->imm = read_imm(&f);
     finish(&f, ins);

@@ -171,8 +171,7 @@ struct judge {
     bool reachable;
     u32 site; // enum site: what kind of trap site it has to be
     struct verify_ins ins;
-    u32 recent[4]; // where it and those before it start, by turn % 4
-    u32 turn;
+    u32 copied; // where rax was last copied to a register
 
     // The state.
     struct value regs[REGS];

@@ -22,8 +22,9 @@ enum {
 enum {
     CELL_TARGET = 1 << RSP, // jumped to from before
     CELL_LONG = 1 << R14,   // ... from afar: the ring does not know since when
-    CELL_PAD = 1 << R15,    // a landing pad, or (with LONG) the trap of one
-    CELL_STUB = CELL_PAD | CELL_LONG,
+    CELL_PAD = 1 << R15,    // a landing pad, or one of these:
+    CELL_STUB = CELL_PAD | CELL_LONG, // the trap of a check
+    CELL_ENTRY = CELL_PAD | CELL_TARGET,
     LOW_BITS = CELL_TARGET - 1,
 };
 
@@ -43,7 +44,7 @@ judge_decode(struct judge *j)
 {
     const u8 *text = j->m->code.text;
 
-    j->recent[++j->turn % COUNT(j->recent)] = j->at = j->next;
+    j->at = j->next;
     j->site = SITE_NONE;
     j->now++;
     enum verify_rule rule =
@@ -135,8 +136,7 @@ jump_forward(struct judge *j, u32 to, bool is_short)
     u16 *cell = cell_at(j, to);
     u32 narrow = j->narrow & GENERAL;
 
-    if (!judge_check(j, (*cell & CELL_PAD) == 0 && to != j->overflow,
-                     RULE_TARGET))
+    if (!judge_check(j, (*cell & CELL_PAD) == 0, RULE_TARGET))
         return;
     if ((*cell & CELL_TARGET) == 0) {
         j->pending++;
@@ -171,20 +171,20 @@ passed_head(const struct judge *j, u32 pc)
 static bool
 is_retry(struct judge *j, u32 to)
 {
-    const u8 *text = j->m->code.text, *end = text + j->end;
-    struct verify_ins ins[3];
+    const u8 *text = j->m->code.text;
+    struct verify_ins ins[3] = {0};
+    u32 pc = to;
 
-    if (j->recent[(j->turn - 3) % COUNT(j->recent)] != to || j->joined > to ||
-        !is_jcc(&j->ins, CC_NE))
+    if (to != j->copied || j->joined > to || !is_jcc(&j->ins, CC_NE))
         return false;
     for (u32 k = 0; k < COUNT(ins); k++) { // the walk has decoded all of them
-        u32 pc = j->recent[(j->turn - 3 + k) % COUNT(j->recent)];
-        (void)verify_decode(&ins[k], text + pc, end);
+        (void)verify_decode(&ins[k], text + pc, text + j->end);
+        pc += ins[k].length;
     }
     const struct verify_ins *copy = &ins[0], *apply = &ins[1], *swap = &ins[2];
     u32 spare = copy->def;
-    bool is_so = copy->form == FORM_MOV && copy->width == 8 &&
-                 copy->b == VERIFY_RAX && spare != VERIFY_RAX &&
+    bool is_so = pc == j->at && copy->form == FORM_MOV && copy->width == 8 &&
+                 spare != VERIFY_RAX &&
                  (apply->effect == EFFECT_AND || apply->effect == EFFECT_ANY) &&
                  (apply->flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
                  apply->def == spare && swap->form == FORM_CMPXCHG &&
@@ -298,8 +298,7 @@ mark_pad(struct judge *j, u32 pc, u32 count)
 void
 judge_mark_stub(struct judge *j, u32 pc)
 {
-    if (!judge_check(j, pc > j->at && pc < j->end && pc != j->overflow,
-                     RULE_TARGET) ||
+    if (!judge_check(j, pc > j->at && pc < j->end, RULE_TARGET) ||
         !judge_check(j, *cell_at(j, pc) == 0, RULE_TARGET))
         return;
     *cell_at(j, pc) = CELL_STUB;
@@ -386,8 +385,6 @@ operands(struct judge *j)
     judge_check(j, !fixed || moves, RULE_POINTER);
     if ((i->flags & VERIFY_MEM) != 0)
         judge_access(j);
-    if ((i->form == FORM_DIV || i->form == FORM_IDIV) && j->site == SITE_NONE)
-        j->site = SITE_DIVIDE;
 }
 
 static void
@@ -413,23 +410,22 @@ instruction(struct judge *j)
 
 // The trap of a stack check or of a landing pad's, which nothing else leads to.
 static void
-stub(struct judge *j, u32 cell)
+stub(struct judge *j)
 {
-    bool overflow = j->next == j->overflow;
+    const struct trap_site *row = &j->m->code.traps[j->trap];
 
-    judge_check(j, !j->reachable && (overflow ? cell == 0 : true), RULE_TARGET);
+    judge_check(j, !j->reachable, RULE_TARGET);
     if (!judge_decode(j) ||
         !judge_check(j, j->ins.effect == EFFECT_TRAP, RULE_STUB))
         return;
-    const struct trap_site *row = &j->m->code.traps[j->trap];
-    if (!overflow) {
+    if (j->at != j->overflow) {
         j->site = SITE_CHECK;
         judge_site(j);
-        return;
+    } else if (judge_check(
+                   j, j->trap_pc == j->at && row->trap == TRAP_STACK_OVERFLOW,
+                   RULE_TRAP_SITE)) {
+        set_trap(j, j->trap + 1);
     }
-    judge_check(j, j->trap_pc == j->at && row->trap == TRAP_STACK_OVERFLOW,
-                RULE_TRAP_SITE);
-    set_trap(j, j->trap + 1);
 }
 
 static void
@@ -439,6 +435,37 @@ skip_data(struct judge *j, u32 size)
     judge_check(j, !j->reachable, RULE_END);
     judge_check(j, size > 0 && size <= j->end - j->next, RULE_HEAD);
     j->next += size;
+}
+
+// Nobody comes here; whoever did would know nothing.
+static void
+reach_none(struct judge *j)
+{
+    if (j->reachable)
+        return;
+    j->now++;
+    join(j, 0, 0);
+    j->reachable = true;
+}
+
+// At the entry, which may be a head without prologue, a landing pad or a stub.
+static bool
+arrive_pad(struct judge *j, u32 cell)
+{
+    if (cell == CELL_ENTRY) {
+        judge_check(j, !j->reachable, RULE_TARGET);
+        *cell_at(j, j->entry) = 0; // nobody has jumped here, or will
+        judge_prologue(j);
+        if (j->next != j->entry)
+            return false;
+        reach(j, 0);
+        return true;
+    }
+    if ((cell & CELL_STUB) == CELL_STUB)
+        stub(j);
+    else
+        judge_pad(j, pad_count(cell));
+    return false;
 }
 
 // At a place that is not just the next one.  False: the walk has gone on.
@@ -451,29 +478,12 @@ arrive(struct judge *j, u32 cell)
         skip_data(j, heads[j->head].what & INT32_MAX);
         return false;
     }
-    if (j->next == j->overflow || (cell & CELL_STUB) == CELL_STUB) {
-        j->pending--;
-        stub(j, cell);
-        return false;
-    }
     if ((cell & CELL_PAD) != 0) {
         j->pending--;
-        judge_pad(j, pad_count(cell));
-        return false;
-    }
-    if (j->next == j->entry) {
-        j->pending--;
-        judge_check(j, !j->reachable && cell == 0, RULE_TARGET);
-        judge_prologue(j);
-        if (j->next != j->entry)
-            return false;
+        return arrive_pad(j, cell);
     }
     reach(j, cell);
-    if (!j->reachable) {
-        j->now++;
-        join(j, 0, 0); // nobody comes here; whoever did would know nothing
-        j->reachable = true;
-    }
+    reach_none(j);
     return true;
 }
 
@@ -482,8 +492,7 @@ static void
 go_on(struct judge *j)
 {
     u32 cell = *cell_at(j, j->next);
-    bool goes_on = cell == 0 && j->reachable && j->next != j->head_pc &&
-                   j->next != j->overflow && j->next != j->entry;
+    bool goes_on = cell == 0 && j->reachable && j->next != j->head_pc;
 
     j->at = j->next;
     if ((goes_on || arrive(j, cell)) && judge_decode(j))
@@ -514,6 +523,15 @@ mark_pads(struct judge *j)
 }
 
 static void
+mark_entry(struct judge *j)
+{
+    if (judge_check(j, j->entry >= j->start && j->entry < j->end,
+                    RULE_FUNCTION) &&
+        judge_check(j, *cell_at(j, j->entry) == 0, RULE_TARGET))
+        *cell_at(j, j->entry) = CELL_ENTRY;
+}
+
+static void
 reset(struct judge *j, u32 index, u32 start, u32 end)
 {
     j->index = index;
@@ -533,6 +551,7 @@ reset(struct judge *j, u32 index, u32 start, u32 end)
     j->ids = 0;
     memset(j->slots, 0, sizeof(j->slots));
     memset(j->cells, 0, (end - start) * sizeof(*j->cells));
+    judge_put(j, R14, value_of_kind(j, KIND_VMCTX, 0));
     judge_forget_all(j);
 }
 
@@ -568,11 +587,9 @@ set_up(struct judge *j, const struct func_code *f)
     j->frame = f->frame;
     j->table_room = (code_after(j, f) - f->start) / 4;
     mark_pads(j);
-    if (judge_check(j,
-                    j->entry >= j->start && j->entry < j->end &&
-                        f->args == j->type->args,
-                    RULE_FUNCTION) &&
-        j->entry != j->start)
+    mark_entry(j);
+    judge_check(j, f->args == j->type->args, RULE_FUNCTION);
+    if (j->entry != j->start)
         set_up_parts(j);
 }
 
@@ -633,8 +650,7 @@ judge_stubs(struct judge *j, const struct func_code *f)
         while (end > start && c->text[end - 1] == FILL)
             end--;
         reset(j, k, start, end);
-        if (!judge_check(j, start < end, RULE_FUNCTION))
-            break;
+        mark_entry(j);
         status = walk(j);
         judge_check(j, !j->has_calls && j->trap == 0, RULE_CHECK);
     }

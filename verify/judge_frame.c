@@ -58,13 +58,9 @@ static void
 check_limit(struct judge *j, bool whole)
 {
     judge_step(j);
-    u32 to = (u32)(j->next + j->ins.imm);
-    if (!judge_check(j, is_jcc(&j->ins, CC_BE) && to > j->at && to < j->end,
-                     RULE_PROLOGUE) ||
-        !judge_check(j, j->cells[to - j->start] == 0, RULE_TARGET))
-        return;
-    j->overflow = to;
-    j->pending++;
+    judge_check(j, is_jcc(&j->ins, CC_BE), RULE_PROLOGUE);
+    j->overflow = (u32)(j->next + j->ins.imm);
+    judge_mark_stub(j, j->overflow);
     j->checked = whole || j->frame <= STACK_UNCHECKED;
     look(j);
 }
