@@ -267,10 +267,10 @@ static const u16 by_digit[GROUPS][2][2][8] = {
 struct fields {
     const u8 *at; // next byte
     const struct shape *shape;
-    u32 pp, w, opcode;  // the opcode with its map, as in forms.def
-    u32 rex, used;      // REX_R, REX_X and REX_B: there, and needed
-    u8 numbers[PLACES]; // of registers
-    u32 needs;          // of enum how
+    u32 pp, w, opcode; // the opcode with its map, as in forms.def
+    u32 rex, used;     // REX_R, REX_X and REX_B: there, and needed
+    u8 *numbers;       // of registers: PLACES of them
+    u32 needs;         // of enum how
     bool has_rex;
     u32 broken; // rules, bit by number
 };
@@ -608,11 +608,11 @@ copy_last(u8 copy[LONGEST], const u8 *at, u64 left)
 enum verify_rule
 verify_decode(struct verify_ins *ins, const u8 *at, const u8 *end)
 {
-    struct fields f = {
-        .needs = OR_LEGACY | OR_PLAIN,
-        .numbers = {VERIFY_NONE, VERIFY_NONE, 0, VERIFY_NONE, VERIFY_RAX,
-                    VERIFY_RCX, VERIFY_RDX}
+    u8 numbers[PLACES] = {
+        [AT_NONE] = VERIFY_NONE, [AT_REG] = VERIFY_NONE, [AT_RM] = VERIFY_NONE,
+        [AT_RCX] = VERIFY_RCX,   [AT_RDX] = VERIFY_RDX,
     };
+    struct fields f = {.needs = OR_LEGACY | OR_PLAIN, .numbers = numbers};
     u8 copy[LONGEST];
     u64 left = (u64)(end - at);
 

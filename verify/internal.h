@@ -160,7 +160,7 @@ struct judge {
     // By byte of the function: what jumps to there expect, see judge.c.
     u16 *cells;
     u32 pending; // places that control comes to, which the walk has yet to
-    struct since ring[RING]; // of short jumps: by pc % RING
+    struct since *ring; // of short jumps: by pc % RING
 
     // Rows that come next.
     u32 trap, call, head, first_head;
@@ -273,7 +273,11 @@ void judge_site(struct judge *j);
 // A jump, from a body, to another place in it.
 void judge_jump(struct judge *j, u32 to, bool is_short);
 
-// The ud2 of a landing pad's check.
+// Who comes here from elsewhere has `narrow`; what has not changed since `when`
+// (0: of nothing that is known) holds on all ways.
+void judge_join(struct judge *j, u32 narrow, u32 when);
+
+// The ud2 of the stack check, or of a landing pad's.
 void judge_mark_stub(struct judge *j, u32 pc);
 
 // --- judge_value.c -----------------------------------------------------------

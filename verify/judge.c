@@ -221,18 +221,18 @@ judge_jump(struct judge *j, u32 to, bool is_short)
 
 // --- where jumps meet --------------------------------------------------------
 
-// All that come here have `narrow`.  What changed since `when` is no more than
-// that.
-static void
-join(struct judge *j, u32 narrow, u32 when)
+void
+judge_join(struct judge *j, u32 narrow, u32 when)
 {
     u32 changed = 0;
 
-    for (u32 r = 0; r < REGS; r++)
+    for (u32 r = 0; when > 0 && r < REGS; r++)
         changed |= (u32)(j->when[r] > when) << r;
-    judge_forget(j, changed & GENERAL, narrow);
+    j->now++;
+    judge_forget(j, when > 0 ? changed & GENERAL : GENERAL, narrow);
     judge_forget_all(j);
     j->joined = j->at;
+    j->reachable = true;
 }
 
 static void
@@ -246,9 +246,7 @@ reach_head(struct judge *j, u32 cell)
         coming &= cell;
     judge_check(j, (what & ~GENERAL) == 0, RULE_HEAD);
     judge_check(j, (what & ~coming) == 0, RULE_STATE);
-    j->now++;
-    join(j, what, 0);
-    j->reachable = true;
+    judge_join(j, what, 0);
 }
 
 static void
@@ -258,9 +256,7 @@ reach_target(struct judge *j, u32 cell)
     u32 narrow = cell & GENERAL;
 
     assert((cell & CELL_LONG) != 0 || j->ring[j->next % RING].pc == j->next);
-    j->now++;
-    join(j, j->reachable ? narrow & j->narrow : narrow, when);
-    j->reachable = true;
+    judge_join(j, j->reachable ? narrow & j->narrow : narrow, when);
 }
 
 // Before the instruction at j->next: who jumps to it?
@@ -437,17 +433,6 @@ skip_data(struct judge *j, u32 size)
     j->next += size;
 }
 
-// Nobody comes here; whoever did would know nothing.
-static void
-reach_none(struct judge *j)
-{
-    if (j->reachable)
-        return;
-    j->now++;
-    join(j, 0, 0);
-    j->reachable = true;
-}
-
 // At the entry, which may be a head without prologue, a landing pad or a stub.
 static bool
 arrive_pad(struct judge *j, u32 cell)
@@ -483,7 +468,8 @@ arrive(struct judge *j, u32 cell)
         return arrive_pad(j, cell);
     }
     reach(j, cell);
-    reach_none(j);
+    if (!j->reachable)
+        judge_join(j, 0, 0); // whoever came here would know nothing
     return true;
 }
 
@@ -682,11 +668,13 @@ judge_new(const struct verify_module *m, const u32 *try_funcs, u32 first,
     for (u32 i = first; i < end; i++)
         largest = MAX(largest, m->code.funcs[i].end - m->code.funcs[i].start);
     u16 *cells = arena_alloc(temp, largest * sizeof(*cells), sizeof(*cells));
-    if (j == NULL || cells == NULL)
+    struct since *ring = arena_alloc(temp, RING * sizeof(*ring), 4);
+    if (j == NULL || cells == NULL || ring == NULL)
         return NULL;
     j->m = m;
     j->temp = temp;
     j->cells = cells;
+    j->ring = ring;
     j->try_funcs = try_funcs;
     j->now = 1;
     judge_forget(j, ALL, 0);

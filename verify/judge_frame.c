@@ -104,16 +104,6 @@ pushes(struct judge *j, u32 *saved)
     return size;
 }
 
-// What arguments there are.
-static void
-enter(struct judge *j)
-{
-    j->now++;
-    judge_forget(j, GENERAL, j->type->params);
-    judge_forget_all(j);
-    j->reachable = true;
-}
-
 void
 judge_prologue(struct judge *j)
 {
@@ -121,7 +111,7 @@ judge_prologue(struct judge *j)
     bool in_parts = j->frame_slot != NO_PC;
 
     j->saved = KEPT; // nobody's change until it is known
-    enter(j);
+    judge_join(j, j->type->params, 0);
     look(j);
     stack_check(j);
     u32 size = pushes(j, &saved);
@@ -178,12 +168,10 @@ judge_pad(struct judge *j, u32 count)
     judge_check(j, is_load(&j->ins, R15, R14, -HANDLER_MEMORY), RULE_PAD);
     judge_step(j);
     judge_check(j, is_load(&j->ins, R14, R14, -HANDLER_VMCTX), RULE_PAD);
-    judge_forget(j, GENERAL, 0);
+    judge_join(j, 0, 0);
     struct value payload = value_of_kind(j, KIND_PAYLOAD, 0);
     payload.number = 16ull * count;
     judge_set(j, VERIFY_RAX, payload);
-    judge_forget_all(j);
-    j->reachable = true;
 }
 
 // --- leaving -----------------------------------------------------------------
