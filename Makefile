@@ -312,6 +312,10 @@ $(OUT)/linear: $(patsubst %,$(OUT)/host/%.o,test/linear.c test/wasm_help.c) $(OU
 $(OUT)/judge-cost: $(patsubst %,$(OUT)/host/%.o,bench/judge/cost.c test/wasm_help.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
 
+# Random changes to compiled code, of which some run: test/mutants.c.
+$(OUT)/mutants: $(patsubst %,$(OUT)/host/%.o,test/mutants.c test/guard.c test/wasm_help.c) $(OUT)/host/libnebulet.a
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
+
 .PHONY: linear
 linear: $(OUT)/linear ## check that compile time and memory are linear
 	@$(OUT)/linear

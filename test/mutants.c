@@ -1,0 +1,350 @@
+// test/mutants.c: bytes of compiled code are changed at random; the verifier
+// judges the function, and what it accepts runs in a process that has nothing
+// but its instance (test/guard.h), with arguments that lead to the change.
+//
+//     mutants SEED CHUNKS FILE...
+//
+// Does chunks SEED, SEED + 1, ..., of 2,000 mutants, each of one of the files.
+// Fails where one of them escapes, or if less than 80 % of those that are
+// accepted come to what was changed.  Ends with the line "N passed, N failed, N
+// skipped", of chunks.
+
+#include "test/guard.h"
+#include "test/wasm_help.h"
+#include "verify/decode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    CHUNK = 2000,
+    VECTORS = 10,      // of arguments, tried for each function
+    STEPS = 300,       // of each that are looked at
+    FUNC_MOST = 8192,  // bytes of a function
+    REACHED_LEAST = 80 // percent
+};
+
+// What is known of a byte of the code.
+struct byte_info {
+    u32 ins;   // offset of the instruction that it is of, or NO_INDEX
+    u8 vector; // arguments that lead there
+};
+
+struct target {
+    struct module m;
+    struct code code;
+    struct verify_module vm;
+    struct guard *guard;
+    u32 *owners;             // of handlers
+    struct byte_info *bytes; // by offset
+    u8 *traced;              // by row of code.funcs
+    u8 *seen;
+};
+
+struct tally {
+    u64 made, accepted, reached, ends[GUARD_ENDS];
+    u32 passed, failed, skipped;
+};
+
+static struct arena keep, text, temp;
+static u64 state;
+
+static u32
+any(u32 below)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (u32)(state >> 20) % below;
+}
+
+static u64
+word_of(u32 kind)
+{
+    static const u64 edges[] = {0,          1,
+                                2,          7,
+                                0x7fffffff, 0x80000000,
+                                0xffffffff, 0x10000,
+                                1ull << 63, -1ull,
+                                0x3f800000, 0xfffc,
+                                64,         0x3ff0000000000000,
+                                255,        4096};
+    u64 wide = (u64)any(1 << 16) << 48 | (u64)any(1 << 24) << 24 | any(1 << 24);
+
+    switch (kind) {
+    case 0:
+        return 0;
+    case 1:
+        return 1;
+    case 2:
+        return any(16);
+    case 3:
+        return any(4096) * 4;
+    case 4:
+        return -1ull;
+    }
+    return any(3) == 0 ? wide : edges[any(COUNT(edges))];
+}
+
+// The same ones whenever they are asked for.
+static void
+make_args(u64 args[GUARD_ARGS], u32 vector)
+{
+    u64 before = state;
+
+    state = 0x9e3779b97f4a7c15 * (vector + 1);
+    for (u32 i = 0; i < GUARD_ARGS; i++)
+        args[i] = word_of(vector);
+    state = before;
+}
+
+// --- a module ----------------------------------------------------------------
+
+static bool
+target_open(struct target *t, struct bytes file, bool plain)
+{
+    const struct compile_options options = {.features = cpu_features_detect(),
+                                            .plain = plain,
+                                            .dump_func = NO_INDEX};
+    struct error error = {0};
+    struct verify_error why;
+    const char *more;
+
+    *t = (struct target){0};
+    arena_reset(&keep, 0);
+    arena_reset(&text, 0);
+    arena_reset(&temp, 0);
+    if (module_decode(&t->m, file, &keep, &error) != OK ||
+        module_compile(&t->code, &t->m, &options, &text, &keep, &temp,
+                       &error) != OK ||
+        t->code.size == 0 ||
+        module_compile_describe(&t->vm, &t->m, &t->code, options.features,
+                                &temp) != OK)
+        return false;
+    t->owners = ARENA_NEW(&temp, u32, t->code.try_count);
+    t->bytes = ARENA_NEW(&temp, struct byte_info, t->code.size);
+    t->traced = ARENA_NEW(&temp, u8, t->code.func_count);
+    t->seen = ARENA_NEW(&temp, u8, t->code.size);
+    if (verify_tables(&t->vm, t->owners, &why) != OK)
+        return false;
+    t->guard = guard_new(&t->m, &t->code, &more);
+    if (t->guard != NULL)
+        t->vm.code.text = guard_text(t->guard);
+    return t->guard != NULL;
+}
+
+// Which instructions do the arguments lead to?
+static bool
+trace(struct target *t, const struct func_code *f, u32 vector)
+{
+    u64 args[GUARD_ARGS];
+    struct guard_run run = {.func = f->func,
+                            .args = args,
+                            .watch = NO_INDEX,
+                            .seen = t->seen,
+                            .steps = STEPS};
+    struct verify_ins ins;
+    const u8 *code = guard_text(t->guard);
+
+    make_args(args, vector);
+    memset(t->seen, 0, t->code.size);
+    if (guard_call(t->guard, &run) == GUARD_ESCAPED) {
+        printf("func[%u] as it is compiled: %s\n", f->func, run.what);
+        return false;
+    }
+    for (u32 pc = f->start; pc < f->end; pc++) {
+        if (!t->seen[pc] || t->bytes[pc].ins != NO_INDEX ||
+            verify_decode(&ins, code + pc, code + f->end) != RULE_OK)
+            continue;
+        for (u32 i = 0; i < ins.length; i++)
+            t->bytes[pc + i] = (struct byte_info){pc, (u8)vector};
+    }
+    return true;
+}
+
+static bool
+trace_all(struct target *t, u32 row)
+{
+    const struct func_code *f = &t->code.funcs[row];
+    bool ok = true;
+
+    if (t->traced[row])
+        return true;
+    t->traced[row] = 1;
+    for (u32 pc = f->start; pc < f->end; pc++)
+        t->bytes[pc].ins = NO_INDEX;
+    for (u32 i = 0; i < VECTORS && ok; i++)
+        ok = trace(t, f, i);
+    return ok;
+}
+
+// --- mutants -----------------------------------------------------------------
+
+static u32
+place_in(const struct target *t, const struct func_code *f)
+{
+    u32 at = f->start + any(f->end - f->start);
+
+    if (any(8) == 0)
+        return at;
+    for (u32 i = 0; i < 100 && t->bytes[at].ins == NO_INDEX; i++)
+        at = f->start + any(f->end - f->start);
+    return at;
+}
+
+static void
+change(u8 *at)
+{
+    u8 old = *at;
+
+    while (*at == old)
+        *at = any(4) == 0 ? old ^ (u8)(1 << any(8)) : (u8)any(256);
+}
+
+// It was accepted: does it stay where it may be?
+static bool
+run_mutant(struct target *t, const struct func_code *f, u32 at, u32 seed,
+           struct tally *tally)
+{
+    u64 args[GUARD_ARGS];
+    struct byte_info info = t->bytes[at];
+    struct guard_run run = {
+        .func = f->func, .args = args, .watch = info.ins, .steps = 0};
+
+    make_args(args, info.vector);
+    enum guard_end end = guard_call(t->guard, &run);
+    tally->accepted++;
+    tally->reached += run.reached;
+    tally->ends[end]++;
+    if (end == GUARD_ESCAPED)
+        printf("escaped: chunk %u, func[%u], code + 0x%x is 0x%02x: %s\n", seed,
+               f->func, at, guard_text(t->guard)[at], run.what);
+    return end != GUARD_ESCAPED;
+}
+
+static bool
+mutant(struct target *t, u32 row, u32 seed, struct tally *tally)
+{
+    const struct func_code *f = &t->code.funcs[row];
+    struct verify_error error;
+    u8 *code = guard_text(t->guard), before[2];
+    u32 at = place_in(t, f);
+    bool two = any(8) == 0 && at + 1 < f->end, ok = true;
+
+    memcpy(before, code + at, 1u + two);
+    change(code + at);
+    if (two)
+        change(code + at + 1);
+    tally->made++;
+    if (verify_range(&t->vm, t->owners, row, row + 1, &temp, &error) == OK)
+        ok = run_mutant(t, f, at, seed, tally);
+    memcpy(code + at, before, 1u + two);
+    return ok;
+}
+
+// Of a file that some function of can be changed; false: one has escaped.
+static bool
+mutate(struct target *t, u32 seed, struct tally *tally)
+{
+    bool ok = true;
+
+    for (u32 i = 0, tries = 0; i < CHUNK && tries < 100 * CHUNK; tries++) {
+        u32 row = any(t->code.func_count);
+        const struct func_code *f = &t->code.funcs[row];
+        if (f->func == NO_INDEX || f->end - f->start > FUNC_MOST)
+            continue;
+        if (!trace_all(t, row))
+            return false;
+        ok &= mutant(t, row, seed, tally);
+        i++;
+    }
+    return ok;
+}
+
+static struct bytes
+read_whole(const char *path)
+{
+    struct bytes bytes = {0};
+    FILE *file = fopen(path, "rb");
+
+    if (file == NULL)
+        return bytes;
+    fseek(file, 0, SEEK_END);
+    bytes.size = (u64)ftell(file);
+    rewind(file);
+    bytes.ptr = malloc(bytes.size + 1);
+    if (fread(bytes.ptr, 1, bytes.size, file) != bytes.size)
+        bytes.size = 0;
+    fclose(file);
+    return bytes;
+}
+
+// The file is chosen by the seed: the first from there that can be taken.
+static void
+do_chunk(u32 seed, char **files, u32 count, struct tally *tally)
+{
+    struct target t;
+
+    state = 0xd1342543de82ef95 * (seed + 1ull);
+    for (u32 i = 0; i < 20; i++)
+        (void)any(2);
+    u32 first = any(count), plain = any(4) == 0;
+    for (u32 i = 0; i < count; i++) {
+        struct bytes file = read_whole(files[(first + i) % count]);
+        bool opened = target_open(&t, file, plain);
+        if (opened && mutate(&t, seed, tally))
+            tally->passed++;
+        else if (opened) {
+            printf("... in %s\n", files[(first + i) % count]);
+            tally->failed++;
+        }
+        if (t.guard != NULL)
+            guard_free(t.guard);
+        free(file.ptr);
+        if (opened)
+            return;
+    }
+    tally->skipped++;
+}
+
+static u32
+percent(u64 part, u64 whole)
+{
+    return (u32)(100 * part / MAX(whole, 1));
+}
+
+int
+main(int argc, char **argv)
+{
+    struct tally tally = {0};
+
+    if (argc < 4) {
+        fprintf(stderr, "usage: mutants SEED CHUNKS FILE...\n");
+        return 2;
+    }
+    keep = arena_make(GIB);
+    text = arena_make(GIB);
+    temp = arena_make(4 * GIB);
+    u32 seed = (u32)atoi(argv[1]), chunks = (u32)atoi(argv[2]);
+    for (u32 i = 0; i < chunks; i++)
+        do_chunk(seed + i, argv + 3, (u32)argc - 3, &tally);
+    printf("seeds %u to %u: %llu mutants, %llu accepted (%u %%), %u %% of "
+           "these reached\n%llu returned, %llu trapped, %llu left, %llu were "
+           "stopped, %llu escaped\n",
+           seed, seed + chunks - 1, (unsigned long long)tally.made,
+           (unsigned long long)tally.accepted,
+           percent(tally.accepted, tally.made),
+           percent(tally.reached, tally.accepted),
+           (unsigned long long)tally.ends[GUARD_RETURNED],
+           (unsigned long long)tally.ends[GUARD_TRAPPED],
+           (unsigned long long)tally.ends[GUARD_LEFT],
+           (unsigned long long)tally.ends[GUARD_LOOPED],
+           (unsigned long long)tally.ends[GUARD_ESCAPED]);
+    if (tally.accepted == 0 ||
+        percent(tally.reached, tally.accepted) < REACHED_LEAST)
+        tally.failed++;
+    printf("%u passed, %u failed, %u skipped\n", tally.passed, tally.failed,
+           tally.skipped);
+    return tally.failed > 0;
+}
