@@ -2,25 +2,27 @@
 // judges the function, and what it accepts runs in a process that has nothing
 // but its instance (test/guard.h), with arguments that lead to the change.
 //
-//     mutants SEED CHUNKS FILE...
+//     mutants SEED CHUNKS FOLDER...
 //
-// Does chunks SEED, SEED + 1, ..., of 2,000 mutants, each of one of the files.
-// Fails where one of them escapes, or if less than 80 % of those that are
-// accepted come to what was changed.  Ends with the line "N passed, N failed, N
-// skipped", of chunks.
+// Does chunks SEED, SEED + 1, ..., of 4,000 mutants, each of a module in one of
+// the folders.  Fails where one of them escapes, or if less than 80 % of those
+// that are accepted come to what was changed; and where code that does what it
+// may not is not seen.  Ends with the line "N passed, N failed, N skipped", of
+// chunks and of such code.
 
 #include "test/guard.h"
 #include "test/wasm_help.h"
 #include "verify/decode.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    CHUNK = 2000,
-    VECTORS = 10,      // of arguments, tried for each function
-    STEPS = 300,       // of each that are looked at
+    CHUNK = 4000,
+    VECTORS = 8,       // of arguments, tried for each function
+    STEPS = 200,       // of each that are looked at
     FUNC_MOST = 8192,  // bytes of a function
     REACHED_LEAST = 80 // percent
 };
@@ -44,7 +46,8 @@ struct target {
 
 struct tally {
     u64 made, accepted, reached, ends[GUARD_ENDS];
-    u32 passed, failed, skipped;
+    u32 passed, failed;
+    bool known; // code that does what it may not was tried
 };
 
 static struct arena keep, text, temp;
@@ -99,7 +102,23 @@ make_args(u64 args[GUARD_ARGS], u32 vector)
     state = before;
 }
 
+static bool
+can_change(const struct func_code *f)
+{
+    return f->func != NO_INDEX && f->end - f->start <= FUNC_MOST;
+}
+
 // --- a module ----------------------------------------------------------------
+
+// Is there something to change?
+static bool
+has_func(const struct code *code)
+{
+    for (u32 i = 0; i < code->func_count; i++)
+        if (can_change(&code->funcs[i]))
+            return true;
+    return false;
+}
 
 static bool
 target_open(struct target *t, struct bytes file, bool plain)
@@ -118,7 +137,7 @@ target_open(struct target *t, struct bytes file, bool plain)
     if (module_decode(&t->m, file, &keep, &error) != OK ||
         module_compile(&t->code, &t->m, &options, &text, &keep, &temp,
                        &error) != OK ||
-        t->code.size == 0 ||
+        !has_func(&t->code) ||
         module_compile_describe(&t->vm, &t->m, &t->code, options.features,
                                 &temp) != OK)
         return false;
@@ -249,10 +268,9 @@ mutate(struct target *t, u32 seed, struct tally *tally)
 {
     bool ok = true;
 
-    for (u32 i = 0, tries = 0; i < CHUNK && tries < 100 * CHUNK; tries++) {
+    for (u32 i = 0; i < CHUNK;) {
         u32 row = any(t->code.func_count);
-        const struct func_code *f = &t->code.funcs[row];
-        if (f->func == NO_INDEX || f->end - f->start > FUNC_MOST)
+        if (!can_change(&t->code.funcs[row]))
             continue;
         if (!trace_all(t, row))
             return false;
@@ -262,50 +280,139 @@ mutate(struct target *t, u32 seed, struct tally *tally)
     return ok;
 }
 
-static struct bytes
-read_whole(const char *path)
-{
-    struct bytes bytes = {0};
-    FILE *file = fopen(path, "rb");
+// --- what is seen --------------------------------------------------------------
 
+// In the place of a function: what it ends with.
+static const struct {
+    const char *what, *code;
+    enum guard_end end;
+} known[] = {
+    {"a return",                     "c3",                         GUARD_RETURNED},
+    {"an endless loop",              "eb fe",                      GUARD_LOOPED  },
+    {"an int3",                      "cc",                         GUARD_ESCAPED },
+    {"an address that is none",      "48 8b 00",                   GUARD_ESCAPED },
+    {"below memory 0",               "49 8b 47 f8",                GUARD_ESCAPED },
+    {"the code is written",          "c6 05 00 00 00 00 90",       GUARD_ESCAPED },
+    {"vmctx.stack_limit is written", "49 89 06 c3",                GUARD_ESCAPED },
+    {"behind the vmctx",             "49 89 86 00 10 00 00",       GUARD_ESCAPED },
+    {"a func_entry is written",      "49 8b 46 20 48 89 00",       GUARD_ESCAPED },
+    {"a frame of the caller",        "48 89 84 24 00 02 00 00 c3", GUARD_ESCAPED },
+    {"another return address",       "48 89 04 24 c3",             GUARD_ESCAPED },
+    {"rbx is lost",                  "48 8b d8 c3",                GUARD_ESCAPED },
+    {"r15 is lost",                  "4c 8b f8 c3",                GUARD_ESCAPED },
+    {"rsp is lost",                  "8f 04 24 c3",                GUARD_ESCAPED },
+    {"far away",                     "e9 00 00 00 01",             GUARD_ESCAPED },
+    {"a trap without a site",        "0f 0b",                      GUARD_ESCAPED },
+    {"a builtin without vmctx",      "50 49 8b 46 28 ff 10",       GUARD_ESCAPED },
+};
+
+static bool
+is_seen(struct target *t, const struct func_code *f, u32 k)
+{
+    u8 *code = guard_text(t->guard) + f->start, before[16];
+    const u64 args[GUARD_ARGS] = {0};
+    struct guard_run run = {.func = f->func, .args = args, .watch = NO_INDEX};
+    struct build b = {0};
+
+    build_hex(&b, known[k].code);
+    memcpy(before, code, sizeof(before));
+    memcpy(code, b.ptr, b.size);
+    enum guard_end end = guard_call(t->guard, &run);
+    memcpy(code, before, sizeof(before));
+    build_free(&b);
+    if (end != known[k].end)
+        printf("%s: %u, not %u: %s\n", known[k].what, end, known[k].end,
+               run.what);
+    return end == known[k].end;
+}
+
+// Of the first function without results and without arguments on the stack.
+static void
+see_known(struct target *t, struct tally *tally)
+{
+    for (u32 i = 0; i < t->code.func_count; i++) {
+        const struct func_code *f = &t->code.funcs[i];
+        if (f->func == NO_INDEX || f->args > 0 || f->end - f->start < 16 ||
+            t->code.entries[f->func] != f->start ||
+            t->m.types[t->m.funcs[f->func].type].result_count > 0)
+            continue;
+        for (u32 k = 0; k < COUNT(known); k++) {
+            bool ok = is_seen(t, f, k);
+            tally->passed += ok;
+            tally->failed += !ok;
+        }
+        tally->known = true;
+        return;
+    }
+}
+
+// --- files ---------------------------------------------------------------------
+
+struct folder {
+    const char *path;
+    struct dirent **entries;
+    int count;
+};
+
+static int
+is_file(const struct dirent *e)
+{
+    u64 len = strlen(e->d_name);
+
+    return e->d_name[0] != '.' && (strchr(e->d_name, '.') == NULL ||
+                                   strcmp(e->d_name + len - 5, ".wasm") == 0);
+}
+
+static struct bytes
+read_whole(const struct folder *folder, u32 k)
+{
+    char path[1024];
+    struct bytes bytes = {0};
+
+    snprintf(path, sizeof(path), "%s/%s", folder->path,
+             folder->entries[k]->d_name);
+    FILE *file = fopen(path, "rb");
     if (file == NULL)
         return bytes;
     fseek(file, 0, SEEK_END);
-    bytes.size = (u64)ftell(file);
+    long size = ftell(file);
     rewind(file);
-    bytes.ptr = malloc(bytes.size + 1);
-    if (fread(bytes.ptr, 1, bytes.size, file) != bytes.size)
-        bytes.size = 0;
+    bytes.ptr = malloc((u64)MAX(size, 0) + 1);
+    if (size > 0)
+        bytes.size = fread(bytes.ptr, 1, (u64)size, file);
     fclose(file);
     return bytes;
 }
 
 // The file is chosen by the seed: the first from there that can be taken.
 static void
-do_chunk(u32 seed, char **files, u32 count, struct tally *tally)
+do_chunk(u32 seed, const struct folder *folders, u32 count, struct tally *tally)
 {
     struct target t;
 
     state = 0xd1342543de82ef95 * (seed + 1ull);
     for (u32 i = 0; i < 20; i++)
         (void)any(2);
-    u32 first = any(count), plain = any(4) == 0;
-    for (u32 i = 0; i < count; i++) {
-        struct bytes file = read_whole(files[(first + i) % count]);
+    const struct folder *folder = &folders[any(count)];
+    u32 files = (u32)folder->count, first = any(files), plain = any(4) == 0;
+    for (u32 i = 0; i < files; i++) {
+        struct bytes file = read_whole(folder, (first + i) % files);
         bool opened = target_open(&t, file, plain);
-        if (opened && mutate(&t, seed, tally))
-            tally->passed++;
-        else if (opened) {
-            printf("... in %s\n", files[(first + i) % count]);
-            tally->failed++;
-        }
+        if (opened && !tally->known)
+            see_known(&t, tally);
+        bool ok = opened && mutate(&t, seed, tally);
+        if (opened && !ok)
+            printf("... in %s/%s\n", folder->path,
+                   folder->entries[(first + i) % files]->d_name);
         if (t.guard != NULL)
             guard_free(t.guard);
         free(file.ptr);
+        tally->passed += ok;
+        tally->failed += opened && !ok;
         if (opened)
             return;
     }
-    tally->skipped++;
+    tally->failed++;
 }
 
 static u32
@@ -314,13 +421,38 @@ percent(u64 part, u64 whole)
     return (u32)(100 * part / MAX(whole, 1));
 }
 
+static void
+report(const struct tally *t)
+{
+    const u64 *ends = t->ends;
+
+    printf("%llu mutants, %llu accepted (%u %%), %u %% of these reached\n",
+           (unsigned long long)t->made, (unsigned long long)t->accepted,
+           percent(t->accepted, t->made), percent(t->reached, t->accepted));
+    printf("%llu returned, %llu trapped, %llu left, %llu were stopped, %llu "
+           "escaped\n",
+           (unsigned long long)ends[GUARD_RETURNED],
+           (unsigned long long)ends[GUARD_TRAPPED],
+           (unsigned long long)ends[GUARD_LEFT],
+           (unsigned long long)ends[GUARD_LOOPED],
+           (unsigned long long)ends[GUARD_ESCAPED]);
+}
+
 int
 main(int argc, char **argv)
 {
+    static struct folder folders[64];
     struct tally tally = {0};
+    u32 count = 0;
 
-    if (argc < 4) {
-        fprintf(stderr, "usage: mutants SEED CHUNKS FILE...\n");
+    for (int i = 3; i < argc && count < COUNT(folders); i++) {
+        struct folder *f = &folders[count];
+        f->path = argv[i];
+        f->count = scandir(f->path, &f->entries, is_file, alphasort);
+        count += f->count > 0;
+    }
+    if (count == 0) {
+        fprintf(stderr, "usage: mutants SEED CHUNKS FOLDER...\n");
         return 2;
     }
     keep = arena_make(GIB);
@@ -328,23 +460,12 @@ main(int argc, char **argv)
     temp = arena_make(4 * GIB);
     u32 seed = (u32)atoi(argv[1]), chunks = (u32)atoi(argv[2]);
     for (u32 i = 0; i < chunks; i++)
-        do_chunk(seed + i, argv + 3, (u32)argc - 3, &tally);
-    printf("seeds %u to %u: %llu mutants, %llu accepted (%u %%), %u %% of "
-           "these reached\n%llu returned, %llu trapped, %llu left, %llu were "
-           "stopped, %llu escaped\n",
-           seed, seed + chunks - 1, (unsigned long long)tally.made,
-           (unsigned long long)tally.accepted,
-           percent(tally.accepted, tally.made),
-           percent(tally.reached, tally.accepted),
-           (unsigned long long)tally.ends[GUARD_RETURNED],
-           (unsigned long long)tally.ends[GUARD_TRAPPED],
-           (unsigned long long)tally.ends[GUARD_LEFT],
-           (unsigned long long)tally.ends[GUARD_LOOPED],
-           (unsigned long long)tally.ends[GUARD_ESCAPED]);
-    if (tally.accepted == 0 ||
-        percent(tally.reached, tally.accepted) < REACHED_LEAST)
-        tally.failed++;
-    printf("%u passed, %u failed, %u skipped\n", tally.passed, tally.failed,
-           tally.skipped);
+        do_chunk(seed + i, folders, count, &tally);
+    report(&tally);
+    tally.failed += percent(tally.reached, tally.accepted) < REACHED_LEAST ||
+                    tally.accepted == 0 || !tally.known;
+    printf("seeds %u to %u: %u passed, %u failed, 0 skipped\n", seed,
+           seed + chunks - 1, tally.passed, tally.failed);
+    printf("%u passed, %u failed, 0 skipped\n", tally.passed, tally.failed);
     return tally.failed > 0;
 }

@@ -160,6 +160,7 @@ part_unit() {
             "$out"/found/*
     done
     part "compiler memory" "$out/linear" --memory
+    part "byte mutants" test/mutants.sh "$out" 1 25
 }
 
 suite_unpack() {

@@ -68,6 +68,12 @@ stretch small_code 50000000 4096
 stretch code 98000000 6144
 stretch lines 64000000 2048
 
+# 10,000,000 changes to compiled code, 100,000 at once.
+mutants() {
+    test/mutants.sh "$out" "$seed" 25
+}
+each mutants 2500 25 mutants
+
 ON=metal
 export ON
 job calls-metal calls 500 100 "$out/nebulet"
