@@ -2,6 +2,8 @@
 // judges the function, and what it accepts runs in a process that has nothing
 // but its instance (test/guard.h), with arguments that lead to the change.
 //
+// Words of the tables beside it are changed, too, which is only judged.
+//
 //     mutants SEED CHUNKS FOLDER...
 //
 // Does chunks SEED, SEED + 1, ..., of 4,000 mutants, each of a module in one of
@@ -21,10 +23,11 @@
 
 enum {
     CHUNK = 4000,
-    VECTORS = 8,       // of arguments, tried for each function
-    STEPS = 200,       // of each that are looked at
-    FUNC_MOST = 8192,  // bytes of a function
-    REACHED_LEAST = 80 // percent
+    VECTORS = 8,         // of arguments, tried for each function
+    STEPS = 200,         // of each that are looked at
+    TABLES_MOST = 65536, // bytes of code, to be judged as a whole
+    FUNC_MOST = 8192,    // bytes of a function
+    REACHED_LEAST = 80   // percent
 };
 
 // What is known of a byte of the code.
@@ -46,6 +49,7 @@ struct target {
 
 struct tally {
     u64 made, accepted, reached, ends[GUARD_ENDS];
+    u64 tables; // refused because of a word of a table
     u32 passed, failed;
     bool known; // code that does what it may not was tried
 };
@@ -121,10 +125,12 @@ has_func(const struct code *code)
 }
 
 static bool
-target_open(struct target *t, struct bytes file, bool plain)
+target_open(struct target *t, struct bytes file, u32 how)
 {
     const struct compile_options options = {.features = cpu_features_detect(),
-                                            .plain = plain,
+                                            .plain = how % 4 == 0,
+                                            .part_ins = how / 4 % 4 * 3,
+                                            .check_pads = how / 16 == 0,
                                             .dump_func = NO_INDEX};
     struct error error = {0};
     struct verify_error why;
@@ -262,6 +268,55 @@ mutant(struct target *t, u32 row, u32 seed, struct tally *tally)
     return ok;
 }
 
+// A word of a table; NULL: it has none.
+static u32 *
+any_word(const void *rows, u64 size, u32 count)
+{
+    if (count == 0)
+        return NULL;
+    return (u32 *)((u8 *)(uintptr_t)rows + any(count) * size) +
+           any((u32)size / 4);
+}
+#define ANY_WORD(rows, count) any_word((rows), sizeof(*(rows)), (count))
+
+static u32 *
+any_word_of(const struct code *c, u32 func_count)
+{
+    switch (any(7)) {
+    case 0:
+        return ANY_WORD(c->funcs, c->func_count);
+    case 1:
+        return ANY_WORD(c->traps, c->trap_count);
+    case 2:
+        return ANY_WORD(c->calls, c->call_count);
+    case 3:
+        return ANY_WORD(c->tries, c->try_count);
+    case 4:
+        return ANY_WORD(c->catches, c->catch_count);
+    case 5:
+        return ANY_WORD(c->heads, c->head_count);
+    }
+    return ANY_WORD(c->entries, func_count);
+}
+
+// The whole module is judged, as no row is alone.
+static void
+change_table(struct target *t, struct tally *tally)
+{
+    struct verify_error error;
+    u32 *word = any_word_of(&t->code, t->m.func_count);
+
+    if (word == NULL)
+        return;
+    u32 before = *word, more = any(4) * 4 + any(4);
+    *word = any(4) == 0 ? (u32)word_of(9) :
+            any(2) == 0 ? before + more :
+                          before - more;
+    if (t->code.size < TABLES_MOST)
+        tally->tables += verify_code(&t->vm, &temp, &error) != OK;
+    *word = before;
+}
+
 // Of a file that some function of can be changed; false: one has escaped.
 static bool
 mutate(struct target *t, u32 seed, struct tally *tally)
@@ -275,6 +330,8 @@ mutate(struct target *t, u32 seed, struct tally *tally)
         if (!trace_all(t, row))
             return false;
         ok &= mutant(t, row, seed, tally);
+        if (any(16) == 0)
+            change_table(t, tally);
         i++;
     }
     return ok;
@@ -394,10 +451,10 @@ do_chunk(u32 seed, const struct folder *folders, u32 count, struct tally *tally)
     for (u32 i = 0; i < 20; i++)
         (void)any(2);
     const struct folder *folder = &folders[any(count)];
-    u32 files = (u32)folder->count, first = any(files), plain = any(4) == 0;
+    u32 files = (u32)folder->count, first = any(files), how = any(32);
     for (u32 i = 0; i < files; i++) {
         struct bytes file = read_whole(folder, (first + i) % files);
-        bool opened = target_open(&t, file, plain);
+        bool opened = target_open(&t, file, how);
         if (opened && !tally->known)
             see_known(&t, tally);
         bool ok = opened && mutate(&t, seed, tally);
@@ -429,6 +486,7 @@ report(const struct tally *t)
     printf("%llu mutants, %llu accepted (%u %%), %u %% of these reached\n",
            (unsigned long long)t->made, (unsigned long long)t->accepted,
            percent(t->accepted, t->made), percent(t->reached, t->accepted));
+    printf("%llu words of tables are refused\n", (unsigned long long)t->tables);
     printf("%llu returned, %llu trapped, %llu left, %llu were stopped, %llu "
            "escaped\n",
            (unsigned long long)ends[GUARD_RETURNED],

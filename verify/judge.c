@@ -114,8 +114,7 @@ judge_site(struct judge *j)
     const struct trap_site *row = &j->m->code.traps[j->trap];
 
     if (j->trap_pc != j->at) {
-        judge_check(j, j->site == SITE_NONE || j->site >= SITE_AGAIN,
-                    RULE_TRAP_SITE);
+        judge_check(j, j->site >= SITE_AGAIN, RULE_TRAP_SITE);
         return;
     }
     set_trap(j, j->trap + 1);
@@ -183,8 +182,7 @@ is_retry(struct judge *j, u32 to)
     }
     const struct verify_ins *copy = &ins[0], *apply = &ins[1], *swap = &ins[2];
     u32 spare = copy->def;
-    bool is_so = pc == j->at && copy->form == FORM_MOV && copy->width == 8 &&
-                 spare != VERIFY_RAX &&
+    bool is_so = pc == j->at && copy->width == 8 && spare != VERIFY_RAX &&
                  (apply->effect == EFFECT_AND || apply->effect == EFFECT_ANY) &&
                  (apply->flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
                  apply->def == spare && swap->form == FORM_CMPXCHG &&
@@ -282,12 +280,11 @@ pad_count(u32 cell)
 static void
 mark_pad(struct judge *j, u32 pc, u32 count)
 {
-    if (!judge_check(j, pc >= j->start && pc < j->end, RULE_TRY))
-        return;
     u16 *cell = cell_at(j, pc);
-    u32 least = (*cell & CELL_PAD) != 0 ? MIN(count, pad_count(*cell)) : count;
+    u32 least = *cell != 0 ? MIN(count, pad_count(*cell)) : count;
     u32 high = least & ~(u32)LOW_BITS;
-    j->pending += (*cell & CELL_PAD) == 0;
+
+    j->pending += *cell == 0;
     *cell = (u16)(CELL_PAD | (least & LOW_BITS) | high << 1);
 }
 
@@ -303,22 +300,15 @@ judge_mark_stub(struct judge *j, u32 pc)
 
 // --- control flow ------------------------------------------------------------
 
-static bool
-is_inside(const struct judge *j, u32 to)
-{
-    return to >= j->start && to < j->end && to != j->entry;
-}
-
-// A jump to the entry is a tail call, unless the function has no prologue and
+// A jump to the entry is a tail call, unless the function has no prologue, and
 // its first block is a loop.
 static void
 jump(struct judge *j)
 {
     u32 to = (u32)(j->next + j->ins.imm);
-    bool loops = to == j->entry && passed_head(j, to) != NULL &&
-                 j->frame == 0 && j->start == j->entry;
+    bool calls = to == j->entry && passed_head(j, to) == NULL;
 
-    if (is_inside(j, to) || loops)
+    if (to >= j->start && to < j->end && !calls)
         judge_jump(j, to, j->ins.length == 2);
     else
         judge_leave(j);

@@ -126,8 +126,7 @@ judge_stored(struct judge *j, struct value v)
     const struct verify_ins *i = &j->ins;
     u32 at = (u32)i->disp;
 
-    if (at % 8 != 0 || i->width < 4 || i->from != FROM_REG ||
-        i->index != VERIFY_NONE)
+    if (at % 8 != 0 || i->width < 4 || i->from != FROM_REG)
         return;
     *slot_of(j, at) = (struct slot){at, i->width, j->now, v};
     j->slots_fleeting |= is_fleeting(v.kind);
@@ -519,9 +518,7 @@ judge_access(struct judge *j)
         access_constant(j);
         break;
     default:
-        if (!judge_check(j, i->base < REGS, RULE_ADDRESS))
-            return;
-        base = j->regs[i->base];
+        base = j->regs[i->base]; // there is one: forms.def, NO_ACCESS
         judge_check(j, access_by(j, &base), RULE_ADDRESS);
         if (base.kind != KIND_BASE)
             judge_check(j, (i->flags & VERIFY_ALIGNED) == 0, RULE_ALIGNED);
