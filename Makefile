@@ -61,7 +61,7 @@ NEEDS_analyze    :=
 NEEDS_suite      := test
 NEEDS_unit       := build test
 NEEDS_fuzz       := build fuzz
-NEEDS_soak       := build run test
+NEEDS_soak       := build run test prove
 NEEDS_corpus     := build fuzz
 
 GOALS  := $(or $(MAKECMDGOALS),all)
@@ -167,7 +167,7 @@ $(OUT)/prove-rows: $(patsubst %,$(OUT)/host/%.o,make/prove.c verify/decode.c por
 
 .PHONY: prove
 prove: $(OUT)/prove-rows ## prove with z3 that the rows of verify/forms.def are right
-	@$(OUT)/prove-rows >$(OUT)/prove-samples && make/prove.py $(OUT)
+	@make/prove.sh $(OUT)
 
 # What objects define and need, which make lint reads: make/links.awk.
 $(OUT)/host.symbols: $(call objects,host,$(LINUX) tool)
@@ -297,7 +297,7 @@ REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 
 .PHONY: tests
 tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(OUT)/counted/nebulet $(REPLAY) \
-       $(OUT)/linear $(OUT)/mutants $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
+       $(OUT)/linear $(OUT)/mutants $(OUT)/prove-rows $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
        $(OUT)/whole-test.elf $(OUT)/latency.elf
 
 .PHONY: unit
