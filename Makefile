@@ -61,7 +61,7 @@ NEEDS_analyze    :=
 NEEDS_suite      := test
 NEEDS_unit       := build test
 NEEDS_fuzz       := build fuzz
-NEEDS_soak       := build run test
+NEEDS_soak       := build run test prove
 NEEDS_corpus     := build fuzz
 
 GOALS  := $(or $(MAKECMDGOALS),all)
@@ -122,6 +122,10 @@ bench: all ## speed of generated code, side by side
 bench-kernel: all ## what calls of the kernel cost, beside those of Linux
 	@bench/kernel/run.sh $(OUT)
 
+.PHONY: bench-judge
+bench-judge: all $(OUT)/judge-cost ## what the verifier costs, beside compiling
+	@bench/judge/run.sh $(OUT)
+
 .PHONY: ci
 ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
 	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus
@@ -163,7 +167,7 @@ $(OUT)/prove-rows: $(patsubst %,$(OUT)/host/%.o,make/prove.c verify/decode.c por
 
 .PHONY: prove
 prove: $(OUT)/prove-rows ## prove with z3 that the rows of verify/forms.def are right
-	@$(OUT)/prove-rows >$(OUT)/prove-samples && make/prove.py $(OUT)
+	@make/prove.sh $(OUT)
 
 # What objects define and need, which make lint reads: make/links.awk.
 $(OUT)/host.symbols: $(call objects,host,$(LINUX) tool)
@@ -293,7 +297,7 @@ REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 
 .PHONY: tests
 tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(OUT)/counted/nebulet $(REPLAY) \
-       $(OUT)/linear $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
+       $(OUT)/linear $(OUT)/mutants $(OUT)/prove-rows $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
        $(OUT)/whole-test.elf $(OUT)/latency.elf
 
 .PHONY: unit
@@ -302,6 +306,14 @@ unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) ## run the unit tests under
 
 # How time and memory of the compiler grow, without sanitizers.
 $(OUT)/linear: $(patsubst %,$(OUT)/host/%.o,test/linear.c test/wasm_help.c) $(OUT)/host/libnebulet.a
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
+
+# What the verifier costs: bench/judge/run.sh.
+$(OUT)/judge-cost: $(patsubst %,$(OUT)/host/%.o,bench/judge/cost.c test/wasm_help.c) $(OUT)/host/libnebulet.a
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
+
+# Random changes to compiled code, of which some run: test/mutants.c.
+$(OUT)/mutants: $(patsubst %,$(OUT)/host/%.o,test/mutants.c test/guard.c test/wasm_help.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
 
 .PHONY: linear

@@ -2,9 +2,10 @@
 // the bytes, what the decoder of verify/ says of them, and the operands that
 // Zydis, which somebody else wrote, sees in them.
 //
-// A line, with tabs between: form, bytes, then NAME=VALUE of the decoder, a
-// bar, the mnemonic and the operands of Zydis: r:NUMBER:BITS (x: of vectors),
-// m:BASE:INDEX:SCALE:DISP:BITS, i:VALUE; with "w" where it is written.
+// First the names of all forms.  Then a line of each sample, with tabs between:
+// form, bytes, then NAME=VALUE of the decoder, a bar, the mnemonic and the
+// operands of Zydis: r:NUMBER:BITS (x: of vectors), m:BASE:INDEX:SCALE:DISP:BITS,
+// i:VALUE; with "w" where it is written.
 
 #include "verify/decode.h"
 
@@ -27,9 +28,7 @@ any(u32 below)
 }
 
 static const char *const names[] = {
-#define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-#id,
+#define FORM(op, id, ...) #id,
 #include "verify/forms.def"
 };
 
@@ -206,6 +205,8 @@ is_lead(u32 opcode)
 int
 main(void)
 {
+    for (u32 i = 0; i < FORM_COUNT; i++)
+        printf("%s%c", names[i], i + 1 < FORM_COUNT ? ' ' : '\n');
     for (u32 round = 0; round < ROUNDS; round++)
         for (u32 opcode = 0; opcode < 1024; opcode++) {
             if (is_lead(opcode))

@@ -160,6 +160,12 @@ part_unit() {
             "$out"/found/*
     done
     part "compiler memory" "$out/linear" --memory
+    part "byte mutants" test/mutants.sh "$out" 1 25
+    if command -v z3 >/dev/null 2>&1; then
+        part "some of prove" make/prove.sh "$out" 40
+    else
+        left_out "some of prove" "no z3" "make prove says how to get it"
+    fi
 }
 
 suite_unpack() {

@@ -23,7 +23,7 @@ enum {
 // Parts of the vmctx, as they are laid out for this module.
 enum { MEMORIES = 0x40, TABLES = 0x60, GLOBALS = 0x70, IMPORTS = 0xa0 };
 
-enum { NOTHING, NARROW, RESULT, ARGS, MANY, MORE, TYPES };
+enum { NOTHING, NARROW, RESULT, ARGS, MANY, MORE, RETURNS, TYPES };
 
 static const struct verify_type types[TYPES] = {
     [NOTHING] = {0                        },
@@ -32,6 +32,7 @@ static const struct verify_type types[TYPES] = {
     [ARGS] = {.args = 16                        },
     [MANY] = {.args = 4096},
     [MORE] = {.args = 4096 + 208                        },
+    [RETURNS] = {.returned = 16},
 };
 
 static const struct row {
@@ -52,6 +53,7 @@ static const struct row {
 #define ATTACK(id, hex, refuse, ...) \
     {.name = id, .code = hex, .refused = refuse, ##__VA_ARGS__},
 #include "test/verify_judge_attack.def"
+#include "test/verify_judge_edge.def"
 };
 
 // What the module declares.

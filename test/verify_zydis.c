@@ -7,18 +7,11 @@
 #include <stdio.h>
 #include <string.h>
 
-#define FORM_AS(id, text, enc, w, mod, opcode, ops, wide, is_cc) \
-    {#id, text, ops, wide, #enc, #w, #mod, opcode, is_cc},
+enum { OP_PLAIN, OP_DIGIT, OP_REG, OP_CC };
 
 const struct form_text form_texts[FORM_COUNT] = {
-#define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-    FORM_AS(id, text, enc, w, mod, opcode, ops, wide, false)
-#define DIGIT FORM
-#define OPREG FORM
-#define OPCC(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-    FORM_AS(id, text, enc, w, mod, opcode, ops, wide, true)
+#define FORM(op, id, text, enc, pp, w, mod, opcode, digit, ops, wide, ...) \
+    {#id, text, ops, wide, #enc, #w, #mod, opcode, OP_##op == OP_CC},
 #include "verify/forms.def"
 };
 

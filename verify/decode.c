@@ -18,7 +18,7 @@ enum { ENC_L = 1, ENC_V, ENC_B };
 enum { MODRM_N, MODRM_M, MODRM_R, MODRM_E };
 enum { MEM_0, MEM_1, MEM_2, MEM_4 = 4, MEM_8 = 8, MEM_16 = 16, MEM_V = 255 };
 enum { REX_B = 1, REX_X = 2, REX_R = 4 };
-enum { OP_PLAIN, OP_DIGIT, OP_REG, OP_CC }; // which macro the row has
+enum { OP_PLAIN, OP_DIGIT, OP_REG, OP_CC };
 
 enum imm {
     IMM_0,
@@ -56,16 +56,8 @@ enum row_flag {
 
 // --- shapes ------------------------------------------------------------------
 
-// Where the number of a register is, in bits of fields.numbers.
-enum {
-    AT_NONE,
-    AT_REG = 8,
-    AT_VVVV = 16,
-    AT_RM = 24,
-    AT_RAX = 32,
-    AT_RCX = 40,
-    AT_RDX = 48
-};
+// Where the number of a register is, in fields.numbers.
+enum { AT_NONE, AT_REG, AT_VVVV, AT_RM, AT_RAX, AT_RCX, AT_RDX, PLACES };
 
 // What its bytes may be.
 enum how {
@@ -82,6 +74,7 @@ enum how {
     RM_0 = 2048,
     REG_BYTE = 4096, // these have 8 bits
     RM_BYTE = 8192,
+    NUMBERS = REG_0 | RM_0 | REG_BYTE | RM_BYTE,
     NO_VVVV = 1 << 14,
     NO_ACCESS = 1 << 15, // memory may have no base
     BITS_IMM = 1 << 16,  // the result has the bits of imm,
@@ -100,6 +93,7 @@ static const struct shape {
     u8 imm, none;
     u32 how;
 } shapes[] = {
+    {0}, {0}, {0}, {0}, // of no row
 #define IS_GENERAL(wide)   ((wide) != 'x' && (wide) != '-')
 #define IS_DEF(op)         ((op) == 'D' || (op) == 'U' || (op) == 'W')
 #define IS_A(op)           ((op) == 'A' || (op) == 'U')
@@ -196,21 +190,10 @@ static const struct shape {
     SHAPE(id, op, enc, n, 0, 0, 1, __VA_ARGS__)      \
     SHAPE(id, op, enc, n, !(n), 1, (n), __VA_ARGS__) \
     SHAPE(id, op, enc, n, 0, 1, 1, __VA_ARGS__)
-#define ROW(id, op, enc, mod, ops, wide, mem, imm, effect, flags)            \
+#define FORM(op, id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem,   \
+             imm, effect, flags)                                             \
     SHAPES(FORM_##id, OP_##op, ENC_##enc, MODRM_##mod == MODRM_N, ops, wide, \
            MEM_##mem, IMM_##imm, EFFECT_##effect, flags)
-#define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-    ROW(id, PLAIN, enc, mod, ops, wide, mem, imm, effect, flags)
-#define DIGIT(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-              effect, flags)                                                 \
-    ROW(id, DIGIT, enc, mod, ops, wide, mem, imm, effect, flags)
-#define OPREG(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-              effect, flags)                                                 \
-    ROW(id, REG, enc, mod, ops, wide, mem, imm, effect, flags)
-#define OPCC(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-    ROW(id, CC, enc, mod, ops, wide, mem, imm, effect, flags)
 #include "verify/forms.def"
 };
 
@@ -220,40 +203,6 @@ _Static_assert(offsetof(struct shape, b) == offsetof(struct verify_ins, b) &&
                "a shape begins as an instruction does");
 
 // --- from opcodes to rows ----------------------------------------------------
-
-// Opcodes that go on in ModRM.reg.
-enum group {
-    GROUP_80,
-    GROUP_81,
-    GROUP_C1,
-    GROUP_D3,
-    GROUP_C6,
-    GROUP_C7,
-    GROUP_C7_16,
-    GROUP_F6,
-    GROUP_F7,
-    GROUP_FF,
-    GROUP_PSRLW,
-    GROUP_PSRLD,
-    GROUP_PSRLQ,
-    GROUP_FENCE,
-    GROUP_COUNT
-};
-
-#define GROUP_OF(pp, opcode)                        \
-    ((opcode) == 0x080 ? GROUP_80 :                 \
-     (opcode) == 0x081 ? GROUP_81 :                 \
-     (opcode) == 0x0c1 ? GROUP_C1 :                 \
-     (opcode) == 0x0d3 ? GROUP_D3 :                 \
-     (opcode) == 0x0c6 ? GROUP_C6 :                 \
-     (opcode) == 0x0c7 ? GROUP_C7 + ((pp) == P66) : \
-     (opcode) == 0x0f6 ? GROUP_F6 :                 \
-     (opcode) == 0x0f7 ? GROUP_F7 :                 \
-     (opcode) == 0x0ff ? GROUP_FF :                 \
-     (opcode) == 0x171 ? GROUP_PSRLW :              \
-     (opcode) == 0x172 ? GROUP_PSRLD :              \
-     (opcode) == 0x173 ? GROUP_PSRLQ :              \
-                         GROUP_FENCE)
 
 // What the macros below fill, by the columns mod and w of a row.
 #define MOD_M(at, w, ...)     at(w, 0, __VA_ARGS__)
@@ -271,45 +220,44 @@ enum group {
 #define AT(w, reg, pp, opcode, count, value)                               \
     [INDEX(w, reg, pp, opcode)... INDEX(w, reg, pp, opcode) + (count)-1] = \
         SHAPE_AT(value, w, reg),
-#define LEAD(pp, opcode, group) \
-    BOTH_WV(E, AT, pp, opcode, 1, FORM_COUNT + 1 + (group))
 
-// 0, or of 1 + the row, or of FORM_COUNT + 1 + a group.
+// Opcodes that go on in ModRM.reg lead to 8 places of by_digit: their groups,
+// which are numbered such that no two are the same.
+enum { GROUPS = 32 };
+#define GROUP(pp, opcode) ((((opcode) ^ (opcode) >> 4) + (pp)) % GROUPS)
+#define LEAD_AS(pp, opcode, as) \
+    BOTH_WV(E, AT, pp, opcode, 1, FORM_COUNT + 1 + GROUP(pp, as))
+#define LEAD(pp, opcode) LEAD_AS(pp, opcode, opcode)
+
+// By opcode: the shape, or SHAPE_AT(FORM_COUNT + 1 + a group, ...).
+#define LISTED_PLAIN(w, mod, pp, opcode, value) \
+    BOTH_##w(mod, AT, pp, opcode, 1, value)
+#define LISTED_DIGIT(...)
+#define LISTED_REG(w, mod, pp, opcode, value) \
+    BOTH_##w(mod, AT, pp, opcode, 8, value)
+#define LISTED_CC(w, mod, pp, opcode, value) \
+    BOTH_##w(mod, AT, pp, opcode, 16, value)
+#define FORM(op, id, text, enc, pp, w, mod, opcode, ...) \
+    LISTED_##op(w, mod, pp, opcode, FORM_##id + 1)
+
 static const u16 by_opcode[1 << 14] = {
-#define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-    BOTH_##w(mod, AT, pp, opcode, 1, FORM_##id + 1)
-#define DIGIT(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-              effect, flags)
-#define OPREG(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-              effect, flags)                                                 \
-    BOTH_##w(mod, AT, pp, opcode, 8, FORM_##id + 1)
-#define OPCC(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-    BOTH_##w(mod, AT, pp, opcode, 16, FORM_##id + 1)
 #include "verify/forms.def"
-    LEAD(NP, 0x080, GROUP_80) LEAD(NP, 0x081, GROUP_81)
-        LEAD(NP, 0x083, GROUP_81) LEAD(NP, 0x0c1, GROUP_C1)
-            LEAD(NP, 0x0d1, GROUP_C1) LEAD(NP, 0x0d3, GROUP_D3)
-                LEAD(NP, 0x0c6, GROUP_C6) LEAD(NP, 0x0c7, GROUP_C7)
-                    LEAD(P66, 0x0c7, GROUP_C7_16) LEAD(NP, 0x0f6, GROUP_F6)
-                        LEAD(NP, 0x0f7, GROUP_F7) LEAD(NP, 0x0ff, GROUP_FF)
-                            LEAD(P66, 0x171, GROUP_PSRLW)
-                                LEAD(P66, 0x172, GROUP_PSRLD)
-                                    LEAD(P66, 0x173, GROUP_PSRLQ)
-                                        LEAD(NP, 0x1ae, GROUP_FENCE)};
+    LEAD(NP, 0x080) LEAD(NP, 0x081) LEAD_AS(NP, 0x083, 0x081) LEAD(NP, 0x0c1)
+        LEAD_AS(NP, 0x0d1, 0x0c1) LEAD(NP, 0x0d3) LEAD(NP, 0x0c6)
+            LEAD(NP, 0x0c7) LEAD(P66, 0x0c7) LEAD(NP, 0x0f6) LEAD(NP, 0x0f7)
+                LEAD(NP, 0x0ff) LEAD(P66, 0x171) LEAD(P66, 0x172)
+                    LEAD(P66, 0x173) LEAD(NP, 0x1ae)};
 
-#define AT_DIGIT(w, reg, group, digit, value) \
-    [group][w][reg][digit] = SHAPE_AT(value, w, reg),
+#define DIGIT_AT(w, reg, pp, opcode, digit, value) \
+    [GROUP(pp, opcode)][w][reg][digit] = SHAPE_AT(value, w, reg),
+#define DIGIT_PLAIN(...)
+#define DIGIT_DIGIT(w, mod, ...) BOTH_##w(mod, DIGIT_AT, __VA_ARGS__)
+#define DIGIT_REG(...)
+#define DIGIT_CC(...)
+#define FORM(op, id, text, enc, pp, w, mod, opcode, digit, ...) \
+    DIGIT_##op(w, mod, pp, opcode, digit, FORM_##id + 1)
 
-static const u16 by_digit[GROUP_COUNT][2][2][8] = {
-#define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)
-#define DIGIT(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-              effect, flags)                                                 \
-    BOTH_##w(mod, AT_DIGIT, GROUP_OF(pp, opcode), digit, FORM_##id + 1)
-#define OPREG FORM
-#define OPCC  FORM
+static const u16 by_digit[GROUPS][2][2][8] = {
 #include "verify/forms.def"
 };
 
@@ -321,7 +269,7 @@ struct fields {
     const struct shape *shape;
     u32 pp, w, opcode; // the opcode with its map, as in forms.def
     u32 rex, used;     // REX_R, REX_X and REX_B: there, and needed
-    u32 reg, vvvv, rm; // numbers
+    u8 *numbers;       // of registers: PLACES of them
     u32 needs;         // of enum how
     bool has_rex;
     u32 broken; // rules, bit by number
@@ -374,7 +322,7 @@ read_vex(struct fields *f)
         require(f, map >= 1 && map <= 3, RULE_OPCODE);
     }
     require(f, (last & 4) == 0, RULE_OPERAND);
-    f->vvvv = ~last >> 3 & 15;
+    f->numbers[AT_VVVV] = ~last >> 3 & 15;
     f->pp = last & 3;
     f->opcode = (map & 3) << 8 | *f->at++;
 }
@@ -409,15 +357,22 @@ skip_prefix(struct fields *f)
 static void
 read_prefixes(struct fields *f)
 {
-    u32 byte = *f->at;
+    enum { OPCODE, REX, PREFIX, VEX };
+    static const u8 kinds[256] = {
+        [0x40 ... 0x4f] = REX,
+        [0x66] = PREFIX,
+        [0xc4 ... 0xc5] = VEX,
+        [0xf0 ... 0xff] = PREFIX,
+    };
+    u32 byte = *f->at, kind = kinds[byte];
 
-    if (byte == 0xc4 || byte == 0xc5) {
+    if (kind == VEX) {
         read_vex(f);
         return;
     }
-    if (byte == 0x66 || byte >= 0xf0)
-        byte = skip_prefix(f);
-    if (byte >> 4 == 4) {
+    if (kind == PREFIX)
+        kind = kinds[byte = skip_prefix(f)];
+    if (kind == REX) {
         f->has_rex = true;
         f->rex = byte & 7;
         f->w = byte >> 3 & 1;
@@ -426,26 +381,25 @@ read_prefixes(struct fields *f)
     read_opcode(f);
 }
 
-// The shape, or NULL.
 static const struct shape *
 find_shape(const struct fields *f)
 {
     u32 modrm = *f->at, is_reg = modrm >= 0xc0;
     u32 found = by_opcode[INDEX(f->w, is_reg, f->pp, f->opcode)];
 
-    if (found >> 2 > FORM_COUNT)
+    if (found >= SHAPE_AT(FORM_COUNT + 1, 0, 0))
         found = by_digit[(found >> 2) - FORM_COUNT - 1][f->w][is_reg]
                         [modrm >> 3 & 7];
-    return found == 0 ? NULL : &shapes[found - SHAPE_AT(1, 0, 0)];
+    return &shapes[found];
 }
 
 // --- operands ----------------------------------------------------------------
 
-// Bit 3 of a register, from the bit of REX or VEX.
+// Bit 3 of a register, from a bit of REX or VEX.
 static u32
-high_bit(const struct fields *f, u32 bit)
+bit_3(u32 rex, u32 bit)
 {
-    return (f->rex & bit) != 0 ? 8 : 0;
+    return (rex & bit) * (8 / bit);
 }
 
 static void
@@ -467,12 +421,12 @@ static void
 read_sib(struct fields *f, struct verify_ins *ins, u32 mod)
 {
     u32 sib = *f->at++, base = sib & 7;
-    u32 index = (sib >> 3 & 7) | high_bit(f, REX_X);
+    u32 index = (sib >> 3 & 7) | bit_3(f->rex, REX_X);
     bool no_base = base == VERIFY_RBP && mod == 0;
 
     ins->scale = (u8)(sib >> 6);
     ins->index = index != VERIFY_RSP ? (u8)index : VERIFY_NONE;
-    ins->base = no_base ? VERIFY_NONE : (u8)(base | high_bit(f, REX_B));
+    ins->base = no_base ? VERIFY_NONE : (u8)(base | bit_3(f->rex, REX_B));
     f->used |= no_base ? REX_X : REX_X | REX_B;
     require(f, index != VERIFY_RSP || (ins->scale == 0 && base == VERIFY_RSP),
             RULE_LONG);
@@ -490,7 +444,7 @@ read_mem(struct fields *f, struct verify_ins *ins, u32 mod, u32 rm)
     } else if (rm == VERIFY_RBP && mod == 0) {
         ins->base = VERIFY_RIP;
     } else {
-        ins->base = (u8)(rm | high_bit(f, REX_B));
+        ins->base = (u8)(rm | bit_3(f->rex, REX_B));
         f->used |= REX_B;
     }
     read_disp(f, ins, mod);
@@ -499,27 +453,26 @@ read_mem(struct fields *f, struct verify_ins *ins, u32 mod, u32 rm)
 static void
 read_modrm(struct fields *f, struct verify_ins *ins)
 {
-    u32 byte = *f->at++, how = f->shape->how;
+    u32 byte = *f->at++, rex = f->rex & f->shape->how;
 
-    f->reg = (byte >> 3 & 7) | high_bit(f, how & REX_R);
-    require(f, (how & REG_0) == 0 || f->reg == 0, RULE_OPERAND);
-    if ((how & HAS_MEM) != 0) {
+    f->numbers[AT_REG] = (u8)((byte >> 3 & 7) | bit_3(rex, REX_R));
+    if ((f->shape->how & HAS_MEM) != 0)
         read_mem(f, ins, byte >> 6, byte & 7);
-        return;
-    }
-    f->rm = (byte & 7) | high_bit(f, how & REX_B);
-    require(f, (how & RM_0) == 0 || f->rm == 0, RULE_OPERAND);
+    else
+        f->numbers[AT_RM] = (u8)((byte & 7) | bit_3(rex, REX_B));
 }
 
 // Is each bit of REX or VEX there for something?  An empty REX names sil and
 // the like, which without one are ah and the like.
 static void
-check_rex(struct fields *f)
+check_numbers(struct fields *f)
 {
-    u32 how = f->shape->how;
-    bool names = ((how & REG_BYTE) != 0 && f->reg >= VERIFY_RSP) ||
-                 ((how & RM_BYTE) != 0 && f->rm >= VERIFY_RSP);
+    u32 how = f->shape->how, reg = f->numbers[AT_REG], rm = f->numbers[AT_RM];
+    bool names = ((how & REG_BYTE) != 0 && reg >= VERIFY_RSP) ||
+                 ((how & RM_BYTE) != 0 && rm >= VERIFY_RSP);
 
+    require(f, (how & REG_0) == 0 || reg == 0, RULE_OPERAND);
+    require(f, (how & RM_0) == 0 || rm == 0, RULE_OPERAND);
     require(f, (f->rex & ~f->used) == 0, RULE_PREFIX);
     require(f, !f->has_rex || f->rex != 0 || f->w != 0 || names, RULE_PREFIX);
     require(f, !names || f->has_rex, RULE_OPERAND);
@@ -620,7 +573,7 @@ set_prefix(struct fields *f, struct verify_ins *ins)
         ins->flags |= VERIFY_LOCKED;
         return;
     }
-    require(f, (how & NO_VVVV) == 0 || f->vvvv == 0, RULE_PREFIX);
+    require(f, (how & NO_VVVV) == 0 || ins->vvvv == 0, RULE_PREFIX);
     if ((how & VEX_ALIGN) == 0)
         ins->flags &= (u8)~VERIFY_ALIGNED;
     if ((how & VEX_BMI) == 0)
@@ -633,78 +586,72 @@ static void
 finish(struct fields *f, struct verify_ins *ins)
 {
     u32 how = f->shape->how;
-    u64 numbers = (u64)VERIFY_NONE << AT_NONE | (u64)f->reg << AT_REG |
-                  (u64)f->vvvv << AT_VVVV | (u64)f->rm << AT_RM |
-                  (u64)VERIFY_RCX << AT_RCX | (u64)VERIFY_RDX << AT_RDX;
 
-    ins->def = (u8)(numbers >> ins->def);
-    ins->a = (u8)(numbers >> ins->a);
-    ins->b = (u8)(numbers >> ins->b);
-    ins->reg = (u8)f->reg;
-    ins->vvvv = (u8)f->vvvv;
-    ins->rm = (u8)f->rm;
+    ins->def = f->numbers[ins->def];
+    ins->a = f->numbers[ins->a];
+    ins->b = f->numbers[ins->b];
+    memcpy(&ins->reg, &f->numbers[AT_REG], 3);
     if (f->needs != (OR_LEGACY | OR_PLAIN))
         set_prefix(f, ins);
     if ((how & (BITS_IMM | BITS_SHR | IS_XOR)) != 0)
         set_bits(ins, how);
 }
 
-// From bytes of which there are LONGEST.
-static enum verify_rule
-decode(struct verify_ins *ins, const u8 *at)
+// Near the end: from a copy with zeros behind it.
+static void
+copy_last(u8 copy[LONGEST], const u8 *at, u64 left)
 {
-    struct fields f = {.at = at, .needs = OR_LEGACY | OR_PLAIN};
-
-    read_prefixes(&f);
-    const struct shape *shape = f.shape = find_shape(&f);
-    if (shape == NULL || (shape->how & f.needs & (OR_LEGACY | OR_VEX)) == 0)
-        return RULE_OPCODE;
-    if ((shape->how & f.needs & (OR_PLAIN | OR_LOCK)) == 0)
-        return RULE_PREFIX;
-    memcpy(ins, shape, offsetof(struct verify_ins, cc));
-    ins->cc = f.opcode & 15;
-    ins->scale = 0;
-    ins->imm = 0;
-    f.used = shape->how & (REX_R | REX_B);
-    f.reg = f.rm = VERIFY_NONE;
-    if ((shape->how & IN_OPCODE) != 0)
-        f.rm = (f.opcode & 7) | high_bit(&f, REX_B);
-    else if ((shape->how & HAS_MODRM) != 0)
-        read_modrm(&f, ins);
-    check_rex(&f);
-    if (shape->imm != IMM_0)
-        ins->imm = read_imm(&f);
-    finish(&f, ins);
-    ins->length = (u8)(f.at - at);
-    return f.broken == 0 ? RULE_OK : (enum verify_rule)__builtin_ctz(f.broken);
-}
-
-// Near the end: decode a copy with zeros behind it.
-static enum verify_rule
-decode_last(struct verify_ins *ins, const u8 *at, u64 left)
-{
-    u8 copy[LONGEST] = {0};
-
+    memset(copy, 0, LONGEST);
     memcpy(copy, at, left);
-    enum verify_rule rule = decode(ins, copy);
-    return rule == RULE_OK && ins->length > left ? RULE_CUT : rule;
 }
 
 enum verify_rule
 verify_decode(struct verify_ins *ins, const u8 *at, const u8 *end)
 {
+    u8 numbers[PLACES] = {
+        [AT_NONE] = VERIFY_NONE, [AT_REG] = VERIFY_NONE, [AT_RM] = VERIFY_NONE,
+        [AT_RCX] = VERIFY_RCX,   [AT_RDX] = VERIFY_RDX,
+    };
+    struct fields f = {.needs = OR_LEGACY | OR_PLAIN, .numbers = numbers};
+    u8 copy[LONGEST];
     u64 left = (u64)(end - at);
 
-    return left < LONGEST ? decode_last(ins, at, left) : decode(ins, at);
+    if (left < LONGEST) {
+        copy_last(copy, at, left);
+        at = copy;
+    }
+    f.at = at;
+    read_prefixes(&f);
+    const struct shape *shape = f.shape = find_shape(&f);
+    u32 how = shape->how, missing = f.needs & ~how;
+    if (missing != 0)
+        return (missing & (OR_LEGACY | OR_VEX)) != 0 ? RULE_OPCODE :
+                                                       RULE_PREFIX;
+    memcpy(ins, shape, offsetof(struct verify_ins, cc));
+    ins->cc = f.opcode & 15;
+    ins->scale = 0;
+    ins->imm = 0;
+    f.used = how & (REX_R | REX_B);
+    if ((how & IN_OPCODE) != 0)
+        f.numbers[AT_RM] = (u8)((f.opcode & 7) | bit_3(f.rex, REX_B));
+    else if ((how & HAS_MODRM) != 0)
+        read_modrm(&f, ins);
+    if (f.has_rex || f.rex != 0 || (how & NUMBERS) != 0)
+        check_numbers(&f);
+    if (shape->imm != IMM_0)
+        ins->imm = read_imm(&f);
+    finish(&f, ins);
+    ins->length = (u8)(f.at - at);
+    if (f.broken != 0)
+        return (enum verify_rule)__builtin_ctz(f.broken);
+    return ins->length > left ? RULE_CUT : RULE_OK;
 }
 
 const char *
 verify_form_text(u32 form)
 {
     static const char *const texts[] = {
-#define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-    text,
+#define FORM(op, id, text, ...) text,
 #include "verify/forms.def"
     };
 

@@ -38,9 +38,7 @@ enum verify_rule {
 
 // Rows of forms.def.
 enum verify_form {
-#define FORM(id, text, enc, pp, w, mod, opcode, digit, ops, wide, mem, imm, \
-             effect, flags)                                                 \
-    FORM_##id,
+#define FORM(op, id, ...) FORM_##id,
 #include "verify/forms.def"
     FORM_COUNT
 };
@@ -124,7 +122,7 @@ struct verify_ins {
     u8 a, b; // as the effect says; of others: read, no matter which way
 
     u8 cc;            // 0 to 15, the hardware's
-    u8 reg, rm, vvvv; // the operands as encoded, general or vector
+    u8 reg, vvvv, rm; // the operands as encoded, general or vector
 
     // The memory operand, with VERIFY_MEM.
     u8 base;  // register, VERIFY_RIP or VERIFY_NONE (lea only)

@@ -138,7 +138,6 @@ struct judge {
     const struct verify_module *m;
     const u32 *try_funcs; // function by row of tries
     struct arena *temp;
-    u64 mark; // of temp, behind what lasts
     u32 rule; // enum verify_rule
     u32 rule_pc;
 
@@ -161,9 +160,8 @@ struct judge {
 
     // By byte of the function: what jumps to there expect, see judge.c.
     u16 *cells;
-    u32 cells_room;
     u32 pending; // places that control comes to, which the walk has yet to
-    struct since ring[RING]; // of short jumps: by pc % RING
+    struct since *ring; // of short jumps: by pc % RING
 
     // Rows that come next.
     u32 trap, call, head, first_head;
@@ -174,8 +172,7 @@ struct judge {
     bool reachable;
     u32 site; // enum site: what kind of trap site it has to be
     struct verify_ins ins;
-    u32 recent[4]; // where it and those before it start, by turn % 4
-    u32 turn;
+    u32 copied; // where rax was last copied to a register
 
     // The state.
     struct value regs[REGS];
@@ -219,9 +216,57 @@ judge_check(struct judge *j, bool holds, enum verify_rule rule)
 // Decode the instruction at j->next.  False: there is none.
 bool judge_decode(struct judge *j);
 
-// Likewise in the middle of a pattern: nobody jumps
-// there.
-bool judge_step(struct judge *j);
+// Is there another instruction, to which nobody jumps?
+bool judge_goes_on(const struct judge *j);
+
+// Decode that: in the middle of a pattern there has to be one.
+void judge_step(struct judge *j);
+
+// Does it have the memory operand [base + disp]?
+static inline bool
+is_at(const struct verify_ins *i, u32 base, i32 disp)
+{
+    return i->base == base && i->index == VERIFY_NONE && i->disp == disp;
+}
+
+// mov def, [base + disp] of 8 bytes
+static inline bool
+is_load(const struct verify_ins *i, u32 def, u32 base, i32 disp)
+{
+    return i->form == FORM_MOV && i->from == FROM_MEM && i->width == 8 &&
+           i->def == def && is_at(i, base, disp);
+}
+
+// lea def, [base + disp] of 8 bytes
+static inline bool
+is_lea(const struct verify_ins *i, u32 def, u32 base, i32 disp)
+{
+    return i->form == FORM_LEA && i->width == 8 && i->def == def &&
+           is_at(i, base, disp);
+}
+
+// cmp a, [base + disp] of 8 bytes
+static inline bool
+is_compare(const struct verify_ins *i, u32 a, u32 base, i32 disp)
+{
+    return i->form == FORM_CMP && i->from == FROM_MEM && i->width == 8 &&
+           i->a == a && is_at(i, base, disp);
+}
+
+// sub def, number of 8 bytes
+static inline bool
+is_sub(const struct verify_ins *i, u32 def, i64 number)
+{
+    return i->form == FORM_SUB_I && i->width == 8 && i->def == def &&
+           i->imm == number;
+}
+
+// A jump if cc?
+static inline bool
+is_jcc(const struct verify_ins *i, u32 cc)
+{
+    return i->effect == EFFECT_JCC && i->cc == cc;
+}
 
 // Look at the trap row of the instruction.
 void judge_site(struct judge *j);
@@ -229,7 +274,11 @@ void judge_site(struct judge *j);
 // A jump, from a body, to another place in it.
 void judge_jump(struct judge *j, u32 to, bool is_short);
 
-// The ud2 of a landing pad's check.
+// Who comes here from elsewhere has `narrow`; what has not changed since `when`
+// (0: of nothing that is known) holds on all ways.
+void judge_join(struct judge *j, u32 narrow, u32 when);
+
+// The ud2 of the stack check, or of a landing pad's.
 void judge_mark_stub(struct judge *j, u32 pc);
 
 // --- judge_value.c -----------------------------------------------------------
@@ -327,8 +376,6 @@ void judge_leave_by_end(struct judge *j);
 
 // --- judge_call.c ------------------------------------------------------------
 
-// Of the function that starts at pc, or NO_PC.
-u32 judge_find(const struct judge *j, u32 pc);
 void judge_call(struct judge *j);
 // The jump that j->ins is leaves the function, whose callee finds `args` bytes
 // of arguments.
@@ -337,8 +384,9 @@ void judge_jump_table(struct judge *j);
 
 // --- judge_tables.c ----------------------------------------------------------
 
-// The first row of heads (calls, traps) of at least pc.
-u32 first_catch(const struct verify_code *c, u32 pc);
-u32 first_head(const struct verify_code *c, u32 pc);
-u32 first_call(const struct verify_code *c, u32 pc);
-u32 first_trap(const struct verify_code *c, u32 pc);
+// The index of the first of `count` rows whose field is at least `least`, or
+// `count`; rows of so many bytes, which rise by that.
+u32 judge_first(const void *rows, u64 size, u64 field, u32 count, u64 least);
+#define FIRST(rows, field, count, least)                                       \
+    judge_first((rows), sizeof(*(rows)), offsetof(__typeof__(*(rows)), field), \
+                (count), (least))

@@ -24,8 +24,9 @@ enum {
 enum {
     CELL_TARGET = 1 << RSP, // jumped to from before
     CELL_LONG = 1 << R14,   // ... from afar: the ring does not know since when
-    CELL_PAD = 1 << R15,    // a landing pad, or (with LONG) the trap of one
-    CELL_STUB = CELL_PAD | CELL_LONG,
+    CELL_PAD = 1 << R15,    // a landing pad, or one of these:
+    CELL_STUB = CELL_PAD | CELL_LONG, // the trap of a check
+    CELL_ENTRY = CELL_PAD | CELL_TARGET,
     LOW_BITS = CELL_TARGET - 1,
 };
 
@@ -45,7 +46,7 @@ judge_decode(struct judge *j)
 {
     const u8 *text = j->m->code.text;
 
-    j->recent[++j->turn % COUNT(j->recent)] = j->at = j->next;
+    j->at = j->next;
     j->site = SITE_NONE;
     j->now++;
     enum verify_rule rule =
@@ -78,19 +79,19 @@ set_trap(struct judge *j, u32 trap)
 }
 
 bool
+judge_goes_on(const struct judge *j)
+{
+    return j->next < j->end && j->cells[j->next - j->start] == 0 &&
+           j->next != j->head_pc;
+}
+
+void
 judge_step(struct judge *j)
 {
-    if (!judge_check(j, j->next < j->end, RULE_END))
-        return false;
-    if (!judge_check(j,
-                     j->cells[j->next - j->start] == 0 && j->next != j->head_pc,
-                     RULE_TARGET))
-        return false;
-    if (!judge_decode(j))
-        return false;
+    if (!judge_check(j, judge_goes_on(j), RULE_TARGET) || !judge_decode(j))
+        return;
     if ((j->ins.flags & VERIFY_WFLAGS) != 0)
         judge_forget_flags(j);
-    return true;
 }
 
 static bool
@@ -115,8 +116,7 @@ judge_site(struct judge *j)
     const struct trap_site *row = &j->m->code.traps[j->trap];
 
     if (j->trap_pc != j->at) {
-        judge_check(j, j->site == SITE_NONE || j->site >= SITE_AGAIN,
-                    RULE_TRAP_SITE);
+        judge_check(j, j->site >= SITE_AGAIN, RULE_TRAP_SITE);
         return;
     }
     set_trap(j, j->trap + 1);
@@ -137,8 +137,7 @@ jump_forward(struct judge *j, u32 to, bool is_short)
     u16 *cell = cell_at(j, to);
     u32 narrow = j->narrow & GENERAL;
 
-    if (!judge_check(j, (*cell & CELL_PAD) == 0 && to != j->overflow,
-                     RULE_TARGET))
+    if (!judge_check(j, (*cell & CELL_PAD) == 0, RULE_TARGET))
         return;
     if ((*cell & CELL_TARGET) == 0) {
         j->pending++;
@@ -155,18 +154,11 @@ jump_forward(struct judge *j, u32 to, bool is_short)
 static const struct code_head *
 passed_head(const struct judge *j, u32 pc)
 {
-    const struct code_head *heads = j->m->code.heads;
-    u32 low = j->first_head, high = j->head;
+    const struct code_head *heads = j->m->code.heads + j->first_head;
+    u32 count = j->head - j->first_head, at = FIRST(heads, pc, count, pc);
+    bool found = at < count && heads[at].pc == pc;
 
-    while (low < high) {
-        u32 middle = low + (high - low) / 2;
-        if (heads[middle].pc < pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    bool found = low < j->head && heads[low].pc == pc;
-    return found && (heads[low].what & ~GENERAL) == 0 ? &heads[low] : NULL;
+    return found && (heads[at].what & ~GENERAL) == 0 ? &heads[at] : NULL;
 }
 
 // lock cmpxchg failed: once more from the copy of what it read.
@@ -180,27 +172,25 @@ passed_head(const struct judge *j, u32 pc)
 static bool
 is_retry(struct judge *j, u32 to)
 {
-    struct verify_ins copy, apply, swap;
-    const u8 *text = j->m->code.text, *end = text + j->end;
+    const u8 *text = j->m->code.text;
+    struct verify_ins ins[3] = {0};
+    u32 pc = to;
 
-    u32 before[] = {j->recent[(j->turn - 1) % 4], j->recent[(j->turn - 2) % 4]};
-
-    if (j->recent[(j->turn - 3) % 4] != to || j->joined > to ||
-        j->ins.cc != CC_NE || verify_decode(&copy, text + to, end) != RULE_OK ||
-        verify_decode(&apply, text + before[1], end) != RULE_OK ||
-        verify_decode(&swap, text + before[0], end) != RULE_OK)
+    if (to != j->copied || j->joined > to || !is_jcc(&j->ins, CC_NE))
         return false;
-    u32 spare = copy.def;
-    bool is_so = copy.effect == EFFECT_COPY && copy.from == FROM_REG &&
-                 copy.width == 8 && copy.b == VERIFY_RAX &&
-                 (apply.effect == EFFECT_AND || apply.effect == EFFECT_ANY) &&
-                 (apply.flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
-                 apply.def == spare && spare != VERIFY_RAX &&
-                 (swap.flags & VERIFY_LOCKED) != 0 &&
-                 swap.effect == EFFECT_MERGE && swap.def == VERIFY_RAX &&
-                 swap.base != spare && swap.index != spare &&
-                 swap.base != VERIFY_RAX && swap.index != VERIFY_RAX &&
-                 swap.reg == spare;
+    for (u32 k = 0; k < COUNT(ins); k++) { // the walk has decoded all of them
+        (void)verify_decode(&ins[k], text + pc, text + j->end);
+        pc += ins[k].length;
+    }
+    const struct verify_ins *copy = &ins[0], *apply = &ins[1], *swap = &ins[2];
+    u32 spare = copy->def;
+    bool is_so = pc == j->at && copy->width == 8 && spare != VERIFY_RAX &&
+                 (apply->effect == EFFECT_AND || apply->effect == EFFECT_ANY) &&
+                 (apply->flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
+                 apply->def == spare && swap->form == FORM_CMPXCHG &&
+                 swap->base != spare && swap->index != spare &&
+                 swap->base != VERIFY_RAX && swap->index != VERIFY_RAX &&
+                 swap->reg == spare;
     if (is_so)
         judge_set(j, spare, value_number(j, 64));
     return is_so;
@@ -211,7 +201,7 @@ jump_back(struct judge *j, u32 to)
 {
     const struct code_head *head = passed_head(j, to);
 
-    if (head == NULL && j->ins.effect == EFFECT_JCC && is_retry(j, to))
+    if (head == NULL && is_retry(j, to))
         return;
     if (judge_check(j, head != NULL, RULE_TARGET))
         judge_check(j, (head->what & ~j->narrow) == 0, RULE_STATE);
@@ -231,18 +221,18 @@ judge_jump(struct judge *j, u32 to, bool is_short)
 
 // --- where jumps meet --------------------------------------------------------
 
-// All that come here have `narrow`.  What changed since `when` is no more than
-// that.
-static void
-join(struct judge *j, u32 narrow, u32 when)
+void
+judge_join(struct judge *j, u32 narrow, u32 when)
 {
     u32 changed = 0;
 
-    for (u32 r = 0; r < REGS; r++)
+    for (u32 r = 0; when > 0 && r < REGS; r++)
         changed |= (u32)(j->when[r] > when) << r;
-    judge_forget(j, changed & GENERAL, narrow);
+    j->now++;
+    judge_forget(j, when > 0 ? changed & GENERAL : GENERAL, narrow);
     judge_forget_all(j);
     j->joined = j->at;
+    j->reachable = true;
 }
 
 static void
@@ -256,9 +246,7 @@ reach_head(struct judge *j, u32 cell)
         coming &= cell;
     judge_check(j, (what & ~GENERAL) == 0, RULE_HEAD);
     judge_check(j, (what & ~coming) == 0, RULE_STATE);
-    j->now++;
-    join(j, what, 0);
-    j->reachable = true;
+    judge_join(j, what, 0);
 }
 
 static void
@@ -268,9 +256,7 @@ reach_target(struct judge *j, u32 cell)
     u32 narrow = cell & GENERAL;
 
     assert((cell & CELL_LONG) != 0 || j->ring[j->next % RING].pc == j->next);
-    j->now++;
-    join(j, j->reachable ? narrow & j->narrow : narrow, when);
-    j->reachable = true;
+    judge_join(j, j->reachable ? narrow & j->narrow : narrow, when);
 }
 
 // Before the instruction at j->next: who jumps to it?
@@ -296,20 +282,18 @@ pad_count(u32 cell)
 static void
 mark_pad(struct judge *j, u32 pc, u32 count)
 {
-    if (!judge_check(j, pc >= j->start && pc < j->end, RULE_TRY))
-        return;
     u16 *cell = cell_at(j, pc);
-    u32 least = (*cell & CELL_PAD) != 0 ? MIN(count, pad_count(*cell)) : count;
+    u32 least = *cell != 0 ? MIN(count, pad_count(*cell)) : count;
     u32 high = least & ~(u32)LOW_BITS;
-    j->pending += (*cell & CELL_PAD) == 0;
+
+    j->pending += *cell == 0;
     *cell = (u16)(CELL_PAD | (least & LOW_BITS) | high << 1);
 }
 
 void
 judge_mark_stub(struct judge *j, u32 pc)
 {
-    if (!judge_check(j, pc > j->at && pc < j->end && pc != j->overflow,
-                     RULE_TARGET) ||
+    if (!judge_check(j, pc > j->at && pc < j->end, RULE_TARGET) ||
         !judge_check(j, *cell_at(j, pc) == 0, RULE_TARGET))
         return;
     *cell_at(j, pc) = CELL_STUB;
@@ -318,22 +302,15 @@ judge_mark_stub(struct judge *j, u32 pc)
 
 // --- control flow ------------------------------------------------------------
 
-static bool
-is_inside(const struct judge *j, u32 to)
-{
-    return to >= j->start && to < j->end && to != j->entry;
-}
-
-// A jump to the entry is a tail call, unless the function has no prologue and
+// A jump to the entry is a tail call, unless the function has no prologue, and
 // its first block is a loop.
 static void
 jump(struct judge *j)
 {
     u32 to = (u32)(j->next + j->ins.imm);
-    bool loops = to == j->entry && passed_head(j, to) != NULL &&
-                 j->frame == 0 && j->start == j->entry;
+    bool calls = to == j->entry && passed_head(j, to) == NULL;
 
-    if (is_inside(j, to) || loops)
+    if (to >= j->start && to < j->end && !calls)
         judge_jump(j, to, j->ins.length == 2);
     else
         judge_leave(j);
@@ -396,8 +373,6 @@ operands(struct judge *j)
     judge_check(j, !fixed || moves, RULE_POINTER);
     if ((i->flags & VERIFY_MEM) != 0)
         judge_access(j);
-    if ((i->form == FORM_DIV || i->form == FORM_IDIV) && j->site == SITE_NONE)
-        j->site = SITE_DIVIDE;
 }
 
 static void
@@ -423,23 +398,22 @@ instruction(struct judge *j)
 
 // The trap of a stack check or of a landing pad's, which nothing else leads to.
 static void
-stub(struct judge *j, u32 cell)
+stub(struct judge *j)
 {
-    bool overflow = j->next == j->overflow;
+    const struct trap_site *row = &j->m->code.traps[j->trap];
 
-    judge_check(j, !j->reachable && (overflow ? cell == 0 : true), RULE_TARGET);
+    judge_check(j, !j->reachable, RULE_TARGET);
     if (!judge_decode(j) ||
         !judge_check(j, j->ins.effect == EFFECT_TRAP, RULE_STUB))
         return;
-    const struct trap_site *row = &j->m->code.traps[j->trap];
-    if (!overflow) {
+    if (j->at != j->overflow) {
         j->site = SITE_CHECK;
         judge_site(j);
-        return;
+    } else if (judge_check(
+                   j, j->trap_pc == j->at && row->trap == TRAP_STACK_OVERFLOW,
+                   RULE_TRAP_SITE)) {
+        set_trap(j, j->trap + 1);
     }
-    judge_check(j, j->trap_pc == j->at && row->trap == TRAP_STACK_OVERFLOW,
-                RULE_TRAP_SITE);
-    set_trap(j, j->trap + 1);
 }
 
 static void
@@ -449,6 +423,26 @@ skip_data(struct judge *j, u32 size)
     judge_check(j, !j->reachable, RULE_END);
     judge_check(j, size > 0 && size <= j->end - j->next, RULE_HEAD);
     j->next += size;
+}
+
+// At the entry, which may be a head without prologue, a landing pad or a stub.
+static bool
+arrive_pad(struct judge *j, u32 cell)
+{
+    if (cell == CELL_ENTRY) {
+        judge_check(j, !j->reachable, RULE_TARGET);
+        *cell_at(j, j->entry) = 0; // nobody has jumped here, or will
+        judge_prologue(j);
+        if (j->next != j->entry)
+            return false;
+        reach(j, 0);
+        return true;
+    }
+    if ((cell & CELL_STUB) == CELL_STUB)
+        stub(j);
+    else
+        judge_pad(j, pad_count(cell));
+    return false;
 }
 
 // At a place that is not just the next one.  False: the walk has gone on.
@@ -461,29 +455,13 @@ arrive(struct judge *j, u32 cell)
         skip_data(j, heads[j->head].what & INT32_MAX);
         return false;
     }
-    if (j->next == j->overflow || (cell & CELL_STUB) == CELL_STUB) {
-        j->pending--;
-        stub(j, cell);
-        return false;
-    }
     if ((cell & CELL_PAD) != 0) {
         j->pending--;
-        judge_pad(j, pad_count(cell));
-        return false;
-    }
-    if (j->next == j->entry) {
-        j->pending--;
-        judge_check(j, !j->reachable && cell == 0, RULE_TARGET);
-        judge_prologue(j);
-        if (j->next != j->entry)
-            return false;
+        return arrive_pad(j, cell);
     }
     reach(j, cell);
-    if (!j->reachable) {
-        j->now++;
-        join(j, 0, 0); // nobody comes here; whoever did would know nothing
-        j->reachable = true;
-    }
+    if (!j->reachable)
+        judge_join(j, 0, 0); // whoever came here would know nothing
     return true;
 }
 
@@ -492,8 +470,7 @@ static void
 go_on(struct judge *j)
 {
     u32 cell = *cell_at(j, j->next);
-    bool goes_on = cell == 0 && j->reachable && j->next != j->head_pc &&
-                   j->next != j->overflow && j->next != j->entry;
+    bool goes_on = cell == 0 && j->reachable && j->next != j->head_pc;
 
     j->at = j->next;
     if ((goes_on || arrive(j, cell)) && judge_decode(j))
@@ -502,51 +479,50 @@ go_on(struct judge *j)
 
 // --- a function --------------------------------------------------------------
 
-// A function may be as large as all of the code.
-static status_t
-make_cells(struct judge *j)
-{
-    u32 size = j->end - j->start;
-
-    if (size > j->cells_room) {
-        arena_reset(j->temp, j->mark);
-        j->cells_room = MAX(size, 4096);
-        j->cells = arena_alloc(j->temp, j->cells_room * sizeof(*j->cells),
-                               sizeof(*j->cells));
-    }
-    if (j->cells == NULL)
-        return ERR_NO_MEMORY;
-    for (u32 at = 0; at < size; at += CELLS_PIECE) {
-        if (at > 0 && !arena_may_go_on(j->temp))
-            return ERR_KILLED;
-        memset(j->cells + at, 0,
-               MIN(size - at, (u32)CELLS_PIECE) * sizeof(*j->cells));
-    }
-    return OK;
-}
-
 static u32
 values_of(const struct verify_module *m, u32 tag)
 {
     return tag == NO_INDEX ? 0 : m->tags[tag];
 }
 
-static status_t
+static void
 mark_pads(struct judge *j)
 {
     const struct verify_code *c = &j->m->code;
-    u32 first = first_catch(c, j->start);
+    u32 first = FIRST(c->catches, pc, c->catch_count, j->start);
 
     for (u32 i = first; i < c->catch_count && c->catches[i].pc < j->end; i++) {
-        if (i > first && !arena_may_step(j->temp, i))
-            return ERR_KILLED;
+        j->stopped = !arena_may_step(j->temp, i + 1ull);
+        if (j->stopped)
+            return;
         u32 tag = c->catches[i].tag;
         if (judge_check(j, tag == NO_INDEX || tag < j->m->counts.tags,
                         RULE_TRY))
             mark_pad(j, c->catches[i].pc, values_of(j->m, tag));
         j->saved = HANDLER_SAVED; // if it is in parts: see set_up
     }
-    return OK;
+}
+
+static void
+mark_entry(struct judge *j)
+{
+    if (judge_check(j, j->entry >= j->start && j->entry < j->end,
+                    RULE_FUNCTION) &&
+        judge_check(j, *cell_at(j, j->entry) == 0, RULE_TARGET))
+        *cell_at(j, j->entry) = CELL_ENTRY;
+}
+
+// A function may be as large as all of the code.
+static void
+clear_cells(struct judge *j)
+{
+    u32 size = j->end - j->start, piece;
+
+    for (u32 at = 0; at < size && !j->stopped; at += piece) {
+        piece = MIN(size - at, (u32)CELLS_PIECE);
+        memset(j->cells + at, 0, piece * sizeof(*j->cells));
+        j->stopped = at > 0 && !arena_may_go_on(j->temp);
+    }
 }
 
 static void
@@ -568,7 +544,8 @@ reset(struct judge *j, u32 index, u32 start, u32 end)
     j->now = 1;
     j->ids = 0;
     memset(j->slots, 0, sizeof(j->slots));
-    judge_forget(j, ALL, 0);
+    clear_cells(j);
+    judge_put(j, R14, value_of_kind(j, KIND_VMCTX, 0));
     judge_forget_all(j);
 }
 
@@ -597,35 +574,29 @@ code_after(const struct judge *j, const struct func_code *f)
     return f + 1 < c->funcs + c->func_count ? f[1].start : c->size;
 }
 
-static status_t
+static void
 set_up(struct judge *j, const struct func_code *f)
 {
     reset(j, f->func, f->start, f->end);
     j->frame = f->frame;
     j->table_room = (code_after(j, f) - f->start) / 4;
-    status_t status = make_cells(j);
-    if (status == OK)
-        status = mark_pads(j);
-    if (status != OK)
-        return status;
-    if (judge_check(j,
-                    j->entry >= j->start && j->entry < j->end &&
-                        f->args == j->type->args,
-                    RULE_FUNCTION) &&
-        j->entry != j->start)
+    mark_pads(j);
+    mark_entry(j);
+    judge_check(j, f->args == j->type->args, RULE_FUNCTION);
+    if (j->entry != j->start)
         set_up_parts(j);
-    return OK;
 }
 
 static status_t
 walk(struct judge *j)
 {
-    while (j->rule == RULE_OK && j->next < j->end) {
-        if (j->stopped || !arena_may_step(j->temp, j->now))
-            return ERR_KILLED;
+    while (!j->stopped && j->rule == RULE_OK && j->next < j->end) {
         judge_check(j, (j->now | j->ids) <= COUNT_MOST, RULE_FUNCTION);
         go_on(j);
+        j->stopped |= !arena_may_step(j->temp, j->now);
     }
+    if (j->stopped)
+        return ERR_KILLED;
     j->at = j->end;
     judge_check(j, !j->reachable && j->next == j->end, RULE_END);
     judge_check(j, j->pending == 0, RULE_TARGET);
@@ -649,10 +620,8 @@ check_rows(struct judge *j)
 static status_t
 judge_function(struct judge *j, const struct func_code *f)
 {
-    status_t status = set_up(j, f);
-
-    if (status == OK)
-        status = walk(j);
+    set_up(j, f);
+    status_t status = walk(j);
     judge_check(j, !j->entering, RULE_PROLOGUE);
     judge_check(j, j->checked || judge_needs_no_check(j), RULE_CHECK);
     judge_check(j, !j->pads_check || (j->pushed_rsp && !j->last_written),
@@ -676,11 +645,8 @@ judge_stubs(struct judge *j, const struct func_code *f)
         for (u32 i = 0; i < FILL_MOST && end > start; i++)
             end -= c->text[end - 1] == FILL;
         reset(j, k, start, end);
-        if (!judge_check(j, start < end, RULE_FUNCTION))
-            break;
-        status = make_cells(j);
-        if (status == OK)
-            status = walk(j);
+        mark_entry(j);
+        status = walk(j);
         judge_check(j, !j->has_calls && j->trap == 0, RULE_CHECK);
     }
     check_rows(j);
@@ -695,9 +661,34 @@ find_rows(struct judge *j, u32 row)
     const struct verify_code *c = &j->m->code;
     u32 pc = row > 0 ? c->funcs[row - 1].end : 0;
 
-    set_trap(j, first_trap(c, pc));
-    j->call = first_call(c, pc + (row > 0));
-    set_head(j, first_head(c, pc));
+    set_trap(j, FIRST(c->traps, pc, c->trap_count, pc));
+    j->call = FIRST(c->calls, pc, c->call_count, pc + (row > 0));
+    set_head(j, FIRST(c->heads, pc, c->head_count, pc));
+}
+
+// For rows [first, end); NULL: no memory.
+static struct judge *
+judge_new(const struct verify_module *m, const u32 *try_funcs, u32 first,
+          u32 end, struct arena *temp)
+{
+    struct judge *j = ARENA_NEW(temp, struct judge, 1);
+    u32 largest = 0;
+
+    for (u32 i = first; i < end; i++)
+        largest = MAX(largest, m->code.funcs[i].end - m->code.funcs[i].start);
+    u16 *cells = arena_alloc(temp, largest * sizeof(*cells), sizeof(*cells));
+    struct since *ring = arena_alloc(temp, RING * sizeof(*ring), 4);
+    if (j == NULL || cells == NULL || ring == NULL)
+        return NULL;
+    j->m = m;
+    j->temp = temp;
+    j->cells = cells;
+    j->ring = ring;
+    j->try_funcs = try_funcs;
+    j->now = 1;
+    judge_forget(j, ALL, 0);
+    find_rows(j, first);
+    return j;
 }
 
 status_t
@@ -705,16 +696,9 @@ verify_range(const struct verify_module *m, const u32 *try_funcs, u32 first,
              u32 end, struct arena *temp, struct verify_error *error)
 {
     u64 mark = arena_mark(temp);
-    struct judge *j = ARENA_NEW(temp, struct judge, 1);
+    struct judge *j = judge_new(m, try_funcs, first, end, temp);
     status_t status = j != NULL ? OK : ERR_NO_MEMORY;
 
-    if (status == OK) {
-        j->m = m;
-        j->temp = temp;
-        j->mark = arena_mark(temp);
-        j->try_funcs = try_funcs;
-        find_rows(j, first);
-    }
     for (u32 i = first; i < end && status == OK; i++) {
         const struct func_code *f = &m->code.funcs[i];
         if (!arena_may_go_on(temp)) { // most are too short to ask

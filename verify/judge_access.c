@@ -126,8 +126,7 @@ judge_stored(struct judge *j, struct value v)
     const struct verify_ins *i = &j->ins;
     u32 at = (u32)i->disp;
 
-    if (at % 8 != 0 || i->width < 4 || i->from != FROM_REG ||
-        i->index != VERIFY_NONE)
+    if (at % 8 != 0 || i->width < 4 || i->from != FROM_REG)
         return;
     *slot_of(j, at) = (struct slot){at, i->width, j->now, v};
     j->slots_fleeting |= is_fleeting(v.kind);
@@ -205,17 +204,11 @@ fill_slots(struct judge *j)
                 RULE_FRAME);
     j->slots_from = j->now + 1;
     judge_write_body(j, fill.disp + index.number + 16);
-    if (!judge_step(j))
-        return;
+    judge_step(j);
+    judge_check(j, is_sub(&j->ins, R10, 16), RULE_FRAME);
+    judge_step(j);
     judge_check(j,
-                j->ins.form == FORM_SUB_I && j->ins.def == R10 &&
-                    j->ins.width == 8 && j->ins.imm == 16,
-                RULE_FRAME);
-    if (!judge_step(j))
-        return;
-    judge_check(j,
-                j->ins.effect == EFFECT_JCC && j->ins.cc == CC_NS &&
-                    (u32)(j->next + j->ins.imm) == again,
+                is_jcc(&j->ins, CC_NS) && (u32)(j->next + j->ins.imm) == again,
                 RULE_FRAME);
     judge_set(j, R10, value_number(j, 64));
     j->ins.effect = EFFECT_NONE;
@@ -525,9 +518,7 @@ judge_access(struct judge *j)
         access_constant(j);
         break;
     default:
-        if (!judge_check(j, i->base < REGS, RULE_ADDRESS))
-            return;
-        base = j->regs[i->base];
+        base = j->regs[i->base]; // there is one: forms.def, NO_ACCESS
         judge_check(j, access_by(j, &base), RULE_ADDRESS);
         if (base.kind != KIND_BASE)
             judge_check(j, (i->flags & VERIFY_ALIGNED) == 0, RULE_ALIGNED);

@@ -12,49 +12,32 @@ const u8 verify_results[VERIFY_PLACES] = {
 
 // --- who is called -----------------------------------------------------------
 
-u32
-judge_find(const struct judge *j, u32 pc)
+// The type of the function that starts at pc, or NULL.
+static const struct verify_type *
+find_callee(const struct judge *j, u32 pc)
 {
     const u32 *entries = j->m->code.entries;
-    u32 low = 0, high = j->m->func_count;
+    u32 count = j->m->func_count;
+    u32 func = judge_first(entries, sizeof(*entries), 0, count, pc);
+    bool found = func < count && entries[func] == pc;
 
-    while (low < high) {
-        u32 middle = low + (high - low) / 2;
-        if (entries[middle] < pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < j->m->func_count && entries[low] == pc ? low : NO_PC;
-}
-
-// The type of what a call goes to, or NULL.
-static const struct verify_type *
-direct_callee(struct judge *j)
-{
-    u32 func = judge_find(j, (u32)(j->next + j->ins.imm));
-
-    if (!judge_check(j, func != NO_PC, RULE_CALLEE))
-        return NULL;
-    return &j->m->types[j->m->func_types[func]];
+    return found ? &j->m->types[j->m->func_types[func]] : NULL;
 }
 
 // Through the func_entry whose address is in rax.
 static const struct verify_type *
-entry_callee(struct judge *j)
+entry_callee(const struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
-    struct value rax = j->regs[VERIFY_RAX];
+    const struct value *rax = &j->regs[VERIFY_RAX];
 
-    if (!judge_check(j,
-                     i->base == VERIFY_RAX && i->index == VERIFY_NONE &&
-                         i->disp == (i32)offsetof(struct func_entry, code),
-                     RULE_CALLEE))
+    if (!is_at(&j->ins, VERIFY_RAX, offsetof(struct func_entry, code)))
         return NULL;
-    if (rax.kind == KIND_CALLEE)
-        return &j->m->types[rax.arg];
-    if (judge_check(j, rax.kind == KIND_IMPORT, RULE_CALLEE))
-        return &j->m->types[j->m->func_types[rax.arg]];
+    switch (rax->kind) {
+    case KIND_CALLEE:
+        return &j->m->types[rax->arg];
+    case KIND_IMPORT:
+        return &j->m->types[j->m->func_types[rax->arg]];
+    }
     return NULL;
 }
 
@@ -67,12 +50,16 @@ is_builtin(const struct judge *j)
            j->regs[i->base].kind == KIND_BUILTINS;
 }
 
+// The type of what a call goes to, or NULL.
 static const struct verify_type *
 callee(struct judge *j)
 {
     bool direct = j->ins.effect == EFFECT_CALL || j->ins.effect == EFFECT_JUMP;
+    const struct verify_type *type =
+        direct ? find_callee(j, (u32)(j->next + j->ins.imm)) : entry_callee(j);
 
-    return direct ? direct_callee(j) : entry_callee(j);
+    judge_check(j, type != NULL, RULE_CALLEE);
+    return type;
 }
 
 // --- builtins ----------------------------------------------------------------
@@ -197,12 +184,10 @@ call_row(struct judge *j, u32 args)
 static void
 take_back(struct judge *j, u32 args)
 {
-    if (args == 0 || !judge_step(j))
+    if (args == 0)
         return;
-    judge_check(j,
-                j->ins.form == FORM_SUB_I && j->ins.def == RSP &&
-                    j->ins.width == 8 && j->ins.imm == args,
-                RULE_STACK);
+    judge_step(j);
+    judge_check(j, is_sub(&j->ins, RSP, args), RULE_STACK);
 }
 
 void

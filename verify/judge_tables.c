@@ -6,25 +6,22 @@
 
 #include "verify/internal.h"
 
-// The index of the first row of at least `pc`, where rows are sorted by it.
-#define FIRST(name, row, table, table_count)      \
-    u32 name(const struct verify_code *c, u32 pc) \
-    {                                             \
-        u32 low = 0, high = c->table_count;       \
-        while (low < high) {                      \
-            u32 middle = low + (high - low) / 2;  \
-            if (c->table[middle].pc < pc)         \
-                low = middle + 1;                 \
-            else                                  \
-                high = middle;                    \
-        }                                         \
-        return low;                               \
-    }
+u32
+judge_first(const void *rows, u64 size, u64 field, u32 count, u64 least)
+{
+    const u8 *at = rows;
+    u32 low = 0, high = count, number;
 
-FIRST(first_catch, code_catch, catches, catch_count)
-FIRST(first_head, code_head, heads, head_count)
-FIRST(first_call, call_site, calls, call_count)
-FIRST(first_trap, trap_site, traps, trap_count)
+    while (low < high) {
+        u32 middle = low + (high - low) / 2;
+        memcpy(&number, at + middle * size + field, sizeof(number));
+        if (number < least)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
 
 enum { FRAME_MOST = 1 << 30 };
 
@@ -32,16 +29,9 @@ enum { FRAME_MOST = 1 << 30 };
 static u32
 row_of(const struct verify_code *c, u32 pc)
 {
-    u32 low = 0, high = c->func_count;
+    u32 row = FIRST(c->funcs, end, c->func_count, pc + 1ull);
 
-    while (low < high) {
-        u32 middle = low + (high - low) / 2;
-        if (c->funcs[middle].end <= pc)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < c->func_count && c->funcs[low].start <= pc ? low :
+    return row < c->func_count && c->funcs[row].start <= pc ? row :
                                                               c->func_count;
 }
 
@@ -69,37 +59,55 @@ check_funcs(const struct verify_module *m, struct arena *temp)
     return true;
 }
 
-// Entries go up; those of imports are in the first row.
+// Those of imports are in the first row.
 static bool
-check_entries(const struct verify_module *m, struct arena *temp)
+check_entries(const struct verify_module *m)
 {
     const struct verify_code *c = &m->code;
 
-    for (u32 i = 1; i < m->func_count; i++)
-        if (!arena_may_step(temp, i) || c->entries[i] <= c->entries[i - 1])
-            return false;
     return m->func_imports == 0 ||
            (c->entries[0] >= c->funcs[0].start &&
             c->entries[m->func_imports - 1] < c->funcs[0].end);
 }
 
+// Do the rows rise by their pc, the first field?
 static bool
-check_order(const struct verify_code *c, struct arena *temp)
+rises(const void *rows, u64 size, u32 count, struct arena *temp)
 {
-    for (u32 i = 1; i < c->trap_count; i++)
-        if (!arena_may_step(temp, i) || c->traps[i].pc <= c->traps[i - 1].pc)
-            return false;
-    for (u32 i = 1; i < c->call_count; i++)
-        if (!arena_may_step(temp, i) || c->calls[i].pc <= c->calls[i - 1].pc)
-            return false;
-    for (u32 i = 1; i < c->head_count; i++) {
-        const struct code_head *h = &c->heads[i];
-        bool frame = (h[-1].what & HEAD_FRAME) != 0;
-        if (!arena_may_step(temp, i) || h->pc < h[-1].pc ||
-            (h->pc == h[-1].pc && !frame))
+    const u8 *at = rows;
+    u32 pc, before;
+
+    for (u32 i = 1; i < count; i++) {
+        memcpy(&before, at + (i - 1) * size, sizeof(before));
+        memcpy(&pc, at + i * size, sizeof(pc));
+        if (pc <= before || !arena_may_step(temp, i))
             return false;
     }
     return true;
+}
+
+// A head may be where a function in parts starts.
+static bool
+check_heads(const struct verify_code *c, struct arena *temp)
+{
+    for (u32 i = 1; i < c->head_count; i++) {
+        const struct code_head *h = &c->heads[i];
+        bool frame = (h[-1].what & HEAD_FRAME) != 0;
+        if (h->pc + (u64)frame <= h[-1].pc || !arena_may_step(temp, i))
+            return false;
+    }
+    return true;
+}
+
+static bool
+check_order(const struct verify_module *m, struct arena *temp)
+{
+    const struct verify_code *c = &m->code;
+
+    return rises(c->entries, sizeof(*c->entries), m->func_count, temp) &&
+           rises(c->traps, sizeof(*c->traps), c->trap_count, temp) &&
+           rises(c->calls, sizeof(*c->calls), c->call_count, temp) &&
+           check_heads(c, temp);
 }
 
 // The catches of a function are together, so that its walk finds them all, and
@@ -167,9 +175,9 @@ verify_tables(const struct verify_module *m, u32 *try_funcs, struct arena *temp,
     const struct verify_code *c = &m->code;
     u32 rule = RULE_OK;
 
-    if (!check_funcs(m, temp) || !check_entries(m, temp))
+    if (!check_funcs(m, temp) || !check_entries(m))
         rule = RULE_FUNCTION;
-    else if (!check_order(c, temp))
+    else if (!check_order(m, temp))
         rule = RULE_ORDER;
     else if (!check_catches(c, temp) || !check_tries(c, try_funcs, temp))
         rule = RULE_TRY;

@@ -10,9 +10,13 @@
 void
 judge_forget(struct judge *j, u32 regs, u32 narrow)
 {
+    j->narrow = (j->narrow & ~regs) | (narrow & regs);
     for (; regs != 0; regs &= regs - 1) {
         u32 r = (u32)__builtin_ctz(regs);
-        judge_put(j, r, value_number(j, narrow >> r & 1 ? 32 : 64));
+        u8 bits = (u8)(64 - (narrow >> r & 1) * 32);
+        j->regs[r] =
+            (struct value){.id = ++j->ids, .kind = KIND_NUMBER, .bits = bits};
+        j->when[r] = j->now;
     }
 }
 
@@ -47,23 +51,23 @@ judge_forget_fleeting(struct judge *j)
 
 // --- operands ----------------------------------------------------------------
 
-static struct value
+static const struct value *
 register_value(struct judge *j, u32 reg)
 {
-    if (reg == R14)
-        return value_of_kind(j, KIND_VMCTX, 0);
-    judge_check(j, reg < REGS && (FIXED >> reg & 1) == 0, RULE_POINTER);
-    return j->regs[reg & 15];
+    enum { NOT_READ = 1 << RSP | 1 << R15 | 1 << VERIFY_NONE };
+
+    judge_check(j, (NOT_READ >> reg & 1) == 0, RULE_POINTER);
+    return &j->regs[reg % REGS];
 }
 
 // What the lower `width` bytes are.
 static struct value
-narrowed(struct judge *j, struct value v, u32 width)
+narrowed(struct judge *j, const struct value *v, u32 width)
 {
-    if (width == 8 || v.bits <= 8 * width)
-        return v;
-    if (v.kind == KIND_CONST)
-        return value_const(j, v.number & ((1ull << 8 * width) - 1));
+    if (v->bits <= 8 * width)
+        return *v;
+    if (v->kind == KIND_CONST)
+        return value_const(j, v->number & ((1ull << 8 * width) - 1));
     return value_number(j, 8 * width);
 }
 
@@ -71,16 +75,17 @@ struct value
 judge_source(struct judge *j)
 {
     const struct verify_ins *i = &j->ins;
+    struct value number;
 
     switch (i->from) {
     case FROM_REG:
         return narrowed(j, register_value(j, i->b), i->width);
     case FROM_MEM:
-        return narrowed(j, j->loaded, i->width);
-    case FROM_IMM:
-        return narrowed(j, value_const(j, (u64)i->imm), i->width);
+        return narrowed(j, &j->loaded, i->width);
     }
-    return value_number(j, 64);
+    assert(i->from == FROM_IMM);
+    number = value_const(j, (u64)i->imm);
+    return narrowed(j, &number, i->width);
 }
 
 static struct value
@@ -196,13 +201,11 @@ any(struct judge *j)
 {
     const struct verify_ins *i = &j->ins;
 
-    if (i->def == VERIFY_NONE)
-        return;
     struct value v = value_number(j, i->bits);
     if (i->width == 8 && i->form == FORM_SHL_I)
-        v = shifted_left(j, register_value(j, i->def), (u32)i->imm);
+        v = shifted_left(j, *register_value(j, i->def), (u32)i->imm);
     else if (i->width == 8 && i->form == FORM_SHR_I)
-        v = shifted_right(j, register_value(j, i->def), (u32)i->imm);
+        v = shifted_right(j, *register_value(j, i->def), (u32)i->imm);
     judge_set(j, i->def, v);
 }
 
@@ -210,7 +213,7 @@ static void
 merge(struct judge *j)
 {
     u32 def = j->ins.def;
-    u32 bits = MAX(register_value(j, def).bits, 8 * j->ins.width);
+    u32 bits = MAX(register_value(j, def)->bits, 8 * j->ins.width);
 
     judge_set(j, def, value_number(j, bits));
 }
@@ -262,7 +265,7 @@ compare(struct judge *j)
 {
     const struct verify_ins *i = &j->ins;
 
-    if ((i->flags & VERIFY_A_MEM) != 0 || i->width < 4 || i->a >= REGS)
+    if ((i->flags & VERIFY_A_MEM) != 0 || i->width < 4)
         return;
     struct value a = narrowed(j, register_value(j, i->a), i->width);
     struct value b = judge_source(j);
@@ -398,8 +401,10 @@ two(struct judge *j)
     const struct verify_ins *i = &j->ins;
     u32 high = i->bits;
 
+    if ((i->form == FORM_DIV || i->form == FORM_IDIV) && j->site == SITE_NONE)
+        j->site = SITE_DIVIDE;
     if (i->form == FORM_MUL64 && i->from == FROM_REG) {
-        u32 bits = j->regs[VERIFY_RAX].bits + register_value(j, i->b).bits;
+        u32 bits = j->regs[VERIFY_RAX].bits + register_value(j, i->b)->bits;
         high = bits > 64 ? bits - 64 : 0;
     }
     judge_set(j, VERIFY_RAX, value_number(j, i->bits));
@@ -409,8 +414,8 @@ two(struct judge *j)
 static void
 swap(struct judge *j)
 {
-    struct value a = register_value(j, j->ins.def);
-    struct value b = register_value(j, j->ins.b);
+    struct value a = *register_value(j, j->ins.def);
+    struct value b = *register_value(j, j->ins.b);
 
     judge_set(j, j->ins.def, b);
     judge_set(j, j->ins.b, a);
@@ -447,6 +452,8 @@ judge_effect(struct judge *j)
     case EFFECT_NONE:
         break;
     case EFFECT_COPY:
+        if (i->b == VERIFY_RAX)
+            j->copied = j->at;
         judge_set(j, i->def, judge_source(j));
         break;
     case EFFECT_ADD:

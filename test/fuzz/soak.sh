@@ -79,6 +79,33 @@ stretch small_code 50000000 4096
 stretch code 98000000 6144
 stretch lines 64000000 2048
 
+# 10,000,000 changes to compiled code, 100,000 at once.
+mutants() {
+    test/mutants.sh "$out" "$seed" 25
+}
+each mutants 2500 25 mutants
+# All rows of the verifier's table are proved.
+each prove 1 1 make/prove.sh "$out"
+
+# 200,000 random modules, in both modes, each accepted by the verifier: floats and
+# vectors, exceptions, tail calls.  (calls-linux, above, has several instances.)
+verify() {
+    dir=$out/soak/verify-$generator
+    rm -rf "$dir"
+    node test/fuzz/smith.mjs "$dir" "$seed" 1000 "$generator" >/dev/null &&
+        find "$dir" -name '*.wasm' >"$dir.list" &&
+        xargs -n 500 "$out/nebulet" verify <"$dir.list" &&
+        xargs -n 500 "$out/nebulet" verify --plain <"$dir.list" &&
+        echo "$(wc -l <"$dir.list") passed, 0 failed, 0 skipped"
+}
+if command -v node >/dev/null 2>&1; then
+    for generator in scalar simd control; do
+        each "verify-$generator" 67000 1000 verify
+    done
+else
+    echo "verify: left out: no Node"
+fi
+
 ON=metal
 export ON
 job calls-metal calls 500 100 "$out/nebulet"
