@@ -15,6 +15,7 @@ build cc                                              gcc
 build ar                                              binutils
 build /usr/include/stdio.h                            libc6-dev
 build /usr/include/cjson/cJSON.h                      libcjson-dev
+build /usr/include/openssl/sha.h                     libssl-dev
 build clang                                           clang
 build wasm-ld                                         lld
 build /usr/lib/wasm32-wasi/libc.a                     wasi-libc

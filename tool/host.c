@@ -281,21 +281,33 @@ commit_nothing(struct arena *arena, u64 from, u64 to)
     return true;
 }
 
-void
-arena_init_host(struct arena *arena, u64 size)
+bool
+arena_map_host(struct arena *arena, u64 size)
 {
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    assert(base != MAP_FAILED);
+    *arena = (struct arena){0};
+    if (base == MAP_FAILED)
+        return false;
     *arena = (struct arena){
         .base = base, .reserved = size, .commit = commit_nothing};
+    return true;
+}
+
+void
+arena_init_host(struct arena *arena, u64 size)
+{
+    bool mapped = arena_map_host(arena, size);
+
+    assert(mapped);
 }
 
 void
 arena_free_host(struct arena *arena)
 {
-    munmap(arena->base, arena->reserved);
+    if (arena->base != NULL)
+        munmap(arena->base, arena->reserved);
     *arena = (struct arena){0};
 }
 

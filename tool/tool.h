@@ -6,6 +6,7 @@
 //     compile  compile a module and say what it took
 //     verify   compile a module and judge its machine code
 //     dump     show a step of the compiler
+//     cache    list or remove what was compiled before
 //     selftest run the kernel's own tests in QEMU
 //     help     tell about commands, topics and options
 //     manual   the manual page; completion: words for shells
@@ -68,8 +69,10 @@ const char *base_name(const char *path);
 // What a module error means to a person: "FILE: offset 0x12: MESSAGE (why)".
 void complain_error(const char *path, const struct error *error);
 
-// An arena backed by the host's memory, `size` bytes of address space.
-void arena_init_host(struct arena *arena, u64 size);
+// An arena backed by the host's memory, `size` bytes of address space; false:
+// there are not so many.
+MUST_USE bool arena_map_host(struct arena *arena, u64 size);
+void arena_init_host(struct arena *arena, u64 size); // there are
 void arena_free_host(struct arena *arena);
 
 // A growing buffer.
@@ -89,6 +92,18 @@ void buffer_free(struct buffer *b);
 struct bytes module_read(const char *path);
 
 bool path_ends_in(const char *path, const char *end);
+
+// --- digest.c ----------------------------------------------------------------
+
+struct digest {
+    u8 bytes[32];
+};
+
+enum { DIGEST_TEXT = 2 * 32 + 1 };
+
+// SHA-256, and as hexadecimal digits.
+struct digest digest_of(struct bytes bytes);
+void digest_text(char to[DIGEST_TEXT], const struct digest *digest);
 
 // --- options.c ---------------------------------------------------------------
 
@@ -279,8 +294,8 @@ void terminal_give_back(void);
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
 
 extern const struct command command_run, command_shell, command_wast,
-    command_compile, command_verify, command_dump, command_selftest,
-    command_help, command_completion, command_manual;
+    command_compile, command_verify, command_dump, command_cache,
+    command_selftest, command_help, command_completion, command_manual;
 
 // --- main.c: all of them -----------------------------------------------------
 
