@@ -187,12 +187,12 @@ check_header(const struct header *h, u32 features, struct error *error)
     return OK;
 }
 
-// Find the parts, whoever made them, if they are as they were written.
+// Find the parts, whoever made them.
 static status_t
 find_parts(struct code_file *f, struct bytes file, const struct header *h,
-           struct arena *arena, struct error *error)
+           struct error *error)
 {
-    u64 at = sizeof(*h), hash;
+    u64 at = sizeof(*h);
 
     if (h->text_size > CODE_SIZE_MAX)
         return refuse(error, ERR_MALFORMED, offsetof(struct header, text_size),
@@ -209,6 +209,15 @@ find_parts(struct code_file *f, struct bytes file, const struct header *h,
         return refuse(error, ERR_MALFORMED, at,
                       whole ? "more than the parts of a code file" :
                               "a part of the code file is not there");
+    return OK;
+}
+
+static status_t
+check_hash(struct bytes file, const struct header *h, struct arena *arena,
+           struct error *error)
+{
+    u64 hash;
+
     if (!hash_file(&hash, file, arena))
         return ERR_KILLED;
     if (hash != h->hash)
@@ -236,7 +245,21 @@ code_file_open(struct code_file *f, struct bytes file, u32 features,
 
     if (status == OK)
         status = check_header(&h, features, error);
-    return status == OK ? find_parts(f, file, &h, arena, error) : status;
+    if (status == OK)
+        status = find_parts(f, file, &h, error);
+    return status == OK ? check_hash(file, &h, arena, error) : status;
+}
+
+status_t
+code_file_open_known(struct code_file *f, struct bytes file, u32 features,
+                     struct error *error)
+{
+    struct header h;
+    status_t status = read_header(&h, file, error);
+
+    if (status == OK)
+        status = check_header(&h, features, error);
+    return status == OK ? find_parts(f, file, &h, error) : status;
 }
 
 status_t
@@ -250,7 +273,9 @@ code_file_module(struct bytes *module, struct bytes file, struct arena *arena,
     if (status == OK && h.version != VERSION)
         status = refuse(error, ERR_UNSUPPORTED, 0, "another form of code file");
     if (status == OK)
-        status = find_parts(&f, file, &h, arena, error);
+        status = find_parts(&f, file, &h, error);
+    if (status == OK)
+        status = check_hash(file, &h, arena, error);
     if (status == OK)
         *module = f.module;
     return status;

@@ -322,6 +322,19 @@ code_module_open(struct code_module **out, struct bytes bytes,
     return new_module(out, &source, error);
 }
 
+status_t
+code_module_open_known(struct code_module **out, struct bytes file,
+                       struct error *error, char *text, u32 text_size)
+{
+    const struct code_source source = {.bytes = file,
+                                       .may_file = true,
+                                       .is_known = true,
+                                       .text = text,
+                                       .text_size = text_size};
+
+    return new_module(out, &source, error);
+}
+
 static bool
 may_go_on(struct arena *arena, u64 from, u64 to)
 {

@@ -216,11 +216,9 @@ seen(const struct cache *c, const struct stat *st, char line[LINE])
     ssize_t got = read(fd, line, LINE - 1);
     u64 len = seen_line(want, sizeof(want), st);
     line[MAX(got, 0)] = 0;
+    close(fd);
     bool same =
         strncmp(line, want, len) == 0 && strlen(line + len) > DIGEST_TEXT;
-    if (same)
-        futimens(fd, NULL); // it is used now
-    close(fd);
     return same ? line + len : NULL;
 }
 
@@ -293,8 +291,8 @@ cache_get(const struct cache *c, const struct digest *module, u32 features,
     int fd = open_file(c, name, &st);
     if (fd < 0)
         return false;
-    void *at =
-        mmap(NULL, MAX((u64)st.st_size, 1), PROT_READ, MAP_PRIVATE, fd, 0);
+    void *at = mmap(NULL, MAX((u64)st.st_size, 1), PROT_READ,
+                    MAP_PRIVATE | MAP_POPULATE, fd, 0);
     close(fd);
     *image = (struct bytes){at, (u64)st.st_size};
     if (at == MAP_FAILED)

@@ -45,7 +45,7 @@ struct cached {
     char name[256];
     char module[256]; // of a code file: what its module was called
     u64 size;
-    i64 used_ns; // since 1970
+    i64 used_ns;   // since 1970
     bool is_image; // a code file
 };
 

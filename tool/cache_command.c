@@ -81,7 +81,8 @@ run(struct words words)
     if (!lists && strcmp(given.list[0], "clear") != 0)
         return misuse(&command_cache, "%s: not ls or clear", given.list[0]);
     if (!cache_open(&cache, where)) {
-        complain("there is no cache");
+        if (cache.path[0] == 0)
+            complain("there is no cache");
         return 1;
     }
     status = lists ? list(&cache) : clear(&cache);

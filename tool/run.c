@@ -461,16 +461,21 @@ list_grants(const struct run *run, u32 index, char *to, u64 size)
 }
 
 // A module as "app.wasm", or as the "image" that it was compiled to, below
-// `dir`.
+// `dir`; it is freed.
 static void
-add_image(struct buffer *tar, u32 program, const char *dir,
-          const struct image *image)
+add_image(struct buffer *tar, u32 program, const char *dir, struct image *image)
 {
-    char name[40];
+    char name[64];
 
-    snprintf(name, sizeof(name), "%s%s", dir,
+    snprintf(name, sizeof(name), "run/%u/%s%s", program, dir,
              image->made ? "image" : "app.wasm");
-    add_file(tar, program, name, image->bytes.ptr, image->bytes.size);
+    if (image->mapped) {
+        tar_add_mapped(tar, name, image->bytes.ptr, image->bytes.size);
+        *image = (struct image){0};
+    } else {
+        tar_add(tar, name, image->bytes.ptr, image->bytes.size);
+    }
+    image_free(image);
 }
 
 static const struct cache *
@@ -494,7 +499,6 @@ pack_preload(struct buffer *tar, const struct run *run, u32 index)
     add_file(tar, 0, name, p->path, strlen(p->path));
     snprintf(name, sizeof(name), "link/%u/", index);
     add_image(tar, 0, name, &image);
-    image_free(&image);
     return true;
 }
 
@@ -545,14 +549,13 @@ pack_program(struct buffer *tar, struct run *run, u32 index)
         put_given(&env, grants);
 
     add_file(tar, index, "path", p->path, strlen(p->path));
-    add_image(tar, index, "", &app);
     add_file(tar, index, "args", args.ptr, args.size);
     add_file(tar, index, "env", env.ptr, env.size);
     add_file(tar, index, "mode", p->mode, strlen(p->mode));
     if (grants[0] != 0)
         add_file(tar, index, "grants", grants, strlen(grants));
     bool done = index > 0 || pack_first(tar, run, app.bytes);
-    image_free(&app);
+    add_image(tar, index, "", &app);
     buffer_free(&args);
     buffer_free(&env);
     return done;

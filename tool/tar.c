@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BLOCK = 512, NAME_SIZE = 100, DEPTH_MAX = 64 };
+enum { BLOCK = 512, PAGE = 4096, NAME_SIZE = 100, DEPTH_MAX = 64 };
 
 static const u64 FIELD_MAX = 077777777777; // of 11 octal digits
 
@@ -160,6 +160,22 @@ tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size)
                              .mode = 0644,
                              .bytes = bytes,
                              .size = size});
+}
+
+// A file in front fills the archive up, so that contents begin with a page.
+void
+tar_add_mapped(struct buffer *tar, const char *name, void *mapped, u64 size)
+{
+    static const u8 zeros[PAGE];
+    u64 begin = tar->size + 2 * BLOCK; // two headers on
+    char fill[NAME_SIZE];
+
+    snprintf(fill, sizeof(fill), "%s-fill", name);
+    tar_add(tar, fill, zeros, ALIGN_UP(begin, PAGE) - begin);
+    put_header(tar, &(struct entry){
+                        .name = name, .type = '0', .mode = 0644, .size = size});
+    buffer_put_mapped(tar, mapped, size);
+    buffer_put(tar, zeros, ALIGN_UP(size, BLOCK) - size);
 }
 
 // --- trees -------------------------------------------------------------------

@@ -79,9 +79,14 @@ void arena_free_host(struct arena *arena);
 struct buffer {
     u8 *ptr;
     u64 size, capacity;
+    bool mapped; // not of malloc()
 };
 
+void buffer_expect(struct buffer *b, u64 size); // so much altogether
 void buffer_put(struct buffer *b, const void *bytes, u64 size);
+// Append what is mapped there, privately, without copying where it would begin
+// at a multiple of the page size; the mapping is the buffer's.
+void buffer_put_mapped(struct buffer *b, void *mapped, u64 size);
 void buffer_put_u32(struct buffer *b, u32 word);
 void buffer_free(struct buffer *b);
 
@@ -220,6 +225,10 @@ void tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size);
 
 // Is this member not to be appended, and nothing below it?
 typedef bool tar_hides(void *self, const char *name, bool is_dir);
+
+// The same of what is mapped, which becomes the archive's.
+void tar_add_mapped(struct buffer *tar, const char *name, void *mapped,
+                    u64 size);
 
 // Append a file, or a directory and everything below it, under this name.  What
 // cannot be read on the way is left out, which is said on stderr; false after a

@@ -185,14 +185,14 @@ struct loading {
     status_t status;
 };
 
-// What the command compiled for a CPU as it knows it.  Another than that, or a
-// command that is not of this version, and the kernel compiles it itself.
+// What the command compiled, and has just looked at, for a CPU as it knows it.
+// Where this is another, or the command of another version, we compile it.
 static status_t
 load_image(struct loading *l, struct node *dir, struct bytes image,
            struct code_module **out)
 {
     status_t status =
-        code_module_open(out, image, &l->error, l->details, TEXT_SIZE);
+        code_module_open_known(out, image, &l->error, l->details, TEXT_SIZE);
 
     if (status != ERR_UNSUPPORTED)
         return status;

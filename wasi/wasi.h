@@ -412,9 +412,9 @@ void invoke_print(const struct process_call *call, u64 deadline_ns);
 // Run the programs of an initrd: a ustar archive with, for N = 0, 1, ...
 //
 //     run/N/app.wasm   the module
-//     run/N/image      instead of it, a code file of it (code/code.h); where it
-//                      is refused, after a line on the log, its module is
-//                      compiled
+//     run/N/image      instead of it, a code file of it (code/code.h) that is
+//                      as it was written; where it is refused, after a line on
+//                      the log, its module is compiled
 //     run/N/path       its name in messages (default: the name above)
 //     run/N/args       its arguments, NUL-terminated, argv[0] first
 //     run/N/env        its environment, NUL-terminated K=V
