@@ -96,6 +96,7 @@ complain(const char *text, ...)
     u64 size;
 
     fflush(stdout);
+    progress_hide();
     va_start(list, text);
     char *line = safe_line("nebulet: ", text, list, &size);
     va_end(list);

@@ -45,19 +45,24 @@ write_image(const struct making *m, u32 features)
 
 // .ptr is NULL where it cannot be compiled.
 static struct bytes
-compile(struct bytes module, u32 features)
+compile(struct bytes module, const char *name, u32 features)
 {
-    const struct compile_options options = {
-        .features = features, .check_pads = CHECKED, .dump_func = NO_INDEX};
+    const struct compile_options options = {.features = features,
+                                            .check_pads = CHECKED,
+                                            .step = progress_step,
+                                            .dump_func = NO_INDEX};
     struct error error = {OK, 0, NULL};
     struct bytes file = {NULL, 0};
     struct making m = {0};
 
-    if (map_arenas(&m, module.size) &&
-        module_decode(&m.module, module, &m.keep, &error) == OK &&
-        module_compile(&m.code, &m.module, &options, &m.text, &m.keep, &m.temp,
-                       &error) == OK)
+    bool decoded = map_arenas(&m, module.size) &&
+                   module_decode(&m.module, module, &m.keep, &error) == OK;
+    progress_begin("compiling", name, decoded ? m.module.func_count : 0,
+                   COMPILE_PATIENCE_MS);
+    if (decoded && module_compile(&m.code, &m.module, &options, &m.text,
+                                  &m.keep, &m.temp, &error) == OK)
         file = write_image(&m, features);
+    progress_end();
     arena_free_host(&m.keep);
     arena_free_host(&m.temp);
     arena_free_host(&m.text);
@@ -94,7 +99,7 @@ use_cache(struct image *image, const struct cache *c, const char *path,
         *image = (struct image){file, .made = true, .mapped = true};
         return;
     }
-    file = compile(image->bytes, features);
+    file = compile(image->bytes, base_name(path), features);
     if (file.ptr == NULL)
         return;
     cache_put(c, digest, features, path, file);

@@ -13,6 +13,8 @@
 
 enum { PROGRAM_MAX = 16, CPUS_MOST = 4 };
 
+enum { PACK_SHOWN = 100000000 }; // from so many bytes on it takes a while
+
 struct program {
     const char *path;
     const char *mode; // "then" or "beside" the one before
@@ -600,9 +602,13 @@ pack_dirs(struct buffer *tar, struct run *run)
     const struct dir *largest;
     u64 size;
 
-    return dirs_measure(&run->dirs, &size, &largest) &&
-           has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) &&
-           dirs_pack(&run->dirs, tar);
+    if (!dirs_measure(&run->dirs, &size, &largest) ||
+        !has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest))
+        return false;
+    progress_begin("packing", "files", size > PACK_SHOWN ? size : 0, 0);
+    bool done = dirs_pack(&run->dirs, tar);
+    progress_end();
+    return done;
 }
 
 static bool

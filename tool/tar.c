@@ -238,6 +238,7 @@ read_some(int fd, struct buffer *b, bool *changed)
         got = read(fd, chunk, MIN(sizeof(chunk), most - b->size));
         if (got > 0)
             buffer_put(b, chunk, (u64)got);
+        progress_more((u64)MAX(got, 0));
     }
     if (got < 0 || fstat(fd, &after) != 0)
         return errno;

@@ -98,6 +98,20 @@ struct bytes module_read(const char *path);
 
 bool path_ends_in(const char *path, const char *end);
 
+// --- progress.c --------------------------------------------------------------
+
+// Show how far work is from now on, until its end, after some time: on stderr,
+// where that is a terminal.  The words have to stay.  (total 0: not at all.)
+void progress_begin(const char *what, const char *name, u64 total,
+                    u64 patience_ms);
+void progress_more(u64 count); // so much more of the total is done
+// A step of compiling a function, of which there are so many as the total says.
+void progress_step(void *self, const char *step, u32 func);
+void progress_hide(void); // what is on the screen: another line is to come
+void progress_end(void);
+
+enum { COMPILE_PATIENCE_MS = 1000 };
+
 // --- digest.c ----------------------------------------------------------------
 
 struct digest {
