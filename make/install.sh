@@ -3,8 +3,8 @@
 # have it, below $DESTDIR$PREFIX, or take that away again:
 #
 #     bin/nebulet          the command
-#     lib/nebulet/         the kernel, and the shell's files; the command finds
-#                          them there, wherever the prefix is
+#     lib/nebulet/         the kernel, the shell's files and the sysroot's; the
+#                          command finds them there, wherever the prefix is
 #     share/               manual page, completions of bash, zsh and fish
 
 set -eu
@@ -20,9 +20,9 @@ do_install() {
     install -m 755 -s "$out/nebulet" "$to/bin/nebulet"
     install -m 644 "$out/nebulet.elf" "$to/lib/nebulet/nebulet.elf"
     strip -g "$to/lib/nebulet/nebulet.elf"
-    rm -rf "$to/lib/nebulet/system"
-    cp -RP "$out/system" "$to/lib/nebulet/system"
-    find "$to/lib/nebulet/system" -type f -exec chmod 644 {} +
+    rm -rf "$to/lib/nebulet/system" "$to/lib/nebulet/sysroot"
+    cp -RP "$out/system" "$out/sysroot" "$to/lib/nebulet"
+    find "$to/lib/nebulet/system" "$to/lib/nebulet/sysroot" -type f -exec chmod 644 {} +
     "$out/nebulet" manual | gzip -9n >"$man/nebulet.1.gz"
     "$out/nebulet" completion bash >"$bash/nebulet"
     "$out/nebulet" completion fish >"$fish/nebulet.fish"

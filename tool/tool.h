@@ -6,6 +6,7 @@
 //     compile  compile a module and say what it took
 //     verify   compile a module and judge its machine code
 //     dump     show a step of the compiler
+//     sysroot  make what clang wants of --sysroot
 //     cache    list or remove what was compiled before
 //     selftest run the kernel's own tests in QEMU
 //     help     tell about commands, topics and options
@@ -318,7 +319,8 @@ void terminal_give_back(void);
 
 extern const struct command command_run, command_shell, command_wast,
     command_compile, command_verify, command_dump, command_cache,
-    command_selftest, command_help, command_completion, command_manual;
+    command_sysroot, command_selftest, command_help, command_completion,
+    command_manual;
 
 // --- main.c: all of them -----------------------------------------------------
 
