@@ -37,6 +37,9 @@ FILE_O     := $(foreach kind,host san tsan counted metal checked,$(OUT)/$(kind)/
 $(FILE_O): $(MAKES_CODE)
 $(FILE_O): COMMON += -DCODE_COMPILER=0x$(shell cat $(MAKES_CODE) | sha256sum | cut -c 1-16)
 
+# libcrypto has SHA-256, of which little is linked.
+LIBS    := -lcjson -l:libcrypto.a -lpthread
+
 comma   := ,
 sources  = $(foreach d,$(1),$(wildcard $(d)/*.c $(d)/*.S))
 objects  = $(patsubst %,$(OUT)/$(1)/%.o,$(call sources,$(2)))
@@ -155,7 +158,7 @@ $(OUT)/host/libnebulet.a: $(call objects,host,$(LINUX))
 	@ar rcs $@ $^
 
 $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
-	@echo "  LD $@"; $(CC) -O2 $(WHOLE) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) -O2 $(WHOLE) $(filter %.o %.a,$^) -o $@ $(LIBS)
 
 # Prints declarations and the manual of the tables in abi/.
 $(OUT)/abi: $(OUT)/host/make/abi.c.o $(OUT)/host/make/abi2018.c.o
@@ -192,7 +195,7 @@ UNITS := $(filter-out metal latency steps,$(sort $(foreach f,$(wildcard test/*_*
 
 define unit
 $(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test/main.c) $(OUT)/san/libnebulet.a
-	@echo "  LD $$@"; $(CC) $(SAN) $$(WRAP) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@ -lcjson -lpthread
+	@echo "  LD $$@"; $(CC) $(SAN) $$(WRAP) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@ $(LIBS)
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
 $(OUT)/san/test-kernel $(OUT)/san/test-code: $(OUT)/san/test/wasm_help.c.o # modules made in memory
@@ -221,7 +224,7 @@ $(OUT)/tsan/libnebulet.a: $(call objects,tsan,$(LINUX))
 	@ar rcs $@ $^
 
 $(OUT)/tsan/test-kernel: $(patsubst %,$(OUT)/tsan/%.o,$(wildcard test/kernel_*.c) test/main.c test/tsan.c test/wasm_help.c test/latency.c) $(OUT)/tsan/libnebulet.a
-	@echo "  LD $@"; clang -fsanitize=thread $(LATENCY_WRAP) $(CONSOLE_WRAP) $(SUPPLY_WRAP) -Wl,--wrap=sigaction $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+	@echo "  LD $@"; clang -fsanitize=thread $(LATENCY_WRAP) $(CONSOLE_WRAP) $(SUPPLY_WRAP) -Wl,--wrap=sigaction $(filter %.o %.a,$^) -o $@ $(LIBS)
 
 # Another decoder, which test/verify_*.c compare with.
 $(OUT)/san/test-verify: WRAP := -lZydis
@@ -252,7 +255,7 @@ $(OUT)/counted/libnebulet.a: $(call objects,counted,$(LINUX))
 	@ar rcs $@ $^
 
 $(OUT)/counted/nebulet: $(call objects,counted,tool) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_boot.c) $(OUT)/counted/libnebulet.a
-	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) $(COUNT_WRAP) -Wl,--wrap=boot_run,--wrap=thread_run_until,--wrap=process_wait,--wrap=types_register_some,--wrap=thread_is_killed -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) $(COUNT_WRAP) -Wl,--wrap=boot_run,--wrap=thread_run_until,--wrap=process_wait,--wrap=types_register_some,--wrap=thread_is_killed -o $@ $(LIBS)
 
 # What test/latency.c watches.
 LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
@@ -289,7 +292,7 @@ $(OUT)/checked/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
 $(OUT)/metal/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
 
 $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
-	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $(filter %.o %.a,$^) -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $(filter %.o %.a,$^) -o $@ $(LIBS)
 
 # The fuzz targets, which tests feed with the committed inputs.
 FUZZ   := decode validate compile tar lines
@@ -346,7 +349,7 @@ $(REPLAY): $(OUT)/san/fuzz-%: $(OUT)/san/test/fuzz/%.c.o $(OUT)/san/test/fuzz/fu
 
 # The host command with every function compiled in plain mode.
 $(OUT)/nebulet-plain: $(call objects,host,tool) $(OUT)/host/test/fuzz/plain.c.o $(OUT)/host/libnebulet.a
-	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -Wl,--wrap=module_compile -o $@ -lcjson -lpthread
+	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -Wl,--wrap=module_compile -o $@ $(LIBS)
 
 FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000
 

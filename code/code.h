@@ -115,6 +115,16 @@ MUST_USE status_t code_file_open(struct code_file *f, struct bytes file,
                                  u32 features, struct arena *arena,
                                  struct error *error);
 
+// The same of a file that is known to be as it was written, as whoever gives it
+// has seen: that is not looked for again.
+MUST_USE status_t code_file_open_known(struct code_file *f, struct bytes file,
+                                       u32 features, struct error *error);
+
+// The module alone of a code file, whoever made it for which CPU.
+// ERR_UNSUPPORTED: it has another form; ERR_MALFORMED as above.
+MUST_USE status_t code_file_module(struct bytes *module, struct bytes file,
+                                   struct arena *arena, struct error *error);
+
 // The code of a file whose module has been decoded.  It points into the file,
 // but for what it takes from `keep`.
 MUST_USE status_t code_file_code(struct code *code, const struct code_file *f,

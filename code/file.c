@@ -187,41 +187,98 @@ check_header(const struct header *h, u32 features, struct error *error)
     return OK;
 }
 
-status_t
-code_file_open(struct code_file *f, struct bytes file, u32 features,
-               struct arena *arena, struct error *error)
+// Find the parts, whoever made them.
+static status_t
+find_parts(struct code_file *f, struct bytes file, const struct header *h,
+           struct error *error)
 {
-    struct header h;
-    u64 at = sizeof(h), hash;
+    u64 at = sizeof(*h);
 
-    assert(((u64)file.ptr & (ALIGN - 1)) == 0);
-    if (file.size < sizeof(h) || !code_file_is(file))
-        return refuse(error, ERR_MALFORMED, 0, "no code file");
-    memcpy(&h, file.ptr, sizeof(h));
-    status_t status = check_header(&h, features, error);
-    if (status != OK)
-        return status;
-    if (h.text_size > CODE_SIZE_MAX)
+    if (h->text_size > CODE_SIZE_MAX)
         return refuse(error, ERR_MALFORMED, offsetof(struct header, text_size),
                       "more code than there may be");
-    f->module = take(file, &at, h.module_size);
-    f->text = f->module.ptr != NULL ? take(file, &at, h.text_size) : f->module;
+    f->module = take(file, &at, h->module_size);
+    f->text = f->module.ptr != NULL ? take(file, &at, h->text_size) : f->module;
     bool whole = f->text.ptr != NULL;
     for (u32 i = 0; i < CODE_TABLES && whole; i++) {
-        f->tables[i] = take(file, &at, (u64)h.counts[i] * row_sizes[i]);
-        f->counts[i] = h.counts[i];
+        f->tables[i] = take(file, &at, (u64)h->counts[i] * row_sizes[i]);
+        f->counts[i] = h->counts[i];
         whole = f->tables[i].ptr != NULL;
     }
     if (!whole || at != file.size)
         return refuse(error, ERR_MALFORMED, at,
                       whole ? "more than the parts of a code file" :
                               "a part of the code file is not there");
+    return OK;
+}
+
+static status_t
+check_hash(struct bytes file, const struct header *h, struct arena *arena,
+           struct error *error)
+{
+    u64 hash;
+
     if (!hash_file(&hash, file, arena))
         return ERR_KILLED;
-    if (hash != h.hash)
+    if (hash != h->hash)
         return refuse(error, ERR_MALFORMED, offsetof(struct header, hash),
                       "the code file is not as it was written");
     return OK;
+}
+
+static status_t
+read_header(struct header *h, struct bytes file, struct error *error)
+{
+    assert(((u64)file.ptr & (ALIGN - 1)) == 0);
+    if (file.size < sizeof(*h) || !code_file_is(file))
+        return refuse(error, ERR_MALFORMED, 0, "no code file");
+    memcpy(h, file.ptr, sizeof(*h));
+    return OK;
+}
+
+status_t
+code_file_open(struct code_file *f, struct bytes file, u32 features,
+               struct arena *arena, struct error *error)
+{
+    struct header h;
+    status_t status = read_header(&h, file, error);
+
+    if (status == OK)
+        status = check_header(&h, features, error);
+    if (status == OK)
+        status = find_parts(f, file, &h, error);
+    return status == OK ? check_hash(file, &h, arena, error) : status;
+}
+
+status_t
+code_file_open_known(struct code_file *f, struct bytes file, u32 features,
+                     struct error *error)
+{
+    struct header h;
+    status_t status = read_header(&h, file, error);
+
+    if (status == OK)
+        status = check_header(&h, features, error);
+    return status == OK ? find_parts(f, file, &h, error) : status;
+}
+
+status_t
+code_file_module(struct bytes *module, struct bytes file, struct arena *arena,
+                 struct error *error)
+{
+    struct code_file f;
+    struct header h;
+    status_t status = read_header(&h, file, error);
+
+    if (status == OK && h.version != VERSION)
+        status = refuse(error, ERR_UNSUPPORTED, 0, "another form of code file");
+    if (status == OK)
+        status = find_parts(&f, file, &h, error);
+    if (status == OK)
+        status = check_hash(file, &h, arena, error);
+    if (status == OK)
+        *module = f.module;
+    return status;
 }
 
 status_t

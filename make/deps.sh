@@ -15,6 +15,7 @@ build cc                                              gcc
 build ar                                              binutils
 build /usr/include/stdio.h                            libc6-dev
 build /usr/include/cjson/cJSON.h                      libcjson-dev
+build /usr/include/openssl/sha.h                     libssl-dev
 build clang                                           clang
 build wasm-ld                                         lld
 build /usr/lib/wasm32-wasi/libc.a                     wasi-libc
@@ -23,6 +24,7 @@ build $llvm/include/wasm32-wasi/c++/v1/vector         libc++-14-dev-wasm32
 build /usr/lib/wasm32-wasi/libc++abi.a                libc++abi-14-dev-wasm32
 build /usr/bin/rustc                                  rustc
 build /usr/lib/rustlib/wasm32-wasi/lib                libstd-rust-dev-wasm32
+build llvm-ar                                         llvm
 build wat2wasm                                        wabt
 run   qemu-system-x86_64                              qemu-system-x86
 test  llvm-mc                                         llvm

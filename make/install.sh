@@ -3,9 +3,9 @@
 # have it, below $DESTDIR$PREFIX, or take that away again:
 #
 #     bin/nebulet          the command
-#     lib/nebulet/         the kernel, the driver of --dir, and the shell's
-#                          files; the command finds them there, wherever the
-#                          prefix is
+#     lib/nebulet/         the kernel, the driver of --dir, and the files of the
+#                          shell and the sysroot; the command finds them there,
+#                          wherever the prefix is
 #     share/               manual page, completions of bash, zsh and fish
 
 set -eu
@@ -23,9 +23,9 @@ do_install() {
     strip -g "$to/lib/nebulet/nebulet.elf"
     install -d "$to/lib/nebulet/user"
     install -m 644 "$out/user/ninep.wasm" "$to/lib/nebulet/user/ninep.wasm"
-    rm -rf "$to/lib/nebulet/system"
-    cp -RP "$out/system" "$to/lib/nebulet/system"
-    find "$to/lib/nebulet/system" -type f -exec chmod 644 {} +
+    rm -rf "$to/lib/nebulet/system" "$to/lib/nebulet/sysroot"
+    cp -RP "$out/system" "$out/sysroot" "$to/lib/nebulet"
+    find "$to/lib/nebulet/system" "$to/lib/nebulet/sysroot" -type f -exec chmod 644 {} +
     "$out/nebulet" manual | gzip -9n >"$man/nebulet.1.gz"
     "$out/nebulet" completion bash >"$bash/nebulet"
     "$out/nebulet" completion fish >"$fish/nebulet.fish"

@@ -323,6 +323,38 @@ code_module_open(struct code_module **out, struct bytes bytes,
 }
 
 status_t
+code_module_open_known(struct code_module **out, struct bytes file,
+                       struct error *error, char *text, u32 text_size)
+{
+    const struct code_source source = {.bytes = file,
+                                       .may_file = true,
+                                       .is_known = true,
+                                       .text = text,
+                                       .text_size = text_size};
+
+    return new_module(out, &source, error);
+}
+
+static bool
+may_go_on(struct arena *arena, u64 from, u64 to)
+{
+    (void)arena, (void)from, (void)to;
+    return !thread_is_killed();
+}
+
+status_t
+code_module_remake(struct code_module **out, struct bytes file,
+                   struct error *error)
+{
+    struct arena asked = {.commit = may_go_on};
+    struct bytes module;
+
+    *error = (struct error){OK, 0, NULL};
+    status_t status = code_file_module(&module, file, &asked, error);
+    return status == OK ? code_module_new(out, module, error) : status;
+}
+
+status_t
 code_module_get(struct code_module **out, struct bytes bytes,
                 struct error *error)
 {

@@ -235,11 +235,12 @@ compile(struct compiled *m, const struct code_source *source, struct scratch *s,
 
 // The tables stay in the file, of which we have a copy.
 static status_t
-read_file(struct compiled *m, struct error *error)
+read_file(struct compiled *m, bool is_known, struct error *error)
 {
     struct code_file f;
     status_t status =
-        code_file_open(&f, m->bytes, cpu_features, &m->keep, error);
+        is_known ? code_file_open_known(&f, m->bytes, cpu_features, error) :
+                   code_file_open(&f, m->bytes, cpu_features, &m->keep, error);
 
     if (status == OK && f.module.size > LIMIT_MODULE_SIZE)
         status = ERR_LIMIT;
@@ -285,8 +286,8 @@ translate(struct compiled *m, const struct code_source *source,
           struct scratch *s, struct error *error)
 {
     bool is_file = source->may_file && code_file_is(m->bytes);
-    status_t status =
-        is_file ? read_file(m, error) : compile(m, source, s, error);
+    status_t status = is_file ? read_file(m, source->is_known, error) :
+                                compile(m, source, s, error);
 
     if (status == OK)
         status = write_code(m);

@@ -132,6 +132,7 @@ struct code_source {
     struct bytes bytes;
     u32 without;   // enum wasm_feature: those that it may not use
     bool may_file; // it may be a code file
+    bool is_known; // which is known to be as it was written
     char *text;    // of text_size bytes, for words, or NULL: the log
     u32 text_size;
 };

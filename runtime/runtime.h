@@ -79,6 +79,14 @@ MUST_USE status_t code_module_new_without(struct code_module **out,
 MUST_USE status_t code_module_open(struct code_module **out, struct bytes bytes,
                                    struct error *error, char *text,
                                    u32 text_size);
+// Of a code file that whoever gives it knows to be as it was written.
+MUST_USE status_t code_module_open_known(struct code_module **out,
+                                         struct bytes file, struct error *error,
+                                         char *text, u32 text_size);
+// Of a code file that is refused (ERR_UNSUPPORTED): compile its module, if the
+// file is as it was written.
+MUST_USE status_t code_module_remake(struct code_module **out,
+                                     struct bytes file, struct error *error);
 // The same as the first, but what was compiled from the same bytes before, by
 // whomever, is used again where it is still there; account_current() pays, once
 // for the same code_module.

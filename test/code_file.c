@@ -223,3 +223,46 @@ TEST(code_file_killed)
     EXPECT_EQ(code_file_open(&f, file, FEATURES, &none, &error), ERR_KILLED);
     drop();
 }
+
+// The module alone, whoever compiled it for which CPU.
+TEST(code_file_module_alone)
+{
+    struct error error = {OK, 0, NULL};
+    struct arena none = {.commit = refuse_all};
+    struct bytes found = {NULL, 0};
+
+    make_file();
+    file.ptr[12] = 0xff; // features
+    file.ptr[16]++;      // compiler
+    EXPECT_EQ(code_file_module(&found, file, &temp, &error), ERR_MALFORMED);
+    code_file_sign(file);
+    EXPECT_EQ(open_as(file.size, FEATURES), ERR_UNSUPPORTED);
+    EXPECT_EQ(code_file_module(&found, file, &temp, &error), OK);
+    EXPECT_EQ(found.size, module.size);
+    EXPECT_EQ(memcmp(found.ptr, module.bytes, module.size), 0);
+    EXPECT_EQ(code_file_module(&found, file, &none, &error), ERR_KILLED);
+    file.ptr[8]++; // version
+    code_file_sign(file);
+    EXPECT_EQ(code_file_module(&found, file, &temp, &error), ERR_UNSUPPORTED);
+    drop();
+}
+
+// Of a file that is known, only its parts are looked for.
+TEST(code_file_known)
+{
+    struct error error = {OK, 0, NULL};
+    struct code_file f;
+
+    make_file();
+    file.ptr[24] ^= 1; // the hash
+    EXPECT_EQ(code_file_open(&f, file, FEATURES, &temp, &error), ERR_MALFORMED);
+    error = (struct error){OK, 0, NULL};
+    EXPECT_EQ(code_file_open_known(&f, file, FEATURES, &error), OK);
+    EXPECT_EQ(f.module.size, module.size);
+    EXPECT_EQ(code_file_open_known(&f, file, CPU_SSE41, &error),
+              ERR_UNSUPPORTED);
+    file.size -= 8;
+    EXPECT_EQ(code_file_open_known(&f, file, FEATURES, &error), ERR_MALFORMED);
+    file.size += 8;
+    drop();
+}

@@ -283,6 +283,33 @@ TEST_KERNEL(code_files_are_judged)
     kernel_free(file.ptr);
 }
 
+// What is known to be as it was written is judged all the same; what is refused
+// is compiled from its module, if that is as it was written.
+TEST_KERNEL(code_files_are_made_again)
+{
+    static const u8 bad[] = {0x0f, 0x05}; // syscall
+    struct code_module *made = test_compile("throw"), *read = NULL;
+    const struct compiled *c = made->compiled;
+    struct bytes file = file_of(made);
+    u8 *text = text_in(file);
+    char words[200] = "";
+    struct error error;
+
+    memcpy(text + c->code.funcs[c->code.func_count - 1].start, bad, 2);
+    EXPECT_EQ(code_module_open_known(&read, file, &error, words, 200),
+              ERR_UNSUPPORTED);
+    EXPECT_EQ(memcmp(words, "the verifier refuses", 20), 0);
+    EXPECT_EQ(code_module_remake(&read, file, &error), ERR_MALFORMED);
+    code_file_sign(file);
+    EXPECT_EQ(code_module_remake(&read, file, &error), OK);
+    const struct compiled *b = read->compiled;
+    EXPECT_EQ(b->code.size, c->code.size);
+    EXPECT_EQ(memcmp(b->text, c->text, c->code.size), 0);
+    code_module_release(read);
+    code_module_release(made);
+    kernel_free(file.ptr);
+}
+
 // --- what verified code may pass ---------------------------------------------
 
 // (module (global (mut exnref) (ref.null exn))

@@ -22,6 +22,7 @@ TABLES = {  # file and macro: command
     ("run", "OPTION"): "run", ("run", "SHELL"): "shell",
     ("compile", "OPTION"): "compile", ("compile", "VERIFY_OPTION"): "verify",
     ("compile", "DUMP_OPTION"): "dump",
+    ("cache", "OPTION"): "cache",
     ("wast", "OPTION"): "wast", ("wast", "SELFTEST"): "selftest",
 }
 OTHERS = ["completion", "manual", "help"]  # that have none
@@ -280,6 +281,14 @@ def run_argv0(t):
     t.run("--argv0", "zero", t.cc("ls")).ends(0).prints("argument zero\n")
 
 
+@option("run --cache", "cache --cache")
+def cache(t):
+    """More of it is in test/cache.py."""
+    t.run("--cache", "kept", hello(t)).ends(0).quiet()
+    assert (t.work / "kept").is_dir()
+    t.call("cache", "--cache", "kept", "ls").ends(0).shows("0 modules, in kept$")
+
+
 @option("run --timeout")
 def run_timeout(t):
     t.run("--timeout", "300ms", t.text("endless", ENDLESS)).ends(124)
@@ -521,7 +530,8 @@ def examples(text):
 def examples_of_the_help(t):
     """Each one, as it stands there; those without --on on this port."""
     t.work = t.work / "examples" # nothing of the others, which --dir . would take
-    t.work.mkdir(exist_ok=True)
+    shutil.rmtree(t.work, ignore_errors=True)
+    t.work.mkdir()
     hello(t), t.cc("ls"), script(t), modules_of_math(t)
     with open(t.work / "script.sh", "w", encoding="utf-8") as file:
         file.write('echo "got $#"\n')
@@ -537,7 +547,8 @@ def examples_of_the_help(t):
                 continue
             done = subprocess.run(
                 ["bash", "-c", line], cwd=t.work, capture_output=True,
-                check=False, env=dict(os.environ, PATH=path, NEBULET_ON=t.port))
+                check=False, env=dict(os.environ, PATH=path, NEBULET_ON=t.port,
+                                      NEBULET_CACHE="kept"))
             assert done.returncode == 0, f"{line}: {done.stderr.decode()}"
             assert done.stderr == b"" or "--trace" in line or "nebulet selftest" in \
                 line, f"{line}: {done.stderr.decode()}"

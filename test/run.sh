@@ -15,6 +15,10 @@ set -u
 out=$1
 shift
 
+# Nothing in the user's own cache: the kernel compiles each time.
+NEBULET_CACHE=off
+export NEBULET_CACHE
+
 LIMIT_S=1800 # what takes longer hangs
 # A line of counts for each part; what was skipped, and why; what failed.
 counts=$out/counts.txt reasons=$out/skipped.txt failures=$out/failed.txt
@@ -222,8 +226,12 @@ part_command() {
     part "copies fuzz" test/fuzz/files.sh "$out" linux --copy-dir 4 15000
     part "invoke linux" test/invoke.py "$out" linux
     part "invoke metal" test/invoke.py "$out" metal
+    part "cache linux" test/cache.py "$out" linux
+    part "cache metal" test/cache.py "$out" metal
     part "options linux" test/options.py "$out" linux
     part "options metal" test/options.py "$out" metal
+    part sysroot test/sysroot.sh "$out"
+    part progress test/progress.py "$out"
     part install test/install.sh "$out"
     part "timeout linux" test/timeout.py "$out" linux
 }

@@ -53,6 +53,41 @@ TEST(wasi_boot_in_turn)
     EXPECT_EQ(strlen(fake.log), 0);
 }
 
+// A code file instead of a module; one that is refused is made again.
+TEST(wasi_boot_image)
+{
+    static const struct {
+        status_t image, compile;
+        u32 status, remade;
+        const char *log;
+    } table[] = {
+        {OK,              OK,            7, 0, ""                        },
+        {ERR_UNSUPPORTED, OK,            7, 1,
+         "nebulet: app.wasm: the verifier refuses the code\n"            },
+        {ERR_MALFORMED,   OK,            1, 0,
+         "nebulet: app.wasm: offset 0x0: the verifier refuses the code\n"},
+        {ERR_NO_MEMORY,   OK,            1, 0,
+         "nebulet: app.wasm: the verifier refuses the code\n"            },
+        {ERR_UNSUPPORTED, ERR_MALFORMED, 1, 1,
+         "nebulet: app.wasm: the verifier refuses the code\n"
+         "nebulet: app.wasm: offset 0x12: integer too large\n"           },
+    };
+
+    archive_add(&a, "run/0/image", '0', "image", 5, "");
+    archive_end(&a);
+    for (u32 i = 0; i < COUNT(table); i++) {
+        fake.exit_status = 7 - fake.started;
+        fake.images = fake.remade = 0;
+        fake.log[0] = 0;
+        fake.image = table[i].image;
+        fake.compile = table[i].compile;
+        EXPECT_EQ(boot_whole(), table[i].status);
+        EXPECT_EQ(fake.images, 1);
+        EXPECT_EQ(fake.remade, table[i].remade);
+        EXPECT_EQ(strcmp(fake.log, table[i].log), 0);
+    }
+}
+
 // A host's exit status has eight bits: no failure may look like success.
 TEST(wasi_boot_exit_status)
 {

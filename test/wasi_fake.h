@@ -34,6 +34,8 @@ struct fake {
     bool spawns;         // each leaves another that does not end
     u64 run_ns;          // how long they run; UINT64_MAX = for ever
     status_t compile;    // what code_module_open answers
+    status_t image;      // of a code file
+    u32 images, remade;  // code files read, and made again
     status_t adoption;   // what adoption_take answers
     u32 started, running, most_running;
     // What a server answers at a gate; NULL: there is none any more.

@@ -101,8 +101,17 @@ job_read(struct job *job, u32 features)
 static bool
 job_compile(struct job *job, const struct compile_options *options)
 {
-    return module_compile(&job->code, &job->module, options, &job->text,
-                          &job->keep, &job->temp, &job->error) == OK;
+    struct compile_options shown = *options;
+
+    if (shown.step == NULL)
+        shown.step = progress_step;
+    progress_begin("compiling", base_name(job->path), job->module.func_count,
+                   COMPILE_PATIENCE_MS);
+    status_t status =
+        module_compile(&job->code, &job->module, &shown, &job->text, &job->keep,
+                       &job->temp, &job->error);
+    progress_end();
+    return status == OK;
 }
 
 static int

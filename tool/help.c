@@ -26,6 +26,9 @@ static const char environment_text[] =
     "others.\n\n"
     "NEBULET_ON is where `run` and `shell` run programs when --on does not say "
     "it:\nmetal (in QEMU) or linux (as a process).\n\n"
+    "NEBULET_CACHE is where `run` keeps what it compiled when --cache does not "
+    "say it:\na directory, or off; NEBULET_CACHE_MIB is how much it keeps "
+    "(default 1024).\n\n"
     "NEBULET_VERIFY, with any value, lets the verifier judge all machine code "
     "before it\nruns, on linux.";
 

@@ -4,6 +4,7 @@
 #include "tool/tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
@@ -94,6 +96,7 @@ complain(const char *text, ...)
     u64 size;
 
     fflush(stdout);
+    progress_hide();
     va_start(list, text);
     char *line = safe_line("nebulet: ", text, list, &size);
     va_end(list);
@@ -181,27 +184,40 @@ complain_error(const char *path, const struct error *error)
              error->what, status_text(error->status));
 }
 
+// A guess at how much there is to read: files in /proc have no size.
+static void
+expect(struct buffer *b, int fd, u64 most)
+{
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (u64)st.st_size <= most)
+        buffer_expect(b, (u64)st.st_size + 1);
+}
+
 int
 file_load(const char *path, u64 most, struct bytes *out)
 {
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct buffer b = {0};
-    u8 chunk[65536];
-    size_t got;
+    ssize_t got = 1;
 
     *out = (struct bytes){0};
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
+    if (fd < 0)
         return errno;
-    while (b.size <= most && (got = fread(chunk, 1, sizeof(chunk), file)) > 0)
-        buffer_put(&b, chunk, got);
-    int error = ferror(file) ? MAX(errno, 1) : b.size > most ? EFBIG : 0;
-    fclose(file);
+    expect(&b, fd, most);
+    while (b.size <= most && got != 0) {
+        buffer_expect(&b, b.size + 1);
+        got = read(fd, b.ptr + b.size, b.capacity - b.size);
+        if (got < 0 && errno != EINTR)
+            break;
+        b.size += (u64)MAX(got, 0);
+    }
+    int error = got < 0 ? errno : b.size > most ? EFBIG : 0;
+    close(fd);
     if (error != 0) {
         buffer_free(&b);
         return error;
     }
-    if (b.ptr == NULL) // an empty file is not a missing file
-        buffer_put(&b, "", 1), b.size = 0;
     *out = (struct bytes){b.ptr, b.size};
     return 0;
 }
@@ -281,36 +297,114 @@ commit_nothing(struct arena *arena, u64 from, u64 to)
     return true;
 }
 
-void
-arena_init_host(struct arena *arena, u64 size)
+bool
+arena_map_host(struct arena *arena, u64 size)
 {
     void *base = mmap(NULL, size, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-    assert(base != MAP_FAILED);
+    *arena = (struct arena){0};
+    if (base == MAP_FAILED)
+        return false;
     *arena = (struct arena){
         .base = base, .reserved = size, .commit = commit_nothing};
+    return true;
+}
+
+void
+arena_init_host(struct arena *arena, u64 size)
+{
+    bool mapped = arena_map_host(arena, size);
+
+    assert(mapped);
 }
 
 void
 arena_free_host(struct arena *arena)
 {
-    munmap(arena->base, arena->reserved);
+    if (arena->base != NULL)
+        munmap(arena->base, arena->reserved);
     *arena = (struct arena){0};
+}
+
+enum { PAGE = 4096, LARGE_PAGE = 2 * MIB, SPARE = 64 * MIB };
+
+static NORETURN void
+no_memory(u64 size)
+{
+    complain("no memory for %llu bytes", (unsigned long long)size);
+    exit(1);
+}
+
+// Let the host back all of it with as few pages as there may be.
+static void
+use_large_pages(u8 *ptr, u64 size)
+{
+    u64 from = ALIGN_UP((u64)ptr, LARGE_PAGE);
+    u64 to = ((u64)ptr + size) & ~(u64)(LARGE_PAGE - 1);
+
+    if (from < to)
+        madvise((void *)from, to - from, MADV_HUGEPAGE);
+}
+
+// To memory of our own, of which what is not used costs nothing.
+static void
+buffer_map(struct buffer *b, u64 capacity)
+{
+    u8 *ptr = mmap(NULL, capacity, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    u64 size = b->size;
+
+    if (ptr == MAP_FAILED)
+        no_memory(capacity);
+    if (size > 0)
+        memcpy(ptr, b->ptr, size);
+    buffer_free(b);
+    *b = (struct buffer){ptr, size, capacity, .mapped = true};
+}
+
+void
+buffer_expect(struct buffer *b, u64 size)
+{
+    u64 capacity = MAX(2 * b->capacity, size + size / 8 + PAGE);
+
+    if (size <= b->capacity)
+        return;
+    if (b->mapped) {
+        buffer_map(b, ALIGN_UP(capacity, PAGE));
+    } else {
+        b->capacity = capacity;
+        b->ptr = realloc(b->ptr, capacity);
+        if (b->ptr == NULL)
+            no_memory(capacity);
+    }
+    use_large_pages(b->ptr, b->capacity);
+}
+
+void
+buffer_put_mapped(struct buffer *b, void *mapped, u64 size)
+{
+    u64 end = b->size + size;
+
+    if (!b->mapped || end > b->capacity)
+        buffer_map(b, ALIGN_UP(end, PAGE) + SPARE);
+    void *to = b->ptr + b->size;
+    void *at = MAP_FAILED;
+    if (b->size % PAGE == 0)
+        at = mremap(mapped, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to);
+    if (at != MAP_FAILED) {
+        mprotect(at, size, PROT_READ | PROT_WRITE); // what follows its end
+    } else {
+        memcpy(to, mapped, size);
+        munmap(mapped, size);
+    }
+    b->size = end;
 }
 
 void
 buffer_put(struct buffer *b, const void *bytes, u64 size)
 {
-    if (b->size + size > b->capacity) {
-        b->capacity = MAX(2 * b->capacity, b->size + size + 4096);
-        b->ptr = realloc(b->ptr, b->capacity);
-        if (b->ptr == NULL) {
-            complain("no memory for %llu bytes",
-                     (unsigned long long)b->capacity);
-            exit(1);
-        }
-    }
+    buffer_expect(b, b->size + size);
     if (size > 0)
         memcpy(b->ptr + b->size, bytes, size);
     b->size += size;
@@ -325,6 +419,9 @@ buffer_put_u32(struct buffer *b, u32 word)
 void
 buffer_free(struct buffer *b)
 {
-    free(b->ptr);
+    if (b->mapped)
+        munmap(b->ptr, b->capacity);
+    else
+        free(b->ptr);
     *b = (struct buffer){0};
 }

@@ -2,7 +2,7 @@
 // run them, pass their exit status on.  The archive's form is described in
 // wasi/wasi.h.
 
-#include "tool/tool.h"
+#include "tool/cache.h"
 
 #include "port/linux/linux.h"
 #include "wasi/wasi.h"
@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 enum { PROGRAM_MAX = 16, CPUS_MOST = 4 };
+
+enum { PACK_SHOWN = 100000000 }; // from so many bytes on it takes a while
 
 struct program {
     const char *path;
@@ -29,16 +31,18 @@ struct run {
     const struct command *command;
     int failed; // the exit status where that is not 1
     bool metal;
-    const char *machine; // NULL: not said
-    u32 memory_mib;      // 0: not said
-    u32 cpus;            // 0: not said
-    bool icount;         // time is the number of instructions
-    bool latency;        // the same, and the kernel that counts
-    const char *trace;   // NULL: nothing; "": all calls
-    const char *gdb;     // the TCP port where GDB is waited for, or NULL
-    u64 timeout_ms;      // 0: none
-    const char *argv0;   // NULL: the program's file name
-    const char *invoke;  // a function of the first program, or NULL
+    const char *machine;  // NULL: not said
+    u32 memory_mib;       // 0: not said
+    u32 cpus;             // 0: not said
+    bool icount;          // time is the number of instructions
+    bool latency;         // the same, and the kernel that counts
+    const char *trace;    // NULL: nothing; "": all calls
+    const char *gdb;      // the TCP port where GDB is waited for, or NULL
+    u64 timeout_ms;       // 0: none
+    const char *cache_at; // a directory, "off", or NULL: not said
+    struct cache cache;
+    const char *argv0;  // NULL: the program's file name
+    const char *invoke; // a function of the first program, or NULL
     struct preload preloads[LIBRARIES_MAX]; // of the first program
     u32 preload_count;
     const char *grants; // handles of the first program, as wasi/wasi.h says
@@ -232,6 +236,17 @@ set_env_file(void *self, const struct option *o, const char *value)
 
     (void)o;
     return env_add_file(&run->env, run->command, value);
+}
+
+static bool
+set_cache(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    run->cache_at = value;
+    if (value[0] == 0)
+        misuse(run->command, "%s=: no directory given", o->name);
+    return value[0] != 0;
 }
 
 static bool
@@ -454,21 +469,45 @@ list_grants(const struct run *run, u32 index, char *to, u64 size)
              index == 0 ? device : "");
 }
 
-static bool
-pack_preload(struct buffer *tar, const struct preload *p, u32 index)
+// A module as "app.wasm", or as the "image" that it was compiled to, below
+// `dir`; it is freed.
+static void
+add_image(struct buffer *tar, u32 program, const char *dir, struct image *image)
 {
-    struct bytes module = module_read(p->path);
+    char name[64];
+
+    snprintf(name, sizeof(name), "run/%u/%s%s", program, dir,
+             image->made ? "image" : "app.wasm");
+    if (image->mapped) {
+        tar_add_mapped(tar, name, image->bytes.ptr, image->bytes.size);
+        *image = (struct image){0};
+    } else {
+        tar_add(tar, name, image->bytes.ptr, image->bytes.size);
+    }
+    image_free(image);
+}
+
+static const struct cache *
+cache_of(const struct run *run)
+{
+    return run->cache.dir >= 0 ? &run->cache : NULL;
+}
+
+static bool
+pack_preload(struct buffer *tar, const struct run *run, u32 index)
+{
+    const struct preload *p = &run->preloads[index];
+    struct image image;
     char name[32];
 
-    if (module.ptr == NULL)
+    if (!image_read(&image, cache_of(run), p->path))
         return false;
     snprintf(name, sizeof(name), "link/%u/name", index);
     add_file(tar, 0, name, p->name.ptr, p->name.len);
     snprintf(name, sizeof(name), "link/%u/path", index);
     add_file(tar, 0, name, p->path, strlen(p->path));
-    snprintf(name, sizeof(name), "link/%u/app.wasm", index);
-    add_file(tar, 0, name, module.ptr, module.size);
-    free(module.ptr);
+    snprintf(name, sizeof(name), "link/%u/", index);
+    add_image(tar, 0, name, &image);
     return true;
 }
 
@@ -493,7 +532,7 @@ static bool
 pack_first(struct buffer *tar, struct run *run, struct bytes app)
 {
     for (u32 i = 0; i < run->preload_count; i++)
-        if (!pack_preload(tar, &run->preloads[i], i))
+        if (!pack_preload(tar, run, i))
             return false;
     return run->invoke == NULL || pack_invocation(tar, run, app);
 }
@@ -506,8 +545,8 @@ pack_program(struct buffer *tar, struct run *run, u32 index)
     bool named = index == 0 && run->argv0 != NULL;
     char grants[64];
 
-    struct bytes app = module_read(p->path);
-    if (app.ptr == NULL)
+    struct image app;
+    if (!image_read(&app, cache_of(run), p->path))
         return false;
     put_text(&args, named ? run->argv0 : base_name(p->path));
     for (int i = 0; i < run->args.count && index == 0 && !run->invoke; i++)
@@ -519,14 +558,13 @@ pack_program(struct buffer *tar, struct run *run, u32 index)
         put_given(&env, grants);
 
     add_file(tar, index, "path", p->path, strlen(p->path));
-    add_file(tar, index, "app.wasm", app.ptr, app.size);
     add_file(tar, index, "args", args.ptr, args.size);
     add_file(tar, index, "env", env.ptr, env.size);
     add_file(tar, index, "mode", p->mode, strlen(p->mode));
     if (grants[0] != 0)
         add_file(tar, index, "grants", grants, strlen(grants));
-    bool done = index > 0 || pack_first(tar, run, app);
-    free(app.ptr);
+    bool done = index > 0 || pack_first(tar, run, app.bytes);
+    add_image(tar, index, "", &app);
     buffer_free(&args);
     buffer_free(&env);
     return done;
@@ -624,9 +662,14 @@ pack_dirs(struct buffer *tar, struct run *run)
 
     run->dirs.live = true;
     run->dirs.served = run->metal;
-    return dirs_measure(&run->dirs, &size, &largest) &&
-           has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) &&
-           pack_servers(tar, &run->dirs) && dirs_pack(&run->dirs, tar);
+    if (!dirs_measure(&run->dirs, &size, &largest) ||
+        !has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) ||
+        !pack_servers(tar, &run->dirs))
+        return false;
+    progress_begin("packing", "files", size > PACK_SHOWN ? size : 0, 0);
+    bool done = dirs_pack(&run->dirs, tar);
+    progress_end();
+    return done;
 }
 
 static bool
@@ -698,7 +741,12 @@ pack_and_run(struct run *run)
 {
     struct buffer tar = {0};
 
-    if (!pack(&tar, run)) {
+    bool cached =
+        run->command == &command_run && cache_open(&run->cache, run->cache_at);
+    bool packed = pack(&tar, run);
+    if (cached)
+        cache_close(&run->cache);
+    if (!packed) {
         buffer_free(&tar);
         return run->failed != 0 ? run->failed : 1;
     }
@@ -715,7 +763,7 @@ pack_and_run(struct run *run)
 static int
 run_command(struct words words)
 {
-    static struct run run = {.command = &command_run};
+    static struct run run = {.command = &command_run, .cache = {.dir = -1}};
     int status = parse(&run, words);
 
     return status == OPTIONS_READ ? pack_and_run(&run) : status;
@@ -770,8 +818,10 @@ add_system(struct run *run, char *init, u64 size)
 static int
 shell_command(struct words words)
 {
-    static struct run run = {
-        .command = &command_shell, .argv0 = "init", .grants = "group"};
+    static struct run run = {.command = &command_shell,
+                             .cache = {.dir = -1},
+                             .argv0 = "init",
+                             .grants = "group"};
     static char init[4096 + 16];
     int status = parse_options(&run, words, &run.args);
 

@@ -19,6 +19,7 @@
 
 enum {
     BLOCK = 512,
+    PAGE = 4096,
     NAME_SIZE = 100,
     DEPTH_MAX = 64,
     UNSIZED_MOST = 64 * MIB, // of a file that has no size
@@ -167,6 +168,22 @@ tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size)
                              .size = size});
 }
 
+// A file in front fills the archive up, so that contents begin with a page.
+void
+tar_add_mapped(struct buffer *tar, const char *name, void *mapped, u64 size)
+{
+    static const u8 zeros[PAGE];
+    u64 begin = tar->size + 2 * BLOCK; // two headers on
+    char fill[NAME_SIZE];
+
+    snprintf(fill, sizeof(fill), "%s-fill", name);
+    tar_add(tar, fill, zeros, ALIGN_UP(begin, PAGE) - begin);
+    put_header(tar, &(struct entry){
+                        .name = name, .type = '0', .mode = 0644, .size = size});
+    buffer_put_mapped(tar, mapped, size);
+    buffer_put(tar, zeros, ALIGN_UP(size, BLOCK) - size);
+}
+
 // --- trees -------------------------------------------------------------------
 
 struct walk {
@@ -233,6 +250,7 @@ read_some(int fd, struct buffer *b, bool *changed)
         got = read(fd, chunk, MIN(sizeof(chunk), most - b->size));
         if (got > 0)
             buffer_put(b, chunk, (u64)got);
+        progress_more((u64)MAX(got, 0));
     }
     if (got < 0 || fstat(fd, &after) != 0)
         return errno;

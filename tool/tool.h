@@ -6,6 +6,8 @@
 //     compile  compile a module and say what it took
 //     verify   compile a module and judge its machine code
 //     dump     show a step of the compiler
+//     sysroot  make what clang wants of --sysroot
+//     cache    list or remove what was compiled before
 //     selftest run the kernel's own tests in QEMU
 //     help     tell about commands, topics and options
 //     manual   the manual page; completion: words for shells
@@ -68,17 +70,24 @@ const char *base_name(const char *path);
 // What a module error means to a person: "FILE: offset 0x12: MESSAGE (why)".
 void complain_error(const char *path, const struct error *error);
 
-// An arena backed by the host's memory, `size` bytes of address space.
-void arena_init_host(struct arena *arena, u64 size);
+// An arena backed by the host's memory, `size` bytes of address space; false:
+// there are not so many.
+MUST_USE bool arena_map_host(struct arena *arena, u64 size);
+void arena_init_host(struct arena *arena, u64 size); // there are
 void arena_free_host(struct arena *arena);
 
 // A growing buffer.
 struct buffer {
     u8 *ptr;
     u64 size, capacity;
+    bool mapped; // not of malloc()
 };
 
+void buffer_expect(struct buffer *b, u64 size); // so much altogether
 void buffer_put(struct buffer *b, const void *bytes, u64 size);
+// Append what is mapped there, privately, without copying where it would begin
+// at a multiple of the page size; the mapping is the buffer's.
+void buffer_put_mapped(struct buffer *b, void *mapped, u64 size);
 void buffer_put_u32(struct buffer *b, u32 word);
 void buffer_free(struct buffer *b);
 
@@ -89,6 +98,32 @@ void buffer_free(struct buffer *b);
 struct bytes module_read(const char *path);
 
 bool path_ends_in(const char *path, const char *end);
+
+// --- progress.c --------------------------------------------------------------
+
+// Show how far work is from now on, until its end, after some time: on stderr,
+// where that is a terminal.  The words have to stay.  (total 0: not at all.)
+void progress_begin(const char *what, const char *name, u64 total,
+                    u64 patience_ms);
+void progress_more(u64 count); // so much more of the total is done
+// A step of compiling a function, of which there are so many as the total says.
+void progress_step(void *self, const char *step, u32 func);
+void progress_hide(void); // what is on the screen: another line is to come
+void progress_end(void);
+
+enum { COMPILE_PATIENCE_MS = 1000 };
+
+// --- digest.c ----------------------------------------------------------------
+
+struct digest {
+    u8 bytes[32];
+};
+
+enum { DIGEST_TEXT = 2 * 32 + 1 };
+
+// SHA-256, and as hexadecimal digits.
+struct digest digest_of(struct bytes bytes);
+void digest_text(char to[DIGEST_TEXT], const struct digest *digest);
 
 // --- options.c ---------------------------------------------------------------
 
@@ -211,6 +246,10 @@ void tar_add_dir(struct buffer *tar, const char *name);
 // Is this member not to be appended, and nothing below it?
 typedef bool tar_hides(void *self, const char *name, bool is_dir);
 
+// The same of what is mapped, which becomes the archive's.
+void tar_add_mapped(struct buffer *tar, const char *name, void *mapped,
+                    u64 size);
+
 // Append a file, or a directory and everything below it, under this name.  What
 // cannot be read on the way is left out, which is said on stderr; false after a
 // complaint.
@@ -298,8 +337,9 @@ void terminal_give_back(void);
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
 
 extern const struct command command_run, command_shell, command_wast,
-    command_compile, command_verify, command_dump, command_selftest,
-    command_help, command_completion, command_manual;
+    command_compile, command_verify, command_dump, command_cache,
+    command_sysroot, command_selftest, command_help, command_completion,
+    command_manual;
 
 // --- main.c: all of them -----------------------------------------------------
 

@@ -62,6 +62,22 @@ $(SYSTEM): $(foreach p,init random shell tools,$(OUT)/user/$(p).wasm) user/tools
 	@for t in $(TOOLS); do ln -s tools $(OUT)/system/bin/$$t; done
 	@ln -s shell $(OUT)/system/bin/sh; touch $@
 
+# What `nebulet sysroot` puts over Debian's wasi-libc: headers and archives of the
+# libraries, and files with the flags that they need (OUT/sysroot).
+ROOT_LIBS := libposix libpthread libsetjmp libsip
+SYSROOT   := $(OUT)/sysroot.made
+ROOT_H    := $(foreach l,$(ROOT_LIBS),$(filter-out %/internal.h,$(wildcard user/$(l)/*.h user/$(l)/*/*.h)))
+
+programs: $(SYSROOT)
+$(SYSROOT): $(foreach l,$(ROOT_LIBS),$(patsubst user/%,$(OUT)/user/obj/%.o,$(wildcard user/$(l)/*.[cs]))) $(ROOT_H) $(wildcard user/sysroot/*) $(OUT)/user/include/nebulet.h user/rules.mk
+	@rm -rf $(OUT)/sysroot && mkdir -p $(OUT)/sysroot/include/wasm32-wasi/sys $(OUT)/sysroot/lib/wasm32-wasi
+	@echo "  SYSROOT $(OUT)/sysroot"; cp user/sysroot/*.cfg $(OUT)/sysroot
+	@for h in $(ROOT_H); do cp $$h $(OUT)/sysroot/include/wasm32-wasi/$${h#user/*/}; done
+	@cp $(OUT)/user/include/nebulet.h $(OUT)/sysroot/include/wasm32-wasi
+	@for l in $(ROOT_LIBS); do llvm-ar rcsD $(OUT)/sysroot/lib/wasm32-wasi/$$l.a $(OUT)/user/obj/$$l/*.c.o || exit 1; done
+	@wasm-ld -r $(OUT)/user/obj/libpthread/*.o -o $(OUT)/user/obj/libpthread.o # nobody asks for start.s by name
+	@cd $(OUT) && rm sysroot/lib/wasm32-wasi/libpthread.a && llvm-ar rcsD sysroot/lib/wasm32-wasi/libpthread.a user/obj/libpthread.o && touch $(abspath $@)
+
 # The kernel's calls, as abi/syscalls.def has them.
 KERNEL_C    := $(OUT)/user/include/nebulet.h
 KERNEL_RUST := $(OUT)/user/include/nebulet.rs

@@ -197,12 +197,31 @@ struct loading {
     status_t status;
 };
 
+// What the command compiled, and has just looked at, for a CPU as it knows it.
+// Where this is another, or the command of another version, we compile it.
+static status_t
+load_image(struct loading *l, struct node *dir, struct bytes image,
+           struct code_module **out)
+{
+    status_t status =
+        code_module_open_known(out, image, &l->error, l->details, TEXT_SIZE);
+
+    if (status != ERR_UNSUPPORTED)
+        return status;
+    report(dir, status, &l->error, l->details);
+    l->details[0] = 0;
+    return code_module_remake(out, image, &l->error);
+}
+
 static status_t
 load_module(struct loading *l, struct node *dir, struct code_module **out)
 {
+    struct bytes image = contents(dir, STRING("image"));
     struct bytes app = contents(dir, STRING("app.wasm"));
 
     l->blamed = dir;
+    if (image.ptr != NULL)
+        return load_image(l, dir, image, out);
     if (app.ptr == NULL) {
         format(l->details, TEXT_SIZE, "there is no such file in the initrd");
         return ERR_NOT_FOUND;

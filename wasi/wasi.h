@@ -459,6 +459,9 @@ void boot_mounts(mount_finder find);
 // Run the programs of an initrd: a ustar archive with, for N = 0, 1, ...
 //
 //     run/N/app.wasm   the module
+//     run/N/image      instead of it, a code file of it (code/code.h) that is
+//                      as it was written; where it is refused, after a line on
+//                      the log, its module is compiled
 //     run/N/path       its name in messages (default: the name above)
 //     run/N/args       its arguments, NUL-terminated, argv[0] first
 //     run/N/env        its environment, NUL-terminated K=V
@@ -471,8 +474,8 @@ void boot_mounts(mount_finder find);
 //                      name, which ends in a zero byte, and 16 bytes for each
 //                      argument, the least first; results go to stdout
 //     run/N/link/K/    the K-th module that is linked with it, and that later
-//                      ones and it import of: app.wasm, path, and name, which
-//                      is the name of imports
+//                      ones and it import of: app.wasm or image, path, and
+//                      name, which is the name of imports
 //     run/terminals    those of 0, 1 and 2 that are terminals, as text "012"
 //                      (default: all)
 //     run/terminal     when it is there, what the host calls a terminal sends

@@ -6,6 +6,8 @@
 // the start with a guard on both sides; all else lies where mmap finds room,
 // which is outside.  Code is written while its pages are read-write and nobody
 // has its address, then they are read-only, and executable when it is verified.
+// What is large begins where Linux can back it with large pages; not the slots,
+// of whose memory programs use a page here and there.
 
 #include "port/linux/linux.h"
 
@@ -20,6 +22,7 @@ enum {
     ARENA_WORDS = ARENA_PAGES / 64,
     GRANULES = 1 << 16, // of the slots: 64 TiB, or what Linux gives
     RESERVE_MAX = 1024, // pages that promises leave to the kernel
+    LARGE_PAGE = 2 * MIB,
 };
 
 #define ADDRESSES (1ull << 47) // of a process
@@ -133,9 +136,13 @@ port_reserve(u64 size, u64 align)
         return NULL;
 
     bool on = port_interrupts_off();
+    bool is_large = size >= LARGE_PAGE && align <= LARGE_PAGE;
+    align = is_large ? (u64)LARGE_PAGE : align;
     u64 slack = align > PAGE_SIZE ? align : 0;
     u8 *ptr = map(size + slack);
     u8 *start = (u8 *)ALIGN_UP((u64)ptr, align);
+    if (is_large && ptr != NULL)
+        madvise(start, size, MADV_HUGEPAGE);
     if (ptr != NULL && slack != 0) {
         unmap(ptr, start);
         unmap(start + size, ptr + size + slack);
