@@ -151,7 +151,7 @@ target_open(struct target *t, struct bytes file, u32 how)
     t->bytes = ARENA_NEW(&temp, struct byte_info, t->code.size);
     t->traced = ARENA_NEW(&temp, u8, t->code.func_count);
     t->seen = ARENA_NEW(&temp, u8, t->code.size);
-    if (verify_tables(&t->vm, t->owners, &why) != OK)
+    if (verify_tables(&t->vm, t->owners, &temp, &why) != OK)
         return false;
     t->guard = guard_new(&t->m, &t->code, &more);
     if (t->guard != NULL)
