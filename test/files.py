@@ -4,6 +4,7 @@ what programs change is there, what the host changes is seen, and no way leads
 out.  Ends with "N passed, N failed, N skipped"."""
 
 import os
+import pathlib
 import shutil
 import subprocess
 import sys
@@ -324,6 +325,38 @@ def names(t):
 
 
 @case
+def servers(t):
+    """A driver that traps or does not start: nobody hangs, files are errors."""
+    if t.port != "metal":
+        return
+    place = folder(t, "place", {"user": None})
+    out = pathlib.Path(t.nebulet).resolve().parent
+    shutil.copy(t.nebulet, place / "nebulet")
+    os.symlink(out / "nebulet.elf", place / "nebulet.elf")
+    t.cc("server", f"-I{out}/user/include")
+    os.symlink(t.work.resolve() / "server.wasm", place / "user/ninep.wasm")
+    act = t.cc("act")
+
+    def run(*acts):
+        return subprocess.run(
+            [place / "nebulet", "run", "--on", "metal", "--dir",
+             f"{place}::/w", act, *acts], cwd=t.work, text=True,
+            stdin=subprocess.DEVNULL, capture_output=True)
+
+    end = run("read", "/w/f", "read", "/w/g", "make", "/w/d", "read", "/w/f",
+              "read", "/w/f", "read", "/w/f", "list", "/w", "make", "/w/d")
+    error = "I/O error"
+    expect(end.stdout.splitlines(), "served", "No such file or directory",
+           "Function not implemented", "served", *[error] * 4)
+    assert end.returncode == 0 and "unreachable" in end.stderr, end
+    os.unlink(place / "user/ninep.wasm")
+    os.symlink(t.work.resolve() / act, place / "user/ninep.wasm")
+    end = run("read", "/w/f")
+    assert end.returncode == 1 and end.stdout == "", end
+    assert "nebulet: /w cannot be served: input or output error\n" in end.stderr, end
+
+
+@case
 def copies_beside(t):
     """A copied directory with a directory of the host in it; and what cannot
     be."""
@@ -340,6 +373,8 @@ def copies_beside(t):
     t.run("--dir", "a", "--copy-dir", "one::/one", act).ends(1).lines(1).says(
         "^nebulet: --copy-dir one::/one: a copy has no place in a directory that "
         "is the host's own; give it another, HOST::GUEST$")
+    if t.port == "metal":
+        return  # single files are copies
     t.run("--dir", "one", "--copy-dir", "act.wasm", act).ends(1).lines(1).says(
         "^nebulet: --dir one and --copy-dir act.wasm: one is a copy, and both "
         "are in /; give one another place, HOST::GUEST$")
