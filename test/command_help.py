@@ -96,11 +96,12 @@ class Tools:
                        check=True)
         return f"{name}.wasm"
 
-    def cc(self, name):
+    def cc(self, name, *flags):
         """The program test/command/NAME.c."""
         wasm = name + ".wasm"
         subprocess.run(["clang", "--target=wasm32-wasi", "-O2", "-Wall",
-                        f"test/command/{name}.c", "-o", self.work / wasm],
+                        *flags, f"test/command/{name}.c", "-o",
+                        self.work / wasm],
                        check=True)
         return wasm
 

@@ -222,6 +222,7 @@ part_command() {
     part "command linux" test/command.py "$out" linux
     part "command metal" test/command.py "$out" metal
     part "files linux" test/files.py "$out" linux
+    part "files metal" test/files.py "$out" metal
     part "files fuzz" test/fuzz/files.sh "$out" linux --dir 4 15000
     part "copies fuzz" test/fuzz/files.sh "$out" linux --copy-dir 4 15000
     part "invoke linux" test/invoke.py "$out" linux

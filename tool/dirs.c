@@ -164,7 +164,9 @@ settle_file(const struct dirs *dirs, struct dir *file)
 {
     const struct dir *home = home_of(dirs, file->guest);
 
-    if (home != NULL && home->live && !file->live && dirs->served)
+    bool asked = strcmp(file->option, "--dir") == 0;
+
+    if (home != NULL && home->live && !file->live && asked && dirs->served)
         return refuse(file, "a single file is a copy in the machine, and has "
                             "no place in a directory that is the host's own; "
                             "give it another, HOST::GUEST");

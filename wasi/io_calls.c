@@ -6,10 +6,11 @@
 #include "wasi/wasi.h"
 
 enum {
-    IOV_MAX = 1 << 20,  // so that no call looks at more than some milliseconds
-    GATHER = 512,       // pieces that are smaller are sent as one
-    PIECE = 64 * KIB,   // of a file, under the lock of its file system
-    STREAM_PIECE = MIB, // the host may be asked about each
+    IOV_MAX = 1 << 20, // so that no call looks at more than some milliseconds
+    GATHER = 512,      // pieces that are smaller are sent as one
+    PIECE = 64 * KIB,  // of a file, under the lock of its file system
+    FREE_PIECE = 512 * KIB, // where that has none
+    STREAM_PIECE = MIB,     // the host may be asked about each
 };
 
 struct iovec {
@@ -81,6 +82,12 @@ deadline_of(const struct file *f)
     return f->flags & FDFLAG_NONBLOCK ? 0 : UINT64_MAX;
 }
 
+static u64
+piece_of(const struct node *n)
+{
+    return n->ops->lock != NULL ? PIECE : FREE_PIECE;
+}
+
 // The file system is locked for a piece at a time, and a killed thread stops
 // there.  A stream is asked once.
 static errno_t
@@ -91,7 +98,7 @@ read_pieces(struct file *f, u64 at, struct bytes to, u64 *total)
 
     *total = 0;
     do {
-        size = stream ? to.size : MIN(to.size - *total, PIECE);
+        size = stream ? to.size : MIN(to.size - *total, piece_of(f->node));
         struct bytes part = {to.ptr + *total, size};
         if (thread_is_killed())
             return WASI_INTR;
@@ -190,7 +197,8 @@ send_piece(struct gather *g, struct bytes from, u64 *done)
 static errno_t
 send(struct gather *g, struct bytes from)
 {
-    u64 piece = node_is_stream(g->file->node) ? STREAM_PIECE : PIECE;
+    struct node *n = g->file->node;
+    u64 piece = node_is_stream(n) ? STREAM_PIECE : piece_of(n);
     errno_t error = WASI_SUCCESS;
 
     for (u64 at = 0, done = 0; error == WASI_SUCCESS && at < from.size;

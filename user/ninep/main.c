@@ -33,20 +33,11 @@ enum { // flags of Linux
 
 enum { DIRECTORY = 3, REGULAR_FILE = 4, SYMBOLIC_LINK = 7 }; // of WASI
 
-static _Alignas(65536) uint8_t data[DATA_MOST];
-static uint8_t sent[MESSAGE], got[MESSAGE], entries[16 * 1024];
+static uint8_t sent[MESSAGE], got[MESSAGE];
 static uint8_t small[CLUNKS][2][SMALL];
-static struct rpc main_rpc = {
-    .sent = sent, .got = got, .got_room = sizeof(got)};
+struct rpc main_rpc = {.sent = sent, .got = got, .got_room = sizeof(got)};
 static struct rpc clunks[CLUNKS];
-static uint32_t umask_bits, data_most; // of data in one message
-
-// A request of the kernel.
-struct request {
-    struct nebulet_file_request head;
-    const uint8_t *name, *new_name;
-    struct nebulet_file_reply reply;
-};
+static uint32_t umask_bits;
 
 // --- names -------------------------------------------------------------------
 
@@ -62,7 +53,7 @@ is_name(const uint8_t *name, uint32_t size)
 
 // --- attributes --------------------------------------------------------------
 
-static uint32_t
+uint32_t
 type_of_mode(uint32_t mode)
 {
     switch (mode & 0170000) {
@@ -88,7 +79,7 @@ get_time(struct rpc *r)
                                                 seconds * 1000000000 + ns;
 }
 
-static int32_t
+int32_t
 get_attributes(uint32_t fid, struct nebulet_file_reply *out)
 {
     struct rpc *r = &main_rpc;
@@ -161,7 +152,7 @@ do_attach(struct request *q)
     struct rpc *r = &main_rpc;
 
     rpc_begin(r, T_VERSION);
-    put_32(r, DATA_MOST + MESSAGE);
+    put_32(r, CHUNK + MESSAGE);
     put_text(r, version, sizeof(version) - 1);
     int32_t error = rpc_call(r);
     uint32_t msize = error == 0 ? get_32(r) : 0;
@@ -169,11 +160,10 @@ do_attach(struct request *q)
     const uint8_t *text = get_bytes(r, size);
     bool known = text != NULL && size == sizeof(version) - 1 &&
                  memcmp(text, version, size) == 0;
-    if (error == 0 && (!known || msize < 2 * MESSAGE))
+    if (error == 0 && (!known || msize < CHUNK + MESSAGE))
         error = EPROTO;
     if (error != 0)
         return error;
-    data_most = (msize < DATA_MOST + MESSAGE ? msize - MESSAGE : DATA_MOST);
     rpc_begin(r, T_ATTACH);
     put_32(r, q->head.made);
     put_32(r, ALL_ONES);
@@ -268,16 +258,17 @@ do_directory(struct request *q)
 static int32_t
 do_symlink(struct request *q)
 {
+    static uint8_t target[MESSAGE / 2];
     struct rpc *r = &main_rpc;
     uint32_t size, access;
 
-    if (nebulet_window_get(0, &size, &access) != 0 || size > MESSAGE / 2 ||
-        nebulet_window_read(0, 0, data, size) != 0)
+    if (nebulet_window_get(0, &size, &access) != 0 || size > sizeof(target) ||
+        nebulet_window_read(0, 0, target, size) != 0)
         return EIO;
     rpc_begin(r, T_SYMLINK);
     put_32(r, q->head.node);
     put_text(r, q->name, q->head.name_size);
-    put_text(r, data, size);
+    put_text(r, target, size);
     put_32(r, ALL_ONES);
     return rpc_call(r);
 }
@@ -345,80 +336,7 @@ do_target(struct request *q)
     return nebulet_window_write(0, 0, text, size) == 0 ? 0 : ENAMETOOLONG;
 }
 
-// --- contents ----------------------------------------------------------------
-
-// Bytes of the window, or as many as go in one message.
-static uint32_t
-window_size(void)
-{
-    uint32_t size, access;
-
-    if (nebulet_window_get(0, &size, &access) != 0)
-        return 0;
-    return size < data_most ? size : data_most;
-}
-
-// Have the server read into `data`; *count: so many bytes.
-static int32_t
-read_data(uint8_t type, struct request *q, uint32_t size, uint32_t *count)
-{
-    struct rpc *r = &main_rpc;
-
-    rpc_begin(r, type);
-    put_32(r, q->head.node);
-    put_64(r, q->head.at);
-    put_32(r, size);
-    take_data(r, data, size);
-    int32_t error = rpc_call(r);
-    *count = error == 0 ? get_32(r) : 0;
-    return error == 0 && (r->bad || *count > size) ? EIO : error;
-}
-
-static int32_t
-do_read(struct request *q)
-{
-    uint32_t count;
-    int32_t error = read_data(T_READ, q, window_size(), &count);
-
-    q->reply.count = count;
-    if (error == 0 && count > 0 && nebulet_window_write(0, 0, data, count) != 0)
-        error = EIO; // who asked has left
-    return error;
-}
-
-static int32_t
-do_write(struct request *q)
-{
-    struct rpc *r = &main_rpc;
-    uint32_t size = window_size();
-
-    if (nebulet_window_read(0, 0, data, size) != 0)
-        return EIO;
-    rpc_begin(r, T_WRITE);
-    put_32(r, q->head.node);
-    put_64(r, q->head.at);
-    put_32(r, size);
-    put_data(r, data, size);
-    int32_t error = rpc_call(r);
-    uint32_t count = error == 0 ? get_32(r) : 0;
-    q->reply.count = count;
-    return error == 0 && (r->bad || count > size) ? EIO : error;
-}
-
-// One request is served at a time, so nothing of ours comes between.
-static int32_t
-do_append(struct request *q)
-{
-    struct nebulet_file_reply stat;
-    int32_t error = get_attributes(q->head.node, &stat);
-
-    if (error != 0)
-        return error;
-    q->head.at = stat.size;
-    error = do_write(q);
-    q->reply.size = stat.size + q->reply.count;
-    return error;
-}
+// --- attributes that are set --------------------------------------------------
 
 static void
 put_time(struct rpc *r, uint64_t ns)
@@ -448,6 +366,7 @@ set_attributes(struct request *q, uint32_t which, uint64_t size, uint64_t atime,
 static int32_t
 do_set_size(struct request *q)
 {
+    forget_ahead();
     return set_attributes(q, SET_SIZE, q->head.size, 0, 0);
 }
 
@@ -470,61 +389,6 @@ do_sync(struct request *q)
     put_32(r, q->head.node);
     put_32(r, (q->head.flags & NEBULET_FILE_DATA) != 0);
     return rpc_call(r);
-}
-
-// --- listings ----------------------------------------------------------------
-
-struct wire_entry { // the name follows
-    uint8_t kind;
-    uint32_t version;
-    uint64_t inode, next;
-    uint8_t type; // as the mode has it, shifted
-    uint16_t name_size;
-} __attribute__((packed));
-
-_Static_assert(sizeof(struct wire_entry) == sizeof(struct nebulet_file_entry),
-               "as much room as there");
-
-// From `data` to `entries`; false: it is not as it should be.
-static bool
-convert(uint32_t size)
-{
-    for (uint32_t at = 0; at < size;) {
-        struct wire_entry from;
-        if (size - at < sizeof(from))
-            return false;
-        memcpy(&from, data + at, sizeof(from));
-        const struct nebulet_file_entry to = {
-            .next = from.next,
-            .inode = from.inode,
-            .type = type_of_mode((uint32_t)from.type << 12),
-            .name_size = from.name_size,
-        };
-        if (from.name_size > size - at - sizeof(from))
-            return false;
-        memcpy(entries + at, &to, sizeof(to));
-        at += sizeof(to);
-        memcpy(entries + at, data + at, from.name_size);
-        at += from.name_size;
-    }
-    return true;
-}
-
-static int32_t
-do_list(struct request *q)
-{
-    uint32_t size = window_size(), count;
-
-    if (size > sizeof(entries))
-        size = sizeof(entries);
-    int32_t error = read_data(T_READDIR, q, size, &count);
-    if (error == 0 && !convert(count))
-        error = EIO;
-    q->reply.count = count;
-    if (error == 0 && count > 0 &&
-        nebulet_window_write(0, 0, entries, count) != 0)
-        error = EIO;
-    return error;
 }
 
 // --- serving -----------------------------------------------------------------
@@ -617,6 +481,7 @@ main(int argc, char **argv)
     const struct sip_service service = {.call = serve, .closed = closed};
     uint32_t device, gate;
 
+    contents_init(CLUNKS + 1);
     umask_bits = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 8) : 022;
     for (uint32_t i = 0; i < CLUNKS; i++)
         clunks[i] = (struct rpc){.tag = (uint16_t)(i + 1),

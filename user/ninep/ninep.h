@@ -1,6 +1,7 @@
 // user/ninep/ninep.h: files of the host, by 9P: what the parts of this driver
-// share.  wire.c: messages and the queue of the device; error.c: Linux's
-// errors; main.c: the requests of the kernel (struct nebulet_file_request).
+// share.  wire.c: messages and the queue of the device; error.c: errors of
+// Linux; main.c: the requests of the kernel (struct nebulet_file_request), but
+// those that move data, which are in contents.c.
 
 #pragma once
 
@@ -32,10 +33,10 @@ enum {
 };
 
 enum {
-    ALL_ONES = -1,          // no fid, no user: as whom the server runs
-    MESSAGE = 2 * 4096,     // bytes of a message without data
-    DATA_MOST = 256 * 1024, // bytes of data in one
-    HEAD = 7,               // size, type, tag
+    ALL_ONES = -1,      // no fid, no user: as whom the server runs
+    MESSAGE = 2 * 4096, // bytes of a message without data
+    CHUNK = 64 * 1024,  // bytes of data in one, at most
+    HEAD = 7,           // size, type, tag
 };
 
 // A message and its reply.
@@ -81,6 +82,28 @@ uint16_t get_16(struct rpc *r);
 uint32_t get_32(struct rpc *r);
 uint64_t get_64(struct rpc *r);
 const uint8_t *get_bytes(struct rpc *r, uint32_t size); // NULL: not so many
+
+// A request of the kernel.
+struct request {
+    struct nebulet_file_request head;
+    const uint8_t *name, *new_name;
+    struct nebulet_file_reply reply;
+};
+
+// main.c: of whoever serves a request; what WASI calls a file of this mode; its
+// attributes, 0 or an error.
+extern struct rpc main_rpc;
+uint32_t type_of_mode(uint32_t mode);
+int32_t get_attributes(uint32_t fid, struct nebulet_file_reply *out);
+
+// contents.c: its messages have tags from this one on.
+void contents_init(uint16_t tag);
+int32_t do_read(struct request *q);
+int32_t do_write(struct request *q);
+int32_t do_append(struct request *q);
+int32_t do_list(struct request *q);
+// What was read ahead is not to be used: something has changed.
+void forget_ahead(void);
 
 // error.c: WASI's number of an error of Linux.
 int32_t error_of(uint32_t number);
