@@ -4,8 +4,8 @@
 //
 // First the names of all forms.  Then a line of each sample, with tabs between:
 // form, bytes, then NAME=VALUE of the decoder, a bar, the mnemonic and the
-// operands of Zydis: r:NUMBER:BITS (x: of vectors), m:BASE:INDEX:SCALE:DISP:BITS,
-// i:VALUE; with "w" where it is written.
+// operands of Zydis: r:NUMBER:BITS (x: of vectors), i:VALUE,
+// m:BASE:INDEX:SCALE:DISP:BITS; with "w" where it is written.
 
 #include "verify/decode.h"
 

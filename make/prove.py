@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""make/prove.py OUT [EVERY]: prove that the rows of verify/forms.def are right, all
-or each so-many-th.
+"""make/prove.py OUT [EVERY]: prove that the rows of verify/forms.def are right,
+all of them or each so-many-th.
 
 For each sample of out/prove-samples (make/prove.c) a problem for z3: registers,
 flags and memory are any; the machine does what the manual (SDM vol. 2) says of

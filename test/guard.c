@@ -518,7 +518,7 @@ escaped(struct guard_run *run, const char *format, ...)
     return GUARD_ESCAPED;
 }
 
-// --- what it came to -----------------------------------------------------------
+// --- what it came to ---------------------------------------------------------
 
 static enum guard_end
 returned(struct guard *g, struct guard_run *run, struct user_regs_struct *regs)
@@ -613,7 +613,7 @@ check_tables(struct guard *g, struct guard_run *run, enum guard_end end)
     return end;
 }
 
-// --- calls out of it -----------------------------------------------------------
+// --- calls out of it ---------------------------------------------------------
 
 // Everything that a call may change is changed.
 static void

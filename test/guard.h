@@ -1,6 +1,6 @@
-// test/guard.h: a process that has nothing but one instance: its code, memories,
-// tables and vmctx, and a stack.  Whatever else code of it touches, or leaves
-// other than it should, is seen.
+// test/guard.h: a process that has nothing but one instance: its code, its
+// memories, tables and vmctx, and a stack.  Whatever else code of it touches,
+// or leaves other than it should, is seen.
 //
 // Generated code runs there by itself; what it calls of the kernel or imports
 // is answered from here, as ptrace(2) sees it.

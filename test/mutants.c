@@ -337,31 +337,35 @@ mutate(struct target *t, u32 seed, struct tally *tally)
     return ok;
 }
 
-// --- what is seen --------------------------------------------------------------
+// --- what is seen ------------------------------------------------------------
 
 // In the place of a function: what it ends with.
-static const struct {
+struct known {
     const char *what, *code;
     enum guard_end end;
-} known[] = {
-    {"a return",                     "c3",                         GUARD_RETURNED},
-    {"an endless loop",              "eb fe",                      GUARD_LOOPED  },
-    {"an int3",                      "cc",                         GUARD_ESCAPED },
-    {"an address that is none",      "48 8b 00",                   GUARD_ESCAPED },
-    {"below memory 0",               "49 8b 47 f8",                GUARD_ESCAPED },
-    {"the code is written",          "c6 05 00 00 00 00 90",       GUARD_ESCAPED },
-    {"vmctx.stack_limit is written", "49 89 06 c3",                GUARD_ESCAPED },
-    {"behind the vmctx",             "49 89 86 00 10 00 00",       GUARD_ESCAPED },
-    {"a func_entry is written",      "49 8b 46 20 48 89 00",       GUARD_ESCAPED },
-    {"a frame of the caller",        "48 89 84 24 00 02 00 00 c3", GUARD_ESCAPED },
-    {"another return address",       "48 89 04 24 c3",             GUARD_ESCAPED },
-    {"rbx is lost",                  "48 8b d8 c3",                GUARD_ESCAPED },
-    {"r15 is lost",                  "4c 8b f8 c3",                GUARD_ESCAPED },
-    {"rsp is lost",                  "8f 04 24 c3",                GUARD_ESCAPED },
-    {"far away",                     "e9 00 00 00 01",             GUARD_ESCAPED },
-    {"a trap without a site",        "0f 0b",                      GUARD_ESCAPED },
-    {"a builtin without vmctx",      "50 49 8b 46 28 ff 10",       GUARD_ESCAPED },
 };
+
+// clang-format off
+static const struct known known[] = {
+    {"a return", "c3", GUARD_RETURNED},
+    {"an endless loop", "eb fe", GUARD_LOOPED},
+    {"an int3", "cc", GUARD_ESCAPED},
+    {"an address that is none", "48 8b 00", GUARD_ESCAPED},
+    {"below memory 0", "49 8b 47 f8", GUARD_ESCAPED},
+    {"the code is written", "c6 05 00 00 00 00 90", GUARD_ESCAPED},
+    {"vmctx.stack_limit is written", "49 89 06 c3", GUARD_ESCAPED},
+    {"behind the vmctx", "49 89 86 00 10 00 00", GUARD_ESCAPED},
+    {"a func_entry is written", "49 8b 46 20 48 89 00", GUARD_ESCAPED},
+    {"a frame of the caller", "48 89 84 24 00 02 00 00 c3", GUARD_ESCAPED},
+    {"another return address", "48 89 04 24 c3", GUARD_ESCAPED},
+    {"rbx is lost", "48 8b d8 c3", GUARD_ESCAPED},
+    {"r15 is lost", "4c 8b f8 c3", GUARD_ESCAPED},
+    {"rsp is lost", "8f 04 24 c3", GUARD_ESCAPED},
+    {"far away", "e9 00 00 00 01", GUARD_ESCAPED},
+    {"a trap without a site", "0f 0b", GUARD_ESCAPED},
+    {"a builtin without vmctx", "50 49 8b 46 28 ff 10", GUARD_ESCAPED},
+};
+// clang-format on
 
 static bool
 is_seen(struct target *t, const struct func_code *f, u32 k)
@@ -403,7 +407,7 @@ see_known(struct target *t, struct tally *tally)
     }
 }
 
-// --- files ---------------------------------------------------------------------
+// --- files -------------------------------------------------------------------
 
 struct folder {
     const char *path;
