@@ -55,6 +55,7 @@ NEEDS_prove      := build test prove
 NEEDS_run        := build run
 NEEDS_tests      := build test
 NEEDS_test       := build run test
+NEEDS_test-languages := build run
 NEEDS_test-metal := build run test
 NEEDS_test-smp   := build run test
 NEEDS_test-tsan  := build run test fuzz
@@ -89,6 +90,10 @@ run: all ## boot the kernel in QEMU: the dining philosophers, and a shell where 
 .PHONY: test
 test: all tests ## everything, on Linux (ASan, UBSan) and in QEMU
 	@test/run.sh $(OUT) unit suite calls programs command wasi hostile metal cpus
+
+.PHONY: test-languages
+test-languages: all ## the examples of docs/languages.md, after installing their compilers
+	@test/languages.py $(OUT) install
 
 .PHONY: test-metal
 test-metal: all tests ## the kernel tests and the official suite in QEMU

@@ -204,6 +204,7 @@ part_suite() {
 
 part_programs() {
     part readme test/readme.sh "$out"
+    part languages test/languages.py "$out"
     part "programs linux" test/programs.sh "$out" linux
     part "programs plain" env PART_INS=20 \
         test/programs.sh "$out" linux "$out/nebulet-plain"

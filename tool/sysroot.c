@@ -17,7 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define PLACE "@DIR@"
+#define PLACE       "@DIR@"
+#define CXX_HEADERS "/usr/lib/llvm-14/include/wasm32-wasi"
 
 enum { PATH_SIZE = 4096 + 512 };
 
@@ -25,9 +26,9 @@ enum { PATH_SIZE = 4096 + 512 };
 static const struct {
     const char *from, *to, *package;
 } links[] = {
-    {"/usr/include/wasm32-wasi",             "include",         "wasi-libc"},
-    {"/usr/lib/wasm32-wasi",                 "lib/wasm32-wasi", "wasi-libc"},
-    {"/usr/lib/llvm-14/include/wasm32-wasi", "include",         NULL       }, // C++
+    {"/usr/include/wasm32-wasi", "include",         "wasi-libc"},
+    {"/usr/lib/wasm32-wasi",     "lib/wasm32-wasi", "wasi-libc"},
+    {CXX_HEADERS,                "include",         NULL       },
 };
 
 static bool
