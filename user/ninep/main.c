@@ -183,7 +183,7 @@ do_lookup(struct request *q)
 
     if (error != 0)
         return error;
-    // What has been walked to is of one of these kinds, or there is more to ask.
+    // What has been walked to is one of these, or there is more to ask.
     uint8_t kind = get_8(&main_rpc);
     q->reply.type = (kind & QID_DIRECTORY) != 0 ? DIRECTORY : SYMBOLIC_LINK;
     if ((kind & (QID_DIRECTORY | QID_SYMLINK)) != 0)
