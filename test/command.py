@@ -541,12 +541,14 @@ def several_directories(t):
     end = t.run("--dir", "f", ls).ends(0).quiet()
     end.want(Seen(end).open == ["/"] and list(Seen(end).files) == ["/", "/f"],
              "the file alone")
-    end = t.run("--dir", "f::/etc/g", "--dir", f"{a}::/a", "--dir", "f::/a/b/",
+    inside = ["--dir", "f::/a/b/"] if t.port == "linux" else []
+    end = t.run("--dir", "f::/etc/g", "--dir", f"{a}::/a", *inside,
                 "--dir", "f::/etc/h", ls).ends(0).quiet()
     seen = Seen(end)
     end.want(seen.open == ["/etc", "/a"], "one directory for /etc")
-    end.want({"/etc/g", "/etc/h", "/a/b/f", "/a/b/hidden", "/a/one"} <=
-             set(seen.files), "files are in the directories")
+    end.want({"/etc/g", "/etc/h", "/a/b/hidden", "/a/one"} |
+             ({"/a/b/f"} if inside else set()) <= set(seen.files),
+             "files are in the directories")
 
 
 @case

@@ -339,8 +339,9 @@ def servers(t):
 
     def run(*acts):
         return subprocess.run(
-            [place / "nebulet", "run", "--on", "metal", "--dir",
+            [place / "nebulet", "run", "--timeout", "20s", "--dir",
              f"{place}::/w", act, *acts], cwd=t.work, text=True,
+            env=os.environ | {"NEBULET_ON": "metal"},
             stdin=subprocess.DEVNULL, capture_output=True)
 
     end = run("read", "/w/f", "read", "/w/g", "make", "/w/d", "read", "/w/f",
@@ -349,11 +350,15 @@ def servers(t):
     expect(end.stdout.splitlines(), "served", "No such file or directory",
            "Function not implemented", "served", *[error] * 4)
     assert end.returncode == 0 and "unreachable" in end.stderr, end
+    t.cc("server", f"-I{out}/user/include", "-DHANGS=1")
+    end = run("read", "/w/f", "read", "/w/f", "read", "/w/f")
+    assert end.returncode == 124 and end.stdout.endswith("served\n"), end
     os.unlink(place / "user/ninep.wasm")
     os.symlink(t.work.resolve() / act, place / "user/ninep.wasm")
     end = run("read", "/w/f")
     assert end.returncode == 1 and end.stdout == "", end
-    assert "nebulet: /w cannot be served: input or output error\n" in end.stderr, end
+    assert "nebulet: /w cannot be served: input or output error\n" in \
+        end.stderr, end
 
 
 @case

@@ -70,7 +70,8 @@ says "no kernel" stderr '^nebulet: .*/bare/nebulet\.elf: No such file'
 if command -v dpkg-deb >/dev/null; then
     package=$(make/deb.sh "$out")
     dpkg-deb --contents "$package" >"$work/stdout" 2>"$work/stderr"
-    for file in bin/nebulet lib/nebulet/nebulet.elf man/man1/nebulet.1.gz; do
+    for file in bin/nebulet lib/nebulet/nebulet.elf \
+        lib/nebulet/user/ninep.wasm man/man1/nebulet.1.gz; do
         says "package" stdout "root/root .*/$file\$"
     done
     dpkg-deb -x "$package" "$work/package"

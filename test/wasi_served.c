@@ -19,6 +19,7 @@ static struct tree *tree;
 
 static struct node *nodes[NUMBERS]; // by number; each has a reference
 static u32 used, calls;
+static bool tells_types; // and no attributes, of what is walked to
 
 struct request {
     struct file_request head;
@@ -82,7 +83,10 @@ make_one(struct request *q, struct node *dir, struct node *n)
     if (error != WASI_SUCCESS)
         return error;
     put_node(q->head.made, n);
-    return describe(q, n);
+    error = describe(q, n);
+    if (tells_types)
+        q->reply = (struct file_reply){.type = q->reply.type};
+    return error;
 }
 
 static errno_t
@@ -454,6 +458,26 @@ TEST(wasi_served_listing)
             break;
     }
     EXPECT_EQ(found, COUNT_OF_NAMES);
+}
+
+// What the server does not say with the walk it is asked for.
+TEST(wasi_served_types)
+{
+    attach();
+    text_at(PATH, "d/f");
+    EXPECT_EQ(CALL_WASI("path_filestat_get", DIR, 0, PATH, 3, OUT),
+              WASI_SUCCESS);
+    u32 before = calls;
+    EXPECT_EQ(CALL_WASI("path_filestat_get", DIR, 0, PATH, 3, OUT),
+              WASI_SUCCESS);
+    EXPECT_EQ(calls - before, 2); // d, f
+    EXPECT_EQ(fake_u64(OUT + 32), 5);
+    tells_types = true;
+    before = calls;
+    EXPECT_EQ(CALL_WASI("path_filestat_get", DIR, 0, PATH, 3, OUT),
+              WASI_SUCCESS);
+    EXPECT_EQ(calls - before, 3);
+    EXPECT_EQ(fake_u64(OUT + 32), 5);
 }
 
 // The server is told of all that is not used any more, sooner or later.

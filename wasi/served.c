@@ -327,7 +327,7 @@ make(struct served_node *n, struct question *q, struct node **out)
         n->above = NULL;
     else if (n->above != NULL)
         served_hold(&n->above->node);
-    n->fresh = true;
+    n->fresh = q->reply.links > 0;
     n->stat = stat_of(n, &q->reply);
     if (n->node.type == FILETYPE_SYMBOLIC_LINK)
         error = read_target(n);

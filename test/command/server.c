@@ -1,12 +1,16 @@
 // test/command/server.c: instead of user/ninep: serves a directory with one
-// file `f`, of its own making, and traps when it has been read twice.  Any
-// program may serve files so.
+// file `f`, of its own making, and traps when it has been read twice, or then
+// goes on without an answer (HANGS).  Any program may serve files so.
 
 #include <nebulet.h>
 #include <stdbool.h>
 #include <string.h>
 
 enum { DIRECTORY = 3, REGULAR_FILE = 4, NOENT = 44, NOSYS = 52 };
+
+#ifndef HANGS
+#define HANGS 0
+#endif
 
 static const char text[] = "served";
 static uint32_t reads;
@@ -28,7 +32,10 @@ answer(const struct nebulet_file_request *q, const char *name,
     case NEBULET_FILE_LOOKUP:
         return is_f ? 0 : NOENT;
     case NEBULET_FILE_READ:
-        if (++reads > 2)
+        if (++reads > 2 && HANGS)
+            for (;;)
+                nebulet_thread_yield();
+        if (reads > 2)
             __builtin_trap();
         if (q->at == 0)
             r->count = sizeof(text) - 1;

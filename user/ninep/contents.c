@@ -1,6 +1,6 @@
-// user/ninep/contents.c: bytes of files, and of directories, between the host and
-// the window of who asks.  They go by chunks, several of them at a time, each
-// with a message and memory of its own.
+// user/ninep/contents.c: bytes of files, and of directories, between the host
+// and the window of who asks.  They go by chunks, several of them at a time,
+// each with a message and memory of its own.
 //
 // Who reads from the start, or on from where he was, is read ahead for, by
 // AHEAD chunks.  Nothing of that is used once a program of ours has written

@@ -31,6 +31,7 @@ enum { // flags of Linux
     SET_MTIME = 0x120,
 };
 
+enum { QID_DIRECTORY = 0x80, QID_SYMLINK = 2 };
 enum { DIRECTORY = 3, REGULAR_FILE = 4, SYMBOLIC_LINK = 7 }; // of WASI
 
 static uint8_t sent[MESSAGE], got[MESSAGE];
@@ -182,6 +183,11 @@ do_lookup(struct request *q)
 
     if (error != 0)
         return error;
+    // What has been walked to is one of these, or there is more to ask.
+    uint8_t kind = get_8(&main_rpc);
+    q->reply.type = (kind & QID_DIRECTORY) != 0 ? DIRECTORY : SYMBOLIC_LINK;
+    if ((kind & (QID_DIRECTORY | QID_SYMLINK)) != 0)
+        return 0;
     error = get_attributes(q->head.made, &q->reply);
     if (error != 0)
         clunk(q->head.made);
@@ -336,7 +342,7 @@ do_target(struct request *q)
     return nebulet_window_write(0, 0, text, size) == 0 ? 0 : ENAMETOOLONG;
 }
 
-// --- attributes that are set --------------------------------------------------
+// --- attributes that are set -------------------------------------------------
 
 static void
 put_time(struct rpc *r, uint64_t ns)
