@@ -25,7 +25,7 @@ TABLES = {  # file and macro: command
     ("cache", "OPTION"): "cache",
     ("wast", "OPTION"): "wast", ("wast", "SELFTEST"): "selftest",
 }
-OTHERS = ["completion", "manual", "help"]  # that have none
+OTHERS = ["sysroot", "completion", "manual", "help"]  # that have none
 
 
 def table():
@@ -533,6 +533,7 @@ def examples_of_the_help(t):
     shutil.rmtree(t.work, ignore_errors=True)
     t.work.mkdir()
     hello(t), t.cc("ls"), script(t), modules_of_math(t)
+    shutil.copy("test/sysroot/threads.c", t.work)
     with open(t.work / "script.sh", "w", encoding="utf-8") as file:
         file.write('echo "got $#"\n')
     (t.work / "data").mkdir(exist_ok=True)
