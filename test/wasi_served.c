@@ -63,7 +63,7 @@ describe(struct request *q, struct node *n)
         .atime = st.atime,
         .mtime = st.mtime,
         .ctime = st.ctime,
-        .type = n->type,
+        .filetype = n->type,
     };
     return error;
 }
@@ -85,7 +85,7 @@ make_one(struct request *q, struct node *dir, struct node *n)
     put_node(q->head.made, n);
     error = describe(q, n);
     if (tells_types)
-        q->reply = (struct file_reply){.type = q->reply.type};
+        q->reply = (struct file_reply){.filetype = q->reply.filetype};
     return error;
 }
 
@@ -591,7 +591,7 @@ serve_anything(struct bytes request, struct bytes room,
     for (u32 i = 0; i < sizeof(reply); i++)
         ((u8 *)&reply)[i] = (u8)chance(256);
     reply.error = chance(3) > 0 ? 0 : chance(100);
-    reply.type = types[chance(COUNT(types))];
+    reply.filetype = types[chance(COUNT(types))];
     reply.count = sizes[chance(COUNT(sizes))];
     if (window != NULL && (window->access & WINDOW_WRITE))
         for (u64 i = 0; i < MIN(window->memory.size, 600); i++)

@@ -322,7 +322,7 @@ make(struct served_node *n, struct question *q, struct node **out)
             leave_nodes(n->served, n);
         return error;
     }
-    n->node.type = known_type(q->reply.type);
+    n->node.type = known_type(q->reply.filetype);
     if (n->node.type != FILETYPE_DIRECTORY)
         n->above = NULL;
     else if (n->above != NULL)
@@ -470,7 +470,7 @@ next_locked(struct served_node *dir, u64 cookie, struct dirent *out)
     memcpy(out->text, l->bytes + l->at + sizeof(entry), entry.name_size);
     out->next = entry.next;
     out->inode = entry.inode;
-    out->type = known_type(entry.type);
+    out->type = known_type(entry.filetype);
     out->name = (struct string){out->text, entry.name_size};
     l->at += (u32)sizeof(entry) + entry.name_size;
     l->cookie = entry.next;

@@ -268,7 +268,7 @@ convert(uint8_t *bytes, uint32_t size)
         const struct nebulet_file_entry to = {
             .next = from.next,
             .inode = from.inode,
-            .type = type_of_mode((uint32_t)from.type << 12),
+            .filetype = type_of_mode((uint32_t)from.type << 12),
             .name_size = from.name_size,
         };
         if (from.name_size > size - at - sizeof(from))

@@ -94,7 +94,7 @@ get_attributes(uint32_t fid, struct nebulet_file_reply *out)
     (void)get_64(r);       // which are valid
     (void)get_bytes(r, 5); // type and version of the file
     out->inode = get_64(r);
-    out->type = type_of_mode(get_32(r));
+    out->filetype = type_of_mode(get_32(r));
     (void)get_64(r); // owner and group
     out->links = get_64(r);
     (void)get_64(r); // device, of device files
@@ -185,7 +185,7 @@ do_lookup(struct request *q)
         return error;
     // What has been walked to is one of these, or there is more to ask.
     uint8_t kind = get_8(&main_rpc);
-    q->reply.type = (kind & QID_DIRECTORY) != 0 ? DIRECTORY : SYMBOLIC_LINK;
+    q->reply.filetype = (kind & QID_DIRECTORY) != 0 ? DIRECTORY : SYMBOLIC_LINK;
     if ((kind & (QID_DIRECTORY | QID_SYMLINK)) != 0)
         return 0;
     error = get_attributes(q->head.made, &q->reply);
@@ -242,7 +242,7 @@ do_create(struct request *q)
     put_32(r, 0666 & ~umask_bits);
     put_32(r, ALL_ONES);
     error = rpc_call(r);
-    q->reply.type = REGULAR_FILE;
+    q->reply.filetype = REGULAR_FILE;
     if (error != 0)
         clunk(q->head.made);
     return error;
