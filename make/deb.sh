@@ -36,9 +36,11 @@ when=$(git log -1 --format=%cD 2>/dev/null || date -R)
 } | gzip -9n >"$doc/changelog.gz"
 
 # The kernel is no program of this system: its names are for its own reports.
+# Nor are the archives, which are of WebAssembly.
 cat >"$root/usr/share/lintian/overrides/nebulet" <<'LINES'
 nebulet: unstripped-binary-or-object [usr/lib/nebulet/nebulet.elf]
 nebulet: statically-linked-binary [usr/lib/nebulet/nebulet.elf]
+nebulet: no-code-sections [usr/lib/nebulet/sysroot/*]
 LINES
 chmod 644 "$doc"/* "$root/usr/share/lintian/overrides/nebulet"
 

@@ -109,6 +109,35 @@ def components(t):
             "component.wasm: offset 0x4: .* is a component, not a core module")
 
 
+QUOTIENTS = """(module
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory 1) (table 1 funcref)
+  (func $other)
+  (func $f (param i32 i32) (result i32) (local i32 i32)
+    (local.set 2 (i32.div_u (local.get 0) (i32.const DIVISOR)))
+    (local.set 3 (i32.const 5))
+    (call_indirect (i32.const 0))
+    (loop $l
+      (call_indirect (i32.const 0))
+      (if (local.get 1) (then (local.set 3 (local.get 2))))
+      (local.set 1 (i32.load (local.get 3)))
+      (br_if $l (local.get 1)))
+    (local.get 3))
+  (elem (i32.const 0) $other)
+  (func (export "_start")
+    (call $exit (call $f (i32.const 1234) (i32.const 1)))))"""
+
+
+@case
+def quotients(t):
+    """A quotient by a constant is an address, after it was spilled, too."""
+    for divisor in (7, 10, 11, 641, 1000):
+        wasm = t.text("quotient", QUOTIENTS.replace("DIVISOR", str(divisor)))
+        t.call("verify", wasm).ends(0).quiet()
+        t.run(wasm).ends(1234 // divisor).quiet()
+
+
+
 # --- what programs may ask for -----------------------------------------------
 
 

@@ -47,11 +47,11 @@ copy(struct select *s, u32 type, vreg_t a)
                           select_rm_reg(a));
 }
 
-// The upper half of a product of 64 bits each.
+// The upper half of a product of 64 bits each, as a value of this type.
 static vreg_t
-mul_high(struct select *s, u32 op, vreg_t a, u64 factor)
+mul_high(struct select *s, u32 type, u32 op, vreg_t a, u64 factor)
 {
-    vreg_t high = select_temp(s, IR_I64);
+    vreg_t high = select_temp(s, type);
     vreg_t b = select_temp_const(s, IR_I64, factor);
     struct mins *i = select_put(s, op);
 
@@ -90,7 +90,8 @@ reciprocal(u64 d, u32 log2)
 
 // n of 32 bits.  With l = ceil(log2 d), m = 2^(31+l) / d rounded up has 32 bits
 // and is precise enough if m * d exceeds 2^(31+l) by at most 2^(l-1); otherwise
-// 2^64 / d rounded up is, for every n.
+// 2^64 / d rounded up is, for every n.  The quotient is of 32 bits: where it is
+// spilled, what is read again is seen to be so.
 static vreg_t
 divide_u32(struct select *s, const struct division *d)
 {
@@ -99,11 +100,11 @@ divide_u32(struct select *s, const struct division *d)
     u64 m = (power + d->d - 1) / d->d;
 
     if (m * d->d - power > 1ull << (log2 - 1))
-        return mul_high(s, X64_MUL64, d->n, UINT64_MAX / d->d + 1);
+        return mul_high(s, IR_I32, X64_MUL64, d->n, UINT64_MAX / d->d + 1);
     vreg_t product =
         select_temp_r_rm(s, IR_I64, X64_IMUL64, select_temp_const(s, IR_I64, m),
                          select_rm_reg(d->n));
-    return select_temp_r_i(s, IR_I64, X64_SHR64_I, product, 31 + log2);
+    return select_temp_r_i(s, IR_I32, X64_SHR64_I, product, 31 + log2);
 }
 
 // 2^(63+log2) / d rounded up, which has 64 bits.
@@ -119,7 +120,7 @@ static vreg_t
 divide_u65(struct select *s, const struct division *d)
 {
     u32 log2 = ceil_log2(d->d);
-    vreg_t t = mul_high(s, X64_MUL64, d->n, reciprocal(d->d, log2));
+    vreg_t t = mul_high(s, IR_I64, X64_MUL64, d->n, reciprocal(d->d, log2));
     vreg_t half = binary(s, d, X64_SUB32, X64_SUB64, d->n, t);
 
     half = shift(s, d, X64_SHR32_I, X64_SHR64_I, half, 1);
@@ -140,8 +141,8 @@ divide_u64(struct select *s, const struct division *d)
     if (zeros == 0 && m * odd > 1ull << (log2 - 1))
         return divide_u65(s, d);
     vreg_t n = shift(s, d, X64_SHR32_I, X64_SHR64_I, d->n, zeros);
-    return shift(s, d, X64_SHR32_I, X64_SHR64_I, mul_high(s, X64_MUL64, n, m),
-                 log2 - 1);
+    return shift(s, d, X64_SHR32_I, X64_SHR64_I,
+                 mul_high(s, IR_I64, X64_MUL64, n, m), log2 - 1);
 }
 
 static vreg_t
@@ -180,7 +181,8 @@ divide_signed_odd(struct select *s, const struct division *d)
     vreg_t high;
 
     if (d->width == 64) {
-        high = mul_high(s, X64_IMULWIDE64, d->n, half_reciprocal(d->d, log2));
+        high = mul_high(s, IR_I64, X64_IMULWIDE64, d->n,
+                        half_reciprocal(d->d, log2));
     } else {
         u64 m = (u64)(((1ull << (31 + log2)) / d->d + 1) - (1ull << 32));
         vreg_t wide =
