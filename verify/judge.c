@@ -186,7 +186,7 @@ is_retry(struct judge *j, u32 to)
                  (apply->effect == EFFECT_AND || apply->effect == EFFECT_ANY) &&
                  (apply->flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
                  apply->def == spare && swap->form == FORM_CMPXCHG &&
-                 swap->base != spare && swap->index != spare &&
+                 swap->index != spare && // which is no base: a number
                  swap->base != VERIFY_RAX && swap->index != VERIFY_RAX &&
                  swap->reg == spare;
     if (is_so)
