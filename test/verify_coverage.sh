@@ -1,11 +1,10 @@
 #!/bin/sh
-# test/verify_coverage.sh OUT: build verify/ to count branches, run its own
-# tests, and fail where a branch of these files has not been taken both ways;
-# asserts apart, which do not fail.
+# test/verify_coverage.sh OUT: build verify/ to count branches, run its own tests
+# and random mutants (test/mutants.c), and fail where a branch of it has not been
+# taken both ways; asserts apart, which do not fail.
 
 set -u
 out=$1
-files="decode"
 build=$out/coverage
 passed=0 failed=0
 
@@ -14,43 +13,73 @@ fail() {
     failed=$((failed + 1))
 }
 
-# gcov writes a line of source, then its branches.
-not_taken() {
-    awk -F: -v name="$1" '
-        /^ *[0-9#=-]+\*?: *[0-9]+:/ { line = $2; source = $0; next }
-        /^branch / { branches++ }
-        /^branch .*(taken 0%|never executed)/ && source !~ /assert\(/ {
-            printf "verify/%s.c:%d: a branch is not taken\n", name, line
-            bad = 1
-        }
-        END {
-            if (branches == 0)
-                print "verify/" name ".c: no branches counted"
-            exit !bad && branches > 0
-        }' "$build/$1.gcov"
+flags="-std=c11 -I. -D_GNU_SOURCE -DNEBULET_CHECKED -fwrapv -fno-strict-aliasing"
+rm -rf "$build" && mkdir -p "$build" || exit 1
+for file in verify/*.c; do
+    # shellcheck disable=SC2086
+    gcc $flags -O0 --coverage -c "$file" -o "$build/$(basename "$file" .c).o" ||
+        exit 1
+done
+
+# link NAME FILE...: with those objects instead of the library's.
+link() {
+    name=$1
+    shift
+    # shellcheck disable=SC2086
+    gcc $flags -O1 --coverage -fno-lto "$@" test/wasm_help.c "$build"/*.o \
+        "$out/host/libnebulet.a" -lZydis -lpthread -o "$build/$name" || exit 1
 }
 
-flags="-std=c11 -I. -D_GNU_SOURCE -DNEBULET_CHECKED -fwrapv"
-rm -rf "$build" && mkdir -p "$build" || exit 1
-for file in $files; do
-    # shellcheck disable=SC2086
-    gcc $flags -O0 --coverage -c "verify/$file.c" -o "$build/$file.o" || exit 1
-done
-# shellcheck disable=SC2086
-gcc $flags -O1 --coverage -fno-lto test/verify_decode.c test/verify_zydis.c \
-    test/main.c "$build"/*.o "$out/host/libnebulet.a" -lZydis -lpthread \
-    -o "$build/test" || exit 1
-"$build/test" >"$build/log" 2>&1 || {
-    cat "$build/log"
-    fail "the tests"
+# run NAME COMMAND...: which have to pass.
+run() {
+    log=$build/$1.log
+    shift
+    "$@" >"$log" 2>&1 && return
+    tail -20 "$log"
+    fail "$*"
 }
-for file in $files; do
-    gcov -b -t -o "$build" "$build/$file.o" >"$build/$file.gcov" || exit 1
-    if not_taken "$file"; then
-        fail "$file"
-    else
-        passed=$((passed + 1))
-    fi
-done
+
+link test test/verify_decode.c test/verify_zydis.c test/verify_judge.c \
+    test/verify_judge_attack.c test/verify_mutants.c test/main.c
+link mutants test/mutants.c test/guard.c
+run test "$build/test"
+run mutants "$build/mutants" 1 12 "$out/user" "$out/user/traps" \
+    "$out/seeds/compile" "$out/suite/core" "$out/suite/threads"
+
+# gcov writes a line of source, then its branches; those of headers for each file.
+for file in verify/*.c; do
+    gcov -b -c -t -o "$build" "$build/$(basename "$file" .c).o" || exit 1
+done >"$build/all.gcov" 2>/dev/null
+awk '
+    /^ *-: *0:Source:/ { sub(/.*Source:/, ""); file = $0; next }
+    /^ *[0-9#=-]+\*?: *[0-9]+:/ {
+        split($0, part, ":")
+        place = file ":" part[2] + 0
+        text[place] = $0
+        branch = 0
+        next
+    }
+    /^branch / {
+        branch++
+        if (place !~ /^verify\// || text[place] ~ /assert\(/)
+            next
+        all[place, branch] = place
+        if ($3 == "taken")
+            taken[place, branch] += $4
+    }
+    END {
+        for (one in all) {
+            count++
+            if (taken[one] > 0)
+                continue
+            missed++
+            line = text[all[one]]
+            sub(/^[^:]*: *[0-9]+: */, "", line)
+            print all[one] ": not taken: " line | "sort -u"
+        }
+        close("sort -u")
+        print count + 0 " branches of verify/, " missed + 0 " not taken"
+        exit missed > 0 || count == 0
+    }' "$build/all.gcov" && passed=1 || fail "branches that are not taken"
 echo "$passed passed, $failed failed, 0 skipped"
 [ "$failed" = 0 ]

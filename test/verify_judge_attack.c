@@ -40,6 +40,8 @@ static const struct row {
     bool refused;
     const char *stub; // of an import, in front
     u32 stub_frame;   // what the row of stubs says
+    u32 stub_start;
+    u32 missing; // rows of functions
     u32 type, frame, entry;
     u32 other; // type of the last function, and what it does but return
     const char *other_code;
@@ -128,7 +130,7 @@ judge_row(const struct row *row)
     const u32 func_types[] = {NOTHING, row->type, row->other};
     // clang-format off
     const struct func_code funcs[] = {
-        {0, STUB, NO_INDEX, row->stub_frame, 0},
+        {row->stub_start, STUB, NO_INDEX, row->stub_frame, 0},
         {at, at + size, imports, row->frame, types[row->type].args},
         {OTHER, end, imports + 1, row->other_frame, args},
     };
@@ -138,7 +140,7 @@ judge_row(const struct row *row)
                  .size = TEXT_SIZE,
                  .entries = entries + !imports,
                  .funcs = funcs + !imports,
-                 .func_count = 2 + imports,
+                 .func_count = 2 + imports - row->missing,
                  .traps = row->traps,
                  .trap_count = USED(row->traps),
                  .calls = row->calls,
@@ -269,4 +271,97 @@ TEST(verify_judge_attack_27_many_jumps_by_one_table)
 {
     EXPECT_EQ(judge_tables(2000, 1), RULE_OK);
     EXPECT_EQ(judge_tables(2000, 2000), RULE_TABLE);
+}
+
+// --- what may fail -----------------------------------------------------------
+
+enum { LONG = 20000, SHORT = LONG - STUB };
+
+static u32 asked, killed_at;
+
+// The thread is killed when it is asked for the killed_at-th time.
+static bool
+commit(struct arena *arena, u64 from, u64 to)
+{
+    memset(arena->base + from, 0, to - from);
+    return from != to || ++asked != killed_at;
+}
+
+// The stubs of two imports and a function, with many instructions.
+static status_t
+judge_long(struct arena *temp)
+{
+    static const char stub[] = "49 8d 46 00 ff 20";
+    static u8 code[2 * LONG];
+    const u32 entries[] = {0, SHORT, LONG}, func_types[3] = {0};
+    // clang-format off
+    const struct func_code funcs[] = {
+        {0, LONG, NO_INDEX, 0, 0},
+        {LONG, 2 * LONG, 2, 0, 0},
+    };
+    // clang-format on
+    const struct code_try tries[1] = {{0}};
+    struct verify_module m = {
+        .code = {.text = code,
+                 .size = sizeof(code),
+                 .entries = entries,
+                 .funcs = funcs,
+                 .func_count = 2,
+                 .tries = tries,
+                 .try_count = 1},
+        .counts = {.memories = 1, .imports = 2,       .types = TYPES    },
+        .types = types,
+        .func_types = func_types,
+        .func_count = 3,
+        .func_imports = 2,
+    };
+    struct verify_error error = {0};
+
+    EXPECT(vmctx_lay_out(&m.layout, &m.counts));
+    memset(code, 0xcc, sizeof(code));
+    for (u32 i = 0; i < sizeof(code); i += 2) { // mov eax, eax
+        code[i] = 0x8b;
+        code[i + 1] = 0xc0;
+    }
+    memset(code + SHORT - 8, 0xcc, STUB + 8);
+    (void)hex_bytes(stub, code + SHORT - 8);
+    (void)hex_bytes(stub, code + SHORT);
+    code[SHORT - 5] = (u8)m.layout.imports;
+    code[SHORT + 3] = (u8)(m.layout.imports + sizeof(struct func_entry));
+    code[2 * LONG - 2] = code[2 * LONG - 1] = 0xc3;
+    status_t status = verify_code(&m, temp, &error);
+    EXPECT_EQ(error.rule, RULE_OK);
+    return status;
+}
+
+// In front of each row, stubs, and amid a function.
+TEST(verify_judge_is_killed)
+{
+    static u8 memory[256 * 1024];
+    status_t status = ERR_KILLED;
+
+    for (killed_at = 1; status == ERR_KILLED; killed_at++) {
+        struct arena temp = {
+            .base = memory, .reserved = sizeof(memory), .commit = commit};
+        asked = 0;
+        status = judge_long(&temp);
+        EXPECT_EQ(status, asked == killed_at ? ERR_KILLED : OK);
+    }
+    EXPECT(killed_at > 4);
+}
+
+TEST(verify_judge_needs_memory)
+{
+    static u8 memory[256 * 1024];
+    u32 failed = 0;
+
+    for (u64 size = 0; size < sizeof(memory); size += 64) {
+        struct arena temp;
+        arena_init_fixed(&temp, memory, size);
+        status_t status = judge_long(&temp);
+        EXPECT(status == OK || status == ERR_NO_MEMORY);
+        failed += status != OK;
+        EXPECT(failed == size / 64 + 1 || status == OK);
+    }
+    EXPECT(failed > 4 && failed < sizeof(memory) / 64);
 }

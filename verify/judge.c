@@ -187,8 +187,10 @@ is_retry(struct judge *j, u32 to)
     bool is_so = pc == j->at && copy->width == 8 && spare != VERIFY_RAX &&
                  (apply->effect == EFFECT_AND || apply->effect == EFFECT_ANY) &&
                  (apply->flags & (VERIFY_MEM | VERIFY_RFLAGS)) == 0 &&
-                 apply->def == spare && swap->form == FORM_CMPXCHG &&
-                 swap->base != spare && swap->index != spare &&
+                 apply->def == spare && swap->effect == EFFECT_MERGE &&
+                 swap->def == VERIFY_RAX && // not of xadd
+                 (swap->flags & VERIFY_LOCKED) != 0 &&
+                 swap->index != spare && // which is no base: a number
                  swap->base != VERIFY_RAX && swap->index != VERIFY_RAX &&
                  swap->reg == spare;
     if (is_so)

@@ -190,9 +190,8 @@ unwind(struct judge *j)
     u32 depth = j->frame;
 
     if (i->form == FORM_ADD_I) {
-        judge_check(
-            j, i->def == RSP && i->width == 8 && i->imm > 0 && i->imm <= depth,
-            RULE_EPILOGUE);
+        judge_check(j, i->width == 8 && i->imm > 0 && i->imm <= depth,
+                    RULE_EPILOGUE);
         depth -= (u32)i->imm;
         judge_step(j);
     }

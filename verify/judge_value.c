@@ -321,9 +321,8 @@ bounded(struct judge *j, struct value v)
     case FLAGS_FUNC:
         result = value_of_kind(j, KIND_REFERENCE, 0);
         break;
-    case FLAGS_TYPE:
+    default: // FLAGS_TYPE
         result = value_of_kind(j, KIND_CALLEE, f->arg);
-        break;
     }
     return result;
 }

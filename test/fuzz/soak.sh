@@ -84,6 +84,11 @@ mutants() {
     test/mutants.sh "$out" "$seed" 25
 }
 each mutants 2500 25 mutants
+# 1,000 sites of each class of changes, where the official suites have them.
+classes() {
+    NEBULET_SUITE=$out/suite SOAK=1 "$out/san/test-verify" verify_mutants
+}
+[ ! -e "$out/suite/core" ] || each classes 1 1 classes
 # All rows of the verifier's table are proved.
 each prove 1 1 make/prove.sh "$out"
 
