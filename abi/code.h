@@ -81,5 +81,7 @@ struct code_head {
 enum {
     HEAD_DATA = -1 - INT32_MAX, // no head: | bytes of constants amid the code
     HEAD_FRAME = 1 << 30, // no head: the function, which starts here, keeps the
-                          // address of its return address | so far above rsp
+                          // address of its return address | so far above rsp,
+                          // a multiple of 8
+    HEAD_PADS = 1,        // | with HEAD_FRAME: it saves all that pads need
 };

@@ -137,6 +137,15 @@ def quotients(t):
         t.run(wasm).ends(1234 // divisor).quiet()
 
 
+@case
+def dead_handlers(t):
+    """A function in parts, with handlers that nothing leads to."""
+    wasm = t.text("dead", """(module (tag $t) (func $f)
+        (func (export "_start")
+          (block (br 0) (try (do (call $f)) (catch $t))) (call $f)))""")
+    t.call("verify", "--plain", wasm).ends(0).quiet()
+    t.call("verify", wasm).ends(0).quiet()
+
 
 # --- what programs may ask for -----------------------------------------------
 

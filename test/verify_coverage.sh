@@ -40,7 +40,8 @@ run() {
 }
 
 link test test/verify_decode.c test/verify_zydis.c test/verify_judge.c \
-    test/verify_judge_attack.c test/verify_mutants.c test/main.c
+    test/verify_judge_attack.c test/verify_mutants.c test/verify_steps.c \
+    test/main.c
 link mutants test/mutants.c test/guard.c
 run test "$build/test"
 run mutants "$build/mutants" 1 12 "$out/user" "$out/user/traps" \

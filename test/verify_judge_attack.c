@@ -279,12 +279,12 @@ enum { LONG = 20000, SHORT = LONG - STUB };
 
 static u32 asked, killed_at;
 
-// The thread is killed when it is asked for the killed_at-th time.
+// The thread is killed before it is asked for the killed_at-th time.
 static bool
 commit(struct arena *arena, u64 from, u64 to)
 {
     memset(arena->base + from, 0, to - from);
-    return from != to || ++asked != killed_at;
+    return from != to || ++asked < killed_at;
 }
 
 // The stubs of two imports and a function, with many instructions.
@@ -345,7 +345,7 @@ TEST(verify_judge_is_killed)
             .base = memory, .reserved = sizeof(memory), .commit = commit};
         asked = 0;
         status = judge_long(&temp);
-        EXPECT_EQ(status, asked == killed_at ? ERR_KILLED : OK);
+        EXPECT_EQ(status, asked >= killed_at ? ERR_KILLED : OK);
     }
     EXPECT(killed_at > 4);
 }

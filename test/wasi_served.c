@@ -269,7 +269,7 @@ expect_nothing(struct served *s)
 static struct served *
 make_served(void)
 {
-    struct error error;
+    struct error error = {OK, 0, NULL};
     struct served *s;
 
     archive_add(&a, "d/", '5', "", 0, "");

@@ -501,7 +501,6 @@ mark_pads(struct judge *j)
         if (judge_check(j, tag == NO_INDEX || tag < j->m->counts.tags,
                         RULE_TRY))
             mark_pad(j, c->catches[i].pc, values_of(j->m, tag));
-        j->saved = HANDLER_SAVED; // if it is in parts: see set_up
     }
 }
 
@@ -552,7 +551,7 @@ reset(struct judge *j, u32 index, u32 start, u32 end)
 }
 
 // A function in parts has its prologue in the last of them.  Until that is
-// seen, it is taken to be as the others rely on it.
+// seen, it is taken to be as its row says.
 static void
 set_up_parts(struct judge *j)
 {
@@ -563,8 +562,8 @@ set_up_parts(struct judge *j)
         return;
     set_head(j, j->head + 1);
     j->first_head = j->head;
-    j->frame_slot = what & ~(u32)HEAD_FRAME;
-    judge_frame_set(j, j->saved);
+    j->frame_slot = what & ~(u32)(HEAD_FRAME | HEAD_PADS);
+    judge_frame_set(j, (what & HEAD_PADS) != 0 ? HANDLER_SAVED : KEPT);
 }
 
 // Where the next function starts: up to there are this one's constants.

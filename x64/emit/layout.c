@@ -223,9 +223,11 @@ place_heads(const struct emission *em, struct image *image, u32 start)
     struct code_head head = {NO_INDEX, 0};
     status_t status = OK;
 
+    u32 pads = m->fn->has_pads ? HEAD_PADS : 0;
     if (m->fn->part != FN_WHOLE && image->start == start)
-        status = image_head(
-            image, (struct code_head){start, HEAD_FRAME | emission_slot(em)});
+        status =
+            image_head(image, (struct code_head){start, HEAD_FRAME | pads |
+                                                            emission_slot(em)});
     for (u32 i = 0; i < em->order_count && status == OK; i++) {
         u32 b = em->order[i];
         if (!em->heads[b])
