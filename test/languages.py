@@ -30,9 +30,14 @@ def sections(page):
 
 
 def shell(text, work, out):
-    """The text as a newcomer types it; its status and what it prints."""
+    """The text as a newcomer types it; its status and what it prints.  Nothing
+    of `out` but the command is in the way of other commands' names."""
+    own = work / "bin"
+    own.mkdir(exist_ok=True)
+    if not (own / "nebulet").exists():
+        (own / "nebulet").symlink_to(out / "nebulet")
     env = dict(os.environ, NEBULET_ON="linux", NEBULET_CACHE="off",
-               PATH=f"{out}:{os.environ['PATH']}")
+               PATH=f"{own}:{os.environ['PATH']}")
     done = subprocess.run(["bash", "-e", "-c", text], cwd=work, env=env,
                           stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=TIME_LIMIT_S, check=False)

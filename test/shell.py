@@ -57,7 +57,7 @@ def run_scripts(cases):
         f"echo \"@{n} $?\"; cat /out; echo \"@\"\n" for n in range(len(cases)))
     done = subprocess.run(
         [nebulet, "shell", "--on", port, "--dir", f"{work}/cases::/cases",
-         "--dir", f"{work}/data::/files",
+         "--dir", f"{work}/data::/files::ro",
          "--dir", f"{out}/user/traps/unreachable.wasm::/bin/crash"],
         input=script.encode(), capture_output=True, timeout=LIMIT_S)
     return done
