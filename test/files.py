@@ -11,7 +11,7 @@ import sys
 import threading
 
 sys.dont_write_bytecode = True
-from command_help import Tools, case, main
+from command_help import Tools, case, main, skip
 
 READ_ONLY = "Read-only file system"
 
@@ -196,17 +196,21 @@ def renaming_host(t):
 
     host = threading.Thread(target=exchange)
     host.start()
+    times = "20000" if t.port == "linux" else "2000"
+    good = failed = tries = 0
     try:
-        times = "20000" if t.port == "linux" else "2000"
-        found = t.act([f"{top}/in::/w"], "watch", times, "/w/d/f", "good",
-                      "watch", times, "/w/d/../d/f", "good")
+        while tries < 20 and not (good and failed):
+            tries += 1
+            for line in t.act([f"{top}/in::/w"], "watch", times, "/w/d/f",
+                              "good", "watch", times, "/w/d/../d/f", "good"):
+                counts = [int(w.split()[0]) for w in line.split(", ")]
+                assert counts[1] == 0, line
+                good, failed = good + counts[0], failed + counts[2]
     finally:
         ends.set()
         host.join()
-    for line in found:
-        good, bad, failed = (int(w.split()[0]) for w in line.split(", "))
-        assert bad == 0, line
-        assert good > 0 and failed > 0, f"{line}: there was no race"
+    if not (good and failed):
+        skip("renaming_host", "the host was too slow or too fast for a race")
 
 
 @case

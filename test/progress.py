@@ -79,7 +79,7 @@ def compiling(t):
 @case
 def packing(t):
     hello = t.text("hello", '(module (func (export "_start")))')
-    run = [t.nebulet, "run", "--on", "linux", "--dir"]
+    run = [t.nebulet, "run", "--on", "linux", "--copy-dir"]
     text, status, rest = t.shown(*run, "large", hello)
     assert (status, rest) == (0, "") and steps(text, PACKING), text
     assert t.shown(*run, "little", hello) == ("", 0, "")
@@ -92,8 +92,8 @@ def a_message_between(t):
     lost.unlink(missing_ok=True)
     os.mkfifo(lost)
     hello = t.text("hello", '(module (func (export "_start")))')
-    text, status, _ = t.shown(t.nebulet, "run", "--on", "linux", "--dir", "large",
-                              hello)
+    text, status, _ = t.shown(t.nebulet, "run", "--on", "linux", "--copy-dir",
+                              "large", hello)
     lost.unlink()
     assert status == 0, text
     assert re.search(r"\r\x1b\[Knebulet: large/lost: .*: left out\r\n", text), text
@@ -103,8 +103,8 @@ def a_message_between(t):
 def not_on_a_terminal(t):
     assert t.shown(t.slow, "compile", "big.wasm", streams="1") == ("", 0, "")
     hello = t.text("hello", '(module (func (export "_start")))')
-    assert t.shown(t.nebulet, "run", "--on", "linux", "--dir", "large", hello,
-                   streams="1") == ("", 0, "")
+    assert t.shown(t.nebulet, "run", "--on", "linux", "--copy-dir", "large",
+                   hello, streams="1") == ("", 0, "")
 
 
 @case

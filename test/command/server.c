@@ -21,7 +21,7 @@ answer(const struct nebulet_file_request *q, const char *name,
 {
     bool is_f = q->name_size == 1 && name[0] == 'f';
 
-    r->type = q->op == NEBULET_FILE_ATTACH ? DIRECTORY : REGULAR_FILE;
+    r->filetype = q->op == NEBULET_FILE_ATTACH ? DIRECTORY : REGULAR_FILE;
     r->size = sizeof(text) - 1;
     switch (q->op) {
     case NEBULET_FILE_ATTACH:
