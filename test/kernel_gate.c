@@ -448,9 +448,7 @@ static struct account *
 runs_in(const struct thread *t)
 {
     struct run_queue *q = &run_queues[t->cpu];
-    bool on = port_interrupts_off();
-
-    queue_lock(q);
+    bool on = lock_irq(&q->lock);
     struct account *a = t->share->parent->account;
 
     unlock_irq(&q->lock, on);

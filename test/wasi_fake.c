@@ -242,9 +242,19 @@ fake_pipe_init(struct fake_pipe *p, u64 room)
 }
 
 void
-object_end(struct object *o)
+object_hold(struct object *o)
 {
-    if (group != NULL && o == &group->object) {
+    o->references++;
+}
+
+void
+object_release(struct object *o)
+{
+    if (o == NULL)
+        return;
+    assert(o->references > 0);
+    o->references--;
+    if (group != NULL && o == &group->object && o->references == 0) {
         kernel_free(group);
         group = NULL;
     }
