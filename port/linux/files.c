@@ -304,10 +304,11 @@ host_open(struct node *n, bool reads, bool writes)
         return WASI_SUCCESS;
     if (fd < 0)
         return errno_of(fd);
-    close_fd(h->fd);
-    h->fd = (i32)fd;
-    h->opened = true;
-    return WASI_SUCCESS;
+    // Others may be using the number: it never stands for another file.
+    i64 result = HOST_CALL(SYS_dup3, fd, h->fd, O_CLOEXEC);
+    close_fd((i32)fd);
+    h->opened = result >= 0;
+    return errno_of(result);
 }
 
 // --- directories -------------------------------------------------------------
