@@ -425,24 +425,13 @@ is_file(const struct dirent *e)
 }
 
 static struct bytes
-read_whole(const struct folder *folder, u32 k)
+read_entry(const struct folder *folder, u32 k)
 {
     char path[1024];
-    struct bytes bytes = {0};
 
     snprintf(path, sizeof(path), "%s/%s", folder->path,
              folder->entries[k]->d_name);
-    FILE *file = fopen(path, "rb");
-    if (file == NULL)
-        return bytes;
-    fseek(file, 0, SEEK_END);
-    long size = ftell(file);
-    rewind(file);
-    bytes.ptr = malloc((u64)MAX(size, 0) + 1);
-    if (size > 0)
-        bytes.size = fread(bytes.ptr, 1, (u64)size, file);
-    fclose(file);
-    return bytes;
+    return whole_file(path);
 }
 
 // The file is chosen by the seed: the first from there that can be taken.
@@ -457,7 +446,7 @@ do_chunk(u32 seed, const struct folder *folders, u32 count, struct tally *tally)
     const struct folder *folder = &folders[any(count)];
     u32 files = (u32)folder->count, first = any(files), how = any(32);
     for (u32 i = 0; i < files; i++) {
-        struct bytes file = read_whole(folder, (first + i) % files);
+        struct bytes file = read_entry(folder, (first + i) % files);
         bool opened = target_open(&t, file, how);
         if (opened && !tally->known)
             see_known(&t, tally);

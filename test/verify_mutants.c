@@ -853,24 +853,6 @@ mutate_module(struct run *r, struct bytes bytes)
     }
 }
 
-static struct bytes
-read_whole(const char *path)
-{
-    struct bytes bytes = {0};
-    FILE *file = fopen(path, "rb");
-
-    if (file == NULL)
-        return bytes;
-    fseek(file, 0, SEEK_END);
-    bytes.size = (u64)ftell(file);
-    rewind(file);
-    bytes.ptr = malloc(bytes.size + 1);
-    if (fread(bytes.ptr, 1, bytes.size, file) != bytes.size)
-        bytes.size = 0;
-    fclose(file);
-    return bytes;
-}
-
 static void
 mutate_folder(struct run *r, const char *folder)
 {
@@ -884,7 +866,7 @@ mutate_folder(struct run *r, const char *folder)
         u64 len = strlen(entries[i]->d_name);
         snprintf(name, sizeof(name), "%s/%s", path, entries[i]->d_name);
         if (len > 5 && strcmp(entries[i]->d_name + len - 5, ".wasm") == 0) {
-            struct bytes bytes = read_whole(name);
+            struct bytes bytes = whole_file(name);
             r->path = name;
             mutate_module(r, bytes);
             free(bytes.ptr);

@@ -2,6 +2,7 @@
 
 #include "test/wasm_help.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -32,6 +33,24 @@ cpu_ns(void)
 
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
+struct bytes
+whole_file(const char *path)
+{
+    struct bytes bytes = {0};
+    FILE *file = fopen(path, "rb");
+
+    if (file == NULL)
+        return bytes;
+    fseek(file, 0, SEEK_END);
+    u64 size = (u64)MAX(ftell(file), 0);
+    rewind(file);
+    bytes.ptr = malloc(size + 1);
+    if (bytes.ptr != NULL && fread(bytes.ptr, 1, size, file) == size)
+        bytes.size = size;
+    fclose(file);
+    return bytes;
 }
 
 status_t

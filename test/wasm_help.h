@@ -20,6 +20,9 @@ bool line_of(const struct module *m, u64 at, struct source_line *out);
 
 u64 cpu_ns(void); // that this process has used
 
+// All of a file, of malloc(); no bytes where it cannot be read.
+struct bytes whole_file(const char *path);
+
 // Decode and validate; what was wrong is in *error.
 status_t judge(struct bytes bytes, struct arena *arena, struct error *error);
 

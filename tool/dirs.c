@@ -200,7 +200,6 @@ locate_all(struct dirs *dirs)
     for (u32 i = 0; i < dirs->count; i++) {
         if (!locate(&dirs->list[i], dirs->named))
             return false;
-        dirs->list[i].live &= dirs->live;
         dirs->list[i].live &= !dirs->served || !dirs->list[i].is_file;
         for (u32 k = 0; k < i; k++)
             if (!check_pair(&dirs->list[k], &dirs->list[i]))

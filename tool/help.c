@@ -28,9 +28,7 @@ static const char environment_text[] =
     "it:\nmetal (in QEMU) or linux (as a process).\n\n"
     "NEBULET_CACHE is where `run` keeps what it compiled when --cache does not "
     "say it:\na directory, or off; NEBULET_CACHE_MIB is how much it keeps "
-    "(default 1024).\n\n"
-    "NEBULET_VERIFY, with any value, lets the verifier judge all machine code "
-    "before it\nruns, on linux.";
+    "(default 1024).";
 
 static const char statuses_text[] =
     "0    the program returned, or called exit(0); or the command did\n"

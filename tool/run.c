@@ -430,13 +430,21 @@ parse(struct run *run, struct words words)
 // --- the initrd --------------------------------------------------------------
 
 static void
-add_file(struct buffer *tar, u32 program, const char *name, const void *bytes,
-         u64 size)
+add_member(struct buffer *tar, const char *folder, u32 number, const char *name,
+           struct bytes contents)
 {
     char path[64];
 
-    snprintf(path, sizeof(path), "run/%u/%s", program, name);
-    tar_add(tar, path, bytes, size);
+    snprintf(path, sizeof(path), "%s/%u/%s", folder, number, name);
+    tar_add(tar, path, contents.ptr, contents.size);
+}
+
+// Of a program.
+static void
+add_file(struct buffer *tar, u32 program, const char *name, const void *bytes,
+         u64 size)
+{
+    add_member(tar, "run", program, name, (struct bytes){(u8 *)bytes, size});
 }
 
 static void
@@ -603,14 +611,13 @@ has_room(const struct run *run, u64 size, const struct dir *largest)
     return size <= there;
 }
 
+// Of who serves files.
 static void
 add_served(struct buffer *tar, u32 index, const char *name, const void *bytes,
            u64 size)
 {
-    char path[64];
-
-    snprintf(path, sizeof(path), "run/served/%u/%s", index, name);
-    tar_add(tar, path, bytes, size);
+    add_member(tar, "run/served", index, name,
+               (struct bytes){(u8 *)bytes, size});
 }
 
 // The driver of one directory that the machine has as a device; what it makes
@@ -660,7 +667,6 @@ pack_dirs(struct buffer *tar, struct run *run)
     const struct dir *largest;
     u64 size;
 
-    run->dirs.live = true;
     run->dirs.served = run->metal;
     if (!dirs_measure(&run->dirs, &size, &largest) ||
         !has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) ||

@@ -241,14 +241,13 @@ MUST_USE int invocation_pack(struct buffer *out, const struct invocation *call,
 
 // Append a file to a ustar archive.
 void tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size);
+// The same of what is mapped, which becomes the archive's.
+void tar_add_mapped(struct buffer *tar, const char *name, void *mapped,
+                    u64 size);
 void tar_add_dir(struct buffer *tar, const char *name);
 
 // Is this member not to be appended, and nothing below it?
 typedef bool tar_hides(void *self, const char *name, bool is_dir);
-
-// The same of what is mapped, which becomes the archive's.
-void tar_add_mapped(struct buffer *tar, const char *name, void *mapped,
-                    u64 size);
 
 // Append a file, or a directory and everything below it, under this name.  What
 // cannot be read on the way is left out, which is said on stderr; false after a
@@ -287,9 +286,9 @@ struct dirs {
     struct dir list[DIRS_MAX];
     u32 count;
     bool named; // a directory without GUEST is /NAME, too
-    // What the port can have (before measuring): files and directories of the
-    // host; the directories as devices of the machine, but no single files.
-    bool live, served;
+    // Those of the host are devices of the machine, which has no single files
+    // (before measuring).
+    bool served;
 };
 
 // Take in HOST[::GUEST[::ro]]; false after misuse().

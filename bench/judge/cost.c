@@ -51,24 +51,6 @@ work_judge(struct work *w)
                               &w->temp, &error) != OK;
 }
 
-static struct bytes
-read_whole(const char *path)
-{
-    struct bytes bytes = {0};
-    FILE *file = fopen(path, "rb");
-
-    if (file == NULL)
-        return bytes;
-    fseek(file, 0, SEEK_END);
-    bytes.size = (u64)ftell(file);
-    rewind(file);
-    bytes.ptr = malloc(bytes.size + 1);
-    if (fread(bytes.ptr, 1, bytes.size, file) != bytes.size)
-        bytes.size = 0;
-    fclose(file);
-    return bytes;
-}
-
 static u64
 timed(void (*step)(struct work *w), struct work *w)
 {
@@ -107,7 +89,7 @@ main(int argc, char **argv)
     };
 
     for (int i = 1 + once; i < argc && w.mistakes == 0; i++) {
-        w.bytes = read_whole(argv[i]);
+        w.bytes = whole_file(argv[i]);
         measure(&w, once ? 1 : ROUNDS, argv[i]);
         free(w.bytes.ptr);
         if (w.mistakes > 0)

@@ -2,11 +2,11 @@
 // file `f`, of its own making, and traps when it has been read twice, or then
 // goes on without an answer (HANGS).  Any program may serve files so.
 
+#include <errno.h>
 #include <nebulet.h>
 #include <stdbool.h>
 #include <string.h>
-
-enum { DIRECTORY = 3, REGULAR_FILE = 4, NOENT = 44, NOSYS = 52 };
+#include <wasi/api.h>
 
 #ifndef HANGS
 #define HANGS 0
@@ -21,7 +21,8 @@ answer(const struct nebulet_file_request *q, const char *name,
 {
     bool is_f = q->name_size == 1 && name[0] == 'f';
 
-    r->filetype = q->op == NEBULET_FILE_ATTACH ? DIRECTORY : REGULAR_FILE;
+    r->filetype = q->op == NEBULET_FILE_ATTACH ? __WASI_FILETYPE_DIRECTORY :
+                                                 __WASI_FILETYPE_REGULAR_FILE;
     r->size = sizeof(text) - 1;
     switch (q->op) {
     case NEBULET_FILE_ATTACH:
@@ -30,7 +31,7 @@ answer(const struct nebulet_file_request *q, const char *name,
     case NEBULET_FILE_STAT:
         return 0;
     case NEBULET_FILE_LOOKUP:
-        return is_f ? 0 : NOENT;
+        return is_f ? 0 : ENOENT;
     case NEBULET_FILE_READ:
         if (++reads > 2 && HANGS)
             for (;;)
@@ -41,7 +42,7 @@ answer(const struct nebulet_file_request *q, const char *name,
             r->count = sizeof(text) - 1;
         return (uint32_t)nebulet_window_write(0, 0, text, (uint32_t)r->count);
     default:
-        return NOSYS;
+        return ENOSYS;
     }
 }
 

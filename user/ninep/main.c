@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <wasi/api.h>
 
 enum { CLUNKS = NEBULET_FILE_CLOSINGS, SMALL = 64 };
 
@@ -32,7 +33,6 @@ enum { // flags of Linux
 };
 
 enum { QID_DIRECTORY = 0x80, QID_SYMLINK = 2 };
-enum { DIRECTORY = 3, REGULAR_FILE = 4, SYMBOLIC_LINK = 7 }; // of WASI
 
 static uint8_t sent[MESSAGE], got[MESSAGE];
 static uint8_t small[CLUNKS][2][SMALL];
@@ -59,13 +59,13 @@ type_of_mode(uint32_t mode)
 {
     switch (mode & 0170000) {
     case 0040000:
-        return DIRECTORY;
+        return __WASI_FILETYPE_DIRECTORY;
     case 0100000:
-        return REGULAR_FILE;
+        return __WASI_FILETYPE_REGULAR_FILE;
     case 0120000:
-        return SYMBOLIC_LINK;
+        return __WASI_FILETYPE_SYMBOLIC_LINK;
     default:
-        return 0;
+        return __WASI_FILETYPE_UNKNOWN;
     }
 }
 
@@ -185,7 +185,9 @@ do_lookup(struct request *q)
         return error;
     // What has been walked to is one of these, or there is more to ask.
     uint8_t kind = get_8(&main_rpc);
-    q->reply.filetype = (kind & QID_DIRECTORY) != 0 ? DIRECTORY : SYMBOLIC_LINK;
+    q->reply.filetype = (kind & QID_DIRECTORY) != 0 ?
+                            __WASI_FILETYPE_DIRECTORY :
+                            __WASI_FILETYPE_SYMBOLIC_LINK;
     if ((kind & (QID_DIRECTORY | QID_SYMLINK)) != 0)
         return 0;
     error = get_attributes(q->head.made, &q->reply);
@@ -242,7 +244,7 @@ do_create(struct request *q)
     put_32(r, 0666 & ~umask_bits);
     put_32(r, ALL_ONES);
     error = rpc_call(r);
-    q->reply.filetype = REGULAR_FILE;
+    q->reply.filetype = __WASI_FILETYPE_REGULAR_FILE;
     if (error != 0)
         clunk(q->head.made);
     return error;
