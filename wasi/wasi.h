@@ -504,8 +504,8 @@ void boot_mounts(mount_finder find);
 // and waited for, before this returns.
 //
 // Returns the exit status of the first program, in order, whose is not 0, 124
-// after a timeout, as the host has it: the low eight bits, or 1 where these alone
-// are 0.  The machine ends then:
+// after a timeout, as the host has it: the low eight bits, or 1 where these
+// alone are 0.  The machine ends then:
 // the files are not freed, which takes time in proportion to them.
 u32 boot_run(struct bytes initrd, const char *cmdline);
 
