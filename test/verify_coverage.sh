@@ -1,10 +1,16 @@
 #!/bin/sh
 # test/verify_coverage.sh OUT: build verify/ to count branches, run its own tests
 # and random mutants (test/mutants.c), and fail where a branch of it has not been
-# taken both ways; asserts apart, which do not fail.
+# taken both ways; asserts apart, which do not fail.  Some are only taken by code
+# of the official suites: without them this is skipped.
 
 set -u
 out=$1
+if [ ! -d "$out/suite/core" ]; then
+    echo "skipped: branches of verify/: needs the official suites"
+    echo "0 passed, 0 failed, 1 skipped"
+    exit 0
+fi
 build=$out/coverage
 passed=0 failed=0
 
