@@ -27,7 +27,7 @@ enum {
 #include "wasi/flags.def"
 };
 
-enum { FDFLAGS_ALL = 31 };
+enum { FDFLAGS_ALL = 31, LOOKUP_ALL = 1, OPEN_ALL = 15 };
 
 // --- tar.c: ustar archives --------------------------------------------------
 
@@ -263,7 +263,12 @@ struct place {
 };
 
 // Whether a symlink in the last component is followed.
-enum follow { FOLLOW_NEVER, FOLLOW_BEFORE_SLASH, FOLLOW_ALWAYS };
+enum follow {
+    FOLLOW_NEVER,
+    FOLLOW_BEFORE_SLASH,
+    FOLLOW_ALWAYS,
+    FOLLOW_UNKNOWN, // the call has a flag that does not exist
+};
 
 // Walk `path` from `dir` without leaving it.  `buffer` has LIMIT_PATH_SIZE
 // bytes.  WASI_NOENT when a directory on the way is missing, WASI_LOOP when
