@@ -46,6 +46,11 @@ extern struct run_queue run_queues[CPU_MAX];
 // share are those it had when it fell asleep, and nothing else of the queue has
 // changed.  Who takes the lock by this function finds all settled: then the
 // current thread is its own host.  Only sched_pass() takes it otherwise.
+//
+// The host runs, or sleeps on this CPU: to be woken, stolen, killed or freed,
+// or to get another share, somebody takes the lock first.  So nobody ever finds
+// a place lent, and what ends the host, or who runs in its place, ends that
+// before.
 static inline void queue_lock(struct run_queue *q) ACQUIRE(q->lock);
 void queue_settle(struct run_queue *q) REQUIRES(q->lock); // share.c
 
