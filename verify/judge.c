@@ -85,13 +85,13 @@ judge_goes_on(const struct judge *j)
            j->next != j->head_pc;
 }
 
-void
+const struct verify_ins *
 judge_step(struct judge *j)
 {
-    if (!judge_check(j, judge_goes_on(j), RULE_TARGET) || !judge_decode(j))
-        return;
-    if ((j->ins.flags & VERIFY_WFLAGS) != 0)
+    if (judge_check(j, judge_goes_on(j), RULE_TARGET) && judge_decode(j) &&
+        (j->ins.flags & VERIFY_WFLAGS) != 0)
         judge_forget_flags(j);
+    return &j->ins;
 }
 
 static bool
@@ -309,7 +309,7 @@ judge_mark_stub(struct judge *j, u32 pc)
 static void
 jump(struct judge *j)
 {
-    u32 to = (u32)(j->next + j->ins.imm);
+    u32 to = judge_target(j);
     bool calls = to == j->entry && passed_head(j, to) == NULL;
 
     if (to >= j->start && to < j->end && !calls)
@@ -322,7 +322,7 @@ jump(struct judge *j)
 static void
 jump_on(struct judge *j)
 {
-    judge_jump(j, (u32)(j->next + j->ins.imm), j->ins.length == 2);
+    judge_jump(j, judge_target(j), j->ins.length == 2);
     j->flags.denied |= (u16)(1u << j->ins.cc);
 }
 

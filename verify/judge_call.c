@@ -56,7 +56,7 @@ callee(struct judge *j)
 {
     bool direct = j->ins.effect == EFFECT_CALL || j->ins.effect == EFFECT_JUMP;
     const struct verify_type *type =
-        direct ? find_callee(j, (u32)(j->next + j->ins.imm)) : entry_callee(j);
+        direct ? find_callee(j, judge_target(j)) : entry_callee(j);
 
     judge_check(j, type != NULL, RULE_CALLEE);
     return type;
@@ -186,8 +186,7 @@ take_back(struct judge *j, u32 args)
 {
     if (args == 0)
         return;
-    judge_step(j);
-    judge_check(j, is_sub(&j->ins, RSP, args), RULE_STACK);
+    judge_check(j, is_sub(judge_step(j), RSP, args), RULE_STACK);
 }
 
 void

@@ -23,7 +23,7 @@ judge_forget(struct judge *j, u32 regs, u32 narrow)
 void
 judge_forget_flags(struct judge *j)
 {
-    j->flags.kind = FLAGS_NONE;
+    j->flags.width = 0;
     j->flags.denied = 0;
 }
 
@@ -117,18 +117,17 @@ maybe_plus(struct judge *j, struct value v, u64 number)
 {
     struct value sum = value_number(j, 64);
 
-    j->flags = (struct flags){.number = number,
-                              .id = sum.id,
-                              .of = v.id,
-                              .kind = FLAGS_SUM,
-                              .width = 8};
+    j->flags =
+        (struct flags){.bound = sum, .id = sum.id, .outside = CC_B, .width = 8};
+    j->flags.bound.of = number <= INT32_MAX ? v.id : 0;
+    j->flags.bound.arg = (u32)number;
     return sum;
 }
 
 static struct value
 add_const(struct judge *j, struct value v, u64 number)
 {
-    u32 most = MAX(v.bits, bits_of(number)) + 1;
+    u32 most = MAX(v.bits, verify_bits(number)) + 1;
 
     if (v.kind == KIND_OWN_ID)
         return value_number(j, most);
@@ -192,7 +191,8 @@ static struct value
 shifted_right(struct judge *j, struct value v, u32 count)
 {
     if (count == 32)
-        j->flags = (struct flags){.id = v.id, .kind = FLAGS_HIGH, .width = 8};
+        j->flags = (struct flags){
+            .bound.bits = 32, .id = v.id, .outside = CC_NE, .width = 8};
     return value_number(j, v.bits > count ? v.bits - count : 0);
 }
 
@@ -229,35 +229,46 @@ compare_types(struct judge *j, struct value a, struct value b)
 
     if (sig.kind != KIND_SIG || type.kind != KIND_TYPE)
         return false;
-    j->flags = (struct flags){
-        .id = sig.of, .arg = type.arg, .kind = FLAGS_TYPE, .width = 4};
+    j->flags = (struct flags){.bound = value_of_kind(j, KIND_CALLEE, type.arg),
+                              .id = sig.of,
+                              .outside = CC_NE,
+                              .width = 4};
     return true;
 }
 
+// Value a with what may be a bound of it, b.
 static struct flags
-bound_of(struct value a, struct value b)
+bound_of(struct value a, struct value b, u32 width)
 {
-    struct flags flags = {.id = a.id, .arg = b.arg};
+    struct flags f = {
+        .bound = {.arg = b.arg, .bits = a.bits},
+        .subject = a.number,
+        .id = a.id,
+        .outside = CC_AE,
+        .width = (u8)width,
+        .is_const = a.kind == KIND_CONST
+    };
 
-    if (a.kind == KIND_CONST) {
-        flags.is_const = true;
-        flags.subject = a.number;
-    }
     if (b.kind == KIND_CONST) {
-        flags.kind = FLAGS_BELOW;
-        flags.number = b.number;
+        f.bound.kind = KIND_BELOW;
+        f.bound.number = b.number;
     } else if (b.kind == KIND_COUNT) {
-        flags.kind = FLAGS_TABLE;
+        f.bound.kind = KIND_TABLE_AT;
     } else if (b.kind == KIND_FUNC_COUNT) {
-        flags.kind = FLAGS_FUNC;
+        f.bound.kind = KIND_REFERENCE;
     } else if (b.kind == KIND_SIZE && a.kind == KIND_CONST) {
-        flags.kind = FLAGS_MEMORY;
+        f.bound.kind = KIND_INSIDE;
+        f.bound.number = a.number; // less what is accessed
+        f.outside = CC_A;
     } else if (b.kind == KIND_SIZE && a.kind == KIND_NUMBER && a.of != 0) {
-        flags.kind = FLAGS_MEMORY;
-        flags.id = a.of;
-        flags.number = a.arg;
+        f.bound.kind = KIND_INSIDE;
+        f.bound.number = a.arg;
+        f.id = a.of;
+        f.outside = CC_A;
+    } else {
+        f.width = 0;
     }
-    return flags;
+    return f;
 }
 
 static void
@@ -271,59 +282,20 @@ compare(struct judge *j)
     struct value b = judge_source(j);
     if (i->width == 4 && compare_types(j, a, b))
         return;
-    j->flags = bound_of(a, b);
-    j->flags.width = i->width;
+    j->flags = bound_of(a, b, i->width);
 }
 
 // --- cmov --------------------------------------------------------------------
 
-// The condition that the flags are asked, when a bound does not hold.
-static u32
-outside_of(const struct flags *f)
-{
-    static const u8 conditions[] = {
-        [FLAGS_NONE] = 0,      [FLAGS_BELOW] = CC_AE, [FLAGS_MEMORY] = CC_A,
-        [FLAGS_TABLE] = CC_AE, [FLAGS_HIGH] = CC_NE,  [FLAGS_SUM] = CC_B,
-        [FLAGS_FUNC] = CC_AE,  [FLAGS_TYPE] = CC_NE,
-    };
-
-    return conditions[f->kind];
-}
-
-// `v`, of which the flags say that the bound holds.
+// `v`, for which the bound holds.
 static struct value
 bounded(struct judge *j, struct value v)
 {
-    const struct flags *f = &j->flags;
-    struct value result = v;
+    struct value result = j->flags.bound;
 
-    switch (f->kind) {
-    case FLAGS_BELOW:
-        result = value_of_kind(j, KIND_BELOW, 0);
-        result.number = f->number;
-        result.bits = v.bits;
-        break;
-    case FLAGS_TABLE:
-        result = value_of_kind(j, KIND_TABLE_AT, f->arg);
-        result.bits = v.bits;
-        break;
-    case FLAGS_MEMORY:
-        result = value_of_kind(j, KIND_INSIDE, f->arg);
-        result.number = f->is_const ? f->subject - v.number : f->number;
-        break;
-    case FLAGS_HIGH:
-        result = value_number(j, 32);
-        break;
-    case FLAGS_SUM:
-        result.of = f->of;
-        result.arg = (u32)f->number;
-        break;
-    case FLAGS_FUNC:
-        result = value_of_kind(j, KIND_REFERENCE, 0);
-        break;
-    default: // FLAGS_TYPE
-        result = value_of_kind(j, KIND_CALLEE, f->arg);
-    }
+    result.id = ++j->ids;
+    if (result.kind == KIND_INSIDE && j->flags.is_const)
+        result.number -= v.number;
     return result;
 }
 
@@ -331,12 +303,12 @@ bounded(struct judge *j, struct value v)
 static bool
 is_subject(const struct flags *f, struct value v)
 {
-    if (f->kind == FLAGS_TYPE)
+    if (f->bound.kind == KIND_CALLEE)
         return v.kind == KIND_ENTRY && v.of == f->id;
     if (!f->is_const || v.kind != KIND_CONST)
         return v.id == f->id;
-    return f->kind == FLAGS_MEMORY ? v.number <= f->subject :
-                                     v.number == f->subject;
+    return f->bound.kind == KIND_INSIDE ? v.number <= f->subject :
+                                          v.number == f->subject;
 }
 
 // The index of a jump table: the smaller of a register and a constant, both of
@@ -346,8 +318,8 @@ is_clamp(const struct judge *j, struct value def, struct value source)
 {
     const struct flags *f = &j->flags;
 
-    return f->kind == FLAGS_BELOW && f->width == 4 && j->ins.cc == CC_B &&
-           def.kind == KIND_CONST && def.number == f->number &&
+    return f->bound.kind == KIND_BELOW && f->width == 4 && j->ins.cc == CC_B &&
+           def.kind == KIND_CONST && def.number == f->bound.number &&
            source.id == f->id;
 }
 
@@ -366,10 +338,9 @@ is_bound(const struct judge *j, struct value def, struct value source)
 {
     const struct flags *f = &j->flags;
 
-    if (f->kind == FLAGS_NONE || j->ins.cc != outside_of(f) ||
-        f->width != 8 - 4 * (f->kind == FLAGS_TYPE) || !is_subject(f, def))
-        return false;
-    return f->kind == FLAGS_SUM ? f->number <= INT32_MAX : source.number == 0;
+    return f->width >= (f->bound.kind == KIND_CALLEE ? 4 : 8) &&
+           j->ins.cc == f->outside && is_subject(f, def) &&
+           (source.number == 0 || f->bound.of != 0);
 }
 
 static void
@@ -380,7 +351,7 @@ select(struct judge *j)
 
     if (is_clamp(j, def, source)) {
         result = value_of_kind(j, KIND_BELOW, 0);
-        result.number = j->flags.number + 1;
+        result.number = j->flags.bound.number + 1;
         result.bits = 32;
     } else if (!is_mask(j, source)) {
         result = value_number(j, MAX(def.bits, source.bits));
