@@ -27,7 +27,8 @@ enum {
     STEPS = 200,         // of each that are looked at
     TABLES_MOST = 65536, // bytes of code, to be judged as a whole
     FUNC_MOST = 8192,    // bytes of a function
-    REACHED_LEAST = 80   // percent
+    REACHED_LEAST = 80,  // percent
+    REACHED_FREE = 88    // from there on others are changed, too
 };
 
 // What is known of a byte of the code.
@@ -45,6 +46,7 @@ struct target {
     struct byte_info *bytes; // by offset
     u8 *traced;              // by row of code.funcs
     u8 *seen;
+    u64 accepted, reached; // of its mutants
 };
 
 struct tally {
@@ -206,15 +208,18 @@ trace_all(struct target *t, u32 row)
 
 // --- mutants -----------------------------------------------------------------
 
+// A place that arguments lead to; and, as long as these are enough, others.
 static u32
 place_in(const struct target *t, const struct func_code *f)
 {
     u32 at = f->start + any(f->end - f->start);
 
-    if (any(8) == 0)
+    if (any(8) == 0 && 100 * t->reached >= REACHED_FREE * t->accepted)
         return at;
     for (u32 i = 0; i < 100 && t->bytes[at].ins == NO_INDEX; i++)
         at = f->start + any(f->end - f->start);
+    for (u32 i = f->start; i < f->end && t->bytes[at].ins == NO_INDEX; i++)
+        at = at + 1 < f->end ? at + 1 : f->start;
     return at;
 }
 
@@ -241,6 +246,8 @@ run_mutant(struct target *t, const struct func_code *f, u32 at, u32 seed,
     enum guard_end end = guard_call(t->guard, &run);
     tally->accepted++;
     tally->reached += run.reached;
+    t->accepted++;
+    t->reached += run.reached;
     tally->ends[end]++;
     if (end == GUARD_ESCAPED)
         printf("escaped: chunk %u, func[%u], code + 0x%x is 0x%02x: %s\n", seed,

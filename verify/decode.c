@@ -31,8 +31,6 @@ enum imm {
     IMM_I8 = 1,
     IMM_I16 = 2,
     IMM_I32 = 4,
-    IMM_R8 = IMM_I8,
-    IMM_R32 = IMM_I32,
     IMM_SIZE = 15,
     IMM_I64 = 0x10 | 8,
     IMM_S32 = 0x20 | 4,
@@ -579,14 +577,6 @@ finish(struct fields *f, struct verify_ins *ins)
         set_bits(ins, how);
 }
 
-// Near the end: from a copy with zeros behind it.
-static void
-copy_last(u8 copy[LOOKED_AT], const u8 *at, u64 left)
-{
-    memset(copy, 0, LOOKED_AT);
-    memcpy(copy, at, left);
-}
-
 enum verify_rule
 verify_decode(struct verify_ins *ins, const u8 *at, const u8 *end)
 {
@@ -599,8 +589,8 @@ verify_decode(struct verify_ins *ins, const u8 *at, const u8 *end)
     u64 left = (u64)(end - at);
 
     if (left < LOOKED_AT) {
-        copy_last(copy, at, left);
-        at = copy;
+        memset(copy, 0, sizeof(copy)); // behind the end
+        at = memcpy(copy, at, left);
     }
     f.at = at;
     read_prefixes(&f);

@@ -96,8 +96,8 @@ struct value {
     u8 bits; // below 2^bits, for all kinds
 };
 
-// What the flags say: whether a bound holds for value `id`, or for the func_entry
-// `id` with a CALLEE.
+// What the flags say: whether a bound holds for value `id`, or for the
+// func_entry `id` with a CALLEE.
 struct flags {
     struct value bound; // what that value is then
     u64 subject;        // with is_const: what was compared
@@ -339,8 +339,6 @@ void judge_stored(struct judge *j, struct value v);
 
 // The prologue has kept these registers.
 void judge_frame_set(struct judge *j, u32 saved);
-// May it use its frame without a check of the stack?
-bool judge_needs_no_check(const struct judge *j);
 // At the entry: the prologue, as far as it goes.
 void judge_prologue(struct judge *j);
 void judge_pad(struct judge *j, u32 count);
@@ -352,8 +350,8 @@ void judge_leave_by_end(struct judge *j);
 // --- judge_call.c ------------------------------------------------------------
 
 void judge_call(struct judge *j);
-// The jump that j->ins is leaves the function, whose callee finds `args` bytes
-// of arguments.
+// j->ins has to be a jump: it leaves the function, and its callee finds `args`
+// bytes of arguments.
 void judge_tail(struct judge *j, u32 args);
 void judge_jump_table(struct judge *j);
 

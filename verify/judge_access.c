@@ -89,13 +89,12 @@ static void
 access_memory_0(struct judge *j)
 {
     const struct verify_ins *i = &j->ins;
-    bool guarded;
     bool narrow = i->index == VERIFY_NONE ||
                   (i->scale == 0 && index_value(j)->bits <= 32);
 
     if (!judge_check(j, j->m->memory_count > 0, RULE_ADDRESS))
         return;
-    guarded = j->m->memories[0].guarded;
+    bool guarded = j->m->memories[0].guarded;
     judge_check(j, guarded ? narrow && i->disp >= 0 : is_inside(j, 0),
                 RULE_ADDRESS);
     linear(j);
@@ -149,21 +148,19 @@ load_slot(struct judge *j)
 static bool
 is_incoming(const struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
-    u64 first = j->frame + 8ull;
+    u64 first = j->frame + 8ull, at = (u64)j->ins.disp;
 
-    return (u64)i->disp >= first &&
-           (u64)i->disp + i->mem_size <=
-               first + j->type->args + j->type->returned;
+    return at >= first &&
+           at + j->ins.mem_size <= first + j->type->args + j->type->returned;
 }
 
 static bool
 hits_frame_slot(const struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
+    u32 at = (u32)j->ins.disp;
 
-    return j->frame_slot != NO_PC && (u32)i->disp < j->frame_slot + 8 &&
-           (u32)i->disp + i->mem_size > j->frame_slot;
+    return j->frame_slot != NO_PC && at < j->frame_slot + 8 &&
+           at + j->ins.mem_size > j->frame_slot;
 }
 
 // The address of the return address, which a function in parts keeps.
@@ -254,27 +251,29 @@ enum {
 };
 
 // Words that are only read, each by itself: where, and what they are.
+// clang-format off
 static const struct {
     u8 base; // of that kind is the address
     u8 at, size;
     u8 kind, bits;
 } words[] = {
-    {KIND_VMCTX,                   offsetof(struct vmctx,        builtins),                                   8,                                                    KIND_BUILTINS,                                                                                   64},
-    {KIND_VMCTX,                            offsetof(struct vmctx,                                               funcs),                                          8,                                          KIND_FUNCS,                                                                                               64},
-    {KIND_VMCTX,                          offsetof(struct vmctx,                                                      func_base),                                                                                        4,                                                                                              KIND_OWN_ID,                                32},
-    {IN_memories,                 offsetof(struct vmctx_memory,                                           base),                                                                                      8,                                   KIND_BASE,                                                       64},
-    {IN_memories,                           offsetof(struct vmctx_memory,                                              view),  8,                    KIND_VIEW,                                                   64},
-    {IN_tables,                       offsetof(struct vmctx_table,     view),                                      8,                                                                     KIND_TABLE,                                                                                                                  64},
-    {IN_imports,offsetof(struct func_entry,id),   4,KIND_NUMBER,32},
-    {IN_types,                   0,                                           4,                                                                                      KIND_TYPE,                                                                                                                                       32                                                                                                                                                                                                                                                  },
-    {KIND_VIEW,                            offsetof(struct memory_view,                                                 size),                                                                         8,                                                                                  KIND_SIZE,                                                                                   64},
-    {KIND_VIEW,                            offsetof(struct memory_view,                                                size),                                     4,                                    KIND_SIZE,64},
-    {KIND_TABLE,                          offsetof(struct table_view,                                                      base),                                                                                         8,                                                                                       KIND_ENTRIES,                                                64},
-    {KIND_TABLE,                   offsetof(struct table_view,                                             count),                                                                                        8,                                                                                                KIND_COUNT,                                                                                                                                                                                                                                                                                                                                     32},
-    {KIND_FUNCS,                           offsetof(struct func_entry,                                           id),4,KIND_FUNC_COUNT, 32},
-    {KIND_ENTRY,                      offsetof(struct func_entry,     sig),4,KIND_SIG,32},
-    {KIND_END,0,8,      KIND_RETURN,                                                                                  64                                                                                                                                                                              },
+    {KIND_VMCTX,  offsetof(struct vmctx, builtins),    8, KIND_BUILTINS,   64},
+    {KIND_VMCTX,  offsetof(struct vmctx, funcs),       8, KIND_FUNCS,      64},
+    {KIND_VMCTX,  offsetof(struct vmctx, func_base),   4, KIND_OWN_ID,     32},
+    {IN_memories, offsetof(struct vmctx_memory, base), 8, KIND_BASE,       64},
+    {IN_memories, offsetof(struct vmctx_memory, view), 8, KIND_VIEW,       64},
+    {IN_tables,   offsetof(struct vmctx_table, view),  8, KIND_TABLE,      64},
+    {IN_imports,  offsetof(struct func_entry, id),     4, KIND_NUMBER,     32},
+    {IN_types,    0,                                   4, KIND_TYPE,       32},
+    {KIND_VIEW,   offsetof(struct memory_view, size),  8, KIND_SIZE,       64},
+    {KIND_VIEW,   offsetof(struct memory_view, size),  4, KIND_SIZE,       64},
+    {KIND_TABLE,  offsetof(struct table_view, base),   8, KIND_ENTRIES,    64},
+    {KIND_TABLE,  offsetof(struct table_view, count),  8, KIND_COUNT,      32},
+    {KIND_FUNCS,  offsetof(struct func_entry, id),     4, KIND_FUNC_COUNT, 32},
+    {KIND_ENTRY,  offsetof(struct func_entry, sig),    4, KIND_SIG,        32},
+    {KIND_END,    0,                                   8, KIND_RETURN,     64},
 };
+// clang-format on
 _Static_assert(LIMIT_TABLE_ENTRIES <= UINT32_MAX, "KIND_COUNT has 32 bits");
 
 // Of what is at `base`, which starts there: one of the words?
@@ -295,8 +294,8 @@ load_word(struct judge *j, const struct value *base, u32 start)
     return false;
 }
 
-// What is there of the vmctx: an element of a part (`arg`: which), or its header;
-// *start is its first byte.
+// What is there of the vmctx: an element of a part (`arg`: which), or its
+// header; *start is its first byte.
 static struct value
 part_at(const struct judge *j, u32 at, u32 *start)
 {
@@ -425,22 +424,14 @@ load_distance(struct judge *j, u32 table)
 }
 
 static bool
-access_checked(struct judge *j, u32 memory)
-{
-    bool inside = is_inside(j, memory);
-
-    linear(j);
-    return inside;
-}
-
-static bool
 access_by(struct judge *j, const struct value *base)
 {
     const struct verify_ins *i = &j->ins;
 
     switch (base->kind) {
     case KIND_BASE:
-        return access_checked(j, base->arg);
+        linear(j);
+        return is_inside(j, base->arg);
     case KIND_ENTRIES:
         return access_entries(j, base->arg);
     case KIND_GLOBAL:

@@ -34,13 +34,6 @@ judge_frame_set(struct judge *j, u32 saved)
         j->body = j->frame - size;
 }
 
-bool
-judge_needs_no_check(const struct judge *j)
-{
-    return !j->has_calls && j->frame <= LEAF_UNCHECKED &&
-           j->frame_slot == NO_PC;
-}
-
 // --- the prologue ------------------------------------------------------------
 
 // Go on to what may be the next instruction of the prologue.
@@ -118,8 +111,7 @@ judge_prologue(struct judge *j)
         look(j);
     }
     judge_check(j, size == j->frame, RULE_PROLOGUE);
-    if (in_parts)
-        judge_check(j, saved == before, RULE_PROLOGUE);
+    judge_check(j, !in_parts || saved == before, RULE_PROLOGUE);
     judge_check(
         j, (saved & (1u << R14 | 1u << R15)) == 0 || saved == HANDLER_SAVED,
         RULE_PROLOGUE);
@@ -173,12 +165,6 @@ judge_pad(struct judge *j, u32 count)
 
 // --- leaving -----------------------------------------------------------------
 
-static bool
-is_jump(const struct judge *j)
-{
-    return j->ins.effect == EFFECT_JUMP || j->ins.effect == EFFECT_JUMP_MEM;
-}
-
 // From add rsp (or the first pop) on.
 static void
 unwind(struct judge *j)
@@ -213,10 +199,10 @@ judge_leave(struct judge *j)
     if (j->ins.effect == EFFECT_RETURN) {
         judge_check(j, j->ins.imm == j->type->args, RULE_EPILOGUE);
         judge_check(j, (j->type->results & ~j->narrow) == 0, RULE_RESULT);
-    } else if (judge_check(j, is_jump(j), RULE_EPILOGUE)) {
+        j->reachable = false;
+    } else {
         judge_tail(j, j->type->args);
     }
-    j->reachable = false;
 }
 
 // The saved registers come back, by r10.
@@ -281,7 +267,5 @@ judge_leave_by_end(struct judge *j)
     judge_check(j, is_mem(judge_step(j), FORM_MOV_MR, R11, RSP, 0),
                 RULE_EPILOGUE);
     judge_step(j);
-    if (judge_check(j, is_jump(j), RULE_EPILOGUE))
-        judge_tail(j, (u32)((i32)j->type->args - disp));
-    j->reachable = false;
+    judge_tail(j, (u32)((i32)j->type->args - disp));
 }

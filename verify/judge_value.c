@@ -75,16 +75,13 @@ struct value
 judge_source(struct judge *j)
 {
     const struct verify_ins *i = &j->ins;
-    struct value number;
 
-    switch (i->from) {
-    case FROM_REG:
+    if (i->from == FROM_REG)
         return narrowed(j, register_value(j, i->b), i->width);
-    case FROM_MEM:
+    if (i->from == FROM_MEM)
         return narrowed(j, &j->loaded, i->width);
-    }
     assert(i->from == FROM_IMM);
-    number = value_const(j, (u64)i->imm);
+    struct value number = value_const(j, (u64)i->imm);
     return narrowed(j, &number, i->width);
 }
 
@@ -96,44 +93,24 @@ target_value(struct judge *j)
 
 // --- sums --------------------------------------------------------------------
 
-// v + number, where that does not overflow.
-static struct value
-plus(struct judge *j, struct value v, u64 number, u32 bits)
-{
-    struct value sum = value_number(j, bits);
-
-    if (v.kind == KIND_CONST)
-        sum = value_const(j, v.number + number);
-    if (number <= INT32_MAX) {
-        sum.of = v.id;
-        sum.arg = (u32)number;
-    }
-    return sum;
-}
-
-// Whether it overflows, the carry says.
-static struct value
-maybe_plus(struct judge *j, struct value v, u64 number)
-{
-    struct value sum = value_number(j, 64);
-
-    j->flags =
-        (struct flags){.bound = sum, .id = sum.id, .outside = CC_B, .width = 8};
-    j->flags.bound.of = number <= INT32_MAX ? v.id : 0;
-    j->flags.bound.arg = (u32)number;
-    return sum;
-}
-
+// v + number.  Where that may overflow, the carry says whether it is that.
 static struct value
 add_const(struct judge *j, struct value v, u64 number)
 {
-    u32 most = MAX(v.bits, verify_bits(number)) + 1;
+    u32 bits = MAX(v.bits, verify_bits(number)) + 1;
+    struct value any = value_number(j, MIN(bits, 64)), sum = any;
 
-    if (v.kind == KIND_OWN_ID)
-        return value_number(j, most);
-    if (most <= 64)
-        return plus(j, v, number, MIN(most, 64));
-    return maybe_plus(j, v, number);
+    if (v.kind == KIND_CONST && bits <= 64)
+        sum = value_const(j, v.number + number);
+    if (v.kind != KIND_OWN_ID && number <= INT32_MAX) {
+        sum.of = v.id;
+        sum.arg = (u32)number;
+    }
+    if (bits <= 64)
+        return sum;
+    j->flags =
+        (struct flags){.bound = sum, .id = any.id, .outside = CC_B, .width = 8};
+    return any;
 }
 
 static struct value
@@ -236,38 +213,35 @@ compare_types(struct judge *j, struct value a, struct value b)
     return true;
 }
 
-// Value a with what may be a bound of it, b.
+// Value a with b, which may be a bound of it: by kind, what it is below that.
 static struct flags
 bound_of(struct value a, struct value b, u32 width)
 {
+    static const u8 kinds[KIND_LABEL + 1] = {
+        [KIND_CONST] = KIND_BELOW,
+        [KIND_COUNT] = KIND_TABLE_AT,
+        [KIND_SIZE] = KIND_INSIDE,
+        [KIND_FUNC_COUNT] = KIND_REFERENCE,
+    };
+    bool is_const = a.kind == KIND_CONST, is_sum = a.kind == KIND_NUMBER;
     struct flags f = {
-        .bound = {.arg = b.arg, .bits = a.bits},
+        .bound = {.number = b.number,
+                  .arg = b.arg,
+                  .kind = kinds[b.kind],
+                  .bits = a.bits},
         .subject = a.number,
         .id = a.id,
         .outside = CC_AE,
-        .width = (u8)width,
-        .is_const = a.kind == KIND_CONST
+        .width = kinds[b.kind] != 0 ? (u8)width : 0,
+        .is_const = is_const
     };
 
-    if (b.kind == KIND_CONST) {
-        f.bound.kind = KIND_BELOW;
-        f.bound.number = b.number;
-    } else if (b.kind == KIND_COUNT) {
-        f.bound.kind = KIND_TABLE_AT;
-    } else if (b.kind == KIND_FUNC_COUNT) {
-        f.bound.kind = KIND_REFERENCE;
-    } else if (b.kind == KIND_SIZE && a.kind == KIND_CONST) {
-        f.bound.kind = KIND_INSIDE;
-        f.bound.number = a.number; // less what is accessed
-        f.outside = CC_A;
-    } else if (b.kind == KIND_SIZE && a.kind == KIND_NUMBER && a.of != 0) {
-        f.bound.kind = KIND_INSIDE;
-        f.bound.number = a.arg;
-        f.id = a.of;
-        f.outside = CC_A;
-    } else {
-        f.width = 0;
-    }
+    if (b.kind != KIND_SIZE)
+        return f;
+    f.outside = CC_A;
+    f.bound.number = is_const ? a.number : a.arg;
+    f.id = is_const ? a.id : a.of;
+    f.width = is_const || (is_sum && a.of != 0) ? (u8)width : 0;
     return f;
 }
 
@@ -403,6 +377,14 @@ extend(struct judge *j)
 }
 
 static void
+copy(struct judge *j)
+{
+    if (j->ins.b == VERIFY_RAX)
+        j->copied = j->at;
+    judge_set(j, j->ins.def, judge_source(j));
+}
+
+static void
 store(struct judge *j)
 {
     struct value v = judge_source(j);
@@ -414,53 +396,19 @@ store(struct judge *j)
 void
 judge_effect(struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
+    static void (*const effects[])(struct judge *) = {
+        [EFFECT_COPY] = copy,     [EFFECT_ADD] = add,
+        [EFFECT_SUB] = any,       [EFFECT_AND] = and,
+        [EFFECT_SELECT] = select, [EFFECT_EXTEND] = extend,
+        [EFFECT_ANY] = any,       [EFFECT_MERGE] = merge,
+        [EFFECT_TWO] = two,       [EFFECT_SWAP] = swap,
+        [EFFECT_STORE] = store,   [EFFECT_COMPARE] = compare,
+        [EFFECT_TEST] = NULL, // of registers and memory nothing
+    };
 
-    if ((i->flags & VERIFY_WFLAGS) != 0)
+    if ((j->ins.flags & VERIFY_WFLAGS) != 0)
         judge_forget_flags(j);
-    switch (i->effect) {
-    case EFFECT_NONE:
-        break;
-    case EFFECT_COPY:
-        if (i->b == VERIFY_RAX)
-            j->copied = j->at;
-        judge_set(j, i->def, judge_source(j));
-        break;
-    case EFFECT_ADD:
-        add(j);
-        break;
-    case EFFECT_SUB:
-        (void)judge_source(j);
-        judge_set(j, i->def, value_number(j, 8 * i->width));
-        break;
-    case EFFECT_AND:
-        and(j);
-        break;
-    case EFFECT_SELECT:
-        select(j);
-        break;
-    case EFFECT_EXTEND:
-        extend(j);
-        break;
-    case EFFECT_ANY:
-        any(j);
-        break;
-    case EFFECT_MERGE:
-        merge(j);
-        break;
-    case EFFECT_TWO:
-        two(j);
-        break;
-    case EFFECT_SWAP:
-        swap(j);
-        break;
-    case EFFECT_STORE:
-        store(j);
-        break;
-    case EFFECT_COMPARE:
-        compare(j);
-        break;
-    default:
-        assert(i->effect == EFFECT_TEST);
-    }
+    assert(j->ins.effect < COUNT(effects));
+    if (effects[j->ins.effect] != NULL)
+        effects[j->ins.effect](j);
 }
