@@ -441,6 +441,22 @@ read_entry(const struct folder *folder, u32 k)
     return whole_file(path);
 }
 
+// In the first file that has a function for that.
+static void
+try_known(const struct folder *folders, u32 count, struct tally *tally)
+{
+    for (u32 i = 0; i < count; i++)
+        for (int k = 0; k < folders[i].count && !tally->known; k++) {
+            struct target t;
+            struct bytes file = read_entry(&folders[i], (u32)k);
+            if (target_open(&t, file, 1))
+                see_known(&t, tally);
+            if (t.guard != NULL)
+                guard_free(t.guard);
+            free(file.ptr);
+        }
+}
+
 // The file is chosen by the seed: the first from there that can be taken.
 static void
 do_chunk(u32 seed, const struct folder *folders, u32 count, struct tally *tally)
@@ -455,8 +471,6 @@ do_chunk(u32 seed, const struct folder *folders, u32 count, struct tally *tally)
     for (u32 i = 0; i < files; i++) {
         struct bytes file = read_entry(folder, (first + i) % files);
         bool opened = target_open(&t, file, how);
-        if (opened && !tally->known)
-            see_known(&t, tally);
         bool ok = opened && mutate(&t, seed, tally);
         if (opened && !ok)
             printf("... in %s/%s\n", folder->path,
@@ -517,6 +531,7 @@ main(int argc, char **argv)
     text = arena_make(GIB);
     temp = arena_make(4 * GIB);
     u32 seed = (u32)atoi(argv[1]), chunks = (u32)atoi(argv[2]);
+    try_known(folders, count, &tally);
     for (u32 i = 0; i < chunks; i++)
         do_chunk(seed + i, folders, count, &tally);
     report(&tally);
