@@ -1,5 +1,5 @@
-// test/disk_help.h: disks in memory for tests of user/diskfs, made and looked at
-// looked at by e2fsprogs.
+// test/disk_help.h: disks in memory for tests of user/diskfs; e2fsprogs make
+// them and look at them.
 
 #pragma once
 
