@@ -151,6 +151,101 @@ look_again(struct fs *fs)
     free(list);
 }
 
+// A file over 2 GiB is a feature, and over 4 GiB a number of 64 bits.
+TEST(disk_file_is_large)
+{
+    const u64 at = 5 * GIB + 123;
+    struct memory_disk m;
+
+    fill_pattern();
+    disk_make(&m, "-t ext3 -b 4096 -O ^large_file", 16384);
+    struct fs *fs = disk_mount(&m, 1 << 20);
+    EXPECT_EQ(path_create(fs, "f", MODE_FILE | 0644), 0);
+    EXPECT_EQ(path_write(fs, "f", at, pattern, 100000), 0);
+    fs = again(&m, fs);
+    EXPECT_EQ(path_size(fs, "f"), (i64)at + 100000);
+    expect_pattern(fs, "f", at, 0, 100000);
+    expect_zeroes(fs, "f", 3 * GIB, 10000);
+    EXPECT_EQ(path_set_size(fs, "f", file_size_max(fs) + 1), EFBIG);
+    EXPECT_EQ(path_write(fs, "f", file_size_max(fs), pattern, 1), EFBIG);
+    EXPECT_EQ(path_set_size(fs, "f", file_size_max(fs)), 0);
+    fs = again(&m, fs);
+    EXPECT_EQ(path_set_size(fs, "f", 3 * GIB), 0);
+    EXPECT_EQ(fs_unmount(fs), 0);
+    EXPECT(disk_is_sound(&m));
+    disk_close(&m);
+}
+
+// Times in ns, before and after 2038; without room for that, in seconds.
+TEST(disk_times)
+{
+    static const u64 times[] = {0,
+                                999999999,
+                                1700000000123456789ull,
+                                2147483648000000001ull,
+                                4294967296999999999ull,
+                                15032385535000000000ull};
+    struct memory_disk m;
+    struct inode *i;
+
+    for (u32 large = 0; large < 2; large++) {
+        disk_make(&m, large ? "-t ext3 -I 256" : "-t ext3 -I 128", 8192);
+        struct fs *fs = disk_mount(&m, 1 << 20);
+        EXPECT_EQ(path_create(fs, "f", MODE_FILE | 0644), 0);
+        for (u32 k = 0; k < COUNT(times); k++) {
+            u64 most = large ? UINT64_MAX : 0x7fffffffull * 1000000000;
+            u64 want = MIN(
+                large ? times[k] : times[k] / 1000000000 * 1000000000, most);
+            EXPECT_EQ(path_get(fs, "f", &i), 0);
+            EXPECT_EQ(fs_set_times(i, &times[k], &times[k]), 0);
+            fs_put(i);
+            fs = again(&m, fs);
+            EXPECT_EQ(path_get(fs, "f", &i), 0);
+            EXPECT_EQ(i->mtime, want);
+            EXPECT_EQ(i->atime, want);
+            fs_put(i);
+        }
+        EXPECT_EQ(fs_unmount(fs), 0);
+        disk_close(&m);
+    }
+}
+
+// A file that has no name any more is there until nobody holds it, and after a
+// crash it is gone.
+TEST(disk_file_without_name)
+{
+    struct memory_disk m, crashed;
+    struct inode *held[3];
+    char name[2] = "a";
+
+    fill_pattern();
+    disk_make(&m, "-t ext3", 8192);
+    struct fs *fs = disk_mount(&m, 1 << 20);
+    for (u32 i = 0; i < 3; i++, name[0]++) {
+        EXPECT_EQ(path_create(fs, name, MODE_FILE | 0644), 0);
+        EXPECT_EQ(path_write(fs, name, 0, pattern, 50000), 0);
+        EXPECT_EQ(path_get(fs, name, &held[i]), 0);
+        EXPECT_EQ(path_remove(fs, name), 0);
+    }
+    EXPECT_EQ(fs_commit(fs), 0);
+    disk_open(&crashed, m.bytes, m.disk.size);
+    struct fs *after = disk_mount(&crashed, 1 << 20);
+    EXPECT_EQ(fs_unmount(after), 0);
+    EXPECT(disk_is_sound(&crashed));
+    disk_close(&crashed);
+    const struct fs_mover to = {disk_move_out, got};
+    u32 count;
+    EXPECT_EQ(fs_read(held[1], 0, 50000, &to, &count), 0);
+    EXPECT(count == 50000 && memcmp(got, pattern, count) == 0);
+    EXPECT_EQ(fs_set_size(held[2], 10), 0);
+    fs_put(held[1]); // from the middle of the list
+    fs_put(held[0]);
+    fs_put(held[2]);
+    EXPECT_EQ(fs_unmount(fs), 0);
+    EXPECT(disk_is_sound(&m));
+    disk_close(&m);
+}
+
 TEST_ROWS(disk_files, shape)
 {
     struct memory_disk m;

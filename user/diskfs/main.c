@@ -56,11 +56,17 @@ idle(void)
     (void)fs_commit(fs);
 }
 
+// Something is about to change.  Where requests follow each other all the time
+// nobody is idle.
 static void
 changed(void)
 {
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+
+    if (now >= commit_at)
+        idle();
     if (commit_at == UINT64_MAX)
-        commit_at = clock_ns(CLOCK_MONOTONIC) + COMMIT_S * 1000000000ull;
+        commit_at = now + COMMIT_S * 1000000000ull;
 }
 
 // --- what is known -----------------------------------------------------------
