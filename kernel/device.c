@@ -116,8 +116,9 @@ take_index(struct string *name, u32 *index)
             return false;
         *index = 10 * *index + digit;
     }
+    bool good = at == name->len || at + 1 < name->len;
     name->len = at;
-    return true;
+    return good;
 }
 
 struct device *
