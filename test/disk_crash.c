@@ -294,8 +294,8 @@ count_revoked(const struct memory_disk *m)
     return count;
 }
 
-// A block of metadata that the journal has, freed, becomes one of data: a replay
-// does not write over it what it was.
+// A block of metadata that the journal has, freed, becomes one of data: a
+// replay does not write over it what it was.
 TEST(disk_revoked)
 {
     static u8 bytes[64 * KIB], got[64 * KIB];
