@@ -238,6 +238,11 @@ $(OUT)/san/test-verify: $(patsubst %,$(OUT)/san/test/%.c.o,wasm_help x64_rows)
 # What test/port_switch.c stands for.
 $(OUT)/san/test-port: WRAP := -Wl,--wrap=host_call_check
 
+# The file system of user/diskfs, without what only runs in Nebulet.
+DISKFS := $(patsubst %,$(OUT)/san/user/diskfs/%.c.o,alloc cache dir file inode journal names rename replay super truncate)
+$(OUT)/san/test-disk: $(DISKFS)
+$(patsubst %,$(OUT)/san/%.o,$(wildcard test/disk_*.c)): SAN += -Iuser/diskfs
+
 # What is archived while it changes: test/tool_tar.c reads and looks for it.
 $(OUT)/san/test-tool: $(OUT)/san/tool/tar.c.o
 $(OUT)/san/test-tool: WRAP := -Wl,--wrap=read,--wrap=lstat

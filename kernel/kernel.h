@@ -821,8 +821,8 @@ MUST_USE status_t device_new(struct device **out,
                              struct virtio_device *hardware);
 u32 device_kind(const struct device *d);
 // The first device of the machine of the kind with this name ("random", see
-// device.c), whose object is made when it is first asked for, and stays; NULL:
-// there is none.
+// device.c), or with "=N" behind it the one after N others; its object is made
+// when it is first asked for, and stays.  NULL: there is none.
 struct device *device_find(struct string name);
 // The same of the device of files with this tag in its configuration.
 struct device *device_find_files(struct string tag);

@@ -31,6 +31,7 @@ test  llvm-mc                                         llvm
 test  python3                                         python3
 test  tmux                                            tmux
 test  /usr/include/Zydis/Zydis.h                      libzydis-dev
+test  /sbin/mke2fs                                    e2fsprogs
 fuzz  $clang_lib/linux/libclang_rt.fuzzer-x86_64.a    libclang-rt-14-dev
 lint  git                                             git
 lint  clang-format                                    clang-format

@@ -271,6 +271,35 @@ def run_dir(t):
     assert (t.work / "note").read_text() == ("textnew" if live else "text")
 
 
+def disk(t, text):
+    """An image with a file `note` on it."""
+    top, image = t.work / "disk.files", t.work / "disk.img"
+    top.mkdir(exist_ok=True)
+    (top / "note").write_text(text)
+    image.unlink(missing_ok=True)
+    subprocess.run(["mke2fs", "-q", "-t", "ext3", "-d", top, image, "4M"],
+                   check=True, capture_output=True,
+                   env={"PATH": "/bin:/usr/bin:/sbin:/usr/sbin"})
+    return "disk.img"
+
+
+@option("run --disk")
+def run_disk(t):
+    """More of it is in test/disk.py."""
+    image = disk(t, "text")
+    for words, result in ((f"{image}::/d", "done"),
+                          (f"{image}::/d::ro", "Read-only file system")):
+        t.run("--disk", words, t.cc("ls"), "do", "append", "/d/note").ends(
+            0).quiet().shows(f"^append /d/note: {result}$")
+    t.run("--disk", f"{image}::/d::rw", t.cc("ls")).ends(2).lines(1)
+
+
+@option("shell --disk")
+def shell_disk(t):
+    shell(t, "--disk", f"{disk(t, 'text')}::/d", "--", "-c", "cat /d/note").ends(
+        0).quiet().prints("text")
+
+
 @option("run --env", "run --env-file")
 def run_env(t):
     (t.work / "vars").write_text("B=2\n")

@@ -226,6 +226,8 @@ part_command() {
     part "command metal" test/command.py "$out" metal
     part "files linux" test/files.py "$out" linux
     part "files metal" test/files.py "$out" metal
+    part "disk linux" test/disk.py "$out" linux
+    part "disk metal" test/disk.py "$out" metal
     part "files fuzz" test/fuzz/files.sh "$out" linux --dir 4 15000
     part "copies fuzz" test/fuzz/files.sh "$out" linux --copy-dir 4 15000
     part "invoke linux" test/invoke.py "$out" linux
@@ -260,6 +262,10 @@ part_wasi() {
     for port in linux metal; do
         whole "$programs" programs "wasi $port, the host's files" \
             test/wasi_suite.py "$out" $port --dir "$out/wasi-p1"
+    done
+    for port in linux metal; do
+        whole "$programs" programs "wasi $port, ext3" \
+            test/wasi_suite.py "$out" $port --disk "$out/wasi-p1"
     done
 }
 

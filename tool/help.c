@@ -9,7 +9,9 @@
 // --- topics ------------------------------------------------------------------
 
 static const char files_text[] =
-    "A program has no files but those that --dir and --copy-dir name.  With "
+    "A program has no files but those that --dir, --copy-dir and --disk name.  "
+    "With\n--disk they are on a disk of ext2 or ext3, which is a file here.  "
+    "With "
     "--copy-dir\nit has a copy that it may change; nothing is written back.  "
     "With --dir it\nreads and writes the host's own; but --on metal a single "
     "file is a copy, read-only.\nA value that ends in ::ro may only be "
@@ -18,8 +20,8 @@ static const char files_text[] =
     "for a\ndirectory where no GUEST is given, /NAME for a file.  Of several "
     "options the one\nwith the deeper GUEST hides what lies there in the "
     "others (--on metal by\nthe names that a program has open, not in a "
-    "listing).  A microvm has places for 7\ndirectories by --dir, q35 for "
-    "15, with --device random one less.";
+    "listing).  A microvm has places for 7\ndirectories by --dir and disks, "
+    "q35 for 15, with --device random one less.";
 
 static const char environment_text[] =
     "A program gets the variables that --env and --env-file name and no "

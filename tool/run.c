@@ -620,45 +620,68 @@ add_served(struct buffer *tar, u32 index, const char *name, const void *bytes,
                (struct bytes){(u8 *)bytes, size});
 }
 
-// The driver of one directory that the machine has as a device; what it makes
-// gets the modes that it would get from us.
+// The driver of one directory that the machine has as a device, or of one disk;
+// what it makes gets the modes that it would get from us.
 static void
 pack_server(struct buffer *tar, const struct dirs *dirs, u32 number, u32 index,
             struct bytes driver)
 {
     const struct dir *dir = &dirs->list[number];
+    const char *path = dir->disk ? "diskfs" : "ninep";
+    u32 disk = dir_disk_number(dirs, dir);
     mode_t mask = umask(0);
     char text[64];
+    int size;
 
     umask(mask);
     add_served(tar, index, "name", dir->guest, strlen(dir->guest));
-    add_served(tar, index, "path", "ninep", strlen("ninep"));
+    add_served(tar, index, "path", path, strlen(path));
     add_served(tar, index, "app.wasm", driver.ptr, driver.size);
-    int size = snprintf(text, sizeof(text), "ninep%c%03o", 0, (u32)mask);
+    if (dir->disk)
+        size = snprintf(text, sizeof(text), "diskfs%cdisk%u%c%03o%c%s", 0, disk,
+                        0, (u32)mask, 0, dir->read_only ? "ro" : "rw");
+    else
+        size = snprintf(text, sizeof(text), "ninep%c%03o", 0, (u32)mask);
     add_served(tar, index, "args", text, (u64)size + 1);
-    size = snprintf(text, sizeof(text), "files=dir%u", number);
+    if (dir->disk)
+        size = snprintf(text, sizeof(text), "disk=%u", disk);
+    else
+        size = snprintf(text, sizeof(text), "files=dir%u", number);
     add_served(tar, index, "grants", text, (u64)size);
     if (dir->read_only)
         add_served(tar, index, "ro", "", 0);
 }
 
+// Those whose driver is this one, of disks or not.
+static bool
+pack_servers_of(struct buffer *tar, const struct dirs *dirs, bool disks,
+                u32 *index)
+{
+    const char *name = disks ? "user/diskfs.wasm" : "user/ninep.wasm";
+    struct bytes driver = {NULL, 0};
+    char path[4096];
+
+    for (u32 i = 0; i < dirs->count; i++) {
+        const struct dir *dir = &dirs->list[i];
+        if (!dir_is_served(dirs, dir) || dir->disk != disks)
+            continue;
+        if (driver.ptr == NULL)
+            driver = module_read(kernel_path(name, path, sizeof(path)));
+        if (driver.ptr == NULL)
+            return false;
+        pack_server(tar, dirs, i, (*index)++, driver);
+    }
+    free(driver.ptr);
+    return true;
+}
+
 static bool
 pack_servers(struct buffer *tar, const struct dirs *dirs)
 {
-    char path[4096];
     u32 index = 0;
 
-    if (dirs_served(dirs) == 0)
-        return true;
-    struct bytes driver =
-        module_read(kernel_path("user/ninep.wasm", path, sizeof(path)));
-    if (driver.ptr == NULL)
-        return false;
-    for (u32 i = 0; i < dirs->count; i++)
-        if (dirs->list[i].live)
-            pack_server(tar, dirs, i, index++, driver);
-    free(driver.ptr);
-    return true;
+    return pack_servers_of(tar, dirs, false, &index) &&
+           pack_servers_of(tar, dirs, true, &index);
 }
 
 static bool

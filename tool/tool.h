@@ -270,7 +270,7 @@ enum { DIRS_MAX = 64 };
 
 #define ROOT "root" // of the members of an initrd that are the programs' files
 
-// One --dir, --copy-dir or --system.
+// One --dir, --copy-dir, --disk or --system.
 struct dir {
     const char *option, *text; // as given
     char host[4096];
@@ -279,6 +279,7 @@ struct dir {
     bool is_file;
     bool read_only;
     bool live; // the host's itself; else a copy, in the archive
+    bool disk; // a file that is a disk, which has the directory; live
     u64 size;  // in the archive (dirs_measure)
 };
 
@@ -305,12 +306,14 @@ MUST_USE bool dirs_measure(struct dirs *dirs, u64 *size,
 // describes, after dirs_measure(); false after a complaint.
 MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
 
-// How many of them are devices of the machine, by the names "dir" and their
-// number in the list.
-u32 dirs_served(const struct dirs *dirs);
+// Is it a device, which a process serves?  Disks are called "disk" and their
+// number among those in the list, directories "dir" and their number in it.
+bool dir_is_served(const struct dirs *dirs, const struct dir *dir);
+u32 dirs_served(const struct dirs *dirs); // how many are
+u32 dir_disk_number(const struct dirs *dirs, const struct dir *disk);
 
-// After that, where the port is this process: mount those that are the host's;
-// false after a complaint.
+// After that, where the port is this process: mount those that are the host's,
+// and let it have the disks; false after a complaint.
 MUST_USE bool dirs_mount(const struct dirs *dirs);
 
 // --- script_json.c ----------------------------------------------------------
