@@ -236,6 +236,7 @@ part_command() {
     part "cache metal" test/cache.py "$out" metal
     part "options linux" test/options.py "$out" linux
     part "options metal" test/options.py "$out" metal
+    part image test/media.py "$out" metal
     part sysroot test/sysroot.sh "$out"
     part progress test/progress.py "$out"
     part install test/install.sh "$out"

@@ -40,7 +40,7 @@ dirs_add(struct dirs *dirs, const struct command *c, const struct option *o,
     }
     snprintf(dir.host, sizeof(dir.host), "%.*s", (int)len, value);
     dir.disk = strcmp(o->name, "--disk") == 0;
-    dir.live = dir.disk || strcmp(o->name, "--dir") == 0;
+    dir.live = dir.disk || (!dirs->copies && strcmp(o->name, "--dir") == 0);
     dir.read_only = mode != NULL;
     if (guest != NULL) {
         len = mode ? (u64)(mode - guest - 2) : strlen(guest + 2);
@@ -322,7 +322,7 @@ pack_modes(const struct dirs *dirs, struct buffer *tar)
     memcpy(sorted, dirs->list, dirs->count * sizeof(*sorted));
     qsort(sorted, dirs->count, sizeof(*sorted), by_guest);
     for (u32 i = 0; i < dirs->count; i++) {
-        bool copy = strcmp(sorted[i].option, "--dir") != 0;
+        bool copy = dirs->copies || strcmp(sorted[i].option, "--dir") != 0;
         if (sorted[i].live)
             continue;
         buffer_put(&modes, copy && !sorted[i].read_only ? "w" : "r", 1);

@@ -356,11 +356,26 @@ add_dir(struct walk *w, struct entry *e, const char *path, u32 depth)
     return ok;
 }
 
+static i64 latest = INT64_MAX;
+
+void
+tar_set_latest(i64 seconds)
+{
+    latest = seconds;
+}
+
+static struct timespec
+clamped(struct timespec t)
+{
+    return t.tv_sec < latest ? t : (struct timespec){.tv_sec = latest};
+}
+
 static bool
 add_path(struct walk *w, const char *name, const char *path,
          const struct stat *st, u32 depth)
 {
-    struct entry e = {.name = name, .mode = st->st_mode, .mtime = st->st_mtim};
+    struct entry e = {
+        .name = name, .mode = st->st_mode, .mtime = clamped(st->st_mtim)};
 
     if (S_ISDIR(st->st_mode))
         return add_dir(w, &e, path, depth);

@@ -2,6 +2,7 @@
 //
 //     run      pack programs into an initrd and run them, on QEMU or in-process
 //     shell    the same with a shell, its tools and files
+//     image    write a disk that boots and runs programs
 //     wast     run official test scripts
 //     compile  compile a module and say what it took
 //     verify   compile a module and judge its machine code
@@ -245,6 +246,8 @@ void tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size);
 void tar_add_mapped(struct buffer *tar, const char *name, void *mapped,
                     u64 size);
 void tar_add_dir(struct buffer *tar, const char *name);
+// From now on files are not later than this, in seconds since 1970.
+void tar_set_latest(i64 seconds);
 
 // Is this member not to be appended, and nothing below it?
 typedef bool tar_hides(void *self, const char *name, bool is_dir);
@@ -290,6 +293,7 @@ struct dirs {
     // Those of the host are devices of the machine, which has no single files
     // (before measuring).
     bool served;
+    bool copies; // --dir is a copy, as --copy-dir
 };
 
 // Take in HOST[::GUEST[::ro]]; false after misuse().
@@ -338,8 +342,8 @@ void terminal_give_back(void);
 
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
 
-extern const struct command command_run, command_shell, command_wast,
-    command_compile, command_verify, command_dump, command_cache,
+extern const struct command command_run, command_shell, command_image,
+    command_wast, command_compile, command_verify, command_dump, command_cache,
     command_sysroot, command_selftest, command_help, command_completion,
     command_manual;
 

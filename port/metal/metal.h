@@ -108,6 +108,7 @@ struct boot_info {
     struct ranges ram;   // all of it, page by page
     struct range initrd; // physical, empty if there is none
     u64 rsdp;            // physical, of ACPI's root pointer; 0: not said
+    u8 rsdp_copy[36];    // where a boot loader gives only a copy
     char cmdline[CMDLINE_MAX];
 };
 
@@ -401,3 +402,5 @@ struct symbol {
 extern const struct symbol symbols_start[], symbols_end[];
 extern const char symbol_names[];
 NORETURN void die(void); // after the reason was said
+// port_exit() is to halt the machine, not to reset it.
+void exit_stays(void);
