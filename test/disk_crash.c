@@ -370,6 +370,7 @@ TEST(disk_crash)
             printf("workload %u\n", seed + i);
             show(w);
         }
+        model_end();
         disk_close(&w->m);
         free(w->start);
         free(w);

@@ -93,15 +93,29 @@ add(struct model *m, const struct place *p, enum model_kind kind, u32 file)
 
 // --- changes -----------------------------------------------------------------
 
+static struct model_content *all; // that there are
+
 static struct model_content *
 new_content(const struct model_content *old)
 {
-    struct model_content *c = calloc(1, sizeof(*c)); // freed with its process
+    struct model_content *c = calloc(1, sizeof(*c));
 
     assert(c != NULL);
     if (old != NULL)
         *c = *old;
+    c->next = all;
+    all = c;
     return c;
+}
+
+void
+model_end(void)
+{
+    while (all != NULL) {
+        struct model_content *c = all;
+        all = c->next;
+        free(c);
+    }
 }
 
 static void

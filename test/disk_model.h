@@ -18,6 +18,7 @@ struct model_entry {
 };
 
 struct model_content {
+    struct model_content *next; // of all
     u32 size;
     u8 bytes[MODEL_SIZE];
 };
@@ -61,6 +62,9 @@ u32 model_number(u32 *random, u32 below);
 i32 model_do(struct model *m, const struct model_change *c);
 i32 fs_do(struct fs *fs, const struct model_change *c);
 u32 model_file(const struct model *m, const char *path);
+
+// Free what all models have; they are of no use then.
+void model_end(void);
 
 // Is it all as in times[at]?  Bytes of files may be of any time up to `end`,
 // but not from before times[since[file]].
