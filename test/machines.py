@@ -84,7 +84,7 @@ def prepare():
 def run(machine, real, more, args):
     env = dict(os.environ, MACHINE=real or "", MORE=" ".join(more),
                PATH=os.path.join(work, "bin") + ":" + os.environ["PATH"])
-    command = [os.path.join(out, "nebulet"), "run", "--timeout", "60s",
+    command = [os.path.join(out, "nebulet"), "run", "--timeout", "300s",
                "--machine", machine] + args
     return subprocess.run(command, env=env, stdin=subprocess.DEVNULL,
                           capture_output=True, timeout=600)
