@@ -101,8 +101,9 @@ def one(name, machine, real, more):
     user = os.path.join(out, "user")
     with open(os.path.join(work, "files", "numbers"), "rb") as f:
         numbers = f.read()
+    program = "random-rust.wasm" if "chains" in name else "random.wasm"
     got = run(machine, real, more, ["--device", "random",
-                                    os.path.join(user, "random.wasm"), "20000"])
+                                    os.path.join(user, program), "20000"])
     verdict(name + ": random",
             problem_of(got, lambda o: len(o) == 20000 and len(set(o)) == 256))
     got = run(machine, real, more,
