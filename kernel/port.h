@@ -134,6 +134,10 @@ u64 port_realtime_ns(void);
 // never.
 void port_timer_set(u64 monotonic_ns);
 
+// Call profile_sample() after each `period_ns` that a CPU was busy, from now on;
+// 0: no more.
+void port_profile(u64 period_ns);
+
 // `size` bytes that nobody can guess.
 void port_random(void *to, u64 size);
 
@@ -273,6 +277,7 @@ enum port_stream {
     PORT_STDOUT,
     PORT_STDERR,
     PORT_LOG,
+    PORT_PROFILE, // what the kernel has counted, for the host's command
     PORT_STREAMS
 };
 
@@ -281,7 +286,7 @@ enum port_stream {
 // is ERR_NO_SPACE, ERR_PEER_CLOSED (nobody reads any more), ERR_NOT_OPEN or
 // ERR_IO.
 
-// Write to PORT_STDOUT or PORT_STDERR: *count is what was taken, with OK at
+// Write to PORT_STDOUT, PORT_STDERR or PORT_PROFILE: *count is what was taken, with OK at
 // least one byte of `size` > 0.  An error may be one of bytes taken before:
 // port_settle() tells how many are lost; until it is asked nothing is taken.
 MUST_USE status_t port_write(enum port_stream stream, const void *bytes,
@@ -346,6 +351,10 @@ void sched_preempt(void);
 // After sched_preempt(), with all registers still kept: the thread goes on at
 // `pc` when this returns, which is after a while where it is stopped.
 void sched_stop(u64 pc);
+
+// A thread was interrupted at `pc` on its stack, rsp; callable wherever a thread
+// can be interrupted, locks held or not, but not within itself on one CPU.
+void profile_sample(u64 pc, u64 rsp);
 
 // The last question before an interrupt returns to `pc`: true when the thread
 // is to die instead, because it was killed while it ran in generated code; the

@@ -26,10 +26,10 @@ compiled_at(const struct store *s, u64 pc)
 }
 
 static bool
-on_stack(const struct thread *t, u64 at)
+on_stack(const struct call_frame *f, u64 at)
 {
-    return (u64)thread_stack_end(t) - at <= STACK_SIZE - STACK_TOP &&
-           at % 8 == 0;
+    return (u64)thread_stack_end(f->thread) - at <= STACK_SIZE - STACK_TOP &&
+           at % 8 == 0 && at >= f->low;
 }
 
 // Over the calls between instances, from the one whose return address is at
@@ -37,14 +37,16 @@ on_stack(const struct thread *t, u64 at)
 static bool
 pass_adapters(struct call_frame *f, u64 *at, u32 *popped)
 {
-    while (on_stack(f->thread, *at) && *(u64 *)*at == (u64)adapt_return) {
+    while (on_stack(f, *at) && *(u64 *)*at == (u64)adapt_return) {
         struct adapter *a = f->adapter;
+        if (f->low != 0 && ((u64)a <= *at || !on_stack(f, (u64)a)))
+            return false;
         assert(a != NULL && (u64)a > *at);
         *at = (u64)&a->pc;
         *popped = (u32)a->args;
         f->adapter = a->outer;
     }
-    return on_stack(f->thread, *at);
+    return on_stack(f, *at);
 }
 
 // The frame that the return address at `at` leads to.
@@ -70,6 +72,14 @@ bool
 frame_find(struct call_frame *f, struct thread *t, u64 at, u32 popped)
 {
     *f = (struct call_frame){.thread = t, .adapter = thread_entry(t)->adapter};
+    return step(f, at, popped);
+}
+
+bool
+frame_guess(struct call_frame *f, struct thread *t, u64 at, u32 popped)
+{
+    *f = (struct call_frame){
+        .thread = t, .adapter = thread_entry(t)->adapter, .low = at};
     return step(f, at, popped);
 }
 

@@ -125,6 +125,8 @@ struct compiled {
     struct code_charges charges; // while it has no uses
     u64 hash;
     struct kept kept; // while it has no references
+
+    struct compiled *next_kept; // by the profile (profile.c)
 };
 
 // Of what to make it, and how.
@@ -158,6 +160,13 @@ typedef bool code_commit_t(struct arena *arena, u64 from, u64 to);
 MUST_USE bool code_arena_new(struct arena *arena, u64 size,
                              code_commit_t *committer);
 void code_arena_free(struct arena *arena); // NULL there: nothing to do
+
+// --- profile.c ---------------------------------------------------------------
+
+// Code that can be executed from now on: true when it has to stay for the
+// profile.  And whether code has to.
+bool profile_keep(struct compiled *m);
+MUST_USE bool profile_keeps(const struct compiled *m);
 
 // --- crew.c ------------------------------------------------------------------
 
@@ -344,6 +353,7 @@ struct call_frame {
     const struct call_site *call; // where the frame goes on
     u64 rsp;                      // at the call
     struct adapter *adapter;      // the innermost outside of that
+    u64 low; // nothing is certain, and nothing is read below this; or 0
 };
 
 // The frame that called, on the stack of t: `at` is where the return address of
@@ -352,6 +362,11 @@ struct call_frame {
 // generated code of t's store.
 MUST_USE bool frame_find(struct call_frame *f, struct thread *t, u64 at,
                          u32 popped);
+
+// The same where a return address may be, or anything else: of a thread that was
+// interrupted, whose stack ends there or below.
+MUST_USE bool frame_guess(struct call_frame *f, struct thread *t, u64 at,
+                          u32 popped);
 
 // Go on to the caller of the frame's function; false as above.
 MUST_USE bool frame_next(struct call_frame *f);

@@ -107,7 +107,7 @@ for name, machine, more, said in (
 
 # --- a host that breaks the rules ------------------------------------------------
 
-GREETING = b"".join(head(STREAM, stream) for stream in (1, 2)) + \
+GREETING = b"".join(head(STREAM, stream) for stream in (1, 2, 4)) + \
     head(STREAM, 3, 65536) + head(HELLO)
 
 

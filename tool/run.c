@@ -4,6 +4,7 @@
 
 #include "tool/cache.h"
 #include "tool/media.h"
+#include "tool/profile.h"
 
 #include "port/linux/linux.h"
 #include "wasi/wasi.h"
@@ -38,6 +39,9 @@ struct run {
     bool icount;          // time is the number of instructions
     bool latency;         // the same, and the kernel that counts
     const char *trace;    // NULL: nothing; "": all calls
+    const char *profile;  // a file for it, or NULL
+    bool perf;            // write a map of the code
+    int profile_fd;       // where the kernel writes, 0: it does not
     const char *gdb;      // the TCP port where GDB is waited for, or NULL
     u64 timeout_ms;       // 0: none
     const char *cache_at; // a directory, "off", or NULL: not said
@@ -154,6 +158,28 @@ set_trace(void *self, const struct option *o, const char *value)
         misuse(run->command, "%s: there is no call or module %.*s", o->name,
                (int)unknown.len, unknown.ptr);
     return false;
+}
+
+static bool
+set_profile(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    run->profile = value;
+    if (value[0] == 0)
+        misuse(run->command, "%s=: no file given", o->name);
+    return value[0] != 0;
+}
+
+static bool
+set_perf(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    (void)value;
+    run->perf = true;
+    return true;
 }
 
 static bool
@@ -419,6 +445,8 @@ note_useless_options(const struct run *run)
         complain("note: --icount has no effect on linux");
     if (!run->metal && run->gdb != NULL)
         complain("note: --gdb has no effect on linux");
+    if (run->metal && run->perf)
+        complain("note: --perf has no effect on metal");
     if (run->metal && run->latency && run->cpus > 1)
         complain("note: --smp has no effect with --latency");
 }
@@ -695,6 +723,9 @@ pack(struct buffer *tar, struct run *run)
         tar_add(tar, "run/terminal", "", 0);
     if (run->trace != NULL)
         tar_add(tar, "run/trace", run->trace, strlen(run->trace));
+    if (run->profile_fd > 0)
+        tar_add(tar, "run/profile", run->perf ? "ms" : "s",
+                (u64)run->perf + (run->profile != NULL));
     if (!pack_dirs(tar, run))
         return false;
     tar_end(tar);
@@ -716,6 +747,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .random = run->device,
         .dirs = &run->dirs,
         .gdb = run->gdb,
+        .profile = run->profile_fd,
         .memory_mib = memory_of(run),
         .cpus = cpus_of(run),
         .timeout_ms = is_counted(run) ? 0 : run->timeout_ms};
@@ -732,9 +764,24 @@ run_on_linux(const struct run *run, struct bytes initrd)
     if (!dirs_mount(&run->dirs))
         return 1;
     linux_cpus(cpus_of(run));
+    if (run->profile_fd > 0)
+        linux_profile(run->profile_fd);
     host_limit(0);
     return linux_run(initrd, "", start_ms * 1000000,
                      run->timeout_ms ? end_ms * 1000000 : UINT64_MAX);
+}
+
+// A file for what the kernel counts; false after a complaint.
+static bool
+open_profile(struct run *run)
+{
+    run->perf &= !run->metal;
+    if (run->profile == NULL && !run->perf)
+        return true;
+    run->profile_fd = memory_file("profile", (struct bytes){0});
+    if (run->profile_fd < 0)
+        complain("profile: out of memory");
+    return run->profile_fd >= 0;
 }
 
 static int
@@ -742,6 +789,8 @@ pack_and_run(struct run *run)
 {
     struct buffer tar = {0};
 
+    if (!open_profile(run))
+        return 1;
     bool cached =
         run->command == &command_run && cache_open(&run->cache, run->cache_at);
     bool packed = pack(&tar, run);
@@ -758,6 +807,9 @@ pack_and_run(struct run *run)
             run->metal ? run_on_metal(run, initrd) : run_on_linux(run, initrd);
     terminal_give_back();
     buffer_free(&tar);
+    if (run->profile_fd > 0 &&
+        !profile_save(run->profile_fd, run->profile, run->perf) && status == 0)
+        status = 1;
     return status;
 }
 

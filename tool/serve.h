@@ -62,4 +62,6 @@ void serve_rest(struct server *s);
 MUST_USE bool serve_arrived(const struct server *s);
 
 // Give everything back.
+// What the kernel has counted is for this descriptor.
+void serve_profile(struct server *s, int fd);
 void serve_free(struct server *s);

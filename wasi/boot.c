@@ -738,6 +738,38 @@ start_trace(const struct boot *boot)
     return known;
 }
 
+// Where there is a file run/profile: what it names.
+enum profile { PROFILE_NONE, PROFILE_SAMPLES = 1, PROFILE_MAP = 2 };
+
+static bool
+start_profile(const struct boot *boot, u32 *what)
+{
+    struct string words = text_of(contents(boot->run, STRING("profile")));
+
+    *what = PROFILE_NONE;
+    for (u32 i = 0; i < words.len; i++)
+        *what |= words.ptr[i] == 's' ? PROFILE_SAMPLES :
+                 words.ptr[i] == 'm' ? PROFILE_MAP :
+                                       PROFILE_NONE;
+    if (*what & PROFILE_MAP)
+        profile_keep_code();
+    bool started = !(*what & PROFILE_SAMPLES) || profile_start();
+    if (!started) {
+        klog("nebulet: profile: out of memory");
+        *what = PROFILE_NONE;
+    }
+    return started;
+}
+
+static void
+end_profile(u32 what)
+{
+    if (what & PROFILE_SAMPLES)
+        profile_write();
+    if (what & PROFILE_MAP)
+        profile_write_map();
+}
+
 // --- all of them -------------------------------------------------------------
 
 static u32
@@ -764,7 +796,7 @@ run_programs(struct boot *boot)
 static u32
 run_boot(struct boot *boot, struct node *root)
 {
-    u32 status = STATUS_BAD;
+    u32 status = STATUS_BAD, profile = PROFILE_NONE;
 
     if (boot->count == 0)
         klog("nebulet: the initrd has no program run/0");
@@ -773,10 +805,11 @@ run_boot(struct boot *boot, struct node *root)
         klog("nebulet: run/timeout is not a number of milliseconds");
     else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
              set_preopens(boot, root) && start_terminal(boot) &&
-             start_trace(boot))
+             start_trace(boot) && start_profile(boot, &profile))
         status = run_programs(boot);
     end_group(boot->group); // what the programs have spawned
     end_mounts(boot);
+    end_profile(profile);
     return boot->timed_out ? EXIT_TIMEOUT : status;
 }
 

@@ -506,6 +506,8 @@ void boot_mounts(mount_finder find);
 //     run/trace        when it is there, calls that are told on standard error,
 //                      as host_trace() has them: names with commas between
 //                      them, or nothing: all
+//     run/profile      what is written to PORT_PROFILE at the end: a letter
+//                      s, samples, or m, a map of the code, or both
 //     root/...         the files
 //
 // When the programs have ended or the time is up, what they spawned is killed,

@@ -149,7 +149,7 @@ static void
 fill(struct cpu *cpu)
 {
     cpu->self = cpu;
-    cpu->deadline = cpu->armed = UINT64_MAX;
+    cpu->deadline = cpu->armed = cpu->sample = UINT64_MAX;
     cpu->gdt[SELECTOR_CODE / 8] = 0x00af9b000000ffff;
     cpu->gdt[SELECTOR_DATA / 8] = 0x00cf93000000ffff;
     init_tss(cpu);

@@ -236,6 +236,7 @@ struct cpu {
     u32 fault_depth;
     u64 deadline; // what port_timer_set asked for
     u64 armed;    // when the timer will ring, at or before that
+    u64 sample;   // when profile_sample() is to be called, or UINT64_MAX
     u64 passed;   // atomic: the last epoch that it has passed (shootdown.c)
     bool idle;    // atomic: it uses nothing that can be unmapped
     u32 nmis_sent, nmis_taken; // messages to it; the first is atomic
@@ -364,6 +365,8 @@ u32 irq_timer_count(void);
 
 void clock_init(void);
 bool clock_interrupt(void); // the timer fired: is it time?
+// Before that, and when others have poked us: it may be time for a sample.
+void clock_sample(u64 pc, u64 rsp);
 
 // --- streams.c: the standard streams and the log -----------------------------
 

@@ -175,6 +175,8 @@ handle_interrupt(struct trap_frame *f)
     shootdown_busy();
     if (f->vector == VECTOR_SPURIOUS)
         return; // wants no acknowledgement
+    if (f->vector == VECTOR_TIMER || f->vector == VECTOR_POKE)
+        clock_sample(f->rip, f->rsp);
     if (f->vector == VECTOR_TIMER)
         schedule = clock_interrupt();
     if (f->vector == VECTOR_COM1)
