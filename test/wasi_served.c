@@ -18,7 +18,8 @@ static struct tree *tree;
 // --- a server ----------------------------------------------------------------
 
 static struct node *nodes[NUMBERS]; // by number; each has a reference
-static u32 used, calls;
+static bool late[NUMBERS];          // a request that names it may still come
+static u32 used, calls, highest;
 static bool tells_types; // and no attributes, of what is walked to
 
 struct request {
@@ -39,7 +40,9 @@ static void
 put_node(u32 number, struct node *n)
 {
     EXPECT(number < NUMBERS && nodes[number] == NULL);
+    EXPECT(!late[number]);
     nodes[number] = n;
+    highest = MAX(highest, number);
     node_hold(n);
     used++;
 }
@@ -247,7 +250,7 @@ static void
 end_server(void)
 {
     fake.serve = NULL;
-    for (u32 i = 0; i < NUMBERS; i++) {
+    for (u32 i = 0; i < NUMBERS / 3; i++) {
         if (nodes[i] != NULL)
             node_drop(nodes[i]);
         used -= nodes[i] != NULL;
@@ -496,6 +499,22 @@ TEST(wasi_served_closes)
     expect_nothing(s);
 }
 
+// Numbers are used again: they do not come to their end, or to one in use.
+TEST(wasi_served_numbers)
+{
+    struct served *s = attach();
+
+    for (u32 i = 0; i < NUMBERS / 3; i++) {
+        EXPECT_EQ(open_path("d", 2, 0), WASI_SUCCESS);
+        EXPECT_EQ(open_path("d/none", 0, READ_WRITE), WASI_NOENT);
+        EXPECT_EQ(CALL_WASI("fd_close", FILE_1), WASI_SUCCESS);
+    }
+    EXPECT(highest < 1000);
+    fake_detach();
+    end_server();
+    expect_nothing(s);
+}
+
 TEST(wasi_served_read_only)
 {
     struct served *s = make_served();
@@ -542,11 +561,22 @@ serve_and_kill(struct bytes request, struct bytes room,
                const struct window_offer *window, u32 *size)
 {
     status_t status = serve(request, room, window, size);
+    struct request q;
 
-    return kill_next ? ERR_KILLED : status;
+    if (!kill_next)
+        return status;
+    take(&q, request);
+    late[q.head.node] = late[q.head.other] = late[q.head.made] = true;
+    for (u32 i = 0; i < q.head.closed; i++) {
+        u32 number;
+        memcpy(&number, q.closed + i * sizeof(number), sizeof(number));
+        late[number] = true;
+    }
+    return ERR_KILLED;
 }
 
-// What was made for a caller that has left is closed, too.
+// What was made for a caller that has left is closed, too; no number that the
+// request named is used again.
 TEST(wasi_served_killed)
 {
     struct served *s = attach();
