@@ -134,8 +134,8 @@ u64 port_realtime_ns(void);
 // never.
 void port_timer_set(u64 monotonic_ns);
 
-// Call profile_sample() after each `period_ns` that a CPU was busy, from now on;
-// 0: no more.
+// Call profile_sample() after each `period_ns` that a CPU was busy, from now
+// on; 0: no more.
 void port_profile(u64 period_ns);
 
 // `size` bytes that nobody can guess.
@@ -286,9 +286,10 @@ enum port_stream {
 // is ERR_NO_SPACE, ERR_PEER_CLOSED (nobody reads any more), ERR_NOT_OPEN or
 // ERR_IO.
 
-// Write to PORT_STDOUT, PORT_STDERR or PORT_PROFILE: *count is what was taken, with OK at
-// least one byte of `size` > 0.  An error may be one of bytes taken before:
-// port_settle() tells how many are lost; until it is asked nothing is taken.
+// Write to PORT_STDOUT, PORT_STDERR or PORT_PROFILE: *count is what was taken,
+// with OK at least one byte of `size` > 0.  An error may be one of bytes taken
+// before: port_settle() tells how many are lost; until it is asked nothing is
+// taken.
 MUST_USE status_t port_write(enum port_stream stream, const void *bytes,
                              u64 size, u64 *count);
 
@@ -352,8 +353,9 @@ void sched_preempt(void);
 // `pc` when this returns, which is after a while where it is stopped.
 void sched_stop(u64 pc);
 
-// A thread was interrupted at `pc` on its stack, rsp; callable wherever a thread
-// can be interrupted, locks held or not, but not within itself on one CPU.
+// A thread was interrupted at `pc` on its stack, rsp; callable wherever a
+// thread can be interrupted, locks held or not, but not within itself on one
+// CPU.
 void profile_sample(u64 pc, u64 rsp);
 
 // The last question before an interrupt returns to `pc`: true when the thread

@@ -351,7 +351,7 @@ compiled_new(struct compiled **out, const struct code_source *source,
     list_init(&m->uses);
     status = make(m, source, error);
     if (status == OK) {
-        (void)profile_keep(m);
+        profile_keep(m);
         m->references = 1;
         m->size = m->charges.memory.amount;
         *out = m;

@@ -78,8 +78,10 @@ frame_find(struct call_frame *f, struct thread *t, u64 at, u32 popped)
 bool
 frame_guess(struct call_frame *f, struct thread *t, u64 at, u32 popped)
 {
+    u64 low = (u64)stack_note((u64)thread_stack_end(t))->low;
+
     *f = (struct call_frame){
-        .thread = t, .adapter = thread_entry(t)->adapter, .low = at};
+        .thread = t, .adapter = thread_entry(t)->adapter, .low = MAX(at, low)};
     return step(f, at, popped);
 }
 

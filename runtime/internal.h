@@ -163,9 +163,8 @@ void code_arena_free(struct arena *arena); // NULL there: nothing to do
 
 // --- profile.c ---------------------------------------------------------------
 
-// Code that can be executed from now on: true when it has to stay for the
-// profile.  And whether code has to.
-bool profile_keep(struct compiled *m);
+// m can be executed from now on: where there is a profile, it has to stay.
+void profile_keep(struct compiled *m);
 MUST_USE bool profile_keeps(const struct compiled *m);
 
 // --- crew.c ------------------------------------------------------------------
@@ -363,8 +362,8 @@ struct call_frame {
 MUST_USE bool frame_find(struct call_frame *f, struct thread *t, u64 at,
                          u32 popped);
 
-// The same where a return address may be, or anything else: of a thread that was
-// interrupted, whose stack ends there or below.
+// The same where a return address may be, or anything else: of a thread that
+// was interrupted, whose stack ends there or below.
 MUST_USE bool frame_guess(struct call_frame *f, struct thread *t, u64 at,
                           u32 popped);
 

@@ -1,22 +1,23 @@
-// runtime/profile.c: where programs spend their time, for `nebulet run --profile`
-// and --perf (runtime.h).
+// runtime/profile.c: where programs spend their time, for --profile and --perf
+// of `nebulet run` (runtime/runtime.h).
 //
 // A port interrupts each CPU now and then and says where it was: the functions
-// on the thread's stack are a row of the CPU's own table, which counts how often
-// they were found.  Nothing there takes a lock or waits.  Code that was compiled
-// while a profile is made stays until the end, so that what a row has is the
-// place of a function's code, and its name can be looked up last.
+// on the thread's stack are a row of the CPU's own table, which counts how
+// often they were found.  Nothing there takes a lock or waits.  Code that was
+// compiled while a profile is made stays until the end, so that what a row has
+// is the place of a function's code, and its name can be looked up last.
 
 #include "runtime/internal.h"
 
 enum {
-    ROWS = 1 << 13,   // of a CPU's table
-    POOL = 1 << 18,   // places in its rows, all together
-    PROBES = 32,      // rows that are looked at for one
-    DEPTH = 64,       // of a row
-    GUESSES = 16,     // words where a return address may be
-    NAMED = 1 << 15,  // functions whose names are looked up
-    LINE_SIZE = 8192, // of what is written
+    ROWS = 1 << 13,  // of a CPU's table
+    POOL = 1 << 18,  // places in its rows, all together
+    PROBES = 32,     // rows that are looked at for one
+    DEPTH = 64,      // of a row
+    GUESSES = 16,    // words where a return address may be
+    NAMED = 1 << 15, // functions whose names are looked up
+    NAME_SIZE = 256, // of a name that is written, with "[kernel] "
+    LINE_SIZE = (DEPTH + 3) * NAME_SIZE,
 };
 
 // The place of no function: there were more outside.
@@ -35,8 +36,9 @@ struct samples {
 };
 
 static struct samples *samples[CPU_MAX];
-static bool sampling, keeping;     // atomic
-static struct compiled *kept_code; // atomic: a list
+static bool sampling, keeping; // atomic
+static struct lock code_lock = LOCK_INIT(PROFILE);
+static struct compiled *kept_code GUARDED_BY(code_lock); // a list
 
 // --- samples -----------------------------------------------------------------
 
@@ -140,21 +142,20 @@ profile_sample(u64 pc, u64 rsp)
 // --- start and end -----------------------------------------------------------
 
 bool
-profile_keep(struct compiled *m)
-{
-    if (!__atomic_load_n(&keeping, __ATOMIC_RELAXED) || m->text == NULL)
-        return false;
-    m->next_kept = __atomic_load_n(&kept_code, __ATOMIC_RELAXED);
-    while (!__atomic_compare_exchange_n(&kept_code, &m->next_kept, m, false,
-                                        __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-        ;
-    return true;
-}
-
-bool
 profile_keeps(const struct compiled *m)
 {
     return __atomic_load_n(&keeping, __ATOMIC_RELAXED) && m->text != NULL;
+}
+
+void
+profile_keep(struct compiled *m)
+{
+    if (!profile_keeps(m))
+        return;
+    lock(&code_lock);
+    m->next_kept = kept_code;
+    kept_code = m;
+    unlock(&code_lock);
 }
 
 void
@@ -276,16 +277,19 @@ struct line {
     u32 size;
 };
 
-// What is too long is cut; what would end a name or a line is another letter.
+// What is too long is cut; what would end a name is another character, and what
+// would end a line is shown by its number.
 static void
 put(struct line *line, struct string text)
 {
-    for (u32 i = 0; i < text.len && line->size < LINE_SIZE - 64; i++) {
-        char c = text.ptr[i];
-        line->text[line->size++] = (u8)c < ' ' || c == 127 ? '?' :
-                                   c == ';'                ? ':' :
-                                                             c;
-    }
+    char *at = line->text + line->size;
+
+    assert(line->size <= LINE_SIZE - 2 * NAME_SIZE);
+    (void)format_safe(at, NAME_SIZE, "%.*s", (int)text.len, text.ptr);
+    for (; *at != 0; at++)
+        if (*at == ';')
+            *at = ':';
+    line->size = (u32)(at - line->text);
 }
 
 static void
@@ -372,10 +376,14 @@ write_table(const struct names *names, const struct samples *p)
     return true;
 }
 
+// None is taken from the list, and what is added comes before.
 static struct compiled *
 first_kept(void)
 {
-    return __atomic_load_n(&kept_code, __ATOMIC_ACQUIRE);
+    lock(&code_lock);
+    struct compiled *first = kept_code;
+    unlock(&code_lock);
+    return first;
 }
 
 void
@@ -400,7 +408,7 @@ profile_write(void)
     kernel_free(names.list);
 }
 
-// --- a map of the code ---------------------------------------------------------
+// --- a map of the code -------------------------------------------------------
 
 static bool
 write_function(const struct compiled *m, const struct func_code *f,

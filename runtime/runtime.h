@@ -68,8 +68,8 @@ enum { PROFILE_PERIOD_NS = 1000003 }; // no multiple of what a program repeats
 // map; no program runs yet.  False: no memory.
 MUST_USE bool profile_start(void);
 void profile_keep_code(void);
-// Write to PORT_PROFILE, when they have ended, lines "S OUTER;...;INNER COUNT" of
-// functions; or "M START SIZE NAME" (hexadecimal) of all compiled ones.
+// Write to PORT_PROFILE, when they have ended, lines "S OUTER;...;INNER COUNT"
+// of functions; or "M START SIZE NAME" (hexadecimal) of all compiled ones.
 void profile_write(void);
 void profile_write_map(void);
 

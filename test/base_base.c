@@ -228,6 +228,9 @@ static const struct {
     {"\xe2\x80\xae",            3, "\\xe2\\x80\\xae"        }, // right to left
     {"\xe2\x80\xa8",            3, "\\xe2\\x80\\xa8"        }, // a line ends
     {"\xef\xbb\xbf",            3, "\\xef\\xbb\\xbf"        },
+    {"\xef\xbf\xbe",            3, "\\xef\\xbf\\xbe"        }, // none
+    {"\xf0\x9f\xbf\xbf",        4, "\\xf0\\x9f\\xbf\\xbf"   },
+    {"\xef\xbf\xbd",            3, "\xef\xbf\xbd"           },
     {"",                        0, ""                       },
 };
 

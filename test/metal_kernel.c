@@ -138,6 +138,16 @@ console_interrupt(u32 streams)
 }
 
 void
+profile_sample(u64 pc, u64 rsp)
+{
+    (void)pc;
+    if (port_cpu_id() == 0)
+        metal_hooks.sample_rsp = rsp;
+    __atomic_fetch_add(&metal_hooks.samples[port_cpu_id()], 1,
+                       __ATOMIC_SEQ_CST);
+}
+
+void
 klog_end(void)
 {
 }

@@ -87,6 +87,51 @@ TEST(metal_timer)
     port_interrupts_restore(true);
 }
 
+static void
+expect_interrupt_after(u32 before)
+{
+    u64 start = port_monotonic_ns();
+
+    while (metal_hooks.interrupts == before &&
+           port_monotonic_ns() < start + PATIENCE_NS)
+        __asm__ volatile("" : : : "memory");
+    EXPECT_EQ(metal_hooks.interrupts, before + 1);
+}
+
+static u32
+samples_of(u32 cpu)
+{
+    return __atomic_load_n(&metal_hooks.samples[cpu], __ATOMIC_SEQ_CST);
+}
+
+static void
+expect_interrupt_at(u64 deadline)
+{
+    u32 before = metal_hooks.interrupts;
+
+    port_timer_set(deadline);
+    while (metal_hooks.interrupts == before)
+        __asm__ volatile("" : : : "memory");
+    EXPECT(port_monotonic_ns() >= deadline);
+}
+
+// Beside what the kernel asks the timer for, on all CPUs, until the end.
+TEST(metal_samples)
+{
+    u64 here = (u64)__builtin_frame_address(0);
+
+    port_profile(1000000);
+    for (u32 i = 0; i < port_cpu_count(); i++)
+        while (samples_of(i) < 5)
+            ;
+    EXPECT(here - metal_hooks.sample_rsp < PAGE_SIZE);
+    expect_interrupt_at(port_monotonic_ns() + 20000000);
+    port_profile(0);
+    u32 last = samples_of(0);
+    expect_interrupt_at(port_monotonic_ns() + 10000000);
+    EXPECT_EQ(samples_of(0), last);
+}
+
 TEST(metal_timer_off)
 {
     u64 deadline;
@@ -101,17 +146,6 @@ TEST(metal_timer_off)
     while (port_monotonic_ns() < deadline + 10000000)
         ;
     EXPECT_EQ(metal_hooks.interrupts, before);
-}
-
-static void
-expect_interrupt_after(u32 before)
-{
-    u64 start = port_monotonic_ns();
-
-    while (metal_hooks.interrupts == before &&
-           port_monotonic_ns() < start + PATIENCE_NS)
-        __asm__ volatile("" : : : "memory");
-    EXPECT_EQ(metal_hooks.interrupts, before + 1);
 }
 
 TEST(metal_poke)

@@ -9,6 +9,8 @@
 extern struct metal_hooks {
     u32 interrupts;        // calls of sched_interrupt on the first CPU
     u32 inputs;            // calls of console_interrupt
+    u32 samples[CPU_MAX];  // calls of profile_sample; atomic
+    u64 sample_rsp;        // of the last one on the first CPU
     u32 others;            // CPUs that came; atomic
     u32 pokes;             // calls of sched_interrupt on them; atomic
     u64 tables[CPU_MAX];   // cr3 of each at its last poke

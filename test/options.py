@@ -342,6 +342,14 @@ def run_trace(t):
     t.run("--trace=fd_read", hello(t)).ends(0).quiet()
 
 
+@option("run --profile", "run --perf")
+def run_profile(t):
+    """More of these is in test/profiles.py."""
+    t.run("--profile", "profile.txt", hello(t)).ends(0).quiet()
+    assert (t.work / "profile.txt").exists()
+    t.run("--perf", hello(t)).ends(0)
+
+
 @option("run --memory", "run --machine", port="metal")
 def run_machine(t):
     for machine in ("microvm", "q35"):
@@ -671,6 +679,7 @@ def bad_values(t):
         ("run", "--gdb=65536", "run: --gdb 65536: not a number of a TCP port"),
         ("run", "--device=net", "run: --device net: not random \\("),
         ("run", "--trace=,", "run: --trace=,: one of the names is empty"),
+        ("run", "--profile=", "run: --profile=: no file given"),
         ("run", "--help=x", "run: --help takes no value"),
         ("compile", "-o=x", "compile: -o: its value is the next word"),
     ]

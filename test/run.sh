@@ -234,6 +234,8 @@ part_command() {
     part "invoke metal" test/invoke.py "$out" metal
     part "cache linux" test/cache.py "$out" linux
     part "cache metal" test/cache.py "$out" metal
+    part "profiles linux" test/profiles.py "$out" linux
+    part "profiles metal" test/profiles.py "$out" metal
     part "options linux" test/options.py "$out" linux
     part "options metal" test/options.py "$out" metal
     part image test/media.py "$out" metal

@@ -1,8 +1,8 @@
 // tool/profile.c: what the kernel has counted (PORT_PROFILE, runtime/runtime.h)
 // as folded stacks, as a flame graph, and as a map of code for Linux perf.
 //
-// A flame graph shows each function as a bar as wide as the samples in it and in
-// what it calls, which stands on it; those of one caller are in the order of
+// A flame graph shows each function as a bar as wide as the samples in it and
+// in what it calls, which stands on it; those of one caller are in the order of
 // their names.
 
 #include "tool/profile.h"
@@ -20,6 +20,7 @@ enum {
     MARGIN = 10,
     TOP = 36,
     LETTER_TENTHS = 70, // of a letter's width
+    NAME_MOST = 2000,   // bytes of a name that are shown
 };
 
 // A function in the middle of a stack: of the lines [from, to), whose stacks
@@ -102,19 +103,23 @@ depth_of(const char *text)
     return depth;
 }
 
+// Text from a program, as much of it as XML may hold (format_safe() knows).
 static void
 put_escaped(FILE *out, const char *text, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '&')
+    char safe[4 * NAME_MOST];
+
+    format_safe(safe, sizeof(safe), "%.*s", (int)MIN(len, (size_t)NAME_MOST),
+                text);
+    for (const char *at = safe; *at != 0; at++)
+        if (*at == '&')
             fputs("&amp;", out);
-        else if (text[i] == '<')
+        else if (*at == '<')
             fputs("&lt;", out);
-        else if (text[i] == '>')
+        else if (*at == '>')
             fputs("&gt;", out);
         else
-            putc(text[i], out);
-    }
+            putc(*at, out);
 }
 
 // A warm colour that is a name's own.

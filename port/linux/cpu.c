@@ -282,8 +282,8 @@ catch_samples(void)
         abort();
 }
 
-// The clock of a pthread's CPU time, by its number (clock_getcpuclockid(3) knows
-// only processes).
+// The clock of a pthread's CPU time, by its number, as Linux makes it from that
+// (libc knows only those of processes and of the pthreads that it started).
 static clockid_t
 clock_of(pid_t thread)
 {

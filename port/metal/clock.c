@@ -230,12 +230,15 @@ clock_sample(u64 pc, u64 rsp)
     u64 period = __atomic_load_n(&sample_ns, __ATOMIC_RELAXED);
     struct cpu *cpu = this_cpu();
 
-    if (period == 0 || port_monotonic_ns() >= cpu->sample) {
-        if (period > 0)
-            profile_sample(pc, rsp);
+    if (period == 0) {
+        cpu->sample = UINT64_MAX;
+        return;
+    }
+    if (port_monotonic_ns() >= cpu->sample) {
+        profile_sample(pc, rsp);
         cpu->sample = UINT64_MAX;
     }
-    if (period > 0 && cpu->sample == UINT64_MAX)
+    if (cpu->sample == UINT64_MAX)
         cpu->sample = port_monotonic_ns() + period;
     arm_timer(cpu);
 }

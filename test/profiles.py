@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""test/profile.py OUT PORT [NAME...]: what `nebulet run --profile` and --perf write:
+"""test/profiles.py OUT PORT [NAME...]: what `nebulet run --profile` and --perf write:
 functions by their names, as often as they should be found.  Ends with "N passed, N
 failed, N skipped"."""
 
 import os
 import re
+import subprocess
 import sys
 import xml.etree.ElementTree
 
@@ -117,6 +118,49 @@ def all_programs(t):
     assert below(found, "hot", "spin") > 0, found
 
 
+# Functions of names that would be something else in a line or in a graph.
+NAMES = ["a;b", "<&>\"'", "\u00e9" * 100, "\U0001f600" * 3000, "\ufffe", "line\nend",
+         "last 7"]
+
+
+def leb(value):
+    return bytes([value & 127 | 128, value >> 7 & 127 | 128, value >> 14])
+
+
+def with_names(wasm, names):
+    """A module with a section of these names of its functions."""
+    rows = [name.encode() for name in names]
+    part = leb(len(rows)) + b"".join(bytes([i]) + leb(len(row)) + row
+                                     for i, row in enumerate(rows))
+    section = b"\4name\1" + leb(len(part)) + part
+    return wasm + b"\0" + leb(len(section)) + section
+
+
+@case
+def strange_names(t):
+    count = len(NAMES)
+    funcs = "".join(f"""(func (param $n i32) (local $i i32)
+        {f"(call {i + 1} (local.get $n))" if i + 1 < count else ""}
+        (loop (i64.store (i32.const 0) (i64.add (i64.load (i32.const 0)) (i64.const 3)))
+            (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))
+                               (local.get $n)))))""" for i in range(count))
+    turns = 30000000 if t.port == "linux" else 6000000
+    wasm = t.text("strange", f"""(module {funcs} (memory 1)
+        (table funcref (elem {" ".join(map(str, range(count)))}))
+        (func (export "_start") (call_indirect (param i32) (i32.const {turns})
+                                               (i32.const 0))))""")
+    (t.work / wasm).write_bytes(with_names((t.work / wasm).read_bytes(), NAMES))
+    for name in ("strange.svg", "strange.txt"):
+        t.run("--profile", name, wasm).ends(0).quiet()
+    seen = {name for stack in stacks(t, "strange.txt") for name in stack.split(";")}
+    assert {"a:b", "<&>\"'", "\u00e9" * 100, "\\xef\\xbf\\xbe", "\U0001f600" * 63, "line\\nend",
+            "last 7"} <= seen, seen
+    root = xml.etree.ElementTree.parse(t.work / "strange.svg").getroot()
+    space = "{http://www.w3.org/2000/svg}"
+    titles = " ".join(e.text for e in root.iter(f"{space}title"))
+    assert "<&>\"' (" in titles and "\U0001f600" * 63 in titles, titles[:1000]
+
+
 @case
 def map_for_perf(t):
     if t.port != "linux":
@@ -154,10 +198,12 @@ class Compiler(Tools):
         self.work.mkdir(parents=True, exist_ok=True)
 
     def compile(self, name, *flags):
-        import subprocess
-        subprocess.run(["clang", "--target=wasm32-wasi",
-                        "-fno-optimize-sibling-calls", *flags, name, "-o",
-                        name.replace(".c", ".wasm")], cwd=self.work, check=True)
+        # Linked without -O, where clang may let wasm-opt drop the names.
+        clang = ["clang", "--target=wasm32-wasi"]
+        subprocess.run([*clang, "-fno-optimize-sibling-calls", *flags, "-c", name,
+                        "-o", "hot.o"], cwd=self.work, check=True)
+        subprocess.run([*clang, "hot.o", "-o", name.replace(".c", ".wasm")],
+                       cwd=self.work, check=True)
 
 
 sys.exit(main(Compiler))
