@@ -44,6 +44,9 @@ execution_copy(struct execution *x)
     const struct execution *from = execution_current();
 
     execution_init(x, from->store);
+    x->vms = NULL;
+    if (from->store->has_any_tables && vms_heap(from->store, from->vms) != NULL)
+        return ERR_UNSUPPORTED; // each thread would need its own
     x->vms = vms_copy(from->store, from->vms);
     return x->vms != NULL ? OK : ERR_NO_MEMORY;
 }
@@ -52,7 +55,7 @@ void
 execution_reset_globals(struct execution *x)
 {
     for (u32 n = 0; n < x->store->instance_count; n++)
-        instance_init_globals(x->store->instances[n], x->vms);
+        instance_init_globals(x->store->instances[n], x->vms, false);
 }
 
 void

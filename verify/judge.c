@@ -100,7 +100,8 @@ is_trap_of(u32 site, u32 trap)
     switch (site) {
     case SITE_MEMORY:
     case SITE_AGAIN:
-        return trap == TRAP_MEMORY_BOUNDS;
+        return trap == TRAP_MEMORY_BOUNDS || trap == TRAP_NULL_STRUCT ||
+               trap == TRAP_NULL_ARRAY;
     case SITE_DIVIDE:
         return trap == TRAP_DIVIDE_BY_ZERO;
     case SITE_TRAP:

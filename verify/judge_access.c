@@ -316,6 +316,12 @@ load_field(struct judge *j, u32 at)
     } else if (is_in_part(at, l->tables, n->tables, sizeof(struct vmctx_table),
                           &k, &offset)) {
         kind = KIND_TABLE;
+    } else if (is_in_part(at, l->heap, n->heap, sizeof(struct vmctx_heap), &k,
+                          &offset)) {
+        kind = KIND_HEAP;
+    } else if (is_in_part(at, l->heap_types, n->heap_types, sizeof(u32), &k,
+                          &offset)) {
+        size = 4;
     } else if (is_in_part(at, l->types, n->types, sizeof(u32), &k, &offset)) {
         kind = KIND_TYPE;
         size = 4;
@@ -462,6 +468,17 @@ access_checked(struct judge *j, u32 memory)
     return inside;
 }
 
+// Any 32 bits and a displacement, as of a memory 0 with a guard.
+static bool
+access_heap(struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+
+    linear(j);
+    return i->disp >= 0 && (i->index == VERIFY_NONE ||
+                            (i->scale == 0 && index_value(j)->bits <= 32));
+}
+
 static bool
 access_by(struct judge *j, const struct value *base)
 {
@@ -470,6 +487,8 @@ access_by(struct judge *j, const struct value *base)
     switch (base->kind) {
     case KIND_BASE:
         return access_checked(j, base->arg);
+    case KIND_HEAP:
+        return access_heap(j);
     case KIND_VIEW:
         return load_view(j, base->arg);
     case KIND_TABLE:

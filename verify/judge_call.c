@@ -133,7 +133,7 @@ builtin_arguments(const struct judge *j, u64 builtin)
     case BUILTIN_THROW_REF:
         return true;
     }
-    return false;
+    return builtin >= BUILTIN_STRUCT_NEW; // the kernel looks at all they take
 }
 
 // The kernel has looked for a function of the type.
