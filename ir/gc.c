@@ -108,6 +108,16 @@ i32_both(struct builder *b, u32 op, val_t x, val_t y)
     return ir_value(b, op, IR_I32, 0, x, y, 0);
 }
 
+// A reference, or another i32.  What C leaves above 32 bits may be anything.
+static val_t
+call_kernel(struct builder *b, enum builtin builtin, u32 count,
+            const val_t *values)
+{
+    val_t v = ir_call_builtin(b, builtin, count, values);
+
+    return ir_value(b, IR_I32_WRAP_I64, IR_I32, 0, v, 0, 0);
+}
+
 // --- structs  --------------------------------------------------------------
 
 static const struct type *
@@ -125,7 +135,7 @@ build_struct_new(struct builder *b)
     val_t type = ir_const_i32(b, b->op.index);
 
     ir_drop(b, count);
-    val_t ref = ir_call_builtin(b, BUILTIN_STRUCT_NEW, 1, &type);
+    val_t ref = call_kernel(b, BUILTIN_STRUCT_NEW, 1, &type);
     for (u32 i = 0; i < count && b->status == OK; i++)
         store_field(b, MEMORY_STRUCTS, ref, t->fields[i].at, t->fields[i].type,
                     b->fn->pool[list + i]);
@@ -198,7 +208,7 @@ build_array_len(struct builder *b)
 
     ir_push(b, b->m->has_heap ?
                    load_length(b, ref) :
-                   ir_call_builtin(b, BUILTIN_ARRAY_LEN, 1, &ref));
+                   call_kernel(b, BUILTIN_ARRAY_LEN, 1, &ref));
 }
 
 // The kernel finds the value there.
@@ -218,7 +228,7 @@ build_array_new(struct builder *b)
     if (fill)
         store_scratch(b, ir_pop(b));
     ir_push(b,
-            ir_call_builtin(
+            call_kernel(
                 b, fill ? BUILTIN_ARRAY_NEW_FILL : BUILTIN_ARRAY_NEW, 2, values));
 }
 
@@ -231,7 +241,7 @@ build_array_new_fixed(struct builder *b)
     val_t values[2] = {ir_const_i32(b, b->op.index), ir_const_i32(b, count)};
 
     ir_drop(b, count);
-    val_t ref = ir_call_builtin(b, BUILTIN_ARRAY_NEW, 2, values);
+    val_t ref = call_kernel(b, BUILTIN_ARRAY_NEW, 2, values);
     for (u32 i = 0; i < count && b->status == OK; i++)
         store_field(b, MEMORY_ARRAYS, ref, f->at + i * size, f->type,
                     b->fn->pool[list + i]);
@@ -251,7 +261,7 @@ build_array_new_segment(struct builder *b)
     val_t count = ir_pop(b), from = ir_pop(b);
     val_t values[] = {type_and_segment(b), from, count};
 
-    ir_push(b, ir_call_builtin(
+    ir_push(b, call_kernel(
                    b, elem ? BUILTIN_ARRAY_NEW_ELEM : BUILTIN_ARRAY_NEW_DATA,
                    COUNT(values), values));
 }
@@ -387,7 +397,7 @@ test_object(struct builder *b, u32 type, val_t ref)
 
     if (t->depth >= HEAP_ROW_WORDS) {
         val_t values[] = {at, ir_const_i32(b, type)};
-        return ir_call_builtin(b, BUILTIN_HEAP_TEST, COUNT(values), values);
+        return call_kernel(b, BUILTIN_HEAP_TEST, COUNT(values), values);
     }
     u8 memory = array ? MEMORY_ARRAYS : MEMORY_STRUCTS;
     val_t row = load_word(b, memory, at, 0);
@@ -408,7 +418,7 @@ test_reference(struct builder *b, valtype_t type, bool null, val_t ref)
         is_one = test_abstract(b, heap, ref);
     } else if (b->m->types[heap].kind == TYPE_FUNC) {
         val_t values[] = {ref, ir_const_i32(b, heap)};
-        is_one = ir_call_builtin(b, BUILTIN_FUNC_TEST, COUNT(values), values);
+        is_one = call_kernel(b, BUILTIN_FUNC_TEST, COUNT(values), values);
     } else {
         is_one = test_object(b, heap, ref);
     }

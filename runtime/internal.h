@@ -138,12 +138,12 @@ u32 heap_take(struct heap *h, u64 size);
 u64 object_const(struct vmctx *vm, const struct op *op,
                  const union value *values);
 
-u32 builtin_STRUCT_NEW(struct vmctx *vm, u32 type);
-u32 builtin_ARRAY_NEW(struct vmctx *vm, u32 type, u32 length);
-u32 builtin_ARRAY_NEW_FILL(struct vmctx *vm, u32 type, u32 length);
-u32 builtin_ARRAY_NEW_DATA(struct vmctx *vm, u64 pair, u32 from, u32 count);
-u32 builtin_ARRAY_NEW_ELEM(struct vmctx *vm, u64 pair, u32 from, u32 count);
-u32 builtin_ARRAY_LEN(struct vmctx *vm, u32 ref);
+u64 builtin_STRUCT_NEW(struct vmctx *vm, u32 type);
+u64 builtin_ARRAY_NEW(struct vmctx *vm, u32 type, u32 length);
+u64 builtin_ARRAY_NEW_FILL(struct vmctx *vm, u32 type, u32 length);
+u64 builtin_ARRAY_NEW_DATA(struct vmctx *vm, u64 pair, u32 from, u32 count);
+u64 builtin_ARRAY_NEW_ELEM(struct vmctx *vm, u64 pair, u32 from, u32 count);
+u64 builtin_ARRAY_LEN(struct vmctx *vm, u32 ref);
 void builtin_ARRAY_FILL(struct vmctx *vm, u32 type, u32 ref, u32 at, u32 count);
 void builtin_ARRAY_COPY(struct vmctx *vm, u64 types, u64 refs, u32 to_at,
                         u32 from_at, u32 count);
@@ -151,8 +151,8 @@ void builtin_ARRAY_INIT_DATA(struct vmctx *vm, u64 pair, u32 ref, u32 at,
                              u32 from, u32 count);
 void builtin_ARRAY_INIT_ELEM(struct vmctx *vm, u64 pair, u32 ref, u32 at,
                              u32 from, u32 count);
-u32 builtin_HEAP_TEST(struct vmctx *vm, u32 ref, u32 type);
-u32 builtin_FUNC_TEST(struct vmctx *vm, u64 ref, u32 type);
+u64 builtin_HEAP_TEST(struct vmctx *vm, u32 ref, u32 type);
+u64 builtin_FUNC_TEST(struct vmctx *vm, u64 ref, u32 type);
 
 // --- compiled.c --------------------------------------------------------------
 

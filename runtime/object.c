@@ -152,7 +152,7 @@ fill(struct heap *h, u8 *to, u64 size, u64 count)
     }
 }
 
-u32
+u64
 builtin_STRUCT_NEW(struct vmctx *vm, u32 type)
 {
     if (find_type(vm, type, TYPE_STRUCT) == NULL)
@@ -163,7 +163,7 @@ builtin_STRUCT_NEW(struct vmctx *vm, u32 type)
     return ref;
 }
 
-u32
+u64
 builtin_ARRAY_NEW(struct vmctx *vm, u32 type, u32 length)
 {
     if (find_type(vm, type, TYPE_ARRAY) == NULL)
@@ -184,17 +184,17 @@ builtin_ARRAY_FILL(struct vmctx *vm, u32 type, u32 ref, u32 at, u32 count)
         fill(heap_of(vm), to, valtype_field_size(t->fields->type), count);
 }
 
-u32
+u64
 builtin_ARRAY_NEW_FILL(struct vmctx *vm, u32 type, u32 length)
 {
-    u32 ref = builtin_ARRAY_NEW(vm, type, length);
+    u32 ref = (u32)builtin_ARRAY_NEW(vm, type, length);
 
     if (ref != 0)
         builtin_ARRAY_FILL(vm, type, ref, 0, length);
     return ref;
 }
 
-u32
+u64
 builtin_ARRAY_LEN(struct vmctx *vm, u32 ref)
 {
     struct heap *h = heap_of(vm);
@@ -300,19 +300,19 @@ new_segment(struct vmctx *vm, bool elems, u64 pair, u32 from, u32 count)
     if (find_type(vm, low(pair), TYPE_ARRAY) == NULL ||
         !copy_segment(vm, elems, pair, NULL, from, count))
         return 0;
-    u32 ref = builtin_ARRAY_NEW(vm, low(pair), count);
+    u32 ref = (u32)builtin_ARRAY_NEW(vm, low(pair), count);
     if (ref != 0)
         init_segment(vm, elems, pair, ref, 0, from, count);
     return ref;
 }
 
-u32
+u64
 builtin_ARRAY_NEW_DATA(struct vmctx *vm, u64 pair, u32 from, u32 count)
 {
     return new_segment(vm, false, pair, from, count);
 }
 
-u32
+u64
 builtin_ARRAY_NEW_ELEM(struct vmctx *vm, u64 pair, u32 from, u32 count)
 {
     return new_segment(vm, true, pair, from, count);
@@ -334,7 +334,7 @@ builtin_ARRAY_INIT_ELEM(struct vmctx *vm, u64 pair, u32 ref, u32 at, u32 from,
 
 // --- casts -------------------------------------------------------------------
 
-u32
+u64
 builtin_HEAP_TEST(struct vmctx *vm, u32 ref, u32 type)
 {
     const struct module *m = &vm->instance->code->module;
@@ -355,7 +355,7 @@ builtin_HEAP_TEST(struct vmctx *vm, u32 ref, u32 type)
                             (super - HEAP_ROWS) / HEAP_ROW_SIZE);
 }
 
-u32
+u64
 builtin_FUNC_TEST(struct vmctx *vm, u64 ref, u32 type)
 {
     struct store *s = vm->instance->store;
