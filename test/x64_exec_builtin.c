@@ -154,7 +154,7 @@ table_init(struct vmctx *vm, u64 which, u64 to, u64 from, u64 count)
     struct exec_table *t = &e->tables[(u32)which];
     u32 segment = (u32)(which >> 32);
     const struct elem_segment *s = &e->m.elems[segment];
-    const struct const_env env = {e, global_value, func_value};
+    const struct const_env env = {e, global_value, func_value, NULL};
     u64 have = e->dropped_elems[segment] ? 0 : s->count, at = s->at;
 
     (void)vm;

@@ -167,7 +167,8 @@ apply(const struct op *op, const union value *values, u32 count,
     case WASM_ARRAY_NEW:
     case WASM_ARRAY_NEW_DEFAULT:
     case WASM_ARRAY_NEW_FIXED:
-        value.i64 = env->object(env->self, op, values);
+        if (env->object != NULL)
+            value.i64 = env->object(env->self, op, values);
         return value;
     case WASM_REF_I31:
         value.i64 = values[0].i32 << 1 | REF_TAG_I31;

@@ -554,7 +554,7 @@ struct const_env {
     union value (*global)(void *self, u32 index);
     u64 (*func_ref)(void *self, u32 index);
     // A reference to a new object, of these fields or elements.  (An array.new
-    // has the element, and its length behind that.)
+    // has the element, and its length behind that.)  NULL: they are null.
     u64 (*object)(void *self, const struct op *op, const union value *values);
 };
 
