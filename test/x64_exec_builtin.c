@@ -187,6 +187,18 @@ func_entry(struct vmctx *vm, u64 reference, u32 expected)
     return (u64)entry;
 }
 
+static u64
+func_test(struct vmctx *vm, u64 reference, u32 type)
+{
+    const struct func_entry *entry = &vm->funcs[reference];
+
+    if (reference > exec_current->m.func_count)
+        exec_trap(TRAP_BAD_REFERENCE);
+    return entry->sig != 0 &&
+           type_is_subtype(&exec_current->m, entry->sig - 1,
+                           exec_current->m.types[type].canonical);
+}
+
 // Nobody else runs: a wait that would wait times out, and nobody is woken.
 static u64
 atomic_wait(u32 memory, u64 address, u64 expected, u32 size)
@@ -257,4 +269,5 @@ const u64 exec_builtins[BUILTIN_COUNT] = {
     [BUILTIN_ATOMIC_NOTIFY] = (u64)atomic_notify,
     [BUILTIN_THROW] = (u64)unavailable,
     [BUILTIN_THROW_REF] = (u64)unavailable,
+    [BUILTIN_FUNC_TEST] = (u64)func_test,
 };

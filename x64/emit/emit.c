@@ -706,13 +706,15 @@ emit_switch(struct emission *em, const struct mins *ins, u32 next)
 static u32
 trap_of(const struct emission *em, const struct mins *ins)
 {
-    const struct ins *from = &em->m->fn->ins[ins->from];
-    u8 form = ir_info(from->op)->form;
-
     if (x64_info(ins->op)->shape == SHAPE_DIV)
         return TRAP_DIVIDE_BY_ZERO;
-    if ((form != FORM_LOAD && form != FORM_STORE) ||
-        from->aux < MEMORY_ARRAYS)
+    if (ins->from == 0)
+        return TRAP_MEMORY_BOUNDS;
+    const struct ins *from = &em->m->fn->ins[ins->from];
+    u8 form = ir_info(from->op)->form;
+    bool heap = from->aux >= MEMORY_ARRAYS &&
+                (form == FORM_LOAD || form == FORM_STORE);
+    if (!heap)
         return TRAP_MEMORY_BOUNDS;
     return from->aux == MEMORY_ARRAYS ? TRAP_NULL_ARRAY : TRAP_NULL_STRUCT;
 }
