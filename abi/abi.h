@@ -87,12 +87,12 @@ enum {
     REF_TAG_MASK = 7,
     REF_TAG_STRUCT = 0, // or null
     REF_TAG_ARRAY = 4,
-    REF_TAG_I31 = 1, // & 1; the number is above
+    REF_TAG_I31 = 1,  // & 1; the number is above
     REF_TAG_HOST = 2, // & 3; likewise
 
     // The slot.  Nothing is ever mapped below HEAP_SCRATCH: an access by null
     // faults, as a struct is no larger than that.
-    HEAP_SCRATCH = 256 * 1024,        // 16 bytes: a value on its way to the kernel
+    HEAP_SCRATCH = 256 * 1024, // 16 bytes: a value on its way to the kernel
     HEAP_NOTHING = HEAP_SCRATCH + 16, // looks like an object of type row 0
     HEAP_ROWS = HEAP_SCRATCH + 4096,  // of the types of objects
     HEAP_ROW_WORDS = 8,

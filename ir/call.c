@@ -10,9 +10,8 @@ build_results(struct builder *b, val_t call, const struct type *type)
     if (type->result_count > 0)
         ir_push(b, call);
     for (u32 i = 1; i < type->result_count; i++)
-        ir_push(b,
-                ir_emit(b, IR_RESULT, ir_type_of(b->m, results[i]), 0, call, i,
-                        0));
+        ir_push(b, ir_emit(b, IR_RESULT, ir_type_of(b->m, results[i]), 0, call,
+                           i, 0));
 }
 
 static val_t
@@ -249,7 +248,8 @@ build_copy(struct builder *b, enum builtin builtin, u64 to, u64 from)
 
 // Fill a range of a memory or a table with one value.
 static void
-build_fill(struct builder *b, enum builtin builtin, val_t (*pop_value)(struct builder *))
+build_fill(struct builder *b, enum builtin builtin,
+           val_t (*pop_value)(struct builder *))
 {
     val_t size = ir_pop_wide(b), value = pop_value(b), place = ir_pop_wide(b);
     val_t values[] = {ir_const_i32(b, b->op.index), place, value, size};

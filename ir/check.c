@@ -183,7 +183,8 @@ check_values(struct checker *c, val_t at, u32 first, const valtype_t *types,
              u32 count)
 {
     for (u32 i = 0; i < count; i++)
-        check_type(c, c->fn->pool[first + i], ir_type_of(c->fn->module, types[i]), at);
+        check_type(c, c->fn->pool[first + i],
+                   ir_type_of(c->fn->module, types[i]), at);
 }
 
 static void

@@ -56,11 +56,8 @@ store_op(const struct module *m, valtype_t t)
 static val_t
 load_word(struct builder *b, u8 memory, val_t at, u32 offset)
 {
-    struct ins ins = {.op = IR_I32_LOAD,
-                      .type = IR_I32,
-                      .aux = memory,
-                      .a = at,
-                      .c = offset};
+    struct ins ins = {
+        .op = IR_I32_LOAD, .type = IR_I32, .aux = memory, .a = at, .c = offset};
 
     return ir_memory_load(b, ins, 4);
 }
@@ -206,9 +203,8 @@ build_array_len(struct builder *b)
 {
     val_t ref = ir_pop(b);
 
-    ir_push(b, b->m->has_heap ?
-                   load_length(b, ref) :
-                   call_kernel(b, BUILTIN_ARRAY_LEN, 1, &ref));
+    ir_push(b, b->m->has_heap ? load_length(b, ref) :
+                                call_kernel(b, BUILTIN_ARRAY_LEN, 1, &ref));
 }
 
 // The kernel finds the value there.
@@ -227,9 +223,8 @@ build_array_new(struct builder *b)
 
     if (fill)
         store_scratch(b, ir_pop(b));
-    ir_push(b,
-            call_kernel(
-                b, fill ? BUILTIN_ARRAY_NEW_FILL : BUILTIN_ARRAY_NEW, 2, values));
+    ir_push(b, call_kernel(b, fill ? BUILTIN_ARRAY_NEW_FILL : BUILTIN_ARRAY_NEW,
+                           2, values));
 }
 
 void
@@ -273,8 +268,7 @@ build_array_init_segment(struct builder *b)
     val_t count = ir_pop(b), from = ir_pop(b), at = ir_pop(b), ref = ir_pop(b);
     val_t values[] = {type_and_segment(b), ref, at, from, count};
 
-    ir_call_builtin(b,
-                    elem ? BUILTIN_ARRAY_INIT_ELEM : BUILTIN_ARRAY_INIT_DATA,
+    ir_call_builtin(b, elem ? BUILTIN_ARRAY_INIT_ELEM : BUILTIN_ARRAY_INIT_DATA,
                     COUNT(values), values);
 }
 
@@ -450,8 +444,8 @@ build_br_on_cast(struct builder *b)
 {
     bool on_fail = b->op.code == WASM_BR_ON_CAST_FAIL;
     val_t ref = ir_operand(b, b->height - 1);
-    val_t is_one = test_reference(b, b->op.type2,
-                                  valtype_is_nullable(b->op.type2), ref);
+    val_t is_one =
+        test_reference(b, b->op.type2, valtype_is_nullable(b->op.type2), ref);
 
     ir_branch_to(b, ir_label_at(b, b->op.index), is_one, on_fail);
 }

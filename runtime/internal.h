@@ -332,7 +332,7 @@ struct instance {
     u64 *elem_items;                  // contents of passive segments, and
     u64 **elems;                      // where each begins, else NULL
     u64 *elem_dropped, *data_dropped; // bit sets, atomic
-    bool heap_full; // a constant expression found no memory
+    bool heap_full;                   // a constant expression found no memory
 };
 
 void instance_free(struct instance *i);

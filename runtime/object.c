@@ -178,7 +178,8 @@ void
 builtin_ARRAY_FILL(struct vmctx *vm, u32 type, u32 ref, u32 at, u32 count)
 {
     const struct type *t = find_type(vm, type, TYPE_ARRAY);
-    u8 *to = t != NULL ? elements(heap_of(vm), t->fields, ref, at, count) : NULL;
+    u8 *to =
+        t != NULL ? elements(heap_of(vm), t->fields, ref, at, count) : NULL;
 
     if (to != NULL)
         fill(heap_of(vm), to, valtype_field_size(t->fields->type), count);
@@ -288,7 +289,8 @@ init_segment(struct vmctx *vm, bool elems, u64 pair, u32 ref, u32 at, u32 from,
              u32 count)
 {
     const struct type *t = find_type(vm, low(pair), TYPE_ARRAY);
-    u8 *to = t != NULL ? elements(heap_of(vm), t->fields, ref, at, count) : NULL;
+    u8 *to =
+        t != NULL ? elements(heap_of(vm), t->fields, ref, at, count) : NULL;
 
     if (to != NULL)
         (void)copy_segment(vm, elems, pair, to, from, count);

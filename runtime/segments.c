@@ -113,8 +113,7 @@ segment_data(const struct instance *i, u32 segment, u64 *size)
     const struct data_segment *s =
         &m->datas[index_masked(segment, m->data_count)];
 
-    bool there =
-        segment < m->data_count && !dropped(i->data_dropped, segment);
+    bool there = segment < m->data_count && !dropped(i->data_dropped, segment);
 
     *size = there ? s->size : 0;
     return m->bytes + (there ? s->at : 0);

@@ -80,8 +80,7 @@ add_heap(struct instance *i, struct vmctx *vm)
     if (part == NULL)
         return OK;
     struct heap *h = vms_heap(s, s->vms);
-    status_t status =
-        heap_types_add(s, i, vmctx_heap_types(layout_of(i), vm));
+    status_t status = heap_types_add(s, i, vmctx_heap_types(layout_of(i), vm));
     if (status == OK)
         status = h != NULL ? heap_write_rows(h, &s->heap_types) :
                              heap_new(&h, &s->heap_types);

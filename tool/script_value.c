@@ -105,8 +105,7 @@ script_value_matches(const struct script_value *want, const struct typed *t,
     case SCRIPT_NULL_REF:
         return got->i64 == 0;
     case SCRIPT_ANY_REF:
-        return got->i64 != 0 &&
-               is_of_heap(got->i64, valtype_heap(want->type));
+        return got->i64 != 0 && is_of_heap(got->i64, valtype_heap(want->type));
     case SCRIPT_NUMBER:
         return bits_match(want, got->v128,
                           want->type == VAL_V128 ? 16 : want->lane);

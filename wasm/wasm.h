@@ -231,7 +231,7 @@ struct module {
     struct bytes debug_line; // ditto for DWARF custom sections
     struct bytes debug_info, debug_abbrev, debug_str, debug_line_str,
         debug_ranges;
-    u64 code_at; // byte offset of the code section's contents (DWARF's zero)
+    u64 code_at;   // byte offset of the code section's contents (DWARF's zero)
     bool has_heap; // it declares structs or arrays
     struct vmctx_counts counts;
     struct vmctx_layout layout;
@@ -270,7 +270,7 @@ struct string read_name(struct reader *r); // checked UTF-8
 // --- decode.c: sections -----------------------------------------------------
 
 // Decode and validate everything but function bodies, into *m.  `keep` owns
-// what *m points to.  On failure error says where and why. 
+// what *m points to.  On failure error says where and why.
 // `without` is a set of features to refuse, as if they did not exist.
 enum wasm_feature {
     FEATURE_MULTI_MEMORY = 1 << 0,
@@ -488,8 +488,6 @@ void validator_reserve(struct validator *v, u32 operands, u32 frames);
 
 // Read and check the next instruction.  False at the end of the body (the
 // final `end` is returned as an op first) or on failure, which is in error.
-// Instructions on structs, arrays and i31 (prefix 0xfb) are checked too: it is
-// the compiler that refuses them.
 bool validator_next(struct validator *v, struct op *op);
 
 // Of the function whose body it is in, by a local that it has.

@@ -712,8 +712,8 @@ trap_of(const struct emission *em, const struct mins *ins)
         return TRAP_MEMORY_BOUNDS;
     const struct ins *from = &em->m->fn->ins[ins->from];
     u8 form = ir_info(from->op)->form;
-    bool heap = from->aux >= MEMORY_ARRAYS &&
-                (form == FORM_LOAD || form == FORM_STORE);
+    bool heap =
+        from->aux >= MEMORY_ARRAYS && (form == FORM_LOAD || form == FORM_STORE);
     if (!heap)
         return TRAP_MEMORY_BOUNDS;
     return from->aux == MEMORY_ARRAYS ? TRAP_NULL_ARRAY : TRAP_NULL_STRUCT;

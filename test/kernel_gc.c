@@ -1,0 +1,203 @@
+// test/kernel_gc.c: the heap of a thread, as the kernel sees it: what code may
+// have written there, where it ends, whose it is; and casts to types far down.
+// (What instructions do is shown by the official suite.)
+
+#include "test/kernel_frame.h"
+
+// Functions from i32 to i32.  The global is an array of bytes.
+//
+//   n  a new array of so many bytes into the global; its length
+//   g  a byte of it
+//   c  copy so many bytes from place 1 of it to place 0; 7
+//   t  is it of its type, which may have subtypes?
+//   s  make structs for ever
+static const u8 objects[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x10, 0x03, 0x50,
+    0x00, 0x5e, 0x78, 0x01, 0x5f, 0x01, 0x63, 0x00, 0x01, 0x60, 0x01, 0x7f,
+    0x01, 0x7f, 0x03, 0x06, 0x05, 0x02, 0x02, 0x02, 0x02, 0x02, 0x06, 0x07,
+    0x01, 0x63, 0x00, 0x01, 0xd0, 0x00, 0x0b, 0x07, 0x15, 0x05, 0x01, 0x6e,
+    0x00, 0x00, 0x01, 0x67, 0x00, 0x01, 0x01, 0x63, 0x00, 0x02, 0x01, 0x74,
+    0x00, 0x03, 0x01, 0x73, 0x00, 0x04, 0x0a, 0x41, 0x05, 0x0d, 0x00, 0x20,
+    0x00, 0xfb, 0x07, 0x00, 0x24, 0x00, 0x23, 0x00, 0xfb, 0x0f, 0x0b, 0x09,
+    0x00, 0x23, 0x00, 0x20, 0x00, 0xfb, 0x0d, 0x00, 0x0b, 0x12, 0x00, 0x23,
+    0x00, 0x41, 0x00, 0x23, 0x00, 0x41, 0x01, 0x20, 0x00, 0xfb, 0x11, 0x00,
+    0x00, 0x41, 0x07, 0x0b, 0x07, 0x00, 0x23, 0x00, 0xfb, 0x14, 0x00, 0x0b,
+    0x0c, 0x00, 0x03, 0x40, 0xfb, 0x01, 0x01, 0x1a, 0x0c, 0x00, 0x0b, 0x00,
+    0x0b,
+};
+
+// Types 0 to 9 are structs, each a subtype of the one before; functions a to j
+// ask of what type something is.
+static const u8 deep[] = {
+    0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00, 0x01, 0x36, 0x0b, 0x50,
+    0x00, 0x5f, 0x00, 0x50, 0x01, 0x00, 0x5f, 0x00, 0x50, 0x01, 0x01, 0x5f,
+    0x00, 0x50, 0x01, 0x02, 0x5f, 0x00, 0x50, 0x01, 0x03, 0x5f, 0x00, 0x50,
+    0x01, 0x04, 0x5f, 0x00, 0x50, 0x01, 0x05, 0x5f, 0x00, 0x50, 0x01, 0x06,
+    0x5f, 0x00, 0x50, 0x01, 0x07, 0x5f, 0x00, 0x50, 0x01, 0x08, 0x5f, 0x00,
+    0x60, 0x00, 0x01, 0x7f, 0x03, 0x0b, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x0a,
+    0x0a, 0x0a, 0x0a, 0x0a, 0x0a, 0x07, 0x29, 0x0a, 0x01, 0x61, 0x00, 0x00,
+    0x01, 0x62, 0x00, 0x01, 0x01, 0x63, 0x00, 0x02, 0x01, 0x64, 0x00, 0x03,
+    0x01, 0x65, 0x00, 0x04, 0x01, 0x66, 0x00, 0x05, 0x01, 0x67, 0x00, 0x06,
+    0x01, 0x68, 0x00, 0x07, 0x01, 0x69, 0x00, 0x08, 0x01, 0x6a, 0x00, 0x09,
+    0x0a, 0x5b, 0x0a, 0x08, 0x00, 0xfb, 0x01, 0x09, 0xfb, 0x14, 0x08, 0x0b,
+    0x08, 0x00, 0xfb, 0x01, 0x08, 0xfb, 0x14, 0x09, 0x0b, 0x08, 0x00, 0xfb,
+    0x01, 0x09, 0xfb, 0x14, 0x07, 0x0b, 0x08, 0x00, 0xfb, 0x01, 0x06, 0xfb,
+    0x14, 0x07, 0x0b, 0x07, 0x00, 0xd0, 0x71, 0xfb, 0x14, 0x08, 0x0b, 0x07,
+    0x00, 0xd0, 0x71, 0xfb, 0x15, 0x08, 0x0b, 0x09, 0x00, 0x41, 0x05, 0xfb,
+    0x1c, 0xfb, 0x14, 0x08, 0x0b, 0x09, 0x00, 0x41, 0x05, 0xfb, 0x1c, 0xfb,
+    0x14, 0x03, 0x0b, 0x08, 0x00, 0xfb, 0x01, 0x09, 0xfb, 0x14, 0x00, 0x0b,
+    0x08, 0x00, 0xfb, 0x01, 0x08, 0xfb, 0x14, 0x08, 0x0b,
+};
+
+static const u8 answers[] = {
+    1, // 9, is it 8?
+    0, // 8, is it 9?
+    1, // 9, is it 7?
+    0, // 6, is it 7?
+    0, // null, is it 8?
+    1, // null, is it 8 or null?
+    0, // an i31, is it 8?
+    0, // an i31, is it 3?
+    1, // 9, is it 0?
+    1, // 8, is it 8?
+};
+
+static struct store *
+load(const u8 *bytes, u64 size)
+{
+    struct store *s;
+    struct code_module *code = NULL;
+    struct instance *i = NULL;
+    struct error error;
+    enum trap trap;
+
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
+    EXPECT_EQ(code_module_new(&code, (struct bytes){(u8 *)bytes, size}, &error),
+              OK);
+    EXPECT_EQ(instance_load(&i, s, code, &host_resolver, &error, &trap), OK);
+    code_module_release(code);
+    return s;
+}
+
+// What the function gives; or -1 - the trap.
+static i64
+call(struct store *s, char name, u32 arg, u32 args)
+{
+    struct instance *i = store_instance(s, 0);
+    union value values[1] = {{.i64 = arg}};
+    struct extern_ref f;
+    enum trap trap;
+    u32 count;
+
+    EXPECT(instance_export(i, (struct string){&name, 1}, &f));
+    status_t status = instance_invoke(&f, values, args, 1, &count, &trap);
+    if (status == ERR_TRAP)
+        return -1 - (i64)trap;
+    EXPECT_EQ(status, OK);
+    return values[0].i32;
+}
+
+#define EXPECT_TRAP(s, name, arg, trap) \
+    EXPECT_EQ(call((s), (name), (arg), 1), -1 - (i64)(trap))
+
+static u32 *
+word_of(struct store *s, u64 at)
+{
+    return (u32 *)(vms_heap(s, s->vms)->base + at);
+}
+
+static u64 *
+array_of(struct store *s)
+{
+    return vmctx_global(store_instance(s, 0), 0, s->vms);
+}
+
+TEST_KERNEL(gc_arrays_have_bounds)
+{
+    struct store *s = load(objects, sizeof(objects));
+
+    EXPECT_TRAP(s, 'g', 0, TRAP_NULL_ARRAY);
+    EXPECT_TRAP(s, 'c', 0, TRAP_NULL_ARRAY);
+    EXPECT_EQ(call(s, 't', 0, 1), 0);
+    EXPECT_EQ(call(s, 'n', 10, 1), 10);
+    EXPECT_EQ(call(s, 'g', 9, 1), 0);
+    EXPECT_TRAP(s, 'g', 10, TRAP_ARRAY_BOUNDS);
+    EXPECT_EQ(call(s, 'c', 9, 1), 7);
+    EXPECT_TRAP(s, 'c', 10, TRAP_ARRAY_BOUNDS);
+    EXPECT_EQ(call(s, 't', 0, 1), 1);
+    store_free(s);
+}
+
+// Whatever is in the heap, there are traps and nothing else.
+TEST_KERNEL(gc_heap_is_not_believed)
+{
+    static const u32 lies[] = {0,          1,          5,          HEAP_NOTHING,
+                               HEAP_ROWS,  0x7ffffffc, 0x80000004, 0xfffffff0,
+                               0xfffffffc, 0xffffffff};
+    struct store *s = load(objects, sizeof(objects));
+
+    EXPECT_EQ(call(s, 'n', 10, 1), 10);
+    u64 array = *array_of(s);
+    for (u32 k = 0; k < COUNT(lies); k++) { // as its length
+        *word_of(s, array + HEAP_LENGTH) = lies[k];
+        (void)call(s, 'g', 0x7ffffff0, 1);
+        (void)call(s, 'c', 0x7ffffff0, 1);
+        (void)call(s, 'c', lies[k] - 1, 1);
+        (void)call(s, 't', 0, 1);
+    }
+    EXPECT_TRAP(s, 'g', 0x7ffffff0, TRAP_NULL_ARRAY);
+    EXPECT_TRAP(s, 'c', 0x7ffffff0, TRAP_BAD_REFERENCE);
+    for (u32 k = 0; k < COUNT(lies); k++) { // as its type
+        *word_of(s, array) = lies[k];
+        (void)call(s, 't', 0, 1);
+    }
+    EXPECT_TRAP(s, 't', 0, TRAP_NULL_STRUCT);
+    for (u32 k = 0; k < COUNT(lies); k++) { // as the reference
+        *array_of(s) = lies[k];
+        (void)call(s, 'g', 0x7ffffff0, 1);
+        (void)call(s, 'c', 0x7ffffff0, 1);
+        (void)call(s, 't', 0, 1);
+    }
+    EXPECT_EQ(call(s, 'n', 10, 1), 10);
+    EXPECT_EQ(call(s, 'g', 9, 1), 0);
+    store_free(s);
+}
+
+TEST_KERNEL(gc_heap_has_an_end)
+{
+    static const u32 lengths[] = {0xffffffff, 0xfffffff0, 0xfff00000};
+    struct store *s = load(objects, sizeof(objects));
+
+    for (u32 k = 0; k < COUNT(lengths); k++)
+        EXPECT_TRAP(s, 'n', lengths[k], TRAP_NO_MEMORY);
+    test_fail_commits(3);
+    EXPECT_TRAP(s, 's', 0, TRAP_NO_MEMORY);
+    EXPECT_TRAP(s, 'n', 100000000, TRAP_NO_MEMORY);
+    test_fail_commits(UINT64_MAX);
+    EXPECT_EQ(call(s, 'n', 100000, 1), 100000);
+    store_free(s);
+}
+
+// Its thread's, whose globals begin anew in it.
+TEST_KERNEL(gc_heap_is_a_threads_own)
+{
+    struct store *s = load(objects, sizeof(objects));
+
+    EXPECT_EQ(call(s, 'n', 10, 1), 10);
+    struct vmctx **vms = vms_copy(s, s->vms);
+    EXPECT(vms != NULL);
+    EXPECT(vms_heap(s, vms) != vms_heap(s, s->vms));
+    EXPECT_EQ(*vmctx_global(store_instance(s, 0), 0, vms), 0);
+    EXPECT(*array_of(s) != 0);
+    vms_free(s, vms);
+    store_free(s);
+}
+
+TEST_KERNEL(gc_casts_far_down)
+{
+    struct store *s = load(deep, sizeof(deep));
+
+    for (u32 k = 0; k < COUNT(answers); k++)
+        EXPECT_EQ(call(s, (char)('a' + k), 0, 0), answers[k]);
+    store_free(s);
+}
