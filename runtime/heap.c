@@ -114,16 +114,19 @@ heap_types_match(const struct heap_types *t, u32 row, u32 super)
 
 // --- heaps -------------------------------------------------------------------
 
+// Memory up to `to`, from *end on, which rises.
 static status_t
-commit(struct heap *h, u64 from, u64 to)
+commit(struct heap *h, u64 *end, u64 to)
 {
-    for (; from < to; from += PIECE) {
+    while (*end < to) {
+        u64 size = MIN(PIECE, to - *end);
         if (thread_is_killed())
             return ERR_KILLED;
-        status_t status = charge_commit(&h->memory, RESOURCE_MEMORY,
-                                        h->base + from, MIN(PIECE, to - from));
+        status_t status =
+            charge_commit(&h->memory, RESOURCE_MEMORY, h->base + *end, size);
         if (status != OK)
             return status;
+        *end += size;
     }
     return OK;
 }
@@ -143,12 +146,10 @@ status_t
 heap_write_rows(struct heap *h, const struct heap_types *t)
 {
     u64 end = HEAP_ROWS + (t->count + 1ull) * HEAP_ROW_SIZE;
-    u64 pages = ALIGN_UP(end, PAGE_SIZE);
 
-    status_t status = commit(h, h->rows_end, MAX(pages, h->rows_end));
+    status_t status = commit(h, &h->rows_end, ALIGN_UP(end, PAGE_SIZE));
     if (status != OK)
         return status;
-    h->rows_end = MAX(pages, h->rows_end);
     for (; h->row_count < t->count; h->row_count++) {
         if (h->row_count % TYPES_PER_LOOK == 0 && thread_is_killed())
             return ERR_KILLED;
@@ -202,17 +203,13 @@ heap_contains(const struct heap *h, u64 address)
 static status_t
 grow(struct heap *h, u64 end)
 {
-    u64 most = MIN(MAX(h->committed / 8, GROWTH_MIN), GROWTH_MAX);
-    u64 some = MIN(ALIGN_UP(h->committed + most, PAGE_SIZE), OBJECTS_END);
+    u64 more = MIN(MAX(h->committed / 8, GROWTH_MIN), GROWTH_MAX);
+    u64 some = MIN(ALIGN_UP(h->committed + more, PAGE_SIZE), OBJECTS_END);
+    status_t status =
+        commit(h, &h->committed, MAX(ALIGN_UP(end, PAGE_SIZE), some));
 
-    end = ALIGN_UP(end, PAGE_SIZE);
-    status_t status = commit(h, h->committed, MAX(end, some));
-    if (status != OK && status != ERR_KILLED && some > end) {
-        some = end;
-        status = commit(h, h->committed, end);
-    }
-    if (status == OK)
-        h->committed = MAX(end, some);
+    if (status != OK && status != ERR_KILLED)
+        status = commit(h, &h->committed, ALIGN_UP(end, PAGE_SIZE));
     return status;
 }
 

@@ -167,7 +167,7 @@ vms_free(struct store *s, struct vmctx **vms)
 
 // Exceptions belong to the thread that made them (exception.c), and so do heaps.
 static void
-forget_references(const struct instance *i, struct vmctx *vm)
+forget_references(const struct instance *i, struct vmctx *vm, bool has_heap)
 {
     const struct module *m = &i->code->module;
 
@@ -175,7 +175,8 @@ forget_references(const struct instance *i, struct vmctx *vm)
         valtype_t type = m->globals[k].type.type;
         enum ref_kind kind =
             valtype_is_ref(type) ? valtype_ref_kind(m, type) : REF_FUNC;
-        if (!global_is_shared(m, k) && (kind == REF_EXN || kind == REF_ANY))
+        if (!global_is_shared(m, k) &&
+            (kind == REF_EXN || (kind == REF_ANY && has_heap)))
             own_globals(i, vm)[k].bits[0] = 0;
     }
     if (m->has_heap)
@@ -186,6 +187,7 @@ struct vmctx **
 vms_copy(struct store *s, struct vmctx **from)
 {
     struct vmctx **vms = kernel_alloc(s->instance_count * sizeof(*vms));
+    bool has_heap = vms_heap(s, from) != NULL;
 
     if (vms == NULL)
         return NULL;
@@ -198,7 +200,7 @@ vms_copy(struct store *s, struct vmctx **from)
         }
         memcpy(vms[n], from[n], size);
         vms[n]->contexts = vms;
-        forget_references(s->instances[n], vms[n]);
+        forget_references(s->instances[n], vms[n], has_heap);
     }
     for (u32 n = 0; n < s->instance_count; n++)
         link_globals(s->instances[n], vms);
