@@ -46,7 +46,7 @@ execution_copy(struct execution *x)
     execution_init(x, from->store);
     x->vms = NULL;
     if (from->store->has_any_tables && vms_heap(from->store, from->vms) != NULL)
-        return ERR_UNSUPPORTED; // each thread would need its own
+        return ERR_LIMIT; // of one thread: each would need tables of its own
     x->vms = vms_copy(from->store, from->vms);
     return x->vms != NULL ? OK : ERR_NO_MEMORY;
 }
