@@ -296,10 +296,10 @@ build_mul_wide(struct builder *b)
     u32 op = b->op.code == WASM_I64_MUL_WIDE_S ? IR_I64_MUL_WIDE_S :
                                                  IR_I64_MUL_WIDE_U;
     val_t y = ir_pop(b), x = ir_pop(b);
-    val_t low = ir_value(b, op, IR_I64, 0, x, y, 0);
+    val_t low = ir_mul_wide(b, op, x, y);
 
     ir_push(b, low);
-    ir_push(b, ir_value(b, IR_RESULT, IR_I64, 0, low, 1, 0));
+    ir_push(b, low != 0 ? low + 1 : 0);
 }
 
 // Two words each; the carry out of the low one is found by a comparison.

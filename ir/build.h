@@ -316,6 +316,10 @@ val_t ir_fold(struct builder *b, const struct ins *ins);
 // wide.c: the same for a sum or an `or` that is half of a product of 128 bits.
 val_t ir_fold_wide(struct builder *b, const struct ins *ins);
 
+// wide.c: a product of 128 bits: its lower half, which the upper one follows
+// (the RESULT of it, which has to be the next instruction).
+val_t ir_mul_wide(struct builder *b, u32 op, val_t x, val_t y);
+
 // A condition that is 0 exactly when v is; *negated says that it is the
 // other way round.
 val_t ir_condition(const struct builder *b, val_t v, bool *negated);

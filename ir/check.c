@@ -237,6 +237,12 @@ check_types(struct checker *c, val_t at)
             check_values(c, at, ins->a, fn->type->vals + fn->type->param_count,
                          ins->b);
         break;
+    case IR_RESULT: // of the instruction that it and the others follow
+        require(c,
+                ins->a < at && ins->b == at - ins->a &&
+                    c->home[ins->a] == c->home[at],
+                at, "a result that is elsewhere");
+        break;
     case IR_GOTO:
         require(c, ins->a > 0 && ins->a < fn->label_count, at, "no such label");
         break;

@@ -121,10 +121,20 @@ find(const struct builder *b, val_t w, val_t *t, val_t *p, struct factors *f)
     return false;
 }
 
+val_t
+ir_mul_wide(struct builder *b, u32 op, val_t x, val_t y)
+{
+    val_t low = ir_value(b, op, IR_I64, 0, x, y, 0);
+
+    if (low != 0 && low + 1 == b->fn->ins_count) // it is new
+        (void)ir_emit(b, IR_RESULT, IR_I64, 0, low, 1, 0);
+    return low;
+}
+
 static val_t
 product(struct builder *b, struct factors f)
 {
-    return ir_value(b, IR_I64_MUL_WIDE_U, IR_I64, 0, f.a, f.b, 0);
+    return ir_mul_wide(b, IR_I64_MUL_WIDE_U, f.a, f.b);
 }
 
 static val_t
@@ -184,7 +194,7 @@ fold_high(struct builder *b, const struct ins *add)
             !operands(b, sum, IR_I64_ADD, i >> 1, &x, &y) ||
             upper_of(b, y) != t || !take_upper(b, x, f, &more))
             continue;
-        val_t high = ir_value(b, IR_RESULT, IR_I64, 0, product(b, f), 1, 0);
+        val_t high = product(b, f) + 1;
         return more == 0 ? high :
                            ir_value(b, IR_I64_ADD, IR_I64, 0, more, high, 0);
     }

@@ -2,7 +2,8 @@
 # make/lint.sh [STEP...]: what a machine can say about the style that
 # CONTRIBUTING.md describes.  Steps: format, layers, lengths, rows, names,
 # protos, executes, ends, heads, mentions, chains, links, locks, tidy (default:
-# all).  Ends with "N passed, N failed, N skipped": one a step.
+# all).  $ONLY is a file: the slow step that judges each file by itself, tidy,
+# looks at no other.  Ends with "N passed, N failed, N skipped": one a step.
 
 set -u
 passed=0 failed=0
@@ -138,7 +139,7 @@ step_tidy() {
     folders=$(awk '!/^#/ && $2 != "test" && $1 != "port/metal" { print $1 "/*.c" }' \
         make/layers.txt)
     # shellcheck disable=SC2016,SC2086
-    list $folders | grep -v '^port/metal/' | sort -u |
+    list $folders | grep -v '^port/metal/' | sort -u | grep "^${ONLY-}" |
         TIDY=$TIDY xargs -P 2 -n 8 sh -c 'clang-tidy --quiet --checks="$TIDY" \
             --warnings-as-errors="*" "$@" -- -std=c11 -I. -D_GNU_SOURCE' sh \
             >"$log" 2>&1

@@ -46,7 +46,7 @@ sum=$(JOBS=2 sh -c "$begin"'
     finish' "$work" | tail -1)
 verdict "beside each other" "$([ "$sum" = "3 passed, 0 failed, 0 skipped" ] || echo "$sum")"
 sh -c "$begin"'
-    part long sh -c "echo \$\$ >\"$out/long\"; exec sleep 1000"
+    part long sh -c "echo \$\$ >\"$out/long\"; exec sleep infinity"
     finish' "$work" >"$work/stdout" 2>"$work/stderr" &
 until [ -s "$work/long" ]; do sleep 0.01; done
 kill $!

@@ -668,12 +668,17 @@ trapped(struct guard *g, struct guard_run *run, struct user_regs_struct *regs,
     u64 pc = regs->rip - !stepping, stub = pc - address_of(STUBS);
     u64 offset = pc - address_of(TEXT);
 
+    if (stub >= STUB_BUILTIN && stub < STUB_IMPORT + g->m->func_imports) {
+        if (!called(g, run, regs, stub, end))
+            return false;
+        stub = regs->rip - address_of(STUBS);
+        if (stub != STUB_EXIT) // as after a tail call
+            return true;
+    }
     if (stub == STUB_EXIT) {
         *end = returned(g, run, regs);
         return false;
     }
-    if (stub >= STUB_BUILTIN && stub < STUB_IMPORT + g->m->func_imports)
-        return called(g, run, regs, stub, end);
     if (stepping && offset < g->code->size)
         return true;
     if (offset == run->watch && !run->reached) {

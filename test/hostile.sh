@@ -13,13 +13,23 @@ work=$out/hostile-$port
 mkdir -p "$work/root/sub"
 echo text >"$work/root/file"
 
-# check NAME STATUS ARGS...: run with these arguments; the exit status.
-check() {
-    name=$1 want=$2
-    shift 2
+# try ARGS...: run with these arguments.
+try() {
     timeout 600 $run "$@" >"$work/stdout" 2>"$work/stderr" </dev/null
     got=$?
-    verdict "$name" "$([ $got = "$want" ] || echo "exit status $got, expected $want")"
+}
+
+# ended NAME STATUS: what was tried ended so.
+ended() {
+    verdict "$1" "$([ $got = "$2" ] || echo "exit status $got, expected $2")"
+}
+
+# check NAME STATUS ARGS...: both.
+check() {
+    checked=$1 status=$2
+    shift 2
+    try "$@"
+    ended "$checked" "$status"
 }
 
 for file in test/hostile/*.wat; do
@@ -69,21 +79,25 @@ wat2wasm --debug-names "$work/wide.txt" -o "$work/wide.wasm" || exit 1
 small=
 [ "$port" = linux ] || small="--memory 128"
 
-# ate NAME: the philosophers beside it did; or, where it may hold all memory when
-# they come, they were refused for that (groups will see to it that they are not).
-ate() {
-    [ "$(grep -c "is done eating" "$work/stdout")" = 5 ] && return
+# refused NAME: where it may hold all memory when the others come, they were
+# refused for that (groups will see to it that they are not).
+refused() {
     case $1 in spawn | fill) ;; *) false ;; esac &&
-        grep -q "philosophers.*\(out of memory\|no thread\)" "$work/stderr" &&
-        return
-    echo "the philosophers did not eat"
+        grep -q "philosophers.*\(out of memory\|no thread\)" "$work/stderr"
+}
+
+# ate NAME: the philosophers beside it did, or were refused.
+ate() {
+    [ "$(grep -c "is done eating" "$work/stdout")" = 5 ] || refused "$1" ||
+        echo "the philosophers did not eat"
 }
 
 # others NAME STATUS REASON: it ends so, and those beside and after it run.
 others() {
-    check "$1" "$2" $small --timeout 500s \
+    try $small --timeout 500s \
         --beside "$out/user/philosophers-c.wasm" --then "$work/spawn.wasm" \
         --then "$out/user/hello-c.wasm" "$work/$1.wasm"
+    if refused "$1"; then ended "$1" 1; else ended "$1" "$2"; fi
     [ -z "$3" ] || says "$1: reason" stderr "$3"
     verdict "$1: beside" "$(ate "$1")"
     says "$1: after" stdout "^Hello from C!$"

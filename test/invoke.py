@@ -72,6 +72,19 @@ def several_values(t):
 
 
 @case
+def a_product_of_128_bits(t):
+    """By halves, with something between its lower and its upper half, is one
+    instruction, and right."""
+    product = t.text("product",
+                     open("test/fuzz/found/mul_wide_apart.wat").read())
+    for a, b in ((0xfedcba9876543210, 0x123456789abcdef1), (2**64 - 1, 2**64 - 1),
+                 (0, 2**64 - 1), (2**63, 2), (3, 5)):
+        words = a * b % 2**64, ((a * b >> 64) + (a ^ b)) % 2**64
+        t.run("--invoke", "product", product, hex(a), hex(b)).ends(0).prints(
+            lines(*(w - 2**64 if w >= 2**63 else w for w in words)))
+
+
+@case
 def of_a_code_file(t):
     t.call("compile", "--baseline", "-o", "math.neb", math(t)).ends(0).quiet()
     t.run("--invoke", "add", "math.neb", "40", "2").ends(0).quiet().prints("42\n")

@@ -239,6 +239,8 @@ HELLO = """(module
   (func $_start (export "_start")
     (drop (call $write (i32.const 1) (i32.const 8) (i32.const 1)
                        (i32.const 0)))))"""
+UNLINKED = """(module (import "nowhere" "f" (func))
+    (func (export "_start")))"""
 ENDLESS = '(module (func (export "_start") (loop (br 0))))'
 
 
@@ -299,6 +301,8 @@ def run_others(t):
     for name in ("--then", "--beside"):
         t.run(name, t.cc("ls"), hello(t)).ends(0).quiet().shows(
             "^hello$").shows("^argument ls.wasm$")
+        t.run(name, t.text("unlinked", UNLINKED), hello(t)).ends(1).prints(
+            "hello\n").says("nowhere")
 
 
 @option("run --trace")

@@ -38,10 +38,10 @@ static const struct verify_type types[TYPES] = {
 static const struct row {
     const char *name, *code;
     bool refused;
-    const char *stub; // of an import, in front
-    u32 stub_frame;   // what the row of stubs says
-    u32 stub_start;
-    u32 missing; // rows of functions
+    const char *stub;         // of an import, in front
+    u32 stub_frame;           // what the row of stubs says
+    u32 stub_start, stub_end; // of the row; 0: STUB
+    u32 missing;              // rows of functions
     u32 type, frame, entry;
     u32 other; // type of the last function, and what it does but return
     const char *other_code;
@@ -108,6 +108,12 @@ lay_out(struct verify_module *m)
 }
 
 static u32
+stub_end(const struct row *row)
+{
+    return row->stub_end > 0 ? row->stub_end : STUB;
+}
+
+static u32
 judge_row(const struct row *row)
 {
     static u8 text[TEXT_SIZE];
@@ -130,7 +136,7 @@ judge_row(const struct row *row)
     const u32 func_types[] = {NOTHING, row->type, row->other};
     // clang-format off
     const struct func_code funcs[] = {
-        {row->stub_start, STUB, NO_INDEX, row->stub_frame, 0},
+        {row->stub_start, stub_end(row), NO_INDEX, row->stub_frame, 0},
         {at, at + size, imports, row->frame, types[row->type].args},
         {OTHER, end, imports + 1, row->other_frame, args},
     };

@@ -316,6 +316,17 @@ TEST(wasi_calls_open)
               WASI_NOTDIR);
     EXPECT_EQ(CALL_WASI("path_open", 3, 0, PATH, 1, 0, 2, 0, 32, OUT),
               WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_open", 3, 0, PATH, 1, 16, 2, 0, 0, OUT),
+              WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_open", 3, 2, PATH, 1, 0, 2, 0, 0, OUT),
+              WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_open", 3, 3, PATH, 1,
+                        OPEN_CREATE | OPEN_EXCLUSIVE, 2, 0, 0, OUT),
+              WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_filestat_get", 3, 2, PATH, 1, OUT), WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_filestat_set_times", 3, 2, PATH, 1, 0, 0, 0),
+              WASI_INVAL);
+    EXPECT_EQ(CALL_WASI("path_link", 3, 2, PATH, 1, 3, PATH, 1), WASI_INVAL);
     EXPECT_EQ(CALL_WASI("path_open", 3, 0, DATA, 1, 0, 2, 0, 0, OUT),
               WASI_INVAL); // a zero byte
     fake_put(PATH, "l");

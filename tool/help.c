@@ -41,7 +41,8 @@ static const char statuses_text[] =
     "124  the time that --timeout gave was up\n"
     "134  the program trapped; the reason and a backtrace are on\n"
     "     standard error\n\n"
-    "Any other status is the program's own.";
+    "Any other status is the program's own; of several (--then, --beside) the\n"
+    "first that is not 0, in their order.";
 
 // Their examples are run by test/options.py, as those of the commands are.
 const struct topic topics[] = {

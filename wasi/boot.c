@@ -732,10 +732,14 @@ run_programs(struct boot *boot)
         if (!boot->timed_out)
             start_program(boot, i);
     }
-    for (u32 i = 0; i < boot->count; i++)
+    u32 status = 0;
+    for (u32 i = 0; i < boot->count; i++) {
         if (boot->programs[i].process != NULL)
             wait_program(boot, i);
-    return boot->timed_out ? EXIT_TIMEOUT : boot->programs[0].status;
+        if (status == 0)
+            status = boot->programs[i].status;
+    }
+    return boot->timed_out ? EXIT_TIMEOUT : status;
 }
 
 static u32

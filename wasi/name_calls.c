@@ -140,7 +140,7 @@ wasi_path_link(u32 fd, u32 flags, u32 path, u32 size, u32 new_fd, u32 new_path,
     struct name to =
         name_of(new_fd, new_path, new_size, CAN_PATH_LINK_TARGET, FOLLOW_NEVER);
 
-    if (flags & LOOKUP_FOLLOW)
+    if (flags != 0)
         return WASI_INVAL; // a link to a symlink is a link to the symlink
     return with_names(&from, &to, do_link);
 }

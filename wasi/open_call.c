@@ -109,9 +109,10 @@ wasi_path_open(u32 fd, u32 flags, u32 path, u32 size, u32 open_flags,
 {
     bool exclusive =
         (open_flags & OPEN_CREATE) && (open_flags & OPEN_EXCLUSIVE);
-    struct name name =
-        name_of(fd, path, size, CAN_PATH_OPEN,
-                exclusive ? FOLLOW_BEFORE_SLASH : follow_of(flags));
+    enum follow follow = follow_of(flags);
+    struct name name = name_of(
+        fd, path, size, CAN_PATH_OPEN,
+        exclusive && follow == FOLLOW_ALWAYS ? FOLLOW_BEFORE_SLASH : follow);
     struct opening o = {
         .flags = open_flags,
         .init =
@@ -122,7 +123,7 @@ wasi_path_open(u32 fd, u32 flags, u32 path, u32 size, u32 open_flags,
     };
 
     (void)inheriting;
-    if (fd_flags & ~(u32)FDFLAGS_ALL)
+    if (fd_flags & ~(u32)FDFLAGS_ALL || open_flags & ~(u32)OPEN_ALL)
         return WASI_INVAL;
     if (user_bytes(out, sizeof(o.fd)).ptr == NULL)
         return WASI_FAULT;

@@ -18,6 +18,8 @@ name_of(u32 fd, u32 ptr, u32 size, u64 rights, enum follow follow)
 enum follow
 follow_of(u32 flags)
 {
+    if (flags & ~(u32)LOOKUP_ALL)
+        return FOLLOW_UNKNOWN;
     return flags & LOOKUP_FOLLOW ? FOLLOW_ALWAYS : FOLLOW_BEFORE_SLASH;
 }
 
@@ -39,8 +41,9 @@ name_text(u32 ptr, u32 size, char *buffer, struct string *out)
 static errno_t
 take_name(struct wasi *w, struct name *name, char *buffer)
 {
+    if (name->follow == FOLLOW_UNKNOWN)
+        return WASI_INVAL;
     errno_t error = name_text(name->ptr, name->size, buffer, &name->path);
-
     if (error == WASI_SUCCESS)
         error = file_hold(w, name->fd, 0, &name->dir);
     if (error != WASI_SUCCESS)

@@ -27,7 +27,7 @@ enum {
 #include "wasi/flags.def"
 };
 
-enum { FDFLAGS_ALL = 31 };
+enum { FDFLAGS_ALL = 31, LOOKUP_ALL = 1, OPEN_ALL = 15 };
 
 // --- tar.c: ustar archives --------------------------------------------------
 
@@ -263,7 +263,12 @@ struct place {
 };
 
 // Whether a symlink in the last component is followed.
-enum follow { FOLLOW_NEVER, FOLLOW_BEFORE_SLASH, FOLLOW_ALWAYS };
+enum follow {
+    FOLLOW_NEVER,
+    FOLLOW_BEFORE_SLASH,
+    FOLLOW_ALWAYS,
+    FOLLOW_UNKNOWN, // the call has a flag that does not exist
+};
 
 // Walk `path` from `dir` without leaving it.  `buffer` has LIMIT_PATH_SIZE
 // bytes.  WASI_NOENT when a directory on the way is missing, WASI_LOOP when
@@ -503,8 +508,9 @@ void boot_mounts(mount_finder find);
 // When the programs have ended or the time is up, what they spawned is killed,
 // and waited for, before this returns.
 //
-// Returns the exit status of program 0, 124 after a timeout, as the host has
-// it: the low eight bits, or 1 where these alone are 0.  The machine ends then:
+// Returns the exit status of the first program, in order, whose is not 0, 124
+// after a timeout, as the host has it: the low eight bits, or 1 where these
+// alone are 0.  The machine ends then:
 // the files are not freed, which takes time in proportion to them.
 u32 boot_run(struct bytes initrd, const char *cmdline);
 

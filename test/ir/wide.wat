@@ -35,9 +35,9 @@
 ;; function 0
 ;; b0(v1 i64, v2 i64):
 ;;     v3 = i64.mul_wide_u i64 v1, v2
-;;     v4 = i64.mul v1, v2
-;;     v5 = result i64 1 of v3
-;;     v6 = i64.add v4, v5
+;;     v4 = result i64 1 of v3
+;;     v5 = i64.mul v1, v2
+;;     v6 = i64.add v5, v4
 ;;     return v3, v6
 ;; function 1
 ;; b0(v1 i64, v2 i64):

@@ -1,0 +1,21 @@
+;; The lower half of a product of 128 bits was made before the upper one, and
+;; something between them: the upper half was in no register.
+(module
+  (func (export "product") (param i64 i64) (result i64 i64)
+    (local $ah i64) (local $al i64) (local $bh i64) (local $bl i64)
+    (local $p i64) (local $t i64) (local $w i64)
+    (local.set $ah (i64.shr_u (local.get 0) (i64.const 32)))
+    (local.set $al (i64.and (local.get 0) (i64.const 0xffffffff)))
+    (local.set $bh (i64.shr_u (local.get 1) (i64.const 32)))
+    (local.set $bl (i64.and (local.get 1) (i64.const 0xffffffff)))
+    (local.set $p (i64.mul (local.get $bl) (local.get $al)))
+    (local.set $t (i64.add (i64.shr_u (local.get $p) (i64.const 32))
+                           (i64.mul (local.get $bh) (local.get $al))))
+    (local.set $w (i64.add (i64.mul (local.get $ah) (local.get $bl))
+                           (i64.and (local.get $t) (i64.const 0xffffffff))))
+    (i64.or (i64.shl (local.get $w) (i64.const 32))
+            (i64.and (local.get $p) (i64.const 0xffffffff)))
+    (i64.add (i64.shr_u (local.get $w) (i64.const 32))
+             (i64.add (i64.shr_u (local.get $t) (i64.const 32))
+                      (i64.add (i64.mul (local.get $bh) (local.get $ah))
+                               (i64.xor (local.get 0) (local.get 1)))))))
