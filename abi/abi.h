@@ -83,7 +83,7 @@ struct vmctx_heap {
 };
 
 enum {
-    // A reference & 7: a struct begins at a multiple of 8, an array 4 behind one.
+    // A reference & 7: a struct begins at a multiple of 8, an array 4 later.
     REF_TAG_MASK = 7,
     REF_TAG_STRUCT = 0, // or null
     REF_TAG_ARRAY = 4,

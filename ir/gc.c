@@ -1,9 +1,9 @@
 // ir/gc.c: structs, arrays, i31 and casts.
 //
-// A reference is an offset in the heap of the thread, see struct vmctx_heap.  An
-// access of an object is a load or store like that of a memory, and so are the
-// two loads of a cast: nothing here has a branch of its own.  The kernel makes
-// objects, and moves parts of arrays.
+// A reference is an offset in the heap of the thread, see struct vmctx_heap.
+// An access of an object is a load or store like that of a memory, and so are
+// the two loads of a cast: nothing here has a branch of its own.  The kernel
+// makes objects, and moves parts of arrays.
 
 #include "ir/build.h"
 

@@ -2,8 +2,9 @@
 // with parts of arrays (abi/builtins.def).
 //
 // Code may pass any number for any argument, and may have written anything to
-// its heap.  Types are looked up by index in the module; a reference has to lead
-// to where something was made, and what it says of its length has to end there.
+// its heap.  Types are looked up by index in the module; a reference has to
+// lead to where something was made, and what it says of its length has to end
+// there.
 
 #include "runtime/internal.h"
 

@@ -165,7 +165,7 @@ vms_free(struct store *s, struct vmctx **vms)
     kernel_free(vms);
 }
 
-// Exceptions belong to the thread that made them (exception.c), and so do heaps.
+// Exceptions belong to the thread that made them (exception.c), heaps too.
 static void
 forget_references(const struct instance *i, struct vmctx *vm, bool has_heap)
 {

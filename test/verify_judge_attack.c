@@ -100,6 +100,8 @@ used(const void *table, u64 size)
 static void
 lay_out(struct verify_module *m)
 {
+    m->counts.heap = 1;
+    m->counts.heap_types = TYPES;
     EXPECT(vmctx_lay_out(&m->layout, &m->counts));
     EXPECT_EQ(m->layout.memories, MEMORIES);
     EXPECT_EQ(m->layout.tables, TABLES);
@@ -162,9 +164,7 @@ judge_row(const struct row *row)
                  .globals = 3,
                  .imports = imports,
                  .tags = 1,
-                 .types = TYPES,
-                 .heap = 1,
-                 .heap_types = TYPES},
+                 .types = TYPES},
         .types = types,
         .func_types = func_types + !imports,
         .memories = memories,
