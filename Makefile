@@ -53,14 +53,14 @@ NEEDS_help       :=
 NEEDS_lint       := build lint
 NEEDS_prove      := build test prove
 NEEDS_run        := build run
-NEEDS_tests      := build test
-NEEDS_test       := build run test
+NEEDS_tests      := build test image
+NEEDS_test       := build run test image
 NEEDS_test-languages := build run
 NEEDS_test-metal := build run test
 NEEDS_test-smp   := build run test
 NEEDS_test-tsan  := build run test fuzz
 NEEDS_test-bare  := bare
-NEEDS_ci         := build run test lint
+NEEDS_ci         := build run test lint image
 NEEDS_analyze    :=
 NEEDS_suite      := test
 NEEDS_unit       := build test
@@ -237,6 +237,11 @@ $(OUT)/san/test-verify: $(patsubst %,$(OUT)/san/test/%.c.o,wasm_help x64_rows)
 
 # What test/port_switch.c stands for.
 $(OUT)/san/test-port: WRAP := -Wl,--wrap=host_call_check
+
+# The file system of user/diskfs, without what only runs in Nebulet.
+DISKFS := $(patsubst %,$(OUT)/san/user/diskfs/%.c.o,alloc cache dir file inode journal names rename replay super truncate)
+$(OUT)/san/test-disk: $(DISKFS)
+$(patsubst %,$(OUT)/san/%.o,$(wildcard test/disk_*.c)): SAN += -Iuser/diskfs
 
 # What is archived while it changes: test/tool_tar.c reads and looks for it.
 $(OUT)/san/test-tool: $(OUT)/san/tool/tar.c.o

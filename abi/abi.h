@@ -176,7 +176,7 @@ MUST_USE bool vmctx_lay_out(struct vmctx_layout *out,
 // --- builtins, traps, limits ------------------------------------------------
 
 enum builtin {
-#define BUILTIN(id, sig, trap) BUILTIN_##id,
+#define BUILTIN(id, sig, trap, low, high) BUILTIN_##id,
 #include "abi/builtins.def"
     BUILTIN_COUNT
 };

@@ -297,6 +297,10 @@ count_up(u32 *count)
 {
     u32 now = __atomic_load_n(count, __ATOMIC_RELAXED);
 
+    if (cpu_is_alone && now != COUNT_STUCK) {
+        __asm__ volatile("incl %0" : "+m"(*count) : : "cc");
+        return;
+    }
     do {
         if (now == COUNT_STUCK)
             return;
@@ -308,7 +312,13 @@ MUST_USE static inline bool
 count_down(u32 *count)
 {
     u32 now = __atomic_load_n(count, __ATOMIC_RELAXED);
+    bool last;
 
+    if (cpu_is_alone && now != COUNT_STUCK) {
+        assert(now > 0);
+        __asm__ volatile("decl %1" : "=@ccz"(last), "+m"(*count));
+        return last;
+    }
     do {
         assert(now > 0);
         if (now == COUNT_STUCK)
@@ -382,6 +392,12 @@ static inline u32
 bits_trailing_zeros(u64 word) // word != 0
 {
     return (u32)__builtin_ctzll(word);
+}
+
+static inline u32
+bits_leading_zeros(u64 word) // word != 0
+{
+    return (u32)__builtin_clzll(word);
 }
 
 static inline bool

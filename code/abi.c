@@ -4,6 +4,11 @@
 
 #include "code/code.h"
 
+enum { RAX, RCX, RDX, RSI = 6, RDI, R8, R9 }; // the hardware's numbers
+
+const u8 abi_int_args[ABI_INTS] = {RDI, RSI, RDX, RCX, R8, R9};
+const u8 abi_int_results[ABI_INTS] = {RAX, RDX, RCX, RSI, RDI, R8};
+
 static bool
 is_vector_class(valtype_t t)
 {

@@ -131,10 +131,14 @@ MUST_USE status_t code_file_code(struct code *code, const struct code_file *f,
                                  const struct module *m, struct arena *keep,
                                  struct error *error);
 
-// Where the values of a call travel (abi.c; the registers are in x64/mach.h):
-// first the parameters, abi_end(), then the results.
+// Where the values of a call travel (abi.c): first the parameters, abi_end(),
+// then the results.
 enum abi_kind { ABI_INT, ABI_VECTOR, ABI_STACK };
 enum { ABI_INTS = 6, ABI_VECTORS = 8 };
+
+// The general registers of each, in their order.
+extern const u8 abi_int_args[ABI_INTS];
+extern const u8 abi_int_results[ABI_INTS];
 
 struct abi_place {
     u8 kind; // enum abi_kind

@@ -5,8 +5,6 @@
 
 #include "verify/decode.h"
 
-_Static_assert((int)ABI_INTS == (int)VERIFY_PLACES, "of both");
-
 static u32
 features_of(u32 cpu)
 {
@@ -30,7 +28,7 @@ features_of(u32 cpu)
 // The general registers among the next places that get an i32.
 static u32
 narrow_of(const struct module *m, struct abi_walk *walk, const valtype_t *vals,
-          u32 count, const u8 regs[VERIFY_PLACES])
+          u32 count, const u8 regs[ABI_INTS])
 {
     u32 set = 0;
 
@@ -47,9 +45,9 @@ static struct verify_type
 type_of(const struct module *m, const struct type *t, struct abi_size size)
 {
     struct abi_walk walk = {0};
-    u32 params = narrow_of(m, &walk, t->vals, t->param_count, verify_params);
+    u32 params = narrow_of(m, &walk, t->vals, t->param_count, abi_int_args);
     u32 results = narrow_of(m, &walk, t->vals + t->param_count, t->result_count,
-                            verify_results);
+                            abi_int_results);
 
     return (struct verify_type){.params = (u16)params,
                                 .results = (u16)results,

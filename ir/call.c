@@ -185,7 +185,7 @@ static const struct {
     const char *sig;
     u8 trap;
 } builtins[] = {
-#define BUILTIN(id, sig, trap) {sig, TRAP_##trap},
+#define BUILTIN(id, sig, trap, low, high) {sig, TRAP_##trap},
 #include "abi/builtins.def"
 };
 

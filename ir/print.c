@@ -54,7 +54,7 @@ print_call(struct printer *p, const struct fn *fn, const struct call *call)
         [CALL_ENTRY] = "entry", [CALL_BUILTIN] = "builtin",
     };
     static const char *const builtins[] = {
-#define BUILTIN(id, sig, trap) #id,
+#define BUILTIN(id, sig, trap, low, high) #id,
 #include "abi/builtins.def"
     };
 

@@ -100,15 +100,41 @@ device_of(struct virtio_device *hardware)
     return d;
 }
 
+// "NAME=N" comes apart: *index is N, 0 where there is none; false: N is no
+// number.
+static bool
+take_index(struct string *name, u32 *index)
+{
+    u32 at = 0;
+
+    while (at < name->len && name->ptr[at] != '=')
+        at++;
+    *index = 0;
+    for (u32 i = at + 1; i < name->len; i++) {
+        u32 digit = (u32)name->ptr[i] - '0';
+        if (digit > 9 || *index > 1000)
+            return false;
+        *index = 10 * *index + digit;
+    }
+    bool good = at == name->len || at + 1 < name->len;
+    name->len = at;
+    return good;
+}
+
 struct device *
 device_find(struct string name)
 {
     struct virtio_device *hardware;
+    u32 before;
 
+    if (!take_index(&name, &before))
+        return NULL;
     for (u32 i = 0; (hardware = port_device(i)) != NULL; i++) {
         const struct kind *kind = find_kind(hardware->kind);
-        if (kind != NULL && string_equal(string_of(kind->name), name))
+        bool found = kind != NULL && string_equal(string_of(kind->name), name);
+        if (found && before == 0)
             return device_of(hardware);
+        before -= found;
     }
     return NULL;
 }

@@ -88,61 +88,6 @@ gate_take_from_line(struct gate *g)
     return c;
 }
 
-// --- calls that begin and end ------------------------------------------------
-
-void
-gate_accept(struct activation *a, struct call *c)
-{
-    struct gate_request *r = a->request;
-
-    assert(!a->serving && c->activation == NULL && !c->done);
-    assert(c->request.size <= r->room.size);
-    copy_few(r->room.ptr, c->request.ptr, c->request.size);
-    r->kind = GATE_CALL;
-    r->badge = c->door->badge;
-    r->size = (u32)c->request.size;
-    a->serving = true;
-    a->call = c;
-    a->depth = c->depth;
-    a->lent = c->lent;
-    c->activation = a;
-    window_lend(a, c);
-}
-
-struct thread *
-gate_finish(struct call *c, status_t status)
-{
-    struct thread *t = waiter_claim(c->waiter);
-
-    c->activation = NULL;
-    if (t == NULL)
-        return NULL; // its deadline or a kill was first
-    c->done = true;
-    c->status = status;
-    return t;
-}
-
-struct thread *
-gate_end_call(struct activation *a, status_t status, struct bytes reply)
-{
-    struct call *c = a->call;
-
-    gate_check(a);
-    assert(a->serving);
-    window_drop(a);
-    a->serving = false;
-    a->call = NULL;
-    if (c == NULL)
-        return NULL;
-    if (status == OK && reply.size > c->room.size)
-        status = ERR_TOO_SMALL;
-    struct thread *t = gate_finish(c, status);
-    if (t != NULL && status == OK)
-        copy_few(c->room.ptr, reply.ptr, reply.size);
-    c->size = (u32)reply.size;
-    return t;
-}
-
 // --- life --------------------------------------------------------------------
 
 status_t

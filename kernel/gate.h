@@ -9,7 +9,7 @@
 
 #pragma once
 
-#include "kernel/internal.h"
+#include "kernel/pass.h"
 
 struct gate {
     struct object object;
@@ -99,21 +99,6 @@ void gate_leave_line(struct call *c);
 // The call whose turn it is, which waits no more; NULL: none does.
 struct call *gate_take_from_line(struct gate *g);
 
-// Let `a`, which serves nobody, serve c.
-void gate_accept(struct activation *a, struct call *c);
-
-// The call of c has ended with this status.  Its thread, which the caller lets
-// run before it releases the lock for longer than sched_pass() does; NULL: that
-// one leaves by itself.
-struct thread *gate_finish(struct call *c, status_t status);
-
-// `a` serves nobody any more.  Its call ends with the status, and with as much
-// of the reply as there is; returns as gate_finish(), NULL also where the
-// caller has left.  The thread still takes the caller's time: sched_lend() or
-// sched_pass() come next.
-struct thread *gate_end_call(struct activation *a, status_t status,
-                             struct bytes reply);
-
 // window.c: a has the windows of c from now on; nobody has them any more, for
 // one that leaves and one that has replied.
 void window_lend(struct activation *a, const struct call *c);
@@ -122,3 +107,67 @@ void window_drop(struct activation *a);
 
 // In builds for tests: what always holds for a.
 void gate_check(const struct activation *a);
+
+// --- calls that begin and end: the same --------------------------------------
+
+// Let `a`, which serves nobody, serve c.
+static inline void
+gate_accept(struct activation *a, struct call *c)
+{
+    struct gate_request *r = a->request;
+
+    assert(!a->serving && c->activation == NULL && !c->done);
+    assert(c->request.size <= r->room.size);
+    copy_few(r->room.ptr, c->request.ptr, c->request.size);
+    r->kind = GATE_CALL;
+    r->badge = c->door->badge;
+    r->size = (u32)c->request.size;
+    a->serving = true;
+    a->call = c;
+    a->depth = c->depth;
+    c->activation = a;
+    if (c->offer_count > 0)
+        window_lend(a, c);
+}
+
+// The call of c has ended with this status.  Its thread, which the caller lets
+// run before it releases the lock for longer than sched_pass() does; NULL: that
+// one leaves by itself.
+static inline struct thread *
+gate_finish(struct call *c, status_t status)
+{
+    struct thread *t = waiter_claim(c->waiter);
+
+    c->activation = NULL;
+    if (t == NULL)
+        return NULL; // its deadline or a kill was first
+    c->done = true;
+    c->status = status;
+    return t;
+}
+
+// `a` serves nobody any more.  Its call ends with the status, and with as much
+// of the reply as there is; returns as gate_finish(), NULL also where the
+// caller has left.  The thread still takes the caller's time: sched_lend() or
+// sched_pass() come next.
+static inline struct thread *
+gate_end_call(struct activation *a, status_t status, struct bytes reply)
+{
+    struct call *c = a->call;
+
+    gate_check(a);
+    assert(a->serving);
+    if (a->window_count > 0)
+        window_drop(a);
+    a->serving = false;
+    a->call = NULL;
+    if (c == NULL)
+        return NULL;
+    if (status == OK && reply.size > c->room.size)
+        status = ERR_TOO_SMALL;
+    struct thread *t = gate_finish(c, status);
+    if (t != NULL && status == OK)
+        copy_few(c->room.ptr, reply.ptr, reply.size);
+    c->size = (u32)reply.size;
+    return t;
+}

@@ -49,6 +49,7 @@ line_up(struct gate *g, struct call *c)
         return ERR_DEADLOCK;
     if (c->door->call_count >= LIMIT_GATE_CALLERS)
         return ERR_FULL;
+    c->lent = sched_lent(c->thread);
     c->waiter = waiter_begin();
     gate_line_up(c);
     return OK;
@@ -64,7 +65,7 @@ begin(struct gate *g, struct call *c, struct pass *pass)
     if (a == NULL)
         return line_up(g, c);
     gate_accept(a, c);
-    c->waiter = waiter_begin();
+    c->waiter = waiter_begin_as(c->thread, WAKE_WAITING);
     gate_check(a);
     pass->to = a->thread;
     pass->lent = &a->lent;
@@ -129,10 +130,9 @@ gate_call(struct door *d, struct bytes request, struct bytes room,
     list_init(&c.link);
     bool on = port_interrupts_off();
     lock_irq_nested(&g->lock);
-    c.lent = (struct lent){thread_time_account(self), share_priority(self)};
     status_t status = begin(g, &c, &pass);
     if (status == OK) {
-        status = waiter_pass(c.waiter, &pass, &g->lock, deadline, &passed);
+        status = pass_wait(self, &pass, &g->lock, deadline, &passed);
         if (!passed)
             lock_irq_nested(&g->lock);
         status = leave(&c, status);

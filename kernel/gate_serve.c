@@ -64,6 +64,7 @@ take_next(struct gate *g, struct activation *a, struct door **gone)
         gate_show(g);
     } else if ((c = take_from_line(g)) != NULL) {
         gate_accept(a, c);
+        a->lent = c->lent;
         take_time(a, a->lent);
         gate_check(a);
     }
@@ -81,9 +82,9 @@ park(struct gate *g, struct activation *a, struct thread *to, u64 deadline,
 
     if (to == NULL)
         take_time(a, own_time);
-    struct waiter *w = waiter_begin();
+    (void)waiter_begin_as(a->thread, WAKE_WAITING);
     list_push(&g->parked, &a->link);
-    status_t status = waiter_pass(w, &pass, &g->lock, deadline, passed);
+    status_t status = pass_wait(a->thread, &pass, &g->lock, deadline, passed);
     if (*passed)
         return status;
     lock_irq_nested(&g->lock);

@@ -7,16 +7,12 @@
 
 #include "kernel/internal.h"
 
-enum {
-    INDEX_BITS = 20,
-    INDEX_MASK = (1 << INDEX_BITS) - 1,
-    GENERATIONS = 1 << 11,
-};
+enum { GENERATIONS = 1 << 11 };
 
 static handle_t
 name_of(u32 index, u32 generation)
 {
-    return generation << INDEX_BITS | (index + 1);
+    return generation << HANDLE_INDEX_BITS | (index + 1);
 }
 
 static struct handle_slot *
@@ -25,24 +21,11 @@ slot_at(struct handle_table *t, u32 index)
     return &t->chunks[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
 }
 
-// The slot of a live handle or NULL.
-static inline struct handle_slot *
-look_up(struct handle_table *t, handle_t h)
-{
-    u32 index = (h & INDEX_MASK) - 1;
-
-    if (index >= t->slots)
-        return NULL;
-    struct handle_slot *slot = slot_at(t, (u32)index_masked(index, t->slots));
-    bool alive = slot->object != NULL && slot->generation == h >> INDEX_BITS;
-    return alive ? slot : NULL;
-}
-
 static struct handle_slot *
 find(struct handle_table *t, handle_t h) REQUIRES(t->lock)
 {
     assert_held(&t->lock);
-    return look_up(t, h);
+    return (struct handle_slot *)handle_look_up(t, h);
 }
 
 static u32
@@ -145,18 +128,6 @@ fill_slot(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
     return status;
 }
 
-// What is wrong with a handle, of which find() said this.
-static status_t
-check(const struct handle_slot *slot, const struct object_type *type,
-      u32 rights)
-{
-    if (slot == NULL)
-        return ERR_BAD_HANDLE;
-    if (type != NULL && slot->object->type != type)
-        return ERR_WRONG_TYPE;
-    return (slot->rights & rights) == rights ? OK : ERR_ACCESS;
-}
-
 status_t
 handle_new(struct handle_table *t, struct object *o, u32 rights, handle_t *out)
 {
@@ -176,7 +147,7 @@ handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
 
     lock_irq_nested(&t->lock);
     const struct handle_slot *slot = find(t, h);
-    status_t status = check(slot, type, rights);
+    status_t status = handle_check(slot, type, rights);
     if (status == OK) {
         object_hold(slot->object);
         *out = (struct carried){slot->object, slot->rights};
@@ -186,29 +157,14 @@ handle_peek(struct handle_table *t, handle_t h, const struct object_type *type,
     return status;
 }
 
-struct loan LOCKS_BY_HAND
-handle_lend(struct handle_table *t, handle_t h, const struct object_type *type,
-            u32 rights)
+struct loan
+handle_lend_locked(struct handle_table *t, handle_t h,
+                   const struct object_type *type, u32 rights)
 {
-    struct loan loan = {.object = NULL, .held = t->shared};
-    bool on = false;
+    struct carried carried = {NULL, 0};
+    status_t status = handle_peek(t, h, type, rights, &carried);
 
-    if (loan.held) {
-        on = port_interrupts_off();
-        lock_irq_nested(&t->lock);
-    }
-    const struct handle_slot *slot = look_up(t, h);
-    loan.status = check(slot, type, rights);
-    if (loan.status == OK) {
-        loan.object = slot->object;
-        if (loan.held)
-            object_hold(loan.object);
-    }
-    if (loan.held) {
-        unlock_irq_nested(&t->lock);
-        port_interrupts_restore(on);
-    }
-    return loan;
+    return (struct loan){carried.object, status, true};
 }
 
 status_t
@@ -248,7 +204,7 @@ handle_close(struct handle_table *t, handle_t h)
     lock(&t->lock);
     struct handle_slot *slot = find(t, h);
     if (slot != NULL) {
-        object = empty_slot(t, slot, h & INDEX_MASK);
+        object = empty_slot(t, slot, h & HANDLE_INDEX_MASK);
         uncharge(t, 1);
     }
     unlock(&t->lock);
@@ -261,7 +217,7 @@ handle_duplicate(struct handle_table *t, handle_t h, u32 rights, handle_t *out)
 {
     lock(&t->lock);
     struct handle_slot *slot = find(t, h);
-    status_t status = check(slot, NULL, rights | RIGHT_DUPLICATE);
+    status_t status = handle_check(slot, NULL, rights | RIGHT_DUPLICATE);
     if (status == OK)
         status = fill_slot(t, slot->object, rights, out);
     unlock(&t->lock);
@@ -278,7 +234,7 @@ check_all(struct handle_table *t, const handle_t *handles,
     assert_held(&t->lock);
     for (u32 i = 0; i < count; i++) {
         struct handle_slot *slot = find(t, handles[i]);
-        status_t status = check(slot, NULL, RIGHT_TRANSFER);
+        status_t status = handle_check(slot, NULL, RIGHT_TRANSFER);
         if (status != OK)
             return status;
         if (slot->object != expected[i].object)
@@ -299,7 +255,7 @@ handle_take(struct handle_table *t, const handle_t *handles,
     for (u32 i = 0; i < count && status == OK; i++) {
         struct handle_slot *slot = find(t, handles[i]);
         carried[i].rights = slot->rights;
-        carried[i].object = empty_slot(t, slot, handles[i] & INDEX_MASK);
+        carried[i].object = empty_slot(t, slot, handles[i] & HANDLE_INDEX_MASK);
     }
     if (status == OK && counted != NULL) {
         t->used -= count;

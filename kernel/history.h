@@ -21,7 +21,7 @@ struct history {
 extern struct history histories[CPU_MAX];
 
 // Interrupts are off.
-static inline void
+static inline __attribute__((always_inline)) void
 history_switch(u32 cpu, u32 from, u32 to)
 {
     struct history *h = &histories[cpu];

@@ -152,12 +152,20 @@ static inline struct waiter *waiter_begin(void);
 struct waiter *waiter_begin_always(void); // a kill does not end it
 // OK, ERR_TIMED_OUT or ERR_KILLED.
 MUST_USE status_t waiter_wait(struct waiter *w, u64 deadline);
-void waiter_cancel(struct waiter *w);      // instead of waiter_wait()
-bool waiter_waits(const struct waiter *w); // nobody has ended it
+void waiter_cancel(struct waiter *w); // instead of waiter_wait()
+// Nobody has ended it.
+static inline bool
+waiter_waits(const struct waiter *w)
+{
+    u32 outcome = __atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST);
+
+    return outcome == WAKE_WAITING || outcome == WAKE_WAITING_ALWAYS;
+}
+
 // As waiter_wake(), but the thread runs only when the caller lets it, by
 // sched_wake() or waiter_pass(): soon, with interrupts off, and under the lock
 // that keeps it from going on until then.  NULL: the wait had ended.
-struct thread *waiter_claim(struct waiter *w);
+static inline struct thread *waiter_claim(struct waiter *w);
 // As waiter_wait(), with interrupts off and `held` locked, which is released;
 // `pass.to`, which was claimed, or NULL, goes on at once, and what is lent is
 // what it says, if there is one; but `to` has to take what `pass.lent` says by
@@ -168,6 +176,8 @@ struct pass;
 MUST_USE status_t waiter_pass(struct waiter *w, const struct pass *pass,
                               struct lock *held, u64 deadline, bool *passed)
     RELEASE(*held);
+// What is left of it when the thread goes on and was not *passed the CPU.
+MUST_USE status_t waiter_end(struct waiter *w, u64 deadline);
 
 // --- sched.c -----------------------------------------------------------------
 
@@ -194,9 +204,11 @@ struct lent {
 
 // From the running thread on to another.
 struct pass {
-    struct thread *to;       // that is blocked, or about to
-    const struct lent *lent; // what it takes from then on; NULL: as it is
-    struct lent keep;        // what the running thread does
+    struct thread *to; // that is blocked, or about to
+    // What it takes from then on, all that the running thread can lend, is
+    // written there first; NULL: as it is.
+    struct lent *lent;
+    struct lent keep; // what the running thread does
 };
 
 // The running thread blocks as in sched_block(), and pass.to, which is blocked,
@@ -209,6 +221,8 @@ bool sched_pass(struct thread *self, const struct pass *pass, struct lock *held)
     RELEASE(*held);
 // The same for what the running thread is lent alone.
 void sched_lend(struct lent lent);
+// What the running thread can lend; interrupts are off.
+struct lent sched_lent(const struct thread *self);
 void sched_deadline_changed(void); // one of this CPU: look when the next is
 // Its group or priority may be another now, or it was killed: have it look.
 // Locks of the rank WAIT may be held.
@@ -306,10 +320,17 @@ thread_killed(const struct thread *t)
     return __atomic_load_n(&t->entry.killed, __ATOMIC_SEQ_CST);
 }
 
-static inline struct waiter *
-waiter_begin_as(enum wake waiting)
+static inline struct thread *
+waiter_thread(struct waiter *w)
 {
-    struct waiter *w = &thread_current()->waiter;
+    return CONTAINER(w, struct thread, waiter);
+}
+
+// `self` is the running thread.
+static inline struct waiter *
+waiter_begin_as(struct thread *self, enum wake waiting)
+{
+    struct waiter *w = &self->waiter;
 
     assert(!waiter_waits(w));
     atomic_store_u32(&w->outcome, (u32)waiting);
@@ -319,7 +340,27 @@ waiter_begin_as(enum wake waiting)
 static inline struct waiter *
 waiter_begin(void)
 {
-    return waiter_begin_as(WAKE_WAITING);
+    return waiter_begin_as(thread_current(), WAKE_WAITING);
+}
+
+// True for the one who ends the wait; interrupts are off.
+static inline bool
+waiter_win(struct waiter *w, enum wake outcome)
+{
+    u32 before = __atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST);
+
+    while (before == WAKE_WAITING ||
+           (before == WAKE_WAITING_ALWAYS && outcome != WAKE_KILLED)) {
+        if (atomic_cas_u32(&w->outcome, &before, (u32)outcome))
+            return true;
+    }
+    return false;
+}
+
+static inline struct thread *
+waiter_claim(struct waiter *w)
+{
+    return waiter_win(w, WAKE_WOKEN) ? waiter_thread(w) : NULL;
 }
 
 // Whose time it takes now.

@@ -195,11 +195,22 @@ void object_init(struct object *o, const struct object_type *type);
 // pointer type, gets its address.  ERR_LIMIT: the payer cannot; ERR_NO_MEMORY.
 MUST_USE status_t object_new(void *out, const struct object_type *type,
                              u64 size, struct account *payer);
-void object_hold(struct object *o);
+static inline void
+object_hold(struct object *o)
+{
+    assert(__atomic_load_n(&o->references, __ATOMIC_RELAXED) > 0);
+    count_up(&o->references);
+}
 // The same for who has no reference, but keeps the memory from being freed;
 // false: the last reference is gone.
 MUST_USE bool object_hold_live(struct object *o);
-void object_release(struct object *o); // NULL is allowed
+void object_end(struct object *o); // the last reference is gone
+static inline void
+object_release(struct object *o) // NULL is allowed
+{
+    if (o != NULL && count_down(&o->references))
+        object_end(o);
+}
 // The same for a handle, which has a reference.
 void object_hold_handle(struct object *o);
 void object_release_handle(struct object *o);
@@ -526,10 +537,65 @@ struct loan {
     bool held; // the object is to be released then
 };
 
+enum {
+    HANDLE_INDEX_BITS = 20,
+    HANDLE_INDEX_MASK = (1 << HANDLE_INDEX_BITS) - 1,
+};
+
+// The slot of a live handle or NULL; the table does not change meanwhile.
+static inline const struct handle_slot *LOCKS_BY_HAND
+handle_look_up(const struct handle_table *t, handle_t h)
+{
+    u32 index = (h & HANDLE_INDEX_MASK) - 1;
+
+    if (index >= t->slots)
+        return NULL;
+    index = (u32)index_masked(index, t->slots);
+    const struct handle_slot *slot =
+        &t->chunks[index / HANDLE_CHUNK][index % HANDLE_CHUNK];
+    if (slot->object == NULL || slot->generation != h >> HANDLE_INDEX_BITS)
+        return NULL;
+    return slot;
+}
+
+// What is wrong with a handle, of which handle_look_up() said this.
+static inline status_t
+handle_check(const struct handle_slot *slot, const struct object_type *type,
+             u32 rights)
+{
+    if (slot == NULL)
+        return ERR_BAD_HANDLE;
+    if (type != NULL && slot->object->type != type)
+        return ERR_WRONG_TYPE;
+    return (slot->rights & rights) == rights ? OK : ERR_ACCESS;
+}
+
 // As handle_get(), for as long as the running thread takes no handle out of the
-// table.
-struct loan handle_lend(struct handle_table *t, handle_t h,
-                        const struct object_type *type, u32 rights);
+// table; where other CPUs may, with the lock.
+struct loan handle_lend_locked(struct handle_table *t, handle_t h,
+                               const struct object_type *type, u32 rights);
+
+static inline __attribute__((always_inline)) struct loan
+handle_lend(struct handle_table *t, handle_t h, const struct object_type *type,
+            u32 rights)
+{
+    struct loan loan = {.object = NULL, .held = t->shared};
+    bool on = false;
+
+    if (loan.held && !cpu_is_alone)
+        return handle_lend_locked(t, h, type, rights);
+    if (loan.held)
+        on = port_interrupts_off();
+    const struct handle_slot *slot = handle_look_up(t, h);
+    loan.status = handle_check(slot, type, rights);
+    if (loan.status == OK)
+        loan.object = slot->object;
+    if (loan.object != NULL && loan.held)
+        object_hold(loan.object);
+    if (loan.held)
+        port_interrupts_restore(on);
+    return loan;
+}
 // As handle_get(), and what rights the handle has.
 MUST_USE status_t handle_peek(struct handle_table *t, handle_t h,
                               const struct object_type *type, u32 rights,
@@ -755,8 +821,8 @@ MUST_USE status_t device_new(struct device **out,
                              struct virtio_device *hardware);
 u32 device_kind(const struct device *d);
 // The first device of the machine of the kind with this name ("random", see
-// device.c), whose object is made when it is first asked for, and stays; NULL:
-// there is none.
+// device.c), or with "=N" behind it the one after N others; its object is made
+// when it is first asked for, and stays.  NULL: there is none.
 struct device *device_find(struct string name);
 // The same of the device of files with this tag in its configuration.
 struct device *device_find_files(struct string tag);

@@ -52,7 +52,7 @@ void lock_note_released(const struct lock *l);
 
 // Where one CPU is alone nobody comes between: interrupts, or preemption, are
 // off.
-static inline bool
+static inline __attribute__((always_inline)) bool
 lock_try(struct lock *l)
 {
     u32 before;
@@ -72,7 +72,7 @@ lock_try(struct lock *l)
 static inline void lock_irq_nested(struct lock *l) ACQUIRE(*l);
 static inline void unlock_irq_nested(struct lock *l) RELEASE(*l);
 
-static inline void LOCKS_BY_HAND
+static inline __attribute__((always_inline)) void LOCKS_BY_HAND
 lock_irq_nested(struct lock *l)
 {
     if (CHECKED)
@@ -81,7 +81,7 @@ lock_irq_nested(struct lock *l)
         lock_spin(l);
 }
 
-static inline void LOCKS_BY_HAND
+static inline __attribute__((always_inline)) void LOCKS_BY_HAND
 unlock_irq_nested(struct lock *l)
 {
     assert(__atomic_load_n(&l->held, __ATOMIC_RELAXED) != 0);

@@ -38,13 +38,6 @@ object_new(void *out, const struct object_type *type, u64 size,
     return OK;
 }
 
-void
-object_hold(struct object *o)
-{
-    assert(__atomic_load_n(&o->references, __ATOMIC_RELAXED) > 0);
-    count_up(&o->references);
-}
-
 bool
 object_hold_live(struct object *o)
 {
@@ -58,10 +51,8 @@ object_hold_live(struct object *o)
 }
 
 void
-object_release(struct object *o)
+object_end(struct object *o)
 {
-    if (o == NULL || !count_down(&o->references))
-        return;
     assert(list_empty(&o->observers));
     __atomic_fetch_sub(&alive, 1, __ATOMIC_RELAXED);
     o->type->free(o);

@@ -133,7 +133,7 @@ take_spare(struct run_queue *q, u32 taker)
 {
     struct thread *t = NULL;
 
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     if (place_spare(q)) {
         t = share_take_spare(q);
         thread_set_cpu(t, taker); // who wakes it must not rely on the lock of q

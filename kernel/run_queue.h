@@ -19,6 +19,9 @@ struct run_queue {
     // Changes by its CPU, which reads it without.
     struct thread *current MEMBER_GUARDED_BY(lock);
     struct thread *idle; // set before there are others
+    // Whose place the current thread runs in, while `handed` (see below).
+    struct thread *host MEMBER_GUARDED_BY(lock);
+    bool handed MEMBER_GUARDED_BY(lock);
     // Switched away from for good, not yet reaped.
     struct thread *dead MEMBER_GUARDED_BY(lock);
     // When the port was last told to interrupt us.
@@ -33,9 +36,31 @@ struct run_queue {
     // account yet.
     u64 since MEMBER_GUARDED_BY(lock);
     u64 ran MEMBER_GUARDED_BY(lock);
+    u32 uncounted MEMBER_GUARDED_BY(lock); // switches since then
 } __attribute__((aligned(64)));
 
 extern struct run_queue run_queues[CPU_MAX];
+
+// While `handed`, the CPU goes from one thread to another and back in the place
+// of one, the host, which is as it was then: the current thread's own place and
+// share are those it had when it fell asleep, and nothing else of the queue has
+// changed.  Who takes the lock by this function finds all settled: then the
+// current thread is its own host.  Only sched_pass() takes it otherwise.
+//
+// The host runs, or sleeps on this CPU: to be woken, stolen, killed or freed,
+// or to get another share, somebody takes the lock first.  So nobody ever finds
+// a place lent, and what ends the host, or who runs in its place, ends that
+// before.
+static inline void queue_lock(struct run_queue *q) ACQUIRE(q->lock);
+void queue_settle(struct run_queue *q) REQUIRES(q->lock); // share.c
+
+static inline void LOCKS_BY_HAND
+queue_lock(struct run_queue *q)
+{
+    lock_irq_nested(&q->lock);
+    if (q->handed)
+        queue_settle(q);
+}
 
 static inline struct run_queue *
 queue_here(void)

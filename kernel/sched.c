@@ -8,8 +8,8 @@
 // wake each other.
 //
 // The lock is held across a switch: the thread that is switched to releases it
-// (after_switch), so nobody sees a thread as ready before its registers are
-// saved.  A thread belongs to one CPU at a time, t->cpu; only who holds the
+// (sched_after_switch), so nobody sees a thread as ready before its registers
+// are saved.  A thread belongs to one CPU at a time, t->cpu; only who holds the
 // lock of that CPU changes this and its state.
 //
 // Which CPU a thread that becomes ready gets is decided in place.c.  A CPU
@@ -28,11 +28,13 @@
 // CPU's lock.  A wake-up may be one too many, never one too few: who blocks
 // looks again at what he waits for.
 
-#include "kernel/history.h"
-#include "kernel/share.h"
+#include "kernel/pass.h"
 
 // A thread that another CPU has woken interrupts who has had so much more.
-enum { LOOK_NS = 1000000 };
+enum {
+    LOOK_NS = 1000000,
+    UNCOUNTED = 13, // see count_time_of_some()
+};
 
 u64 sched_slice_ns = 4000000;
 
@@ -65,7 +67,20 @@ count_time(struct run_queue *q) REQUIRES(q->lock)
         share_ran(q->current, ns);
     }
     q->since = now;
+    q->uncounted = 0;
     return now;
+}
+
+// The same where who comes next is of the same account: the clock takes longer
+// than all the rest of such a switch, so only some look at it, and all since
+// the last is the thread's that runs then.  UNCOUNTED is a prime, so that
+// threads that take turns are it in turn.
+static void
+count_time_of_some(struct run_queue *q) REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    if (++q->uncounted >= UNCOUNTED)
+        count_time(q);
 }
 
 // And is charged to its account and the groups.
@@ -151,11 +166,10 @@ take_ready(struct run_queue *q) REQUIRES(q->lock)
     return t;
 }
 
-// The second half of a switch, on the stack of the thread that continues, in
-// the slice of the one before (PASSED) or in its own.  In that of the one
-// before the timer that was set for it stays, unless it comes too late.
-static void LOCKS_BY_HAND
-after_switch(u32 way_in)
+// In the slice of the one before the timer that was set for it stays, unless it
+// comes too late.
+void LOCKS_BY_HAND
+sched_after_switch(u32 way_in)
 {
     struct run_queue *q = queue_here();
     struct thread *dead = q->dead;
@@ -166,33 +180,6 @@ after_switch(u32 way_in)
     unlock_irq_nested(&q->lock);
     if (dead != NULL)
         thread_reap(dead);
-}
-
-// May t leave the CPU?
-static void
-check_switch(const struct thread *t)
-{
-    assert(t->preempt_count == 0);
-    assert(!CHECKED || (locks_held() & ~(1ull << LOCK_CPU)) == 0);
-}
-
-// Continue with `to`, a thread of q, on its stack, until somebody comes back to
-// that of `from`; q->lock, the only one that may be held here, stays so.
-static inline void
-change_stacks(struct run_queue *q, struct thread *from, struct thread *to,
-              u32 way_in) REQUIRES(q->lock)
-{
-    assert_held(&q->lock);
-    check_switch(from);
-    thread_set_state(to, THREAD_RUNNING);
-    to->resched = false;
-    to->way_in = (u8)way_in;
-    q->current = to;
-    if (from == to)
-        return;
-    history_switch(to->cpu, from->number, to->number);
-    port_stack_use(to->stack, STACK_SIZE);
-    context_switch(&from->context, &to->context);
 }
 
 // The current thread leaves the CPU.
@@ -221,24 +208,8 @@ static void LOCKS_BY_HAND
 switch_to(struct run_queue *q, struct thread *to, u32 way_in)
 {
     thread_set_cpu(to, queue_number(q));
-    change_stacks(q, q->current, to, way_in);
-    after_switch(queue_here()->current->way_in);
-}
-
-// The same for `to`, a thread of q, where all that is to be done for who comes
-// next (after_switch()) is as it was.
-static void switch_at_once(struct run_queue *q, struct thread *from,
-                           struct thread *to, u32 way_in) RELEASE(q->lock);
-
-static inline void LOCKS_BY_HAND
-switch_at_once(struct run_queue *q, struct thread *from, struct thread *to,
-               u32 way_in)
-{
-    change_stacks(q, from, to, way_in | AT_ONCE);
-    if (from->way_in & AT_ONCE)
-        unlock_irq_nested(&run_queues[from->cpu].lock);
-    else
-        after_switch(from->way_in);
+    pass_change_stacks(q, q->current, to, way_in);
+    sched_after_switch(queue_here()->current->way_in);
 }
 
 // The same with the next ready thread.
@@ -295,7 +266,7 @@ give_way(bool behind_others)
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
 
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     t->woke_at = 0; // nobody knows when it would have slept
     if (t != q->idle && behind_others)
         share_yield(t);
@@ -309,7 +280,7 @@ give_way(bool behind_others)
 void
 sched_first_switch(void)
 {
-    after_switch(CHOSEN);
+    sched_after_switch(CHOSEN);
     port_interrupts_restore(true);
 }
 
@@ -318,18 +289,18 @@ sched_first_switch(void)
 static bool LOCKS_BY_HAND
 yield_at_once(struct run_queue *q, struct thread *t)
 {
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     const struct thread *first = share_first_of_account(q, t);
 
     if (first == NULL || q->look || is_to_stop(t) || is_to_stop(first)) {
         unlock_irq_nested(&q->lock);
         return false;
     }
-    count_time(q);
+    count_time_of_some(q);
     t->woke_at = 0;
     share_yield(t);
     thread_set_state(t, THREAD_READY);
-    switch_at_once(q, t, share_exchange(q, t), CHOSEN);
+    pass_switch(q, t, share_exchange(q, t), CHOSEN);
     return true;
 }
 
@@ -340,7 +311,7 @@ thread_yield(void)
     struct thread *t = thread_current();
     struct run_queue *q = &run_queues[t->cpu];
 
-    check_switch(t);
+    pass_check(t);
     t->resched = false;
     if ((queue_waiting(q) > 0 || is_to_stop(t)) && !yield_at_once(q, t))
         give_way(true);
@@ -359,8 +330,8 @@ leave_at_once(struct run_queue *q, struct thread *t)
     if (woken == NULL || woken != share_first_of_account(q, t) || q->look ||
         is_to_stop(woken))
         return false;
-    count_time(q);
-    switch_at_once(q, t, share_exchange(q, t), CHOSEN);
+    count_time_of_some(q);
+    pass_switch(q, t, share_exchange(q, t), CHOSEN);
     return true;
 }
 
@@ -370,7 +341,7 @@ sched_block(void)
     struct run_queue *q = queue_here();
     struct thread *t = q->current;
 
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     assert(t != q->idle);
     if (t->wake_pending) {
         t->wake_pending = false;
@@ -389,7 +360,7 @@ sched_deadline_changed(void)
     bool on = port_interrupts_off();
     struct run_queue *q = queue_here();
 
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     set_timer(q);
     unlock_irq(&q->lock, on);
 }
@@ -401,7 +372,7 @@ lock_queue_of(struct thread *t)
     for (;;) {
         u32 number = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
         struct run_queue *q = &run_queues[number];
-        lock_irq_nested(&q->lock);
+        queue_lock(q);
         if (__atomic_load_n(&t->cpu, __ATOMIC_ACQUIRE) == number)
             return q;
         unlock_irq_nested(&q->lock);
@@ -440,7 +411,7 @@ is_urgent(struct run_queue *q, const struct thread *t) REQUIRES(q->lock)
 static void
 add_ready(struct run_queue *q, struct thread *t, enum way way)
 {
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     assert(t->cpu == queue_number(q));
     bool first = none_ready(q); // for others the timer is set
     if (first || q != queue_here())
@@ -517,13 +488,6 @@ sched_wake(struct thread *t)
         to->current->woken = t;
 }
 
-static void
-set_lent(struct thread *t, struct lent lent)
-{
-    __atomic_store_n(&t->lent.account, lent.account, __ATOMIC_RELAXED);
-    t->lent.priority = lent.priority;
-}
-
 static bool
 is_same(struct lent a, struct lent b)
 {
@@ -549,13 +513,13 @@ take_blocked(struct run_queue *q, struct thread *t, const struct lent *lent)
         thread_set_state(t, THREAD_READY);
         thread_set_cpu(t, queue_number(q));
         if (lent != NULL)
-            set_lent(t, *lent);
+            pass_set_lent(t, *lent);
     } else {
         t->wake_pending = true;
     }
     if (from != q) {
         unlock_irq_nested(&from->lock);
-        lock_irq_nested(&q->lock);
+        queue_lock(q);
     }
     return blocked;
 }
@@ -599,28 +563,6 @@ is_at_once(const struct run_queue *q, const struct thread *t,
            share_is_place_for(q, t, to, lent != NULL ? *lent : to->lent);
 }
 
-// All of sched_pass() where that is so: who comes next finds the timer as it
-// is to be, and what has run as it was.
-static bool pass_at_once(struct run_queue *q, struct thread *t,
-                         const struct pass *pass, struct lock *held)
-    RELEASE(*held) RELEASE(q->lock);
-
-static inline bool LOCKS_BY_HAND
-pass_at_once(struct run_queue *q, struct thread *t, const struct pass *pass,
-             struct lock *held)
-{
-    struct thread *to = pass->to;
-
-    if (pass->lent != NULL)
-        set_lent(to, *pass->lent);
-    set_lent(t, pass->keep);
-    thread_set_state(t, THREAD_BLOCKED);
-    share_pass(q, t, to);
-    unlock_irq_nested(held);
-    switch_at_once(q, t, to, PASSED);
-    return t->way_in & PASSED;
-}
-
 // The rest, q locked, where it is not.
 static void pass_by_queue(struct run_queue *q, const struct pass *pass,
                           struct lock *held) RELEASE(*held) RELEASE(q->lock);
@@ -636,7 +578,7 @@ pass_by_queue(struct run_queue *q, const struct pass *pass, struct lock *held)
         count_time(q);
         account_time(q);
     }
-    set_lent(t, pass->keep);
+    pass_set_lent(t, pass->keep);
     unlock_irq_nested(held);
     if (!t->wake_pending) {
         thread_set_state(t, THREAD_BLOCKED);
@@ -666,11 +608,31 @@ sched_pass(struct thread *self, const struct pass *pass, struct lock *held)
     struct run_queue *q = &run_queues[self->cpu];
 
     lock_irq_nested(&q->lock);
-    if (is_at_once(q, self, pass->to, pass->lent))
-        return pass_at_once(q, self, pass, held);
-    self->way_in = CHOSEN;
-    pass_by_queue(q, pass, held);
+    bool still = pass_is_on(q, self, pass->to, pass->lent != NULL);
+    if (!still && q->handed)
+        queue_settle(q);
+    if (pass->lent != NULL)
+        *pass->lent = (struct lent){thread_time_account(self),
+                                    still ? share_class_priority(q->host) :
+                                            share_priority(self)};
+    if (still || is_at_once(q, self, pass->to, pass->lent)) {
+        pass_go(q, self, pass, held);
+    } else {
+        self->way_in = CHOSEN;
+        pass_by_queue(q, pass, held);
+    }
     return self->way_in & PASSED;
+}
+
+struct lent LOCKS_BY_HAND
+sched_lent(const struct thread *self)
+{
+    struct run_queue *q = &run_queues[self->cpu];
+
+    queue_lock(q);
+    struct lent lent = {thread_time_account(self), share_priority(self)};
+    unlock_irq_nested(&q->lock);
+    return lent;
 }
 
 void LOCKS_BY_HAND
@@ -681,10 +643,10 @@ sched_lend(struct lent lent)
 
     if (is_same(t->lent, lent))
         return;
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     count_time(q);
     account_time(q);
-    set_lent(t, lent);
+    pass_set_lent(t, lent);
     if (share_changed(q, t))
         move_current(q, t);
     unlock_irq_nested(&q->lock);
@@ -732,7 +694,7 @@ sched_look(void)
     bool on = port_interrupts_off();
 
     for (u32 i = 0; i < port_cpu_count(); i++) {
-        lock_irq_nested(&run_queues[i].lock);
+        queue_lock(&run_queues[i]);
         nudge(&run_queues[i]);
         unlock_irq_nested(&run_queues[i].lock);
     }
@@ -746,7 +708,7 @@ sched_cap_changed(struct account *a)
 
     for (u32 i = 0; i < port_cpu_count(); i++) {
         struct run_queue *q = &run_queues[i];
-        lock_irq_nested(&q->lock);
+        queue_lock(q);
         share_look(q, a);
         q->capped = q->current != q->idle && share_is_capped(q->current);
         nudge(q);
@@ -764,7 +726,7 @@ sched_ceilings_changed(void)
     share_ceilings_changed();
     for (u32 i = 0; i < port_cpu_count(); i += !more) {
         struct run_queue *q = &run_queues[i];
-        lock_irq_nested(&q->lock);
+        queue_lock(q);
         more = share_renew(q);
         q->look = true;
         nudge(q);
@@ -781,7 +743,7 @@ sched_account(void)
     bool on = port_interrupts_off();
 
     for (u32 i = 0; i < port_cpu_count(); i++) {
-        lock_irq_nested(&run_queues[i].lock);
+        queue_lock(&run_queues[i]);
         count_time(&run_queues[i]);
         account_time(&run_queues[i]);
         unlock_irq_nested(&run_queues[i].lock);
@@ -796,7 +758,7 @@ sched_exit(void)
     struct run_queue *q = queue_here();
 
     thread_check_mutexes();
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     thread_set_state(q->current, THREAD_DEAD);
     q->dead = q->current;
     switch_next(q);
@@ -830,7 +792,7 @@ sched_interrupt(void)
     bool woke = timer_expire(now);
 
     t->woken = NULL; // nor has it woken the one that a timer did
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     now = count_time(q);
     account_time(q);
     woke |= q->paused.first != NULL && q->paused.first->key <= now;
@@ -894,7 +856,7 @@ sleep(struct run_queue *q)
 {
     place_idle(q, true);
     if (!steal(q)) {
-        lock_irq_nested(&q->lock);
+        queue_lock(q);
         set_timer(q);
         unlock_irq_nested(&q->lock);
         port_idle();
@@ -909,7 +871,7 @@ idle(void *arg)
 
     port_interrupts_off();
     for (;;) {
-        lock_irq_nested(&q->lock);
+        queue_lock(q);
         if (!none_ready(q)) {
             switch_next(q);
             continue;
@@ -926,7 +888,7 @@ sched_enter(void)
     struct run_queue *q = queue_here();
     struct context start;
 
-    lock_irq_nested(&q->lock);
+    queue_lock(q);
     q->current = q->idle;
     thread_set_state(q->idle, THREAD_RUNNING);
     thread_set_cpu(q->idle, queue_number(q));
@@ -952,7 +914,9 @@ sched_init(struct thread *first)
     queue_here()->since = port_monotonic_ns();
     thread_set_state(first, THREAD_RUNNING);
     thread_set_cpu(first, port_cpu_id());
-    bool on = lock_irq(&queue_here()->lock);
+    bool on = port_interrupts_off();
+
+    queue_lock(queue_here());
     share_add(queue_here(), first);
     take_ready(queue_here());
     unlock_irq(&queue_here()->lock, on);

@@ -107,8 +107,9 @@ shares_new(struct account *a)
 static void
 end_share(struct run_queue *q, struct share *s)
 {
-    bool on = lock_irq(&q->lock);
+    bool on = port_interrupts_off();
 
+    queue_lock(q);
     if (s->pause.in)
         order_take(&q->paused, &s->pause);
     assert(s->ready == 0 && !s->runs && !s->item.in);
@@ -127,12 +128,6 @@ static u32
 load(const u32 *number)
 {
     return __atomic_load_n(number, __ATOMIC_RELAXED);
-}
-
-static bool
-is_in_the_way(const struct thread *t)
-{
-    return thread_killed(t) || __atomic_load_n(&t->helped, __ATOMIC_SEQ_CST);
 }
 
 static struct share *
@@ -161,13 +156,6 @@ is_capped(const struct share *s)
     return s != NULL;
 }
 
-// The highest priority is the first class.
-static u32
-priority_of(const struct thread *t)
-{
-    return PRIORITIES - 1 - t->ready.class;
-}
-
 // Does the current thread of q, which runs in s, lend its time to t as it has
 // it itself?
 static bool
@@ -177,7 +165,7 @@ is_lent_here(const struct run_queue *q, const struct thread *t,
     const struct thread *c = q->current;
 
     return c->share == s && t->lent.account == thread_time_account(c) &&
-           t->lent.priority == priority_of(c) && t->inherited == 0 &&
+           t->lent.priority == share_class_priority(c) && t->inherited == 0 &&
            !q->capped && c->ceilings == load(&ceilings);
 }
 
@@ -316,7 +304,7 @@ share_put(struct run_queue *q, struct thread *t)
     order_put(&t->share->below, &t->ready);
     list_append(&q->ready, &t->queued);
     gain(q, t->share, 1);
-    if (is_in_the_way(t))
+    if (share_is_in_the_way(t))
         put_help(q, t);
 }
 
@@ -376,16 +364,16 @@ share_priority(const struct thread *t)
 {
     bool elsewhere = t->share == helped_on(queue_here());
 
-    return elsewhere ? thread_effective_priority(t) : priority_of(t);
+    return elsewhere ? thread_effective_priority(t) : share_class_priority(t);
 }
 
 bool
 share_changed(const struct run_queue *q, const struct thread *t)
 {
     if (t->ready.in)
-        return has_moved(q, t) || t->help.in != is_in_the_way(t);
+        return has_moved(q, t) || t->help.in != share_is_in_the_way(t);
     if (t->share == helped_on(q))
-        return !is_in_the_way(t);
+        return !share_is_in_the_way(t);
     return has_moved(q, t);
 }
 
@@ -608,7 +596,7 @@ share_stays(const struct run_queue *q, const struct thread *t)
 {
     assert_held(&q->lock);
     return t != q->idle && q->waiting > 0 && t->share->ready == q->waiting &&
-           t->share != helped_on(q) && !is_in_the_way(t) && !q->capped &&
+           t->share != helped_on(q) && !share_is_in_the_way(t) && !q->capped &&
            t->ceilings == load(&ceilings);
 }
 
@@ -652,10 +640,10 @@ share_is_place_for(const struct run_queue *q, const struct thread *t,
     bool is_own = t->at_home && a == t->account; // t's place is
 
     assert_held(&q->lock);
-    if (q->capped || t->ceilings != load(&ceilings) || is_in_the_way(to))
+    if (q->capped || t->ceilings != load(&ceilings) || share_is_in_the_way(to))
         return false;
     if (lent.account != NULL)
-        return lent.account == a && lent.priority == priority_of(t) &&
+        return lent.account == a && lent.priority == share_class_priority(t) &&
                to->inherited == 0 && (is_own || t->share == own_share(q, a));
     return to->account == a && to->at_home && to->ceilings == t->ceilings &&
            to->share == t->share && to->ready.class == t->ready.class;
@@ -687,6 +675,15 @@ share_pass(struct run_queue *q, struct thread *t, struct thread *to)
     place_as(t, to);
     if (!t->at_home)
         share_sleep(q, t);
+}
+
+void
+queue_settle(struct run_queue *q)
+{
+    assert_held(&q->lock);
+    q->handed = false;
+    if (q->host != q->current)
+        share_pass(q, q->host, q->current);
 }
 
 // --- caps --------------------------------------------------------------------

@@ -73,6 +73,42 @@ bool share_is_place_for(const struct run_queue *q, const struct thread *t,
     REQUIRES(q->lock);
 void share_pass(struct run_queue *q, struct thread *t, struct thread *to)
     REQUIRES(q->lock);
+// That of its class: the highest is the first.
+static inline u32
+share_class_priority(const struct thread *t)
+{
+    return PRIORITIES - 1 - t->ready.class;
+}
+
+// Do others wait for it, whatever its group may use?
+static inline bool
+share_is_in_the_way(const struct thread *t)
+{
+    return thread_killed(t) || __atomic_load_n(&t->helped, __ATOMIC_SEQ_CST);
+}
+
+// share_is_place_for() while the CPU is handed on, and t runs in the host's
+// place, when t lends what it can, or nothing (a reply).
+static inline bool share_is_place_of_host(const struct run_queue *q,
+                                          const struct thread *t,
+                                          const struct thread *to, bool lends)
+    REQUIRES(q->lock);
+
+static inline bool
+share_is_place_of_host(const struct run_queue *q, const struct thread *t,
+                       const struct thread *to, bool lends)
+{
+    assert_held(&q->lock);
+    if (share_is_in_the_way(to))
+        return false;
+    if (!lends && to == q->host)
+        return true;
+    return to->inherited == 0 &&
+           (lends ||
+            (to->lent.account == t->lent.account && to->lent.account != NULL &&
+             to->lent.priority == t->lent.priority));
+}
+
 // The same where t goes on and `to` is ready.
 void share_put_beside(struct run_queue *q, const struct thread *t,
                       struct thread *to) REQUIRES(q->lock);

@@ -17,42 +17,14 @@ wait_queue_init(struct wait_queue *q)
     list_init(&q->waiters);
 }
 
-static struct thread *
-thread_of(struct waiter *w)
-{
-    return CONTAINER(w, struct thread, waiter);
-}
-
-// True for the one who ends the wait; interrupts are off.
-static bool
-win(struct waiter *w, enum wake outcome)
-{
-    u32 before = __atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST);
-
-    while (before == WAKE_WAITING ||
-           (before == WAKE_WAITING_ALWAYS && outcome != WAKE_KILLED)) {
-        if (atomic_cas_u32(&w->outcome, &before, (u32)outcome))
-            return true;
-    }
-    return false;
-}
-
 static bool
 decide(struct waiter *w, enum wake outcome)
 {
-    bool won = win(w, outcome);
+    bool won = waiter_win(w, outcome);
 
     if (won)
-        sched_wake(thread_of(w));
+        sched_wake(waiter_thread(w));
     return won;
-}
-
-static bool
-is_waiting(const struct waiter *w)
-{
-    u32 outcome = __atomic_load_n(&w->outcome, __ATOMIC_SEQ_CST);
-
-    return outcome == WAKE_WAITING || outcome == WAKE_WAITING_ALWAYS;
 }
 
 static u32
@@ -65,18 +37,6 @@ bool
 waiter_wake(struct waiter *w)
 {
     return decide(w, WAKE_WOKEN);
-}
-
-struct thread *
-waiter_claim(struct waiter *w)
-{
-    return win(w, WAKE_WOKEN) ? thread_of(w) : NULL;
-}
-
-bool
-waiter_waits(const struct waiter *w)
-{
-    return is_waiting(w);
 }
 
 void
@@ -92,7 +52,7 @@ waiter_kill(struct waiter *w)
 static inline void
 start_sleep(struct waiter *w, u64 deadline)
 {
-    const struct thread *t = thread_of(w);
+    const struct thread *t = waiter_thread(w);
 
     assert(t->preempt_count == 0);
     if (deadline != UINT64_MAX)
@@ -101,10 +61,10 @@ start_sleep(struct waiter *w, u64 deadline)
         decide(w, WAKE_KILLED);
 }
 
-static status_t
-end_sleep(struct waiter *w, u64 deadline)
+status_t
+waiter_end(struct waiter *w, u64 deadline)
 {
-    while (is_waiting(w))
+    while (waiter_waits(w))
         sched_block();
     if (deadline != UINT64_MAX)
         deadline_cancel(&w->timer);
@@ -119,13 +79,13 @@ sleep_until_decided(struct waiter *w, u64 deadline)
 {
     assert(!CHECKED || locks_held() == 0);
     start_sleep(w, deadline);
-    return end_sleep(w, deadline);
+    return waiter_end(w, deadline);
 }
 
 struct waiter *
 waiter_begin_always(void)
 {
-    return waiter_begin_as(WAKE_WAITING_ALWAYS);
+    return waiter_begin_as(thread_current(), WAKE_WAITING_ALWAYS);
 }
 
 status_t
@@ -150,22 +110,24 @@ status_t LOCKS_BY_HAND
 waiter_pass(struct waiter *w, const struct pass *pass, struct lock *held,
             u64 deadline, bool *passed)
 {
-    struct thread *self = thread_of(w);
+    struct thread *self = waiter_thread(w);
 
     *passed = false;
     start_sleep(w, deadline);
-    if (pass->to != NULL && is_waiting(w)) {
+    if (pass->to != NULL && waiter_waits(w)) {
         *passed = sched_pass(self, pass, held);
         if (*passed && deadline == UINT64_MAX)
             return OK;
-        return end_sleep(w, deadline);
+        return waiter_end(w, deadline);
     }
     if (pass->to != NULL) {
+        if (pass->lent != NULL)
+            *pass->lent = sched_lent(self);
         sched_lend(pass->keep);
         sched_wake(pass->to);
     }
     unlock_irq_nested(held);
-    return end_sleep(w, deadline);
+    return waiter_end(w, deadline);
 }
 
 // Wait until the outcome is another one than `waiting`.
@@ -173,7 +135,7 @@ static status_t
 wait_as(enum wake waiting, struct wait_queue *q, u64 key, u64 deadline, bool on)
     RELEASE(q->lock)
 {
-    struct waiter *w = waiter_begin_as(waiting);
+    struct waiter *w = waiter_begin_as(thread_current(), waiting);
 
     w->key = key;
     w->turn = ++q->turns;

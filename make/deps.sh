@@ -27,10 +27,15 @@ build /usr/lib/rustlib/wasm32-wasi/lib                libstd-rust-dev-wasm32
 build llvm-ar                                         llvm
 build wat2wasm                                        wabt
 run   qemu-system-x86_64                              qemu-system-x86
+image grub-mkimage                                    grub-common
+image /usr/lib/grub/i386-pc/boot.img                  grub-pc-bin
+image /usr/lib/grub/x86_64-efi/multiboot2.mod         grub-efi-amd64-bin
+test  /usr/share/OVMF/OVMF_CODE_4M.fd                 ovmf
 test  llvm-mc                                         llvm
 test  python3                                         python3
 test  tmux                                            tmux
 test  /usr/include/Zydis/Zydis.h                      libzydis-dev
+test  /sbin/mke2fs                                    e2fsprogs
 fuzz  $clang_lib/linux/libclang_rt.fuzzer-x86_64.a    libclang-rt-14-dev
 lint  git                                             git
 lint  clang-format                                    clang-format

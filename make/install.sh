@@ -23,6 +23,7 @@ do_install() {
     strip -g "$to/lib/nebulet/nebulet.elf"
     install -d "$to/lib/nebulet/user"
     install -m 644 "$out/user/ninep.wasm" "$to/lib/nebulet/user/ninep.wasm"
+    install -m 644 "$out/user/diskfs.wasm" "$to/lib/nebulet/user/diskfs.wasm"
     rm -rf "$to/lib/nebulet/system" "$to/lib/nebulet/sysroot"
     cp -RP "$out/system" "$out/sysroot" "$to/lib/nebulet"
     find "$to/lib/nebulet/system" "$to/lib/nebulet/sysroot" -type f -exec chmod 644 {} +

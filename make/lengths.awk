@@ -1,6 +1,6 @@
 # make/lengths.awk: functions over 70 lines and lines over 80 columns (100 in
-# tables); files over 1,000 lines.  Definitions start in column 0 and end with
-# "}" in column 0.
+# tables); files over 1,000 lines; verify/, which has to be read whole, with 4,000.
+# Definitions start in column 0 and end with "}" in column 0.
 #
 #     awk -f make/lengths.awk FILE...
 
@@ -19,6 +19,7 @@ FNR == 1 {
 
 {
     lines = FNR
+    verify += FILENAME ~ /^verify\//
     limit = FILENAME ~ /\.def$/ ? 100 : 80
     if (length($0) > limit) {
         printf "%s:%d: %d columns\n", FILENAME, FNR, length($0)
@@ -38,5 +39,9 @@ FNR == 1 {
 
 END {
     done_file()
+    if (verify >= 4000) {
+        printf "verify/: %d lines\n", verify
+        failed = 1
+    }
     exit failed
 }

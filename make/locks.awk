@@ -17,7 +17,7 @@ function complain(where, text) {
 
 BEGIN {
     split("base/base.h base/count.c kernel/account.c kernel/object.c kernel/pfex.c kernel/share.c " \
-        "kernel/wait.c port/linux/memory.c port/metal/cpus.c " \
+        "kernel/internal.h port/linux/memory.c port/metal/cpus.c " \
         "port/metal/shootdown.c runtime/memory.c", list, " ")
     for (i in list)
         exchanges[list[i]] = 1

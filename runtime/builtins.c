@@ -248,12 +248,13 @@ builtin_ATOMIC_NOTIFY(struct vmctx *vm, u32 memory, u64 at, u32 count)
 #define builtin_THROW_REF NULL
 
 const void *const builtin_functions[BUILTIN_COUNT] = {
-#define BUILTIN(id, sig, trap) [BUILTIN_##id] = (const void *)builtin_##id,
+#define BUILTIN(id, sig, trap, low, high) \
+    [BUILTIN_##id] = (const void *)builtin_##id,
 #include "abi/builtins.def"
 };
 
 const u64 builtin_addresses[BUILTIN_COUNT] = {
-#define BUILTIN(id, sig, trap) \
+#define BUILTIN(id, sig, trap, low, high) \
     [BUILTIN_##id] = (u64)builtin_stubs + BUILTIN_##id * BUILTIN_STUB_SIZE,
 #include "abi/builtins.def"
 };

@@ -202,3 +202,44 @@ memory_prepare(struct memory *m, u64 ptr, u64 size)
     }
     return true;
 }
+
+// The run is the one around this step from now on, as far as a word says.
+static void
+note_run(struct memory *m, u64 step)
+{
+    u64 word = __atomic_load_n(&m->committed[step / 64], __ATOMIC_ACQUIRE);
+    u64 bit = 1ull << step % 64, below = ~word & (bit - 1);
+    u64 above = ~word & ~(bit | (bit - 1)), begin = step - step % 64;
+    u64 first = begin + (below != 0 ? 64 - bits_leading_zeros(below) : 0);
+    u64 end = begin + (above != 0 ? bits_trailing_zeros(above) : 64);
+
+    end = MIN(end, memory_size(m) / COMMIT_STEP); // whole steps
+    if (first < end)
+        __atomic_store_n(&m->run, first | end << 32, __ATOMIC_RELEASE);
+}
+
+static struct bytes
+bytes_beyond_run(struct memory *m, u64 ptr, u64 size)
+{
+    u64 now = memory_size(m);
+
+    if (ptr > now || size > now - ptr)
+        return (struct bytes){NULL, 0};
+    if (size > 0 && !memory_prepare(m, ptr, size))
+        return (struct bytes){NULL, 0};
+    if (size > 0)
+        note_run(m, ptr / COMMIT_STEP);
+    return (struct bytes){m->base + index_masked(ptr, now + 1), size};
+}
+
+struct bytes
+memory_bytes(struct memory *m, u64 ptr, u64 size)
+{
+    if (m == NULL)
+        return (struct bytes){NULL, 0};
+    struct memory_run run = memory_run(m);
+    if (!memory_run_has(run, ptr, size))
+        return bytes_beyond_run(m, ptr, size);
+    u64 at = index_masked(ptr - run.first, run.size + 1);
+    return (struct bytes){m->base + run.first + at, size};
+}

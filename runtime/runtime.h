@@ -286,12 +286,17 @@ struct memory {
     u8 *base;
     u64 reserved;   // bytes of address space, guard included
     u64 *committed; // bit set of COMMIT_STEP pieces
+    u64 run;        // atomic: steps that are, in a row: first, 32 bits; end
     struct port_promise promise;
     struct charge addresses;
     struct pinned pinned; // by requests to devices
     struct mutex growing;
     struct lock covering;                            // faults take it
     struct charge pages MEMBER_GUARDED_BY(covering); // with page tables
+};
+
+struct memory_run {
+    u64 first, size;
 };
 
 static inline u64
@@ -316,14 +321,23 @@ memory_contains(const struct memory *m, u64 at, u64 size)
     return at <= now && size <= now - at;
 }
 
-// Is all of it in one step that C may touch?
-static inline bool
-memory_is_ready(const struct memory *m, u64 at, u64 size)
+// What memory_bytes() looks at first: bytes that are ready, all inside.
+static inline struct memory_run
+memory_run(const struct memory *m)
 {
-    u64 step = at / COMMIT_STEP;
-    u64 word = __atomic_load_n(&m->committed[step / 64], __ATOMIC_ACQUIRE);
+    u64 run = __atomic_load_n(&m->run, __ATOMIC_ACQUIRE);
+    u64 first = (run & UINT32_MAX) * COMMIT_STEP;
 
-    return at % COMMIT_STEP + size <= COMMIT_STEP && (word >> step % 64 & 1);
+    return (struct memory_run){first, (run >> 32) * COMMIT_STEP - first};
+}
+
+// Is [ptr, ptr + size) in the run?
+static inline bool
+memory_run_has(struct memory_run run, u64 ptr, u64 size)
+{
+    u64 at = ptr - run.first; // huge: before that
+
+    return at <= run.size && size <= run.size - at;
 }
 
 // Memory 0 of i; NULL: it has none.
@@ -347,17 +361,7 @@ MUST_USE bool memory_prepare(struct memory *m, u64 ptr, u64 size);
 
 // [ptr, ptr + size) of m (or NULL), ready for C to touch; .ptr is NULL when it
 // is not all inside, and where memory_prepare() is false.
-static inline struct bytes
-memory_bytes(struct memory *m, u64 ptr, u64 size)
-{
-    u64 now = m != NULL ? memory_size(m) : 0;
-
-    if (m == NULL || ptr > now || size > now - ptr)
-        return (struct bytes){NULL, 0};
-    if (!memory_is_ready(m, ptr, size) && !memory_prepare(m, ptr, size))
-        return (struct bytes){NULL, 0};
-    return (struct bytes){m->base + index_masked(ptr, now + 1), size};
-}
+struct bytes memory_bytes(struct memory *m, u64 ptr, u64 size);
 
 // --- calls (call.c) ----------------------------------------------------------
 

@@ -256,18 +256,37 @@ enum {
 #define OUT_U64(n)             w->n = (u32)*raw++;
 #include "abi/syscalls.def"
 
+// Those of a struct in memory: each read once, before anything in it is looked
+// at, as other threads may write to it meanwhile; and as wide as the program
+// has just written it, as a wider load would wait for these to reach the cache.
+#define SYSCALL(number, name, help, args)
+#define SYSCALL_IN_MEMORY(number, name, help, args)                          \
+    static inline void copy_##name(struct name##_words *w,                   \
+                                   const volatile struct name##_words *from) \
+    {                                                                        \
+        args                                                                 \
+    }
+#define HANDLE(n, type, right) w->n = from->n;
+#define OPTION(n, type, right) w->n = from->n;
+#define ANY(n, right)          w->n = from->n;
+#define U32(n)                 w->n = from->n;
+#define U64(n)                 w->n = from->n;
+#define BYTES(n)               w->n = from->n, w->n##_size = from->n##_size;
+#define BUFFER(n)              w->n = from->n, w->n##_size = from->n##_size;
+#define ITEMS(n, type)         w->n = from->n, w->n##_count = from->n##_count;
+#define WORD(n)                w->n = from->n;
+#define OUT_U32(n)             w->n = from->n;
+#define OUT_U64(n)             w->n = from->n;
+#include "abi/syscalls.def"
+
 // Who calls, and what was the first bad argument.
 struct caller {
     struct handle_table *handles;
     struct memory *memory;
     status_t status;
-    // Of a call in memory: the step around its struct, which C may touch.  Most
-    // of what the call names is on the same stack, and there, too.
-    struct {
-        u8 *ptr;
-        u64 at, size;
-    } near;
-    bool has_near;
+    // Where most of what calls name is, all at once, and C may touch it.
+    struct memory_run run;
+    u8 *run_ptr;
 };
 
 // The functions that a call is made of are parts of it: none of them is there
@@ -278,13 +297,19 @@ STEP struct caller
 caller_now(void)
 {
     struct process *p = execution_owner();
-
-    return (struct caller){
+    struct memory *m = caller_memory();
+    struct caller c = {
         .handles = &p->handles,
-        .memory = caller_memory(),
+        .memory = m,
         .status = OK,
-        .has_near = false,
+        .run = {1ull << 32, 0}, // nowhere
     };
+
+    if (m != NULL) {
+        c.run = memory_run(m);
+        c.run_ptr = m->base + c.run.first;
+    }
+    return c;
 }
 
 STEP void
@@ -294,24 +319,37 @@ check(struct caller *c, status_t status)
         c->status = status;
 }
 
-// The words of the struct at `address` of the program: copied once, before
-// anything in it is looked at, as other threads may write to it meanwhile.
-STEP void
-take_from_memory(struct caller *c, void *words, u64 size, u32 align,
-                 u32 address)
+// memory_bytes(), for where there are many.
+static __attribute__((noinline)) struct bytes
+bytes_elsewhere(struct memory *m, u32 address, u64 size)
 {
-    struct bytes from = memory_bytes(c->memory, address, size);
+    return memory_bytes(m, address, size);
+}
 
-    if (from.ptr == NULL) {
-        c->status = ERR_BAD_ADDRESS;
-        return;
+STEP struct bytes
+bytes_at(struct caller *c, u32 address, u64 size)
+{
+    struct bytes bytes;
+
+    if (memory_run_has(c->run, address, size)) {
+        u64 at = index_masked(address - c->run.first, c->run.size + 1);
+        return (struct bytes){c->run_ptr + at, size};
     }
-    memcpy(words, from.ptr, size);
+    if (address == 0 && size == 0 && c->memory != NULL) // nothing, as NULL says
+        return (struct bytes){c->run_ptr, 0};
+    bytes = bytes_elsewhere(c->memory, address, size);
+    check(c, bytes.ptr != NULL ? OK : ERR_BAD_ADDRESS);
+    return bytes;
+}
+
+// The struct of words at `address` of the program; NULL: see c->status.
+STEP const volatile void *
+words_at(struct caller *c, u32 address, u64 size, u32 align)
+{
+    u8 *words = bytes_at(c, address, size).ptr;
+
     check(c, address % align == 0 ? OK : ERR_BAD_ARGUMENT);
-    c->has_near = true;
-    c->near.at = address - address % COMMIT_STEP;
-    c->near.ptr = from.ptr - address % COMMIT_STEP;
-    c->near.size = MIN(COMMIT_STEP, memory_size(c->memory) - c->near.at);
+    return c->status == OK ? words : NULL;
 }
 
 // NULL: see c->status.
@@ -323,6 +361,7 @@ object_of(struct caller *c, handle_t handle, const struct object_type *type,
 
     if (c->status == OK)
         c->status = handle_get(c->handles, handle, type, rights, &object);
+    assert(object != NULL || c->status != OK);
     return object;
 }
 
@@ -341,32 +380,6 @@ object_lent(struct caller *c, handle_t handle, const struct object_type *type,
     if (loan.held)
         *held = loan.object;
     return loan.object;
-}
-
-// memory_bytes(), for where there are many.
-static __attribute__((noinline)) struct bytes
-far_bytes(struct memory *m, u32 address, u64 size)
-{
-    return memory_bytes(m, address, size);
-}
-
-STEP struct bytes
-bytes_at(struct caller *c, u32 address, u64 size)
-{
-    u64 at = c->has_near ? address - c->near.at : 0; // huge: before that
-    struct bytes bytes;
-
-    if (c->has_near && at <= c->near.size && size <= c->near.size - at) {
-        bytes.ptr = c->near.ptr + index_masked(at, c->near.size + 1);
-        bytes.size = size;
-        return bytes;
-    }
-    if (c->has_near && address == 0 && size == 0) // nothing, as NULL says
-        return (struct bytes){c->near.ptr, 0};
-    bytes = c->has_near ? far_bytes(c->memory, address, size) :
-                          memory_bytes(c->memory, address, size);
-    check(c, bytes.ptr != NULL ? OK : ERR_BAD_ADDRESS);
-    return bytes;
 }
 
 STEP u32 *
@@ -509,15 +522,17 @@ result(enum call_index call, status_t status)
         take_##name(&w, raw);                                              \
         return result(CALL_##name, run_##name(&c, &w));                    \
     }
-#define SYSCALL_IN_MEMORY(number, name, help, args)                    \
-    static u32 call_##name(u64 address)                                \
-    {                                                                  \
-        struct name##_words w;                                         \
-        struct caller c = caller_now();                                \
-        take_from_memory(&c, &w, sizeof(w), _Alignof(__typeof__(w)),   \
-                         (u32)address);                                \
-        return result(CALL_##name,                                     \
-                      c.status == OK ? run_##name(&c, &w) : c.status); \
+#define SYSCALL_IN_MEMORY(number, name, help, args)                         \
+    static u32 call_##name(u64 address)                                     \
+    {                                                                       \
+        struct name##_words w;                                              \
+        struct caller c = caller_now();                                     \
+        const volatile void *from =                                         \
+            words_at(&c, (u32)address, sizeof(w), _Alignof(__typeof__(w))); \
+        if (from == NULL)                                                   \
+            return result(CALL_##name, c.status);                           \
+        copy_##name(&w, from);                                              \
+        return result(CALL_##name, run_##name(&c, &w));                     \
     }
 #include "abi/syscalls.def"
 

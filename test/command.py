@@ -147,6 +147,25 @@ def dead_handlers(t):
     t.call("verify", wasm).ends(0).quiet()
 
 
+@case
+def handlers_in_loops(t):
+    """What a loop has in registers, and a handler that leaves it has not."""
+    wasm = t.text("loop", """(module (tag $t) (memory 1) (func $f)
+        (func (export "g") (param i32) (result i32)
+          (loop $l
+            (block $back
+              (block $out
+                (br_if $back (i32.load (i32.const 0)))
+                (try (do (call $f)) (catch $t (br $out)))
+                (i32.store (local.get 0) (i32.const 3)))
+              (return (i32.load (i32.const 8))))
+            (i32.store (local.get 0) (i32.const 4))
+            (br $l))
+          (unreachable)))""")
+    t.call("verify", wasm).ends(0).quiet()
+    t.call("verify", "--plain", wasm).ends(0).quiet()
+
+
 # --- what programs may ask for -----------------------------------------------
 
 

@@ -478,7 +478,7 @@ place_args(struct guard *g, const struct guard_run *run,
             t != VAL_V128)
             pair[0] = pair[0] % (g->m->func_count + 1); // a reference
         if (place.kind == ABI_INT)
-            *register_of(regs, verify_params[place.at]) = pair[0];
+            *register_of(regs, abi_int_args[place.at]) = pair[0];
         else if (place.kind == ABI_VECTOR)
             memcpy(&vectors.xmm_space[4 * place.at], pair, 16);
         else
@@ -538,7 +538,7 @@ returned(struct guard *g, struct guard_run *run, struct user_regs_struct *regs)
         valtype_t t = type->vals[type->param_count + i];
         struct abi_place place = abi_next(&walk, t);
         if (place.kind == ABI_INT && t == VAL_I32 &&
-            *register_of(regs, verify_results[place.at]) >> 32 != 0)
+            *register_of(regs, abi_int_results[place.at]) >> 32 != 0)
             return escaped(run, "result %u has more than 32 bits", i);
     }
     return GUARD_RETURNED;

@@ -71,7 +71,8 @@ if command -v dpkg-deb >/dev/null; then
     package=$(make/deb.sh "$out")
     dpkg-deb --contents "$package" >"$work/stdout" 2>"$work/stderr"
     for file in bin/nebulet lib/nebulet/nebulet.elf \
-        lib/nebulet/user/ninep.wasm man/man1/nebulet.1.gz; do
+        lib/nebulet/user/ninep.wasm lib/nebulet/user/diskfs.wasm \
+        man/man1/nebulet.1.gz; do
         says "package" stdout "root/root .*/$file\$"
     done
     dpkg-deb -x "$package" "$work/package"

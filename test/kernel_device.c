@@ -168,6 +168,19 @@ use_random(void)
     EXPECT_EQ(*test_memory(BYTES_AT + 1010), 0);
 }
 
+// Words that name no device of a machine; those that do test/disk.py has.
+TEST_KERNEL(device_names)
+{
+    static const char *const words[] = {"",         "none",
+                                        "random=7", "random=",
+                                        "random=x", "random=0x0",
+                                        "disk=64",  "disk=-1",
+                                        "=0",       "random=99999999999999"};
+
+    for (u32 i = 0; i < COUNT(words); i++)
+        EXPECT(device_find(string_of(words[i])) == NULL);
+}
+
 TEST_KERNEL(device_random)
 {
     EXPECT_EQ(test_in_process(use_random), 0);

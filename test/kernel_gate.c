@@ -448,7 +448,9 @@ static struct account *
 runs_in(const struct thread *t)
 {
     struct run_queue *q = &run_queues[t->cpu];
-    bool on = lock_irq(&q->lock);
+    bool on = port_interrupts_off();
+
+    queue_lock(q);
     struct account *a = t->share->parent->account;
 
     unlock_irq(&q->lock, on);

@@ -110,6 +110,62 @@ TEST_KERNEL(memory_grows_to_its_limit)
     object_release(&m->object);
 }
 
+// What C may touch at once is a run of steps that are ready, not the whole: it
+// is where it was last looked for, and never beyond the memory.
+TEST_KERNEL(memory_is_found_in_runs)
+{
+    const u64 step = COMMIT_STEP, pages = 130;
+    struct limits type = {
+        .min = pages, .max = pages + 1, .has_max = true, .page_log2 = 16};
+    struct memory *m;
+
+    EXPECT_EQ(memory_new(&m, &type), OK);
+    EXPECT(!memory_run_has(memory_run(m), 0, 1));
+    EXPECT(memory_bytes(m, 0, 0).ptr == m->base);
+    EXPECT(memory_bytes(m, 3 * step + 5, 10).ptr == m->base + 3 * step + 5);
+    EXPECT(memory_run_has(memory_run(m), 3 * step, step));
+    EXPECT(!memory_run_has(memory_run(m), 3 * step - 1, 1));
+    EXPECT(!memory_run_has(memory_run(m), 3 * step, step + 1));
+    EXPECT(!memory_run_has(memory_run(m), 3 * step + 1, UINT64_MAX));
+    EXPECT(memory_bytes(m, 4 * step - 2, step + 4).size == step + 4);
+    EXPECT(memory_run_has(memory_run(m), 3 * step, 3 * step));
+    EXPECT(memory_touch(m, 62 * step, 4 * step)); // of two words
+    EXPECT(memory_bytes(m, 63 * step, 1).ptr == m->base + 63 * step);
+    EXPECT(memory_run_has(memory_run(m), 62 * step, 2 * step));
+    EXPECT(memory_bytes(m, 64 * step, 1).ptr == m->base + 64 * step);
+    EXPECT(memory_run_has(memory_run(m), 64 * step, 2 * step));
+    EXPECT(!memory_run_has(memory_run(m), 64 * step, 2 * step + 1));
+    EXPECT(memory_bytes(m, 5 * step, 1).ptr == m->base + 5 * step);
+    EXPECT(memory_bytes(m, pages * step, 1).ptr == NULL);
+    EXPECT(memory_bytes(m, pages * step - 1, 1).ptr != NULL);
+    EXPECT(!memory_run_has(memory_run(m), pages * step, 1));
+    EXPECT_EQ(memory_grow(m, 1), pages);
+    EXPECT(memory_bytes(m, pages * step - 1, 2).ptr != NULL);
+    EXPECT(memory_run_has(memory_run(m), (pages - 1) * step, 2 * step));
+    EXPECT(memory_bytes(m, UINT64_MAX, 2).ptr == NULL);
+    EXPECT(memory_bytes(m, 1ull << 32, 0).ptr == NULL);
+    EXPECT(memory_bytes(NULL, 0, 0).ptr == NULL);
+    object_release(&m->object);
+}
+
+// Of a step that is not all inside there is none.
+TEST_KERNEL(memory_runs_end_before_its_size)
+{
+    struct limits type = {.min = 3 * COMMIT_STEP / 2,
+                          .max = 2 * COMMIT_STEP,
+                          .has_max = true,
+                          .page_log2 = 0};
+    struct memory *m;
+
+    EXPECT_EQ(memory_new(&m, &type), OK);
+    EXPECT(memory_bytes(m, 0, type.min).ptr == m->base);
+    EXPECT(memory_run_has(memory_run(m), 0, COMMIT_STEP));
+    EXPECT(!memory_run_has(memory_run(m), 0, COMMIT_STEP + 1));
+    EXPECT(memory_bytes(m, 1, type.min).ptr == NULL);
+    EXPECT(memory_bytes(m, 1, type.min - 1).ptr == m->base + 1);
+    object_release(&m->object);
+}
+
 static u64
 available(void)
 {

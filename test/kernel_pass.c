@@ -184,6 +184,131 @@ TEST_KERNEL(pass_after_new_ceilings)
     test_close_place(&p.at);
 }
 
+// --- the host's place --------------------------------------------------------
+//
+// While calls and replies only hand the CPU on, servers run in the place of who
+// came first: whoever takes the lock of the queue sees each in his own.
+
+struct seat {
+    struct account *group; // that it runs in, or will
+    u32 class, priority;
+    struct account *lender;
+};
+
+static struct seat
+seat_of(const struct thread *t)
+{
+    bool on = port_interrupts_off();
+    struct run_queue *q = &run_queues[t->cpu];
+
+    queue_lock(q);
+    struct seat seat = {t->share->parent->account, t->ready.class,
+                        t->lent.priority, t->lent.account};
+    unlock_irq(&q->lock, on);
+    return seat;
+}
+
+struct relay {
+    struct place at; // the gate of the outer server
+    struct place *inner;
+    struct seat outer_seat, inner_seat;
+    bool look_before, look_between, look_after;
+};
+
+static struct relay relay;
+static struct group *callers;
+
+// In the innermost of the calls.
+static void
+serve_inside(void *arg)
+{
+    struct place *p = arg;
+    u64 word = 0;
+    struct gate_request r = {
+        .room = {(u8 *)&word, sizeof(word)}
+    };
+    struct bytes reply = {(u8 *)&word, 0};
+
+    while (gate_serve(p->at.gate, reply, &r, account_root(), UINT64_MAX) ==
+           OK) {
+        if (relay.look_between)
+            relay.inner_seat = seat_of(thread_current());
+        word++;
+        reply.size = r.size;
+    }
+    gate_thread_ends(false);
+}
+
+static void
+serve_outside(void *arg)
+{
+    struct relay *r = arg;
+    u64 word = 0;
+    struct gate_request request = {
+        .room = {(u8 *)&word, sizeof(word)}
+    };
+    struct bytes reply = {(u8 *)&word, 0};
+
+    while (gate_serve(r->at.at.gate, reply, &request, account_root(),
+                      UINT64_MAX) == OK) {
+        if (r->look_before)
+            r->outer_seat = seat_of(thread_current());
+        call(r->inner, word);
+        if (r->look_after)
+            r->outer_seat = seat_of(thread_current());
+        word++;
+        reply.size = request.size;
+    }
+    gate_thread_ends(false);
+}
+
+static void
+expect_seat(struct seat seat, const struct thread *caller)
+{
+    EXPECT(seat.group == group_account(callers));
+    EXPECT_EQ(seat.class, LIMIT_PRIORITY - thread_priority(caller));
+    EXPECT_EQ(seat.priority, thread_priority(caller));
+    EXPECT(seat.lender == caller->account);
+}
+
+// Each way to look, in all orders, again and again.
+static void
+call_the_relay(void *arg)
+{
+    const struct thread *self = thread_current();
+
+    (void)arg;
+    thread_set_priority(thread_current(), PRIORITY_DEFAULT + 1);
+    for (u32 i = 0; i < 8 * CALLS; i++) {
+        relay.look_before = i & 1;
+        relay.look_between = i & 2;
+        relay.look_after = i & 4;
+        call(&relay.at, i);
+        if (i & 1 || i & 4)
+            expect_seat(relay.outer_seat, self);
+        if (i & 2)
+            expect_seat(relay.inner_seat, self);
+        struct seat own = seat_of(self);
+        EXPECT(own.lender == NULL);
+        EXPECT(own.group == group_account(callers));
+        EXPECT_EQ(own.class, LIMIT_PRIORITY - thread_priority(self));
+    }
+}
+
+TEST_KERNEL(pass_in_the_hosts_place)
+{
+    static struct place inner;
+
+    callers = test_new_group(group_root());
+    relay = (struct relay){.inner = &inner};
+    test_open_place(&inner.at, PRIORITY_DEFAULT, serve_inside, &inner);
+    test_open_place(&relay.at.at, PRIORITY_DEFAULT, serve_outside, &relay);
+    test_join(test_start_in(callers, call_the_relay, NULL));
+    test_close_place(&relay.at.at);
+    test_close_place(&inner.at);
+    test_drop_group(callers);
+}
+
 // --- yields ------------------------------------------------------------------
 
 struct turns {

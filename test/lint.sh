@@ -197,6 +197,7 @@ plant lengths wasi/calls.def "// $(printf '%0100d' 0)"
 plant lengths wasi/path.c "$(printf 'void\nplanted(void)\n{\n'
     yes '    ;' | head -70; echo '}')"
 plant lengths wasi/path.c "$(yes '// a line' | head -1000)"
+plant lengths verify/rules.def "$(yes '// a line' | head -400)" "verify/: "
 plant ends wasi/path.c "// TO""DO"
 plant heads wasi/planted.c '// path.c: paths.'
 plant heads wasi/planted.h '// Paths: where they lead.'

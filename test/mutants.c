@@ -27,7 +27,8 @@ enum {
     STEPS = 200,         // of each that are looked at
     TABLES_MOST = 65536, // bytes of code, to be judged as a whole
     FUNC_MOST = 8192,    // bytes of a function
-    REACHED_LEAST = 80   // percent
+    REACHED_LEAST = 80,  // percent
+    REACHED_FREE = 88    // from there on others are changed, too
 };
 
 // What is known of a byte of the code.
@@ -45,6 +46,7 @@ struct target {
     struct byte_info *bytes; // by offset
     u8 *traced;              // by row of code.funcs
     u8 *seen;
+    u64 accepted, reached; // of its mutants
 };
 
 struct tally {
@@ -206,15 +208,18 @@ trace_all(struct target *t, u32 row)
 
 // --- mutants -----------------------------------------------------------------
 
+// A place that arguments lead to; and, as long as these are enough, others.
 static u32
 place_in(const struct target *t, const struct func_code *f)
 {
     u32 at = f->start + any(f->end - f->start);
 
-    if (any(8) == 0)
+    if (any(8) == 0 && 100 * t->reached >= REACHED_FREE * t->accepted)
         return at;
     for (u32 i = 0; i < 100 && t->bytes[at].ins == NO_INDEX; i++)
         at = f->start + any(f->end - f->start);
+    for (u32 i = f->start; i < f->end && t->bytes[at].ins == NO_INDEX; i++)
+        at = at + 1 < f->end ? at + 1 : f->start;
     return at;
 }
 
@@ -241,6 +246,8 @@ run_mutant(struct target *t, const struct func_code *f, u32 at, u32 seed,
     enum guard_end end = guard_call(t->guard, &run);
     tally->accepted++;
     tally->reached += run.reached;
+    t->accepted++;
+    t->reached += run.reached;
     tally->ends[end]++;
     if (end == GUARD_ESCAPED)
         printf("escaped: chunk %u, func[%u], code + 0x%x is 0x%02x: %s\n", seed,
@@ -434,6 +441,22 @@ read_entry(const struct folder *folder, u32 k)
     return whole_file(path);
 }
 
+// In the first file that has a function for that.
+static void
+try_known(const struct folder *folders, u32 count, struct tally *tally)
+{
+    for (u32 i = 0; i < count; i++)
+        for (int k = 0; k < folders[i].count && !tally->known; k++) {
+            struct target t;
+            struct bytes file = read_entry(&folders[i], (u32)k);
+            if (target_open(&t, file, 1))
+                see_known(&t, tally);
+            if (t.guard != NULL)
+                guard_free(t.guard);
+            free(file.ptr);
+        }
+}
+
 // The file is chosen by the seed: the first from there that can be taken.
 static void
 do_chunk(u32 seed, const struct folder *folders, u32 count, struct tally *tally)
@@ -448,8 +471,6 @@ do_chunk(u32 seed, const struct folder *folders, u32 count, struct tally *tally)
     for (u32 i = 0; i < files; i++) {
         struct bytes file = read_entry(folder, (first + i) % files);
         bool opened = target_open(&t, file, how);
-        if (opened && !tally->known)
-            see_known(&t, tally);
         bool ok = opened && mutate(&t, seed, tally);
         if (opened && !ok)
             printf("... in %s/%s\n", folder->path,
@@ -510,6 +531,7 @@ main(int argc, char **argv)
     text = arena_make(GIB);
     temp = arena_make(4 * GIB);
     u32 seed = (u32)atoi(argv[1]), chunks = (u32)atoi(argv[2]);
+    try_known(folders, count, &tally);
     for (u32 i = 0; i < chunks; i++)
         do_chunk(seed + i, folders, count, &tally);
     report(&tally);

@@ -11,6 +11,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import time
 
 sys.dont_write_bytecode = True
@@ -20,6 +21,7 @@ from command_help import Tools, case, cases, main, skip
 
 TABLES = {  # file and macro: command
     ("run", "OPTION"): "run", ("run", "SHELL"): "shell",
+    ("run", "IMAGE"): "image",
     ("compile", "OPTION"): "compile", ("compile", "VERIFY_OPTION"): "verify",
     ("compile", "DUMP_OPTION"): "dump",
     ("cache", "OPTION"): "cache",
@@ -271,6 +273,35 @@ def run_dir(t):
     assert (t.work / "note").read_text() == ("textnew" if live else "text")
 
 
+def disk(t, text):
+    """An image with a file `note` on it."""
+    top, image = t.work / "disk.files", t.work / "disk.img"
+    top.mkdir(exist_ok=True)
+    (top / "note").write_text(text)
+    image.unlink(missing_ok=True)
+    subprocess.run(["mke2fs", "-q", "-t", "ext3", "-d", top, image, "4M"],
+                   check=True, capture_output=True,
+                   env={"PATH": "/bin:/usr/bin:/sbin:/usr/sbin"})
+    return "disk.img"
+
+
+@option("run --disk")
+def run_disk(t):
+    """More of it is in test/disk.py."""
+    image = disk(t, "text")
+    for words, result in ((f"{image}::/d", "done"),
+                          (f"{image}::/d::ro", "Read-only file system")):
+        t.run("--disk", words, t.cc("ls"), "do", "append", "/d/note").ends(
+            0).quiet().shows(f"^append /d/note: {result}$")
+    t.run("--disk", f"{image}::/d::rw", t.cc("ls")).ends(2).lines(1)
+
+
+@option("shell --disk")
+def shell_disk(t):
+    shell(t, "--disk", f"{disk(t, 'text')}::/d", "--", "-c", "cat /d/note").ends(
+        0).quiet().prints("text")
+
+
 @option("run --env", "run --env-file")
 def run_env(t):
     (t.work / "vars").write_text("B=2\n")
@@ -399,6 +430,60 @@ def run_linked(t):
     t.run("--preload", "math=math.wasm", uses).ends(0).quiet()
 
 
+def members(t, path):
+    """The contents of a pair's archive, by name."""
+    with tarfile.open(t.work / path / "initrd.tar") as tar:
+        return {m.name: tar.extractfile(m).read() for m in tar if m.isfile()}
+
+
+@option("image -o", "image --pair", "image --dir", "image --env",
+        "image --env-file", "image --argv0", "image --then", "image --beside")
+def image_programs(t):
+    """What of them boots, and how, is in test/media.py."""
+    (t.work / "note").write_text("text")
+    (t.work / "vars").write_text("B=2\n")
+    t.call("image", "--pair", "-o", "pair", "--dir", "note::/n::ro", "--env",
+           "A=1", "--env-file", "vars", "--argv0", "zero", "--then", hello(t),
+           "--beside", "hello.wasm", "hello.wasm", "one").ends(0).quiet()
+    has = members(t, "pair")
+    assert has["root/n"] == b"text" and has["run/modes"] == b"r/n\0", has
+    assert has["run/0/args"] == b"zero\0one\0", has
+    assert has["run/0/env"] == b"A=1\0B=2\0", has
+    assert (has["run/1/mode"], has["run/2/mode"]) == (b"then", b"beside"), has
+    wasm = (t.work / "hello.wasm").read_bytes()
+    assert all(has[f"run/{n}/app.wasm"] == wasm for n in range(3)), has
+    assert (t.work / "pair" / "nebulet.elf").read_bytes()[:4] == b"\x7fELF"
+
+
+@option("image --invoke", "image --preload")
+def image_linked(t):
+    modules_of_math(t)
+    t.call("image", "--pair", "-o", "linked", "--invoke", "add", "--preload",
+           "math=math.wasm", "math.wasm", "2", "3").ends(0).quiet()
+    has = members(t, "linked")
+    assert has["run/0/link/0/name"] == b"math" and "run/0/invoke" in has, has
+
+
+@option("image --init", "image --system")
+def image_init(t):
+    for name in ("bin", "etc"):
+        (t.work / "own" / name).mkdir(parents=True, exist_ok=True)
+    (t.work / "own/bin/init").write_bytes((t.work / hello(t)).read_bytes())
+    (t.work / "own/etc/init").write_text("theirs")
+    (t.work / "init").write_text("ours")
+    t.call("image", "--pair", "-o", "booted", "--init", "init", "--system", "own",
+           "one").ends(0).quiet()
+    has = members(t, "booted")
+    assert has["root/etc/init"] == b"ours" and "root/bin/init" in has, has
+    assert has["run/0/args"] == b"init\0one\0", has
+
+
+@option("image --grub")
+def image_grub(t):
+    t.call("image", "-o", "no.img", "--grub", "nowhere", hello(t)).ends(1).lines(
+        1).says("^nebulet: nowhere/i386-pc/boot.img: No such file")
+
+
 def shell(t, *words, **more):
     return t.call("shell", "--on", t.port, *words, **more)
 
@@ -432,8 +517,9 @@ def shell_system(t):
 @option("run --device", "shell --device")
 def device(t):
     program = t.out.resolve() / "user/random.wasm"
-    end = t.call("run", "--on", t.port, "--device", "random", program, "100")
-    end.ends(0).quiet().want(len(end.out) > 0, "no byte")
+    for driver in (program, t.out.resolve() / "user/random-rust.wasm"):
+        end = t.call("run", "--on", t.port, "--device", "random", driver, "100")
+        end.ends(0).quiet().want(len(end.out) > 0, "no byte")
     t.call("run", "--on", t.port, program, "100").ends(1)
     shell(t, "--device", "random", "--", "-c", "random 100 | wc -c").ends(0).prints(
         "100\n")
@@ -541,7 +627,10 @@ def examples_of_the_help(t):
     with open(t.work / "script.sh", "w", encoding="utf-8") as file:
         file.write('echo "got $#"\n')
     (t.work / "data").mkdir(exist_ok=True)
+    (t.work / "data" / "init").write_text("/bin/true : : exit\n")
     (t.work / "notes.txt").write_text("notes")
+    grub = ["/usr/lib/grub/i386-pc", "/usr/lib/grub/x86_64-efi"]
+    has_grub = shutil.which("grub-mkimage") and all(map(os.path.exists, grub))
     path = f"{t.out.resolve()}:{os.environ['PATH']}"
     topics = re.findall("^  ([a-z]+) ", t.call("help").out, re.M)
     assert set(OPTIONS) < set(topics), topics
@@ -549,6 +638,8 @@ def examples_of_the_help(t):
     for topic in topics:
         for line in examples(t.call("help", topic).ends(0).out):
             if line.startswith("nebulet selftest") and t.port == "linux":
+                continue
+            if line.startswith("nebulet image -o") and not has_grub:
                 continue
             done = subprocess.run(
                 ["bash", "-c", line], cwd=t.work, capture_output=True,

@@ -127,6 +127,45 @@ TEST(port_boot_multiboot2)
     EXPECT(string_equal(string_of(info.cmdline), STRING("a b=c")));
 }
 
+// UEFI's loader gives copies of ACPI's pointer, in any order: the later kind
+// counts, and no more of it is copied than there is.
+TEST(port_boot_multiboot2_acpi)
+{
+    static struct {
+        u32 size, reserved;
+        struct multiboot_tag first;
+        u8 first_bytes[24]; // 20 used
+        struct multiboot_tag second;
+        u8 second_bytes[40];
+        struct multiboot_tag end;
+    } tags = {
+        .first_bytes = {'a'},
+          .second_bytes = {             'b'  },
+          .end = { MULTIBOOT_END,   8}
+    };
+    static const struct {
+        u32 first, second;
+        u8 byte; // of the one that counts
+    } rows[] = {
+        {MULTIBOOT_RSDP_OLD, MULTIBOOT_RSDP,     'b'},
+        {MULTIBOOT_RSDP,     MULTIBOOT_RSDP_OLD, 'a'},
+        {MULTIBOOT_RSDP_OLD, 99,                 'a'},
+    };
+
+    tags.first_bytes[20] = 'x';
+    tags.second_bytes[35] = 'z';
+    for (u32 i = 0; i < COUNT(rows); i++) {
+        info = (struct boot_info){0};
+        tags.first = (struct multiboot_tag){rows[i].first, 8 + 20};
+        tags.second = (struct multiboot_tag){rows[i].second, 8 + 40};
+        EXPECT(boot_info_read(&info, MULTIBOOT2_MAGIC, (u8 *)&tags, NULL));
+        EXPECT_EQ(info.rsdp, (u64)info.rsdp_copy - KERNEL_BASE);
+        EXPECT_EQ(info.rsdp_copy[0], rows[i].byte);
+        EXPECT(info.rsdp_copy[20] != 'x');
+        EXPECT_EQ(info.rsdp_copy[35], rows[i].byte == 'b' ? 'z' : 0);
+    }
+}
+
 TEST(port_boot_unknown)
 {
     static const struct pvh_info nothing;

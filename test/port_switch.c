@@ -30,24 +30,31 @@ TEST(port_context_switch)
 }
 
 static u64 xmm_seen[2];
+static u32 mxcsr_seen;
 
 static void
 look_at_xmm(void *arg)
 {
     (void)arg;
     __asm__ volatile("movdqu %%xmm7, %0" : "=m"(xmm_seen));
+    __asm__ volatile("stmxcsr %0" : "=m"(mxcsr_seen));
     context_switch(&other_context, &main_context);
 }
 
-// The vector registers and the stack of a new thread hold nothing old.
+// The vector registers and the stack of a new thread hold nothing old, and its
+// arithmetic rounds as in all.
 TEST(port_context_starts_clean)
 {
+    u32 up = 0x5f80;
+
     context_init(&other_context, stack + sizeof(stack), look_at_xmm, NULL);
     __asm__ volatile("pcmpeqd %%xmm7, %%xmm7" : : : "xmm7");
+    __asm__ volatile("ldmxcsr %0" : : "m"(up));
     xmm_seen[0] = 1;
     context_switch(&main_context, &other_context);
     EXPECT_EQ(xmm_seen[0], 0);
     EXPECT_EQ(xmm_seen[1], 0);
+    EXPECT_EQ(mxcsr_seen & 0xffc0, 0x1f80);
 }
 
 static u64 barrier;

@@ -226,6 +226,8 @@ part_command() {
     part "command metal" test/command.py "$out" metal
     part "files linux" test/files.py "$out" linux
     part "files metal" test/files.py "$out" metal
+    part "disk linux" test/disk.py "$out" linux
+    part "disk metal" test/disk.py "$out" metal
     part "files fuzz" test/fuzz/files.sh "$out" linux --dir 4 15000
     part "copies fuzz" test/fuzz/files.sh "$out" linux --copy-dir 4 15000
     part "invoke linux" test/invoke.py "$out" linux
@@ -234,6 +236,7 @@ part_command() {
     part "cache metal" test/cache.py "$out" metal
     part "options linux" test/options.py "$out" linux
     part "options metal" test/options.py "$out" metal
+    part image test/media.py "$out" metal
     part sysroot test/sysroot.sh "$out"
     part progress test/progress.py "$out"
     part install test/install.sh "$out"
@@ -260,6 +263,10 @@ part_wasi() {
     for port in linux metal; do
         whole "$programs" programs "wasi $port, the host's files" \
             test/wasi_suite.py "$out" $port --dir "$out/wasi-p1"
+    done
+    for port in linux metal; do
+        whole "$programs" programs "wasi $port, ext3" \
+            test/wasi_suite.py "$out" $port --disk "$out/wasi-p1"
     done
 }
 
@@ -321,6 +328,7 @@ part_metal() {
         kernel-test.elf
     part "kills by instructions" "$out/nebulet" selftest --icount microvm only=hostile \
         whole-test.elf
+    part machines test/machines.py "$out"
     part latency test/latency.sh "$out"
     part "timeout metal" test/timeout.py "$out" metal
     part "kernel input" test/input.sh "$out"

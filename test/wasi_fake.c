@@ -242,19 +242,9 @@ fake_pipe_init(struct fake_pipe *p, u64 room)
 }
 
 void
-object_hold(struct object *o)
+object_end(struct object *o)
 {
-    o->references++;
-}
-
-void
-object_release(struct object *o)
-{
-    if (o == NULL)
-        return;
-    assert(o->references > 0);
-    o->references--;
-    if (group != NULL && o == &group->object && o->references == 0) {
+    if (group != NULL && o == &group->object) {
         kernel_free(group);
         group = NULL;
     }

@@ -3,10 +3,11 @@
 tests (programs with an optional .json beside them: args, env, root, exit_code,
 stdout, stderr) on one port; linux with the sanitizers and the order of locks
 checked.  FILES is the option by which a program gets its `root`: --copy-dir, or
---dir, and then that is a copy of ours.  Ends with "N passed, N failed, N
-skipped"."""
+--dir, and then that is a copy of ours, or --disk, with ext3 that is made of it
+and that e2fsck looks at afterwards.  Ends with "N passed, N failed, N skipped"."""
 
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -21,6 +22,22 @@ def expectations(wasm):
     return json.loads(file.read_text()) if file.exists() else {}
 
 
+E2FSPROGS = dict(os.environ, PATH=os.environ["PATH"] + ":/sbin:/usr/sbin")
+
+
+def make_disk(root, image):
+    subprocess.run(["mke2fs", "-q", "-t", "ext3", "-d", root, image, "8M"],
+                   env=E2FSPROGS, check=True, capture_output=True)
+    return image
+
+
+def disk_problem(image):
+    """What e2fsck finds, or None."""
+    end = subprocess.run(["e2fsck", "-fn", image], env=E2FSPROGS, text=True,
+                         capture_output=True)
+    return end.stdout if end.returncode else None
+
+
 def command(out, port, files, wasm, want, scratch):
     """The command that runs one test; `scratch` is for files of the host's."""
     nebulet = "san/nebulet" if port == "linux" else "nebulet"
@@ -32,6 +49,8 @@ def command(out, port, files, wasm, want, scratch):
         if files == "--dir":
             root = shutil.copytree(root, pathlib.Path(scratch) / "root",
                                    symlinks=True)
+        if files == "--disk":
+            root = make_disk(root, pathlib.Path(scratch) / "disk")
         argv += [files, str(root)]
     return argv + [str(wasm)] + want.get("args", [])
 
@@ -57,7 +76,9 @@ def run(out, port, files, wasm):
                                  capture_output=True, timeout=TIME_LIMIT_S)
         except subprocess.TimeoutExpired:
             return "no end in sight"
-    problem = judge(want, got)
+        disk = pathlib.Path(scratch) / "disk"
+        problem = judge(want, got) or (disk_problem(disk) if disk.exists()
+                                       else None)
     if problem:
         problem += "\n" + got.stderr.decode(errors="replace")[-500:]
     return problem

@@ -8,6 +8,7 @@
 // own, which has nothing else.
 
 #include "port/linux/files.h"
+#include "port/linux/linux.h"
 #include "tool/tool.h"
 
 #include <errno.h>
@@ -38,7 +39,8 @@ dirs_add(struct dirs *dirs, const struct command *c, const struct option *o,
         return false;
     }
     snprintf(dir.host, sizeof(dir.host), "%.*s", (int)len, value);
-    dir.live = strcmp(o->name, "--dir") == 0;
+    dir.disk = strcmp(o->name, "--disk") == 0;
+    dir.live = dir.disk || (!dirs->copies && strcmp(o->name, "--dir") == 0);
     dir.read_only = mode != NULL;
     if (guest != NULL) {
         len = mode ? (u64)(mode - guest - 2) : strlen(guest + 2);
@@ -94,8 +96,10 @@ locate(struct dir *dir, bool named)
 
     if (stat(dir->host, &st) != 0)
         return refuse(dir, strerror(errno));
-    dir->is_file = S_ISREG(st.st_mode);
-    if (!dir->is_file && !S_ISDIR(st.st_mode))
+    dir->is_file = S_ISREG(st.st_mode) && !dir->disk;
+    if (dir->disk && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode))
+        return refuse(dir, "neither a file nor a disk");
+    if (!dir->disk && !dir->is_file && !S_ISDIR(st.st_mode))
         return refuse(dir, "neither a directory nor a file");
     if (dir->is_file && (len == 0 || dir->guest[len - 1] == '/')) {
         const char *name = base_name(dir->host);
@@ -166,6 +170,9 @@ settle_file(const struct dirs *dirs, struct dir *file)
 
     bool asked = strcmp(file->option, "--dir") == 0;
 
+    if (home != NULL && home->disk)
+        return refuse(file, "a file has no place in what is on a disk; give it "
+                            "another, HOST::GUEST");
     if (home != NULL && home->live && !file->live && asked && dirs->served)
         return refuse(file, "a single file is a copy in the machine, and has "
                             "no place in a directory that is the host's own; "
@@ -315,7 +322,7 @@ pack_modes(const struct dirs *dirs, struct buffer *tar)
     memcpy(sorted, dirs->list, dirs->count * sizeof(*sorted));
     qsort(sorted, dirs->count, sizeof(*sorted), by_guest);
     for (u32 i = 0; i < dirs->count; i++) {
-        bool copy = strcmp(sorted[i].option, "--dir") != 0;
+        bool copy = dirs->copies || strcmp(sorted[i].option, "--dir") != 0;
         if (sorted[i].live)
             continue;
         buffer_put(&modes, copy && !sorted[i].read_only ? "w" : "r", 1);
@@ -344,14 +351,44 @@ dirs_pack(struct dirs *dirs, struct buffer *tar)
     return true;
 }
 
+bool
+dir_is_served(const struct dirs *dirs, const struct dir *dir)
+{
+    return dir->live && (dirs->served || dir->disk);
+}
+
 u32
 dirs_served(const struct dirs *dirs)
 {
     u32 count = 0;
 
-    for (u32 i = 0; i < dirs->count && dirs->served; i++)
-        count += dirs->list[i].live;
+    for (u32 i = 0; i < dirs->count; i++)
+        count += dir_is_served(dirs, &dirs->list[i]);
     return count;
+}
+
+u32
+dir_disk_number(const struct dirs *dirs, const struct dir *disk)
+{
+    u32 number = 0;
+
+    for (const struct dir *dir = dirs->list; dir < disk; dir++)
+        number += dir->disk;
+    return number;
+}
+
+// As the host has it.
+static int
+mount_dir(const struct dir *dir)
+{
+    int error = 0;
+
+    if (dir->disk)
+        return linux_disk(dir->host, !dir->read_only);
+    if (dir->home[0] != 0)
+        error = linux_mount(dir->home, NULL, false);
+    return error != 0 ? error :
+                        linux_mount(dir->guest, dir->host, !dir->read_only);
 }
 
 bool
@@ -359,11 +396,7 @@ dirs_mount(const struct dirs *dirs)
 {
     for (u32 i = 0; i < dirs->count; i++) {
         const struct dir *dir = &dirs->list[i];
-        if (!dir->live)
-            continue;
-        int error = dir->home[0] != 0 ? linux_mount(dir->home, NULL, false) : 0;
-        if (error == 0)
-            error = linux_mount(dir->guest, dir->host, !dir->read_only);
+        int error = dir->live ? mount_dir(dir) : 0;
         if (error != 0)
             return refuse(dir, strerror(error));
     }

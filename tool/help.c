@@ -9,7 +9,9 @@
 // --- topics ------------------------------------------------------------------
 
 static const char files_text[] =
-    "A program has no files but those that --dir and --copy-dir name.  With "
+    "A program has no files but those that --dir, --copy-dir and --disk name.  "
+    "With\n--disk they are on a disk of ext2 or ext3, which is a file here.  "
+    "With "
     "--copy-dir\nit has a copy that it may change; nothing is written back.  "
     "With --dir it\nreads and writes the host's own; but --on metal a single "
     "file is a copy, read-only.\nA value that ends in ::ro may only be "
@@ -18,8 +20,27 @@ static const char files_text[] =
     "for a\ndirectory where no GUEST is given, /NAME for a file.  Of several "
     "options the one\nwith the deeper GUEST hides what lies there in the "
     "others (--on metal by\nthe names that a program has open, not in a "
-    "listing).  A microvm has places for 7\ndirectories by --dir, q35 for "
-    "15, with --device random one less.";
+    "listing).  A microvm has places for 7\ndirectories by --dir and disks, "
+    "q35 for 15, with --device random one less.";
+
+static const char images_text[] =
+    "`nebulet image` writes what a machine boots from: the kernel, programs "
+    "and "
+    "copies\nof files.  A disk starts as a CD and as a hard disk, by BIOS and "
+    "by "
+    "UEFI; with\n--pair it is two files for what starts a kernel by PVH, as "
+    "QEMU's -kernel does.\nStandard input and output are the first serial "
+    "line.\n\n"
+    "With --init FILE the machine has the shell's files, and starts the "
+    "programs that\nFILE names, a line each:\n\n"
+    "/bin/shell $@ : console files group : exit\n\n"
+    "The program with its arguments ($@: those of the command), what it is "
+    "given, and\nwhat happens when it ends: exit, wait, restart [TIMES] or "
+    "ignore.";
+
+static const char images_examples[] =
+    "nebulet image -o box.img hello.wasm you\n"
+    "nebulet image --pair -o box --init data/init /script.sh";
 
 static const char environment_text[] =
     "A program gets the variables that --env and --env-file name and no "
@@ -51,17 +72,21 @@ const struct topic topics[] = {
      .text = files_text,
      .examples = "nebulet run --dir . ls.wasm\n"
                  "nebulet run --dir data::/d --copy-dir .::/tmp ls.wasm\n"
-                 "nebulet run --dir notes.txt ls.wasm"      },
-    {                .name = "environment",
+                 "nebulet run --dir notes.txt ls.wasm"    },
+    {.name = "environment",
      .summary = "variables, of a program and of nebulet itself",
      .text = environment_text,
      .examples = "nebulet run --env LANG --env DEBUG=1 hello.wasm\n"
                  "NEBULET_ON=linux nebulet run hello.wasm"},
-    { .name = "status",
+    {.name = "status",
      .summary = "the exit statuses of nebulet",
      .text = statuses_text,
      .table = true,
      .examples = "nebulet run hello.wasm; echo $?"},
+    {.name = "images",
+     .summary = "disks that boot and run programs",
+     .text = images_text,
+     .examples = images_examples                                  },
 };
 
 const u32 topic_count = COUNT(topics);

@@ -10,9 +10,10 @@
 #include <unistd.h>
 
 const struct command *const all_commands[] = {
-    &command_run,      &command_shell,      &command_compile, &command_verify,
-    &command_dump,     &command_cache,      &command_sysroot, &command_wast,
-    &command_selftest, &command_completion, &command_manual,  &command_help,
+    &command_run,    &command_shell,    &command_image,      &command_compile,
+    &command_verify, &command_dump,     &command_cache,      &command_sysroot,
+    &command_wast,   &command_selftest, &command_completion, &command_manual,
+    &command_help,
 };
 
 const u32 command_count = COUNT(all_commands);

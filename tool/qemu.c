@@ -173,19 +173,40 @@ dir_args(struct args *a, const struct qemu_options *o, const struct dir *dir,
     arg_format(a, "%s,fsdev=dir%u,mount_tag=dir%u", device, number, number);
 }
 
+// A disk, whose name the driver can ask for.  QEMU locks the file.
+static void
+disk_args(struct args *a, const struct qemu_options *o, const struct dir *dir)
+{
+    const char *device = is_microvm(o) ? "virtio-blk-device" :
+                                         "virtio-blk-pci,disable-legacy=on";
+    u32 number = dir_disk_number(o->dirs, dir);
+    char path[2 * sizeof(dir->host)];
+
+    double_commas(dir->host, path);
+    arg(a, "-drive");
+    arg_format(a, "if=none,id=disk%u,format=raw,file=%s%s", number, path,
+               dir->read_only ? ",readonly=on" : "");
+    arg(a, "-device");
+    arg_format(a, "%s,drive=disk%u,serial=disk%u", device, number, number);
+}
+
 static void
 device_args(struct args *a, const struct qemu_options *o)
 {
-    bool served = o->dirs != NULL && dirs_served(o->dirs) > 0;
+    u32 count = o->dirs != NULL ? o->dirs->count : 0;
 
     if (o->random) {
         arg(a, "-device");
         arg(a, is_microvm(o) ? "virtio-rng-device" :
                                "virtio-rng-pci,disable-legacy=on");
     }
-    for (u32 i = 0; served && i < o->dirs->count; i++)
-        if (o->dirs->list[i].live)
-            dir_args(a, o, &o->dirs->list[i], i);
+    for (u32 i = 0; i < count; i++) {
+        const struct dir *dir = &o->dirs->list[i];
+        if (dir_is_served(o->dirs, dir) && dir->disk)
+            disk_args(a, o, dir);
+        else if (dir_is_served(o->dirs, dir))
+            dir_args(a, o, dir, i);
+    }
 }
 
 static bool
@@ -196,7 +217,8 @@ has_places(const struct qemu_options *o)
     u32 count = o->dirs != NULL ? dirs_served(o->dirs) : 0;
 
     if (count > room)
-        complain("%u directories by --dir, but a machine %s has places for %u: "
+        complain("%u directories by --dir and --disk, but a machine %s has "
+                 "places for %u: "
                  "%stake --copy-dir for some",
                  count, o->machine, room,
                  is_microvm(o) ? "run with --machine q35, or " : "");

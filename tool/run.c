@@ -1,8 +1,9 @@
-// tool/run.c: `nebulet run` and `nebulet shell`: pack programs into an initrd,
-// run them, pass their exit status on.  The archive's form is described in
-// wasi/wasi.h.
+// tool/run.c: `nebulet run`, `nebulet shell` and `nebulet image`: pack programs
+// into an initrd, run them and pass their exit status on, or write what a
+// machine boots from.  The archive's form is described in wasi/wasi.h.
 
 #include "tool/cache.h"
+#include "tool/media.h"
 
 #include "port/linux/linux.h"
 #include "wasi/wasi.h"
@@ -49,6 +50,8 @@ struct run {
     bool device;        // a source of random bytes is one of them
     bool terminal;      // what is typed is a terminal's of ours
     const char *system; // of the shell: the directory that is /; or NULL
+    const char *init;   // of an image: /etc/init there; or NULL
+    struct media media; // .out is NULL where none is to be written
     struct dirs dirs;
     struct env env;
     struct program programs[PROGRAM_MAX]; // [0] is the one that was asked for
@@ -329,6 +332,47 @@ set_system(void *self, const struct option *o, const char *value)
     return true;
 }
 
+static bool
+set_out(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    run->media.out = value;
+    return true;
+}
+
+static bool
+set_pair(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    (void)value;
+    run->media.pair = true;
+    return true;
+}
+
+static bool
+set_init(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    run->init = value;
+    return true;
+}
+
+static bool
+set_grub(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    run->media.grub = value;
+    return true;
+}
+
 static const struct option options[] = {
 #define OPTION(name, value, set, help) {name, value, help, set},
 #include "tool/run.def"
@@ -336,6 +380,11 @@ static const struct option options[] = {
 
 static const struct option options_of_shell[] = {
 #define SHELL(name, value, set, help) {name, value, help, set},
+#include "tool/run.def"
+};
+
+static const struct option options_of_image[] = {
+#define IMAGE(name, value, set, help) {name, value, help, set},
 #include "tool/run.def"
 };
 
@@ -410,41 +459,37 @@ parse_options(struct run *run, struct words words, struct words *operands)
     return OPTIONS_READ;
 }
 
+// The program and its arguments.
+static int
+take_program(struct run *run, const struct words *operands)
+{
+    if (operands->count == 0)
+        return misuse(run->command, "no program given");
+    note_late_options(run, operands);
+    run->programs[0] = (struct program){operands->list[0], "then"};
+    run->args = (struct words){.list = operands->list + 1,
+                               .count = operands->count - 1};
+    return OPTIONS_READ;
+}
+
 static int
 parse(struct run *run, struct words words)
 {
     struct words operands;
     int status = parse_options(run, words, &operands);
 
-    if (status != OPTIONS_READ)
-        return status;
-    if (operands.count == 0)
-        return misuse(run->command, "no program given");
-    note_late_options(run, &operands);
-    run->programs[0] = (struct program){operands.list[0], "then"};
-    run->args =
-        (struct words){.list = operands.list + 1, .count = operands.count - 1};
-    return OPTIONS_READ;
+    return status != OPTIONS_READ ? status : take_program(run, &operands);
 }
 
 // --- the initrd --------------------------------------------------------------
-
-static void
-add_member(struct buffer *tar, const char *folder, u32 number, const char *name,
-           struct bytes contents)
-{
-    char path[64];
-
-    snprintf(path, sizeof(path), "%s/%u/%s", folder, number, name);
-    tar_add(tar, path, contents.ptr, contents.size);
-}
 
 // Of a program.
 static void
 add_file(struct buffer *tar, u32 program, const char *name, const void *bytes,
          u64 size)
 {
-    add_member(tar, "run", program, name, (struct bytes){(u8 *)bytes, size});
+    tar_add_member(tar, "run", program, name,
+                   (struct bytes){(u8 *)bytes, size});
 }
 
 static void
@@ -611,56 +656,6 @@ has_room(const struct run *run, u64 size, const struct dir *largest)
     return size <= there;
 }
 
-// Of who serves files.
-static void
-add_served(struct buffer *tar, u32 index, const char *name, const void *bytes,
-           u64 size)
-{
-    add_member(tar, "run/served", index, name,
-               (struct bytes){(u8 *)bytes, size});
-}
-
-// The driver of one directory that the machine has as a device; what it makes
-// gets the modes that it would get from us.
-static void
-pack_server(struct buffer *tar, const struct dirs *dirs, u32 number, u32 index,
-            struct bytes driver)
-{
-    const struct dir *dir = &dirs->list[number];
-    mode_t mask = umask(0);
-    char text[64];
-
-    umask(mask);
-    add_served(tar, index, "name", dir->guest, strlen(dir->guest));
-    add_served(tar, index, "path", "ninep", strlen("ninep"));
-    add_served(tar, index, "app.wasm", driver.ptr, driver.size);
-    int size = snprintf(text, sizeof(text), "ninep%c%03o", 0, (u32)mask);
-    add_served(tar, index, "args", text, (u64)size + 1);
-    size = snprintf(text, sizeof(text), "files=dir%u", number);
-    add_served(tar, index, "grants", text, (u64)size);
-    if (dir->read_only)
-        add_served(tar, index, "ro", "", 0);
-}
-
-static bool
-pack_servers(struct buffer *tar, const struct dirs *dirs)
-{
-    char path[4096];
-    u32 index = 0;
-
-    if (dirs_served(dirs) == 0)
-        return true;
-    struct bytes driver =
-        module_read(kernel_path("user/ninep.wasm", path, sizeof(path)));
-    if (driver.ptr == NULL)
-        return false;
-    for (u32 i = 0; i < dirs->count; i++)
-        if (dirs->list[i].live)
-            pack_server(tar, dirs, i, index++, driver);
-    free(driver.ptr);
-    return true;
-}
-
 static bool
 pack_dirs(struct buffer *tar, struct run *run)
 {
@@ -670,7 +665,7 @@ pack_dirs(struct buffer *tar, struct run *run)
     run->dirs.served = run->metal;
     if (!dirs_measure(&run->dirs, &size, &largest) ||
         !has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) ||
-        !pack_servers(tar, &run->dirs))
+        !servers_pack(tar, &run->dirs))
         return false;
     progress_begin("packing", "files", size > PACK_SHOWN ? size : 0, 0);
     bool done = dirs_pack(&run->dirs, tar);
@@ -693,7 +688,7 @@ pack(struct buffer *tar, struct run *run)
     }
     u32 count = 0;
     for (int fd = 0; fd < 3; fd++)
-        if (isatty(fd))
+        if (run->media.out != NULL || isatty(fd)) // a serial line is one
             text[count++] = (char)('0' + fd);
     tar_add(tar, "run/terminals", text, count);
     if (run->terminal)
@@ -858,4 +853,86 @@ const struct command command_shell = {
                 "nebulet shell --on linux <script.sh",
     .stops = true,
     .run = shell_command,
+};
+
+// --- images ------------------------------------------------------------------
+
+// The shell's files with another /etc/init, and init as the program.
+static bool
+add_init(struct run *run, const struct words *operands)
+{
+    static const struct option option = {.name = "--init"};
+    static char init[4096 + 16], value[4096];
+
+    if (snprintf(value, sizeof(value), "%s::/etc/init::ro", run->init) >=
+        (int)sizeof(value))
+        return complain("%s: the path is too long", run->init), false;
+    if (!add_system(run, init, sizeof(init)) ||
+        !dirs_add(&run->dirs, run->command, &option, value))
+        return false;
+    run->argv0 = run->argv0 != NULL ? run->argv0 : "init";
+    run->grants = "group";
+    run->programs[0] = (struct program){init, "then"};
+    run->args = *operands;
+    return true;
+}
+
+static int
+write_image(struct run *run)
+{
+    struct buffer tar = {0};
+    i64 latest;
+
+    if (media_date(&latest))
+        tar_set_latest(latest);
+    int status = pack(&tar, run) ? 0 : run->failed != 0 ? run->failed : 1;
+    if (status == 0 &&
+        !media_write(&run->media, (struct bytes){tar.ptr, tar.size}))
+        status = 1;
+    buffer_free(&tar);
+    return status;
+}
+
+static int
+image_command(struct words words)
+{
+    static struct run run = {.command = &command_image,
+                             .cache = {.dir = -1},
+                             .media = {.grub = "/usr/lib/grub"},
+                             .dirs = {.copies = true},
+                             .program_count = 1};
+    struct words operands;
+    int status = options_read(run.command, &run, words, &operands);
+
+    if (status != OPTIONS_READ)
+        return status;
+    if (run.media.out == NULL)
+        return misuse(run.command, "-o FILE is missing: where to write it");
+    if (run.init == NULL && run.system != NULL)
+        return misuse(run.command, "--system has no effect without --init");
+    if (run.init != NULL)
+        return add_init(&run, &operands) ? write_image(&run) : 1;
+    status = take_program(&run, &operands);
+    return status == OPTIONS_READ ? write_image(&run) : status;
+}
+
+const struct command command_image = {
+    .name = "image",
+    .operands = "-o FILE [--] APP.wasm [ARGUMENT...]",
+    .summary = "write a disk that boots and runs a program",
+    .text = "Writes a disk with the kernel, a program and copies of its files, "
+            "which starts\nby BIOS and by UEFI, as a CD and as a hard disk.  "
+            "Standard input and output are\nthe first serial line.",
+    .options = options_of_image,
+    .option_count = COUNT(options_of_image),
+    .notes =
+        "GRUB's files are those of Debian's packages grub-common, grub-pc-bin "
+        "and\ngrub-efi-amd64-bin; --pair needs none.  The same input gives the "
+        "same bytes; no\ntime in it is later than SOURCE_DATE_EPOCH, where "
+        "that is set.",
+    .examples = "nebulet image -o hello.iso hello.wasm you\n"
+                "nebulet image -o hello.img --dir data::/d hello.wasm\n"
+                "nebulet image --pair -o hello hello.wasm",
+    .stops = true,
+    .run = image_command,
 };

@@ -356,11 +356,26 @@ add_dir(struct walk *w, struct entry *e, const char *path, u32 depth)
     return ok;
 }
 
+static i64 latest = INT64_MAX;
+
+void
+tar_set_latest(i64 seconds)
+{
+    latest = seconds;
+}
+
+static struct timespec
+clamped(struct timespec t)
+{
+    return t.tv_sec < latest ? t : (struct timespec){.tv_sec = latest};
+}
+
 static bool
 add_path(struct walk *w, const char *name, const char *path,
          const struct stat *st, u32 depth)
 {
-    struct entry e = {.name = name, .mode = st->st_mode, .mtime = st->st_mtim};
+    struct entry e = {
+        .name = name, .mode = st->st_mode, .mtime = clamped(st->st_mtim)};
 
     if (S_ISDIR(st->st_mode))
         return add_dir(w, &e, path, depth);
@@ -380,6 +395,16 @@ walk(struct walk *w, const char *name, const char *path)
     if (stat(path, &st) != 0 || access(path, R_OK) != 0)
         return complain("%s: %s", path, strerror(errno)), false;
     return add_path(w, name, path, &st, 0);
+}
+
+void
+tar_add_member(struct buffer *tar, const char *folder, u32 number,
+               const char *name, struct bytes contents)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "%s/%u/%s", folder, number, name);
+    tar_add(tar, path, contents.ptr, contents.size);
 }
 
 void

@@ -2,6 +2,7 @@
 //
 //     run      pack programs into an initrd and run them, on QEMU or in-process
 //     shell    the same with a shell, its tools and files
+//     image    write a disk that boots and runs programs
 //     wast     run official test scripts
 //     compile  compile a module and say what it took
 //     verify   compile a module and judge its machine code
@@ -244,7 +245,12 @@ void tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size);
 // The same of what is mapped, which becomes the archive's.
 void tar_add_mapped(struct buffer *tar, const char *name, void *mapped,
                     u64 size);
+// The file FOLDER/NUMBER/NAME.
+void tar_add_member(struct buffer *tar, const char *folder, u32 number,
+                    const char *name, struct bytes bytes);
 void tar_add_dir(struct buffer *tar, const char *name);
+// From now on files are not later than this, in seconds since 1970.
+void tar_set_latest(i64 seconds);
 
 // Is this member not to be appended, and nothing below it?
 typedef bool tar_hides(void *self, const char *name, bool is_dir);
@@ -270,7 +276,7 @@ enum { DIRS_MAX = 64 };
 
 #define ROOT "root" // of the members of an initrd that are the programs' files
 
-// One --dir, --copy-dir or --system.
+// One --dir, --copy-dir, --disk or --system.
 struct dir {
     const char *option, *text; // as given
     char host[4096];
@@ -279,6 +285,7 @@ struct dir {
     bool is_file;
     bool read_only;
     bool live; // the host's itself; else a copy, in the archive
+    bool disk; // a file that is a disk, which has the directory; live
     u64 size;  // in the archive (dirs_measure)
 };
 
@@ -289,6 +296,7 @@ struct dirs {
     // Those of the host are devices of the machine, which has no single files
     // (before measuring).
     bool served;
+    bool copies; // --dir is a copy, as --copy-dir
 };
 
 // Take in HOST[::GUEST[::ro]]; false after misuse().
@@ -305,13 +313,21 @@ MUST_USE bool dirs_measure(struct dirs *dirs, u64 *size,
 // describes, after dirs_measure(); false after a complaint.
 MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
 
-// How many of them are devices of the machine, by the names "dir" and their
-// number in the list.
-u32 dirs_served(const struct dirs *dirs);
+// Is it a device, which a process serves?  Disks are called "disk" and their
+// number among those in the list, directories "dir" and their number in it.
+bool dir_is_served(const struct dirs *dirs, const struct dir *dir);
+u32 dirs_served(const struct dirs *dirs); // how many are
+u32 dir_disk_number(const struct dirs *dirs, const struct dir *disk);
 
-// After that, where the port is this process: mount those that are the host's;
-// false after a complaint.
+// After that, where the port is this process: mount those that are the host's,
+// and let it have the disks; false after a complaint.
 MUST_USE bool dirs_mount(const struct dirs *dirs);
+
+// --- servers.c --------------------------------------------------------------
+
+// Append who serves the directories and disks that are devices, after
+// dirs_measure(); false after a complaint.
+MUST_USE bool servers_pack(struct buffer *tar, const struct dirs *dirs);
 
 // --- script_json.c ----------------------------------------------------------
 
@@ -335,8 +351,8 @@ void terminal_give_back(void);
 
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
 
-extern const struct command command_run, command_shell, command_wast,
-    command_compile, command_verify, command_dump, command_cache,
+extern const struct command command_run, command_shell, command_image,
+    command_wast, command_compile, command_verify, command_dump, command_cache,
     command_sysroot, command_selftest, command_help, command_completion,
     command_manual;
 

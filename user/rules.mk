@@ -26,6 +26,7 @@ LINK_init        := -Wl,--strip-debug
 # Stack for commands in commands, as deep as the shell lets them be.
 LINK_shell       := -Wl,--strip-debug,-z,stack-size=1048576
 LINK_ninep       := -Wl,--strip-debug
+LINK_diskfs      := -Wl,--strip-debug
 LINK_tools       := -Wl,--strip-debug
 LIB_setjmp       := libsetjmp
 LIB_libsetjmp    := libsetjmp

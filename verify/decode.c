@@ -11,7 +11,12 @@
 
 #include "verify/decode.h"
 
-enum { LONGEST = 16, BYTE_IMM = 0x02, COUNT_ONE = 0x10 }; // bits of opcodes
+enum {
+    LOOKED_AT =
+        24, // bytes: as many as any instruction, and 8 for the last read
+    BYTE_IMM = 0x02, // bits of opcodes
+    COUNT_ONE = 0x10,
+};
 
 enum { NP, P66, PF3, PF2 }; // as in VEX.pp
 enum { ENC_L = 1, ENC_V, ENC_B };
@@ -20,18 +25,18 @@ enum { MEM_0, MEM_1, MEM_2, MEM_4 = 4, MEM_8 = 8, MEM_16 = 16, MEM_V = 255 };
 enum { REX_B = 1, REX_X = 2, REX_R = 4 };
 enum { OP_PLAIN, OP_DIGIT, OP_REG, OP_CC };
 
+// Its bytes, and in the bits above these: it may have a shorter form.
 enum imm {
-    IMM_0,
-    IMM_I8,
-    IMM_I16,
-    IMM_I32,
-    IMM_R8,
-    IMM_R32,
-    IMM_I64, // from here on: may have a shorter form
-    IMM_S32,
-    IMM_N32,
-    IMM_SH,
-    IMM_POP,
+    IMM_0 = 0,
+    IMM_I8 = 1,
+    IMM_I16 = 2,
+    IMM_I32 = 4,
+    IMM_SIZE = 15,
+    IMM_I64 = 0x10 | 8,
+    IMM_S32 = 0x20 | 4,
+    IMM_N32 = 0x30 | 4,
+    IMM_SH = 0x40 | 1,
+    IMM_POP = 0x50 | 2,
 };
 
 enum row_flag {
@@ -281,27 +286,16 @@ require(struct fields *f, bool holds, enum verify_rule rule)
     f->broken |= (u32)!holds << rule;
 }
 
+// Of 1 to 8 bytes.
 static i64
 read_signed(struct fields *f, u32 size)
 {
-    const u8 *at = f->at;
-    i16 word;
-    i32 half;
-    i64 whole;
+    u32 unused = 64 - 8 * size;
+    u64 whole;
 
+    memcpy(&whole, f->at, sizeof(whole));
     f->at += size;
-    switch (size) {
-    case 1:
-        return (i8)*at;
-    case 2:
-        memcpy(&word, at, sizeof(word));
-        return word;
-    case 4:
-        memcpy(&half, at, sizeof(half));
-        return half;
-    }
-    memcpy(&whole, at, sizeof(whole));
-    return whole;
+    return (i64)(whole << unused) >> unused;
 }
 
 // SDM vol. 2A, 2.3.5.  R, X, B and vvvv are stored inverted; L is 0.
@@ -484,19 +478,11 @@ check_numbers(struct fields *f)
 static u32
 imm_size(const struct fields *f)
 {
-    static const u8 sizes[] = {
-        [IMM_I8] = 1,  [IMM_I16] = 2, [IMM_I32] = 4,
-        [IMM_R8] = 1,  [IMM_R32] = 4, [IMM_I64] = 8,
-        [IMM_N32] = 4, [IMM_SH] = 1,  [IMM_POP] = 2,
-    };
+    u32 kind = f->shape->imm;
 
-    switch (f->shape->imm) {
-    case IMM_S32:
-        return (f->opcode & BYTE_IMM) != 0 ? 1 : 4;
-    case IMM_SH:
-        return (f->opcode & COUNT_ONE) != 0 ? 0 : 1;
-    }
-    return sizes[f->shape->imm];
+    if (kind == IMM_S32 && (f->opcode & BYTE_IMM) != 0)
+        return 1;
+    return kind == IMM_SH && (f->opcode & COUNT_ONE) != 0 ? 0 : kind & IMM_SIZE;
 }
 
 // Is there no shorter way to say the same?
@@ -532,18 +518,12 @@ read_imm(struct fields *f)
 
     if (kind == IMM_POP)
         imm &= 0xffff;
-    if (kind >= IMM_I64)
+    if (kind > IMM_SIZE)
         check_imm(f, size, imm);
     return imm;
 }
 
 // --- instructions ------------------------------------------------------------
-
-static u32
-bits_of(u64 value)
-{
-    return value == 0 ? 0 : 64 - (u32)__builtin_clzll(value);
-}
 
 // How many bits the def has at most, where that is not the same for all.  `xor`
 // of a register with itself is the way to make a 0 of 32 bits.
@@ -553,7 +533,7 @@ set_bits(struct verify_ins *ins, u32 how)
     u64 mask = ins->width == 4 ? UINT32_MAX : UINT64_MAX;
 
     if ((how & BITS_IMM) != 0) {
-        ins->bits = (u8)bits_of((u64)ins->imm & mask);
+        ins->bits = (u8)verify_bits((u64)ins->imm & mask);
     } else if ((how & BITS_SHR) != 0) {
         ins->bits = (u8)(ins->bits - (u32)ins->imm);
     } else if (ins->a == ins->b) {
@@ -597,14 +577,6 @@ finish(struct fields *f, struct verify_ins *ins)
         set_bits(ins, how);
 }
 
-// Near the end: from a copy with zeros behind it.
-static void
-copy_last(u8 copy[LONGEST], const u8 *at, u64 left)
-{
-    memset(copy, 0, LONGEST);
-    memcpy(copy, at, left);
-}
-
 enum verify_rule
 verify_decode(struct verify_ins *ins, const u8 *at, const u8 *end)
 {
@@ -613,12 +585,12 @@ verify_decode(struct verify_ins *ins, const u8 *at, const u8 *end)
         [AT_RCX] = VERIFY_RCX,   [AT_RDX] = VERIFY_RDX,
     };
     struct fields f = {.needs = OR_LEGACY | OR_PLAIN, .numbers = numbers};
-    u8 copy[LONGEST];
+    u8 copy[LOOKED_AT];
     u64 left = (u64)(end - at);
 
-    if (left < LONGEST) {
-        copy_last(copy, at, left);
-        at = copy;
+    if (left < LOOKED_AT) {
+        memset(copy, 0, sizeof(copy)); // behind the end
+        at = memcpy(copy, at, left);
     }
     f.at = at;
     read_prefixes(&f);

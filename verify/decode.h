@@ -133,6 +133,13 @@ struct verify_ins {
     i64 imm; // sign-extended, distances too
 };
 
+// How many bits a number has.
+static inline u32
+verify_bits(u64 number)
+{
+    return number == 0 ? 0 : 64 - (u32)__builtin_clzll(number);
+}
+
 // --- decode.c ---------------------------------------------------------------
 
 // Decode the instruction that starts at `at`; `end` is the end of the bytes

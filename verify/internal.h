@@ -97,25 +97,15 @@ struct value {
     u8 bits; // below 2^bits, for all kinds
 };
 
-// What the flags say.
-enum flags_kind {
-    FLAGS_NONE,
-    FLAGS_BELOW,  // value `id` compared with `number`
-    FLAGS_MEMORY, // value `id` + number compared with the size of memory `arg`
-    FLAGS_TABLE,  // value `id` compared with the count of table `arg`
-    FLAGS_HIGH,   // not zero if value `id` has more than 32 bits
-    FLAGS_SUM,    // carry of value `id` = `of` + number
-    FLAGS_FUNC,   // value `id` compared with the count of functions
-    FLAGS_TYPE,   // type of func_entry `id` compared with type `arg`
-};
-
+// What the flags say: whether a bound holds for value `id`, or for the
+// func_entry `id` with a CALLEE.
 struct flags {
-    u64 number;
-    u64 subject; // with is_const: what was compared
-    u32 id, of, arg;
+    struct value bound; // what that value is then
+    u64 subject;        // with is_const: what was compared
+    u32 id;
     u16 denied; // conditions that were branches and do not hold
-    u8 kind;    // enum flags_kind
-    u8 width;   // bytes that were compared
+    u8 outside; // the condition that holds when the bound does not
+    u8 width;   // bytes that were compared; 0: nothing is known
     bool is_const;
 };
 
@@ -220,8 +210,15 @@ bool judge_decode(struct judge *j);
 // Is there another instruction, to which nobody jumps?
 bool judge_goes_on(const struct judge *j);
 
-// Decode that: in the middle of a pattern there has to be one.
-void judge_step(struct judge *j);
+// Decode that: in the middle of a pattern there has to be one, which is j->ins.
+const struct verify_ins *judge_step(struct judge *j);
+
+// Where the jump or call that j->ins is leads.
+static inline u32
+judge_target(const struct judge *j)
+{
+    return (u32)(j->next + j->ins.imm);
+}
 
 // Does it have the memory operand [base + disp]?
 static inline bool
@@ -230,28 +227,12 @@ is_at(const struct verify_ins *i, u32 base, i32 disp)
     return i->base == base && i->index == VERIFY_NONE && i->disp == disp;
 }
 
-// mov def, [base + disp] of 8 bytes
+// Is it this form, of 8 bytes or a vector, with reg and [base + disp]?
 static inline bool
-is_load(const struct verify_ins *i, u32 def, u32 base, i32 disp)
+is_mem(const struct verify_ins *i, u32 form, u32 reg, u32 base, i32 disp)
 {
-    return i->form == FORM_MOV && i->from == FROM_MEM && i->width == 8 &&
-           i->def == def && is_at(i, base, disp);
-}
-
-// lea def, [base + disp] of 8 bytes
-static inline bool
-is_lea(const struct verify_ins *i, u32 def, u32 base, i32 disp)
-{
-    return i->form == FORM_LEA && i->width == 8 && i->def == def &&
-           is_at(i, base, disp);
-}
-
-// cmp a, [base + disp] of 8 bytes
-static inline bool
-is_compare(const struct verify_ins *i, u32 a, u32 base, i32 disp)
-{
-    return i->form == FORM_CMP && i->from == FROM_MEM && i->width == 8 &&
-           i->a == a && is_at(i, base, disp);
+    return i->form == form && (i->flags & VERIFY_MEM) != 0 && i->width >= 8 &&
+           i->reg == reg && is_at(i, base, disp);
 }
 
 // sub def, number of 8 bytes
@@ -284,19 +265,13 @@ void judge_mark_stub(struct judge *j, u32 pc);
 
 // --- judge_value.c -----------------------------------------------------------
 
-static inline u32
-bits_of(u64 number)
-{
-    return number == 0 ? 0 : 64 - (u32)__builtin_clzll(number);
-}
-
 static inline struct value
 value_const(struct judge *j, u64 number)
 {
     return (struct value){.number = number,
                           .id = ++j->ids,
                           .kind = KIND_CONST,
-                          .bits = (u8)bits_of(number)};
+                          .bits = (u8)verify_bits(number)};
 }
 
 static inline struct value
@@ -365,8 +340,6 @@ void judge_stored(struct judge *j, struct value v);
 
 // The prologue has kept these registers.
 void judge_frame_set(struct judge *j, u32 saved);
-// May it use its frame without a check of the stack?
-bool judge_needs_no_check(const struct judge *j);
 // At the entry: the prologue, as far as it goes.
 void judge_prologue(struct judge *j);
 void judge_pad(struct judge *j, u32 count);
@@ -378,8 +351,8 @@ void judge_leave_by_end(struct judge *j);
 // --- judge_call.c ------------------------------------------------------------
 
 void judge_call(struct judge *j);
-// The jump that j->ins is leaves the function, whose callee finds `args` bytes
-// of arguments.
+// j->ins has to be a jump: it leaves the function, and its callee finds `args`
+// bytes of arguments.
 void judge_tail(struct judge *j, u32 args);
 void judge_jump_table(struct judge *j);
 

@@ -85,43 +85,41 @@ judge_goes_on(const struct judge *j)
            j->next != j->head_pc;
 }
 
-void
+const struct verify_ins *
 judge_step(struct judge *j)
 {
-    if (!judge_check(j, judge_goes_on(j), RULE_TARGET) || !judge_decode(j))
-        return;
-    if ((j->ins.flags & VERIFY_WFLAGS) != 0)
+    if (judge_check(j, judge_goes_on(j), RULE_TARGET) && judge_decode(j) &&
+        (j->ins.flags & VERIFY_WFLAGS) != 0)
         judge_forget_flags(j);
-}
-
-static bool
-is_trap_of(u32 site, u32 trap)
-{
-    switch (site) {
-    case SITE_MEMORY:
-    case SITE_AGAIN:
-        return trap == TRAP_MEMORY_BOUNDS || trap == TRAP_NULL_STRUCT ||
-               trap == TRAP_NULL_ARRAY;
-    case SITE_DIVIDE:
-        return trap == TRAP_DIVIDE_BY_ZERO;
-    case SITE_TRAP:
-        return trap > TRAP_NONE && trap < TRAP_UNCAUGHT_EXCEPTION &&
-               trap != TRAP_STACK_OVERFLOW; // the others are the kernel's
-    }
-    return false;
+    return &j->ins;
 }
 
 void
 judge_site(struct judge *j)
 {
-    const struct trap_site *row = &j->m->code.traps[j->trap];
+    enum {
+        FAULTS = 1 << TRAP_MEMORY_BOUNDS | 1 << TRAP_NULL_STRUCT |
+                 1 << TRAP_NULL_ARRAY,
+        // Those of ud2 that are not the kernel's.
+        TRAPS = (1 << TRAP_UNCAUGHT_EXCEPTION) - 2 - (1 << TRAP_STACK_OVERFLOW)
+    };
+    static const u32 traps[] = {
+        [SITE_NONE] = 0,
+        [SITE_MEMORY] = FAULTS,
+        [SITE_DIVIDE] = 1 << TRAP_DIVIDE_BY_ZERO,
+        [SITE_TRAP] = TRAPS,
+        [SITE_AGAIN] = FAULTS,
+        [SITE_CHECK] = 0,
+    };
 
     if (j->trap_pc != j->at) {
         judge_check(j, j->site >= SITE_AGAIN, RULE_TRAP_SITE);
         return;
     }
+    u32 trap = j->m->code.traps[j->trap].trap;
     set_trap(j, j->trap + 1);
-    judge_check(j, is_trap_of(j->site, row->trap), RULE_TRAP_SITE);
+    judge_check(j, trap < TRAP_COUNT && (traps[j->site] >> trap & 1) != 0,
+                RULE_TRAP_SITE);
 }
 
 // --- jumps -------------------------------------------------------------------
@@ -310,28 +308,13 @@ judge_mark_stub(struct judge *j, u32 pc)
 static void
 jump(struct judge *j)
 {
-    u32 to = (u32)(j->next + j->ins.imm);
+    u32 to = judge_target(j);
     bool calls = to == j->entry && passed_head(j, to) == NULL;
 
     if (to >= j->start && to < j->end && !calls)
         judge_jump(j, to, j->ins.length == 2);
     else
         judge_leave(j);
-    j->reachable = false;
-}
-
-static void
-jump_on(struct judge *j)
-{
-    judge_jump(j, (u32)(j->next + j->ins.imm), j->ins.length == 2);
-    j->flags.denied |= (u16)(1u << j->ins.cc);
-}
-
-// ud2: of the stack check and of landing pads by nobody else.
-static void
-trap(struct judge *j)
-{
-    j->site = SITE_TRAP;
     j->reachable = false;
 }
 
@@ -348,13 +331,15 @@ control(struct judge *j)
         jump(j);
         break;
     case EFFECT_JCC:
-        jump_on(j);
+        judge_jump(j, judge_target(j), j->ins.length == 2);
+        j->flags.denied |= (u16)(1u << j->ins.cc);
         break;
     case EFFECT_JUMP_REG:
         judge_jump_table(j);
         break;
     case EFFECT_TRAP:
-        trap(j);
+        j->site = SITE_TRAP;
+        j->reachable = false;
         break;
     case EFFECT_FILL:
     case EFFECT_PUSH:
@@ -482,12 +467,6 @@ go_on(struct judge *j)
 
 // --- a function --------------------------------------------------------------
 
-static u32
-values_of(const struct verify_module *m, u32 tag)
-{
-    return tag == NO_INDEX ? 0 : m->tags[tag];
-}
-
 static void
 mark_pads(struct judge *j)
 {
@@ -501,7 +480,8 @@ mark_pads(struct judge *j)
         u32 tag = c->catches[i].tag;
         if (judge_check(j, tag == NO_INDEX || tag < j->m->counts.tags,
                         RULE_TRY))
-            mark_pad(j, c->catches[i].pc, values_of(j->m, tag));
+            mark_pad(j, c->catches[i].pc,
+                     tag == NO_INDEX ? 0 : j->m->tags[tag]);
     }
 }
 
@@ -567,21 +547,16 @@ set_up_parts(struct judge *j)
     judge_frame_set(j, (what & HEAD_PADS) != 0 ? HANDLER_SAVED : KEPT);
 }
 
-// Where the next function starts: up to there are this one's constants.
-static u32
-code_after(const struct judge *j, const struct func_code *f)
-{
-    const struct verify_code *c = &j->m->code;
-
-    return f + 1 < c->funcs + c->func_count ? f[1].start : c->size;
-}
-
 static void
 set_up(struct judge *j, const struct func_code *f)
 {
+    const struct verify_code *c = &j->m->code;
+    bool last = f + 1 == c->funcs + c->func_count;
+
     reset(j, f->func, f->start, f->end);
     j->frame = f->frame;
-    j->table_room = (code_after(j, f) - f->start) / 4;
+    // Its constants are between it and the next function.
+    j->table_room = ((last ? c->size : f[1].start) - f->start) / 4;
     mark_pads(j);
     mark_entry(j);
     judge_check(j, f->args == j->type->args, RULE_FUNCTION);
@@ -625,7 +600,9 @@ judge_function(struct judge *j, const struct func_code *f)
     set_up(j, f);
     status_t status = walk(j);
     judge_check(j, !j->entering, RULE_PROLOGUE);
-    judge_check(j, j->checked || judge_needs_no_check(j), RULE_CHECK);
+    bool is_leaf = !j->has_calls && j->frame <= LEAF_UNCHECKED;
+    judge_check(j, j->checked || (is_leaf && j->frame_slot == NO_PC),
+                RULE_CHECK);
     judge_check(j, !j->pads_check || (j->pushed_rsp && !j->last_written),
                 RULE_PAD);
     check_rows(j);

@@ -9,11 +9,6 @@
 #include "abi/abi.h"
 #include "abi/code.h"
 
-// The general registers that arguments and results are in, in their order.
-enum { VERIFY_PLACES = 6 };
-extern const u8 verify_params[VERIFY_PLACES];
-extern const u8 verify_results[VERIFY_PLACES];
-
 // A function type, as it travels (code/abi.c).
 struct verify_type {
     u16 params;   // general registers that have an i32, bit by number

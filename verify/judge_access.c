@@ -85,19 +85,23 @@ is_inside(const struct judge *j, u32 memory)
            within(i, index->number);
 }
 
+// Any 32 bits and a displacement: all that a slot with a guard has room for.
+static bool
+is_guarded(const struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+
+    return i->disp >= 0 && (i->index == VERIFY_NONE ||
+                            (i->scale == 0 && index_value(j)->bits <= 32));
+}
+
 static void
 access_memory_0(struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
-    bool guarded;
-    bool narrow = i->index == VERIFY_NONE ||
-                  (i->scale == 0 && index_value(j)->bits <= 32);
-
     if (!judge_check(j, j->m->memory_count > 0, RULE_ADDRESS))
         return;
-    guarded = j->m->memories[0].guarded;
-    judge_check(j, guarded ? narrow && i->disp >= 0 : is_inside(j, 0),
-                RULE_ADDRESS);
+    bool guarded = j->m->memories[0].guarded;
+    judge_check(j, guarded ? is_guarded(j) : is_inside(j, 0), RULE_ADDRESS);
     linear(j);
 }
 
@@ -149,21 +153,19 @@ load_slot(struct judge *j)
 static bool
 is_incoming(const struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
-    u64 first = j->frame + 8ull;
+    u64 first = j->frame + 8ull, at = (u64)j->ins.disp;
 
-    return (u64)i->disp >= first &&
-           (u64)i->disp + i->mem_size <=
-               first + j->type->args + j->type->returned;
+    return at >= first &&
+           at + j->ins.mem_size <= first + j->type->args + j->type->returned;
 }
 
 static bool
 hits_frame_slot(const struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
+    u32 at = (u32)j->ins.disp;
 
-    return j->frame_slot != NO_PC && (u32)i->disp < j->frame_slot + 8 &&
-           (u32)i->disp + i->mem_size > j->frame_slot;
+    return j->frame_slot != NO_PC && at < j->frame_slot + 8 &&
+           at + j->ins.mem_size > j->frame_slot;
 }
 
 // The address of the return address, which a function in parts keeps.
@@ -204,11 +206,8 @@ fill_slots(struct judge *j)
                 RULE_FRAME);
     j->slots_from = j->now + 1;
     judge_write_body(j, fill.disp + index.number + 16);
-    judge_step(j);
-    judge_check(j, is_sub(&j->ins, R10, 16), RULE_FRAME);
-    judge_step(j);
-    judge_check(j,
-                is_jcc(&j->ins, CC_NS) && (u32)(j->next + j->ins.imm) == again,
+    judge_check(j, is_sub(judge_step(j), R10, 16), RULE_FRAME);
+    judge_check(j, is_jcc(judge_step(j), CC_NS) && judge_target(j) == again,
                 RULE_FRAME);
     judge_set(j, R10, value_number(j, 64));
     j->ins.effect = EFFECT_NONE;
@@ -247,45 +246,85 @@ access_frame(struct judge *j)
         load_slot(j);
 }
 
-// --- the vmctx ---------------------------------------------------------------
+// --- the vmctx and the views -------------------------------------------------
 
+// What a part of the vmctx is made of, beside enum kind.
+enum {
+    IN_NONE = KIND_LABEL,
+#define PART(id, type) IN_##id,
+#include "abi/vmctx.def"
+};
+
+// Words that are only read, each by itself: where, and what they are.
+// clang-format off
+static const struct {
+    u8 base; // of that kind is the address
+    u8 at, size;
+    u8 kind, bits;
+} words[] = {
+    {KIND_VMCTX,  offsetof(struct vmctx, builtins),    8, KIND_BUILTINS,   64},
+    {KIND_VMCTX,  offsetof(struct vmctx, funcs),       8, KIND_FUNCS,      64},
+    {KIND_VMCTX,  offsetof(struct vmctx, func_base),   4, KIND_OWN_ID,     32},
+    {IN_memories, offsetof(struct vmctx_memory, base), 8, KIND_BASE,       64},
+    {IN_memories, offsetof(struct vmctx_memory, view), 8, KIND_VIEW,       64},
+    {IN_tables,   offsetof(struct vmctx_table, view),  8, KIND_TABLE,      64},
+    {IN_imports,  offsetof(struct func_entry, id),     4, KIND_NUMBER,     32},
+    {IN_types,    0,                                   4, KIND_TYPE,       32},
+    {IN_heap,     offsetof(struct vmctx_heap, base),   8, KIND_HEAP,       64},
+    {IN_heap_types, 0,                                 4, KIND_NUMBER,     32},
+    {KIND_VIEW,   offsetof(struct memory_view, size),  8, KIND_SIZE,       64},
+    {KIND_VIEW,   offsetof(struct memory_view, size),  4, KIND_SIZE,       64},
+    {KIND_TABLE,  offsetof(struct table_view, base),   8, KIND_ENTRIES,    64},
+    {KIND_TABLE,  offsetof(struct table_view, count),  8, KIND_COUNT,      32},
+    {KIND_FUNCS,  offsetof(struct func_entry, id),     4, KIND_FUNC_COUNT, 32},
+    {KIND_ENTRY,  offsetof(struct func_entry, sig),    4, KIND_SIG,        32},
+    {KIND_END,    0,                                   8, KIND_RETURN,     64},
+};
+// clang-format on
+_Static_assert(LIMIT_TABLE_ENTRIES <= UINT32_MAX, "KIND_COUNT has 32 bits");
+
+// Of what is at `base`, which starts there: one of the words?
 static bool
-load_header(struct judge *j)
+load_word(struct judge *j, const struct value *base, u32 start)
 {
-    static const struct {
-        u32 at, size;
-        u8 kind, bits;
-    } fields[] = {
-        {offsetof(struct vmctx, builtins),  8, KIND_BUILTINS, 64},
-        {offsetof(struct vmctx, funcs),     8, KIND_FUNCS,    64},
-        {offsetof(struct vmctx, func_base), 4, KIND_OWN_ID,   32},
-    };
-
-    for (u32 k = 0; k < COUNT(fields); k++) {
-        if (!reads(j, fields[k].at, fields[k].size))
+    for (u32 k = 0; k < COUNT(words); k++) {
+        if (words[k].base != base->kind ||
+            !reads(j, start + words[k].at, words[k].size))
             continue;
-        j->loaded = value_of_kind(j, (enum kind)fields[k].kind, 0);
-        j->loaded.bits = fields[k].bits;
+        j->loaded = value_of_kind(j, (enum kind)words[k].kind, base->arg);
+        j->loaded.of = base->of;
+        j->loaded.bits = words[k].kind != KIND_SIZE ?
+                             words[k].bits :
+                             j->m->memories[base->arg].bits;
         return true;
     }
     return false;
 }
 
-// The element of a part that starts there; the offset in it.
-static bool
-is_in_part(u32 at, u32 part, u32 count, u32 size, u32 *element, u32 *offset)
+// What is there of the vmctx: an element of a part (`arg`: which), or its
+// header; *start is its first byte.
+static struct value
+part_at(const struct judge *j, u32 at, u32 *start)
 {
-    if (at < part || (at - part) / size >= count)
-        return false;
-    *element = (at - part) / size;
-    *offset = (at - part) % size;
-    return true;
+    const struct vmctx_layout *l = &j->m->layout;
+    const struct vmctx_counts *n = &j->m->counts;
+
+#define PART(id, type)                                        \
+    if (at >= l->id && (at - l->id) / sizeof(type) < n->id) { \
+        u32 k = (at - l->id) / (u32)sizeof(type);             \
+        *start = vmctx_##id##_at(l, k);                       \
+        return (struct value){.kind = IN_##id, .arg = k};     \
+    }
+#include "abi/vmctx.def"
+    *start = 0;
+    return (struct value){.kind = KIND_VMCTX};
 }
 
 static bool
-access_global(struct judge *j, u32 k, u32 offset)
+access_global(struct judge *j, u32 k, u32 start)
 {
     const struct verify_ins *i = &j->ins;
+    u32 offset = (u32)i->disp - start;
 
     if (offset + i->mem_size > GLOBAL_SIZE || i->index != VERIFY_NONE)
         return false;
@@ -299,57 +338,19 @@ access_global(struct judge *j, u32 k, u32 offset)
     return offset == 0 && i->mem_size == 8 && !writes(j);
 }
 
-// A word of another part is read; what it is.
-static bool
-load_field(struct judge *j, u32 at)
-{
-    const struct vmctx_layout *l = &j->m->layout;
-    const struct vmctx_counts *n = &j->m->counts;
-    enum kind kind = KIND_NUMBER;
-    u32 k, offset, size = 8;
-
-    if (is_in_part(at, l->memories, n->memories, sizeof(struct vmctx_memory),
-                   &k, &offset) &&
-        k < j->m->memory_count) {
-        kind = offset == 0 ? KIND_BASE : KIND_VIEW;
-        offset %= 8;
-    } else if (is_in_part(at, l->tables, n->tables, sizeof(struct vmctx_table),
-                          &k, &offset)) {
-        kind = KIND_TABLE;
-    } else if (is_in_part(at, l->heap, n->heap, sizeof(struct vmctx_heap), &k,
-                          &offset)) {
-        kind = KIND_HEAP;
-    } else if (is_in_part(at, l->heap_types, n->heap_types, sizeof(u32), &k,
-                          &offset)) {
-        size = 4;
-    } else if (is_in_part(at, l->types, n->types, sizeof(u32), &k, &offset)) {
-        kind = KIND_TYPE;
-        size = 4;
-    } else if (is_in_part(at, l->imports, n->imports, sizeof(struct func_entry),
-                          &k, &offset)) {
-        offset -= (u32)offsetof(struct func_entry, id);
-        size = 4;
-    } else {
-        return false;
-    }
-    j->loaded =
-        kind == KIND_NUMBER ? value_number(j, 32) : value_of_kind(j, kind, k);
-    j->loaded.bits = (u8)(8 * size);
-    return offset == 0 && reads(j, at, size);
-}
-
 static void
 access_vmctx(struct judge *j)
 {
-    const struct vmctx_layout *l = &j->m->layout;
-    u32 at = (u32)j->ins.disp, k, offset;
+    u32 start;
+    struct value part = part_at(j, (u32)j->ins.disp, &start);
+    bool is_none = part.kind == IN_memories && j->m->memory_count == 0;
 
     judge_check(j, (j->ins.flags & VERIFY_ALIGNED) == 0, RULE_ALIGNED);
-    if (is_in_part(at, l->globals, j->m->counts.globals, GLOBAL_SIZE, &k,
-                   &offset))
-        judge_check(j, access_global(j, k, offset), RULE_FIELD);
-    else
-        judge_check(j, load_field(j, at) || load_header(j), RULE_FIELD);
+    judge_check(j,
+                part.kind == IN_globals ?
+                    access_global(j, part.arg, start) :
+                    !is_none && load_word(j, &part, start),
+                RULE_FIELD);
 }
 
 // --- beside the code ---------------------------------------------------------
@@ -416,36 +417,6 @@ access_entries(struct judge *j, u32 table)
 }
 
 static bool
-load_view(struct judge *j, u32 memory)
-{
-    bool whole = reads(j, offsetof(struct memory_view, size), 8);
-
-    j->loaded = value_of_kind(j, KIND_SIZE, memory);
-    j->loaded.bits = j->m->memories[memory].bits;
-    return whole || reads(j, offsetof(struct memory_view, size), 4);
-}
-
-static bool
-load_table(struct judge *j, u32 table)
-{
-    bool base = reads(j, offsetof(struct table_view, base), 8);
-
-    j->loaded = value_of_kind(j, base ? KIND_ENTRIES : KIND_COUNT, table);
-    if (!base)
-        j->loaded.bits = 32; // LIMIT_TABLE_ENTRIES
-    return base || reads(j, offsetof(struct table_view, count), 8);
-}
-
-static bool
-load_entry(struct judge *j, const struct value *base)
-{
-    j->loaded = value_of_kind(j, KIND_SIG, 0);
-    j->loaded.of = base->of;
-    j->loaded.bits = 32;
-    return reads(j, offsetof(struct func_entry, sig), 4);
-}
-
-static bool
 load_distance(struct judge *j, u32 table)
 {
     const struct verify_ins *i = &j->ins;
@@ -460,58 +431,27 @@ load_distance(struct judge *j, u32 table)
 }
 
 static bool
-access_checked(struct judge *j, u32 memory)
-{
-    bool inside = is_inside(j, memory);
-
-    linear(j);
-    return inside;
-}
-
-// Any 32 bits and a displacement, as of a memory 0 with a guard.
-static bool
-access_heap(struct judge *j)
-{
-    const struct verify_ins *i = &j->ins;
-
-    linear(j);
-    return i->disp >= 0 && (i->index == VERIFY_NONE ||
-                            (i->scale == 0 && index_value(j)->bits <= 32));
-}
-
-static bool
 access_by(struct judge *j, const struct value *base)
 {
     const struct verify_ins *i = &j->ins;
 
     switch (base->kind) {
-    case KIND_BASE:
-        return access_checked(j, base->arg);
     case KIND_HEAP:
-        return access_heap(j);
-    case KIND_VIEW:
-        return load_view(j, base->arg);
-    case KIND_TABLE:
-        return load_table(j, base->arg);
+        linear(j);
+        return is_guarded(j);
+    case KIND_BASE:
+        linear(j);
+        return is_inside(j, base->arg);
     case KIND_ENTRIES:
         return access_entries(j, base->arg);
     case KIND_GLOBAL:
         return i->index == VERIFY_NONE && within(i, GLOBAL_SIZE);
     case KIND_PAYLOAD:
         return i->index == VERIFY_NONE && !writes(j) && within(i, base->number);
-    case KIND_FUNCS:
-        j->loaded = value_of_kind(j, KIND_FUNC_COUNT, 0);
-        j->loaded.bits = 32;
-        return reads(j, offsetof(struct func_entry, id), 4);
-    case KIND_ENTRY:
-        return load_entry(j, base);
     case KIND_JUMPS:
         return load_distance(j, base->arg);
-    case KIND_END:
-        j->loaded = value_of_kind(j, KIND_RETURN, 0);
-        return reads(j, 0, 8);
     }
-    return false;
+    return load_word(j, base, 0);
 }
 
 void
@@ -549,13 +489,12 @@ judge_access(struct judge *j)
 static struct value
 address_of_import(struct judge *j)
 {
-    u32 k = 0, offset = 1;
-    bool found =
-        is_in_part((u32)j->ins.disp, j->m->layout.imports, j->m->counts.imports,
-                   sizeof(struct func_entry), &k, &offset);
+    u32 start;
+    struct value part = part_at(j, (u32)j->ins.disp, &start);
 
-    judge_check(j, found && offset == 0, RULE_FIELD);
-    return value_of_kind(j, KIND_IMPORT, k);
+    judge_check(j, part.kind == IN_imports && start == (u32)j->ins.disp,
+                RULE_FIELD);
+    return value_of_kind(j, KIND_IMPORT, part.arg);
 }
 
 static struct value

@@ -2,14 +2,6 @@
 
 #include "verify/internal.h"
 
-const u8 verify_params[VERIFY_PLACES] = {
-    VERIFY_RDI, VERIFY_RSI, VERIFY_RDX, VERIFY_RCX, 8, 9,
-};
-
-const u8 verify_results[VERIFY_PLACES] = {
-    VERIFY_RAX, VERIFY_RDX, VERIFY_RCX, VERIFY_RSI, VERIFY_RDI, 8,
-};
-
 // --- who is called -----------------------------------------------------------
 
 // The type of the function that starts at pc, or NULL.
@@ -32,22 +24,17 @@ entry_callee(const struct judge *j)
 
     if (!is_at(&j->ins, VERIFY_RAX, offsetof(struct func_entry, code)))
         return NULL;
-    switch (rax->kind) {
-    case KIND_CALLEE:
+    if (rax->kind == KIND_CALLEE)
         return &j->m->types[rax->arg];
-    case KIND_IMPORT:
-        return &j->m->types[j->m->func_types[rax->arg]];
-    }
-    return NULL;
+    return rax->kind == KIND_IMPORT ? &j->m->types[j->m->func_types[rax->arg]] :
+                                      NULL;
 }
 
 static bool
 is_builtin(const struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
-
-    return i->effect == EFFECT_CALL_MEM && i->base < REGS &&
-           j->regs[i->base].kind == KIND_BUILTINS;
+    return j->ins.effect == EFFECT_CALL_MEM && j->ins.base < REGS &&
+           j->regs[j->ins.base].kind == KIND_BUILTINS;
 }
 
 // The type of what a call goes to, or NULL.
@@ -56,7 +43,7 @@ callee(struct judge *j)
 {
     bool direct = j->ins.effect == EFFECT_CALL || j->ins.effect == EFFECT_JUMP;
     const struct verify_type *type =
-        direct ? find_callee(j, (u32)(j->next + j->ins.imm)) : entry_callee(j);
+        direct ? find_callee(j, judge_target(j)) : entry_callee(j);
 
     judge_check(j, type != NULL, RULE_CALLEE);
     return type;
@@ -64,76 +51,46 @@ callee(struct judge *j)
 
 // --- builtins ----------------------------------------------------------------
 
+// Does the first argument number what is there?
 static bool
-is_index(struct value v, u64 count)
+is_first(const struct verify_module *m, u64 builtin, struct value v)
 {
-    return v.kind == KIND_CONST && v.number < count;
+    enum { ANY = INT32_MAX, ZERO = 1 };
+    const u32 MEMORY = m->memory_count, TABLE = m->counts.tables;
+    const u32 DATA = m->data_count, ELEM = m->elem_count, TAG = m->counts.tags;
+    const struct {
+        u32 low, high;
+    } counts[] = {
+#define BUILTIN(id, sig, trap, low, high) {low, high},
+#include "abi/builtins.def"
+    };
+
+    return counts[builtin].low == ANY ||
+           (v.kind == KIND_CONST && (u32)v.number < counts[builtin].low &&
+            v.number >> 32 < counts[builtin].high);
 }
 
+// All but this the kernel looks at.
 static bool
-is_pair(struct value v, u64 low, u64 high)
-{
-    return v.kind == KIND_CONST && (u32)v.number < low && v.number >> 32 < high;
-}
-
-static bool
-are_tables_alike(const struct verify_module *m, struct value v)
-{
-    u32 count = m->counts.tables, to = (u32)v.number;
-
-    return is_pair(v, count, count) &&
-           m->tables[to].kind == m->tables[v.number >> 32].kind;
-}
-
-// The values of an exception, in the frame.
-static bool
-is_throw(const struct judge *j, struct value tag, struct value values)
-{
-    if (!is_index(tag, j->m->counts.tags))
-        return false;
-    u32 count = j->m->tags[tag.number];
-    return count == 0 ||
-           (values.kind == KIND_FRAME && 16ull * count <= values.number);
-}
-
-// Indexes of parts of the module are there; all else the kernel looks at.
-static bool
-builtin_arguments(const struct judge *j, u64 builtin)
+are_arguments(const struct judge *j, u64 builtin)
 {
     const struct verify_module *m = j->m;
-    struct value one = j->regs[VERIFY_RSI];
-    u32 memories = m->memory_count, tables = m->counts.tables;
+    struct value one = j->regs[VERIFY_RSI], two = j->regs[VERIFY_RDX];
 
+    if (!is_first(m, builtin, one))
+        return false;
     switch (builtin) {
-    case BUILTIN_MEMORY_GROW:
-    case BUILTIN_MEMORY_FILL:
-    case BUILTIN_ATOMIC_WAIT32:
-    case BUILTIN_ATOMIC_WAIT64:
-    case BUILTIN_ATOMIC_NOTIFY:
-        return is_index(one, memories);
-    case BUILTIN_MEMORY_COPY:
-        return is_pair(one, memories, memories);
-    case BUILTIN_MEMORY_INIT:
-        return is_pair(one, memories, m->data_count);
-    case BUILTIN_DATA_DROP:
-        return is_index(one, m->data_count);
-    case BUILTIN_TABLE_GROW:
-    case BUILTIN_TABLE_FILL:
-        return is_index(one, tables);
     case BUILTIN_TABLE_COPY:
-        return are_tables_alike(m, one);
-    case BUILTIN_TABLE_INIT:
-        return is_pair(one, tables, m->elem_count);
-    case BUILTIN_ELEM_DROP:
-        return is_index(one, m->elem_count);
+        return m->tables[(u32)one.number].kind ==
+               m->tables[one.number >> 32].kind;
     case BUILTIN_FUNC_ENTRY:
-        return j->regs[VERIFY_RDX].kind == KIND_TYPE;
-    case BUILTIN_THROW:
-        return is_throw(j, one, j->regs[VERIFY_RDX]);
-    case BUILTIN_THROW_REF:
-        return true;
+        return two.kind == KIND_TYPE;
+    case BUILTIN_THROW: // the values are in the frame
+        return m->tags[one.number] == 0 ||
+               (two.kind == KIND_FRAME &&
+                16ull * m->tags[one.number] <= two.number);
     }
-    return builtin >= BUILTIN_STRUCT_NEW; // the kernel looks at all they take
+    return true;
 }
 
 // The kernel has looked for a function of the type.
@@ -151,14 +108,14 @@ call_builtin(struct judge *j)
     const struct verify_ins *i = &j->ins;
     u64 builtin = (u64)i->disp / sizeof(u64);
 
-    judge_check(j,
-                i->disp >= 0 && i->disp % 8 == 0 && i->index == VERIFY_NONE &&
-                    builtin < BUILTIN_COUNT,
-                RULE_CALLEE);
-    judge_check(j,
-                j->regs[VERIFY_RDI].kind == KIND_VMCTX &&
-                    builtin_arguments(j, builtin),
-                RULE_BUILTIN);
+    if (judge_check(j,
+                    i->disp >= 0 && i->disp % 8 == 0 &&
+                        i->index == VERIFY_NONE && builtin < BUILTIN_COUNT,
+                    RULE_CALLEE))
+        judge_check(j,
+                    j->regs[VERIFY_RDI].kind == KIND_VMCTX &&
+                        are_arguments(j, builtin),
+                    RULE_BUILTIN);
 }
 
 // --- calls -------------------------------------------------------------------
@@ -178,16 +135,6 @@ call_row(struct judge *j, u32 args)
         return;
     u32 owner = j->try_funcs[row->try];
     judge_check(j, owner == j->index || owner == NO_INDEX, RULE_TRY);
-}
-
-// rsp comes back down by what the callee popped.
-static void
-take_back(struct judge *j, u32 args)
-{
-    if (args == 0)
-        return;
-    judge_step(j);
-    judge_check(j, is_sub(&j->ins, RSP, args), RULE_STACK);
 }
 
 void
@@ -212,7 +159,8 @@ judge_call(struct judge *j)
     judge_write_body(j, area);
     judge_check(j, (type->params & ~j->narrow) == 0, RULE_ARGUMENT);
     call_row(j, type->args);
-    take_back(j, type->args);
+    if (type->args > 0) // which the callee has popped
+        judge_check(j, is_sub(judge_step(j), RSP, type->args), RULE_STACK);
     judge_forget(j, GENERAL & ~KEPT, type->results);
     if (builtin)
         judge_set(j, VERIFY_RAX, rax);
@@ -236,8 +184,13 @@ is_deeper(const struct judge *j, u32 args)
 void
 judge_tail(struct judge *j, u32 args)
 {
-    const struct verify_type *type = callee(j), *own = j->type;
+    bool jumps =
+        j->ins.effect == EFFECT_JUMP || j->ins.effect == EFFECT_JUMP_MEM;
+    const struct verify_type *type = NULL, *own = j->type;
 
+    j->reachable = false;
+    if (judge_check(j, jumps, RULE_EPILOGUE))
+        type = callee(j);
     if (type == NULL)
         return;
     judge_check(j, type->args == args, RULE_STACK);

@@ -34,13 +34,6 @@ judge_frame_set(struct judge *j, u32 saved)
         j->body = j->frame - size;
 }
 
-bool
-judge_needs_no_check(const struct judge *j)
-{
-    return !j->has_calls && j->frame <= LEAF_UNCHECKED &&
-           j->frame_slot == NO_PC;
-}
-
 // --- the prologue ------------------------------------------------------------
 
 // Go on to what may be the next instruction of the prologue.
@@ -57,9 +50,8 @@ look(struct judge *j)
 static void
 check_limit(struct judge *j, bool whole)
 {
-    judge_step(j);
-    judge_check(j, is_jcc(&j->ins, CC_BE), RULE_PROLOGUE);
-    j->overflow = (u32)(j->next + j->ins.imm);
+    judge_check(j, is_jcc(judge_step(j), CC_BE), RULE_PROLOGUE);
+    j->overflow = judge_target(j);
     judge_mark_stub(j, j->overflow);
     j->checked = whole || j->frame <= STACK_UNCHECKED;
     look(j);
@@ -71,14 +63,13 @@ stack_check(struct judge *j)
     const struct verify_ins *i = &j->ins;
     i32 limit = offsetof(struct vmctx, stack_limit);
 
-    if (is_compare(i, RSP, R14, limit)) {
+    if (is_mem(i, FORM_CMP, RSP, R14, limit)) {
         check_limit(j, false);
     } else if (i->form == FORM_MOV && i->width == 8 && i->def == R11 &&
                i->b == RSP) {
-        judge_step(j);
-        judge_check(j, is_sub(i, R11, j->frame), RULE_PROLOGUE);
-        judge_step(j);
-        judge_check(j, is_compare(i, R11, R14, limit), RULE_PROLOGUE);
+        judge_check(j, is_sub(judge_step(j), R11, j->frame), RULE_PROLOGUE);
+        judge_check(j, is_mem(judge_step(j), FORM_CMP, R11, R14, limit),
+                    RULE_PROLOGUE);
         check_limit(j, true);
     }
 }
@@ -120,8 +111,7 @@ judge_prologue(struct judge *j)
         look(j);
     }
     judge_check(j, size == j->frame, RULE_PROLOGUE);
-    if (in_parts)
-        judge_check(j, saved == before, RULE_PROLOGUE);
+    judge_check(j, !in_parts || saved == before, RULE_PROLOGUE);
     judge_check(
         j, (saved & (1u << R14 | 1u << R15)) == 0 || saved == HANDLER_SAVED,
         RULE_PROLOGUE);
@@ -137,21 +127,20 @@ static bool
 is_end(const struct judge *j, u32 def)
 {
     if (j->frame_slot != NO_PC)
-        return is_load(&j->ins, def, RSP, (i32)j->frame_slot);
-    return is_lea(&j->ins, def, RSP, (i32)j->frame);
+        return is_mem(&j->ins, FORM_MOV, def, RSP, (i32)j->frame_slot);
+    return is_mem(&j->ins, FORM_LEA, def, RSP, (i32)j->frame);
 }
 
 //     lea r15, [r14 - 48];  cmp r15, [r14 - 56];  jne stub
 static void
 check_frame(struct judge *j)
 {
-    judge_step(j);
-    judge_check(j, is_compare(&j->ins, R15, R14, -HANDLER_MEMORY - 8),
+    judge_check(j,
+                is_mem(judge_step(j), FORM_CMP, R15, R14, -HANDLER_MEMORY - 8),
                 RULE_PAD);
-    judge_step(j);
-    judge_check(j, is_jcc(&j->ins, CC_NE), RULE_PAD);
+    judge_check(j, is_jcc(judge_step(j), CC_NE), RULE_PAD);
     j->pads_check = true;
-    judge_mark_stub(j, (u32)(j->next + j->ins.imm));
+    judge_mark_stub(j, judge_target(j));
     judge_step(j);
 }
 
@@ -162,12 +151,12 @@ judge_pad(struct judge *j, u32 count)
     judge_check(j, !j->reachable && j->saved == HANDLER_SAVED, RULE_PAD);
     judge_decode(j);
     judge_check(j, is_end(j, R14), RULE_PAD);
-    judge_step(j);
-    if (is_lea(&j->ins, R15, R14, -HANDLER_MEMORY))
+    if (is_mem(judge_step(j), FORM_LEA, R15, R14, -HANDLER_MEMORY))
         check_frame(j);
-    judge_check(j, is_load(&j->ins, R15, R14, -HANDLER_MEMORY), RULE_PAD);
-    judge_step(j);
-    judge_check(j, is_load(&j->ins, R14, R14, -HANDLER_VMCTX), RULE_PAD);
+    judge_check(j, is_mem(&j->ins, FORM_MOV, R15, R14, -HANDLER_MEMORY),
+                RULE_PAD);
+    judge_check(j, is_mem(judge_step(j), FORM_MOV, R14, R14, -HANDLER_VMCTX),
+                RULE_PAD);
     judge_join(j, 0, 0);
     struct value payload = value_of_kind(j, KIND_PAYLOAD, 0);
     payload.number = 16ull * count;
@@ -175,12 +164,6 @@ judge_pad(struct judge *j, u32 count)
 }
 
 // --- leaving -----------------------------------------------------------------
-
-static bool
-is_jump(const struct judge *j)
-{
-    return j->ins.effect == EFFECT_JUMP || j->ins.effect == EFFECT_JUMP_MEM;
-}
 
 // From add rsp (or the first pop) on.
 static void
@@ -216,10 +199,10 @@ judge_leave(struct judge *j)
     if (j->ins.effect == EFFECT_RETURN) {
         judge_check(j, j->ins.imm == j->type->args, RULE_EPILOGUE);
         judge_check(j, (j->type->results & ~j->narrow) == 0, RULE_RESULT);
-    } else if (judge_check(j, is_jump(j), RULE_EPILOGUE)) {
+        j->reachable = false;
+    } else {
         judge_tail(j, j->type->args);
     }
-    j->reachable = false;
 }
 
 // The saved registers come back, by r10.
@@ -232,8 +215,8 @@ restore_by_end(struct judge *j)
         if ((j->saved >> saved_order[k] & 1) == 0)
             continue;
         disp -= 8;
-        judge_step(j);
-        judge_check(j, is_load(&j->ins, saved_order[k], R10, disp),
+        judge_check(j,
+                    is_mem(judge_step(j), FORM_MOV, saved_order[k], R10, disp),
                     RULE_EPILOGUE);
     }
     judge_step(j);
@@ -243,8 +226,7 @@ restore_by_end(struct judge *j)
 static bool
 moves(const struct verify_ins *i, u32 form, u32 base, i64 top)
 {
-    return i->form == form && (i->flags & VERIFY_MEM) != 0 &&
-           is_at(i, base, i->disp) && i->disp + 16ll <= top;
+    return is_mem(i, form, i->reg, base, i->disp) && i->disp + 16ll <= top;
 }
 
 // 16 bytes of arguments move up; the lowest place that is written.
@@ -257,9 +239,9 @@ move_arguments(struct judge *j)
     while (j->rule == RULE_OK &&
            moves(i, FORM_MOVUPS, RSP, j->frame + 8ll + j->type->args)) {
         judge_check(j, i->disp >= 0, RULE_EPILOGUE);
-        judge_step(j);
-        judge_check(j, moves(i, FORM_MOVUPS_MR, R10, 8ll + j->type->args),
-                    RULE_EPILOGUE);
+        judge_check(
+            j, moves(judge_step(j), FORM_MOVUPS_MR, R10, 8ll + j->type->args),
+            RULE_EPILOGUE);
         lowest = MIN(lowest, i->disp);
         judge_step(j);
     }
@@ -273,21 +255,17 @@ judge_leave_by_end(struct judge *j)
 {
     const struct verify_ins *i = &j->ins;
 
-    judge_check(j, is_load(i, R11, R10, 0) && !j->entering, RULE_EPILOGUE);
+    judge_check(j, is_mem(i, FORM_MOV, R11, R10, 0) && !j->entering,
+                RULE_EPILOGUE);
     restore_by_end(j);
     i32 lowest = move_arguments(j), disp = i->disp;
     judge_check(j,
-                is_lea(i, RSP, R10, disp) && disp + 8ll <= lowest &&
+                is_mem(i, FORM_LEA, RSP, R10, disp) && disp + 8ll <= lowest &&
                     disp <= (i32)j->type->args && disp % 8 == 0 &&
                     disp >= -(i32)j->frame,
                 RULE_EPILOGUE);
-    judge_step(j);
-    judge_check(j,
-                i->form == FORM_MOV_MR && i->width == 8 && i->b == R11 &&
-                    is_at(i, RSP, 0),
+    judge_check(j, is_mem(judge_step(j), FORM_MOV_MR, R11, RSP, 0),
                 RULE_EPILOGUE);
     judge_step(j);
-    if (judge_check(j, is_jump(j), RULE_EPILOGUE))
-        judge_tail(j, (u32)((i32)j->type->args - disp));
-    j->reachable = false;
+    judge_tail(j, (u32)((i32)j->type->args - disp));
 }

@@ -36,7 +36,7 @@ row_of(const struct verify_code *c, u32 pc)
 }
 
 // A row for each function, in their order, and before them one for the stubs of
-// imports, if there are any.
+// imports, if there are any, where all these are entered.
 static bool
 check_funcs(const struct verify_module *m, struct arena *temp)
 {
@@ -56,18 +56,8 @@ check_funcs(const struct verify_module *m, struct arena *temp)
             return false;
         last = f->end;
     }
-    return true;
-}
-
-// Those of imports are in the first row.
-static bool
-check_entries(const struct verify_module *m)
-{
-    const struct verify_code *c = &m->code;
-
-    return m->func_imports == 0 ||
-           (c->entries[0] >= c->funcs[0].start &&
-            c->entries[m->func_imports - 1] < c->funcs[0].end);
+    return stubs == 0 || (c->entries[0] >= c->funcs[0].start &&
+                          c->entries[m->func_imports - 1] < c->funcs[0].end);
 }
 
 // Do the rows rise by their pc, the first field?
@@ -175,7 +165,7 @@ verify_tables(const struct verify_module *m, u32 *try_funcs, struct arena *temp,
     const struct verify_code *c = &m->code;
     u32 rule = RULE_OK;
 
-    if (!check_funcs(m, temp) || !check_entries(m))
+    if (!check_funcs(m, temp))
         rule = RULE_FUNCTION;
     else if (!check_order(m, temp))
         rule = RULE_ORDER;

@@ -23,7 +23,7 @@ judge_forget(struct judge *j, u32 regs, u32 narrow)
 void
 judge_forget_flags(struct judge *j)
 {
-    j->flags.kind = FLAGS_NONE;
+    j->flags.width = 0;
     j->flags.denied = 0;
 }
 
@@ -75,16 +75,13 @@ struct value
 judge_source(struct judge *j)
 {
     const struct verify_ins *i = &j->ins;
-    struct value number;
 
-    switch (i->from) {
-    case FROM_REG:
+    if (i->from == FROM_REG)
         return narrowed(j, register_value(j, i->b), i->width);
-    case FROM_MEM:
+    if (i->from == FROM_MEM)
         return narrowed(j, &j->loaded, i->width);
-    }
     assert(i->from == FROM_IMM);
-    number = value_const(j, (u64)i->imm);
+    struct value number = value_const(j, (u64)i->imm);
     return narrowed(j, &number, i->width);
 }
 
@@ -96,45 +93,24 @@ target_value(struct judge *j)
 
 // --- sums --------------------------------------------------------------------
 
-// v + number, where that does not overflow.
-static struct value
-plus(struct judge *j, struct value v, u64 number, u32 bits)
-{
-    struct value sum = value_number(j, bits);
-
-    if (v.kind == KIND_CONST)
-        sum = value_const(j, v.number + number);
-    if (number <= INT32_MAX) {
-        sum.of = v.id;
-        sum.arg = (u32)number;
-    }
-    return sum;
-}
-
-// Whether it overflows, the carry says.
-static struct value
-maybe_plus(struct judge *j, struct value v, u64 number)
-{
-    struct value sum = value_number(j, 64);
-
-    j->flags = (struct flags){.number = number,
-                              .id = sum.id,
-                              .of = v.id,
-                              .kind = FLAGS_SUM,
-                              .width = 8};
-    return sum;
-}
-
+// v + number.  Where that may overflow, the carry says whether it is that.
 static struct value
 add_const(struct judge *j, struct value v, u64 number)
 {
-    u32 most = MAX(v.bits, bits_of(number)) + 1;
+    u32 bits = MAX(v.bits, verify_bits(number)) + 1;
+    struct value any = value_number(j, MIN(bits, 64)), sum = any;
 
-    if (v.kind == KIND_OWN_ID)
-        return value_number(j, most);
-    if (most <= 64)
-        return plus(j, v, number, MIN(most, 64));
-    return maybe_plus(j, v, number);
+    if (v.kind == KIND_CONST && bits <= 64)
+        sum = value_const(j, v.number + number);
+    if (v.kind != KIND_OWN_ID && number <= INT32_MAX) {
+        sum.of = v.id;
+        sum.arg = (u32)number;
+    }
+    if (bits <= 64)
+        return sum;
+    j->flags =
+        (struct flags){.bound = sum, .id = any.id, .outside = CC_B, .width = 8};
+    return any;
 }
 
 static struct value
@@ -192,7 +168,8 @@ static struct value
 shifted_right(struct judge *j, struct value v, u32 count)
 {
     if (count == 32)
-        j->flags = (struct flags){.id = v.id, .kind = FLAGS_HIGH, .width = 8};
+        j->flags = (struct flags){
+            .bound.bits = 32, .id = v.id, .outside = CC_NE, .width = 8};
     return value_number(j, v.bits > count ? v.bits - count : 0);
 }
 
@@ -229,35 +206,43 @@ compare_types(struct judge *j, struct value a, struct value b)
 
     if (sig.kind != KIND_SIG || type.kind != KIND_TYPE)
         return false;
-    j->flags = (struct flags){
-        .id = sig.of, .arg = type.arg, .kind = FLAGS_TYPE, .width = 4};
+    j->flags = (struct flags){.bound = value_of_kind(j, KIND_CALLEE, type.arg),
+                              .id = sig.of,
+                              .outside = CC_NE,
+                              .width = 4};
     return true;
 }
 
+// Value a with b, which may be a bound of it: by kind, what it is below that.
 static struct flags
-bound_of(struct value a, struct value b)
+bound_of(struct value a, struct value b, u32 width)
 {
-    struct flags flags = {.id = a.id, .arg = b.arg};
+    static const u8 kinds[KIND_LABEL + 1] = {
+        [KIND_CONST] = KIND_BELOW,
+        [KIND_COUNT] = KIND_TABLE_AT,
+        [KIND_SIZE] = KIND_INSIDE,
+        [KIND_FUNC_COUNT] = KIND_REFERENCE,
+    };
+    bool is_const = a.kind == KIND_CONST, is_sum = a.kind == KIND_NUMBER;
+    struct flags f = {
+        .bound = {.number = b.number,
+                  .arg = b.arg,
+                  .kind = kinds[b.kind],
+                  .bits = a.bits},
+        .subject = a.number,
+        .id = a.id,
+        .outside = CC_AE,
+        .width = kinds[b.kind] != 0 ? (u8)width : 0,
+        .is_const = is_const
+    };
 
-    if (a.kind == KIND_CONST) {
-        flags.is_const = true;
-        flags.subject = a.number;
-    }
-    if (b.kind == KIND_CONST) {
-        flags.kind = FLAGS_BELOW;
-        flags.number = b.number;
-    } else if (b.kind == KIND_COUNT) {
-        flags.kind = FLAGS_TABLE;
-    } else if (b.kind == KIND_FUNC_COUNT) {
-        flags.kind = FLAGS_FUNC;
-    } else if (b.kind == KIND_SIZE && a.kind == KIND_CONST) {
-        flags.kind = FLAGS_MEMORY;
-    } else if (b.kind == KIND_SIZE && a.kind == KIND_NUMBER && a.of != 0) {
-        flags.kind = FLAGS_MEMORY;
-        flags.id = a.of;
-        flags.number = a.arg;
-    }
-    return flags;
+    if (b.kind != KIND_SIZE)
+        return f;
+    f.outside = CC_A;
+    f.bound.number = is_const ? a.number : a.arg;
+    f.id = is_const ? a.id : a.of;
+    f.width = is_const || (is_sum && a.of != 0) ? (u8)width : 0;
+    return f;
 }
 
 static void
@@ -271,59 +256,20 @@ compare(struct judge *j)
     struct value b = judge_source(j);
     if (i->width == 4 && compare_types(j, a, b))
         return;
-    j->flags = bound_of(a, b);
-    j->flags.width = i->width;
+    j->flags = bound_of(a, b, i->width);
 }
 
 // --- cmov --------------------------------------------------------------------
 
-// The condition that the flags are asked, when a bound does not hold.
-static u32
-outside_of(const struct flags *f)
-{
-    static const u8 conditions[] = {
-        [FLAGS_NONE] = 0,      [FLAGS_BELOW] = CC_AE, [FLAGS_MEMORY] = CC_A,
-        [FLAGS_TABLE] = CC_AE, [FLAGS_HIGH] = CC_NE,  [FLAGS_SUM] = CC_B,
-        [FLAGS_FUNC] = CC_AE,  [FLAGS_TYPE] = CC_NE,
-    };
-
-    return conditions[f->kind];
-}
-
-// `v`, of which the flags say that the bound holds.
+// `v`, for which the bound holds.
 static struct value
 bounded(struct judge *j, struct value v)
 {
-    const struct flags *f = &j->flags;
-    struct value result = v;
+    struct value result = j->flags.bound;
 
-    switch (f->kind) {
-    case FLAGS_BELOW:
-        result = value_of_kind(j, KIND_BELOW, 0);
-        result.number = f->number;
-        result.bits = v.bits;
-        break;
-    case FLAGS_TABLE:
-        result = value_of_kind(j, KIND_TABLE_AT, f->arg);
-        result.bits = v.bits;
-        break;
-    case FLAGS_MEMORY:
-        result = value_of_kind(j, KIND_INSIDE, f->arg);
-        result.number = f->is_const ? f->subject - v.number : f->number;
-        break;
-    case FLAGS_HIGH:
-        result = value_number(j, 32);
-        break;
-    case FLAGS_SUM:
-        result.of = f->of;
-        result.arg = (u32)f->number;
-        break;
-    case FLAGS_FUNC:
-        result = value_of_kind(j, KIND_REFERENCE, 0);
-        break;
-    default: // FLAGS_TYPE
-        result = value_of_kind(j, KIND_CALLEE, f->arg);
-    }
+    result.id = ++j->ids;
+    if (result.kind == KIND_INSIDE && j->flags.is_const)
+        result.number -= v.number;
     return result;
 }
 
@@ -331,12 +277,12 @@ bounded(struct judge *j, struct value v)
 static bool
 is_subject(const struct flags *f, struct value v)
 {
-    if (f->kind == FLAGS_TYPE)
+    if (f->bound.kind == KIND_CALLEE)
         return v.kind == KIND_ENTRY && v.of == f->id;
     if (!f->is_const || v.kind != KIND_CONST)
         return v.id == f->id;
-    return f->kind == FLAGS_MEMORY ? v.number <= f->subject :
-                                     v.number == f->subject;
+    return f->bound.kind == KIND_INSIDE ? v.number <= f->subject :
+                                          v.number == f->subject;
 }
 
 // The index of a jump table: the smaller of a register and a constant, both of
@@ -346,8 +292,8 @@ is_clamp(const struct judge *j, struct value def, struct value source)
 {
     const struct flags *f = &j->flags;
 
-    return f->kind == FLAGS_BELOW && f->width == 4 && j->ins.cc == CC_B &&
-           def.kind == KIND_CONST && def.number == f->number &&
+    return f->bound.kind == KIND_BELOW && f->width == 4 && j->ins.cc == CC_B &&
+           def.kind == KIND_CONST && def.number == f->bound.number &&
            source.id == f->id;
 }
 
@@ -366,10 +312,9 @@ is_bound(const struct judge *j, struct value def, struct value source)
 {
     const struct flags *f = &j->flags;
 
-    if (f->kind == FLAGS_NONE || j->ins.cc != outside_of(f) ||
-        f->width != 8 - 4 * (f->kind == FLAGS_TYPE) || !is_subject(f, def))
-        return false;
-    return f->kind == FLAGS_SUM ? f->number <= INT32_MAX : source.number == 0;
+    return f->width >= (f->bound.kind == KIND_CALLEE ? 4 : 8) &&
+           j->ins.cc == f->outside && is_subject(f, def) &&
+           (source.number == 0 || f->bound.of != 0);
 }
 
 static void
@@ -380,7 +325,7 @@ select(struct judge *j)
 
     if (is_clamp(j, def, source)) {
         result = value_of_kind(j, KIND_BELOW, 0);
-        result.number = j->flags.number + 1;
+        result.number = j->flags.bound.number + 1;
         result.bits = 32;
     } else if (!is_mask(j, source)) {
         result = value_number(j, MAX(def.bits, source.bits));
@@ -432,6 +377,14 @@ extend(struct judge *j)
 }
 
 static void
+copy(struct judge *j)
+{
+    if (j->ins.b == VERIFY_RAX)
+        j->copied = j->at;
+    judge_set(j, j->ins.def, judge_source(j));
+}
+
+static void
 store(struct judge *j)
 {
     struct value v = judge_source(j);
@@ -443,53 +396,19 @@ store(struct judge *j)
 void
 judge_effect(struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
+    static void (*const effects[])(struct judge *) = {
+        [EFFECT_COPY] = copy,     [EFFECT_ADD] = add,
+        [EFFECT_SUB] = any,       [EFFECT_AND] = and,
+        [EFFECT_SELECT] = select, [EFFECT_EXTEND] = extend,
+        [EFFECT_ANY] = any,       [EFFECT_MERGE] = merge,
+        [EFFECT_TWO] = two,       [EFFECT_SWAP] = swap,
+        [EFFECT_STORE] = store,   [EFFECT_COMPARE] = compare,
+        [EFFECT_TEST] = NULL, // of registers and memory nothing
+    };
 
-    if ((i->flags & VERIFY_WFLAGS) != 0)
+    if ((j->ins.flags & VERIFY_WFLAGS) != 0)
         judge_forget_flags(j);
-    switch (i->effect) {
-    case EFFECT_NONE:
-        break;
-    case EFFECT_COPY:
-        if (i->b == VERIFY_RAX)
-            j->copied = j->at;
-        judge_set(j, i->def, judge_source(j));
-        break;
-    case EFFECT_ADD:
-        add(j);
-        break;
-    case EFFECT_SUB:
-        (void)judge_source(j);
-        judge_set(j, i->def, value_number(j, 8 * i->width));
-        break;
-    case EFFECT_AND:
-        and(j);
-        break;
-    case EFFECT_SELECT:
-        select(j);
-        break;
-    case EFFECT_EXTEND:
-        extend(j);
-        break;
-    case EFFECT_ANY:
-        any(j);
-        break;
-    case EFFECT_MERGE:
-        merge(j);
-        break;
-    case EFFECT_TWO:
-        two(j);
-        break;
-    case EFFECT_SWAP:
-        swap(j);
-        break;
-    case EFFECT_STORE:
-        store(j);
-        break;
-    case EFFECT_COMPARE:
-        compare(j);
-        break;
-    default:
-        assert(i->effect == EFFECT_TEST);
-    }
+    assert(j->ins.effect < COUNT(effects));
+    if (effects[j->ins.effect] != NULL)
+        effects[j->ins.effect](j);
 }

@@ -7,7 +7,12 @@
 enum { STATUS_BAD = 1 };
 enum { TEXT_SIZE = 400, IMPORTS_SHOWN = 20 };
 
-#define TIMEOUT_MAX 1000000000000ull // ms: more is for ever
+// How long who serves files may take to end: a disk has to be written; and
+// after a timeout, when the host waits for us.
+#define END_NS           10000000000ull
+#define END_TIMED_OUT_NS 100000000ull
+
+#define TIMEOUT_MAX      1000000000000ull // ms: more is for ever
 
 struct program {
     struct process *process;   // NULL: not started
@@ -527,16 +532,30 @@ start_mounts(struct boot *boot)
     return true;
 }
 
-// Nobody has a file of them open any more.
+// Nobody has a file of them open any more.  They hear that, and have time to
+// end what they have begun.
 static void
 end_mounts(struct boot *boot)
 {
-    if (boot->servers != NULL)
-        end_group(boot->servers);
+    u64 patience = boot->timed_out ? END_TIMED_OUT_NS : END_NS;
+    u64 deadline = port_monotonic_ns() + patience;
+    u32 status;
+
     for (u32 i = 0; i < boot->mount_count; i++) {
         struct mount *mount = &boot->mounts[i];
         if (mount->root != NULL)
             node_drop(mount->root);
+        if (mount->files != NULL)
+            served_leave(mount->files);
+    }
+    for (u32 i = 0; i < boot->mount_count; i++)
+        if (boot->mounts[i].process != NULL &&
+            process_wait(boot->mounts[i].process, deadline, &status) != OK)
+            break;
+    if (boot->servers != NULL)
+        end_group(boot->servers);
+    for (u32 i = 0; i < boot->mount_count; i++) {
+        struct mount *mount = &boot->mounts[i];
         if (mount->process != NULL)
             process_release(mount->process);
         served_free(mount->files);

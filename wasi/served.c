@@ -708,6 +708,8 @@ served_new(struct served **out, bool writable)
     if (status == OK)
         status = door_new(&s->door, s->gate, 0, account_root());
     if (status == OK)
+        object_hold_handle(door_object(s->door)); // so that it can be closed
+    if (status == OK)
         *out = s;
     else
         served_free(s);
@@ -742,13 +744,22 @@ served_root(struct served *s, u64 deadline_ns, struct node **out)
 }
 
 void
+served_leave(struct served *s)
+{
+    if (s->door == NULL)
+        return;
+    object_release_handle(door_object(s->door));
+    object_release(door_object(s->door));
+    s->door = NULL;
+}
+
+void
 served_free(struct served *s)
 {
     if (s == NULL)
         return;
     free_nodes(s->unused);
-    if (s->door != NULL)
-        object_release(door_object(s->door));
+    served_leave(s);
     if (s->gate != NULL)
         object_release(gate_object(s->gate));
     kernel_free(s);

@@ -231,7 +231,9 @@ MUST_USE status_t served_give(struct served *s, struct process *p);
 // start.  WASI_TIMEDOUT: it did not answer until the deadline.
 MUST_USE errno_t served_root(struct served *s, u64 deadline_ns,
                              struct node **out);
-// No file of it is open then, and no server runs.  NULL is allowed.
+// The server hears that nobody asks any more.  No file of it is open then.
+void served_leave(struct served *s);
+// The same, and no server runs any more.  NULL is allowed.
 void served_free(struct served *s);
 
 // --- console.c: standard streams --------------------------------------------
@@ -472,7 +474,8 @@ void boot_mounts(mount_finder find);
 //     run/N/env        its environment, NUL-terminated K=V
 //     run/N/grants     handles it is given, by these words in this order, a
 //                      blank between: "group", of all programs, "terminal",
-//                      "random" and other kinds of devices (kernel/device.c)
+//                      "random" and other kinds of devices (kernel/device.c),
+//                      "disk=1": the second of its kind
 //     run/N/mode       "then": start when program N - 1 has ended (default)
 //                      "beside": start at once
 //     run/N/invoke     a function that is called instead of its entry: its

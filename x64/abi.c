@@ -3,14 +3,6 @@
 
 #include "x64/mach.h"
 
-const reg_t abi_int_args[ABI_INTS] = {
-    REG_RDI, REG_RSI, REG_RDX, REG_RCX, REG_R8, REG_R9,
-};
-
-const reg_t abi_int_results[ABI_INTS] = {
-    REG_RAX, REG_RDX, REG_RCX, REG_RSI, REG_RDI, REG_R8,
-};
-
 static struct abi_loc
 loc_of(struct abi_place p, const reg_t ints[ABI_INTS])
 {

@@ -79,9 +79,6 @@ struct abi {
     u32 stack_size; // of arguments and results
 };
 
-extern const reg_t abi_int_args[ABI_INTS];
-extern const reg_t abi_int_results[ABI_INTS];
-
 enum {
     REGS_CALLEE_SAVED = // bit REG_x
     1 << REG_RBX | 1 << REG_RBP | 1 << REG_R12 | 1 << REG_R13,

@@ -15,6 +15,21 @@ static bool over;
 static volatile uint32_t counter;
 static sip_mutex mutex;
 
+// What the others are over: a call of a function here.
+static __attribute__((noinline)) uint32_t
+count_up(volatile uint32_t *count)
+{
+    return ++*count;
+}
+
+static void
+plain_call(void)
+{
+    uint32_t count = 0;
+
+    count_up(&count);
+}
+
 static void
 empty_call(void)
 {
@@ -250,6 +265,7 @@ main(int argc, char **argv)
     only = argc > 1 ? argv[1] : NULL;
     if (only != NULL && strcmp(only, "two") == 0)
         return two_cpus();
+    measure("call", plain_call);
     measure("system-call", empty_call);
     measure("mutex", lock_and_unlock);
     need(sip_spawn(&yielder, yield_for_ever, NULL), "sip_spawn");

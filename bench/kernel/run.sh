@@ -2,8 +2,9 @@
 # bench/kernel/run.sh OUT [--icount]: what the kernel's calls cost on linux, in nanoseconds,
 # beside what a user of Linux has for the same, on one CPU; then a lock that two
 # CPUs want, and how much sooner two computations end on two CPUs (there the ratio is
-# by which ours is better, too).  The fastest of
-# several rounds on either side; a machine that others use makes both worse.
+# by which ours is better, too).  `call` is one of a function, which the others are
+# over.  The fastest of several rounds on either side; a machine that others use makes
+# both worse.
 # `noise` is how much longer a loop of plain code took at worst than at best: where
 # that is more than 1.1, the rows say little.  With --icount: ours alone, in QEMU,
 # in instructions.
@@ -38,7 +39,7 @@ noise
 printf '%-12s %10s %10s %8s  %s\n' "" nebulet linux ratio "beside"
 awk '
     BEGIN {
-        split("system-call getppid mutex pthread_mutex yield sched_yield thread pthread " \
+        split("call call system-call getppid mutex pthread_mutex yield sched_yield thread pthread " \
             "channel socketpair gate pipe gate-window pipe stream-64k pipe spawn posix_spawn mutex-2 pthread_mutex speed-up pthread", w, " ")
         for (i = 1; i in w; i += 2) beside[w[i]] = w[i + 1]
     }

@@ -22,6 +22,20 @@ static char *self;
 static volatile bool over;
 static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
 
+static __attribute__((noinline)) uint32_t
+count_up(volatile uint32_t *count)
+{
+    return ++*count;
+}
+
+static void
+plain_call(void)
+{
+    uint32_t count = 0;
+
+    count_up(&count);
+}
+
 static void
 empty_call(void)
 {
@@ -205,6 +219,7 @@ main(int argc, char **argv)
     CPU_ZERO(&one);
     CPU_SET(0, &one);
     sched_setaffinity(0, sizeof(one), &one);
+    measure("call", plain_call);
     measure("system-call", empty_call);
     measure("mutex", lock_and_unlock);
     start(&yielder, yield_for_ever);

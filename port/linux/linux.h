@@ -35,6 +35,10 @@ void linux_memory_init(void);
 // Once, before the kernel asks for them.
 void linux_devices_init(void);
 
+// Before linux_start(): let there be one disk more, which is a file of the
+// host's, and is nobody else's meanwhile.  Returns 0 or the host's error.
+MUST_USE int linux_disk(const char *path, bool writable);
+
 // --- cpu.c -------------------------------------------------------------------
 
 // Somebody waits for a stream: look at the streams soon even when the CPU is

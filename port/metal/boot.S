@@ -60,15 +60,19 @@ boot_start:
     jne     no_long_mode
     pop     %ebx
 
-    // One page directory maps the first GiB; it serves at three places.
+    // Four page directories map all that a boot loader can name with 32 bits:
+    // GRUB on UEFI leaves its information near the end of that.  The first of
+    // them serves at three places.
     mov     $PHYS(boot_pd), %edi
     mov     $HUGE, %eax
 1:  mov     %eax, (%edi)
-    add     $0x200000, %eax
     add     $8, %edi
-    cmp     $BOOT_MAPPED, %eax
-    jb      1b
+    add     $0x200000, %eax
+    jnc     1b
     movl    $PHYS(boot_pd) + TABLE, PHYS(boot_pdpt_low)
+    movl    $PHYS(boot_pd) + 0x1000 + TABLE, PHYS(boot_pdpt_low) + 8
+    movl    $PHYS(boot_pd) + 0x2000 + TABLE, PHYS(boot_pdpt_low) + 16
+    movl    $PHYS(boot_pd) + 0x3000 + TABLE, PHYS(boot_pdpt_low) + 24
     movl    $PHYS(boot_pd) + TABLE, PHYS(boot_pdpt_high) + 510 * 8
     movl    $PHYS(boot_pdpt_low) + TABLE, PHYS(boot_pml4)
     movl    $PHYS(boot_pdpt_low) + TABLE, PHYS(boot_pml4) + 256 * 8
@@ -137,7 +141,7 @@ boot_pdpt_low:
 boot_pdpt_high:
     .skip   4096
 boot_pd:
-    .skip   4096
+    .skip   4 * 4096
     .globl  boot_stack, boot_stack_end
 boot_stack:
     .skip   65536

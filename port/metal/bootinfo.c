@@ -31,6 +31,8 @@ enum { // types of tags
     MULTIBOOT_CMDLINE = 1,
     MULTIBOOT_MODULE = 3,
     MULTIBOOT_MAP = 6,
+    MULTIBOOT_RSDP_OLD = 14, // a copy of it, of ACPI 1.0
+    MULTIBOOT_RSDP = 15,     // and later ones
 };
 
 struct multiboot_module {
@@ -92,6 +94,18 @@ read_multiboot_map(struct boot_info *info, const struct multiboot_map *map)
     }
 }
 
+// On UEFI nobody else says where it is; the later one counts.
+static void
+read_multiboot_rsdp(struct boot_info *info, const struct multiboot_tag *tag)
+{
+    u64 size = MIN(tag->size - sizeof(*tag), sizeof(info->rsdp_copy));
+
+    if (tag->type == MULTIBOOT_RSDP_OLD && info->rsdp != 0)
+        return;
+    memcpy(info->rsdp_copy, tag + 1, size);
+    info->rsdp = (u64)info->rsdp_copy - KERNEL_BASE;
+}
+
 static void
 read_multiboot(struct boot_info *info, const u8 *start)
 {
@@ -106,6 +120,8 @@ read_multiboot(struct boot_info *info, const u8 *start)
             info->initrd = (struct range){module->start, module->end};
         if (tag->type == MULTIBOOT_MAP)
             read_multiboot_map(info, (const void *)tag);
+        if (tag->type == MULTIBOOT_RSDP_OLD || tag->type == MULTIBOOT_RSDP)
+            read_multiboot_rsdp(info, tag);
         tag = (const void *)((const u8 *)tag + ALIGN_UP(tag->size, 8));
     }
 }

@@ -108,9 +108,12 @@ metal_main(u32 magic, u32 start)
         panic(__FILE__, __LINE__, "neither PVH nor Multiboot2 started us");
     if (boot_info_has_word(&info, "probe"))
         probe();
+    if (boot_info_has_word(&info, "stay"))
+        exit_stays();
     init_memory();
     irq_init();
     cpus_find(&info);
+    machine_find(&info);
     clock_init();
     random_init();
     start_first_thread();

@@ -20,8 +20,9 @@
 #define CODE_BASE   0xffffffffa0000000 // within 2 GiB of the kernel's text
 #define CODE_END    0xffffffffe0000000
 
-// What the start of the kernel maps by itself, at 0, DIRECT_BASE, KERNEL_BASE.
-#define BOOT_MAPPED 0x40000000
+// What the start of the kernel maps by itself, at 0 and DIRECT_BASE; the first
+// GiB of it at KERNEL_BASE, too.
+#define BOOT_MAPPED 0x100000000
 
 // Segment selectors.
 #define SELECTOR_CODE    0x08

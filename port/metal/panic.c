@@ -67,9 +67,18 @@ panic_at(const char *file, u32 line, const char *what,
     die();
 }
 
+static bool stays;
+
+void
+exit_stays(void)
+{
+    stays = true;
+}
+
 // QEMU ends with the status 2 n + 1 when n is written to the exit device, and
 // a status has 8 bits: so the end of the log tells it, too (tool/qemu.c).
-// Without that device the machine resets, which -no-reboot turns into an end.
+// Without that device the machine resets, which -no-reboot turns into an end,
+// unless it is to stay as it is: what came from a disk would start again.
 NORETURN void
 port_exit(u32 status)
 {
@@ -80,6 +89,11 @@ port_exit(u32 status)
     streams_stop();
     serial_end((u8)status);
     out32(DEBUG_EXIT, (u8)status);
+    if (stays)
+        say("nebulet: ended with exit status %u; switch the machine off",
+            (u8)status);
+    while (stays)
+        __asm__ volatile("cli\n hlt");
     out8(KEYBOARD_COMMAND, KEYBOARD_RESET);
     __asm__ volatile("lidt %0\n ud2" : : "m"(no_vectors));
     __builtin_unreachable();

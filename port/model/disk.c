@@ -1,5 +1,6 @@
-// port/model/disk.c: a disk of sectors in memory (virtio 1.2, 5.2), which notes
-// what is written and flushed, in the order in which it does that.
+// port/model/disk.c: a disk of sectors in memory, or where functions move them
+// (virtio 1.2, 5.2), which notes what is written and flushed, in the order in
+// which it does that.
 
 #include "port/model/model.h"
 
@@ -9,6 +10,7 @@ enum {
     IN = 0,
     OUT = 1,
     FLUSH = 4,
+    GET_ID = 8,
     DONE = 0,
     FAILED = 1,
     UNSUPPORTED = 2,
@@ -26,6 +28,18 @@ note(struct model_disk *disk, u64 sector, u32 count)
     if (disk->logged < disk->log_size)
         disk->log[disk->logged] = (struct model_write){sector, count};
     disk->logged++;
+}
+
+static bool
+move_piece(struct model_disk *disk, u64 at, u8 *ptr, u32 size, bool in)
+{
+    if (disk->sectors == NULL)
+        return disk->move(disk, at, ptr, size, in);
+    if (in)
+        memcpy(ptr, disk->sectors + at, size);
+    else
+        memcpy(disk->sectors + at, ptr, size);
+    return true;
 }
 
 // Between the disk and the pieces between head and status; how many bytes were
@@ -46,13 +60,22 @@ move(struct model_disk *disk, const struct model_request *r, u64 sector,
         return 0;
     for (u32 i = 1; i + 1 < r->count; i++) {
         u32 part = r->pieces[i].size;
-        if (in)
-            memcpy(r->pieces[i].ptr, disk->sectors + at, part);
-        else
-            memcpy(disk->sectors + at, r->pieces[i].ptr, part);
+        if (!move_piece(disk, at, r->pieces[i].ptr, part, in))
+            return 0;
         at += part;
     }
     return (u32)size;
+}
+
+// Its name into the piece; how many bytes.
+static u32
+give_name(const struct model_disk *disk, const struct model_request *r)
+{
+    if (r->count < 3 || !r->pieces[1].in)
+        return 0;
+    u32 size = MIN(r->pieces[1].size, (u32)DISK_NAME);
+    memcpy(r->pieces[1].ptr, disk->name, size);
+    return size;
 }
 
 static u8
@@ -63,7 +86,11 @@ do_request(struct model_disk *disk, const struct model_request *r,
 
     if (head->type == FLUSH) {
         note(disk, 0, 0);
-        return DONE;
+        return disk->flush == NULL || disk->flush(disk) ? DONE : FAILED;
+    }
+    if (head->type == GET_ID && disk->name[0] != 0) {
+        *moved = give_name(disk, r);
+        return *moved > 0 ? DONE : FAILED;
     }
     if (head->type != IN && !writes)
         return UNSUPPORTED;
@@ -90,7 +117,7 @@ serve(struct model *m, u32 queue, const struct model_request *r)
     memcpy(&head, r->pieces[0].ptr, sizeof(head));
     u8 status = do_request(m->state, r, &head, &moved);
     *r->pieces[r->count - 1].ptr = status;
-    return head.type == IN ? moved + 1 : 1;
+    return head.type == IN || head.type == GET_ID ? moved + 1 : 1;
 }
 
 const struct model_type model_disk = {

@@ -77,9 +77,9 @@ void model_interrupt(struct model *m, u32 queue);
 // random.c
 extern const struct model_type model_random;
 
-// disk.c: of sectors in memory.  What was written and flushed is noted in
-// `log`, where there is one.
-enum { SECTOR = 512 };
+// disk.c: of sectors in memory, or behind functions.  What was written and
+// flushed is noted in `log`, where there is one.
+enum { SECTOR = 512, DISK_NAME = 20 };
 
 struct model_write {
     u64 sector;
@@ -87,9 +87,14 @@ struct model_write {
 };
 
 struct model_disk {
-    u8 *sectors;
+    u8 *sectors; // NULL: there are functions
+    // Move bytes at `at`, to memory or to the disk; false: that failed.
+    bool (*move)(struct model_disk *disk, u64 at, u8 *ptr, u32 size, bool in);
+    bool (*flush)(struct model_disk *disk);
+    i32 fd; // theirs
     u64 count;
     bool read_only;
+    char name[DISK_NAME + 1]; // "": it has none
     struct model_write *log;
     u32 log_size, logged; // `logged` also counts what had no room
 };

@@ -34,7 +34,7 @@
     .balign STUB_SIZE
 builtin_stubs:
     .set    number, 0
-#define BUILTIN(id, sig, trap) builtin_stub id
+#define BUILTIN(id, sig, trap, low, high) builtin_stub id
 #include "abi/builtins.def"
     .balign STUB_SIZE
 

@@ -53,13 +53,7 @@ _Static_assert(offsetof(struct landing, pc) == LANDING_PC &&
                    sizeof(struct landing) == LANDING_SIZE,
                "throw.S");
 
-enum {
-    MXCSR_DEFAULT = 0x1f80, // all exceptions masked, round to nearest
-    X87_DEFAULT = 0x37f,
-};
-
 struct first_frame {
-    u32 mxcsr, x87_control;
     u64 r15, r14, r13, r12, rbx, rbp;
     u64 return_address;
 };
@@ -95,8 +89,6 @@ context_init(struct context *c, void *stack_top, void (*entry)(void *),
         detected = true;
     }
     *frame = (struct first_frame){
-        .mxcsr = MXCSR_DEFAULT,
-        .x87_control = X87_DEFAULT,
         .r12 = (u64)arg,
         .rbx = (u64)entry,
         .return_address = (u64)context_start,

@@ -7,11 +7,15 @@
 
 #include "port/x64/port_x64.h"
 
+    .set    MXCSR_DEFAULT, 0x1f80 // all exceptions masked, round to nearest
+    .set    X87_DEFAULT, 0x37f
+
     .text
 
-// What a C call keeps, in one frame that context.c builds for new threads:
-// mxcsr, x87 control word, r15, r14, r13, r12, rbx, rbp, return address.  The
-// two words are mostly those that are there already, and slow to load.
+// What a C call keeps, in one frame that context.c builds for new threads: r15,
+// r14, r13, r12, rbx, rbp, return address.  Nobody here changes mxcsr or the
+// x87 control word, which a C call keeps, too: they are the same in all threads,
+// but in signal handlers and interrupts that they come from, which restore them.
 .macro push_kept
     push    %rbp
     push    %rbx
@@ -19,19 +23,9 @@
     push    %r13
     push    %r14
     push    %r15
-    sub     $8, %rsp
-    stmxcsr (%rsp)
-    fnstcw  4(%rsp)
 .endm
 
 .macro pop_kept
-    ldmxcsr (%rsp)
-    fldcw   4(%rsp)
-    pop_integers
-.endm
-
-.macro pop_integers
-    add     $8, %rsp
     pop     %r15
     pop     %r14
     pop     %r13
@@ -43,17 +37,8 @@
 // void context_switch(struct context *from, struct context *to)
 FUNCTION(context_switch)
     push_kept
-    mov     (%rsp), %eax
-    movzwl  4(%rsp), %edx
     mov     %rsp, (%rdi)
     mov     (%rsi), %rsp
-    cmp     %eax, (%rsp)
-    jne     1f
-    cmp     %dx, 4(%rsp)
-    jne     1f
-    pop_integers
-    ret
-1:
     pop_kept
     ret
 END(context_switch)
@@ -69,6 +54,11 @@ FUNCTION(context_start)
     xorps   %xmm\n, %xmm\n
     .endr
 2:
+    push    $X87_DEFAULT
+    push    $MXCSR_DEFAULT
+    ldmxcsr (%rsp)
+    fldcw   8(%rsp)
+    add     $16, %rsp
     mov     %r12, %rdi
     call    *%rbx
     ud2
@@ -80,6 +70,7 @@ END(context_start)
 // so that barriers nest.
 FUNCTION(barrier_call)
     push_kept
+    sub     $8, %rsp
     push    %rdi
     push    (%rdi)
     mov     %rsp, (%rdi)
@@ -90,6 +81,7 @@ barrier_leave:
     pop     %rcx
     pop     %rdi
     mov     %rcx, (%rdi)
+    add     $8, %rsp
     pop_kept
     ret
 END(barrier_call)

@@ -125,6 +125,18 @@ of_files() {
     test/fuzz/files.sh "$out" linux "$1" 20 50000 "$seed"
 }
 
+# 2,000 workloads with each cut of what they write, 100,000 hostile disks.
+crashes() {
+    env NEBULET_DISK_WORKLOADS=10 NEBULET_DISK_SUBSETS=8 \
+        NEBULET_DISK_SEED="$seed" "$out/san/test-disk" disk_crash
+}
+each disk-crashes 2000 10 crashes
+hostile_disks() {
+    env NEBULET_DISK_IMAGES=1000 NEBULET_DISK_SEED="$seed" \
+        "$out/san/test-disk" disk_hostile
+}
+each disk-hostile 50000 1000 hostile_disks
+
 on_metal() {
     words=$1
     shift

@@ -3,6 +3,8 @@
 #include <nebulet.h>
 #include <sip.h>
 
+#include <stddef.h>
+
 int32_t
 sip_serve(uint32_t gate, const struct sip_service *s)
 {
@@ -23,10 +25,16 @@ sip_serve(uint32_t gate, const struct sip_service *s)
 
     for (;;) {
         call.reply_size = reply_size;
+        if (s->deadline != NULL)
+            call.deadline_ns = s->deadline(s->arg);
         int32_t status = nebulet_gate_serve(&call);
+        reply_size = 0;
+        if (status == NEBULET_ERR_TIMED_OUT) {
+            s->idle(s->arg);
+            continue;
+        }
         if (status != 0)
             return status;
-        reply_size = 0;
         if (kind == NEBULET_GATE_CALL)
             reply_size = s->call(s->arg, badge, request, size, reply);
         else if (!s->closed(s->arg, badge))

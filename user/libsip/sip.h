@@ -51,6 +51,10 @@ struct sip_service {
                      uint32_t size, void *reply);
     // That door was closed; false: serve no more.
     bool (*closed)(void *arg, uint64_t badge);
+    // When to call `idle` if nobody has called until then, in ns of the
+    // monotonic clock; NULL: never.
+    uint64_t (*deadline)(void *arg);
+    void (*idle)(void *arg);
     void *arg;
 };
 

@@ -46,14 +46,6 @@ forget_ahead(void)
         chunks[i].fid = 0;
 }
 
-static uint32_t
-window_size(void)
-{
-    uint32_t size, access;
-
-    return nebulet_window_get(0, &size, &access) == 0 ? size : 0;
-}
-
 // --- reading -----------------------------------------------------------------
 
 // One that nobody reads, nor the device fills.
@@ -130,8 +122,8 @@ ask_chunks(uint32_t fid, uint64_t at, uint64_t end, uint32_t most)
 
 // Some of the bytes at `at` into the window; *count of them, 0: there are none.
 static int32_t
-read_some(struct request *q, uint64_t at, uint32_t offset, uint32_t size,
-          uint32_t *count)
+read_some(struct sip_file_request *q, uint64_t at, uint32_t offset,
+          uint32_t size, uint32_t *count)
 {
     uint32_t fid = q->head.node;
     struct chunk *c = find(fid, at);
@@ -171,9 +163,9 @@ read_ahead(uint32_t fid, uint64_t at, uint32_t count)
 }
 
 int32_t
-do_read(struct request *q)
+do_read(struct sip_file_request *q)
 {
-    uint32_t size = window_size(), done = 0, count = 1;
+    uint32_t size = sip_window_size(), done = 0, count = 1;
     uint64_t at = q->head.at;
     bool goes_on = at == 0 || (q->head.node == last_fid && at == last_end);
     int32_t error = 0;
@@ -193,8 +185,8 @@ do_read(struct request *q)
 // --- writing -----------------------------------------------------------------
 
 static int32_t
-write_some(struct request *q, uint64_t at, uint32_t offset, uint32_t size,
-           uint32_t *count)
+write_some(struct sip_file_request *q, uint64_t at, uint32_t offset,
+           uint32_t size, uint32_t *count)
 {
     struct chunk *c = take_chunk();
     struct rpc *r = &c->rpc;
@@ -213,9 +205,9 @@ write_some(struct request *q, uint64_t at, uint32_t offset, uint32_t size,
 }
 
 int32_t
-do_write(struct request *q)
+do_write(struct sip_file_request *q)
 {
-    uint32_t size = window_size(), done = 0, count = 0, part = 0;
+    uint32_t size = sip_window_size(), done = 0, count = 0, part = 0;
     int32_t error = 0;
 
     forget_ahead();
@@ -230,7 +222,7 @@ do_write(struct request *q)
 
 // One request is served at a time, so nothing of ours comes between.
 int32_t
-do_append(struct request *q)
+do_append(struct sip_file_request *q)
 {
     struct nebulet_file_reply stat;
     int32_t error = get_attributes(q->head.node, &stat);
@@ -280,9 +272,9 @@ convert(uint8_t *bytes, uint32_t size)
 }
 
 int32_t
-do_list(struct request *q)
+do_list(struct sip_file_request *q)
 {
-    uint32_t size = window_size();
+    uint32_t size = sip_window_size();
 
     ask(T_READDIR, q->head.node, q->head.at, size < CHUNK ? size : CHUNK);
     struct chunk *c = find(q->head.node, q->head.at);

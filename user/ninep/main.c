@@ -10,7 +10,6 @@
 #include "ninep.h"
 
 #include <errno.h>
-#include <sip.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,18 +38,6 @@ static uint8_t small[CLUNKS][2][SMALL];
 struct rpc main_rpc = {.sent = sent, .got = got, .got_room = sizeof(got)};
 static struct rpc clunks[CLUNKS];
 static uint32_t umask_bits;
-
-// --- names -------------------------------------------------------------------
-
-// The kernel sends no other; it costs nothing to be sure.
-static bool
-is_name(const uint8_t *name, uint32_t size)
-{
-    bool dots = (size == 1 || size == 2) && memcmp(name, "..", size) == 0;
-
-    return size > 0 && !dots && memchr(name, '/', size) == NULL &&
-           memchr(name, 0, size) == NULL;
-}
 
 // --- attributes --------------------------------------------------------------
 
@@ -107,7 +94,7 @@ get_attributes(uint32_t fid, struct nebulet_file_reply *out)
 }
 
 static int32_t
-do_stat(struct request *q)
+do_stat(struct sip_file_request *q)
 {
     return get_attributes(q->head.node, &q->reply);
 }
@@ -147,7 +134,7 @@ walk(uint32_t from, uint32_t to, const uint8_t *name, uint32_t size)
 }
 
 static int32_t
-do_attach(struct request *q)
+do_attach(struct sip_file_request *q)
 {
     static const char version[] = "9P2000.L";
     struct rpc *r = &main_rpc;
@@ -176,7 +163,7 @@ do_attach(struct request *q)
 }
 
 static int32_t
-do_lookup(struct request *q)
+do_lookup(struct sip_file_request *q)
 {
     int32_t error =
         walk(q->head.node, q->head.made, q->name, q->head.name_size);
@@ -209,7 +196,7 @@ open_fid(uint32_t fid, uint32_t flags)
 
 // A directory goes on being walked from, so what is open is another fid.
 static int32_t
-do_open(struct request *q)
+do_open(struct sip_file_request *q)
 {
     bool writes = (q->head.flags & NEBULET_FILE_WRITES) != 0;
     bool reads = (q->head.flags & NEBULET_FILE_READS) != 0;
@@ -230,7 +217,7 @@ do_open(struct request *q)
 // --- changes to directories --------------------------------------------------
 
 static int32_t
-do_create(struct request *q)
+do_create(struct sip_file_request *q)
 {
     struct rpc *r = &main_rpc;
     int32_t error = walk(q->head.node, q->head.made, NULL, 0);
@@ -251,7 +238,7 @@ do_create(struct request *q)
 }
 
 static int32_t
-do_directory(struct request *q)
+do_directory(struct sip_file_request *q)
 {
     struct rpc *r = &main_rpc;
 
@@ -264,14 +251,13 @@ do_directory(struct request *q)
 }
 
 static int32_t
-do_symlink(struct request *q)
+do_symlink(struct sip_file_request *q)
 {
     static uint8_t target[MESSAGE / 2];
     struct rpc *r = &main_rpc;
-    uint32_t size, access;
+    uint32_t size = sip_window_size();
 
-    if (nebulet_window_get(0, &size, &access) != 0 || size > sizeof(target) ||
-        nebulet_window_read(0, 0, target, size) != 0)
+    if (size > sizeof(target) || nebulet_window_read(0, 0, target, size) != 0)
         return EIO;
     rpc_begin(r, T_SYMLINK);
     put_32(r, q->head.node);
@@ -282,7 +268,7 @@ do_symlink(struct request *q)
 }
 
 static int32_t
-do_link(struct request *q)
+do_link(struct sip_file_request *q)
 {
     struct rpc *r = &main_rpc;
 
@@ -294,7 +280,7 @@ do_link(struct request *q)
 }
 
 static int32_t
-unlink_at(struct request *q, uint32_t flags)
+unlink_at(struct sip_file_request *q, uint32_t flags)
 {
     struct rpc *r = &main_rpc;
 
@@ -306,7 +292,7 @@ unlink_at(struct request *q, uint32_t flags)
 }
 
 static int32_t
-do_remove(struct request *q)
+do_remove(struct sip_file_request *q)
 {
     int32_t error = unlink_at(q, 0);
 
@@ -314,7 +300,7 @@ do_remove(struct request *q)
 }
 
 static int32_t
-do_rename(struct request *q)
+do_rename(struct sip_file_request *q)
 {
     struct rpc *r = &main_rpc;
 
@@ -327,7 +313,7 @@ do_rename(struct request *q)
 }
 
 static int32_t
-do_target(struct request *q)
+do_target(struct sip_file_request *q)
 {
     struct rpc *r = &main_rpc;
 
@@ -354,8 +340,8 @@ put_time(struct rpc *r, uint64_t ns)
 }
 
 static int32_t
-set_attributes(struct request *q, uint32_t which, uint64_t size, uint64_t atime,
-               uint64_t mtime)
+set_attributes(struct sip_file_request *q, uint32_t which, uint64_t size,
+               uint64_t atime, uint64_t mtime)
 {
     struct rpc *r = &main_rpc;
 
@@ -372,14 +358,14 @@ set_attributes(struct request *q, uint32_t which, uint64_t size, uint64_t atime,
 }
 
 static int32_t
-do_set_size(struct request *q)
+do_set_size(struct sip_file_request *q)
 {
     forget_ahead();
     return set_attributes(q, SET_SIZE, q->head.size, 0, 0);
 }
 
 static int32_t
-do_set_times(struct request *q)
+do_set_times(struct sip_file_request *q)
 {
     bool atime = (q->head.flags & NEBULET_FILE_ATIME) != 0;
     bool mtime = (q->head.flags & NEBULET_FILE_MTIME) != 0;
@@ -389,7 +375,7 @@ do_set_times(struct request *q)
 }
 
 static int32_t
-do_sync(struct request *q)
+do_sync(struct sip_file_request *q)
 {
     struct rpc *r = &main_rpc;
 
@@ -401,92 +387,35 @@ do_sync(struct request *q)
 
 // --- serving -----------------------------------------------------------------
 
-static int32_t
-do_close(struct request *q)
-{
-    (void)q;
-    return 0;
-}
-
-static int32_t (*const ops[])(struct request *q) = {
-    [NEBULET_FILE_CLOSE] = do_close,
-    [NEBULET_FILE_ATTACH] = do_attach,
-    [NEBULET_FILE_LOOKUP] = do_lookup,
-    [NEBULET_FILE_OPEN] = do_open,
-    [NEBULET_FILE_CREATE] = do_create,
-    [NEBULET_FILE_DIRECTORY] = do_directory,
-    [NEBULET_FILE_SYMLINK] = do_symlink,
-    [NEBULET_FILE_LINK] = do_link,
-    [NEBULET_FILE_REMOVE] = do_remove,
-    [NEBULET_FILE_RENAME] = do_rename,
-    [NEBULET_FILE_TARGET] = do_target,
-    [NEBULET_FILE_READ] = do_read,
-    [NEBULET_FILE_WRITE] = do_write,
-    [NEBULET_FILE_APPEND] = do_append,
-    [NEBULET_FILE_STAT] = do_stat,
-    [NEBULET_FILE_SET_SIZE] = do_set_size,
-    [NEBULET_FILE_SET_TIMES] = do_set_times,
-    [NEBULET_FILE_LIST] = do_list,
-    [NEBULET_FILE_SYNC] = do_sync,
+static const struct sip_files files = {
+    .ops =
+        {
+              [NEBULET_FILE_ATTACH] = do_attach,
+              [NEBULET_FILE_LOOKUP] = do_lookup,
+              [NEBULET_FILE_OPEN] = do_open,
+              [NEBULET_FILE_CREATE] = do_create,
+              [NEBULET_FILE_DIRECTORY] = do_directory,
+              [NEBULET_FILE_SYMLINK] = do_symlink,
+              [NEBULET_FILE_LINK] = do_link,
+              [NEBULET_FILE_REMOVE] = do_remove,
+              [NEBULET_FILE_RENAME] = do_rename,
+              [NEBULET_FILE_TARGET] = do_target,
+              [NEBULET_FILE_READ] = do_read,
+              [NEBULET_FILE_WRITE] = do_write,
+              [NEBULET_FILE_APPEND] = do_append,
+              [NEBULET_FILE_STAT] = do_stat,
+              [NEBULET_FILE_SET_SIZE] = do_set_size,
+              [NEBULET_FILE_SET_TIMES] = do_set_times,
+              [NEBULET_FILE_LIST] = do_list,
+              [NEBULET_FILE_SYNC] = do_sync,
+              },
+    .close = clunk,
+    .answered = wire_flush,
 };
-
-// The parts of a request; false: it is none.
-static bool
-take(struct request *q, const uint8_t *bytes, uint32_t size,
-     const uint8_t **closed)
-{
-    struct nebulet_file_request *head = &q->head;
-
-    if (size < sizeof(*head))
-        return false;
-    memcpy(head, bytes, sizeof(*head));
-    q->name = bytes + sizeof(*head);
-    size -= sizeof(*head);
-    if (head->name_size > size || head->new_size > size - head->name_size)
-        return false;
-    q->new_name = q->name + head->name_size;
-    *closed = q->new_name + head->new_size;
-    size -= head->name_size + head->new_size;
-    return head->closed <= NEBULET_FILE_CLOSINGS &&
-           size == head->closed * sizeof(uint32_t) &&
-           head->op < sizeof(ops) / sizeof(ops[0]) &&
-           (head->name_size == 0 || is_name(q->name, head->name_size)) &&
-           (head->new_size == 0 || is_name(q->new_name, head->new_size));
-}
-
-static uint32_t
-serve(void *arg, uint64_t badge, const void *request, uint32_t size,
-      void *reply)
-{
-    struct request q = {.reply = {.count = 0}};
-    const uint8_t *closed;
-
-    (void)arg, (void)badge;
-    q.reply.error = EINVAL;
-    if (take(&q, request, size, &closed)) {
-        for (uint32_t i = 0; i < q.head.closed; i++) {
-            uint32_t fid;
-            memcpy(&fid, closed + i * sizeof(fid), sizeof(fid));
-            clunk(fid);
-        }
-        q.reply.error = (uint32_t)ops[q.head.op](&q);
-        wire_flush();
-    }
-    memcpy(reply, &q.reply, sizeof(q.reply));
-    return sizeof(q.reply);
-}
-
-static bool
-closed(void *arg, uint64_t badge)
-{
-    (void)arg, (void)badge;
-    return true;
-}
 
 int
 main(int argc, char **argv)
 {
-    const struct sip_service service = {.call = serve, .closed = closed};
     uint32_t device, gate;
 
     contents_init(CLUNKS + 1);
@@ -501,5 +430,5 @@ main(int argc, char **argv)
         return fprintf(stderr, "ninep: no device, or no gate\n"), 1;
     if (!wire_start(device))
         return 1;
-    return sip_serve(gate, &service) == 0 ? 0 : 1;
+    return sip_serve_files(gate, &files) == 0 ? 0 : 1;
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <nebulet.h>
+#include <sip_files.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -83,13 +84,6 @@ uint32_t get_32(struct rpc *r);
 uint64_t get_64(struct rpc *r);
 const uint8_t *get_bytes(struct rpc *r, uint32_t size); // NULL: not so many
 
-// A request of the kernel.
-struct request {
-    struct nebulet_file_request head;
-    const uint8_t *name, *new_name;
-    struct nebulet_file_reply reply;
-};
-
 // main.c: of whoever serves a request; what WASI calls a file of this mode; its
 // attributes, 0 or an error.
 extern struct rpc main_rpc;
@@ -98,10 +92,10 @@ int32_t get_attributes(uint32_t fid, struct nebulet_file_reply *out);
 
 // contents.c: its messages have tags from this one on.
 void contents_init(uint16_t tag);
-int32_t do_read(struct request *q);
-int32_t do_write(struct request *q);
-int32_t do_append(struct request *q);
-int32_t do_list(struct request *q);
+int32_t do_read(struct sip_file_request *q);
+int32_t do_write(struct sip_file_request *q);
+int32_t do_append(struct sip_file_request *q);
+int32_t do_list(struct sip_file_request *q);
 // What was read ahead is not to be used: something has changed.
 void forget_ahead(void);
 

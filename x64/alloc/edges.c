@@ -45,6 +45,13 @@ clear_registers(struct allocator *a)
 
 // --- the moves of one edge ---------------------------------------------------
 
+// What the verifier is told of r when v is in it.
+static u32
+narrow_bit(const struct allocator *a, vreg_t v, reg_t r)
+{
+    return r < REG_XMM0 && value_type(a, v) == IR_I32 ? 1u << r : 0;
+}
+
 static struct place
 source_of(const struct allocator *a, vreg_t v)
 {
@@ -100,6 +107,18 @@ is_nowhere(const struct allocator *a, vreg_t v)
            !(value->flags & (VALUE_CONST | VALUE_SLOT));
 }
 
+// Nobody reads what is in these registers then; but where they hold an i32 by
+// other ways, the verifier is told so, and it has to be one by this way, too.
+static void
+put_any(struct allocator *a, u32 regs)
+{
+    a->used |= regs;
+    for (; regs != 0; regs &= regs - 1) {
+        struct mins *ins = alloc_put(a, X64_MOV32_I);
+        ins->def = (reg_t)bits_trailing_zeros(regs);
+    }
+}
+
 // From the registers `exit` at the end of edge->from to those of `entry` at
 // the start of edge->to, and to the places of its parameters.
 static void
@@ -107,6 +126,7 @@ move_edge(struct allocator *a, edge_t e, struct range exit, struct range entry)
 {
     const struct edge *edge = &a->fn->edges[e];
     const struct block *to = &a->fn->blocks[edge->to];
+    u32 any = 0;
 
     for (u32 i = 0; i < exit.count; i++) {
         u32 state = a->states[exit.first + i];
@@ -119,12 +139,16 @@ move_edge(struct allocator *a, edge_t e, struct range exit, struct range entry)
         struct place place = {.kind = PLACE_REG, .type = value_type(a, v)};
 
         place.reg = state_reg(a->states[entry.first + i]);
-        if (a->values[v].pred_reg != place.reg && v - to->first >= to->params &&
-            !is_nowhere(a, v))
+        if (a->values[v].pred_reg == place.reg || v - to->first < to->params)
+            continue;
+        if (is_nowhere(a, v))
+            any |= narrow_bit(a, v, place.reg);
+        else
             alloc_move_add(a, place, source_of(a, v));
     }
     move_params(a, e);
     alloc_moves_put(a);
+    put_any(a, any);
     for (u32 i = 0; i < exit.count; i++)
         a->values[state_vreg(a->states[exit.first + i])].pred_reg = REG_NONE;
 }
@@ -373,12 +397,6 @@ enter_pad(struct allocator *a, blk_t b, edge_t e)
 }
 
 // --- what the verifier is told -----------------------------------------------
-
-static u32
-narrow_bit(const struct allocator *a, vreg_t v, reg_t r)
-{
-    return r < REG_XMM0 && value_type(a, v) == IR_I32 ? 1u << r : 0;
-}
 
 // Where the moves of the only edge come first: what of its source is read.
 static u32

@@ -1,0 +1,148 @@
+// kernel/pass.h: the short way from one thread to another on a CPU: for those
+// who hand it on (sched.c, gate_call.c, gate_serve.c), as parts of them, as a
+// call of a gate and its reply are little more than this.  Interrupts are off.
+
+#pragma once
+
+#include "kernel/history.h"
+#include "kernel/share.h"
+
+#define PASS_STEP static inline __attribute__((always_inline))
+
+// sched.c: the second half of a switch, on the stack of the thread that
+// continues, in the slice of the one before (PASSED) or in its own.
+void sched_after_switch(u32 way_in);
+
+// May t leave the CPU?
+PASS_STEP void
+pass_check(const struct thread *t)
+{
+    assert(t->preempt_count == 0);
+    assert(!CHECKED || (locks_held() & ~(1ull << LOCK_CPU)) == 0);
+}
+
+// Continue with `to`, a thread of q, on its stack, until somebody comes back to
+// that of `from`; q->lock, the only one that may be held here, stays so.
+PASS_STEP void pass_change_stacks(struct run_queue *q, struct thread *from,
+                                  struct thread *to, u32 way_in)
+    REQUIRES(q->lock);
+
+PASS_STEP void
+pass_change_stacks(struct run_queue *q, struct thread *from, struct thread *to,
+                   u32 way_in)
+{
+    assert_held(&q->lock);
+    pass_check(from);
+    thread_set_state(to, THREAD_RUNNING);
+    to->resched = false;
+    to->way_in = (u8)way_in;
+    q->current = to;
+    if (from == to)
+        return;
+    history_switch(to->cpu, from->number, to->number);
+    port_stack_use(to->stack, STACK_SIZE);
+    context_switch(&from->context, &to->context);
+}
+
+// The same where all that is to be done for who comes next is as it was.
+PASS_STEP void pass_switch(struct run_queue *q, struct thread *from,
+                           struct thread *to, u32 way_in) RELEASE(q->lock);
+
+PASS_STEP void LOCKS_BY_HAND
+pass_switch(struct run_queue *q, struct thread *from, struct thread *to,
+            u32 way_in)
+{
+    pass_change_stacks(q, from, to, way_in | AT_ONCE);
+    if (from->way_in & AT_ONCE)
+        unlock_irq_nested(&run_queues[from->cpu].lock);
+    else
+        sched_after_switch(from->way_in);
+}
+
+PASS_STEP void
+pass_set_lent(struct thread *t, struct lent lent)
+{
+    __atomic_store_n(&t->lent.account, lent.account, __ATOMIC_RELAXED);
+    t->lent.priority = lent.priority;
+}
+
+// All of sched_pass() where the CPU is handed on at once: who comes next finds
+// the timer as it is to be, and what has run as it was.  It runs in the place
+// of the host, or is that itself.
+PASS_STEP void pass_go(struct run_queue *q, struct thread *t,
+                       const struct pass *pass, struct lock *held)
+    RELEASE(*held) RELEASE(q->lock);
+
+PASS_STEP void LOCKS_BY_HAND
+pass_go(struct run_queue *q, struct thread *t, const struct pass *pass,
+        struct lock *held)
+{
+    struct thread *to = pass->to;
+
+    if (pass->lent != NULL)
+        pass_set_lent(to, *pass->lent);
+    pass_set_lent(t, pass->keep);
+    thread_set_state(t, THREAD_BLOCKED);
+    if (!q->handed) {
+        share_pass(q, t, to);
+        q->host = to;
+        q->handed = true;
+    }
+    unlock_irq_nested(held);
+    pass_switch(q, t, to, PASSED);
+}
+
+// Is the CPU handed on at once, as it was since the host ran?
+PASS_STEP bool pass_is_on(const struct run_queue *q, const struct thread *t,
+                          const struct thread *to, bool lends)
+    REQUIRES(q->lock);
+
+PASS_STEP bool
+pass_is_on(const struct run_queue *q, const struct thread *t,
+           const struct thread *to, bool lends)
+{
+    assert_held(&q->lock);
+    return q->handed && to->cpu == t->cpu && to->state == THREAD_BLOCKED &&
+           !t->wake_pending && t->woke_at == 0 &&
+           !account_is_stopped(to->account) &&
+           share_is_place_of_host(q, t, to, lends);
+}
+
+// sched_pass(), where it is so, with nothing done else: false.
+PASS_STEP bool pass_at_once(struct thread *self, const struct pass *pass,
+                            struct lock *held);
+
+PASS_STEP bool LOCKS_BY_HAND
+pass_at_once(struct thread *self, const struct pass *pass, struct lock *held)
+{
+    struct run_queue *q = &run_queues[self->cpu];
+
+    lock_irq_nested(&q->lock);
+    if (!pass_is_on(q, self, pass->to, pass->lent != NULL)) {
+        unlock_irq_nested(&q->lock);
+        return false;
+    }
+    if (pass->lent != NULL)
+        *pass->lent = (struct lent){thread_time_account(self),
+                                    share_class_priority(q->host)};
+    pass_go(q, self, pass, held);
+    return true;
+}
+
+// waiter_pass(): at once, where that can be, and the wait has no deadline.
+PASS_STEP status_t pass_wait(struct thread *self, const struct pass *pass,
+                             struct lock *held, u64 deadline, bool *passed)
+    RELEASE(*held);
+
+PASS_STEP status_t LOCKS_BY_HAND
+pass_wait(struct thread *self, const struct pass *pass, struct lock *held,
+          u64 deadline, bool *passed)
+{
+    bool killed = thread_killed(self); // maybe before the wait began
+
+    if (pass->to == NULL || deadline != UINT64_MAX || killed ||
+        !pass_at_once(self, pass, held))
+        return waiter_pass(&self->waiter, pass, held, deadline, passed);
+    *passed = self->way_in & PASSED;
+    return *passed ? OK : waiter_end(&self->waiter, deadline);
+}
