@@ -266,7 +266,7 @@ copy_elems(struct instance *i, u32 segment, u8 *to, u64 size, u64 from,
     for (u64 k = 0; k < count && to != NULL; k++) {
         if (k % (PIECE / 16) == 0 && thread_is_killed())
             break;
-        memcpy(to + k * size, &items[k], size);
+        memcpy(to + k * size, items + k, size);
     }
     return true;
 }
