@@ -179,8 +179,9 @@ forget_references(const struct instance *i, struct vmctx *vm, bool has_heap)
             (kind == REF_EXN || (kind == REF_ANY && has_heap)))
             own_globals(i, vm)[k].bits[0] = 0;
     }
-    if (m->has_heap)
-        *heap_part(i, vm) = (struct vmctx_heap){NULL, NULL};
+    struct vmctx_heap *heap = heap_part(i, vm);
+    if (heap != NULL)
+        *heap = (struct vmctx_heap){NULL, NULL};
 }
 
 struct vmctx **
