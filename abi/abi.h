@@ -48,8 +48,8 @@ enum ref_kind {
     REF_FUNC,   // an id of the process's functions
     REF_EXTERN, // any word
     REF_EXN,    // see runtime/exception.c
-    REF_ANY,    // structs, arrays and i31, of which there are none yet, and
-                // what the host makes of its own references
+    REF_ANY,    // structs, arrays and i31, and what the host makes of its own
+                // references; see struct vmctx_heap
 };
 
 // Part of struct live_table in the kernel.  All entries are references of 8
@@ -72,6 +72,41 @@ struct vmctx_table {
 // an imported mutable one `bits[0]` is the address of the owner's bits.
 struct vmctx_global {
     u64 bits[2];
+};
+
+// The heap of a thread is a slot like that of a memory: any 32-bit offset and a
+// displacement below 2^31 stay in it.  A reference of the kind REF_ANY is such
+// an offset; its low bits say to what.
+struct vmctx_heap {
+    u8 *base;          // never moves
+    struct heap *heap; // the kernel's
+};
+
+enum {
+    // A reference & 7: a struct begins at a multiple of 8, an array 4 later.
+    REF_TAG_MASK = 7,
+    REF_TAG_STRUCT = 0, // or null
+    REF_TAG_ARRAY = 4,
+    REF_TAG_I31 = 1,  // & 1; the number is above
+    REF_TAG_HOST = 2, // & 3; likewise
+
+    // The slot.  Nothing is ever mapped below HEAP_SCRATCH: an access by null
+    // faults, as a struct is no larger than that.
+    HEAP_SCRATCH = 256 * 1024, // 16 bytes: a value on its way to the kernel
+    HEAP_NOTHING = HEAP_SCRATCH + 16, // looks like an object of type row 0
+    HEAP_ROWS = HEAP_SCRATCH + 4096,  // of the types of objects
+    HEAP_ROW_WORDS = 8,
+    HEAP_ROW_SIZE = 4 * HEAP_ROW_WORDS,
+    HEAP_OBJECTS = 34 * 1024 * 1024, // what is made begins here
+    HEAP_TYPES_MAX = (HEAP_OBJECTS - HEAP_ROWS) / HEAP_ROW_SIZE,
+
+    // An object begins with the row of its type: the offset of the rows of the
+    // supertypes at depth 0 to 7, itself among them, or 0.  In a struct its
+    // fields follow, in an array its length and the elements.
+    HEAP_FIELDS = 4,
+    HEAP_LENGTH = 4,
+    HEAP_ELEMENTS = 8,       // of up to 4 bytes
+    HEAP_WIDE_ELEMENTS = 12, // of 8 and 16
 };
 
 struct vmctx {

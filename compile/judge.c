@@ -27,14 +27,14 @@ features_of(u32 cpu)
 
 // The general registers among the next places that get an i32.
 static u32
-narrow_of(struct abi_walk *walk, const valtype_t *vals, u32 count,
-          const u8 regs[ABI_INTS])
+narrow_of(const struct module *m, struct abi_walk *walk, const valtype_t *vals,
+          u32 count, const u8 regs[ABI_INTS])
 {
     u32 set = 0;
 
     for (u32 i = 0; i < count; i++) {
         struct abi_place place = abi_next(walk, vals[i]);
-        if (place.kind == ABI_INT && vals[i] == VAL_I32)
+        if (place.kind == ABI_INT && valtype_is_narrow(m, vals[i]))
             set |= 1u << regs[place.at];
     }
     abi_end(walk);
@@ -42,11 +42,11 @@ narrow_of(struct abi_walk *walk, const valtype_t *vals, u32 count,
 }
 
 static struct verify_type
-type_of(const struct type *t, struct abi_size size)
+type_of(const struct module *m, const struct type *t, struct abi_size size)
 {
     struct abi_walk walk = {0};
-    u32 params = narrow_of(&walk, t->vals, t->param_count, abi_int_args);
-    u32 results = narrow_of(&walk, t->vals + t->param_count, t->result_count,
+    u32 params = narrow_of(m, &walk, t->vals, t->param_count, abi_int_args);
+    u32 results = narrow_of(m, &walk, t->vals + t->param_count, t->result_count,
                             abi_int_results);
 
     return (struct verify_type){.params = (u16)params,
@@ -110,7 +110,7 @@ declared_fill(struct declared *d, const struct module *m,
         if (!arena_may_step(temp, k * 64ull))
             return ERR_KILLED;
         if (m->types[k].kind == TYPE_FUNC)
-            d->types[k] = type_of(&m->types[k], code->sizes[k]);
+            d->types[k] = type_of(m, &m->types[k], code->sizes[k]);
     }
     for (u32 k = 0; k < m->func_count; k++) {
         if (!arena_may_step(temp, k))
@@ -166,15 +166,7 @@ module_compile_describe(struct verify_module *out, const struct module *m,
     *out = (struct verify_module){
         .code = code_of(code),
         .layout = m->layout,
-        .counts =
-            {
-                     .memories = MAX(m->memory_count, 1),
-                     .tables = m->table_count,
-                     .globals = m->global_count,
-                     .imports = m->func_imports,
-                     .tags = m->tag_count,
-                     .types = m->type_count,
-                     },
+        .counts = m->counts,
         .types = d.types,
         .func_types = d.func_types,
         .memories = d.memories,

@@ -23,15 +23,20 @@ build_const(struct builder *b)
         {WASM_I64_CONST, IR_I64},
         {WASM_F32_CONST, IR_F32},
         {WASM_F64_CONST, IR_F64},
-        {WASM_REF_NULL,  IR_I64},
     };
-    u64 bits = b->op.code == WASM_REF_NULL ? 0 : b->op.value;
+    u64 bits = b->op.value;
 
     for (u32 i = 0; i < COUNT(rows); i++) {
         bool narrow = rows[i].type == IR_I32 || rows[i].type == IR_F32;
         if (rows[i].code == b->op.code)
             ir_push(b, ir_const(b, rows[i].type, narrow ? (u32)bits : bits, 0));
     }
+}
+
+static void
+build_ref_null(struct builder *b)
+{
+    ir_push(b, ir_const(b, ir_type_of(b->m, b->op.type), 0, 0));
 }
 
 static void
@@ -104,7 +109,7 @@ build_global_get(struct builder *b)
 {
     const struct global_type *type = &b->m->globals[b->op.index].type;
     struct ins ins = {.op = IR_GLOBAL_GET,
-                      .type = (u8)ir_type_of(type->type),
+                      .type = (u8)ir_type_of(b->m, type->type),
                       .a = b->op.index};
 
     ir_push(b, type->mutable ? ir_value_load(b, EPOCH_GLOBAL, ins) :
@@ -129,13 +134,16 @@ build_table_get(struct builder *b)
     struct ins ins = {.op = IR_TABLE_GET, .type = IR_I64, .b = b->op.index};
 
     ins.a = ir_pop(b);
-    ir_push(b, ir_value_load(b, EPOCH_TABLE, ins));
+    val_t v = ir_value_load(b, EPOCH_TABLE, ins);
+    ir_push(b, b->m->tables[b->op.index].type.kind == REF_ANY ?
+                   ir_value(b, IR_I32_WRAP_I64, IR_I32, 0, v, 0, 0) :
+                   v);
 }
 
 static void
 build_table_set(struct builder *b)
 {
-    val_t v = ir_pop(b), index = ir_pop(b);
+    val_t v = ir_pop_wide(b), index = ir_pop(b);
 
     ir_emit(b, IR_TABLE_SET, IR_VOID, 0, index, v, b->op.index);
     ir_epoch_end(b, EPOCH_TABLE);
@@ -172,7 +180,7 @@ build_ref_is_null(struct builder *b)
 {
     val_t ref = ir_pop(b);
 
-    ir_push(b, ir_value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0));
+    ir_push(b, ir_is_null(b, ref));
 }
 
 static void
@@ -180,8 +188,7 @@ build_ref_as_non_null(struct builder *b)
 {
     val_t ref = ir_pop(b);
 
-    build_check(b, ir_value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0),
-                TRAP_NULL_REFERENCE);
+    build_check(b, ir_is_null(b, ref), TRAP_NULL_REFERENCE);
     ir_push(b, ref);
 }
 
@@ -395,10 +402,8 @@ build_op(struct builder *b)
         return;
     if (builders[slot] != NULL)
         builders[slot](b);
-    else if (op != IR_NONE)
-        build_form(b, op);
     else
-        ir_stop(b, ERR_UNSUPPORTED, "garbage collection is not supported yet");
+        build_form(b, op);
 }
 
 bool
@@ -436,7 +441,7 @@ build_params(struct builder *b)
         return;
     b->fn->blocks[0].params = type->param_count;
     for (u32 i = 0; i < type->param_count; i++)
-        ir_emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i, 0, 0);
+        ir_emit(b, IR_PARAM, ir_type_of(b->m, type->vals[i]), 0, i, 0, 0);
 }
 
 // A local may be needed on an edge that left before it was first named, so its
@@ -445,7 +450,7 @@ static void
 build_zeros(struct builder *b)
 {
     for (u32 i = 0; i < b->v.run_count; i++) {
-        u32 type = ir_type_of(b->v.runs[i].type);
+        u32 type = ir_type_of(b->m, b->v.runs[i].type);
         if (b->zeros[type] == 0)
             b->zeros[type] = ir_const(b, type, 0, 0);
     }

@@ -3,6 +3,7 @@
 //     build.c    the driver, and the instructions without control flow
 //     flow.c     labels, branches, joins
 //     call.c     calls, and instructions that the kernel does
+//     gc.c       structs, arrays, i31, casts
 //     inline.c   calls of small functions: their bodies
 //     except.c   exceptions
 //     stack.c    operands and locals, in values or in frame slots
@@ -244,6 +245,9 @@ struct builder {
 
 // --- value.c  --------------------------------------------------------------
 
+// Is the reference null?
+val_t ir_is_null(struct builder *b, val_t ref);
+
 // Stop building; `what` may be NULL when the caller of fn_build knows.
 void ir_stop(struct builder *b, status_t status, const char *what);
 
@@ -324,6 +328,8 @@ val_t ir_condition(const struct builder *b, val_t v, bool *negated);
 
 void ir_push(struct builder *b, val_t v);
 val_t ir_pop(struct builder *b);
+// The same of 64 bits, as the kernel takes addresses, counts and references.
+val_t ir_pop_wide(struct builder *b); // call.c
 
 void ir_drop(struct builder *b, u32 count);
 
@@ -399,6 +405,11 @@ void ir_jump_to(struct builder *b, struct label *label);
 // As ir_jump_to, also to the end of the function.
 void ir_jump_waiting(struct builder *b, struct label *label);
 
+// Branch to the label when v is not 0, or when it is 0 if `negated`; go on in
+// a new block otherwise.
+void ir_branch_to(struct builder *b, struct label *label, val_t v,
+                  bool negated);
+
 // The number of a new label of plain mode.
 u32 ir_label_number(struct builder *b);
 
@@ -454,6 +465,29 @@ void build_table_init(struct builder *b);
 void build_elem_drop(struct builder *b);
 void build_atomic_wait(struct builder *b);
 void build_atomic_notify(struct builder *b);
+
+// --- gc.c  -----------------------------------------------------------------
+
+void build_struct_new(struct builder *b);
+void build_struct_get(struct builder *b);
+void build_struct_set(struct builder *b);
+void build_array_new(struct builder *b);
+void build_array_new_fixed(struct builder *b);
+void build_array_new_segment(struct builder *b);
+void build_array_init_segment(struct builder *b);
+void build_array_get(struct builder *b);
+void build_array_set(struct builder *b);
+void build_array_len(struct builder *b);
+void build_array_fill(struct builder *b);
+void build_array_copy(struct builder *b);
+void build_ref_i31(struct builder *b);
+void build_i31_get(struct builder *b);
+void build_any_convert_extern(struct builder *b);
+void build_extern_convert_any(struct builder *b);
+void build_ref_test(struct builder *b);
+void build_ref_cast(struct builder *b);
+void build_br_on_cast(struct builder *b);
+void build_ref_eq(struct builder *b);
 
 // --- inline.c  -------------------------------------------------------------
 

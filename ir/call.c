@@ -10,8 +10,8 @@ build_results(struct builder *b, val_t call, const struct type *type)
     if (type->result_count > 0)
         ir_push(b, call);
     for (u32 i = 1; i < type->result_count; i++)
-        ir_push(b,
-                ir_emit(b, IR_RESULT, ir_type_of(results[i]), 0, call, i, 0));
+        ir_push(b, ir_emit(b, IR_RESULT, ir_type_of(b->m, results[i]), 0, call,
+                           i, 0));
 }
 
 static val_t
@@ -53,7 +53,7 @@ call_type(struct builder *b, struct call call, val_t callee)
         return;
     }
     if (type->result_count > 0)
-        result = ir_type_of(type->vals[type->param_count]);
+        result = ir_type_of(b->m, type->vals[type->param_count]);
     build_results(b, emit_call(b, result, call), type);
 }
 
@@ -219,9 +219,8 @@ ir_call_builtin(struct builder *b, enum builtin builtin, u32 count,
     return v;
 }
 
-// The kernel takes addresses and counts of 64 bits.
-static val_t
-pop_wide(struct builder *b)
+val_t
+ir_pop_wide(struct builder *b)
 {
     val_t v = ir_pop(b);
 
@@ -241,7 +240,7 @@ push_narrow(struct builder *b, val_t v, bool is64)
 static void
 build_copy(struct builder *b, enum builtin builtin, u64 to, u64 from)
 {
-    val_t size = pop_wide(b), begin = pop_wide(b), place = pop_wide(b);
+    val_t size = ir_pop_wide(b), begin = ir_pop_wide(b), place = ir_pop_wide(b);
     val_t values[] = {ir_const_i64(b, to | from << 32), place, begin, size};
 
     ir_call_builtin(b, builtin, COUNT(values), values);
@@ -249,9 +248,10 @@ build_copy(struct builder *b, enum builtin builtin, u64 to, u64 from)
 
 // Fill a range of a memory or a table with one value.
 static void
-build_fill(struct builder *b, enum builtin builtin)
+build_fill(struct builder *b, enum builtin builtin,
+           val_t (*pop_value)(struct builder *))
 {
-    val_t size = pop_wide(b), value = ir_pop(b), place = pop_wide(b);
+    val_t size = ir_pop_wide(b), value = pop_value(b), place = ir_pop_wide(b);
     val_t values[] = {ir_const_i32(b, b->op.index), place, value, size};
 
     ir_call_builtin(b, builtin, COUNT(values), values);
@@ -269,7 +269,7 @@ void
 build_memory_grow(struct builder *b)
 {
     u32 memory = b->op.index;
-    val_t pages = pop_wide(b);
+    val_t pages = ir_pop_wide(b);
     val_t values[] = {ir_const_i32(b, memory), pages};
 
     push_narrow(b,
@@ -286,7 +286,7 @@ build_memory_copy(struct builder *b)
 void
 build_memory_fill(struct builder *b)
 {
-    build_fill(b, BUILTIN_MEMORY_FILL);
+    build_fill(b, BUILTIN_MEMORY_FILL, ir_pop);
 }
 
 void
@@ -305,7 +305,7 @@ void
 build_table_grow(struct builder *b)
 {
     u32 table = b->op.index;
-    val_t count = pop_wide(b), ref = ir_pop(b);
+    val_t count = ir_pop_wide(b), ref = ir_pop_wide(b);
     val_t values[] = {ir_const_i32(b, table), ref, count};
 
     push_narrow(b,
@@ -316,7 +316,7 @@ build_table_grow(struct builder *b)
 void
 build_table_fill(struct builder *b)
 {
-    build_fill(b, BUILTIN_TABLE_FILL);
+    build_fill(b, BUILTIN_TABLE_FILL, ir_pop_wide);
 }
 
 void
@@ -358,7 +358,7 @@ push_waited(struct builder *b, val_t v)
 static val_t
 pop_address(struct builder *b)
 {
-    val_t address = pop_wide(b), offset = ir_const_i64(b, b->op.value);
+    val_t address = ir_pop_wide(b), offset = ir_const_i64(b, b->op.value);
 
     if (b->m->memories[b->op.memory].is64 && b->op.value != 0)
         return ir_value(b, IR_ADDRESS_ADD, IR_I64, 0, address, offset, 0);

@@ -149,7 +149,7 @@ letter_type(char letter, u32 address)
 {
     valtype_t type = sig_type(letter);
 
-    return type == VAL_NONE ? address : ir_type_of(type);
+    return type == VAL_NONE ? address : ir_type_of(NULL, type);
 }
 
 static void
@@ -168,7 +168,7 @@ check_sig(struct checker *c, val_t at, const char *sig)
     const val_t *list = ir_operands_of(fn, &fn->ins[at]).list;
     u32 address = IR_I32, i = 0;
 
-    if (sig[0] == 'a')
+    if (sig[0] == 'a' && ins->aux < MEMORY_ARRAYS)
         address = fn->module->memories[ins->aux].is64 ? IR_I64 : IR_I32;
     for (; sig[i] != ':'; i++)
         check_type(c, list[i], letter_type(sig[i], address), at);
@@ -183,7 +183,8 @@ check_values(struct checker *c, val_t at, u32 first, const valtype_t *types,
              u32 count)
 {
     for (u32 i = 0; i < count; i++)
-        check_type(c, c->fn->pool[first + i], ir_type_of(types[i]), at);
+        check_type(c, c->fn->pool[first + i],
+                   ir_type_of(c->fn->module, types[i]), at);
 }
 
 static void

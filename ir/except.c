@@ -161,7 +161,7 @@ open_pad(struct builder *b, struct label *label, u32 tag, bool ref)
     fn->blocks[b->block].cold = true;
     forget_values(b, label);
     for (u32 i = 0; i < count; i++)
-        ir_push(b, ir_emit(b, IR_PARAM, ir_type_of(type->vals[i]), 0, i,
+        ir_push(b, ir_emit(b, IR_PARAM, ir_type_of(b->m, type->vals[i]), 0, i,
                            b->block, 0));
     val_t exnref =
         ref ? ir_emit(b, IR_PARAM, IR_I64, 0, count, b->block, 0) : 0;

@@ -115,7 +115,7 @@ ir_label_type(struct builder *b, const struct label *label, u32 i)
 {
     u32 count;
 
-    return ir_type_of(label_types(b, label, &count)[i]);
+    return ir_type_of(b->m, label_types(b, label, &count)[i]);
 }
 
 u32
@@ -227,7 +227,7 @@ static void
 push_slots(struct builder *b, const valtype_t *types, u32 count)
 {
     for (u32 i = 0; i < count; i++)
-        ir_push(b, STACK_SLOT + ir_type_of(types[i]));
+        ir_push(b, STACK_SLOT + ir_type_of(b->m, types[i]));
     b->flushed = b->height;
 }
 
@@ -365,10 +365,8 @@ ir_jump_to(struct builder *b, struct label *label)
         ir_jump_waiting(b, label);
 }
 
-// Branch to the label when v is not 0, or when it is 0 if `negated`; go on in
-// a new block otherwise.
-static void
-branch_to(struct builder *b, struct label *label, val_t v, bool negated)
+void
+ir_branch_to(struct builder *b, struct label *label, val_t v, bool negated)
 {
     bool flip;
 
@@ -630,30 +628,38 @@ build_br_if(struct builder *b)
 {
     val_t v = ir_pop(b);
 
-    branch_to(b, ir_label_at(b, b->op.index), v, false);
+    ir_branch_to(b, ir_label_at(b, b->op.index), v, false);
+}
+
+// An operand that was popped, for after a branch: values of plain mode end with
+// the block.
+static val_t
+keep_operand(struct builder *b, val_t v)
+{
+    u32 type = b->fn->ins[v].type;
+
+    if (!b->plain)
+        return v;
+    ir_slot_store(b, b->height, v);
+    return STACK_SLOT + type;
 }
 
 void
 build_br_on_null(struct builder *b)
 {
-    val_t ref = ir_pop(b),
-          is_null = ir_value(b, IR_I64_EQZ, IR_I32, 0, ref, 0, 0);
+    val_t ref = ir_pop(b), is_null = ir_is_null(b, ref);
 
-    if (b->plain) { // values end with the block
-        ir_slot_store(b, b->height, ref);
-        ref = STACK_SLOT + IR_I64;
-    }
-    branch_to(b, ir_label_at(b, b->op.index), is_null, false);
+    ref = keep_operand(b, ref);
+    ir_branch_to(b, ir_label_at(b, b->op.index), is_null, false);
     ir_push(b, ref);
 }
 
 void
 build_br_on_non_null(struct builder *b)
 {
-    val_t is_null =
-        ir_value(b, IR_I64_EQZ, IR_I32, 0, ir_operand(b, b->height - 1), 0, 0);
+    val_t is_null = ir_is_null(b, ir_operand(b, b->height - 1));
 
-    branch_to(b, ir_label_at(b, b->op.index), is_null, true);
+    ir_branch_to(b, ir_label_at(b, b->op.index), is_null, true);
     ir_drop(b, 1);
 }
 

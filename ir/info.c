@@ -78,8 +78,10 @@ ir_sig(u32 op)
 }
 
 enum ir_type
-ir_type_of(valtype_t type)
+ir_type_of(const struct module *m, valtype_t type)
 {
+    if (valtype_is_ref(type))
+        return valtype_is_narrow(m, type) ? IR_I32 : IR_I64;
     switch (type) {
     case VAL_I32:
         return IR_I32;
@@ -89,7 +91,7 @@ ir_type_of(valtype_t type)
         return IR_F64;
     case VAL_V128:
         return IR_V128;
-    default: // i64 and references
+    default: // i64
         return IR_I64;
     }
 }
@@ -99,5 +101,5 @@ ir_result_type(const char *sig)
 {
     valtype_t type = sig_result(sig);
 
-    return type == VAL_NONE ? IR_VOID : ir_type_of(type);
+    return type == VAL_NONE ? IR_VOID : ir_type_of(NULL, type);
 }

@@ -63,7 +63,7 @@ take_locals(struct builder *b)
                  sizeof(struct local)))
         return;
     for (u32 i = 0; i < count; i++) {
-        u32 type = ir_type_of(validator_local_type(&b->v, i));
+        u32 type = ir_type_of(b->m, validator_local_type(&b->v, i));
         b->locals[b->local_count++] = (struct local){
             .number = LOCAL_INLINED,
             .type = (u8)type,

@@ -19,8 +19,9 @@ typedef u32 edge_t; // index into fn.edges
 
 enum ir_type {
     IR_VOID,
-    IR_I32, // in a register always zero-extended to 64 bits
-    IR_I64, // also every reference: 0 is null
+    IR_I32, // in a register always zero-extended to 64 bits; also references of
+            // the kind REF_ANY
+    IR_I64, // also all other references: 0 is null
     IR_F32,
     IR_F64,
     IR_V128
@@ -175,6 +176,11 @@ enum {
     LABEL_RETURN = 3, // in the last part
 };
 
+// In aux of loads and stores, beyond the numbers of memories: the heap, by a
+// reference to a struct, or to an array.
+enum { MEMORY_ARRAYS = 0xfe, MEMORY_STRUCTS = 0xff };
+_Static_assert((int)LIMIT_MEMORIES < (int)MEMORY_ARRAYS, "others are memories");
+
 enum { AT_ORIGIN = -1 - INT32_MAX }; // in fn.at
 
 // A function in SSA, or in plain mode a part of it.
@@ -262,7 +268,8 @@ const char *ir_sig(u32 op);
 enum ir_type ir_result_type(const char *sig);
 
 // The type that values of a wasm type have here.
-enum ir_type ir_type_of(valtype_t type);
+// (`m` is asked about references only.)
+enum ir_type ir_type_of(const struct module *m, valtype_t type);
 
 // Operands of an instruction in a, b, c by form; see ir/ops.def.
 enum ir_form {

@@ -345,7 +345,7 @@ build_exit(struct builder *b)
     ir_block_labelled(b, LABEL_RETURN);
     b->height = 0;
     for (u32 i = 0; i < count; i++)
-        ir_push(b, STACK_SLOT + ir_type_of(results[i]));
+        ir_push(b, STACK_SLOT + ir_type_of(b->m, results[i]));
     ir_emit(b, IR_RETURN, IR_VOID, 0, ir_operands(b, count), count, 0);
     ir_block_end(b);
 }

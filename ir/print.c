@@ -110,7 +110,9 @@ print_memory(struct printer *p, const struct ins *ins, u32 address, u64 offset)
     if (offset != 0)
         print(p, " + %lu", offset);
     print(p, "]");
-    if (ins->aux != 0)
+    if (ins->aux >= MEMORY_ARRAYS)
+        print(p, ins->aux == MEMORY_ARRAYS ? " of array" : " of struct");
+    else if (ins->aux != 0)
         print(p, " memory %u", ins->aux);
 }
 

@@ -123,7 +123,7 @@ block_stamp(const struct builder *b)
 static u32
 local_new(struct builder *b, u32 number)
 {
-    u32 type = ir_type_of(validator_local_type(&b->v, number));
+    u32 type = ir_type_of(b->m, validator_local_type(&b->v, number));
     struct local l = {.number = number & LOCAL_MASK, .type = (u8)type};
 
     if (!ir_room(b, &b->locals, &b->local_capacity, b->local_count, 1,

@@ -309,6 +309,14 @@ ir_const_i32(struct builder *b, u32 number)
 }
 
 val_t
+ir_is_null(struct builder *b, val_t ref)
+{
+    bool narrow = b->fn->ins[ref].type == IR_I32;
+
+    return ir_value(b, narrow ? IR_I32_EQZ : IR_I64_EQZ, IR_I32, 0, ref, 0, 0);
+}
+
+val_t
 ir_const_i64(struct builder *b, u64 number)
 {
     return ir_const(b, IR_I64, number, 0);

@@ -149,6 +149,16 @@ scan_globals(struct sweep *w, struct vmctx **vms)
     }
 }
 
+static void
+scan_heap(struct sweep *w, struct vmctx **vms)
+{
+    const struct heap *h = vms_heap(w->store, vms);
+
+    if (h != NULL)
+        scan(w, (const u64 *)(h->base + HEAP_OBJECTS),
+             (const u64 *)(h->base + h->next));
+}
+
 // The only thread in its store: nobody else makes tables or frees them.
 static void
 scan_tables(struct sweep *w)
@@ -206,8 +216,10 @@ sweep(const struct execution *x, const void *from)
     if (alone)
         scan_tables(&w);
     scan(&w, from, (const u64 *)thread_stack_end(thread_current()));
-    if (x->vms != NULL)
+    if (x->vms != NULL) {
         scan_globals(&w, x->vms);
+        scan_heap(&w, x->vms);
+    }
     scan_exceptions(&w);
     if (w.killed)
         return true;

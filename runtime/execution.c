@@ -44,6 +44,9 @@ execution_copy(struct execution *x)
     const struct execution *from = execution_current();
 
     execution_init(x, from->store);
+    x->vms = NULL;
+    if (from->store->has_any_tables && vms_heap(from->store, from->vms) != NULL)
+        return ERR_LIMIT; // of one thread: each would need tables of its own
     x->vms = vms_copy(from->store, from->vms);
     return x->vms != NULL ? OK : ERR_NO_MEMORY;
 }
@@ -51,8 +54,14 @@ execution_copy(struct execution *x)
 void
 execution_reset_globals(struct execution *x)
 {
+    // What may be in a heap of its own began with that (vms_copy).
+    bool has_heap = vms_heap(x->store, x->vms) != NULL;
+
     for (u32 n = 0; n < x->store->instance_count; n++)
-        instance_init_globals(x->store->instances[n], x->vms);
+        if (instance_init_globals(x->store->instances[n], x->vms,
+                                  has_heap ? GLOBALS_OUTSIDE : GLOBALS_ALL) !=
+            OK)
+            return; // killed
 }
 
 void

@@ -312,6 +312,7 @@ is_argument(struct instance *i, valtype_t type, u64 value)
         return valtype_is_nullable(type);
     enum ref_kind kind = valtype_ref_kind(&i->code->module, type);
     return reference_is_valid(s, kind, value) &&
+           (kind != REF_ANY || (value & 3) == REF_TAG_HOST) &&
            (kind != REF_EXN || exception_exists(s, value)) &&
            valtype_is_subtype(type_of(s, kind, value),
                               valtype_canonical(type, i->code->ids));

@@ -94,6 +94,68 @@ table_masked(const struct live_table *t, u64 at)
     return index_masked(at, t->view.count + 1);
 }
 
+// --- heap.c ------------------------------------------------------------------
+
+// What the structs and arrays of a store may be: rows from 1 on.
+struct heap_types {
+    struct heap_type {
+        u32 canonical; // id
+        u32 super;     // row, or 0
+        u8 depth;      // how many supertypes it has
+    } * rows;
+    u32 *places; // hash table of rows, 2 * capacity
+    u32 count, capacity;
+};
+
+// The offsets of the rows of the types of i, which is new.
+MUST_USE status_t heap_types_add(struct store *s, const struct instance *i,
+                                 u32 *rows);
+// Without those behind the first `count`, whose instance has failed.
+void heap_types_cut(struct heap_types *t, u32 count);
+void heap_types_free(struct heap_types *t);
+// Is row a subtype of row `super`?
+bool heap_types_match(const struct heap_types *t, u32 row, u32 super);
+
+// The structs and arrays of one thread in a store.
+struct heap {
+    u8 *base;
+    u64 next;      // offset of the next object: below it is what was made
+    u64 committed; // below it there is memory
+    u64 rows_end;  // likewise, of the rows of types
+    u32 row_count; // that are written
+    struct charge memory, addresses;
+};
+
+MUST_USE status_t heap_new(struct heap **out, const struct heap_types *t);
+void heap_free(struct heap *h); // or NULL
+// Rows that it does not have yet.
+MUST_USE status_t heap_write_rows(struct heap *h, const struct heap_types *t);
+bool heap_contains(const struct heap *h, u64 address); // is it in its slot?
+// Room for an object, all zero, at a multiple of 8; 0: there is none.
+u32 heap_take(struct heap *h, u64 size);
+
+// --- object.c ----------------------------------------------------------------
+
+// What a constant expression of vm's instance makes; 0: there is no memory.
+u64 object_const(struct vmctx *vm, const struct op *op,
+                 const union value *values);
+
+u64 builtin_STRUCT_NEW(struct vmctx *vm, u32 type);
+u64 builtin_ARRAY_NEW(struct vmctx *vm, u32 type, u32 length);
+u64 builtin_ARRAY_NEW_FILL(struct vmctx *vm, u32 type, u32 length);
+u64 builtin_ARRAY_NEW_DATA(struct vmctx *vm, u64 pair, u32 from, u32 count);
+u64 builtin_ARRAY_NEW_ELEM(struct vmctx *vm, u64 pair, u32 from, u32 count);
+u64 builtin_ARRAY_LEN(struct vmctx *vm, u32 ref);
+void builtin_ARRAY_FILL(struct vmctx *vm, u32 type, u32 ref, u32 at, u32 count);
+void builtin_ARRAY_COPY(struct vmctx *vm, u64 types, u64 refs, u32 to_at,
+                        u32 from_at, u32 count);
+void builtin_ARRAY_INIT_DATA(struct vmctx *vm, u64 pair, u32 ref, u32 at,
+                             u32 from, u32 count);
+void builtin_ARRAY_INIT_ELEM(struct vmctx *vm, u64 pair, u32 ref, u32 at,
+                             u32 from, u32 count);
+u64 builtin_HEAP_TEST(struct vmctx *vm, u32 ref, u32 type);
+u64 builtin_FUNC_TEST(struct vmctx *vm, u64 ref, u32 type);
+
 // --- compiled.c --------------------------------------------------------------
 
 // Give the memory that waits for the next compilation back.
@@ -233,6 +295,8 @@ struct store {
     u64 table_room MEMBER_GUARDED_BY(lock);
 
     // Of whoever links, before there are threads.
+    struct heap_types heap_types;
+    bool has_any_tables; // or segments, of what may lead to heaps
     struct instance **instances;
     u32 instance_count, instance_capacity;
     bool adapted; // entries lead to adapt_stub
@@ -303,6 +367,9 @@ void vms_fill(struct instance *i);
 void vms_free(struct store *s, struct vmctx **vms);
 void vms_bind(struct store *s, struct vmctx **vms, struct thread *t);
 
+// The heap of these blocks, which all have in common; NULL: there is none.
+struct heap *vms_heap(const struct store *s, struct vmctx **vms);
+
 // The 16 bytes that hold the value, wherever they are.
 u64 *vmctx_global(const struct instance *i, u32 global, struct vmctx **vms);
 
@@ -321,7 +388,13 @@ void link_adapt(struct store *s);
 MUST_USE status_t instance_initialise(struct instance *i, struct error *error,
                                       enum trap *trap);
 // The initial values of its globals, into the blocks of a thread.
-void instance_init_globals(struct instance *i, struct vmctx **vms);
+enum init_globals {
+    GLOBALS_OUTSIDE = 1, // of its heap
+    GLOBALS_IN_HEAP = 2,
+    GLOBALS_ALL = 3
+};
+MUST_USE status_t instance_init_globals(struct instance *i, struct vmctx **vms,
+                                        enum init_globals which);
 // As the instructions; TRAP_NONE on success.
 enum trap segment_table_init(struct instance *i, u32 table, u32 segment, u64 to,
                              u64 from, u64 count);
@@ -329,6 +402,9 @@ enum trap segment_memory_init(struct instance *i, u32 memory, u32 segment,
                               u64 to, u64 from, u64 size);
 void segment_drop_elem(struct instance *i, u32 segment);
 void segment_drop_data(struct instance *i, u32 segment);
+// What is left of a segment, which need not exist.
+const u8 *segment_data(const struct instance *i, u32 segment, u64 *size);
+const u64 *segment_items(const struct instance *i, u32 segment, u64 *count);
 
 // --- builtins.c, trap.c ------------------------------------------------------
 

@@ -255,7 +255,8 @@ MUST_USE bool instance_export(struct instance *i, struct string name,
 // Call a function on the current thread.  `values` holds arguments, then
 // results; there is room for `capacity`.  ERR_BAD_ARGUMENT: another number of
 // arguments, too little room, or a reference that is not of its parameter's
-// type (non-null externref and anyref are the embedder's own: any number).
+// type (non-null externref and anyref are the embedder's own: numbers, but one
+// that is or becomes an anyref is below 2^32, and & 3 is REF_TAG_HOST).
 MUST_USE status_t instance_invoke(const struct extern_ref *func,
                                   union value *values, u32 arg_count,
                                   u32 capacity, u32 *result_count,

@@ -5,34 +5,52 @@
 
 // --- constant expressions ----------------------------------------------------
 
+// The values that are known where they are evaluated.
+struct place {
+    struct instance *instance;
+    struct vmctx **vms;
+    bool full; // there was no memory for an object, so that it is null
+};
+
 static union value
 env_global(void *self, u32 index)
 {
-    struct instance *i = self;
+    const struct place *p = self;
     union value value;
 
-    memcpy(&value, vmctx_global(i, index, i->store->vms), sizeof(value));
+    memcpy(&value, vmctx_global(p->instance, index, p->vms), sizeof(value));
     return value;
 }
 
 static u64
 env_func_ref(void *self, u32 index)
 {
-    struct instance *i = self;
+    const struct place *p = self;
 
-    return i->func_base + index;
+    return p->instance->func_base + index;
+}
+
+static u64
+env_object(void *self, const struct op *op, const union value *values)
+{
+    struct place *p = self;
+    u64 ref = object_const(p->vms[p->instance->number], op, values);
+
+    p->full |= ref == 0;
+    return ref;
 }
 
 static struct const_env
-env_of(struct instance *i)
+env_of(struct place *p)
 {
-    return (struct const_env){i, env_global, env_func_ref};
+    return (struct const_env){p, env_global, env_func_ref, env_object};
 }
 
 static u64
 eval_offset(struct instance *i, struct const_expr expr, bool is64)
 {
-    struct const_env env = env_of(i);
+    struct place place = {i, i->store->vms, false};
+    struct const_env env = env_of(&place);
     union value value = const_eval(&i->code->module, expr, &env);
 
     return is64 ? value.i64 : value.i32;
@@ -87,12 +105,38 @@ segment_drop_elem(struct instance *i, u32 segment)
     drop(i->elem_dropped, segment);
 }
 
+const u8 *
+segment_data(const struct instance *i, u32 segment, u64 *size)
+{
+    const struct module *m = &i->code->module;
+    const struct data_segment *s =
+        &m->datas[index_masked(segment, m->data_count)];
+
+    bool there = segment < m->data_count && !dropped(i->data_dropped, segment);
+
+    *size = there ? s->size : 0;
+    return m->bytes + (there ? s->at : 0);
+}
+
+const u64 *
+segment_items(const struct instance *i, u32 segment, u64 *count)
+{
+    const struct module *m = &i->code->module;
+    u32 k = (u32)index_masked(segment, m->elem_count);
+    bool there = segment < m->elem_count && i->elems[k] != NULL &&
+                 !dropped(i->elem_dropped, k);
+
+    *count = there ? m->elems[k].count : 0;
+    return there ? i->elems[k] : i->elem_items;
+}
+
 // Passive: keep the values, so that table.init need not walk the bytes again.
 static status_t
 keep_elem(struct instance *i, u32 number, u64 *items)
 {
     const struct elem_segment *s = &i->code->module.elems[number];
-    struct const_env env = env_of(i);
+    struct place place = {i, i->store->vms, false};
+    struct const_env env = env_of(&place);
     u64 at = s->at;
 
     for (u32 k = 0; k < s->count; k++) {
@@ -101,7 +145,9 @@ keep_elem(struct instance *i, u32 number, u64 *items)
         items[k] = elem_next(&i->code->module, s, &at, &env);
     }
     i->elems[number] = items;
-    return OK;
+    if (valtype_ref_kind(&i->code->module, s->type) != REF_FUNC)
+        i->store->has_any_tables = true;
+    return place.full ? ERR_NO_MEMORY : OK;
 }
 
 enum { SEGMENTS_PER_LOOK = 4096 };
@@ -138,7 +184,8 @@ static enum trap
 apply_elem(struct instance *i, const struct elem_segment *s)
 {
     const struct module *m = &i->code->module;
-    struct const_env env = env_of(i);
+    struct place place = {i, i->store->vms, false};
+    struct const_env env = env_of(&place);
     struct live_table *t = i->tables[s->table];
     u64 to = eval_offset(i, s->offset, t->type.limits.is64);
     u64 at = s->at;
@@ -150,7 +197,7 @@ apply_elem(struct instance *i, const struct elem_segment *s)
         if (table_write(t, to + k, &value, 1) == ERR_BAD_ARGUMENT)
             return TRAP_BAD_REFERENCE;
     }
-    return TRAP_NONE;
+    return place.full ? TRAP_NO_MEMORY : TRAP_NONE;
 }
 
 // --- data --------------------------------------------------------------------
@@ -207,18 +254,23 @@ apply_data(struct instance *i, const struct data_segment *s)
 
 // --- making an instance ------------------------------------------------------
 
-void
-instance_init_globals(struct instance *i, struct vmctx **vms)
+status_t
+instance_init_globals(struct instance *i, struct vmctx **vms,
+                      enum init_globals which)
 {
     const struct module *m = &i->code->module;
-    struct const_env env = env_of(i);
+    struct place place = {i, vms, false};
+    struct const_env env = env_of(&place);
 
     for (u32 k = m->global_imports; k < m->global_count; k++) {
         if (thread_is_killed())
-            return;
+            return ERR_KILLED;
+        if ((which & 1 << global_is_in_heap(m, k)) == 0)
+            continue;
         union value value = const_eval(m, m->globals[k].init, &env);
         memcpy(vmctx_global(i, k, vms), &value, sizeof(value));
     }
+    return place.full ? ERR_NO_MEMORY : OK;
 }
 
 static status_t
@@ -227,7 +279,8 @@ make_tables(struct instance *i)
     const struct module *m = &i->code->module;
     struct vmctx_table *rows =
         vmctx_tables(&m->layout, i->store->vms[i->number]);
-    struct const_env env = env_of(i);
+    struct place place = {i, i->store->vms, false};
+    struct const_env env = env_of(&place);
     status_t status = OK;
 
     for (u32 k = 0; k < m->table_count && status == OK; k++) {
@@ -243,7 +296,7 @@ make_tables(struct instance *i)
         if (status == OK)
             rows[k] = (struct vmctx_table){&i->tables[k]->view};
     }
-    return status;
+    return status == OK && place.full ? ERR_NO_MEMORY : status;
 }
 
 // Where the segment is that did not fit.
@@ -284,7 +337,8 @@ status_t
 instance_initialise(struct instance *i, struct error *error, enum trap *trap)
 {
     *trap = TRAP_NONE;
-    instance_init_globals(i, i->store->vms);
-    status_t status = make_tables(i);
+    status_t status = instance_init_globals(i, i->store->vms, GLOBALS_ALL);
+    if (status == OK)
+        status = make_tables(i);
     return status == OK ? apply_segments(i, error, trap) : status;
 }

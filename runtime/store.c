@@ -91,6 +91,7 @@ store_clear(struct store *s)
         instance_free(s->instances[--s->instance_count]);
     kernel_free(s->instances);
     free_funcs(s);
+    heap_types_free(&s->heap_types);
     s->vms = NULL;
     s->instances = NULL;
 }

@@ -29,8 +29,9 @@ reference_is_valid(const struct store *s, enum ref_kind kind, u64 value)
     case REF_EXN:
         return value == 0 || value >> 32 == s->exn_cookie;
     case REF_EXTERN:
+        return true;
     case REF_ANY:
-        return true; // the host's
+        return value <= UINT32_MAX; // of a heap whose owner alone uses it
     }
     return false;
 }
@@ -281,6 +282,8 @@ table_new(struct live_table **out, struct store *s,
         object_release(&t->object);
         return status;
     }
+    if (type->kind != REF_FUNC)
+        s->has_any_tables = true;
     if (type->kind == REF_EXN) {
         lock(&s->lock);
         list_append(&s->exn_tables, &t->link);

@@ -134,6 +134,16 @@ memory_at(const struct instance *i, u64 address)
     return NULL;
 }
 
+// Is the address in the slot of the heap, where there is nothing?
+static bool
+is_in_heap(const struct instance *i, struct vmctx *vm, u64 address)
+{
+    const struct module *m = &i->code->module;
+
+    return m->has_heap &&
+           heap_contains(vmctx_heap(&m->layout, vm)->heap, address);
+}
+
 // The trap that a fault in `code` (NULL: in none of t's) is; TRAP_NONE: not one
 // of ours.  *retry: it was the first touch of memory that the program has.
 static enum trap
@@ -143,6 +153,9 @@ classify(const struct thread *t, const struct compiled *code,
     if (f->kind == FAULT_MEMORY) {
         const struct instance *i =
             thread_instance(t, (const struct vmctx *)f->r14, code);
+        if (i != NULL && site != NULL && f->absent &&
+            is_in_heap(i, (struct vmctx *)f->r14, f->address))
+            return site->trap;
         struct memory *m = i != NULL ? memory_at(i, f->address) : NULL;
         u64 at = m != NULL ? f->address - (u64)m->base : 0;
         if (m == NULL || site == NULL || !f->absent)

@@ -3,7 +3,8 @@
 // A thread has one block per instance of its store, and an array of them by
 // instance number.  The main thread's (or, in an embedded store, whoever
 // calls in) are store->vms; spawned threads have copies: their globals start
-// as their spawner's, but exnrefs as null, and go their own way.
+// as their spawner's, but exnrefs as null, and what may be in a heap as it was
+// at first, and go their own way.
 
 #include "runtime/internal.h"
 
@@ -39,6 +40,87 @@ link_globals(struct instance *i, struct vmctx **vms)
             globals[k].bits[0] = (u64)vmctx_global(i, k, vms);
 }
 
+// Imported globals are copied; those that can change are led to then.
+static void
+copy_constants(struct instance *i, struct vmctx **vms)
+{
+    const struct module *m = &i->code->module;
+
+    for (u32 k = 0; k < m->global_imports; k++)
+        if (!global_is_shared(m, k))
+            memcpy(own_globals(i, vms[i->number])[k].bits,
+                   vmctx_global(i, k, vms), 16);
+}
+
+// --- heaps -------------------------------------------------------------------
+
+static struct vmctx_heap *
+heap_part(const struct instance *i, struct vmctx *vm)
+{
+    return i->code->module.has_heap ? vmctx_heap(layout_of(i), vm) : NULL;
+}
+
+struct heap *
+vms_heap(const struct store *s, struct vmctx **vms)
+{
+    struct vmctx_heap *part = NULL;
+
+    for (u32 n = 0; n < s->instance_count && part == NULL; n++)
+        if (vms[n] != NULL)
+            part = heap_part(s->instances[n], vms[n]);
+    return part != NULL ? part->heap : NULL;
+}
+
+// The heap that the main blocks have, for a new instance's types, too.
+static status_t
+add_heap(struct instance *i, struct vmctx *vm)
+{
+    struct store *s = i->store;
+    struct vmctx_heap *part = heap_part(i, vm);
+
+    if (part == NULL)
+        return OK;
+    struct heap *h = vms_heap(s, s->vms);
+    u32 count = s->heap_types.count;
+    status_t status = heap_types_add(s, i, vmctx_heap_types(layout_of(i), vm));
+    if (status == OK)
+        status = h != NULL ? heap_write_rows(h, &s->heap_types) :
+                             heap_new(&h, &s->heap_types);
+    if (status == OK)
+        *part = (struct vmctx_heap){h->base, h};
+    else
+        heap_types_cut(&s->heap_types, count);
+    return status;
+}
+
+// One heap for copied blocks, in which all begins anew: references to the heap
+// of others mean nothing in it.
+static status_t
+renew_heap(const struct store *s, struct vmctx **vms)
+{
+    struct heap *h = NULL;
+
+    for (u32 n = 0; n < s->instance_count; n++) {
+        struct vmctx_heap *part = heap_part(s->instances[n], vms[n]);
+        if (part == NULL)
+            continue;
+        status_t status = h != NULL ? OK : heap_new(&h, &s->heap_types);
+        if (status != OK)
+            return status;
+        *part = (struct vmctx_heap){h->base, h};
+    }
+    for (u32 n = 0; n < s->instance_count && h != NULL; n++) {
+        status_t status =
+            instance_init_globals(s->instances[n], vms, GLOBALS_IN_HEAP);
+        if (status != OK)
+            return status;
+        copy_constants(s->instances[n], vms);
+    }
+    return OK;
+}
+
+// --- blocks ------------------------------------------------------------------
+
 status_t
 vms_add(struct instance *i)
 {
@@ -56,6 +138,11 @@ vms_add(struct instance *i)
         .func_base = i->func_base,
         .targets = s->targets,
     };
+    status_t status = add_heap(i, vm);
+    if (status != OK) {
+        kernel_free(vm);
+        return status;
+    }
     // All blocks of a thread are bound alike (vms_bind).
     if (i->number > 0) {
         vm->thread = s->vms[0]->thread;
@@ -79,28 +166,36 @@ vms_free(struct store *s, struct vmctx **vms)
 {
     if (vms == NULL)
         return;
+    heap_free(vms_heap(s, vms));
     for (u32 n = 0; n < s->instance_count; n++)
         kernel_free(vms[n]);
     kernel_free(vms);
 }
 
-// Exceptions belong to the thread that made them (exception.c).
+// Exceptions belong to the thread that made them (exception.c), heaps too.
 static void
-forget_exceptions(const struct instance *i, struct vmctx *vm)
+forget_references(const struct instance *i, struct vmctx *vm, bool has_heap)
 {
     const struct module *m = &i->code->module;
 
-    for (u32 k = m->global_imports; k < m->global_count; k++) {
+    for (u32 k = 0; k < m->global_count; k++) {
         valtype_t type = m->globals[k].type.type;
-        if (valtype_is_ref(type) && valtype_ref_kind(m, type) == REF_EXN)
+        enum ref_kind kind =
+            valtype_is_ref(type) ? valtype_ref_kind(m, type) : REF_FUNC;
+        if (!global_is_shared(m, k) &&
+            (kind == REF_EXN || (kind != REF_FUNC && has_heap)))
             own_globals(i, vm)[k].bits[0] = 0;
     }
+    struct vmctx_heap *heap = heap_part(i, vm);
+    if (heap != NULL)
+        *heap = (struct vmctx_heap){NULL, NULL};
 }
 
 struct vmctx **
 vms_copy(struct store *s, struct vmctx **from)
 {
     struct vmctx **vms = kernel_alloc(s->instance_count * sizeof(*vms));
+    bool has_heap = vms_heap(s, from) != NULL;
 
     if (vms == NULL)
         return NULL;
@@ -113,10 +208,14 @@ vms_copy(struct store *s, struct vmctx **from)
         }
         memcpy(vms[n], from[n], size);
         vms[n]->contexts = vms;
-        forget_exceptions(s->instances[n], vms[n]);
+        forget_references(s->instances[n], vms[n], has_heap);
     }
     for (u32 n = 0; n < s->instance_count; n++)
         link_globals(s->instances[n], vms);
+    if (renew_heap(s, vms) != OK) {
+        vms_free(s, vms);
+        return NULL;
+    }
     return vms;
 }
 
@@ -136,7 +235,6 @@ vms_fill(struct instance *i)
     for (u32 k = 0; k < m->tag_count; k++)
         vmctx_tags(layout, vm)[k] = i->tags[k].id;
     memcpy(vmctx_types(layout, vm), i->code->ids, m->type_count * sizeof(u32));
-    for (u32 k = 0; k < m->global_imports; k++)
-        memcpy(own_globals(i, vm)[k].bits, vmctx_global(i, k, vms), 16);
+    copy_constants(i, vms);
     link_globals(i, vms);
 }

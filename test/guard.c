@@ -120,7 +120,7 @@ func_value(void *self, u32 index)
 static struct const_env
 env_of(struct guard *g)
 {
-    return (struct const_env){g, global_value, func_value};
+    return (struct const_env){g, global_value, func_value, NULL};
 }
 
 static void
@@ -376,7 +376,7 @@ start(struct guard *g)
 static const char *
 too_much(const struct module *m)
 {
-    if (m->memory_count > MEMORIES || m->table_count > TABLES)
+    if (m->has_heap || m->memory_count > MEMORIES || m->table_count > TABLES)
         return "memories or tables";
     for (u32 i = 0; i < m->memory_count; i++)
         if (m->memories[i].min > (u64)MEMORY_MOST >> m->memories[i].page_log2)

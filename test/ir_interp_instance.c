@@ -45,7 +45,7 @@ copy_elems(struct instance *in, u32 segment, struct ref_table *t, u64 to,
            u64 from, u64 count)
 {
     const struct elem_segment *e = &in->m.elems[segment];
-    struct const_env env = {in, host_global, host_ref};
+    struct const_env env = {in, host_global, host_ref, NULL};
     u64 at = e->at, size = in->dropped_elem[segment] ? 0 : e->count;
 
     if (out_of_range(from, count, size) || out_of_range(to, count, t->count))
@@ -216,7 +216,7 @@ make_memories(struct instance *in)
 static void
 make_tables(struct instance *in)
 {
-    struct const_env env = {in, host_global, host_ref};
+    struct const_env env = {in, host_global, host_ref, NULL};
 
     in->tables = ARENA_NEW(&in->keep, struct ref_table, in->m.table_count);
     for (u32 i = 0; i < in->m.table_count; i++) {
@@ -234,7 +234,7 @@ make_tables(struct instance *in)
 static void
 make_globals(struct instance *in)
 {
-    struct const_env env = {in, host_global, host_ref};
+    struct const_env env = {in, host_global, host_ref, NULL};
     u32 index = 0;
 
     in->globals = ARENA_NEW(&in->keep, struct cell, in->m.global_count);
@@ -248,8 +248,8 @@ make_globals(struct instance *in)
     }
     for (; index < in->m.global_count; index++) {
         union value v = const_eval(&in->m, in->m.globals[index].init, &env);
-        bool narrow = ir_type_of(in->m.globals[index].type.type) == IR_I32 ||
-                      ir_type_of(in->m.globals[index].type.type) == IR_F32;
+        u32 type = ir_type_of(&in->m, in->m.globals[index].type.type);
+        bool narrow = type == IR_I32 || type == IR_F32;
         in->globals[index].bits[0] = narrow ? v.i32 : v.bits[0];
     }
 }
@@ -257,7 +257,7 @@ make_globals(struct instance *in)
 static u64
 offset_of(struct instance *in, struct const_expr expr, bool wide)
 {
-    struct const_env env = {in, host_global, host_ref};
+    struct const_env env = {in, host_global, host_ref, NULL};
     union value v = const_eval(&in->m, expr, &env);
 
     return wide ? v.i64 : v.i32;
@@ -305,7 +305,7 @@ instance_new(struct instance *in, struct bytes bytes, bool plain)
                             .fresh = arena_make(8 * GIB),
                             .temp = arena_make(256 * MIB)};
     if (module_decode(&in->m, bytes, &in->keep, &error) != OK ||
-        !imports_known(in))
+        !imports_known(in) || in->m.has_heap)
         return (struct result){UNSUPPORTED, TRAP_NONE};
     in->bodies = ARENA_NEW(&in->keep, struct body, in->m.func_count);
     in->leaves = ARENA_NEW(&in->keep, u8, in->m.func_count);

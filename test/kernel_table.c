@@ -317,7 +317,7 @@ static const struct param {
     {{0x6f},       1, "yyyyyy"}, // externref
     {{0x64, 0x6f}, 2, "nyyyyy"}, // (ref extern)
     {{0x72},       1, "ynnnnn"}, // nullexternref
-    {{0x6e},       1, "yyyyyy"}, // anyref
+    {{0x6e},       1, "ynynnn"}, // anyref: 2 is the host's
     {{0x6b},       1, "ynnnnn"}, // structref
     {{0x63, 0},    2, "ynnnnn"}, // (ref null $struct)
 };

@@ -100,6 +100,8 @@ used(const void *table, u64 size)
 static void
 lay_out(struct verify_module *m)
 {
+    m->counts.heap = 1;
+    m->counts.heap_types = TYPES;
     EXPECT(vmctx_lay_out(&m->layout, &m->counts));
     EXPECT_EQ(m->layout.memories, MEMORIES);
     EXPECT_EQ(m->layout.tables, TABLES);

@@ -171,7 +171,7 @@ func_ref(void *self, u32 index)
 
 TEST(wasm_module_constants)
 {
-    static const struct const_env env = {NULL, global_value, func_ref};
+    static const struct const_env env = {NULL, global_value, func_ref, NULL};
     static const u64 values[] = {7, 0xffffffff, 42, 1000 + 5, 0, 0x40490fdb, 3};
     struct arena arena = arena_make(MIB);
     struct module m;
@@ -206,7 +206,7 @@ TEST(wasm_module_constants)
 
 TEST(wasm_module_elements)
 {
-    static const struct const_env env = {NULL, global_value, func_ref};
+    static const struct const_env env = {NULL, global_value, func_ref, NULL};
     static const u64 items[2][3] = {
         {2, 1, 2   },
         {0, 2, 1002}

@@ -154,7 +154,7 @@ table_init(struct vmctx *vm, u64 which, u64 to, u64 from, u64 count)
     struct exec_table *t = &e->tables[(u32)which];
     u32 segment = (u32)(which >> 32);
     const struct elem_segment *s = &e->m.elems[segment];
-    const struct const_env env = {e, global_value, func_value};
+    const struct const_env env = {e, global_value, func_value, NULL};
     u64 have = e->dropped_elems[segment] ? 0 : s->count, at = s->at;
 
     (void)vm;
@@ -185,6 +185,18 @@ func_entry(struct vmctx *vm, u64 reference, u32 expected)
     if (!type_is_subtype(&exec_current->m, entry->sig - 1, expected - 1))
         exec_trap(TRAP_INDIRECT_TYPE);
     return (u64)entry;
+}
+
+static u64
+func_test(struct vmctx *vm, u64 reference, u32 type)
+{
+    const struct func_entry *entry = &vm->funcs[reference];
+
+    if (reference > exec_current->m.func_count)
+        exec_trap(TRAP_BAD_REFERENCE);
+    return entry->sig != 0 &&
+           type_is_subtype(&exec_current->m, entry->sig - 1,
+                           exec_current->m.types[type].canonical);
 }
 
 // Nobody else runs: a wait that would wait times out, and nobody is woken.
@@ -257,4 +269,5 @@ const u64 exec_builtins[BUILTIN_COUNT] = {
     [BUILTIN_ATOMIC_NOTIFY] = (u64)atomic_notify,
     [BUILTIN_THROW] = (u64)unavailable,
     [BUILTIN_THROW_REF] = (u64)unavailable,
+    [BUILTIN_FUNC_TEST] = (u64)func_test,
 };

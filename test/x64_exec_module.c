@@ -351,7 +351,7 @@ fill_memories(struct exec *e, const struct const_env *env)
 static enum trap
 instantiate(struct exec *e)
 {
-    const struct const_env env = {e, global_value, func_value};
+    const struct const_env env = {e, global_value, func_value, NULL};
     u64 slots[1][2] = {0};
     enum trap trap;
 
@@ -409,8 +409,8 @@ exec_new_bytes(struct exec *e, struct bytes bytes,
     status_t status = module_decode(&e->m, e->file, &e->keep, &e->error);
     if (status == OK && !is_spectest(&e->m))
         return ERR_UNKNOWN_IMPORT;
-    if (status == OK && e->m.tag_count > 0)
-        return ERR_UNSUPPORTED; // unwinding is the kernel's
+    if (status == OK && (e->m.tag_count > 0 || e->m.has_heap))
+        return ERR_UNSUPPORTED; // unwinding and objects are the kernel's
     if (status == OK)
         status = module_compile(&e->code, &e->m, &compile, &e->text, &e->keep,
                                 &e->temp, &e->error);

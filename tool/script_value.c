@@ -42,11 +42,28 @@ bits_match(const struct script_value *want, const u8 *got, u32 size)
     return true;
 }
 
-// A reference that the host made of a number: never 0.
+// A reference that the host made of a number.
 static u64
 host_ref(const struct script_value *v)
 {
-    return lane_get(v->bits, 0, 8) + 1;
+    return lane_get(v->bits, 0, 8) << 2 | REF_TAG_HOST;
+}
+
+// Is it what a reference of the type, which is not null, refers to?
+static bool
+is_of_heap(u64 ref, u32 heap)
+{
+    switch (heap) {
+    case HEAP_EQ:
+        return (ref & 3) != REF_TAG_HOST;
+    case HEAP_I31:
+        return (ref & REF_TAG_I31) != 0;
+    case HEAP_STRUCT:
+        return (ref & REF_TAG_MASK) == REF_TAG_STRUCT;
+    case HEAP_ARRAY:
+        return (ref & REF_TAG_MASK) == REF_TAG_ARRAY;
+    }
+    return true;
 }
 
 // Can a value that a script writes be of the type that a module declares?
@@ -88,7 +105,7 @@ script_value_matches(const struct script_value *want, const struct typed *t,
     case SCRIPT_NULL_REF:
         return got->i64 == 0;
     case SCRIPT_ANY_REF:
-        return got->i64 != 0;
+        return got->i64 != 0 && is_of_heap(got->i64, valtype_heap(want->type));
     case SCRIPT_NUMBER:
         return bits_match(want, got->v128,
                           want->type == VAL_V128 ? 16 : want->lane);

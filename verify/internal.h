@@ -59,6 +59,7 @@ enum kind {
     KIND_COUNT,      // what that says
     KIND_ENTRIES,    // of table `arg`: its entries
     KIND_GLOBAL,     // address of the bits of global `arg`
+    KIND_HEAP,       // of the thread: a slot with a guard
     KIND_VMCTX,      // r14
     KIND_BUILTINS,   // vmctx.builtins
     KIND_FUNCS,      // vmctx.funcs

@@ -97,16 +97,18 @@ judge_step(struct judge *j)
 void
 judge_site(struct judge *j)
 {
-    // Those of ud2 that are not the kernel's.
     enum {
+        FAULTS = 1 << TRAP_MEMORY_BOUNDS | 1 << TRAP_NULL_STRUCT |
+                 1 << TRAP_NULL_ARRAY,
+        // Those of ud2 that are not the kernel's.
         TRAPS = (1 << TRAP_UNCAUGHT_EXCEPTION) - 2 - (1 << TRAP_STACK_OVERFLOW)
     };
     static const u32 traps[] = {
         [SITE_NONE] = 0,
-        [SITE_MEMORY] = 1 << TRAP_MEMORY_BOUNDS,
+        [SITE_MEMORY] = FAULTS,
         [SITE_DIVIDE] = 1 << TRAP_DIVIDE_BY_ZERO,
         [SITE_TRAP] = TRAPS,
-        [SITE_AGAIN] = 1 << TRAP_MEMORY_BOUNDS,
+        [SITE_AGAIN] = FAULTS,
         [SITE_CHECK] = 0,
     };
 

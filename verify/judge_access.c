@@ -85,18 +85,23 @@ is_inside(const struct judge *j, u32 memory)
            within(i, index->number);
 }
 
+// Any 32 bits and a displacement: all that a slot with a guard has room for.
+static bool
+is_guarded(const struct judge *j)
+{
+    const struct verify_ins *i = &j->ins;
+
+    return i->disp >= 0 && (i->index == VERIFY_NONE ||
+                            (i->scale == 0 && index_value(j)->bits <= 32));
+}
+
 static void
 access_memory_0(struct judge *j)
 {
-    const struct verify_ins *i = &j->ins;
-    bool narrow = i->index == VERIFY_NONE ||
-                  (i->scale == 0 && index_value(j)->bits <= 32);
-
     if (!judge_check(j, j->m->memory_count > 0, RULE_ADDRESS))
         return;
     bool guarded = j->m->memories[0].guarded;
-    judge_check(j, guarded ? narrow && i->disp >= 0 : is_inside(j, 0),
-                RULE_ADDRESS);
+    judge_check(j, guarded ? is_guarded(j) : is_inside(j, 0), RULE_ADDRESS);
     linear(j);
 }
 
@@ -265,6 +270,8 @@ static const struct {
     {IN_tables,   offsetof(struct vmctx_table, view),  8, KIND_TABLE,      64},
     {IN_imports,  offsetof(struct func_entry, id),     4, KIND_NUMBER,     32},
     {IN_types,    0,                                   4, KIND_TYPE,       32},
+    {IN_heap,     offsetof(struct vmctx_heap, base),   8, KIND_HEAP,       64},
+    {IN_heap_types, 0,                                 4, KIND_NUMBER,     32},
     {KIND_VIEW,   offsetof(struct memory_view, size),  8, KIND_SIZE,       64},
     {KIND_VIEW,   offsetof(struct memory_view, size),  4, KIND_SIZE,       64},
     {KIND_TABLE,  offsetof(struct table_view, base),   8, KIND_ENTRIES,    64},
@@ -429,6 +436,9 @@ access_by(struct judge *j, const struct value *base)
     const struct verify_ins *i = &j->ins;
 
     switch (base->kind) {
+    case KIND_HEAP:
+        linear(j);
+        return is_guarded(j);
     case KIND_BASE:
         linear(j);
         return is_inside(j, base->arg);

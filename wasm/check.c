@@ -253,36 +253,32 @@ check_datas(struct checker *c)
     }
 }
 
-static void
-check_constants(struct checker *c)
-{
-    if (c->consts.uses_gc)
-        error_set(c->d->error, ERR_UNSUPPORTED, 0,
-                  "constants that are structs, arrays or i31");
-}
-
 // --- layout -----------------------------------------------------------------
 
 static void
 lay_out(struct checker *c)
 {
     struct module *m = c->m;
-    const struct vmctx_counts counts = {
+
+    for (u32 k = 0; k < m->type_count && !m->has_heap; k++)
+        m->has_heap = m->types[k].kind != TYPE_FUNC;
+    m->counts = (struct vmctx_counts){
         .memories = MAX(m->memory_count, 1), // r15 is always there
         .tables = m->table_count,
         .globals = m->global_count,
         .imports = m->func_imports,
         .tags = m->tag_count,
         .types = m->type_count,
+        .heap = m->has_heap,
+        .heap_types = m->has_heap ? m->type_count : 0,
     };
-
-    if (!vmctx_lay_out(&m->layout, &counts))
+    if (!vmctx_lay_out(&m->layout, &m->counts))
         error_set(c->d->error, ERR_LIMIT, 0, "instance too large");
 }
 
 static void (*const steps[])(struct checker *c) = {
     check_exports, check_globals, check_tables, check_start,
-    check_elems,   check_datas,   lay_out,      check_constants,
+    check_elems,   check_datas,   lay_out,
 };
 
 void

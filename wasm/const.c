@@ -57,8 +57,6 @@ check_op(struct const_checker *c, const struct op *op, u32 globals)
         validator_fail(&c->v, "constant expression required");
     if (op->code == WASM_REF_FUNC && op->index < m->func_count)
         bit_set(m->func_refs, op->index);
-    if (op->code >> 16 == 0xfb)
-        c->uses_gc = true;
 }
 
 void
@@ -133,6 +131,57 @@ leaf(const struct op *op, const struct const_env *env)
     return value;
 }
 
+// How many operands an instruction takes.
+static u32
+operand_count(const struct module *m, const struct op *op)
+{
+    const char *sig = op->info->sig;
+
+    switch (op->code) {
+    case WASM_STRUCT_NEW:
+        return m->types[op->index].field_count;
+    case WASM_ARRAY_NEW:
+        return 2;
+    case WASM_ARRAY_NEW_DEFAULT:
+    case WASM_REF_I31:
+    case WASM_ANY_CONVERT_EXTERN:
+    case WASM_EXTERN_CONVERT_ANY:
+        return 1;
+    case WASM_ARRAY_NEW_FIXED:
+        return op->index2;
+    }
+    return sig != NULL && sig[0] != ':' ? 2 : 0;
+}
+
+static union value
+apply(const struct op *op, const union value *values, u32 count,
+      const struct const_env *env)
+{
+    union value value = {
+        .bits = {0, 0}
+    };
+
+    switch (op->code) {
+    case WASM_STRUCT_NEW:
+    case WASM_STRUCT_NEW_DEFAULT:
+    case WASM_ARRAY_NEW:
+    case WASM_ARRAY_NEW_DEFAULT:
+    case WASM_ARRAY_NEW_FIXED:
+        if (env->object != NULL)
+            value.i64 = env->object(env->self, op, values);
+        return value;
+    case WASM_REF_I31:
+        value.i64 = values[0].i32 << 1 | REF_TAG_I31;
+        return value;
+    case WASM_ANY_CONVERT_EXTERN:
+    case WASM_EXTERN_CONVERT_ANY:
+        value.i64 = values[0].i32;
+        return value;
+    }
+    return count == 0 ? leaf(op, env) :
+                        arithmetic(op->code, values[0], values[1]);
+}
+
 union value
 const_eval(const struct module *m, struct const_expr expr,
            const struct const_env *env)
@@ -146,16 +195,11 @@ const_eval(const struct module *m, struct const_expr expr,
     while (r.at < r.end) {
         struct op op;
         op_read(&r, &op);
-        const char *sig = op.info->sig;
-        if (sig != NULL && sig[0] != ':') {
-            assert(count >= 2);
-            count--;
-            stack[count - 1] =
-                arithmetic(op.code, stack[count - 1], stack[count]);
-        } else {
-            assert(count < COUNT(stack));
-            stack[count++] = leaf(&op, env);
-        }
+        u32 operands = operand_count(m, &op);
+        assert(count >= operands && count - operands < COUNT(stack));
+        count -= operands;
+        stack[count] = apply(&op, &stack[count], operands, env);
+        count++;
     }
     assert(count == 1 && error.status == OK);
     return stack[0];

@@ -116,7 +116,6 @@ void module_check(struct decoder *d);
 struct const_checker {
     struct module *m;
     struct validator v;
-    bool uses_gc; // one of them makes a struct, an array or an i31
 };
 
 void const_checker_init(struct const_checker *c, struct module *m,

@@ -66,9 +66,23 @@ read_storage(struct reader *r)
     return byte == 0x78 ? VAL_I8 : VAL_I16;
 }
 
+// A field that has room from `at` on: where it is.
+static u32
+field_place(const struct type *t, valtype_t type, u32 at)
+{
+    u32 size = valtype_field_size(type);
+
+    if (t->kind == TYPE_ARRAY)
+        return size > 4 ? HEAP_WIDE_ELEMENTS : HEAP_ELEMENTS;
+    return (u32)ALIGN_UP(at, MIN(size, 8u));
+}
+
+// A subtype repeats the fields of its supertype first, in the same places.
 static void
 read_fields(struct type_decoder *d, struct type *t, u32 count)
 {
+    u32 end = HEAP_FIELDS;
+
     t->field_count = count;
     t->has_default = true;
     if (d->fill)
@@ -76,12 +90,18 @@ read_fields(struct type_decoder *d, struct type *t, u32 count)
     for (u32 i = 0; i < count; i++) {
         valtype_t type = read_storage(d->r);
         bool mutable = read_mutable(d->r);
+        u32 at = field_place(t, type, end);
+        end = at + valtype_field_size(type);
         t->has_default &= valtype_has_default(type);
         if (d->fill)
-            d->fields[d->field_count + i] = (struct field){type, mutable};
+            d->fields[d->field_count + i] = (struct field){type, mutable, at};
     }
+    t->size = (u32)ALIGN_UP(end, 8);
     d->field_count += count;
 }
+
+_Static_assert(HEAP_FIELDS + LIMIT_STRUCT_FIELDS * 16 + 16 < HEAP_SCRATCH,
+               "an access by null faults");
 
 static void
 read_composite(struct type_decoder *d, struct type *t, u64 at, u8 form)
@@ -392,6 +412,47 @@ heap_matches(const struct module *m, u32 sub, u32 super)
     if (super >= HEAP_FUNC)
         return heap_abstract_matches(sub, super);
     return sub == heap_bottom(type_heap(&m->types[super]));
+}
+
+u32
+valtype_field_size(valtype_t t)
+{
+    u32 heap = valtype_heap(t);
+
+    if (valtype_is_ref(t)) // externrefs and exnrefs are 64 bits wide
+        return heap == HEAP_EXTERN || heap == HEAP_NOEXTERN ||
+                       heap == HEAP_EXN || heap == HEAP_NOEXN ?
+                   8 :
+                   4;
+    switch (t) {
+    case VAL_I8:
+        return 1;
+    case VAL_I16:
+        return 2;
+    case VAL_I64:
+    case VAL_F64:
+        return 8;
+    case VAL_V128:
+        return 16;
+    }
+    return 4;
+}
+
+bool
+valtype_is_narrow(const struct module *m, valtype_t t)
+{
+    return t == VAL_I32 ||
+           (valtype_is_ref(t) && valtype_ref_kind(m, t) == REF_ANY);
+}
+
+bool
+global_is_in_heap(const struct module *m, u32 global)
+{
+    valtype_t type = m->globals[global].type.type;
+    enum ref_kind kind =
+        valtype_is_ref(type) ? valtype_ref_kind(m, type) : REF_FUNC;
+
+    return kind == REF_ANY || kind == REF_EXTERN;
 }
 
 enum ref_kind

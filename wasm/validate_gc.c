@@ -1,8 +1,5 @@
 // wasm/validate_gc.c: the rules of instructions on structs, arrays, i31 and
 // casts (spec 3.4.10 to 3.4.14).
-//
-// They are checked so that invalid modules fail as the suite wants; the
-// compiler refuses valid ones as not supported yet.
 
 #include "wasm/internal.h"
 

@@ -74,6 +74,7 @@ enum type_kind { TYPE_FUNC, TYPE_STRUCT, TYPE_ARRAY };
 struct field {
     valtype_t type; // VAL_I8 and VAL_I16 allowed
     bool mutable;
+    u32 at; // offset from a reference to its object; see abi/abi.h
 };
 
 // One type of the type section, rec groups flattened.
@@ -94,6 +95,7 @@ struct type {
     const valtype_t *vals;
     u32 field_count;
     const struct field *fields;
+    u32 size; // TYPE_STRUCT: bytes of an object, a multiple of 8
 };
 
 enum { NO_INDEX = 0xffffffff };
@@ -229,7 +231,9 @@ struct module {
     struct bytes debug_line; // ditto for DWARF custom sections
     struct bytes debug_info, debug_abbrev, debug_str, debug_line_str,
         debug_ranges;
-    u64 code_at; // byte offset of the code section's contents (DWARF's zero)
+    u64 code_at;   // byte offset of the code section's contents (DWARF's zero)
+    bool has_heap; // it declares structs or arrays
+    struct vmctx_counts counts;
     struct vmctx_layout layout;
 };
 
@@ -266,9 +270,7 @@ struct string read_name(struct reader *r); // checked UTF-8
 // --- decode.c: sections -----------------------------------------------------
 
 // Decode and validate everything but function bodies, into *m.  `keep` owns
-// what *m points to.  On failure error says where and why.  A module whose
-// constant expressions make structs, arrays or i31 is ERR_UNSUPPORTED; *m is
-// complete even so.
+// what *m points to.  On failure error says where and why.
 // `without` is a set of features to refuse, as if they did not exist.
 enum wasm_feature {
     FEATURE_MULTI_MEMORY = 1 << 0,
@@ -486,8 +488,6 @@ void validator_reserve(struct validator *v, u32 operands, u32 frames);
 
 // Read and check the next instruction.  False at the end of the body (the
 // final `end` is returned as an op first) or on failure, which is in error.
-// Instructions on structs, arrays and i31 (prefix 0xfb) are checked too: it is
-// the compiler that refuses them.
 bool validator_next(struct validator *v, struct op *op);
 
 // Of the function whose body it is in, by a local that it has.
@@ -526,6 +526,17 @@ global_is_shared(const struct module *m, u32 global)
 // What references of a type, whose index is known to exist, refer to.
 enum ref_kind valtype_ref_kind(const struct module *m, valtype_t t);
 
+// Is a value of the type 32 bits of a general register?  All that is a kind of
+// `any` is.
+bool valtype_is_narrow(const struct module *m, valtype_t t);
+
+// May what a global holds be in the heap of a thread?  (An externref may be a
+// reference that was converted.)
+bool global_is_in_heap(const struct module *m, u32 global);
+
+// Bytes of a field of the type, a power of two.
+u32 valtype_field_size(valtype_t t);
+
 // --- const.c: constant expressions and segments, for the run time -----------
 
 // Evaluate a validated constant expression.  The callbacks give the values of
@@ -541,6 +552,9 @@ struct const_env {
     void *self;
     union value (*global)(void *self, u32 index);
     u64 (*func_ref)(void *self, u32 index);
+    // A reference to a new object, of these fields or elements.  (An array.new
+    // has the element, and its length behind that.)  NULL: they are null.
+    u64 (*object)(void *self, const struct op *op, const union value *values);
 };
 
 // The value of an expression that was found valid.

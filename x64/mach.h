@@ -164,8 +164,8 @@ enum mins_flag {
     MINS_OUT = 8,   // ... among the outgoing arguments: disp from rsp
     MINS_RODATA =
         16, // ... a constant of the function: disp = offset in the pool
-    MINS_TRAPS = 32,    // may fault: a trap site; divisions by the divisor, all
-                        // others MEMORY_BOUNDS
+    MINS_TRAPS = 32,    // may fault: a trap site; divisions by the divisor, in
+                        // the heap by null, all others MEMORY_BOUNDS
     MINS_CONST64 = 64,  // imm is an index in mach.wide (64-bit immediate)
     MINS_SPILLED = 128, // ... the slot of vreg disp; inside of allocate only
 };

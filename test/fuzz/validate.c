@@ -24,7 +24,7 @@ func_ref(void *self, u32 index)
 static void
 walk_constants(struct module *m)
 {
-    struct const_env env = {m, global_value, func_ref};
+    struct const_env env = {m, global_value, func_ref, NULL};
 
     for (u32 i = m->global_imports; i < m->global_count; i++)
         const_eval(m, m->globals[i].init, &env);

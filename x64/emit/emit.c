@@ -702,16 +702,30 @@ emit_switch(struct emission *em, const struct mins *ins, u32 next)
         emit_table(em, ins);
 }
 
+// The trap that a fault of the instruction is.
+static u32
+trap_of(const struct emission *em, const struct mins *ins)
+{
+    if (x64_info(ins->op)->shape == SHAPE_DIV)
+        return TRAP_DIVIDE_BY_ZERO;
+    if (ins->from == 0)
+        return TRAP_MEMORY_BOUNDS;
+    const struct ins *from = &em->m->fn->ins[ins->from];
+    u8 form = ir_info(from->op)->form;
+    bool heap =
+        from->aux >= MEMORY_ARRAYS && (form == FORM_LOAD || form == FORM_STORE);
+    if (!heap)
+        return TRAP_MEMORY_BOUNDS;
+    return from->aux == MEMORY_ARRAYS ? TRAP_NULL_ARRAY : TRAP_NULL_STRUCT;
+}
+
 static void
 emit_plain(struct emission *em, const struct mins *ins)
 {
-    bool divides = x64_info(ins->op)->shape == SHAPE_DIV;
-
     emit_ins(em, *ins);
     if ((ins->flags & MINS_TRAPS) != 0 && !code_errs(MISTAKE_LOST_TRAP))
         add_site(em, SITE_TRAP, (u32)(em->encoder.fault_at - em->bytes),
-                 divides ? TRAP_DIVIDE_BY_ZERO : TRAP_MEMORY_BOUNDS,
-                 origin_of(em, ins));
+                 trap_of(em, ins), origin_of(em, ins));
     if ((ins->flags & MINS_RODATA) != 0)
         add_rodata_site(em);
 }

@@ -143,10 +143,30 @@ rm_checked(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
     return rm;
 }
 
+// [heap + reference + offset]: the heap is a slot of its own, with a guard.
+static struct rm
+rm_heap(struct select *s, val_t reference, u64 offset)
+{
+    u64 field = vmctx_heap_at(&s->module->layout, 0) +
+                offsetof(struct vmctx_heap, base);
+    struct rm rm = select_rm_mem(load_vmctx(s, field), (i32)offset);
+
+    assert(s->module->has_heap && offset <= INT32_MAX);
+    rm.flags |= MINS_TRAPS;
+    if (select_is_const(s, reference) &&
+        select_const_bits(s, reference) + offset <= INT32_MAX)
+        rm.disp = (i32)(select_const_bits(s, reference) + offset);
+    else
+        rm.index = select_reg(s, reference);
+    return rm;
+}
+
 struct rm
 select_rm_address(struct select *s, val_t address, u64 offset, u32 memory,
                   u32 size)
 {
+    if (memory >= MEMORY_ARRAYS)
+        return rm_heap(s, address, offset);
     if (is_guarded(s, memory))
         return rm_guarded(s, address, offset);
     return rm_checked(s, address, offset, memory, size);
@@ -456,6 +476,17 @@ lower_type_id(struct select *s, val_t v, const struct rule *rule)
     select_put_rm(
         s, X64_MOV32, v,
         select_rm_vmctx(vmctx_types_at(&s->module->layout, s->fn->ins[v].a)));
+}
+
+void
+lower_heap_type(struct select *s, val_t v, const struct rule *rule)
+{
+    u32 type = s->fn->ins[v].a;
+
+    (void)rule;
+    select_put_rm(
+        s, X64_MOV32, v,
+        select_rm_vmctx(vmctx_heap_types_at(&s->module->layout, type)));
 }
 
 // --- slots of the frame ------------------------------------------------------
