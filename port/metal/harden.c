@@ -39,12 +39,6 @@ _Static_assert(1 << STACK_LOG2 == STACK_SIZE, "each has its own key");
 
 bool harden_on;
 
-// gates.S
-void enter_hardened(struct vmctx *vm, const struct func_entry *entry,
-                    struct call_state *state);
-extern const u8 host_call_hardened[], host_call_wide_hardened[];
-extern const u8 builtins_hardened[];
-
 static const u64 builtins[BUILTIN_COUNT] = {
 #define BUILTIN(id, sig, trap) \
     [BUILTIN_##id] = (u64)builtins_hardened + BUILTIN_##id * BUILTIN_STUB_SIZE,

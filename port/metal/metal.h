@@ -318,6 +318,12 @@ extern bool harden_on;
 // If the command line asks for it: before there are page tables of ours.
 void harden_init(const struct boot_info *info);
 
+// gates.S: the stubs of struct port_stubs.
+void enter_hardened(struct vmctx *vm, const struct func_entry *entry,
+                    struct call_state *state);
+extern const u8 host_call_hardened[], host_call_wide_hardened[];
+extern const u8 builtins_hardened[];
+
 // --- cpus.c: all CPUs --------------------------------------------------------
 
 // Find them; called on the first, after irq_init().
