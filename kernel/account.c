@@ -286,7 +286,7 @@ account_ran(struct account *a, u64 ns)
 u64
 account_cpu_ns(const struct account *a)
 {
-    return load(&a->cpu_ns);
+    return clock_told(load(&a->cpu_ns));
 }
 
 // --- shares of the CPU -------------------------------------------------------

@@ -116,8 +116,8 @@ bool timer_expire(u64 now);
 static inline bool
 deadline_is_over(u64 deadline)
 {
-    return deadline == 0 ||
-           (deadline != UINT64_MAX && deadline <= port_monotonic_ns());
+    return deadline == 0 || (deadline != UINT64_MAX &&
+                             clock_due(deadline) <= port_monotonic_ns());
 }
 
 // --- wait.c ------------------------------------------------------------------
@@ -244,6 +244,9 @@ enum {
     STACK_FIRST = 128 * 1024, // memory that a new stack has
     STACK_STEP = 64 * 1024,   // by which it grows
 };
+
+_Static_assert((int)STACK_KERNEL < (int)STACK_FIRST,
+               "generated code has some, too");
 
 struct thread {
     struct thread_entry entry; // first: the stubs of port/x64 use it

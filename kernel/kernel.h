@@ -24,6 +24,16 @@ void kernel_init(void);
 // Give memory that is kept to be faster next time (stacks, heap) to the port.
 void kernel_reclaim(void);
 
+// --- clocks (clock.c) --------------------------------------------------------
+
+// The grain of all that programs are told of the time, 1 ns at first.
+void clock_set_grain(u64 ns);
+u64 clock_grain(void);
+// A time of a clock as programs are told it: rounded down.
+u64 clock_told(u64 ns);
+// When who waits for this time is woken: rounded up; 0 and UINT64_MAX stay.
+u64 clock_due(u64 deadline);
+
 // --- threads (thread.c, sched.c) ---------------------------------------------
 
 // What every stack notes at its high end, above the first frame: whose it is,

@@ -7,7 +7,7 @@ execution_caller(void)
 {
     struct vmctx *vm = thread_entry(thread_current())->vm;
 
-    return vm != NULL ? vm->instance : NULL;
+    return vm != NULL ? vmctx_instance(vm) : NULL;
 }
 
 struct execution *
@@ -25,6 +25,7 @@ void
 execution_leave(struct execution *before)
 {
     thread_entry(thread_current())->guest = before;
+    execution_give_rights(before);
 }
 
 void

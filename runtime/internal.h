@@ -295,8 +295,36 @@ void vms_fill(struct instance *i);
 void vms_free(struct store *s, struct vmctx **vms);
 void vms_bind(struct store *s, struct vmctx **vms, struct thread *t);
 
+// Whose block that is, of the running thread's execution.
+struct instance *vmctx_instance(const struct vmctx *vm);
+
 // The 16 bytes that hold the value, wherever they are.
 u64 *vmctx_global(const struct instance *i, u32 global, struct vmctx **vms);
+
+// --- hardened.c --------------------------------------------------------------
+
+// In hardened mode generated code has this at the high end of its stack: of it
+// the stubs use `adapter`.
+static inline struct thread_entry *
+stack_front(const struct thread *t)
+{
+    u64 end = (u64)thread_stack_end(t) + STACK_TOP;
+
+    return (struct thread_entry *)(end - STACK_KERNEL - 2 * STACK_TOP);
+}
+
+_Static_assert(sizeof(struct thread_entry) <= 2 * STACK_TOP, "stack_front");
+
+// Where the stubs have the innermost adapter of t.
+static inline struct adapter **
+thread_adapter(struct thread *t)
+{
+    return port_hardened() ? &stack_front(t)->adapter :
+                             &thread_entry(t)->adapter;
+}
+
+// The running thread's generated code may write what x has, NULL: nothing.
+void execution_give_rights(const struct execution *x);
 
 // --- link.c ------------------------------------------------------------------
 
@@ -324,11 +352,12 @@ void segment_drop_data(struct instance *i, u32 segment);
 
 // --- builtins.c, trap.c ------------------------------------------------------
 
-extern const u64 builtin_addresses[]; // of their stubs
 extern const void *const builtin_functions[];
 
 // thread_grow_stack(), in the words of traps.
 MUST_USE enum trap stack_grow(struct thread *t, u64 rsp);
+// As thread_trap(), without a look at the stack.
+void thread_trap_here(enum trap kind);
 
 // --- frame.c -----------------------------------------------------------------
 
@@ -353,6 +382,10 @@ struct call_frame {
 MUST_USE bool frame_find(struct call_frame *f, struct thread *t, u64 at,
                          u32 popped);
 
+// Is the adapter on the stack of t, above that address?  Else it was generated
+// code that wrote where it is.
+bool adapter_is_at(const struct thread *t, const struct adapter *a, u64 above);
+
 // Go on to the caller of the frame's function; false as above.
 MUST_USE bool frame_next(struct call_frame *f);
 
@@ -361,7 +394,8 @@ struct instance *thread_instance(const struct thread *t, const struct vmctx *vm,
                                  const struct compiled *code);
 
 // The instance that a frame with handlers runs in, from the vmctx that it
-// keeps.  That is the frame's only if all steps to it were right: else panic.
+// keeps.  That is the frame's only if all steps to it were right: else panic,
+// or, in hardened mode, NULL.
 struct instance *frame_instance(const struct call_frame *f);
 
 // --- exception.c, throw.c ----------------------------------------------------

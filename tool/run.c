@@ -37,6 +37,8 @@ struct run {
     u32 cpus;             // 0: not said
     bool icount;          // time is the number of instructions
     bool latency;         // the same, and the kernel that counts
+    bool hardened;        // protection keys on
+    u64 grain_ns;         // of the clocks, 0: not said
     const char *trace;    // NULL: nothing; "": all calls
     const char *gdb;      // the TCP port where GDB is waited for, or NULL
     u64 timeout_ms;       // 0: none
@@ -122,6 +124,46 @@ set_icount(void *self, const struct option *o, const char *value)
     (void)o;
     (void)value;
     run->icount = true;
+    return true;
+}
+
+static bool
+set_grain(void *self, const struct option *o, const char *value)
+{
+    enum { GRAIN_NS = 100000 };
+    static const struct {
+        const char *unit;
+        u64 ns;
+    } units[] = {
+        {"ns", 1      },
+        {"us", 1000   },
+        {"ms", 1000000}
+    };
+    struct run *run = self;
+    char *end = NULL;
+
+    run->grain_ns = value == NULL ? GRAIN_NS : 0;
+    u64 number = run->grain_ns == 0 && *value >= '1' && *value <= '9' ?
+                     strtoul(value, &end, 10) :
+                     0;
+    for (u32 i = 0; i < COUNT(units) && number > 0; i++)
+        if (strcmp(end, units[i].unit) == 0 && number <= 1000000)
+            run->grain_ns = number * units[i].ns;
+    if (run->grain_ns > 0 && run->grain_ns <= 1000000000)
+        return true;
+    misuse(run->command, "%s=%s: not a time from 1ns to 1000ms", o->name,
+           value);
+    return false;
+}
+
+static bool
+set_hardened(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    (void)value;
+    run->hardened = true;
     return true;
 }
 
@@ -450,6 +492,9 @@ parse_options(struct run *run, struct words words, struct words *operands)
     int status = options_read(run->command, run, words, operands);
     if (status != OPTIONS_READ)
         return status;
+    if (run->hardened && !run->metal)
+        return misuse(run->command, "--hardened: only on metal, as a Linux "
+                                    "process cannot keep its keys to itself");
     // Of a guest that counts instructions our time is no measure.
     if (run->timeout_ms > 0 && !is_counted(run)) {
         complain_until(run->timeout_ms + GRACE_MS);
@@ -768,6 +813,10 @@ pack(struct buffer *tar, struct run *run)
                  (unsigned long long)run->timeout_ms);
         tar_add(tar, "run/timeout", text, strlen(text));
     }
+    if (run->grain_ns > 0) {
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)run->grain_ns);
+        tar_add(tar, "run/clock", text, strlen(text));
+    }
     u32 count = 0;
     for (int fd = 0; fd < 3; fd++)
         if (run->media.out != NULL || isatty(fd)) // a serial line is one
@@ -794,7 +843,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
                               path, sizeof(path)),
         .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
-        .append = "",
+        .append = run->hardened ? "hardened" : "",
         .random = run->device,
         .dirs = &run->dirs,
         .gdb = run->gdb,

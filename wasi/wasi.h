@@ -506,6 +506,8 @@ void boot_mounts(mount_finder find);
 //     run/trace        when it is there, calls that are told on standard error,
 //                      as host_trace() has them: names with commas between
 //                      them, or nothing: all
+//     run/clock        the grain, in nanoseconds, of all that programs are told
+//                      of the time (default: 1)
 //     root/...         the files
 //
 // When the programs have ended or the time is up, what they spawned is killed,

@@ -79,7 +79,8 @@ NORETURN static void
 start_first_thread(void)
 {
     struct context boot, first;
-    u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
+    u8 *stack = harden_on ? port_reserve_open(OPEN_STACK, STACK_SIZE, NULL) :
+                            port_reserve(STACK_SIZE, STACK_SIZE);
 
     if (stack == NULL ||
         !port_commit(stack + STACK_GUARD, STACK_SIZE - STACK_GUARD))
@@ -110,17 +111,11 @@ metal_main(u32 magic, u32 start)
         probe();
     if (boot_info_has_word(&info, "stay"))
         exit_stays();
+    harden_init(&info);
     init_memory();
     irq_init();
     cpus_find(&info);
     clock_init();
     random_init();
     start_first_thread();
-}
-
-void
-port_stack_use(void *low, u64 size)
-{
-    (void)low;
-    (void)size;
 }

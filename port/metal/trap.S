@@ -41,6 +41,17 @@
     pop     %rax
 .endm
 
+// Those that the kernel noted at `at`.
+.macro restore_rights at
+    cmpb    $0, harden_on(%rip)
+    je      9f
+    mov     \at(%rsp), %eax
+    xor     %ecx, %ecx
+    xor     %edx, %edx
+    wrpkru
+9:
+.endm
+
 // One stub of 16 bytes for each vector.  Those in the mask have an error code
 // from the CPU (SDM 3A, 6.13); the others get a 0 in its place.
     .globl  trap_stubs
@@ -64,8 +75,16 @@ trap_stubs:
 trap_common:
     cld
     push_all
-    mov     %rsp, %rdi
+    cmpb    $0, harden_on(%rip)
+    je      1f
+    xor     %ecx, %ecx
+    rdpkru
+    mov     %eax, TRAP_RIGHTS(%rsp)
+    xor     %eax, %eax
+    wrpkru
+1:  mov     %rsp, %rdi
     call    trap_handle
+    restore_rights TRAP_RIGHTS
     pop_all
     add     $16, %rsp           // vector, error code
     iretq
@@ -105,6 +124,7 @@ preempt_start:
     fxrstor64 (%rsp)
 
 2:  mov     %rbp, %rsp
+    restore_rights 15*8+BACK_RIGHTS
     pop_all
     iretq
 
