@@ -26,6 +26,7 @@
 NORETURN void metal_main(u32 magic, u32 start); // called by boot.S
 
 static struct boot_info info;
+static u8 *first_stack;
 
 extern const u8 image_end[];
 
@@ -67,6 +68,9 @@ first_thread(void *arg)
 
     (void)arg;
     sys_init(program_modules);
+    bool on = port_interrupts_off(); // nobody has switched to it
+    port_stack_use(first_stack, STACK_SIZE);
+    port_interrupts_restore(on);
     check_space();
     streams_start(&info);
     devices_find(&info, vconsole_device());
@@ -85,6 +89,7 @@ start_first_thread(void)
     if (stack == NULL ||
         !port_commit(stack + STACK_GUARD, STACK_SIZE - STACK_GUARD))
         panic(__FILE__, __LINE__, "no memory for the first stack");
+    first_stack = stack;
     context_init(&first, stack + STACK_SIZE - STACK_TOP, first_thread, NULL);
     context_switch(&boot, &first);
     __builtin_unreachable();
