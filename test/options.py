@@ -569,8 +569,9 @@ def shell_system(t):
 @option("run --device", "shell --device")
 def device(t):
     program = t.out.resolve() / "user/random.wasm"
-    end = t.call("run", "--on", t.port, "--device", "random", program, "100")
-    end.ends(0).quiet().want(len(end.out) > 0, "no byte")
+    for driver in (program, t.out.resolve() / "user/random-rust.wasm"):
+        end = t.call("run", "--on", t.port, "--device", "random", driver, "100")
+        end.ends(0).quiet().want(len(end.out) > 0, "no byte")
     t.call("run", "--on", t.port, program, "100").ends(1)
     shell(t, "--device", "random", "--", "-c", "random 100 | wc -c").ends(0).prints(
         "100\n")

@@ -1,39 +1,40 @@
 // test/port_processors.c: processors as ACPI and the MultiProcessor
 // Specification tell them, and tables that are damaged in every byte.
 
+#include "port/metal/acpi.c"
 #include "port/metal/processors.c"
-#include "test/test.h"
+#include "test/port_tables.h"
 
 #include <stdlib.h>
 
-enum { MEMORY = 2 << 20, RSDT = 0x110000, XSDT = 0x120000, MADT = 0x130000 };
+enum { RSDT = TABLES_RSDT, XSDT = 0x120000, MADT = TABLES_FIRST };
 
-static u8 *memory; // physical memory from 0
-static u64 reads;
+u8 *tables_memory;
+u64 tables_reads;
 
-static bool
-read_memory(u64 physical, void *to, u64 size)
+bool
+tables_read(u64 physical, void *to, u64 size)
 {
-    reads++;
-    if (size > MEMORY || physical > MEMORY - size)
+    tables_reads++;
+    if (size > TABLES_MEMORY || physical > TABLES_MEMORY - size)
         return false;
-    memcpy(to, memory + physical, size);
+    memcpy(to, tables_memory + physical, size);
     return true;
 }
 
-static void
-clear(void)
+void
+tables_clear(void)
 {
-    free(memory);
-    memory = calloc(1, MEMORY);
-    assert(memory != NULL);
+    free(tables_memory);
+    tables_memory = calloc(1, TABLES_MEMORY);
+    assert(tables_memory != NULL);
 }
 
 static void
 balance(u8 *checksum, const void *bytes, u64 size)
 {
     *checksum = 0;
-    *checksum = (u8)-sum_of(bytes, size);
+    *checksum = (u8)-acpi_sum(bytes, size);
 }
 
 static void
@@ -44,21 +45,20 @@ expect_ids(const struct processors *p, const u32 *ids, u32 count)
         EXPECT_EQ(p->ids[i], ids[i]);
 }
 
-static struct acpi_header *
-put_table(u64 at, const char *signature, u32 length)
+void
+tables_put(u64 at, const char *signature, u32 length)
 {
-    struct acpi_header *h = (void *)(memory + at);
+    struct acpi_header *h = (void *)(tables_memory + at);
 
     memcpy(h->signature, signature, sizeof(h->signature));
     h->length = length;
     balance(&h->checksum, h, length);
-    return h;
 }
 
-static void
-put_rsdp(u64 at, u8 revision)
+void
+tables_put_rsdp(u64 at, u8 revision)
 {
-    struct rsdp *r = (void *)(memory + at);
+    struct rsdp *r = (void *)(tables_memory + at);
 
     *r = (struct rsdp){
         .signature = {'R', 'S', 'D', ' ', 'P', 'T', 'R', ' '},
@@ -79,11 +79,11 @@ put_lists(void)
     const u32 narrow[] = {MADT + 0x8000, MADT};
     const u64 wide[] = {MADT + 0x8000, MADT};
 
-    memcpy(memory + RSDT + head, narrow, sizeof(narrow));
-    memcpy(memory + XSDT + head, wide, sizeof(wide));
-    put_table(RSDT, "RSDT", head + sizeof(narrow));
-    put_table(XSDT, "XSDT", head + sizeof(wide));
-    put_table(MADT + 0x8000, "FACP", 100);
+    memcpy(tables_memory + RSDT + head, narrow, sizeof(narrow));
+    memcpy(tables_memory + XSDT + head, wide, sizeof(wide));
+    tables_put(RSDT, "RSDT", head + sizeof(narrow));
+    tables_put(XSDT, "XSDT", head + sizeof(wide));
+    tables_put(MADT + 0x8000, "FACP", 100);
 }
 
 static const struct madt_apic apics[] = {
@@ -102,10 +102,10 @@ put_madt(void)
 {
     u32 length = MADT_FIRST + sizeof(apics) + sizeof(wide_apic);
 
-    memcpy(memory + MADT + MADT_FIRST, apics, sizeof(apics));
-    memcpy(memory + MADT + MADT_FIRST + sizeof(apics), &wide_apic,
+    memcpy(tables_memory + MADT + MADT_FIRST, apics, sizeof(apics));
+    memcpy(tables_memory + MADT + MADT_FIRST + sizeof(apics), &wide_apic,
            sizeof(wide_apic));
-    put_table(MADT, "APIC", length);
+    tables_put(MADT, "APIC", length);
     return length;
 }
 
@@ -116,21 +116,21 @@ TEST(port_processors_acpi)
 
     for (u32 i = 0; i < COUNT(places); i++) {
         for (u8 revision = 0; revision <= 2; revision += 2) {
-            clear();
-            put_rsdp(places[i], revision);
+            tables_clear();
+            tables_put_rsdp(places[i], revision);
             put_lists();
             put_madt();
-            processors_find(&p, 2, 0, read_memory);
+            processors_find(&p, 2, 0, tables_read);
             expect_ids(&p, acpi_ids, COUNT(acpi_ids));
         }
     }
-    clear();
-    put_rsdp(0x100100, 2); // only the boot loader knows
+    tables_clear();
+    tables_put_rsdp(0x100100, 2); // only the boot loader knows
     put_lists();
     put_madt();
-    processors_find(&p, 2, 0, read_memory);
+    processors_find(&p, 2, 0, tables_read);
     expect_ids(&p, acpi_ids, 1);
-    processors_find(&p, 2, 0x100100, read_memory);
+    processors_find(&p, 2, 0x100100, tables_read);
     expect_ids(&p, acpi_ids, COUNT(acpi_ids));
 }
 
@@ -139,15 +139,15 @@ TEST(port_processors_too_many)
     const u32 count = CPU_MAX + 10;
     struct processors p;
 
-    clear();
-    put_rsdp(0xe0000, 2);
+    tables_clear();
+    tables_put_rsdp(0xe0000, 2);
     put_lists();
     for (u32 i = 0; i < count; i++) {
-        struct madt_x2apic *e = (void *)(memory + MADT + MADT_FIRST);
+        struct madt_x2apic *e = (void *)(tables_memory + MADT + MADT_FIRST);
         e[i] = (struct madt_x2apic){MADT_X2APIC, 16, {0}, 1000 + i, 1, i};
     }
-    put_table(MADT, "APIC", MADT_FIRST + count * 16);
-    processors_find(&p, 1003, 0, read_memory);
+    tables_put(MADT, "APIC", MADT_FIRST + count * 16);
+    processors_find(&p, 1003, 0, tables_read);
     EXPECT_EQ(p.count, CPU_MAX);
     EXPECT_EQ(p.left_out, 10);
     EXPECT_EQ(p.ids[0], 1003);
@@ -159,8 +159,8 @@ TEST(port_processors_too_many)
 static void
 put_mp(u64 at, u8 configuration)
 {
-    struct mp_pointer *m = (void *)(memory + at);
-    struct mp_header *h = (void *)(memory + RSDT);
+    struct mp_pointer *m = (void *)(tables_memory + at);
+    struct mp_header *h = (void *)(tables_memory + RSDT);
     u8 *entry = (u8 *)(h + 1);
 
     *m = (struct mp_pointer){
@@ -187,23 +187,23 @@ TEST(port_processors_mp)
     static const u32 ids[] = {4, 6}, defaults[] = {0, 1};
     struct processors p;
 
-    clear();
+    tables_clear();
     put_mp(0xf5ba0, 0);
-    processors_find(&p, 4, 0, read_memory);
+    processors_find(&p, 4, 0, tables_read);
     expect_ids(&p, ids, 2);
-    clear();
+    tables_clear();
     put_mp(0x9fc00, 5);
-    processors_find(&p, 0, 0, read_memory);
+    processors_find(&p, 0, 0, tables_read);
     expect_ids(&p, defaults, 2);
-    clear();
-    memcpy(memory + EBDA_SEGMENT, &(u16){0x8000}, 2);
+    tables_clear();
+    memcpy(tables_memory + EBDA_SEGMENT, &(u16){0x8000}, 2);
     put_mp(0x80010, 0);
-    processors_find(&p, 4, 0, read_memory);
+    processors_find(&p, 4, 0, tables_read);
     expect_ids(&p, ids, 2);
-    struct mp_header *h = (void *)(memory + RSDT);
+    struct mp_header *h = (void *)(tables_memory + RSDT);
     h->entry_count = 0; // as on microvm
     balance(&h->checksum, h, h->length);
-    processors_find(&p, 4, 0, read_memory);
+    processors_find(&p, 4, 0, tables_read);
     expect_ids(&p, ids, 2);
 }
 
@@ -216,26 +216,27 @@ expect_harmless(void)
 {
     struct processors p;
 
-    reads = 0;
-    processors_find(&p, 2, 0, read_memory);
+    tables_reads = 0;
+    processors_find(&p, 2, 0, tables_read);
     EXPECT(p.count >= 1 && p.count <= CPU_MAX);
     EXPECT_EQ(p.ids[0], 2);
-    EXPECT(reads < 100000);
+    EXPECT(tables_reads < 100000);
 }
 
-// `checksum` of [start, start + size) stays right.
-static void
-damage(u64 start, u32 size, u64 checksum)
+void
+tables_damage(u64 start, u32 size, u64 checksum, void (*expect)(void))
 {
     for (u32 i = 0; i < size; i++) {
-        u8 *byte = memory + start + i, before = *byte;
+        u8 *byte = tables_memory + start + i, before = *byte;
         for (u32 value = 0; value < 256; value += 37) {
             *byte = (u8)value;
             if (start + i != checksum)
-                memory[checksum] = (u8)(memory[checksum] + before - value);
-            expect_harmless();
+                tables_memory[checksum] =
+                    (u8)(tables_memory[checksum] + before - value);
+            expect();
             if (start + i != checksum)
-                memory[checksum] = (u8)(memory[checksum] - before + value);
+                tables_memory[checksum] =
+                    (u8)(tables_memory[checksum] - before + value);
         }
         *byte = before;
     }
@@ -245,17 +246,20 @@ TEST(port_processors_damaged)
 {
     const u64 sum = offsetof(struct acpi_header, checksum);
 
-    clear();
-    put_rsdp(0xe0000, 0);
+    tables_clear();
+    tables_put_rsdp(0xe0000, 0);
     put_lists();
     u32 length = put_madt();
-    damage(MADT, length, MADT + sum);
-    damage(RSDT, sizeof(struct acpi_header) + 8, RSDT + sum);
-    damage(0xe0000, RSDP_OLD_SIZE, 0xe0000 + offsetof(struct rsdp, checksum));
-    clear();
+    tables_damage(MADT, length, MADT + sum, expect_harmless);
+    tables_damage(RSDT, sizeof(struct acpi_header) + 8, RSDT + sum,
+                  expect_harmless);
+    tables_damage(0xe0000, RSDP_OLD_SIZE,
+                  0xe0000 + offsetof(struct rsdp, checksum), expect_harmless);
+    tables_clear();
     put_mp(0xf0000, 0);
-    damage(RSDT, sizeof(struct mp_header) + 68,
-           RSDT + offsetof(struct mp_header, checksum));
-    damage(0xf0000, sizeof(struct mp_pointer),
-           0xf0000 + offsetof(struct mp_pointer, checksum));
+    tables_damage(RSDT, sizeof(struct mp_header) + 68,
+                  RSDT + offsetof(struct mp_header, checksum), expect_harmless);
+    tables_damage(0xf0000, sizeof(struct mp_pointer),
+                  0xf0000 + offsetof(struct mp_pointer, checksum),
+                  expect_harmless);
 }

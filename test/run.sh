@@ -337,6 +337,7 @@ part_metal() {
         kernel-test.elf
     part "kills by instructions" "$out/nebulet" selftest --icount microvm only=hostile \
         whole-test.elf
+    part machines test/machines.py "$out"
     part latency test/latency.sh "$out"
     part "timeout metal" test/timeout.py "$out" metal
     part "kernel input" test/input.sh "$out"

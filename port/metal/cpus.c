@@ -59,8 +59,8 @@ map_physical(u64 page)
 }
 
 // Firmware tables are anywhere; they are mapped as far as they are read.
-static bool
-read_physical(u64 physical, void *to, u64 size)
+bool
+cpus_read_physical(u64 physical, void *to, u64 size)
 {
     static u64 mapped = UINT64_MAX; // the last page
     u32 bits = cpuid(0x80000008, 0).eax & 0xff;
@@ -115,7 +115,7 @@ cpus_find(const struct boot_info *info)
     cpus[0] = this_cpu();
     cpus[0]->apic = irq_cpu_number();
     cpus[0]->state = CPU_RUNNING;
-    processors_find(&found, cpus[0]->apic, info->rsdp, read_physical);
+    processors_find(&found, cpus[0]->apic, info->rsdp, cpus_read_physical);
     first_page = find_page(&info->ram);
     if (found.left_out > 0)
         say("%u CPUs are left out: there are more than %d", found.left_out,

@@ -1,7 +1,8 @@
-// port/metal/irq.c: interrupt controllers: the local APIC of each CPU and one
-// I/O APIC for the ISA lines, at their standard addresses.  The old PICs are
-// silenced.
+// port/metal/irq.c: interrupt controllers: the local APIC of each CPU and the
+// I/O APICs that the firmware names, or one where it always is.  The old PICs
+// are silenced.
 
+#include "port/metal/firmware.h"
 #include "port/metal/metal.h"
 
 enum {
@@ -40,8 +41,9 @@ enum {
     // The I/O APIC: an index and a data register.
     IOAPIC_INDEX = 0,
     IOAPIC_DATA = 0x10,
+    IOAPIC_VERSION = 1,  // and how many lines it has
     IOAPIC_TABLE = 0x10, // two words for each line
-    IOAPIC_LINES = 24,
+    LINE_LOW = 1 << 13,
     LINE_LEVEL = 1 << 15,
 };
 
@@ -51,6 +53,14 @@ enum {
 
 static u64 apic_physical;
 static bool x2apic;
+
+static struct ioapic {
+    u64 physical;
+    u32 first, count; // of its lines, by their numbers
+} ioapics[FIRMWARE_IOAPICS];
+static u32 ioapic_count;
+
+static struct lock routes_lock = LOCK_INIT(ROUTES);
 
 static u32
 mmio_read(u64 physical)
@@ -92,10 +102,46 @@ map_registers(u64 physical)
 }
 
 static void
-ioapic_write(u32 reg, u32 value)
+ioapic_write(const struct ioapic *a, u32 reg, u32 value)
 {
-    mmio_write(IOAPIC_PHYSICAL + IOAPIC_INDEX, reg);
-    mmio_write(IOAPIC_PHYSICAL + IOAPIC_DATA, value);
+    mmio_write(a->physical + IOAPIC_INDEX, reg);
+    mmio_write(a->physical + IOAPIC_DATA, value);
+}
+
+static u32
+ioapic_read(const struct ioapic *a, u32 reg)
+{
+    mmio_write(a->physical + IOAPIC_INDEX, reg);
+    return mmio_read(a->physical + IOAPIC_DATA);
+}
+
+static void
+add_ioapic(u64 physical, u32 first)
+{
+    struct ioapic *a = &ioapics[ioapic_count++];
+
+    map_registers(physical);
+    a->physical = physical;
+    a->first = first;
+    a->count = (ioapic_read(a, IOAPIC_VERSION) >> 16 & 0xff) + 1;
+}
+
+void
+irq_find_lines(const struct firmware *f)
+{
+    for (u32 i = 0; i < f->ioapic_count; i++)
+        add_ioapic(f->ioapics[i].address, f->ioapics[i].first);
+    if (ioapic_count == 0)
+        add_ioapic(IOAPIC_PHYSICAL, 0);
+}
+
+static const struct ioapic *
+ioapic_of(u32 line)
+{
+    for (u32 i = 0; i < ioapic_count; i++)
+        if (line - ioapics[i].first < ioapics[i].count)
+            return &ioapics[i];
+    return NULL;
 }
 
 u32
@@ -104,25 +150,31 @@ irq_cpu_number(void)
     return x2apic ? apic_read(APIC_ID) : apic_read(APIC_ID) >> 24;
 }
 
+// Index and data belong together, and so do the two words of a line.
 static void
-enable_line(u32 line, u32 how)
+set_line(u32 line, u32 how)
 {
-    if (line >= IOAPIC_LINES)
+    const struct ioapic *a = ioapic_of(line);
+
+    if (a == NULL)
         return;
-    ioapic_write(IOAPIC_TABLE + 2 * line + 1, irq_cpu_number() << 24);
-    ioapic_write(IOAPIC_TABLE + 2 * line, how);
+    bool on = lock_irq(&routes_lock);
+    u32 reg = IOAPIC_TABLE + 2 * (line - a->first);
+    ioapic_write(a, reg + 1, irq_cpu_number() << 24);
+    ioapic_write(a, reg, how);
+    unlock_irq(&routes_lock, on);
 }
 
 void
 irq_enable_line(u32 line, enum vector vector)
 {
-    enable_line(line, vector);
+    set_line(line, vector);
 }
 
 void
-irq_enable_level(u32 line, enum vector vector)
+irq_enable_level(u32 line, enum vector vector, bool low)
 {
-    enable_line(line, (u32)vector | LINE_LEVEL);
+    set_line(line, (u32)vector | LINE_LEVEL | (low ? LINE_LOW : 0));
 }
 
 u32
@@ -196,7 +248,6 @@ find_registers(u64 base)
     apic_physical = base & 0xfffff000;
     x2apic = (base & APIC_BASE_X2APIC) != 0;
     map_registers(apic_physical);
-    map_registers(IOAPIC_PHYSICAL);
 }
 
 void

@@ -120,6 +120,7 @@ metal_main(u32 magic, u32 start)
     init_memory();
     irq_init();
     cpus_find(&info);
+    machine_find(&info);
     clock_init();
     random_init();
     start_first_thread();

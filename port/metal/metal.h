@@ -331,6 +331,8 @@ extern const u8 builtins_hardened[];
 void cpus_find(const struct boot_info *info);
 // By number, below port_cpu_count().
 struct cpu *cpu_at(u32 id);
+// Read physical memory, a physical_read() of acpi.h.
+MUST_USE bool cpus_read_physical(u64 physical, void *to, u64 size);
 // Stop the others for good, wherever they are.
 void cpus_stop(void);
 // A non-maskable interrupt came: was it a message of ours?
@@ -370,8 +372,12 @@ enum irq_message {
 void irq_send(u32 apic, enum irq_message message, u32 page);
 
 void irq_end(void); // the interrupt being handled may come again
+// Use the I/O APICs that the firmware names.
+struct firmware;
+void irq_find_lines(const struct firmware *f);
+// Let this CPU have interrupts of a line, if there is one of this number.
 void irq_enable_line(u32 line, enum vector vector); // edge, as ISA lines are
-void irq_enable_level(u32 line, enum vector vector);
+void irq_enable_level(u32 line, enum vector vector, bool low);
 u32 irq_message_address(void); // of message-signalled interrupts for this CPU
 
 // The local timer counts down once from `count`; 0 stops it.
@@ -405,6 +411,8 @@ MUST_USE status_t serial_look(bool now, struct port_input *out);
 // --- virtio.c: the devices that programs may have ----------------------------
 
 struct virtio_found;
+// What the firmware tells of lines, PCI and devices; after cpus_find().
+void machine_find(const struct boot_info *info);
 // Find them, all but `own`, which may be NULL.
 void devices_find(const struct boot_info *info, const struct virtio_found *own);
 void devices_interrupt(void); // one of them has sent one, perhaps

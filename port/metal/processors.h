@@ -7,16 +7,13 @@
 
 #pragma once
 
-#include "kernel/port.h"
+#include "port/metal/acpi.h"
 
 struct processors {
     u32 ids[CPU_MAX]; // of their local APICs, each once; the first is given
     u32 count;
     u32 left_out; // enabled ones for which there was no room
 };
-
-// Copy `size` bytes of physical memory; false: that cannot be read.
-typedef bool physical_read(u64 physical, void *to, u64 size);
 
 // All enabled processors, after `own`, the local APIC of the one that asks.
 // `rsdp` is where the boot loader says that ACPI's root pointer is, or 0.

@@ -173,7 +173,7 @@ bool
 vconsole_start(u32 number, const struct boot_info *info)
 {
     port = number;
-    if (!virtio_find(&device, VIRTIO_CONSOLE, info) || !make_frames())
+    if (!virtio_find_console(&device, info) || !make_frames())
         return false;
     if (!begin() || !make_queues()) {
         virtio_fail(&device.device);

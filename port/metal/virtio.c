@@ -1,10 +1,21 @@
 // port/metal/virtio.c: where virtio devices are: those that the command line
-// names, and those on the PCI bus; the one that the kernel keeps to itself
-// (vconsole.c), and those that programs may have.
+// names, or the firmware, and those on PCI; the one that the kernel keeps to
+// itself (vconsole.c), and those that programs may have.
 
 #include "port/metal/virtio.h"
 
 #include "kernel/kernel.h"
+#include "port/metal/pci.h"
+
+static struct firmware firmware;
+
+void
+machine_find(const struct boot_info *info)
+{
+    firmware_read(&firmware, info->rsdp, cpus_read_physical);
+    irq_find_lines(&firmware);
+    pci_find(&firmware, &info->ram);
+}
 
 // --- the command line --------------------------------------------------------
 
@@ -56,20 +67,50 @@ next_named(const char **at, u64 *address, u32 *line)
 
 // --- finding -----------------------------------------------------------------
 
-bool
-virtio_find(struct virtio_found *d, u32 kind, const struct boot_info *info)
+// Where we are among all that there may be.
+struct walk {
+    const char *words; // of the command line, what is left
+    u32 listed, function;
+};
+
+// The next device of virtio, by MMIO first; one of a kind that is not wanted is
+// left alone.  False: there are no more.
+static bool
+next_device(struct walk *w, struct virtio_found *d, bool (*wanted)(u32 kind))
 {
-    const char *at = info->cmdline;
     u64 address;
     u32 line;
 
-    while (next_named(&at, &address, &line))
-        if (virtio_mmio_probe(d, address, line) && d->device.kind == kind)
+    while (next_named(&w->words, &address, &line))
+        if (virtio_mmio_probe(d, address, line) && wanted(d->device.kind))
             return true;
-    for (u32 slot = 0; slot < PCI_SLOTS; slot++)
-        if (virtio_pci_kind(slot) == kind && virtio_pci_probe(d, slot))
+    while (w->listed < firmware.device_count) {
+        u32 i = w->listed++;
+        if (virtio_mmio_probe(d, firmware.devices[i].address,
+                              firmware.devices[i].line) &&
+            wanted(d->device.kind))
             return true;
+    }
+    while (w->function < pci_count()) {
+        u32 number = w->function++;
+        if (wanted(virtio_pci_kind(number)) && virtio_pci_probe(d, number))
+            return true;
+    }
     return false;
+}
+
+static bool
+is_console(u32 kind)
+{
+    return kind == VIRTIO_CONSOLE;
+}
+
+bool
+virtio_find_console(struct virtio_found *d, const struct boot_info *info)
+{
+    struct walk w = {.words = info->cmdline};
+
+    return next_device(&w, d, is_console);
 }
 
 enum { DEVICES_MAX = 16 };
@@ -77,37 +118,16 @@ enum { DEVICES_MAX = 16 };
 static struct virtio_found devices[DEVICES_MAX];
 static u32 device_count;
 
-static bool
-may_take(u32 kind)
-{
-    return device_count < DEVICES_MAX && device_kind_allowed(kind);
-}
-
-static void
-take(const struct virtio_found *own)
-{
-    struct virtio_found *d = &devices[device_count];
-
-    if (own == NULL || d->registers != own->registers)
-        device_count++;
-}
-
 void
 devices_find(const struct boot_info *info, const struct virtio_found *own)
 {
-    const char *at = info->cmdline;
-    u64 address;
-    u32 line;
+    struct walk w = {.words = info->cmdline};
+    struct virtio_found found;
 
-    while (next_named(&at, &address, &line))
-        if (device_count < DEVICES_MAX &&
-            virtio_mmio_probe(&devices[device_count], address, line) &&
-            may_take(devices[device_count].device.kind))
-            take(own);
-    for (u32 slot = 0; slot < PCI_SLOTS; slot++)
-        if (may_take(virtio_pci_kind(slot)) &&
-            virtio_pci_probe(&devices[device_count], slot))
-            take(own);
+    while (device_count < DEVICES_MAX &&
+           next_device(&w, &found, device_kind_allowed))
+        if (own == NULL || found.registers != own->registers)
+            devices[device_count++] = found;
     for (u32 i = 0; i < device_count; i++)
         virtio_listen(&devices[i]);
 }
@@ -132,14 +152,18 @@ devices_interrupt(void)
 bool
 virtio_acknowledge(struct virtio_found *d)
 {
-    return d->line == 0 || virtio_mmio_acknowledge(d);
+    if (d->line_count == 0)
+        return true;
+    return d->status != 0 ? virtio_pci_acknowledge(d) :
+                            virtio_mmio_acknowledge(d);
 }
 
+// The lines of PCI are active low (PCI Local Bus 3.0, 2.2.6).
 void
 virtio_listen(struct virtio_found *d)
 {
-    if (d->line != 0)
-        irq_enable_level(d->line, VECTOR_VIRTIO);
+    for (u32 i = 0; i < d->line_count; i++)
+        irq_enable_level(d->lines[i], VECTOR_VIRTIO, d->status != 0);
 }
 
 // --- queues of the kernel's own ----------------------------------------------

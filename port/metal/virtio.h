@@ -5,6 +5,7 @@
 #pragma once
 
 #include "kernel/virtio.h"
+#include "port/metal/firmware.h"
 #include "port/metal/metal.h"
 
 struct virtio_found {
@@ -12,7 +13,9 @@ struct virtio_found {
     u64 registers; // kernel address: of MMIO, or of the common structure
     u64 config;    // the same of its configuration
     u32 config_size;
-    u32 line;                  // MMIO: its interrupt line
+    u32 lines[FIRMWARE_LINES]; // of interrupts, any of them; none: MSI-X
+    u32 line_count;
+    u64 status;                // PCI: of its interrupt
     u64 notify[VIRTIO_QUEUES]; // PCI: where each queue is notified
     u64 notify_base;
     u32 notify_step, notify_size;
@@ -20,10 +23,10 @@ struct virtio_found {
 
 enum { VIRTIO_CONSOLE = 3 };
 
-// The first device of this kind: of those that the command line names
-// (virtio_mmio.device=SIZE@ADDRESS:LINE), else on the PCI bus.
-MUST_USE bool virtio_find(struct virtio_found *d, u32 kind,
-                          const struct boot_info *info);
+// The first console: of those that the command line names
+// (virtio_mmio.device=SIZE@ADDRESS:LINE) or the firmware, else on PCI.
+MUST_USE bool virtio_find_console(struct virtio_found *d,
+                                  const struct boot_info *info);
 
 // Make queue `index`, of at most `size` descriptors (a power of two), in new
 // memory.
@@ -39,12 +42,12 @@ MUST_USE bool virtio_acknowledge(struct virtio_found *d);
 // Of the transports: the device at this place; one without a device, or with
 // none of version 1, is false.
 MUST_USE bool virtio_mmio_probe(struct virtio_found *d, u64 physical, u32 line);
-enum { PCI_SLOTS = 256 }; // functions of bus 0
 // 0: it is none of virtio.
-u32 virtio_pci_kind(u32 slot);
-MUST_USE bool virtio_pci_probe(struct virtio_found *d, u32 slot);
+u32 virtio_pci_kind(u32 number);
+MUST_USE bool virtio_pci_probe(struct virtio_found *d, u32 number);
 
 bool virtio_mmio_acknowledge(struct virtio_found *d);
+bool virtio_pci_acknowledge(struct virtio_found *d);
 
 static inline struct virtio_found *
 virtio_found(struct virtio_device *d)
@@ -59,7 +62,7 @@ virtio_map(u64 physical, u64 size)
     u64 start = physical & ~(u64)(PAGE_SIZE - 1);
 
     size = ALIGN_UP(physical + size, PAGE_SIZE) - start;
-    if (physical + size > 1ull << 32 ||
+    if (physical + size > MMIO_END - MMIO_BASE ||
         !space_map(MMIO_BASE + start, start, size,
                    PAGE_PRESENT | PAGE_WRITE | PAGE_UNCACHED | PAGE_GLOBAL |
                        PAGE_NO_EXEC))

@@ -150,7 +150,8 @@ virtio_mmio_probe(struct virtio_found *d, u64 physical, u32 line)
         .registers = (u64)registers,
         .config = (u64)registers + CONFIG,
         .config_size = VIRTIO_CONFIG_SIZE,
-        .line = line,
+        .lines = {line},
+        .line_count = 1,
     };
     if (get(&d->device, MAGIC) != MAGIC_VALUE ||
         get(&d->device, VERSION) != VERSION_VALUE)

@@ -1,25 +1,10 @@
-// port/metal/virtio_pci.c: virtio over PCI, version 1 (virtio 1.2, 4.1), on bus
-// 0 with addresses that the firmware has given out, and MSI-X for its
-// interrupt.
+// port/metal/virtio_pci.c: virtio over PCI, version 1 (virtio 1.2, 4.1), with
+// MSI-X for its interrupt, or a line where it has none.
 
+#include "port/metal/pci.h"
 #include "port/metal/virtio.h"
 
 enum {
-    CONFIG_ADDRESS = 0xcf8,
-    CONFIG_DATA = 0xcfc,
-    CONFIG_ENABLE = 1 << 31,
-
-    PCI_ID = 0x00,
-    PCI_COMMAND = 0x04, // and status
-    PCI_BAR = 0x10,
-    PCI_CAPABILITIES = 0x34,
-    COMMAND_MEMORY = 1 << 1,
-    COMMAND_MASTER = 1 << 2,
-    COMMAND_NO_INTX = 1 << 10,
-    STATUS_CAPABILITIES = 1 << 20,
-    BAR_IO = 1,
-    BAR_64 = 4,
-
     CAPABILITY_VENDOR = 0x09,
     CAPABILITY_MSIX = 0x11,
     MSIX_ENABLE = 1 << 31, // of the word with the capability's id
@@ -29,6 +14,7 @@ enum {
     VIRTIO_DEVICE = 0x1040, // and the kind
     STRUCTURE_COMMON = 1,
     STRUCTURE_NOTIFY = 2,
+    STRUCTURE_STATUS = 3, // of its interrupt
     STRUCTURE_CONFIG = 4,
 
     // The common structure.
@@ -51,62 +37,35 @@ enum {
     NO_VECTOR = 0xffff,
 };
 
-// --- configuration space -----------------------------------------------------
-
-static u32
-config_read(u32 slot, u32 at)
-{
-    out32(CONFIG_ADDRESS, (u32)CONFIG_ENABLE | slot << 11 | (at & 0xfc));
-    return in32(CONFIG_DATA) >> 8 * (at & 3);
-}
-
-static void
-config_write(u32 slot, u32 at, u32 value)
-{
-    out32(CONFIG_ADDRESS, (u32)CONFIG_ENABLE | slot << 11 | at);
-    out32(CONFIG_DATA, value);
-}
-
-// The physical address of a memory BAR, 0: none.
-static u64
-bar_address(u32 slot, u32 bar)
-{
-    u32 at = PCI_BAR + 4 * bar, low = config_read(slot, at);
-
-    if (bar > 5 || low & BAR_IO)
-        return 0;
-    u64 high = low & BAR_64 && bar < 5 ? config_read(slot, at + 4) : 0;
-    return high << 32 | (low & ~15u);
-}
-
-// The next capability, 0 at the end; the first after 0.
-static u32
-next_capability(u32 slot, u32 at)
-{
-    if (at == 0 && !(config_read(slot, PCI_COMMAND) & STATUS_CAPABILITIES))
-        return 0;
-    return config_read(slot, at == 0 ? PCI_CAPABILITIES : at + 1) & 0xfc;
-}
-
 // --- its structures ----------------------------------------------------------
 
+// Some of the registers of a BAR; 0: they are not there.
 static u64
-map_structure(u32 slot, u32 at, u64 least)
+map_part(u32 number, u32 bar, u64 offset, u64 size)
 {
-    u64 bar = bar_address(slot, config_read(slot, at + 4) & 0xff);
-    u64 offset = config_read(slot, at + 8), size = config_read(slot, at + 12);
+    struct range r = pci_registers(number, bar);
 
-    return bar == 0 || size < least ? 0 : (u64)virtio_map(bar + offset, size);
+    if (offset > r.end - r.start || size > r.end - r.start - offset)
+        return 0;
+    return (u64)virtio_map(r.start + offset, size);
+}
+
+static u64
+map_structure(u32 number, u32 at, u64 least)
+{
+    u32 bar = pci_read(number, at + 4) & 0xff;
+    u64 offset = pci_read(number, at + 8), size = pci_read(number, at + 12);
+
+    return size < least ? 0 : map_part(number, bar, offset, size);
 }
 
 // Vector 0 of the table: our interrupt on this CPU.
 static bool
-start_msix(u32 slot, u32 at)
+start_msix(u32 number, u32 at)
 {
-    u32 where = config_read(slot, at + 4);
-    u64 bar = bar_address(slot, where & 7);
+    u32 where = pci_read(number, at + 4);
     volatile u32 *entry =
-        bar == 0 ? NULL : (volatile u32 *)virtio_map(bar + (where & ~7u), 16);
+        (volatile u32 *)map_part(number, where & 7, where & ~7u, 16);
 
     if (entry == NULL)
         return false;
@@ -114,38 +73,46 @@ start_msix(u32 slot, u32 at)
     entry[1] = 0;
     entry[2] = VECTOR_VIRTIO;
     entry[3] = 0; // not masked
-    config_write(slot, at, config_read(slot, at) | (u32)MSIX_ENABLE);
+    pci_write(number, at, pci_read(number, at) | (u32)MSIX_ENABLE);
     return true;
 }
 
+static void
+use_structure(struct virtio_found *d, u32 number, u32 at, u32 type)
+{
+    if (type == STRUCTURE_COMMON && d->registers == 0)
+        d->registers = map_structure(number, at, COMMON_SIZE);
+    if (type == STRUCTURE_STATUS && d->status == 0)
+        d->status = map_structure(number, at, 1);
+    if (type == STRUCTURE_NOTIFY && d->notify_base == 0) {
+        d->notify_base = map_structure(number, at, 2);
+        d->notify_step = pci_read(number, at + 16);
+        d->notify_size = pci_read(number, at + 12);
+    }
+    if (type == STRUCTURE_CONFIG && d->config == 0) {
+        d->config = map_structure(number, at, 0);
+        d->config_size = d->config == 0 ? 0 : pci_read(number, at + 12);
+    }
+}
+
+// False where it has no MSI-X.
 static bool
-find_structures(struct virtio_found *d, u32 slot)
+find_structures(struct virtio_found *d, u32 number)
 {
     bool msix = false;
     u32 at = 0;
 
     for (u32 i = 0; i < CAPABILITY_MAX; i++) {
-        at = next_capability(slot, at);
+        at = pci_next_capability(number, at);
         if (at == 0)
             break;
-        u32 head = config_read(slot, at), type = head >> 24;
+        u32 head = pci_read(number, at);
         if ((head & 0xff) == CAPABILITY_MSIX)
-            msix = start_msix(slot, at);
-        if ((head & 0xff) != CAPABILITY_VENDOR)
-            continue;
-        if (type == STRUCTURE_COMMON && d->registers == 0)
-            d->registers = map_structure(slot, at, COMMON_SIZE);
-        if (type == STRUCTURE_NOTIFY && d->notify_base == 0) {
-            d->notify_base = map_structure(slot, at, 2);
-            d->notify_step = config_read(slot, at + 16);
-            d->notify_size = config_read(slot, at + 12);
-        }
-        if (type == STRUCTURE_CONFIG && d->config == 0) {
-            d->config = map_structure(slot, at, 0);
-            d->config_size = d->config == 0 ? 0 : config_read(slot, at + 12);
-        }
+            msix = start_msix(number, at);
+        if ((head & 0xff) == CAPABILITY_VENDOR)
+            use_structure(d, number, at, head >> 24);
     }
-    return msix && d->registers != 0 && d->notify_base != 0;
+    return msix;
 }
 
 // --- the transport -----------------------------------------------------------
@@ -249,11 +216,17 @@ static const struct virtio_transport pci_transport = {
     .generation = pci_generation,
 };
 
-// Where there is no PCI, all bits read as ones.
-u32
-virtio_pci_kind(u32 slot)
+// By a line: taken where it says so, and falls.
+bool
+virtio_pci_acknowledge(struct virtio_found *d)
 {
-    u32 id = config_read(slot, PCI_ID);
+    return *(volatile u8 *)d->status != 0;
+}
+
+u32
+virtio_pci_kind(u32 number)
+{
+    u32 id = pci_read(number, PCI_ID);
 
     if ((id & 0xffff) != VIRTIO_VENDOR || id >> 16 <= VIRTIO_DEVICE)
         return 0;
@@ -261,13 +234,18 @@ virtio_pci_kind(u32 slot)
 }
 
 bool
-virtio_pci_probe(struct virtio_found *d, u32 slot)
+virtio_pci_probe(struct virtio_found *d, u32 number)
 {
     *d = (struct virtio_found){
-        .device = {.transport = &pci_transport, .kind = virtio_pci_kind(slot)}
+        .device = {.transport = &pci_transport,
+                   .kind = virtio_pci_kind(number)}
     };
-    config_write(slot, PCI_COMMAND,
-                 (config_read(slot, PCI_COMMAND) & 0xffff) | COMMAND_MEMORY |
-                     COMMAND_MASTER | COMMAND_NO_INTX);
-    return find_structures(d, slot);
+    pci_enable(number, false);
+    bool msix = find_structures(d, number);
+    if (!msix) {
+        d->line_count = pci_lines(number, d->lines);
+        pci_enable(number, true);
+    }
+    return d->registers != 0 && d->notify_base != 0 &&
+           (msix || (d->status != 0 && d->line_count > 0));
 }

@@ -6,6 +6,7 @@
 //! crate.  Memory allocation is safe: this crate brings a locked allocator.
 
 pub mod channel;
+pub mod device;
 pub mod gate;
 pub mod handle;
 mod heap;
