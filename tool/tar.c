@@ -398,6 +398,16 @@ walk(struct walk *w, const char *name, const char *path)
 }
 
 void
+tar_add_member(struct buffer *tar, const char *folder, u32 number,
+               const char *name, struct bytes contents)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "%s/%u/%s", folder, number, name);
+    tar_add(tar, path, contents.ptr, contents.size);
+}
+
+void
 tar_add_dir(struct buffer *tar, const char *name)
 {
     add(tar, &(struct entry){.name = name, .type = '5', .mode = 0755});

@@ -245,6 +245,9 @@ void tar_add(struct buffer *tar, const char *name, const void *bytes, u64 size);
 // The same of what is mapped, which becomes the archive's.
 void tar_add_mapped(struct buffer *tar, const char *name, void *mapped,
                     u64 size);
+// The file FOLDER/NUMBER/NAME.
+void tar_add_member(struct buffer *tar, const char *folder, u32 number,
+                    const char *name, struct bytes bytes);
 void tar_add_dir(struct buffer *tar, const char *name);
 // From now on files are not later than this, in seconds since 1970.
 void tar_set_latest(i64 seconds);
@@ -319,6 +322,12 @@ u32 dir_disk_number(const struct dirs *dirs, const struct dir *disk);
 // After that, where the port is this process: mount those that are the host's,
 // and let it have the disks; false after a complaint.
 MUST_USE bool dirs_mount(const struct dirs *dirs);
+
+// --- servers.c --------------------------------------------------------------
+
+// Append who serves the directories and disks that are devices, after
+// dirs_measure(); false after a complaint.
+MUST_USE bool servers_pack(struct buffer *tar, const struct dirs *dirs);
 
 // --- script_json.c ----------------------------------------------------------
 

@@ -60,7 +60,7 @@ static struct ioapic {
 } ioapics[FIRMWARE_IOAPICS];
 static u32 ioapic_count;
 
-static struct lock routes_lock = LOCK_INIT(ROUTES);
+static struct lock routes_lock = LOCK_INIT(ROUTES); // registers of I/O APICs
 
 static u32
 mmio_read(u64 physical)
