@@ -194,10 +194,15 @@ struct landing {
     u64 pc, rsp, rax, rdx;
 };
 
-// The builtins THROW and THROW_REF: call exception_throw() and
-// exception_rethrow() with a struct thrown_at and a struct landing as fourth
-// and fifth argument, and continue there when they have returned.
+// The builtins THROW and THROW_REF: call the kernel's exception_throw() and
+// exception_rethrow(), which say in *to where to continue, unless the thread
+// has to leave.
 extern const u8 throw_stub[], rethrow_stub[];
+struct vmctx;
+void exception_throw(struct vmctx *vm, u32 tag, u64 args,
+                     const struct thrown_at *from, struct landing *to);
+void exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
+                       const struct thrown_at *from, struct landing *to);
 
 // The way of a call from C into generated code: what is in registers at the
 // call, then what is at the return, and how much is on the stack.
@@ -210,7 +215,6 @@ struct call_state {
 
 // The stubs between C and generated code: those below, but in hardened mode the
 // port's own, which take nothing for granted that generated code may write.
-struct vmctx;
 struct func_entry;
 struct port_stubs {
     void (*enter)(struct vmctx *vm, const struct func_entry *entry,
@@ -258,9 +262,11 @@ extern const u8 host_call_stub[];
 extern const u8 host_call_wide_stub[];
 
 // The same for builtins: the stub of a builtin is at builtin_stubs +
-// BUILTIN_STUB_SIZE * its number and calls builtin_functions[number].
+// BUILTIN_STUB_SIZE * its number and calls the kernel's
+// builtin_functions[number].
 enum { BUILTIN_STUB_SIZE = 64 };
 extern const u8 builtin_stubs[];
+extern const void *const builtin_functions[];
 extern const u64 builtin_addresses[]; // of all of them
 
 // The code of the null reference: one undefined instruction.

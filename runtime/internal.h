@@ -350,9 +350,7 @@ enum trap segment_memory_init(struct instance *i, u32 memory, u32 segment,
 void segment_drop_elem(struct instance *i, u32 segment);
 void segment_drop_data(struct instance *i, u32 segment);
 
-// --- builtins.c, trap.c ------------------------------------------------------
-
-extern const void *const builtin_functions[];
+// --- trap.c ------------------------------------------------------------------
 
 // thread_grow_stack(), in the words of traps.
 MUST_USE enum trap stack_grow(struct thread *t, u64 rsp);
@@ -398,7 +396,7 @@ struct instance *thread_instance(const struct thread *t, const struct vmctx *vm,
 // or, in hardened mode, NULL.
 struct instance *frame_instance(const struct call_frame *f);
 
-// --- exception.c, throw.c ----------------------------------------------------
+// --- exception.c -------------------------------------------------------------
 
 struct exception {
     u64 tag;                // struct tag: id
@@ -420,12 +418,6 @@ MUST_USE bool exception_exists(struct store *s, u64 exnref);
 // The exception of an exnref, which exists.
 struct exception *exception_get(struct store *s, u64 exnref);
 
-// What throw_stub and rethrow_stub call: *to is where to go on, unless the
-// thread has to leave.
-void exception_throw(struct vmctx *vm, u32 tag, u64 args,
-                     const struct thrown_at *from, struct landing *to);
-void exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
-                       const struct thrown_at *from, struct landing *to);
 // The running thread, in x, leaves its store.
 void exceptions_thread_ended(const struct execution *x);
 void exceptions_free(struct store *s);

@@ -1,8 +1,8 @@
 // port/metal/map.h: the map of addresses.  Also read by the assembler.
 //
 // All of it is one address space, supervisor only (but see harden.c), and
-// global.  Linear memories have the lower half to themselves; all else is in the
-// upper half.
+// global.  Linear memories have the lower half to themselves; everything else
+// is in the upper half.
 
 #pragma once
 
