@@ -220,7 +220,7 @@ call_c:
     lea     32(%r10, %r9), %rsp
     jmp     *%r11
 
-// As throw.S, with arguments where struct thrown_at has nothing.
+// As port/x64/throw.S, with arguments where struct thrown_at has nothing.
 .macro throwing name, function
 \name:
     push    %rbx
