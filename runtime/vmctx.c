@@ -55,10 +55,9 @@ vm_free(const struct instance *i, struct vmctx *vm)
 struct instance *
 vmctx_instance(const struct vmctx *vm)
 {
-    const struct execution *x = execution_current();
-
     if (!port_hardened())
         return vm->instance;
+    const struct execution *x = execution_current();
     for (u32 n = 0; n < x->store->instance_count; n++)
         if (x->vms[n] == vm)
             return x->store->instances[n];

@@ -127,10 +127,11 @@ port_rights_add(u32 rights, const void *ptr, u64 size)
     return rights;
 }
 
-// The running thread's; interrupts are off.
+// The running thread's; interrupts are off.  Nobody else asks.
 void
 port_stack_use(void *low, u64 size)
 {
     (void)size;
-    this_cpu()->thread = thread_entry(stack_note((u64)low)->thread);
+    if (harden_on)
+        this_cpu()->thread = thread_entry(stack_note((u64)low)->thread);
 }
