@@ -304,12 +304,17 @@ $(OUT)/metal/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
 $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $(filter %.o %.a,$^) -o $@ $(LIBS)
 
+# What that looks for beside itself.
+$(OUT)/san/user/%.wasm: $(OUT)/user/%.wasm
+	@mkdir -p $(@D)
+	@cp $< $@
+
 # The fuzz targets, which tests feed with the committed inputs.
 FUZZ   := decode validate compile tar lines
 REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 
 .PHONY: tests
-tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(OUT)/counted/nebulet $(REPLAY) \
+tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(OUT)/san/user/diskfs.wasm $(OUT)/counted/nebulet $(REPLAY) \
        $(OUT)/linear $(OUT)/mutants $(OUT)/prove-rows $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
        $(OUT)/whole-test.elf $(OUT)/latency.elf
 

@@ -67,7 +67,8 @@ class Tools:
         self.out = out
         self.port = port
         self.nebulet = str(out.resolve() / "nebulet")
-        self.work = out / f"command-{port}"
+        # Scripts run beside each other.
+        self.work = out / f"{pathlib.Path(sys.argv[0]).stem}-{port}"
         self.work.mkdir(parents=True, exist_ok=True)
 
     def call(self, *argv, stdin=b"", before=(), **more):

@@ -152,7 +152,7 @@ def machines(t):
         end = t.run("--machine", machine, *dirs[:-2], t.cc("act"), *acts[:-2])
         end.ends(0).quiet().prints("\n".join(found[:-1]) + "\n")
         t.run("--machine", machine, *dirs, t.cc("act")).ends(1).lines(1).says(
-            f"^nebulet: {most + 1} directories by --dir, but a machine {machine}"
+            f"^nebulet: {most + 1} directories by --dir and --disk, but a machine {machine}"
             f" has places for {most}: ")
 
 

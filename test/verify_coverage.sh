@@ -1,8 +1,8 @@
 #!/bin/sh
 # test/verify_coverage.sh OUT: build verify/ to count branches, run its own tests
 # and random mutants (test/mutants.c), and fail where a branch of it has not been
-# taken both ways; asserts apart, which do not fail.  The mutants are of
-# the modules of test/verify, which have all that there is, and of test/ir.
+# taken both ways; asserts apart, which do not fail.  The mutants are of the
+# modules of test/verify, which have all that there is, and of test/ir.
 
 set -u
 out=$1

@@ -116,10 +116,11 @@ TEST(wasi_boot_beside)
     add_program("0", "");
     add_program("1", "beside");
     add_program("2", "beside");
-    add_program("3", "then");
+    add_program("3", "then"); // when all of these have ended
+    add_program("4", "beside");
     fake.run_ns = 1000;
     EXPECT_EQ(boot(), 1); // the second one's: the first ends with 0
-    EXPECT_EQ(fake.started, 4);
+    EXPECT_EQ(fake.started, 5);
     EXPECT_EQ(fake.most_running, 3);
 }
 

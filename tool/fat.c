@@ -45,20 +45,6 @@ struct fat {
     u8 time[2], date[2];
 };
 
-static void
-put16(u8 *to, u32 value)
-{
-    to[0] = (u8)value;
-    to[1] = (u8)(value >> 8);
-}
-
-static void
-put32(u8 *to, u32 value)
-{
-    put16(to, value);
-    put16(to + 2, value >> 16);
-}
-
 // Years are counted from 1980, and 7 bits have them.
 static void
 set_date(struct fat *f, i64 seconds)

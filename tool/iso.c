@@ -47,20 +47,6 @@ struct layout {
 };
 
 static void
-put16(u8 *to, u32 value)
-{
-    to[0] = (u8)value;
-    to[1] = (u8)(value >> 8);
-}
-
-static void
-put32(u8 *to, u32 value)
-{
-    put16(to, value);
-    put16(to + 2, value >> 16);
-}
-
-static void
 put16_big(u8 *to, u32 value)
 {
     to[0] = (u8)(value >> 8);

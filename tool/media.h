@@ -9,6 +9,21 @@
 
 #include "tool/tool.h"
 
+// Numbers on a disk, the low byte first.
+static inline void
+put16(u8 *to, u32 value)
+{
+    to[0] = (u8)value;
+    to[1] = (u8)(value >> 8);
+}
+
+static inline void
+put32(u8 *to, u32 value)
+{
+    put16(to, value);
+    put16(to + 2, value >> 16);
+}
+
 // --- grub.c ------------------------------------------------------------------
 
 // The programs of GRUB for each way to start: read from what the packages of

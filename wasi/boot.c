@@ -774,8 +774,8 @@ run_programs(struct boot *boot)
     for (u32 i = 0; i < boot->count && !boot->timed_out; i++) {
         struct node *dir = program_dir(boot->run, i);
         struct string mode = text_of(contents(dir, STRING("mode")));
-        if (i > 0 && !string_equal(mode, STRING("beside")))
-            wait_program(boot, i - 1);
+        for (u32 k = 0; k < i && !string_equal(mode, STRING("beside")); k++)
+            wait_program(boot, k);
         if (!boot->timed_out)
             start_program(boot, i);
     }

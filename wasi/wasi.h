@@ -476,7 +476,7 @@ void boot_mounts(mount_finder find);
 //                      blank between: "group", of all programs, "terminal",
 //                      "random" and other kinds of devices (kernel/device.c),
 //                      "disk=1": the second of its kind
-//     run/N/mode       "then": start when program N - 1 has ended (default)
+//     run/N/mode       "then": start when those before have ended (default)
 //                      "beside": start at once
 //     run/N/invoke     a function that is called instead of its entry: its
 //                      name, which ends in a zero byte, and 16 bytes for each
