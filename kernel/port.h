@@ -25,9 +25,9 @@ bool port_slot_contains(u64 address);
 
 // In hardened mode generated code can write to what is open and its thread has
 // the rights to, and to nothing else; reading is free.  Addresses as of
-// port_reserve for what is open, with the same rights as `like` (or NULL) where
-// it is small; a stack, of STACK_SIZE, is open but for the STACK_KERNEL bytes
-// at its high end.  Only in that mode.
+// port_reserve for what is open, with the same rights as `like` (or NULL) up to
+// 2 MiB; a stack, of STACK_SIZE, is open but for the STACK_KERNEL bytes at its
+// high end.  Only in that mode.
 enum port_open { OPEN_DATA, OPEN_STACK };
 bool port_hardened(void);
 MUST_USE void *port_reserve_open(enum port_open what, u64 size,
@@ -292,10 +292,10 @@ struct thread_entry {
     u32 popped;  // bytes of stack arguments that the stub removes then
     struct adapter *adapter; // the innermost since barrier_call, or NULL
     // In hardened mode: where C begins that generated code calls, and generated
-    // code that C calls (0: at the high end of what it has), and what it
-    // may write while it runs.
+    // code that C calls (0: at the high end of what it has), what it may write
+    // while it runs, and the same then, else 0.
     u64 kernel_rsp, guest_rsp;
-    u32 rights;
+    u32 rights, in_force;
     // Not the stubs': who runs on the thread, for the layer above; or NULL.
     void *guest;
 };
@@ -409,9 +409,10 @@ void klog_end(void);
 // taken the thread from what the CPU knows.  rsp and vm are what generated code
 // had, and are not believed. -------------------------------------------------
 
-// At rsp are rdx, rcx, what is called (the id of a func_entry, or HOST_BUILTIN
-// and the number of a builtin), and the return address.  What to call, NULL:
-// the thread is to leave; `how` is the bytes of stack arguments and HOST_ bits.
+// At rsp are r9, rdx, rcx, what is called (the id of a func_entry, or
+// HOST_BUILTIN and the number of a builtin), and the return address.  What to
+// call, NULL: the thread is to leave; `how` is the bytes of stack arguments and
+// HOST_ bits.
 struct host_entered {
     const void *code;
     u64 how;

@@ -136,8 +136,8 @@ builtin_MEMORY_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 size)
 {
     if (memory_of(vm, low(pair)) == NULL || !knows_data(vm, high(pair)))
         return TRAP_NONE;
-    enum trap trap = segment_memory_init(vm->instance, low(pair), high(pair),
-                                         to, from, size);
+    enum trap trap = segment_memory_init(vmctx_instance(vm), low(pair),
+                                         high(pair), to, from, size);
 
     if (trap == TRAP_NO_MEMORY)
         thread_trap(trap); // not the one that the row names
@@ -148,7 +148,7 @@ static void
 builtin_DATA_DROP(struct vmctx *vm, u32 segment)
 {
     if (knows_data(vm, segment))
-        segment_drop_data(vm->instance, segment);
+        segment_drop_data(vmctx_instance(vm), segment);
 }
 
 // --- tables ------------------------------------------------------------------
@@ -170,10 +170,13 @@ builtin_TABLE_GROW(struct vmctx *vm, u32 table, u64 value, u64 count)
 
     if (t == NULL)
         return 0;
-    if (reference_is_valid(t->store, (enum ref_kind)t->type.kind, value))
-        return table_grow(t, count, value);
-    thread_trap(TRAP_BAD_REFERENCE);
-    return 0;
+    if (!reference_is_valid(t->store, (enum ref_kind)t->type.kind, value)) {
+        thread_trap(TRAP_BAD_REFERENCE);
+        return 0;
+    }
+    u64 before = table_grow(t, count, value);
+    execution_give_rights(execution_current()); // it may be elsewhere now
+    return before;
 }
 
 static u32
@@ -194,7 +197,8 @@ builtin_TABLE_COPY(struct vmctx *vm, u64 tables, u64 to, u64 from, u64 count)
     struct live_table *target = table_of(vm, low(tables));
     struct live_table *source = table_of(vm, high(tables));
 
-    if (target == NULL || source == NULL)
+    if (target == NULL || source == NULL ||
+        !is_known(target->type.kind != source->type.kind, 1))
         return TRAP_NONE;
     if (!table_contains(target, to, count) ||
         !table_contains(source, from, count))
@@ -209,8 +213,8 @@ builtin_TABLE_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 count)
 {
     if (table_of(vm, low(pair)) == NULL || !knows_elem(vm, high(pair)))
         return TRAP_NONE;
-    enum trap trap = segment_table_init(vm->instance, low(pair), high(pair), to,
-                                        from, count);
+    enum trap trap = segment_table_init(vmctx_instance(vm), low(pair),
+                                        high(pair), to, from, count);
 
     if (trap == TRAP_BAD_REFERENCE)
         thread_trap(trap);
@@ -221,7 +225,7 @@ static void
 builtin_ELEM_DROP(struct vmctx *vm, u32 segment)
 {
     if (knows_elem(vm, segment))
-        segment_drop_elem(vm->instance, segment);
+        segment_drop_elem(vmctx_instance(vm), segment);
 }
 
 // The callee may be of a subtype, so its canonical id need not be that of the

@@ -61,9 +61,9 @@ host_entered(u64 rsp, struct vmctx *vm)
     const u64 *pushed = (const u64 *)rsp;
     struct host_entered none = {NULL, 0};
 
-    if (!note_call(rsp, rsp + 3 * sizeof(u64), vm))
+    if (!note_call(rsp, rsp + 4 * sizeof(u64), vm))
         return none;
-    u32 what = (u32)pushed[2];
+    u32 what = (u32)pushed[3];
     if (what & HOST_BUILTIN)
         return builtin_entered(what & ~HOST_BUILTIN);
     const struct store *s = execution_current()->store;

@@ -105,6 +105,21 @@ test_write_code(void *at, const void *bytes, u64 size)
     port_interrupts_restore(on);
 }
 
+extern const u8 text_start[], text_end[];
+
+const u8 *
+test_text(const u8 **end)
+{
+    *end = text_end;
+    return text_start;
+}
+
+u64
+test_interrupt_stack(void)
+{
+    return this_cpu()->tss.ist[IST_IRQ - 1];
+}
+
 // --- what devices see -------------------------------------------------------
 
 void *

@@ -15,18 +15,28 @@ struct poke {
     struct extern_ref func;
 };
 
+// So many bytes are left of the addresses for tables (runtime/table.c).
 static void
-load(struct poke *p)
+load_with(struct poke *p, u64 left)
 {
     struct error error;
     enum trap trap;
 
     p->code = test_compile("poke");
     EXPECT_EQ(store_new(&p->store, NULL, 0, NULL), OK);
+    lock(&p->store->lock);
+    p->store->table_room = GIB - left;
+    unlock(&p->store->lock);
     EXPECT_EQ(instance_new(&p->instance, p->store, p->code, &host_resolver,
                            &error, &trap),
               OK);
     EXPECT(instance_export(p->instance, STRING("poke"), &p->func));
+}
+
+static void
+load(struct poke *p)
+{
+    load_with(p, GIB);
 }
 
 static void
@@ -177,6 +187,12 @@ static const char lying_vmctx[] =
     "\x49\x8b\x46\x28\x4c\x89\xf7\x31\xf6\xba\x01\x00\x00\x00\x57"
     "\xff\x10\x5f\xc3";
 
+// The same, but memory 0 for all numbers, and builtin 0 for that at the end.
+static const char lying_builtin[] =
+    "\x49\x89\x7e\x08\x49\x89\x7e\x10\x49\x89\x7e\x18\x49\x89\x7e\x38"
+    "\x49\x8b\x46\x28\x4c\x89\xf7\x31\xf6\x31\xd2\x31\xc9\x45\x31\xc0"
+    "\x57\xff\x50\x00\x5f\xc3";
+
 // mov r14, rdi; the same call: the vmctx of nobody, or of another
 static const char other_vmctx[] =
     "\x49\x8b\x46\x28\x49\x89\xfe\x4c\x89\xf7\x31\xf6\xba\x01\x00\x00\x00"
@@ -186,12 +202,64 @@ static const char other_vmctx[] =
 static const char other_memory[] =
     "\x49\x8b\x46\x28\x4c\x89\xf7\xba\x01\x00\x00\x00\x57\xff\x10\x5f\xc3";
 
+// mov rax, [r14+40]; mov rdi, r14; xor edx, edx; xor ecx, ecx; xor r8d, r8d;
+// push rdi; call [rax + 8 * 7]; pop rdi; ret: table.copy between tables in rsi
+static const char other_kind[] =
+    "\x49\x8b\x46\x28\x4c\x89\xf7\x31\xd2\x31\xc9\x45\x31\xc0"
+    "\x57\xff\x50\x38\x5f\xc3";
+
 // mov rax, [r14+40]; mov rsp, rdi; call [rax]
 static const char other_stack[] = "\x49\x8b\x46\x28\x48\x89\xfc\xff\x10";
 
 // int3, and cli's kin: mov rax, [rdi]
 static const char breakpoint[] = "\xcc";
 static const char wild_read[] = "\x48\x8b\x07\xc3";
+
+// Whatever the vmctx says, each builtin serves the instance that has it: what
+// the vmctx says is one of zeros, which the kernel would follow to address 0.
+TEST_KERNEL(hardened_builtins)
+{
+    static const u64 zeros[64];
+    char code[sizeof(lying_builtin) - 1];
+    const u32 at = sizeof(code) - 3; // the offset in the vector of builtins
+    struct poke p;
+    u64 result;
+
+    load(&p);
+    memcpy(code, lying_builtin, sizeof(code));
+    for (u32 number = 0; port_hardened() && number < BUILTIN_COUNT; number++) {
+        code[at] = (char)(number * sizeof(u64));
+        enum trap trap = run(&p, code, sizeof(code), zeros, 0, &result),
+                  wanted = number == BUILTIN_FUNC_ENTRY ? TRAP_INDIRECT_TYPE :
+                           number == BUILTIN_THROW ? TRAP_UNCAUGHT_EXCEPTION :
+                           number == BUILTIN_THROW_REF ? TRAP_NULL_EXCEPTION :
+                                                         TRAP_NONE;
+        EXPECT_EQ(trap, wanted);
+    }
+    for (u32 k = 0; k < COUNT(zeros); k++)
+        EXPECT_EQ(zeros[k], 0);
+    unload(&p);
+}
+
+// A large table has a key of its own, which its program gets when it moves
+// there: the store has no addresses left for where it might be from the start.
+TEST_KERNEL(hardened_table)
+{
+    struct extern_ref far;
+    union value result;
+    enum trap trap;
+    struct poke p;
+    u32 count;
+
+    for (u32 turn = 0; turn < 2; turn++) {
+        load_with(&p, turn * GIB);
+        EXPECT_EQ(p.instance->tables[0]->room > 400000, turn);
+        EXPECT(instance_export(p.instance, STRING("far"), &far));
+        EXPECT_EQ(instance_invoke(&far, &result, 0, 1, &count, &trap), OK);
+        EXPECT_EQ(result.i32, 400001);
+        unload(&p);
+    }
+}
 
 TEST_KERNEL(hardened_calls)
 {
@@ -210,6 +278,8 @@ TEST_KERNEL(hardened_calls)
         EXPECT_EQ(RUN(&p, other_vmctx, &word_of_the_kernel, 0, &result),
                   TRAP_HARDENED);
         EXPECT_EQ(RUN(&p, other_memory, vm, 77, &result), TRAP_HARDENED);
+        EXPECT_EQ(RUN(&p, other_kind, vm, 1ull << 32, &result), TRAP_HARDENED);
+        EXPECT_EQ(RUN(&p, other_kind, vm, 0, &result), TRAP_NONE);
         EXPECT_EQ(RUN(&p, other_stack, &p + 1, 0, &result), TRAP_HARDENED);
         EXPECT_EQ(RUN(&p, other_stack, p.instance->memories[0]->base + 4096, 0,
                       &result),
@@ -220,5 +290,110 @@ TEST_KERNEL(hardened_calls)
         EXPECT_EQ(other.instance->memories[0]->view.size, 64 * KIB);
     }
     unload(&other);
+    unload(&p);
+}
+
+// --- jumps -------------------------------------------------------------------
+
+// What generated code would like to do with all rights: write to the kernel.
+struct attack {
+    u8 code[128];
+    u32 size;
+};
+
+static void
+add(struct attack *a, const char *bytes, u32 size)
+{
+    EXPECT(a->size + size <= sizeof(a->code));
+    memcpy(a->code + a->size, bytes, size);
+    a->size += size;
+}
+
+#define ADD(a, bytes) add(a, bytes, sizeof(bytes) - 1)
+
+// movabs rax, &word_of_the_kernel; mov [rax], rax; ud2
+static void
+add_write(struct attack *a)
+{
+    const u64 *word = &word_of_the_kernel;
+
+    ADD(a, "\x48\xb8");
+    add(a, (const char *)&word, sizeof(word));
+    ADD(a, "\x48\x89\x00\x0f\x0b");
+}
+
+static void
+expect_stopped(struct poke *p, const struct attack *a, u64 rsp, const u8 *to)
+{
+    u64 before = word_of_the_kernel, result;
+    enum trap trap = run(p, (const char *)a->code, a->size, (const void *)rsp,
+                         (u64)to, &result);
+
+    EXPECT_EQ(trap, TRAP_HARDENED);
+    EXPECT_EQ(word_of_the_kernel, before);
+}
+
+// The next instruction from there that writes PKRU, or NULL.
+static const u8 *
+find_wrpkru(const u8 *from)
+{
+    const u8 *end, *start = test_text(&end);
+
+    for (from = from != NULL ? from : start; from + 3 <= end; from++)
+        if (from[0] == 0x0f && from[1] == 0x01 && from[2] == 0xef)
+            return from;
+    return NULL;
+}
+
+// mov rsp, rdi; xor eax, eax; xor ecx, ecx; xor edx, edx; jmp rsi: then what
+// is at rsp is popped, as far as it is returned to or is what iretq takes.
+TEST_KERNEL(hardened_jumps)
+{
+    enum { WORDS = 64, FRAME = 17 };
+    struct attack a = {.size = 0};
+    struct poke p;
+    u32 found = 0;
+
+    load(&p);
+    ADD(&a, "\x48\x89\xfc\x31\xc0\x31\xc9\x31\xd2\xff\xe6");
+    const struct compiled *c = p.instance->code;
+    u64 to = (u64)c->text + c->code.entries[p.func.index] + a.size;
+    u64 *stack = (u64 *)(p.instance->memories[0]->base + 8192);
+    add_write(&a);
+    EXPECT(memory_touch(p.instance->memories[0], 4096, 8192));
+    const u8 *at = port_hardened() ? find_wrpkru(NULL) : NULL;
+    for (; at != NULL; at = find_wrpkru(at + 1)) {
+        const u64 frame[] = {to, 0x08, 0x202, (u64)stack, 0x10};
+        for (u32 k = 0; k < WORDS; k++)
+            stack[k] = to;
+        expect_stopped(&p, &a, (u64)stack, at);
+        memset(stack, 0, FRAME * sizeof(u64));
+        memcpy(stack + FRAME, frame, sizeof(frame));
+        expect_stopped(&p, &a, (u64)stack, at);
+        found++;
+    }
+    EXPECT(!port_hardened() || found >= 4);
+    unload(&p);
+}
+
+// As if an interrupt had come, with the kernel's rights: its stack can be
+// written to, as the CPU does.  mov rsp, rdi; mov rdx, rdi;
+// lea rax, [rip + 38]; push 16, rdx, 0x202, 8, rax, 0 and 32; xor eax, eax;
+// xor ecx, ecx; xor edx, edx; 15 times push rax; jmp rsi.
+TEST_KERNEL(hardened_interrupts)
+{
+    struct attack a = {.size = 0};
+    struct poke p;
+
+    load(&p);
+    ADD(&a, "\x48\x89\xfc\x48\x89\xfa\x48\x8d\x05\x26\x00\x00\x00"
+            "\x6a\x10\x52\x68\x02\x02\x00\x00\x6a\x08\x50\x6a\x00\x6a\x20"
+            "\x31\xc0\x31\xc9\x31\xd2"
+            "\x50\x50\x50\x50\x50\x50\x50\x50\x50\x50\x50\x50\x50\x50\x50"
+            "\xff\xe6");
+    add_write(&a);
+    const u8 *at = port_hardened() ? find_wrpkru(NULL) : NULL;
+    for (; at != NULL; at = find_wrpkru(at + 1))
+        expect_stopped(&p, &a, test_interrupt_stack(), at);
     unload(&p);
 }

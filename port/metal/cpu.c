@@ -96,6 +96,16 @@ load_tables(struct cpu *cpu)
     __asm__ volatile("ltr %w0" : : "r"(SELECTOR_TSS));
 }
 
+// There is no wrpkru here, as whoever jumped to it would have all rights.
+static u32
+rights_now(void)
+{
+    u32 rights, high;
+
+    __asm__ volatile("rdpkru" : "=a"(rights), "=d"(high) : "c"(0));
+    return rights;
+}
+
 // All pages are the supervisor's, so SMEP and SMAP cost nothing; they would
 // catch a stray user bit in the page tables.  In hardened mode all data has it
 // (harden.c).
@@ -120,8 +130,7 @@ init_control(void)
     cr4 |= more.ecx >> 2 & 1 ? CR4_UMIP : 0;
     cr4 |= features.ecx >> 26 & 1 ? CR4_OSXSAVE : 0;
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
-    if (harden_on)
-        __asm__ volatile("wrpkru" : : "a"(0), "c"(0), "d"(0));
+    assert(!harden_on || rights_now() == 0); // as after a reset
 }
 
 // Turn on the vector registers that generated code may use, and no others:

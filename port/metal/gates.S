@@ -5,9 +5,15 @@
 // below the kernel's part (STACK_KERNEL), and writes only what PKRU lets it.
 // Nothing is believed that it can write: r14, the vmctx, its stack, its
 // registers.  The thread is what the CPU says, by FS; the rest C looks up
-// (runtime/hardened.c).  Whoever jumps to a wrpkru here gets no further than by
-// the front: the kernel's stack is loaded again behind the first kind, and what
-// was loaded is compared behind the second.
+// (runtime/hardened.c).
+//
+// Generated code may jump to any wrpkru, with any eax.  There is one that gives
+// the kernel's rights, and behind it all that counts is loaded again.  Behind
+// those that take them away eax is compared with what the thread has to have,
+// which generated code cannot write; so behind that of trap.S is where rsp has
+// to be.  Before and behind, thread_entry.in_force says which rights are in
+// force: generated code's (it is not 0) from just before they are until just
+// behind.
 //
 // The stack is the kernel's before the rights are, and until they are given
 // back: so an interrupt finds either both, or generated code's rights, and then
@@ -21,33 +27,56 @@
 
     .text
 
-// From generated code to the kernel: r11 is the thread, rsp its kernel stack,
-// r10 stays, and eax, ecx, edx are 0.
-.macro open
+// Where open_kernel goes on, in r9d.
+#define AT_RETURN  0
+#define AT_CALL    1
+#define AT_THROW   2
+#define AT_RETHROW 3
+#define AT_ROGUE   4
+
+// From generated code to the kernel: r11 is the thread then, rsp its kernel
+// stack, and eax, ecx, edx are 0.  An interrupt between open_begun and
+// open_done goes on at open_kernel (trap.c).
+FUNCTION(open_kernel)
     mov     %fs:CPU_THREAD, %r11
     mov     THREAD_KERNEL_RSP(%r11), %rsp
     xor     %eax, %eax
     xor     %ecx, %ecx
     xor     %edx, %edx
     wrpkru
+FUNCTION_HERE(open_begun)
     mov     %fs:CPU_THREAD, %r11
     mov     THREAD_KERNEL_RSP(%r11), %rsp
-.endm
+    movl    $0, THREAD_IN_FORCE(%r11)
+FUNCTION_HERE(open_done)
+    cld
+    cmp     $AT_CALL, %r9d
+    jb      returned
+    je      called
+    cmp     $AT_RETHROW, %r9d
+    jb      threw
+    je      rethrew
+    call    host_rogue
+    jmp     leave_hardened
+END(open_kernel)
 
 // From the kernel to generated code's rights; eax, ecx, edx and r11 change.
 .macro close
     mov     %fs:CPU_THREAD, %r11
     mov     THREAD_RIGHTS(%r11), %eax
+    mov     %eax, THREAD_IN_FORCE(%r11)
     xor     %ecx, %ecx
     xor     %edx, %edx
     wrpkru
     mov     %fs:CPU_THREAD, %r11
-    cmp     THREAD_RIGHTS(%r11), %eax
+    cmp     THREAD_IN_FORCE(%r11), %eax
     jne     wrong_rights
 .endm
 
-wrong_rights:
-    ud2
+FUNCTION(wrong_rights)
+    mov     $AT_ROGUE, %r9d
+    jmp     open_kernel
+END(wrong_rights)
 
 // Go on at the innermost barrier, from the kernel's stack.
 leave_hardened:
@@ -96,7 +125,9 @@ FUNCTION(enter_hardened)
     push    %rdx
     push    %rcx
     mov     %rsp, %r10
-    open
+    xor     %r9d, %r9d          // AT_RETURN
+    jmp     open_kernel
+returned:
     pop     %r13
     pop     %rbx
     add     CALL_ARGS(%rbx), %r13 // the results; the callee has popped these
@@ -158,19 +189,18 @@ call_c:
     push    %rax
     push    %rcx
     push    %rdx
+    push    %r9
     mov     %rsp, %r10
-    open
+    mov     $AT_CALL, %r9d
+    jmp     open_kernel
+called:
     push    %r10
     push    %rdi
     push    %rsi
     push    %r8
-    push    %r9
-    sub     $8, %rsp
     mov     %r10, %rdi
     mov     %r14, %rsi
     call    host_entered
-    add     $8, %rsp
-    pop     %r9
     pop     %r8
     pop     %rsi
     pop     %rdi
@@ -187,7 +217,7 @@ call_c:
     jz      2f
     sub     %r11, %rsp
 1:
-    mov     24(%r10, %r11), %rcx
+    mov     32(%r10, %r11), %rcx
     mov     %rcx, -8(%rsp, %r11)
     sub     $8, %r11
     jnz     1b
@@ -196,8 +226,9 @@ call_c:
     jnc     3f
     mov     %r14, %rdi
 3:
-    mov     8(%r10), %rcx
-    mov     (%r10), %rdx
+    mov     16(%r10), %rcx
+    mov     8(%r10), %rdx
+    mov     (%r10), %r9
     call    *%rax
     check_host_call
     mov     %rbx, %rsp
@@ -216,12 +247,12 @@ call_c:
     mov     %edx, %r9d
     close
     mov     %r8, %rax
-    mov     24(%r10), %r11
-    lea     32(%r10, %r9), %rsp
+    mov     32(%r10), %r11
+    lea     40(%r10, %r9), %rsp
     jmp     *%r11
 
 // As port/x64/throw.S, with arguments where struct thrown_at has nothing.
-.macro throwing name, function
+.macro throwing name, at, way, function
 \name:
     push    %rbx
     push    %rbp
@@ -229,7 +260,9 @@ call_c:
     push    %r13
     push    %rdx
     mov     %rsp, %r10
-    open
+    mov     $\at, %r9d
+    jmp     open_kernel
+\way:
     push    %rsi
     push    %r10
     mov     %r10, %rdi
@@ -260,9 +293,9 @@ call_c:
 .endm
 
     .balign 16
-throwing throw_hardened, exception_throw
+throwing throw_hardened, AT_THROW, threw, exception_throw
     .balign 16
-throwing rethrow_hardened, exception_rethrow
+throwing rethrow_hardened, AT_RETHROW, rethrew, exception_rethrow
 
 .macro builtin_stub name
     .balign STUB_SIZE

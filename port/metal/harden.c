@@ -95,8 +95,8 @@ port_hardened(void)
     return harden_on;
 }
 
-// What is open takes addresses for every key, of which it uses those of one
-// where it can.
+// What is open takes addresses for every key and uses those of one; what is
+// large goes among the slots, where each has one key.
 void *
 port_reserve_open(enum port_open what, u64 size, const void *like)
 {
@@ -104,9 +104,10 @@ port_reserve_open(enum port_open what, u64 size, const void *like)
 
     if (what == OPEN_STACK)
         return (void *)addresses_new(&stack_space, STACK_SIZE, STACK_SIZE);
+    if (size > piece)
+        return port_reserve_slot(size);
     u64 at = addresses_new(&open_space, size, PAGE_SIZE);
-    while (at != 0 && like != NULL && size <= piece &&
-           key_of(at) != key_of((u64)like))
+    while (at != 0 && like != NULL && key_of(at) != key_of((u64)like))
         at += piece;
     return (void *)at;
 }

@@ -304,7 +304,7 @@ enum vector {
 // the CPU push.
 struct trap_frame {
     u64 r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
-    u32 vector, rights; // PKRU in hardened mode: 0 is the kernel's
+    u32 vector, rights; // generated code's in hardened mode, or 0: the kernel's
     u64 error;
     u64 rip, cs, rflags, rsp, ss;
 };
@@ -324,6 +324,9 @@ void enter_hardened(struct vmctx *vm, const struct func_entry *entry,
                     struct call_state *state);
 extern const u8 host_call_hardened[], host_call_wide_hardened[];
 extern const u8 builtins_hardened[];
+// The ways in, what is behind the rights and the end of what may begin again.
+extern const u8 open_kernel[], open_begun[], open_done[]; // gates.S
+extern const u8 trap_open[], trap_opened[], trap_open_done[]; // trap.S
 
 // --- cpus.c: all CPUs --------------------------------------------------------
 

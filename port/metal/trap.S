@@ -2,6 +2,7 @@
 // trap_handle(frame) and back, and the way out of a thread that is preempted.
 
 #include "port/metal/map.h"
+#include "port/x64/port_x64.h"
 
     .text
 
@@ -41,14 +42,21 @@
     pop     %rax
 .endm
 
-// Those that the kernel noted at `at`.
+// Those that the kernel noted at `at`: generated code's, as in gates.S, or 0.
 .macro restore_rights at
     cmpb    $0, harden_on(%rip)
     je      9f
     mov     \at(%rsp), %eax
+    test    %eax, %eax
+    jz      9f
+    mov     %fs:CPU_THREAD, %r11
+    mov     %eax, THREAD_IN_FORCE(%r11)
     xor     %ecx, %ecx
     xor     %edx, %edx
     wrpkru
+    mov     %fs:CPU_THREAD, %r11
+    cmp     THREAD_IN_FORCE(%r11), %eax
+    jne     wrong_rights
 9:
 .endm
 
@@ -77,11 +85,27 @@ trap_common:
     push_all
     cmpb    $0, harden_on(%rip)
     je      1f
-    xor     %ecx, %ecx
-    rdpkru
-    mov     %eax, TRAP_RIGHTS(%rsp)
+    .globl  trap_open
+trap_open:
     xor     %eax, %eax
+    xor     %ecx, %ecx
+    xor     %edx, %edx
     wrpkru
+    .globl  trap_opened
+trap_opened:
+    mov     %fs:CPU_THREAD, %rcx
+    xor     %eax, %eax
+    test    %rcx, %rcx          // NULL: there are no threads yet
+    jz      2f
+    movabs  $-WINDOW_BASE, %rdx
+    add     %rsp, %rdx
+    cmp     $WINDOW_END - WINDOW_BASE, %rdx
+    jae     wrong_rights        // it is no stack of interrupts
+    mov     THREAD_IN_FORCE(%rcx), %eax
+    movl    $0, THREAD_IN_FORCE(%rcx)
+    .globl  trap_open_done
+trap_open_done:
+2:  mov     %eax, TRAP_RIGHTS(%rsp)
 1:  mov     %rsp, %rdi
     call    trap_handle
     restore_rights TRAP_RIGHTS

@@ -212,9 +212,22 @@ is_of_generated(const struct trap_frame *f)
            f->vector != VECTOR_MACHINE_CHECK;
 }
 
+// With the kernel's rights already, but said to have generated code's: the way
+// in begins again, as it would not get further with those.
+static void
+begin_again(struct trap_frame *f)
+{
+    if (f->rip - (u64)open_begun < (u64)(open_done - open_begun))
+        f->rip = (u64)open_kernel;
+    else if (f->rip - (u64)trap_opened < (u64)(trap_open_done - trap_opened))
+        f->rip = (u64)trap_open; // of an NMI
+}
+
 void
 trap_handle(struct trap_frame *f)
 {
+    if (f->rights != 0)
+        begin_again(f);
     if (f->vector >= VECTOR_TIMER)
         handle_interrupt(f);
     else if (f->vector == VECTOR_PAGE_FAULT || f->vector == VECTOR_UNDEFINED ||

@@ -30,6 +30,7 @@ AT(thread_entry, adapter, THREAD_ADAPTER);
 AT(thread_entry, kernel_rsp, THREAD_KERNEL_RSP);
 AT(thread_entry, guest_rsp, THREAD_GUEST_RSP);
 AT(thread_entry, rights, THREAD_RIGHTS);
+AT(thread_entry, in_force, THREAD_IN_FORCE);
 _Static_assert(BUILTIN_STUB_SIZE == STUB_SIZE, "builtin.S");
 AT(adapter, outer, ADAPTER_OUTER);
 AT(adapter, results, ADAPTER_RESULTS);

@@ -32,6 +32,7 @@
 #define THREAD_KERNEL_RSP 40
 #define THREAD_GUEST_RSP  48
 #define THREAD_RIGHTS     56
+#define THREAD_IN_FORCE   60
 
 #define STUB_SIZE         64 // BUILTIN_STUB_SIZE
 

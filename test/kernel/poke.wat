@@ -1,6 +1,12 @@
-;; What the tests of hardened mode write other code over: a function with room.
+;; What the tests of hardened mode write other code over: a function with room,
+;; and one of all that builtins know by numbers.
 (module
   (memory 1)
+  (table 1 externref)
+  (table $functions 1 funcref)
+  (tag)
+  (data "of a segment")
+  (elem func 0)
   (func (export "poke") (param i64 i64) (result i64)
     (i64.store offset=8 (i32.const 0) (local.get 0))
     (i64.store offset=16 (i32.const 0) (local.get 1))
@@ -11,4 +17,8 @@
     (i64.store offset=56 (i32.const 0) (i64.and (local.get 0) (local.get 1)))
     (i64.store offset=64 (i32.const 0) (i64.or (local.get 0) (local.get 1)))
     (drop (memory.grow (i32.const 0)))
-    (i64.load offset=8 (i32.const 0))))
+    (i64.load offset=8 (i32.const 0)))
+  (func (export "far") (result i32)
+    (drop (table.grow 0 (ref.null extern) (i32.const 400000)))
+    (table.set 0 (i32.const 400000) (ref.null extern))
+    (table.size 0)))
