@@ -284,7 +284,8 @@ enum leave { LEAVE_NONE, LEAVE_TRAP, LEAVE_EXIT, LEAVE_KILLED };
 
 // The start of struct thread: what the stubs between generated code and C use.
 struct thread_entry {
-    void *vm;    // the vmctx of the last call of C
+    void *vm;    // the vmctx of the last call of C; in hardened mode one that
+                 // the kernel has instead
     u64 rsp;     // and its return address is at [rsp]: backtraces start here
     u64 barrier; // of the innermost barrier_call; 0: none
     u8 killed;   // atomic; set once, by others too

@@ -46,7 +46,7 @@ is_known(u64 number, u64 count)
 static struct memory *
 memory_of(struct vmctx *vm, u32 memory)
 {
-    const struct instance *i = vmctx_instance(vm);
+    const struct instance *i = vm->instance;
 
     return is_known(memory, i->code->module.memory_count) ?
                i->memories[memory] :
@@ -56,7 +56,7 @@ memory_of(struct vmctx *vm, u32 memory)
 static struct live_table *
 table_of(struct vmctx *vm, u32 table)
 {
-    const struct instance *i = vmctx_instance(vm);
+    const struct instance *i = vm->instance;
 
     return is_known(table, i->code->module.table_count) ? i->tables[table] :
                                                           NULL;
@@ -66,13 +66,13 @@ table_of(struct vmctx *vm, u32 table)
 static bool
 knows_data(struct vmctx *vm, u32 segment)
 {
-    return is_known(segment, vmctx_instance(vm)->code->module.data_count);
+    return is_known(segment, vm->instance->code->module.data_count);
 }
 
 static bool
 knows_elem(struct vmctx *vm, u32 segment)
 {
-    return is_known(segment, vmctx_instance(vm)->code->module.elem_count);
+    return is_known(segment, vm->instance->code->module.elem_count);
 }
 
 // --- memories ----------------------------------------------------------------
@@ -136,8 +136,8 @@ builtin_MEMORY_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 size)
 {
     if (memory_of(vm, low(pair)) == NULL || !knows_data(vm, high(pair)))
         return TRAP_NONE;
-    enum trap trap = segment_memory_init(vmctx_instance(vm), low(pair),
-                                         high(pair), to, from, size);
+    enum trap trap = segment_memory_init(vm->instance, low(pair), high(pair),
+                                         to, from, size);
 
     if (trap == TRAP_NO_MEMORY)
         thread_trap(trap); // not the one that the row names
@@ -148,7 +148,7 @@ static void
 builtin_DATA_DROP(struct vmctx *vm, u32 segment)
 {
     if (knows_data(vm, segment))
-        segment_drop_data(vmctx_instance(vm), segment);
+        segment_drop_data(vm->instance, segment);
 }
 
 // --- tables ------------------------------------------------------------------
@@ -213,8 +213,8 @@ builtin_TABLE_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 count)
 {
     if (table_of(vm, low(pair)) == NULL || !knows_elem(vm, high(pair)))
         return TRAP_NONE;
-    enum trap trap = segment_table_init(vmctx_instance(vm), low(pair),
-                                        high(pair), to, from, count);
+    enum trap trap = segment_table_init(vm->instance, low(pair), high(pair), to,
+                                        from, count);
 
     if (trap == TRAP_BAD_REFERENCE)
         thread_trap(trap);
@@ -225,7 +225,7 @@ static void
 builtin_ELEM_DROP(struct vmctx *vm, u32 segment)
 {
     if (knows_elem(vm, segment))
-        segment_drop_elem(vmctx_instance(vm), segment);
+        segment_drop_elem(vm->instance, segment);
 }
 
 // The callee may be of a subtype, so its canonical id need not be that of the
@@ -233,7 +233,7 @@ builtin_ELEM_DROP(struct vmctx *vm, u32 segment)
 static u64
 builtin_FUNC_ENTRY(struct vmctx *vm, u64 reference, u32 expected)
 {
-    struct store *s = vmctx_instance(vm)->store;
+    struct store *s = vm->instance->store;
     const struct func_entry *entry =
         &s->funcs[index_masked(reference, s->func_count)];
 

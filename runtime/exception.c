@@ -274,7 +274,7 @@ add_exception(struct store *s, struct exception *e, const void *from)
 u64
 exception_new(struct vmctx *vm, u32 tag, const u64 (*args)[2], const void *from)
 {
-    struct instance *i = vmctx_instance(vm);
+    struct instance *i = vm->instance;
     const struct module *m = &i->code->module;
     u32 count = m->types[m->tags[tag]].param_count;
     struct exception *e = kernel_alloc(sizeof(*e) + count * sizeof(*args));

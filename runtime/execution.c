@@ -7,7 +7,7 @@ execution_caller(void)
 {
     struct vmctx *vm = thread_entry(thread_current())->vm;
 
-    return vm != NULL ? vmctx_instance(vm) : NULL;
+    return vm != NULL ? vm->instance : NULL;
 }
 
 struct execution *

@@ -29,16 +29,29 @@ is_guest_stack(const struct thread *t, u64 rsp)
     return rsp >= (u64)thread_stack_low(t) && rsp < end && rsp % 8 == 0;
 }
 
+// Whose block that is, of the running thread's execution; NULL: nobody's.
+static struct instance *
+instance_of(const struct vmctx *vm)
+{
+    const struct execution *x = execution_current();
+
+    for (u32 n = 0; n < x->store->instance_count; n++)
+        if (x->vms[n] == vm)
+            return x->store->instances[n];
+    return NULL;
+}
+
 // Note where the running thread calls from: the return address is at `at`.
 static bool
 note_call(u64 rsp, u64 at, struct vmctx *vm)
 {
     struct thread *t = thread_current();
     struct thread_entry *entry = thread_entry(t);
+    struct instance *i = is_guest_stack(t, rsp) ? instance_of(vm) : NULL;
 
-    if (!is_guest_stack(t, rsp) || vmctx_instance(vm) == NULL)
+    if (i == NULL)
         return refuse();
-    entry->vm = vm;
+    entry->vm = &i->front;
     entry->rsp = at;
     entry->guest_rsp = rsp & ~15ull;
     entry->popped = 0;

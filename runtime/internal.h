@@ -257,6 +257,13 @@ struct global_ref {
     u32 index;
 };
 
+// What C takes for the vmctx of who calls it, in hardened mode: generated code
+// may write what it likes to its own.
+struct vmctx_front {
+    struct vmctx header;
+    struct vmctx_memory memory; // 0
+};
+
 struct instance {
     struct store *store;
     struct code_module *module;
@@ -270,6 +277,7 @@ struct instance {
     u64 *elem_items;                  // contents of passive segments, and
     u64 **elems;                      // where each begins, else NULL
     u64 *elem_dropped, *data_dropped; // bit sets, atomic
+    struct vmctx_front front;
 };
 
 void instance_free(struct instance *i);
@@ -294,9 +302,6 @@ MUST_USE struct vmctx **vms_copy(struct store *s, struct vmctx **from);
 void vms_fill(struct instance *i);
 void vms_free(struct store *s, struct vmctx **vms);
 void vms_bind(struct store *s, struct vmctx **vms, struct thread *t);
-
-// Whose block that is, of the running thread's execution.
-struct instance *vmctx_instance(const struct vmctx *vm);
 
 // The 16 bytes that hold the value, wherever they are.
 u64 *vmctx_global(const struct instance *i, u32 global, struct vmctx **vms);

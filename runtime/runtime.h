@@ -349,8 +349,6 @@ caller_memory(void)
     const struct vmctx *vm = thread_entry(thread_current())->vm;
     const struct vmctx_memory *first = (const struct vmctx_memory *)(vm + 1);
 
-    if (port_hardened()) // that is open
-        return vm != NULL ? instance_memory(execution_caller()) : NULL;
     if (vm == NULL || first->view == NULL)
         return NULL;
     return CONTAINER(first->view, struct memory, view);

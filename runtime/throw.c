@@ -69,7 +69,7 @@ deliver(struct store *s, u64 exnref, const struct thrown_at *from,
 static bool
 throw_is_sound(struct vmctx *vm, u32 tag, u64 args)
 {
-    const struct instance *i = vmctx_instance(vm);
+    const struct instance *i = vm->instance;
     const struct module *m = &i->code->module;
     const struct thread *t = thread_current();
     u64 end = (u64)thread_stack_end(t);
@@ -92,7 +92,7 @@ exception_throw(struct vmctx *vm, u32 tag, u64 args,
     u64 exnref = exception_new(vm, tag, (u64(*)[2])args, from);
 
     if (exnref != 0)
-        deliver(vmctx_instance(vm)->store, exnref, from, to);
+        deliver(vm->instance->store, exnref, from, to);
     else if (!thread_is_killed())
         thread_trap(TRAP_NO_MEMORY);
 }
@@ -104,8 +104,8 @@ exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
     (void)nothing;
     if (exnref == 0)
         thread_trap(TRAP_NULL_EXCEPTION);
-    else if (!exception_exists(vmctx_instance(vm)->store, exnref))
+    else if (!exception_exists(vm->instance->store, exnref))
         thread_trap(TRAP_BAD_REFERENCE); // verified code passes any word
     else
-        deliver(vmctx_instance(vm)->store, exnref, from, to);
+        deliver(vm->instance->store, exnref, from, to);
 }

@@ -51,19 +51,6 @@ vm_free(const struct instance *i, struct vmctx *vm)
         port_release(vm, layout_of(i)->size);
 }
 
-// Only in hardened mode is there reason to look: vm->instance is open, too.
-struct instance *
-vmctx_instance(const struct vmctx *vm)
-{
-    if (!port_hardened())
-        return vm->instance;
-    const struct execution *x = execution_current();
-    for (u32 n = 0; n < x->store->instance_count; n++)
-        if (x->vms[n] == vm)
-            return x->store->instances[n];
-    return NULL;
-}
-
 u64 *
 vmctx_global(const struct instance *i, u32 global, struct vmctx **vms)
 {
@@ -107,6 +94,7 @@ vms_add(struct instance *i)
         vm->stack_limit = s->vms[0]->stack_limit;
     }
     s->vms[i->number] = vm;
+    i->front.header.instance = i;
     return OK;
 }
 
@@ -176,6 +164,7 @@ vms_fill(struct instance *i)
     for (u32 k = 0; k < m->memory_count; k++)
         vmctx_memories(layout, vm)[k] =
             (struct vmctx_memory){i->memories[k]->base, &i->memories[k]->view};
+    i->front.memory = *vmctx_memories(layout, vm); // there is one
     for (u32 k = 0; k < m->func_imports; k++)
         vmctx_imports(layout, vm)[k] = i->store->funcs[i->func_base + k];
     for (u32 k = 0; k < m->tag_count; k++)

@@ -224,7 +224,8 @@ called:
 2:
     bt      $HOW_VMCTX, %rdx
     jnc     3f
-    mov     %r14, %rdi
+    mov     %fs:CPU_THREAD, %r11
+    mov     THREAD_VMCTX(%r11), %rdi
 3:
     mov     16(%r10), %rcx
     mov     8(%r10), %rdx
@@ -272,7 +273,8 @@ called:
     pop     %rsi
     test    %al, %al
     jz      leave_hardened
-    mov     %r14, %rdi
+    mov     %fs:CPU_THREAD, %r11
+    mov     THREAD_VMCTX(%r11), %rdi
     mov     (%rcx), %rdx
     sub     $LANDING_SIZE, %rsp
     mov     %rsp, %r8
