@@ -74,6 +74,10 @@ thread_entry(struct thread *t)
 // The same by the CPU, whatever stack we are on.
 struct thread *sched_current(void);
 
+// From now on (or no longer) a CPU that goes from a thread of one group to one
+// of another forgets what it has learned of branches.
+void sched_forget_branches(bool on);
+
 // A thread that calls run(arg) and ends; not yet running.  The caller owns a
 // reference.  sched_start() or thread_discard() come next.
 MUST_USE status_t thread_new(struct thread **out, void (*run)(void *arg),
@@ -333,6 +337,7 @@ struct account {
     struct shares *shares; // of each CPU; NULL: those of the account above
     u32 weight, cap;       // atomic: of those, see account_set_cpu()
     u32 ceiling;           // atomic: of the priorities of threads
+    u64 group;             // the number of the group, none has it again
     u64 used_until;        // atomic: see share.c
     bool closed;           // atomic: its group was killed, see kept.c
     u32 overcommit;        // atomic: percent; 0: as the account above
@@ -344,6 +349,7 @@ struct account {
 // Below `parent`, without limits of its own; 1 reference.
 MUST_USE status_t account_new(struct account **out, struct account *parent);
 struct account *account_root(void);
+void account_of_new_group(struct account *a); // until then, as the one above
 void account_limit_process(struct account *a); // to what one process may use
 void account_hold(struct account *a);
 void account_release(struct account *a); // NULL is allowed

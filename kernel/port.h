@@ -172,6 +172,10 @@ void context_switch(struct context *from, struct context *to);
 // debugging tools; most ports do nothing.
 void port_stack_use(void *low, u64 size);
 
+// What this CPU has learned of branches serves nobody any more (IBPB); does
+// nothing where it cannot, or was not asked to be able to.
+void port_forget_branches(void);
+
 // Call `run(arg)`, which calls generated code, behind a barrier: when that is
 // left early, by a fault or by the stubs below, barrier_call returns false;
 // else true.

@@ -117,6 +117,12 @@ host_call_check(void)
 {
 }
 
+void
+sched_forget_branches(bool on)
+{
+    (void)on;
+}
+
 // Generated code of these tests calls no stub, and no C function calls it by
 // one: whoever comes here has lost the way.
 NORETURN static void

@@ -558,6 +558,25 @@ def hardened(t):
         "here\n")
 
 
+@option("run --ibpb", "shell --ibpb")
+def ibpb(t):
+    if t.port == "linux":
+        for command in ("run", "shell"):
+            t.call(command, "--on", "linux", "--ibpb", hello(t)).ends(
+                2).says("--ibpb: only on metal")
+        return
+    # QEMU's own processor has none; where it is the host's, that may have.
+    r = t.run("--ibpb", hello(t))
+    if r.status == 0:
+        r.quiet().prints("hello\n")
+        shell(t, "--ibpb", "--", "-c", "echo here").ends(0).quiet().prints(
+            "here\n")
+    else:
+        r.ends(1).says("--ibpb: this processor has no such barrier")
+        shell(t, "--ibpb", "--", "-c", "echo here").ends(1).says(
+            "--ibpb: this processor has no such barrier")
+
+
 @option("shell --system")
 def shell_system(t):
     there = t.out.resolve() / "system"

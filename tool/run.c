@@ -38,6 +38,7 @@ struct run {
     bool icount;          // time is the number of instructions
     bool latency;         // the same, and the kernel that counts
     bool hardened;        // protection keys on
+    bool ibpb;            // barriers of branch prediction between groups
     u64 grain_ns;         // of the clocks, 0: not said
     const char *trace;    // NULL: nothing; "": all calls
     const char *gdb;      // the TCP port where GDB is waited for, or NULL
@@ -164,6 +165,17 @@ set_hardened(void *self, const struct option *o, const char *value)
     (void)o;
     (void)value;
     run->hardened = true;
+    return true;
+}
+
+static bool
+set_ibpb(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    (void)value;
+    run->ibpb = true;
     return true;
 }
 
@@ -495,6 +507,9 @@ parse_options(struct run *run, struct words words, struct words *operands)
     if (run->hardened && !run->metal)
         return misuse(run->command, "--hardened: only on metal, as a Linux "
                                     "process cannot keep its keys to itself");
+    if (run->ibpb && !run->metal)
+        return misuse(run->command, "--ibpb: only on metal, as a Linux process "
+                                    "cannot ask for such a barrier");
     // Of a guest that counts instructions our time is no measure.
     if (run->timeout_ms > 0 && !is_counted(run)) {
         complain_until(run->timeout_ms + GRACE_MS);
@@ -755,13 +770,16 @@ pack(struct buffer *tar, struct run *run)
 static int
 run_on_metal(const struct run *run, struct bytes initrd)
 {
-    char path[4096];
+    char path[4096], words[32];
+
+    snprintf(words, sizeof(words), "%s%s", run->hardened ? "hardened " : "",
+             run->ibpb ? "ibpb" : "");
     struct qemu_options qemu = {
         .kernel = kernel_path(run->latency ? "latency.elf" : "nebulet.elf",
                               path, sizeof(path)),
         .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
-        .append = run->hardened ? "hardened" : "",
+        .append = words,
         .random = run->device,
         .dirs = &run->dirs,
         .gdb = run->gdb,

@@ -15,6 +15,8 @@
 // generated code's, so these stacks have no user bit: each CPU has its own in
 // its window (window.c), where no other CPU can write to them; nothing is on
 // them while generated code runs.
+//
+// And what keeps groups from each other's predictions of branches (--ibpb).
 
 #include "port/metal/tables.h"
 
@@ -23,6 +25,7 @@
 #include "port/x64/port_x64.h"
 
 enum {
+    MSR_PREDICTION_COMMAND = 0x49,
     KEY_KERNEL = 1,
     KEY_FIRST = 2, // of those that threads have
     COLORS = 14,
@@ -85,6 +88,33 @@ harden_init(const struct boot_info *info)
     harden_on = true;
     port_stubs = &hardened_stubs;
     cpu_harden();
+}
+
+// --- branches ----------------------------------------------------------------
+
+static bool can_forget; // and is asked to
+
+void
+forget_init(const struct boot_info *info)
+{
+    bool amd = cpuid(0x80000000, 0).eax >= 0x80000008 &&
+               (cpuid(0x80000008, 0).ebx >> 12 & 1);
+
+    if (!boot_info_has_word(info, "ibpb"))
+        return;
+    if (!amd && (cpuid(0, 0).eax < 7 || !(cpuid(7, 0).edx >> 26 & 1))) {
+        say("nebulet: --ibpb: this processor has no such barrier");
+        port_exit(1);
+    }
+    can_forget = true;
+    sched_forget_branches(true);
+}
+
+void
+port_forget_branches(void)
+{
+    if (can_forget)
+        msr_write(MSR_PREDICTION_COMMAND, 1);
 }
 
 // --- kernel/port.h -----------------------------------------------------------

@@ -117,6 +117,7 @@ metal_main(u32 magic, u32 start)
     if (boot_info_has_word(&info, "stay"))
         exit_stays();
     harden_init(&info);
+    forget_init(&info);
     init_memory();
     irq_init();
     cpus_find(&info);

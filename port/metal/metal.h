@@ -318,6 +318,8 @@ extern const u8 preempt_start[];     // trap.S
 extern bool harden_on;
 // If the command line asks for it: before there are page tables of ours.
 void harden_init(const struct boot_info *info);
+// If it asks for barriers between groups.
+void forget_init(const struct boot_info *info);
 
 // gates.S: the stubs of struct port_stubs.
 void enter_hardened(struct vmctx *vm, const struct func_entry *entry,
