@@ -229,10 +229,10 @@ void sched_deadline_changed(void); // one of this CPU: look when the next is
 void sched_changed(struct thread *t);
 void sched_cap_changed(struct account *a);
 void sched_ceilings_changed(void);
-void sched_look(void);    // have all that run look whether they are stopped
-void sched_account(void); // what has run until now is in the accounts
-extern bool sched_forgets;      // see sched_forget_branches()
-u64 sched_forgot(void);         // how often CPUs did: for tests
+void sched_look(void);     // have all that run look whether they are stopped
+void sched_account(void);  // what has run until now is in the accounts
+extern bool sched_forgets; // see sched_forget_branches()
+u64 sched_forgot(void);    // how often CPUs did: for tests
 NORETURN void sched_exit(void); // the current thread is dead
 void sched_first_switch(void);  // a new thread's first step
 

@@ -349,7 +349,7 @@ struct account {
 // Below `parent`, without limits of its own; 1 reference.
 MUST_USE status_t account_new(struct account **out, struct account *parent);
 struct account *account_root(void);
-void account_of_new_group(struct account *a); // until then, as the one above
+void account_of_new_group(struct account *a);  // until then, as the one above
 void account_limit_process(struct account *a); // to what one process may use
 void account_hold(struct account *a);
 void account_release(struct account *a); // NULL is allowed

@@ -118,13 +118,23 @@ set_device(void *self, const struct option *o, const char *value)
 }
 
 static bool
-set_icount(void *self, const struct option *o, const char *value)
+set_flag(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {
+        {"--hardened", &run->hardened},
+        {"--ibpb",     &run->ibpb    },
+        {"--icount",   &run->icount  },
+        {"--latency",  &run->latency },
+    };
 
-    (void)o;
     (void)value;
-    run->icount = true;
+    for (u32 i = 0; i < COUNT(flags); i++)
+        if (strcmp(o->name, flags[i].name) == 0)
+            *flags[i].flag = true;
     return true;
 }
 
@@ -155,39 +165,6 @@ set_grain(void *self, const struct option *o, const char *value)
     misuse(run->command, "%s=%s: not a time from 1ns to 1000ms", o->name,
            value);
     return false;
-}
-
-static bool
-set_hardened(void *self, const struct option *o, const char *value)
-{
-    struct run *run = self;
-
-    (void)o;
-    (void)value;
-    run->hardened = true;
-    return true;
-}
-
-static bool
-set_ibpb(void *self, const struct option *o, const char *value)
-{
-    struct run *run = self;
-
-    (void)o;
-    (void)value;
-    run->ibpb = true;
-    return true;
-}
-
-static bool
-set_latency(void *self, const struct option *o, const char *value)
-{
-    struct run *run = self;
-
-    (void)o;
-    (void)value;
-    run->latency = true;
-    return true;
 }
 
 static bool

@@ -327,7 +327,7 @@ void enter_hardened(struct vmctx *vm, const struct func_entry *entry,
 extern const u8 host_call_hardened[], host_call_wide_hardened[];
 extern const u8 builtins_hardened[];
 // The ways in, what is behind the rights and the end of what may begin again.
-extern const u8 open_kernel[], open_begun[], open_done[]; // gates.S
+extern const u8 open_kernel[], open_begun[], open_done[];     // gates.S
 extern const u8 trap_open[], trap_opened[], trap_open_done[]; // trap.S
 
 // --- cpus.c: all CPUs --------------------------------------------------------
