@@ -25,7 +25,7 @@
 #include "port/x64/port_x64.h"
 
 enum {
-    MSR_PREDICTION_COMMAND = 0x49,
+    IA32_PRED_CMD = 0x49,
     KEY_KERNEL = 1,
     KEY_FIRST = 2, // of those that threads have
     COLORS = 14,
@@ -114,7 +114,7 @@ void
 port_forget_branches(void)
 {
     if (can_forget)
-        msr_write(MSR_PREDICTION_COMMAND, 1);
+        msr_write(IA32_PRED_CMD, 1);
 }
 
 // --- kernel/port.h -----------------------------------------------------------
