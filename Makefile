@@ -280,7 +280,7 @@ LATENCY_METAL := $(LATENCY_WRAP) -Wl,--wrap=trap_handle
 CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look \
                 -Wl,--wrap=port_write,--wrap=port_settle
 # What test/kernel_supply.c lets fail, or counts.
-SUPPLY := kernel_alloc port_reserve port_reserve_slot port_release \
+SUPPLY := kernel_alloc port_reserve port_reserve_slot port_reserve_open port_release \
           port_code_write port_code_execute port_code_release port_commit port_commit_promised \
           port_promise port_seal port_memory_info handle_new \
           handle_duplicate object_observe account_charge account_alloc \

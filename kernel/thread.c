@@ -32,7 +32,9 @@ thread_exit(void)
 static u8 *
 stack_reserve(void)
 {
-    u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
+    u8 *stack = port_hardened() ?
+                    port_reserve_open(OPEN_STACK, STACK_SIZE, NULL) :
+                    port_reserve(STACK_SIZE, STACK_SIZE);
 
     if (stack == NULL)
         return NULL;

@@ -252,8 +252,9 @@ instance_table_func(struct instance *i, u32 index, const char *sig,
         return ERR_NOT_FOUND;
     u64 id = table_get(t, table_masked(t, index));
     *out = (struct extern_ref){.kind = EXTERN_FUNC};
-    if (id == 0)
+    if (id == 0 || id >= s->func_count) // hardened: code may have written it
         return ERR_NOT_FOUND;
+    id = index_masked(id, s->func_count);
     if (s->funcs[id].sig != types_host(sig) ||
         !func_find(s, (u32)id, &out->instance, &out->index))
         return ERR_WRONG_TYPE;

@@ -89,6 +89,37 @@ test_may_execute(const void *at)
     return (entry & PAGE_PRESENT) != 0 && (entry & PAGE_NO_EXEC) == 0;
 }
 
+void
+test_write_code(void *at, const void *bytes, u64 size)
+{
+    u64 offset = (u64)at % PAGE_SIZE;
+    u32 level = LEVEL_PAGE;
+    bool on = lock_irq(&tables_lock);
+    u64 frame = *find_entry((u64)at, &level) & ENTRY_ADDR;
+
+    unlock_irq(&tables_lock, on);
+    EXPECT(offset + size <= PAGE_SIZE);
+    on = port_interrupts_off();
+    memcpy(code_window_open(frame) + offset, bytes, size);
+    code_window_close();
+    port_interrupts_restore(on);
+}
+
+extern const u8 text_start[], text_end[];
+
+const u8 *
+test_text(const u8 **end)
+{
+    *end = text_end;
+    return text_start;
+}
+
+u64
+test_interrupt_stack(void)
+{
+    return this_cpu()->tss.ist[IST_IRQ - 1];
+}
+
 // --- what devices see -------------------------------------------------------
 
 void *

@@ -111,6 +111,12 @@ const char *test_space_fault(u64 *address);
 // May anybody write to this byte, by any address?  And execute it?
 bool test_may_write(const void *at);
 bool test_may_execute(const void *at);
+// Write to code, whatever the verifier would say; skips the test on linux.
+void test_write_code(void *at, const void *bytes, u64 size);
+// The kernel's text, its end, and the end of the stack that interrupts of this
+// CPU have; on the metal only.
+const u8 *test_text(const u8 **end);
+u64 test_interrupt_stack(void);
 
 // Who is called before memory is sealed, before the verifier looks at code, and
 // before that becomes executable; NULL: nobody.

@@ -26,6 +26,26 @@ run_test(void *arg)
     return 0;
 }
 
+void
+test_write_code(void *at, const void *bytes, u64 size)
+{
+    (void)at, (void)bytes, (void)size;
+    test_skip("code is exchanged on metal only");
+}
+
+const u8 *
+test_text(const u8 **end)
+{
+    *end = NULL;
+    return NULL;
+}
+
+u64
+test_interrupt_stack(void)
+{
+    return 0;
+}
+
 static u32
 environment(const char *name, u32 otherwise)
 {

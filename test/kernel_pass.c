@@ -93,6 +93,42 @@ TEST_KERNEL(pass_is_at_once)
     test_close_place(&p.at);
 }
 
+static void
+yield_often(void *arg)
+{
+    (void)arg;
+    for (u32 i = 0; i < CALLS; i++)
+        thread_yield();
+}
+
+// A CPU that goes to the server's group and back forgets twice, where it is to;
+// one that goes between threads of one group need not.
+TEST_KERNEL(pass_forgets_branches)
+{
+    u64 end = port_monotonic_ns() + LONG, before = sched_forgot(), forgot = 0;
+    u32 calls = 0, replies = 0;
+    struct place p;
+
+    open_place(&p);
+    call_often(&p, &calls, &replies);
+    EXPECT_EQ(sched_forgot(), before);
+    sched_forget_branches(true);
+    for (calls = 0;
+         (calls < CALLS || replies < CALLS) && port_monotonic_ns() < end;) {
+        before = sched_forgot();
+        call_often(&p, &calls, &replies);
+        forgot = sched_forgot() - before;
+    }
+    EXPECT(forgot >= 2 * CALLS - 1);
+    struct thread *t = test_start_thread(yield_often, NULL);
+    before = sched_forgot();
+    yield_often(NULL);
+    test_join(t);
+    EXPECT(sched_forgot() - before <= port_cpu_count());
+    sched_forget_branches(false);
+    test_close_place(&p.at);
+}
+
 // What keeps a call from it, or its reply.
 static struct group *capped;
 

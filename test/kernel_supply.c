@@ -102,6 +102,16 @@ WRAP(void *, port_reserve_slot, (u64 size))
                counted(__real_port_reserve_slot(size), &supply.slots);
 }
 
+// Some of them are slots.
+WRAP(void *, port_reserve_open,
+     (enum port_open what, u64 size, const void *like))
+{
+    void *ptr =
+        test_may_have() ? __real_port_reserve_open(what, size, like) : NULL;
+
+    return port_slot_contains((u64)ptr) ? ptr : counted(ptr, &supply.reserved);
+}
+
 WRAP(void, port_release, (void *ptr, u64 size))
 {
     bool slot = port_slot_contains((u64)ptr);

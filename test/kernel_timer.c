@@ -167,3 +167,33 @@ TEST_KERNEL(timers_in_great_number)
     port_interrupts_restore(on);
     kernel_free(d);
 }
+
+// --- coarse clocks -----------------------------------------------------------
+
+TEST_KERNEL(clocks_are_coarse)
+{
+    const u64 grain = 5000000, before = clock_grain();
+    struct timer *t;
+    u64 count;
+
+    clock_set_grain(grain);
+    EXPECT_EQ(clock_told(grain - 1), 0);
+    EXPECT_EQ(clock_told(2 * grain), 2 * grain);
+    EXPECT_EQ(clock_due(0), 0);
+    EXPECT_EQ(clock_due(1), grain);
+    EXPECT_EQ(clock_due(grain), grain);
+    EXPECT_EQ(clock_due(UINT64_MAX - 1), UINT64_MAX - 1);
+    EXPECT_EQ(clock_due(UINT64_MAX), UINT64_MAX);
+    // Who sleeps for a moment, or asks how often a moment has passed, learns no
+    // more than the clocks say.
+    u64 at = port_monotonic_ns() + 1;
+    EXPECT_EQ(thread_sleep_until(at), OK);
+    EXPECT(port_monotonic_ns() >= clock_due(at));
+    EXPECT_EQ(timer_new(&t, account_current()), OK);
+    timer_set(t, at, 1);
+    EXPECT_EQ(timer_read(t, &count), OK);
+    EXPECT_EQ((at + count - 1) % grain, 0);
+    timer_stop(t);
+    object_release(timer_object(t));
+    clock_set_grain(before);
+}

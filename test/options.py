@@ -366,6 +366,14 @@ def run_smp(t):
         t.run("--smp", count, hello(t)).ends(0).prints("hello\n")
 
 
+# A trap behind a call of the kernel and a write to memory.
+GROWS = """(module
+  (memory 1)
+  (func (export "_start")
+    (drop (memory.grow (i32.const 1)))
+    (i64.store (i32.const 100000) (i64.const 1))
+    (unreachable)))"""
+
 CLOCK = """(module
   (import "wasi_snapshot_preview1" "clock_time_get"
     (func $now (param i32 i64 i32) (result i32)))
@@ -380,6 +388,37 @@ CLOCK = """(module
     (loop (br_if 0 (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
     (call $exit (i32.wrap_i64 (i64.div_u
       (i64.sub (call $time) (local.get $before)) (i64.const 1000000))))))"""
+
+
+# Ends with 0 where all clocks are multiples of 50 ms, and their resolution is
+# that; with 1 else.
+GRAINS = """(module
+  (import "wasi_snapshot_preview1" "clock_time_get"
+    (func $now (param i32 i64 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "clock_res_get"
+    (func $res (param i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+  (memory 1)
+  (func (export "_start") (local $i i32)
+    (loop $next
+      (drop (call $now (local.get $i) (i64.const 1) (i32.const 0)))
+      (drop (call $res (local.get $i) (i32.const 8)))
+      (if (i64.ne (i64.rem_u (i64.load (i32.const 0)) (i64.const 50000000))
+                  (i64.const 0)) (then (call $exit (i32.const 1))))
+      (if (i64.ne (i64.load (i32.const 8)) (i64.const 50000000))
+          (then (call $exit (i32.const 1))))
+      (local.set $i (i32.add (local.get $i) (i32.const 1)))
+      (br_if $next (i32.lt_u (local.get $i) (i32.const 4))))))"""
+
+
+@option("run --coarse-clocks")
+def coarse_clocks(t):
+    grains = t.text("grains", GRAINS)
+    t.run("--coarse-clocks=50ms", grains).ends(0).quiet()
+    t.run("--coarse-clocks", grains).ends(1)  # 100 us: another resolution
+    t.run(grains).ends(1)
+    for wrong in ("", "0ms", "5", "x", "2000ms"):
+        t.run(f"--coarse-clocks={wrong}", grains).ends(2).says("not a time")
 
 
 @option("run --icount", port="metal")
@@ -512,6 +551,38 @@ def shell_options(t):
 def shell_machine(t):
     shell(t, "--memory", "256", "--machine", "q35", "--", "-c",
           "echo here").ends(0).quiet().prints("here\n")
+
+
+@option("run --hardened", "shell --hardened")
+def hardened(t):
+    if t.port == "linux":
+        for command in ("run", "shell"):
+            t.call(command, "--on", "linux", "--hardened", hello(t)).ends(
+                2).says("--hardened: only on metal")
+        return
+    t.run("--hardened", hello(t)).ends(0).quiet().prints("hello\n")
+    t.run("--hardened", t.text("grow", GROWS)).ends(134).says("unreachable")
+    shell(t, "--hardened", "--", "-c", "echo here | cat").ends(0).quiet().prints(
+        "here\n")
+
+
+@option("run --ibpb", "shell --ibpb")
+def ibpb(t):
+    if t.port == "linux":
+        for command in ("run", "shell"):
+            t.call(command, "--on", "linux", "--ibpb", hello(t)).ends(
+                2).says("--ibpb: only on metal")
+        return
+    # QEMU's own processor has none; where it is the host's, that may have.
+    r = t.run("--ibpb", hello(t))
+    if r.status == 0:
+        r.quiet().prints("hello\n")
+        shell(t, "--ibpb", "--", "-c", "echo here").ends(0).quiet().prints(
+            "here\n")
+    else:
+        r.ends(1).says("--ibpb: this processor has no such barrier")
+        shell(t, "--ibpb", "--", "-c", "echo here").ends(1).says(
+            "--ibpb: this processor has no such barrier")
 
 
 @option("shell --system")

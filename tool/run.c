@@ -38,6 +38,9 @@ struct run {
     u32 cpus;             // 0: not said
     bool icount;          // time is the number of instructions
     bool latency;         // the same, and the kernel that counts
+    bool hardened;        // protection keys on
+    bool ibpb;            // barriers of branch prediction between groups
+    u64 grain_ns;         // of the clocks, 0: not said
     const char *trace;    // NULL: nothing; "": all calls
     const char *profile;  // a file for it, or NULL
     bool perf;            // write a map of the code
@@ -119,25 +122,53 @@ set_device(void *self, const struct option *o, const char *value)
 }
 
 static bool
-set_icount(void *self, const struct option *o, const char *value)
+set_flag(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {
+        {"--hardened", &run->hardened},
+        {"--ibpb",     &run->ibpb    },
+        {"--icount",   &run->icount  },
+        {"--latency",  &run->latency },
+    };
 
-    (void)o;
     (void)value;
-    run->icount = true;
+    for (u32 i = 0; i < COUNT(flags); i++)
+        if (strcmp(o->name, flags[i].name) == 0)
+            *flags[i].flag = true;
     return true;
 }
 
 static bool
-set_latency(void *self, const struct option *o, const char *value)
+set_grain(void *self, const struct option *o, const char *value)
 {
+    enum { GRAIN_NS = 100000 };
+    static const struct {
+        const char *unit;
+        u64 ns;
+    } units[] = {
+        {"ns", 1      },
+        {"us", 1000   },
+        {"ms", 1000000}
+    };
     struct run *run = self;
+    char *end = NULL;
 
-    (void)o;
-    (void)value;
-    run->latency = true;
-    return true;
+    run->grain_ns = value == NULL ? GRAIN_NS : 0;
+    u64 number = run->grain_ns == 0 && *value >= '1' && *value <= '9' ?
+                     strtoul(value, &end, 10) :
+                     0;
+    for (u32 i = 0; i < COUNT(units) && number > 0; i++)
+        if (strcmp(end, units[i].unit) == 0 && number <= 1000000)
+            run->grain_ns = number * units[i].ns;
+    if (run->grain_ns > 0 && run->grain_ns <= 1000000000)
+        return true;
+    misuse(run->command, "%s=%s: not a time from 1ns to 1000ms", o->name,
+           value);
+    return false;
 }
 
 static bool
@@ -478,6 +509,12 @@ parse_options(struct run *run, struct words words, struct words *operands)
     int status = options_read(run->command, run, words, operands);
     if (status != OPTIONS_READ)
         return status;
+    if (run->hardened && !run->metal)
+        return misuse(run->command, "--hardened: only on metal, as a Linux "
+                                    "process cannot keep its keys to itself");
+    if (run->ibpb && !run->metal)
+        return misuse(run->command, "--ibpb: only on metal, as a Linux process "
+                                    "cannot ask for such a barrier");
     // Of a guest that counts instructions our time is no measure.
     if (run->timeout_ms > 0 && !is_counted(run)) {
         complain_until(run->timeout_ms + GRACE_MS);
@@ -714,6 +751,10 @@ pack(struct buffer *tar, struct run *run)
                  (unsigned long long)run->timeout_ms);
         tar_add(tar, "run/timeout", text, strlen(text));
     }
+    if (run->grain_ns > 0) {
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)run->grain_ns);
+        tar_add(tar, "run/clock", text, strlen(text));
+    }
     u32 count = 0;
     for (int fd = 0; fd < 3; fd++)
         if (run->media.out != NULL || isatty(fd)) // a serial line is one
@@ -737,13 +778,16 @@ pack(struct buffer *tar, struct run *run)
 static int
 run_on_metal(const struct run *run, struct bytes initrd)
 {
-    char path[4096];
+    char path[4096], words[32];
+
+    snprintf(words, sizeof(words), "%s%s", run->hardened ? "hardened " : "",
+             run->ibpb ? "ibpb" : "");
     struct qemu_options qemu = {
         .kernel = kernel_path(run->latency ? "latency.elf" : "nebulet.elf",
                               path, sizeof(path)),
         .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
-        .append = "",
+        .append = words,
         .random = run->device,
         .dirs = &run->dirs,
         .gdb = run->gdb,

@@ -508,6 +508,8 @@ void boot_mounts(mount_finder find);
 //                      them, or nothing: all
 //     run/profile      what is written to PORT_PROFILE at the end: a letter
 //                      s, samples, or m, a map of the code, or both
+//     run/clock        the grain, in nanoseconds, of all that programs are told
+//                      of the time (default: 1)
 //     root/...         the files
 //
 // When the programs have ended or the time is up, what they spawned is killed,

@@ -413,6 +413,12 @@ port_stack_use(void *low, u64 size)
     name_stack(low, size, &old_low, &old_size);
 }
 
+// That is Linux's to do, between processes.
+void
+port_forget_branches(void)
+{
+}
+
 // --- faults ------------------------------------------------------------------
 
 // The registers in the order of their hardware numbers.
