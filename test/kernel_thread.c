@@ -32,6 +32,90 @@ TEST_KERNEL(thread_runs_and_joins)
     EXPECT_EQ(count, 50);
 }
 
+// --- what is left on a stack -------------------------------------------------
+
+enum { LEFT = 0x5ec2e75e, LEFT_WORDS = 8192 };
+
+static void
+leave_words(void *arg)
+{
+    u32 words[LEFT_WORDS];
+
+    (void)arg;
+    for (u32 i = 0; i < LEFT_WORDS; i++)
+        words[i] = LEFT;
+    __asm__ volatile("" : : "r"(words) : "memory");
+}
+
+// How many are there, below what this thread uses itself?
+READS_STACK static void
+count_words(void *arg)
+{
+    const u8 *low = thread_stack_low(thread_current());
+    const u8 *end = __builtin_frame_address(0);
+
+    for (const u8 *at = low; at + sizeof(u32) <= end; at += sizeof(u32))
+        *(u32 *)arg += *(const u32 *)at == LEFT;
+}
+
+static void
+run_one(void (*run)(void *), void *arg)
+{
+    struct thread *t = test_start_thread(run, arg);
+
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+}
+
+// Who gets the stack of another thread, of another process it may be, finds
+// nothing of that: verified code may read of its frame what it has not written.
+TEST_KERNEL(stack_of_another_is_empty)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < 4; i++)
+        run_one(leave_words, NULL);
+    for (u32 i = 0; i < 4; i++)
+        run_one(count_words, &count);
+    EXPECT_EQ(count, 0);
+}
+
+enum { YIELDS = 200 };
+
+static void
+leave_vector(void *arg)
+{
+    (void)arg;
+    for (u32 i = 0; i < YIELDS; i++) {
+        __asm__ volatile("movd %0, %%xmm13" : : "r"(LEFT));
+        thread_yield();
+    }
+}
+
+static void
+count_vectors(void *arg)
+{
+    for (u32 i = 0; i < YIELDS; i++) {
+        u32 found;
+
+        thread_yield();
+        __asm__ volatile("movd %%xmm13, %0" : "=r"(found));
+        *(u32 *)arg += found == LEFT;
+    }
+}
+
+// Nor in vector registers, which C need not keep.
+TEST_KERNEL(vectors_of_another_are_empty)
+{
+    u32 count = 0;
+    struct thread *t = test_start_thread(leave_vector, NULL);
+
+    run_one(count_vectors, &count);
+    EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
+    thread_release(t);
+    EXPECT_EQ(count, 0);
+}
+
 struct turn {
     u64 wakes_at;
     u32 next;

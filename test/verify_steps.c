@@ -13,6 +13,7 @@
 
 enum {
     MANY = 400000, // rows, or entries of a jump table
+    FEW = 8190,    // ... of them together
     SEVERAL = 20,  // looks at as many
     TABLE_AT = 32, // pc of the jump table
     RETURN = 26,   // and of where its entries lead
@@ -132,6 +133,18 @@ many_catches(struct verify_module *m)
     m->code.catch_count = MANY;
 }
 
+// Of so many that none of their numbers is a multiple of how often it asks.
+static void
+many_handlers(struct verify_module *m)
+{
+    u32 count = MANY / FEW;
+
+    for (u32 i = 1; i <= count; i++)
+        tries[i] = (struct code_try){.catches = 1, .count = FEW};
+    m->code.try_count = 1 + count;
+    m->code.catch_count = MANY;
+}
+
 static void
 long_function(struct verify_module *m)
 {
@@ -152,6 +165,56 @@ long_jump_table(struct verify_module *m)
     funcs[0].end = sizeof(jump);
 }
 
+// Each time to what follows, behind `mov eax, eax`: the judge counts two steps
+// for each.
+static void
+many_jumps(struct verify_module *m)
+{
+    (void)m;
+    for (u32 i = 0; i < MANY; i++) {
+        text[2 + 2 * i] = 0xeb;
+        text[3 + 2 * i] = 0;
+    }
+    text[0] = 0x8b;
+    text[1] = 0xc0;
+    funcs[0].end = 3 + 2 * MANY;
+}
+
+static void
+put_u32(u32 at, u32 number)
+{
+    memcpy(text + at, &number, sizeof(number));
+}
+
+// By one table of a few entries.
+//
+//     mov eax, FEW - 1;  cmp edi, FEW - 1;  cmovb eax, edi;  lea rdx, table
+//     again: jb next;  movsxd rcx, [rdx + rax * 4];  add rcx, rdx;  jmp rcx
+//     next: ...
+//     end: ret
+static void
+many_table_jumps(struct verify_module *m)
+{
+    static const u8 start[] = {0xb8, 0,    0,    0, 0,    0x81, 0xff,
+                               0,    0,    0,    0, 0x0f, 0x42, 0xc7,
+                               0x48, 0x8d, 0x15, 0, 0,    0,    0};
+    static const u8 unit[] = {0x72, 9,    0x48, 0x63, 0x0c, 0x82,
+                              0x48, 0x03, 0xca, 0xff, 0xe1};
+    u32 end = sizeof(start), table;
+
+    (void)m;
+    memcpy(text, start, sizeof(start));
+    for (u32 i = 0; i < MANY / FEW; i++, end += (u32)sizeof(unit))
+        memcpy(text + end, unit, sizeof(unit));
+    table = (u32)ALIGN_UP(end + 1, 4);
+    put_u32(1, FEW - 1);
+    put_u32(7, FEW - 1);
+    put_u32(17, table - (u32)sizeof(start));
+    for (u32 k = 0; k < FEW; k++)
+        put_u32(table + 4 * k, end - table);
+    funcs[0].end = end + 1;
+}
+
 static const struct row {
     const char *name;
     void (*make)(struct verify_module *m);
@@ -160,16 +223,19 @@ static const struct row {
     u32 least;  // times to ask
     u32 killed; // at which of them; 0: in the middle
 } rows[] = {
-    {"functions",               many_funcs,      true,  false, SEVERAL, 0 },
-    {"traps",                   many_traps,      true,  false, SEVERAL, 0 },
-    {"calls",                   many_calls,      true,  false, SEVERAL, 0 },
-    {"heads",                   many_heads,      true,  false, SEVERAL, 0 },
-    {"tries",                   many_tries,      true,  false, SEVERAL, 0 },
-    {"catches",                 many_catches,    true,  false, SEVERAL, 0 },
-    {"catches of a handler",    many_catches,    true,  false, SEVERAL, 60},
-    {"catches of a function",   many_catches,    false, true,  SEVERAL, 0 },
-    {"a function",              long_function,   false, false, 4,       0 },
-    {"entries of a jump table", long_jump_table, false, false, SEVERAL, 0 },
+    {"functions",               many_funcs,       true,  false, SEVERAL, 0 },
+    {"traps",                   many_traps,       true,  true,  SEVERAL, 0 },
+    {"calls",                   many_calls,       true,  true,  SEVERAL, 0 },
+    {"heads",                   many_heads,       true,  true,  SEVERAL, 0 },
+    {"tries",                   many_tries,       true,  false, SEVERAL, 0 },
+    {"catches",                 many_catches,     true,  false, SEVERAL, 0 },
+    {"catches of a handler",    many_catches,     true,  false, SEVERAL, 60},
+    {"catches of handlers",     many_handlers,    true,  false, 80,      60},
+    {"catches of a function",   many_catches,     false, true,  SEVERAL, 0 },
+    {"a function",              long_function,    false, false, 4,       0 },
+    {"jumps",                   many_jumps,       false, false, SEVERAL, 0 },
+    {"entries of a jump table", long_jump_table,  false, false, SEVERAL, 0 },
+    {"jumps by a jump table",   many_table_jumps, false, false, SEVERAL, 0 },
 };
 
 static status_t
@@ -208,6 +274,29 @@ TEST_ROWS(judge_asks_whether_to_go_on, row_name)
     u32 killed = row->killed != 0 ? row->killed : row->least / 2;
     EXPECT_EQ(judge_row(row, killed), ERR_KILLED);
     EXPECT(looks <= killed + 2);
+}
+
+// Whether it is judged with what follows or alone: what is behind a stub has no
+// rows.
+TEST(judge_sees_rows_behind_stubs)
+{
+    struct arena temp = arena_make(MIB);
+    struct verify_module m = module_of(4);
+    struct verify_error error = {0};
+
+    m.counts.imports = m.func_imports = 1;
+    funcs[0].func = UINT32_MAX;
+    memset(text + 1, 0xcc, 3);
+    EXPECT(vmctx_lay_out(&m.layout, &m.counts));
+    EXPECT_EQ(verify_range(&m, owners, 0, 1, &temp, &error), OK);
+    m.code.trap_count = 1;
+    for (traps[0].pc = 1; traps[0].pc < 4; traps[0].pc++)
+        EXPECT_EQ(verify_range(&m, owners, 0, 1, &temp, &error), ERR_INVALID);
+    m.code.trap_count = 0;
+    m.code.call_count = 1;
+    for (calls[0].pc = 1; calls[0].pc <= 4; calls[0].pc++)
+        EXPECT_EQ(verify_range(&m, owners, 0, 1, &temp, &error), ERR_INVALID);
+    arena_drop(&temp);
 }
 
 // Of what follows a stub not all is looked at, so it is little.
