@@ -61,6 +61,6 @@ struct run {
 u32 run_memory_mib(const struct run *run);
 
 // Put programs, their arguments and files into an initrd, whose form is
-// described in wasi/wasi.h.  False after a complaint; run->failed then, if it is
-// not 0, is the exit status.
+// described in wasi/wasi.h.  False after a complaint; then the exit status is
+// run->failed, or 1 where that is 0.
 MUST_USE bool run_pack(struct run *run, struct buffer *tar);

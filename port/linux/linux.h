@@ -55,8 +55,8 @@ void linux_timer_look(void);
 #define IN_SIGNALS \
     __attribute__((no_sanitize("thread"), section(".text.signal")))
 
-// In a build for ThreadSanitizer (test/tsan.c): whether an interrupt may be
-// taken where it came; if not, another comes soon when interrupts are on.
+// In a build for ThreadSanitizer (test/kernel/tsan.c): whether an interrupt may
+// be taken where it came; if not, another comes soon when interrupts are on.
 __attribute__((weak)) bool linux_may_interrupt(u64 pc, bool on);
 
 // linux_profile() was called.
