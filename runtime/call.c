@@ -93,10 +93,9 @@ call_of(struct vmctx *vm, const struct func_entry *entry,
 static void
 begin_call(void)
 {
-    struct thread *t = thread_current();
-
     if (!port_hardened())
         return;
+    struct thread *t = thread_current();
     if (thread_entry(t)->guest_rsp == 0)
         thread_entry(t)->guest_rsp = (u64)stack_front(t);
     execution_give_rights(execution_of(t));

@@ -276,6 +276,23 @@ TEST_ROWS(judge_asks_whether_to_go_on, row_name)
     EXPECT(looks <= killed + 2);
 }
 
+// Else handlers that share their catches would have a work that nobody bounds.
+TEST(judge_refuses_catches_of_two_handlers)
+{
+    struct arena temp = arena_make(MIB);
+    struct verify_module m = module_of(1);
+    struct verify_error error = {0};
+
+    m.code.try_count = 3;
+    m.code.catch_count = 2;
+    tries[1] = (struct code_try){.catches = 0, .count = 1};
+    tries[2] = (struct code_try){.catches = 1, .count = 1};
+    EXPECT_EQ(verify_tables(&m, owners, &temp, &error), OK);
+    tries[2] = (struct code_try){.catches = 0, .count = 2};
+    EXPECT_EQ(verify_tables(&m, owners, &temp, &error), ERR_INVALID);
+    arena_drop(&temp);
+}
+
 // Whether it is judged with what follows or alone: what is behind a stub has no
 // rows.
 TEST(judge_sees_rows_behind_stubs)
