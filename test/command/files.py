@@ -79,6 +79,21 @@ def links(t):
 
 
 @case
+def many_files(t):
+    """More than the server has numbers in use: no two are taken for each other."""
+    names = [f"d{i % 7}/f{i}" for i in range(400)]
+    top = folder(t, "top", {name: f"This is {name}." for name in names})
+    acts = [word for i, name in enumerate(names) for word in (
+        "read", f"/w/{name}", "list" if i % 5 == 0 else "touch", f"/w/d{i % 7}")]
+    lines = t.act([f"{top}::/w"], *acts)
+    assert lines[::2] == [f"This is {name}." for name in names], lines
+    lists = [" ".join(sorted(line.split())) for line in lines[1::10]]
+    assert lists == [" ".join(sorted(["./", "../"] + [
+        f"f{k}" for k in range(400) if k % 7 == i % 7])) for i in range(0, 400, 5)], \
+        lines
+
+
+@case
 def read_only(t):
     """What may only be read, inside what may be changed, and the other way."""
     top = folder(t, "top", {"f": "1", "ro/f": "2", "rw/f": "3"})
