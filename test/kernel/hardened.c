@@ -104,10 +104,16 @@ static bool
 is_own(const struct poke *p, const void *at)
 {
     const struct memory *m = p->instance->memories[0];
+    const struct module *module = instance_info(p->instance);
+    u32 own = rights_of(thread_stack_low(thread_current()));
 
-    return rights_of(at) == rights_of(m->base) ||
-           rights_of(at) == rights_of(p->store->vms[0]) ||
-           rights_of(at) == rights_of(thread_stack_low(thread_current()));
+    own = port_rights_add(own, m->base, m->reserved);
+    own = port_rights_add(own, p->store->vms[0], 8);
+    for (u32 k = 0; k < module->table_count; k++) {
+        const struct live_table *t = p->instance->tables[k];
+        own = port_rights_add(own, t->view.base, t->room * sizeof(u64));
+    }
+    return port_rights_add(own, at, 8) == own;
 }
 
 TEST_KERNEL(hardened_kernel)
@@ -232,13 +238,35 @@ TEST_KERNEL(hardened_builtins)
         enum trap trap = run(&p, code, sizeof(code), zeros, 0, &result),
                   wanted = number == BUILTIN_FUNC_ENTRY ? TRAP_INDIRECT_TYPE :
                            number == BUILTIN_THROW ? TRAP_UNCAUGHT_EXCEPTION :
-                           number == BUILTIN_THROW_REF ? TRAP_NULL_EXCEPTION :
-                                                         TRAP_NONE;
+                           number == BUILTIN_THROW_REF  ? TRAP_NULL_EXCEPTION :
+                           number >= BUILTIN_STRUCT_NEW ? TRAP_HARDENED :
+                                                          TRAP_NONE;
         EXPECT_EQ(trap, wanted);
     }
     for (u32 k = 0; k < COUNT(zeros); k++)
         EXPECT_EQ(zeros[k], 0);
     unload(&p);
+}
+
+// A module of one type, (struct).
+TEST_KERNEL(hardened_heap)
+{
+    static const u8 bytes[] = {0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00,
+                               0x00, 0x01, 0x03, 0x01, 0x5f, 0x00};
+    struct code_module *code = NULL;
+    struct instance *i = NULL;
+    struct error error;
+    struct store *s;
+    enum trap trap;
+
+    EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
+    EXPECT_EQ(code_module_new(&code, (struct bytes){(u8 *)bytes, sizeof(bytes)},
+                              &error),
+              OK);
+    EXPECT_EQ(instance_load(&i, s, code, &host_resolver, &error, &trap),
+              port_hardened() ? ERR_UNSUPPORTED : OK);
+    code_module_release(code);
+    store_free(s);
 }
 
 // A large table has a key of its own, which its program gets when it moves
