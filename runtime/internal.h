@@ -134,6 +134,22 @@ bool heap_contains(const struct heap *h, u64 address); // is it in its slot?
 // Room for an object, all zero, at a multiple of 8; 0: there is none.
 u32 heap_take(struct heap *h, u64 size);
 
+// --- builtins.c --------------------------------------------------------------
+
+// The halves of a builtin's first argument (abi/builtins.def), or of another
+// that has two numbers.
+static inline u32
+pair_low(u64 pair)
+{
+    return (u32)pair;
+}
+
+static inline u32
+pair_high(u64 pair)
+{
+    return (u32)(pair >> 32);
+}
+
 // --- object.c ----------------------------------------------------------------
 
 // What a constant expression of vm's instance makes; 0: there is no memory.
