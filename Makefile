@@ -333,7 +333,7 @@ $(OUT)/judge-cost: $(patsubst %,$(OUT)/host/%.o,bench/judge/cost.c test/wasm/hel
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
 
 # Random changes to compiled code, of which some run: test/mutants/mutants.c.
-$(OUT)/mutants: $(patsubst %,$(OUT)/host/%.o,test/mutants/mutants.c test/mutants/guard.c test/wasm/help.c) $(OUT)/host/libnebulet.a
+$(OUT)/mutants: $(patsubst %,$(OUT)/host/%.o,test/mutants/mutants.c test/mutants/guard.c test/mutants/guard_heap.c test/mutants/guard_throw.c test/wasm/help.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
 
 .PHONY: linear

@@ -1,6 +1,6 @@
 // test/mutants/guard.c: see test/mutants/guard.h.
 
-#include "test/mutants/guard.h"
+#include "test/mutants/inside.h"
 #include "verify/decode.h"
 #include "verify/judge.h"
 
@@ -17,60 +17,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    MEMORIES = 3,
-    TABLES = 3,
-    MEMORY_MOST = 256 * 1024, // bytes
-    TABLE_MOST = 4096,        // entries
-    STACK_SIZE = 256 * 1024,
-    ABOVE = 4096, // of the stack, above the frame that calls
-    PAGE = 4096,
-    TICK_US = 2000, // of CPU time
-    TICKS = 2,      // a run is stopped with the last of so many
-    STOPS = 200,    // or at so many calls
-    CANARY = 0xa5,
-    RSEQ_SIZE = 32,
-};
-
-// Each has 16 GiB of addresses, of which only its pages are mapped.
-enum { TEXT, STUBS, VMCTX, FUNCS, VIEWS, CELLS, STACK, MEMORY, TABLE = 10 };
-enum { PARTS = TABLE + TABLES, SPACING_LOG2 = 34 };
-_Static_assert(MEMORY + MEMORIES == TABLE, "one after the other");
-
-// In STUBS, an int3 each: where the function returns to, then builtins, then
-// imports; in front, a system call.
-enum { STUB_EXIT = 16, STUB_BUILTIN = 32 };
-enum { STUB_IMPORT = STUB_BUILTIN + BUILTIN_COUNT };
-
-struct part {
-    u64 size;
-    u32 free_at, free_size; // what may be written, and is put back
-    u8 *ours, *first;       // as it is, as it was at first
-    u64 offset;             // in the file
-    int rights;
-};
-
-struct guard {
-    const struct module *m;
-    const struct code *code;
-    struct part parts[PARTS];
-    int file, child;
-    u64 vmctx; // address there
-    struct user_regs_struct regs;
-    struct user_fpregs_struct vectors;
-};
-
-static u64
-address_of(u32 part)
-{
-    return (1ull << 44) + ((u64)part << SPACING_LOG2);
-}
-
 // --- what there is -----------------------------------------------------------
 
 // A part of so many bytes, at its end; the part's pages before are canaries.
-static u8 *
-part_new(struct guard *g, u32 part, u64 size, int rights, bool is_free)
+u8 *
+guard_part(struct guard *g, u32 part, u64 size, int rights, bool is_free)
 {
     struct part *p = &g->parts[part];
 
@@ -126,11 +77,11 @@ env_of(struct guard *g)
 static void
 make_code(struct guard *g)
 {
-    u8 *text = part_new(g, TEXT, ALIGN_UP(g->code->size, PAGE),
-                        PROT_READ | PROT_EXEC, false);
+    u8 *text = guard_part(g, TEXT, ALIGN_UP(g->code->size, PAGE),
+                          PROT_READ | PROT_EXEC, false);
     u64 stubs = STUB_IMPORT + g->m->func_imports;
-    u8 *stub =
-        part_new(g, STUBS, ALIGN_UP(stubs, PAGE), PROT_READ | PROT_EXEC, false);
+    u8 *stub = guard_part(g, STUBS, ALIGN_UP(stubs, PAGE),
+                          PROT_READ | PROT_EXEC, false);
 
     memset(text, 0xcc, g->parts[TEXT].size);
     memcpy(text, g->code->text, g->code->size);
@@ -143,7 +94,7 @@ static void
 make_funcs(struct guard *g, struct func_entry *imports, u32 *types)
 {
     const struct module *m = g->m;
-    struct func_entry *funcs = (void *)part_new(
+    struct func_entry *funcs = (void *)guard_part(
         g, FUNCS, (m->func_count + 1) * sizeof(*funcs), PROT_READ, false);
 
     funcs[0] = (struct func_entry){.code = address_of(STUBS) + STUB_EXIT,
@@ -165,8 +116,8 @@ make_funcs(struct guard *g, struct func_entry *imports, u32 *types)
 static void
 make_globals(struct guard *g, struct vmctx_global *globals)
 {
-    u64 *cells = (void *)part_new(g, CELLS, 16ull * (g->m->global_count + 1),
-                                  PROT_READ | PROT_WRITE, true);
+    u64 *cells = (void *)guard_part(g, CELLS, 16ull * (g->m->global_count + 1),
+                                    PROT_READ | PROT_WRITE, true);
     const struct const_env env = env_of(g);
     union value value = {0};
 
@@ -193,8 +144,8 @@ make_memories(struct guard *g, struct memory_view *views,
         const struct limits *l = &g->m->memories[i];
         u64 size = l->min << l->page_log2;
         if (size > 0)
-            part_new(g, MEMORY + i, ALIGN_UP(size, PAGE),
-                     PROT_READ | PROT_WRITE, true);
+            guard_part(g, MEMORY + i, ALIGN_UP(size, PAGE),
+                       PROT_READ | PROT_WRITE, true);
         views[i] = (struct memory_view){.size = size, .max = size};
         out[i].base = (void *)address_of(MEMORY + i);
         out[i].view =
@@ -233,8 +184,8 @@ make_tables(struct guard *g, struct table_view *views, u64 views_at,
     for (u32 i = 0; i < g->m->table_count; i++) {
         const struct table *t = &g->m->tables[i];
         u64 count = t->type.limits.min;
-        u64 *entries = (void *)part_new(g, TABLE + i, 8 * MAX(count, 1),
-                                        PROT_READ | PROT_WRITE, true);
+        u64 *entries = (void *)guard_part(g, TABLE + i, 8 * MAX(count, 1),
+                                          PROT_READ | PROT_WRITE, true);
         u64 first = t->has_init ? const_eval(g->m, t->init, &env).i64 : 0;
         for (u64 k = 0; k < MAX(count, 1); k++)
             entries[k] = first;
@@ -253,11 +204,11 @@ make_world(struct guard *g)
 {
     const struct vmctx_layout *l = &g->m->layout;
     struct vmctx *vm =
-        (void *)part_new(g, VMCTX, l->size, PROT_READ | PROT_WRITE, false);
+        (void *)guard_part(g, VMCTX, l->size, PROT_READ | PROT_WRITE, false);
     u64 memories = MEMORIES * sizeof(struct memory_view);
     u64 tables = TABLES * sizeof(struct table_view);
-    u8 *views = part_new(g, VIEWS, memories + tables + 8 * BUILTIN_COUNT,
-                         PROT_READ, false);
+    u8 *views = guard_part(g, VIEWS, memories + tables + 8 * BUILTIN_COUNT,
+                           PROT_READ, false);
     u64 *builtins = (u64 *)(views + memories + tables);
 
     memset(vm, 0, l->size);
@@ -267,7 +218,10 @@ make_world(struct guard *g)
     make_memories(g, (void *)views, vmctx_memories(l, vm));
     make_tables(g, (void *)(views + memories), contents_at(g, VIEWS) + memories,
                 vmctx_tables(l, vm));
-    part_new(g, STACK, STACK_SIZE, PROT_READ | PROT_WRITE, true);
+    guard_part(g, STACK, STACK_SIZE, PROT_READ | PROT_WRITE, true);
+    guard_part(g, PAYLOAD, PAYLOAD_SIZE, PROT_READ, false);
+    if (g->m->has_heap)
+        heap_make(g, vm);
     for (u32 i = 0; i < BUILTIN_COUNT; i++)
         builtins[i] = address_of(STUBS) + STUB_BUILTIN + i;
     vm->stack_limit = address_of(STACK) + STACK_SLACK;
@@ -348,7 +302,7 @@ strip(struct guard *g)
     while (maps != NULL && count < COUNT(from) &&
            fgets(line, sizeof(line), maps) != NULL) {
         if (sscanf(line, "%llx-%llx", &from[count], &to[count]) == 2 &&
-            (from[count] < address_of(0) || from[count] >= address_of(PARTS)) &&
+            (from[count] < slot_of(0) || from[count] >= slot_of(PARTS)) &&
             to[count] < 1ull << 47)
             count++;
     }
@@ -376,8 +330,10 @@ start(struct guard *g)
 static const char *
 too_much(const struct module *m)
 {
-    if (m->has_heap || m->memory_count > MEMORIES || m->table_count > TABLES)
+    if (m->memory_count > MEMORIES || m->table_count > TABLES)
         return "memories or tables";
+    if (m->has_heap && m->type_count > HEAP_TYPES_MOST)
+        return "types";
     for (u32 i = 0; i < m->memory_count; i++)
         if (m->memories[i].min > (u64)MEMORY_MOST >> m->memories[i].page_log2)
             return "a large memory";
@@ -395,6 +351,8 @@ guard_new(const struct module *m, const struct code *code, const char **why)
         return NULL;
     struct guard *g = calloc(1, sizeof(*g));
 
+    if (g == NULL)
+        abort();
     g->m = m;
     g->code = code;
     g->file = memfd_create("guard", 0);
@@ -427,26 +385,14 @@ guard_text(struct guard *g)
 
 // --- calls -------------------------------------------------------------------
 
-static unsigned long long *
-register_of(struct user_regs_struct *r, u32 number)
+unsigned long long *
+guard_register(struct user_regs_struct *r, u32 number)
 {
     unsigned long long *const order[16] = {
         &r->rax, &r->rcx, &r->rdx, &r->rbx, &r->rsp, &r->rbp, &r->rsi, &r->rdi,
         &r->r8,  &r->r9,  &r->r10, &r->r11, &r->r12, &r->r13, &r->r14, &r->r15};
 
     return order[number];
-}
-
-static const struct type *
-type_of(const struct guard *g, u32 func)
-{
-    return &g->m->types[g->m->funcs[func].type];
-}
-
-static u8 *
-stack_at(struct guard *g, u64 rsp)
-{
-    return g->parts[STACK].ours + (rsp - address_of(STACK));
 }
 
 // Where the stack is at the entry: the return address lies there.
@@ -459,11 +405,19 @@ entry_rsp(const struct type *type)
            8;
 }
 
+static u64
+reference(const struct guard *g, valtype_t type, u64 number)
+{
+    if (valtype_ref_kind(g->m, type) == REF_ANY)
+        return heap_argument(g, number);
+    return number % (g->m->func_count + 1);
+}
+
 static void
 place_args(struct guard *g, const struct guard_run *run,
            struct user_regs_struct *regs)
 {
-    const struct type *type = type_of(g, run->func);
+    const struct type *type = func_type(g, run->func);
     struct user_fpregs_struct vectors = g->vectors;
     struct abi_walk walk = {0};
 
@@ -474,11 +428,10 @@ place_args(struct guard *g, const struct guard_run *run,
         struct abi_place place = abi_next(&walk, t);
         if (t == VAL_I32)
             pair[0] = (u32)pair[0];
-        if (t != VAL_I32 && t != VAL_I64 && t != VAL_F32 && t != VAL_F64 &&
-            t != VAL_V128)
-            pair[0] = pair[0] % (g->m->func_count + 1); // a reference
+        else if (valtype_is_ref(t))
+            pair[0] = reference(g, t, pair[0]);
         if (place.kind == ABI_INT)
-            *register_of(regs, abi_int_args[place.at]) = pair[0];
+            *guard_register(regs, abi_int_args[place.at]) = pair[0];
         else if (place.kind == ABI_VECTOR)
             memcpy(&vectors.xmm_space[4 * place.at], pair, 16);
         else
@@ -495,9 +448,9 @@ enter(struct guard *g, const struct guard_run *run)
     u64 back = address_of(STUBS) + STUB_EXIT;
 
     for (u32 i = 0; i < 16; i++)
-        *register_of(&regs, i) = 0xb5b5b5b500000000 | i;
+        *guard_register(&regs, i) = 0xb5b5b5b500000000 | i;
     regs.rip = address_of(TEXT) + g->code->entries[run->func];
-    regs.rsp = entry_rsp(type_of(g, run->func));
+    regs.rsp = entry_rsp(func_type(g, run->func));
     regs.r14 = g->vmctx;
     regs.r15 = address_of(MEMORY);
     regs.eflags = 0x202;
@@ -507,8 +460,8 @@ enter(struct guard *g, const struct guard_run *run)
     ptrace(PTRACE_SETREGS, g->child, NULL, &regs);
 }
 
-__attribute__((format(printf, 2, 3))) static enum guard_end
-escaped(struct guard_run *run, const char *format, ...)
+enum guard_end
+guard_escaped(struct guard_run *run, const char *format, ...)
 {
     va_list args;
 
@@ -524,22 +477,22 @@ static enum guard_end
 returned(struct guard *g, struct guard_run *run, struct user_regs_struct *regs)
 {
     static const u8 kept[] = {VERIFY_RBX, VERIFY_RBP, 12, 13};
-    const struct type *type = type_of(g, run->func);
+    const struct type *type = func_type(g, run->func);
     struct abi_walk walk = {0};
 
     for (u32 i = 0; i < COUNT(kept); i++)
-        if (*register_of(regs, kept[i]) != (0xb5b5b5b500000000 | kept[i]))
-            return escaped(run, "register %u is not as it was", kept[i]);
+        if (*guard_register(regs, kept[i]) != (0xb5b5b5b500000000 | kept[i]))
+            return guard_escaped(run, "register %u is not as it was", kept[i]);
     if (regs->r14 != g->vmctx || regs->r15 != address_of(MEMORY))
-        return escaped(run, "r14 or r15 is not as it was");
+        return guard_escaped(run, "r14 or r15 is not as it was");
     if (regs->rsp != entry_rsp(type) + 8 + abi_size(type).args)
-        return escaped(run, "rsp is not as it was: %llx", regs->rsp);
+        return guard_escaped(run, "rsp is not as it was: %llx", regs->rsp);
     for (u32 i = 0; i < type->result_count; i++) {
         valtype_t t = type->vals[type->param_count + i];
         struct abi_place place = abi_next(&walk, t);
-        if (place.kind == ABI_INT && t == VAL_I32 &&
-            *register_of(regs, abi_int_results[place.at]) >> 32 != 0)
-            return escaped(run, "result %u has more than 32 bits", i);
+        if (place.kind == ABI_INT && valtype_is_narrow(g->m, t) &&
+            *guard_register(regs, abi_int_results[place.at]) >> 32 != 0)
+            return guard_escaped(run, "result %u has more than 32 bits", i);
     }
     return GUARD_RETURNED;
 }
@@ -560,11 +513,14 @@ faulted(struct guard *g, struct guard_run *run, int number,
     for (u32 i = 0; i < g->m->memory_count; i++)
         in_slot |= address - address_of(MEMORY + i) < 8 * GIB;
     if (site == NULL)
-        return escaped(run, "signal %d at code + %llx, address %llx", number,
-                       (unsigned long long)pc, (unsigned long long)address);
-    if (number == SIGSEGV && (!in_slot || site->trap != TRAP_MEMORY_BOUNDS))
-        return escaped(run, "address %llx by code + %llx",
-                       (unsigned long long)address, (unsigned long long)pc);
+        return guard_escaped(run, "signal %d at code + %llx, address %llx",
+                             number, (unsigned long long)pc,
+                             (unsigned long long)address);
+    if (number == SIGSEGV && !heap_has(g, address) &&
+        (!in_slot || site->trap != TRAP_MEMORY_BOUNDS))
+        return guard_escaped(run, "address %llx by code + %llx",
+                             (unsigned long long)address,
+                             (unsigned long long)pc);
     return GUARD_TRAPPED;
 }
 
@@ -588,12 +544,12 @@ check_parts(struct guard *g, struct guard_run *run, enum guard_end end)
         if (memcmp(p->ours, p->first, p->free_at) != 0 ||
             memcmp(p->ours + free_end, p->first + free_end,
                    p->size - free_end) != 0)
-            end = escaped(run, "part %u is written", i);
+            end = guard_escaped(run, "part %u is written", i);
         memcpy(p->ours, p->first, p->size);
     }
     for (u32 i = STACK_SIZE - ABOVE; i < STACK_SIZE; i++)
         if (g->parts[STACK].ours[i] != CANARY)
-            return escaped(run, "the caller's frame is written");
+            return guard_escaped(run, "the caller's frame is written");
     return end;
 }
 
@@ -608,7 +564,7 @@ check_tables(struct guard *g, struct guard_run *run, enum guard_end end)
             continue;
         for (u32 k = 0; k < p->free_size / 8; k++)
             if (entries[k] > g->m->func_count)
-                end = escaped(run, "no reference in table %u", i);
+                end = guard_escaped(run, "no reference in table %u", i);
     }
     return end;
 }
@@ -624,7 +580,7 @@ go_back(struct guard *g, struct user_regs_struct *regs, u32 args)
 
     memcpy(&back, stack_at(g, regs->rsp), 8);
     for (u32 i = 0; i < COUNT(lost); i++)
-        *register_of(regs, lost[i]) = 0xc7c7c7c7c7c7c7c7;
+        *guard_register(regs, lost[i]) = 0xc7c7c7c7c7c7c7c7;
     regs->rip = back;
     regs->rsp += 8 + args;
 }
@@ -638,24 +594,30 @@ called(struct guard *g, struct guard_run *run, struct user_regs_struct *regs,
     if (regs->r14 != g->vmctx || regs->r15 != address_of(MEMORY) ||
         regs->rsp % 16 != 8 ||
         regs->rsp - address_of(STACK) >= STACK_SIZE - ABOVE)
-        *end = escaped(run, "a call with r14, r15 or rsp changed");
+        *end = guard_escaped(run, "a call with r14, r15 or rsp changed");
     else if (stub < STUB_IMPORT && regs->rdi != g->vmctx)
-        *end = escaped(run, "a builtin without the vmctx");
+        *end = guard_escaped(run, "a builtin without the vmctx");
     if (*end == GUARD_ESCAPED)
         return false;
     if (stub >= STUB_IMPORT) {
-        go_back(g, regs, abi_size(type_of(g, (u32)stub - STUB_IMPORT)).args);
+        go_back(g, regs, abi_size(func_type(g, (u32)stub - STUB_IMPORT)).args);
         regs->rax = regs->rdx = regs->rcx = regs->rsi = regs->rdi = 0;
         regs->r8 = 0;
         return true;
     }
     stub -= STUB_BUILTIN;
-    if (stub == BUILTIN_THROW || stub == BUILTIN_THROW_REF ||
-        stub == BUILTIN_FUNC_ENTRY)
+    if (stub == BUILTIN_THROW || stub == BUILTIN_THROW_REF)
+        return throw_builtin(g, run, (u32)stub, regs, end);
+    if (stub == BUILTIN_FUNC_ENTRY)
         return false;
+    if (stub >= BUILTIN_STRUCT_NEW && !heap_builtin(g, (u32)stub, regs))
+        return false;
+    u64 result = stub >= BUILTIN_STRUCT_NEW ? regs->rax :
+                 stub == BUILTIN_MEMORY_GROW || stub == BUILTIN_TABLE_GROW ?
+                                              -1ull :
+                                              0;
     go_back(g, regs, 0);
-    regs->rax =
-        stub == BUILTIN_MEMORY_GROW || stub == BUILTIN_TABLE_GROW ? -1ull : 0;
+    regs->rax = result;
     return true;
 }
 
@@ -687,7 +649,8 @@ trapped(struct guard *g, struct guard_run *run, struct user_regs_struct *regs,
         regs->rip = pc;
         return true;
     }
-    *end = escaped(run, "int3 at code + %llx", (unsigned long long)offset);
+    *end =
+        guard_escaped(run, "int3 at code + %llx", (unsigned long long)offset);
     return false;
 }
 
@@ -729,6 +692,8 @@ guard_call(struct guard *g, struct guard_run *run)
 
     run->reached = false;
     run->what[0] = 0;
+    g->next = g->made;
+    g->thrown = 0;
     enter(g, run);
     if (run->watch != NO_INDEX) {
         g->parts[TEXT].first[run->watch] = text[run->watch];

@@ -3,7 +3,9 @@
 // nothing but its instance (test/mutants/guard.h), with arguments that lead to
 // the change.
 //
-// Words of the tables beside it are changed, too, which is only judged.
+// So are words of the tables beside it: the whole module is judged, and what is
+// accepted runs, to where the row is of; exceptions find their way by these
+// tables.
 //
 //     mutants SEED CHUNKS FOLDER...
 //
@@ -53,8 +55,10 @@ struct target {
 struct tally {
     u64 made, accepted, reached, ends[GUARD_ENDS];
     u64 tables; // refused because of a word of a table
+    u64 tables_accepted, tables_reached, tables_ends[GUARD_ENDS];
     u32 passed, failed;
-    bool known; // code that does what it may not was tried
+    bool known;        // code that does what it may not was tried
+    bool known_tables; // and tables that say what is not so
 };
 
 static struct arena keep, text, temp;
@@ -276,53 +280,110 @@ mutant(struct target *t, u32 row, u32 seed, struct tally *tally)
     return ok;
 }
 
-// A word of a table; NULL: it has none.
-static u32 *
-any_word(const void *rows, u64 size, u32 count)
+// A word of a table, and a place in the code that the row is of.
+struct word {
+    u32 *at; // NULL: the table has no rows
+    u32 pc;
+};
+
+static struct word
+any_word(const void *rows, u64 size, u32 count, u64 pc)
 {
     if (count == 0)
-        return NULL;
-    return (u32 *)((u8 *)(uintptr_t)rows + any(count) * size) +
-           any((u32)size / 4);
+        return (struct word){NULL, 0};
+    u32 *row = (u32 *)((u8 *)(uintptr_t)rows + any(count) * size);
+    return (struct word){row + any((u32)size / 4), row[pc / 4]};
 }
-#define ANY_WORD(rows, count) any_word((rows), sizeof(*(rows)), (count))
+#define ANY_WORD(rows, count, pc)              \
+    any_word((rows), sizeof(*(rows)), (count), \
+             offsetof(__typeof__(*(rows)), pc))
 
-static u32 *
+// A handler is there for its catches, if it has some.
+static struct word
+any_handler(const struct code *c)
+{
+    struct word w = ANY_WORD(c->tries, c->try_count, parent);
+    const struct code_try *row = &c->tries[any(c->try_count)];
+
+    if (w.at == NULL)
+        return w;
+    w.at = (u32 *)(uintptr_t)row + any(sizeof(*row) / 4);
+    w.pc = row->count > 0 ? c->catches[row->catches].pc : 0;
+    return w;
+}
+
+static struct word
 any_word_of(const struct code *c, u32 func_count)
 {
+    struct word w;
+
     switch (any(7)) {
     case 0:
-        return ANY_WORD(c->funcs, c->func_count);
+        return ANY_WORD(c->funcs, c->func_count, start);
     case 1:
-        return ANY_WORD(c->traps, c->trap_count);
+        return ANY_WORD(c->traps, c->trap_count, pc);
     case 2:
-        return ANY_WORD(c->calls, c->call_count);
+        w = ANY_WORD(c->calls, c->call_count, pc);
+        w.pc--; // it is behind the call
+        return w;
     case 3:
-        return ANY_WORD(c->tries, c->try_count);
+        return any_handler(c);
     case 4:
-        return ANY_WORD(c->catches, c->catch_count);
+        return ANY_WORD(c->catches, c->catch_count, pc);
     case 5:
-        return ANY_WORD(c->heads, c->head_count);
+        return ANY_WORD(c->heads, c->head_count, pc);
     }
-    return ANY_WORD(c->entries, func_count);
+    return any_word(c->entries, sizeof(*c->entries), func_count, 0);
+}
+
+// It was accepted: the function with that place runs, with arguments that lead
+// there where some do.
+static bool
+run_table(struct target *t, const struct func_code *f, u32 pc, u32 seed,
+          struct tally *tally)
+{
+    u64 args[GUARD_ARGS];
+    struct byte_info info = t->bytes[pc];
+    struct guard_run run = {.func = f->func, .args = args, .watch = info.ins};
+
+    make_args(args, info.ins != NO_INDEX ? info.vector : any(VECTORS));
+    enum guard_end end = guard_call(t->guard, &run);
+    tally->tables_accepted++;
+    tally->tables_reached += run.reached;
+    tally->tables_ends[end]++;
+    if (end == GUARD_ESCAPED)
+        printf("escaped: chunk %u, func[%u], a table's row of code + 0x%x: "
+               "%s\n",
+               seed, f->func, pc, run.what);
+    return end != GUARD_ESCAPED;
 }
 
 // The whole module is judged, as no row is alone.
-static void
-change_table(struct target *t, struct tally *tally)
+static bool
+change_table(struct target *t, u32 seed, struct tally *tally)
 {
     struct verify_error error;
-    u32 *word = any_word_of(&t->code, t->m.func_count);
+    struct word w = any_word_of(&t->code, t->m.func_count);
+    const struct func_code *f = code_func(&t->code, w.pc);
+    u32 more = any(4) * 4 + any(4);
+    bool ok = true;
 
-    if (word == NULL)
-        return;
-    u32 before = *word, more = any(4) * 4 + any(4);
-    *word = any(4) == 0 ? (u32)word_of(9) :
+    if (w.at == NULL || t->code.size >= TABLES_MOST || f == NULL ||
+        !can_change(f))
+        return true;
+    const struct func_code own = *f; // it may be what changes
+    if (!trace_all(t, (u32)(f - t->code.funcs)))
+        return false;
+    u32 before = *w.at;
+    *w.at = any(4) == 0 ? (u32)word_of(9) :
             any(2) == 0 ? before + more :
                           before - more;
-    if (t->code.size < TABLES_MOST)
-        tally->tables += verify_code(&t->vm, &temp, &error) != OK;
-    *word = before;
+    if (verify_code(&t->vm, &temp, &error) != OK)
+        tally->tables++;
+    else
+        ok = run_table(t, &own, w.pc, seed, tally);
+    *w.at = before;
+    return ok;
 }
 
 // Of a file that some function of can be changed; false: one has escaped.
@@ -339,7 +400,7 @@ mutate(struct target *t, u32 seed, struct tally *tally)
             return false;
         ok &= mutant(t, row, seed, tally);
         if (any(16) == 0)
-            change_table(t, tally);
+            ok &= change_table(t, seed, tally);
         i++;
     }
     return ok;
@@ -442,16 +503,53 @@ read_entry(const struct folder *folder, u32 k)
     return whole_file(path);
 }
 
-// In the first file that has a function for that.
+// A pad that is reached by arguments: with a row of its function, or of a call
+// in it, that says another size, the way to it goes wrong.
+static void
+see_tables(struct target *t, struct tally *tally)
+{
+    for (u32 i = 0; i < t->code.catch_count; i++) {
+        u32 pc = t->code.catches[i].pc;
+        struct func_code *f =
+            (struct func_code *)(uintptr_t)code_func(&t->code, pc);
+        if (f->end - f->start > FUNC_MOST ||
+            !trace_all(t, (u32)(f - t->code.funcs)) ||
+            t->bytes[pc].ins == NO_INDEX)
+            continue;
+        u64 args[GUARD_ARGS];
+        struct guard_run run = {
+            .func = f->func, .args = args, .watch = NO_INDEX};
+        make_args(args, t->bytes[pc].vector);
+        enum guard_end right = guard_call(t->guard, &run);
+        f->frame += 16;
+        enum guard_end wrong = guard_call(t->guard, &run);
+        f->frame -= 16;
+        bool ok = right != GUARD_ESCAPED && wrong == GUARD_ESCAPED;
+        if (!ok)
+            printf("a pad of func[%u], by a wrong row: %u, %u\n", f->func,
+                   right, wrong);
+        tally->passed += ok;
+        tally->failed += !ok;
+        tally->known_tables = true;
+        return;
+    }
+}
+
+// In the first file that has a function (a pad) for that.
 static void
 try_known(const struct folder *folders, u32 count, struct tally *tally)
 {
     for (u32 i = 0; i < count; i++)
-        for (int k = 0; k < folders[i].count && !tally->known; k++) {
+        for (int k = 0;
+             k < folders[i].count && !(tally->known && tally->known_tables);
+             k++) {
             struct target t;
             struct bytes file = read_entry(&folders[i], (u32)k);
-            if (target_open(&t, file, 1))
+            bool opened = target_open(&t, file, 1);
+            if (opened && !tally->known)
                 see_known(&t, tally);
+            if (opened && !tally->known_tables)
+                see_tables(&t, tally);
             if (t.guard != NULL)
                 guard_free(t.guard);
             free(file.ptr);
@@ -502,7 +600,12 @@ report(const struct tally *t)
     printf("%llu mutants, %llu accepted (%u %%), %u %% of these reached\n",
            (unsigned long long)t->made, (unsigned long long)t->accepted,
            percent(t->accepted, t->made), percent(t->reached, t->accepted));
-    printf("%llu words of tables are refused\n", (unsigned long long)t->tables);
+    printf("%llu words of tables are refused, %llu accepted, %u %% of these "
+           "reached; %llu escaped\n",
+           (unsigned long long)t->tables,
+           (unsigned long long)t->tables_accepted,
+           percent(t->tables_reached, t->tables_accepted),
+           (unsigned long long)t->tables_ends[GUARD_ESCAPED]);
     printf("%llu returned, %llu trapped, %llu left, %llu were stopped, %llu "
            "escaped\n",
            (unsigned long long)ends[GUARD_RETURNED],
@@ -538,7 +641,8 @@ main(int argc, char **argv)
         do_chunk(seed + i, folders, count, &tally);
     report(&tally);
     tally.failed += percent(tally.reached, tally.accepted) < REACHED_LEAST ||
-                    tally.accepted == 0 || !tally.known;
+                    tally.accepted == 0 || !tally.known ||
+                    !tally.known_tables || tally.tables_reached == 0;
     printf("seeds %u to %u: %u passed, %u failed, 0 skipped\n", seed,
            seed + chunks - 1, tally.passed, tally.failed);
     printf("%u passed, %u failed, 0 skipped\n", tally.passed, tally.failed);

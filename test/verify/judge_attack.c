@@ -43,6 +43,7 @@ static const struct row {
     u32 stub_start, stub_end; // of the row; 0: STUB
     u32 missing;              // rows of functions
     u32 type, frame, entry;
+    bool unguarded, no_memory; // memory 0 is, the module has
     u32 other; // type of the last function, and what it does but return
     const char *other_code;
     u32 other_frame;
@@ -62,6 +63,10 @@ static const struct row {
 static const struct verify_memory memories[] = {
     {.guarded = true, .bits = 33},
     {.bits = 64              },
+};
+static const struct verify_memory unguarded[] = {
+    {.bits = 64},
+    {.bits = 64},
 };
 static const struct verify_table tables[] = {
     {.min = 1, .funcs = true     },
@@ -167,13 +172,13 @@ judge_row(const struct row *row)
                  .types = TYPES},
         .types = types,
         .func_types = func_types + !imports,
-        .memories = memories,
+        .memories = row->unguarded ? unguarded : memories,
         .tables = tables,
         .globals = globals,
         .tags = tags,
         .func_count = 2 + imports,
         .func_imports = imports,
-        .memory_count = 2,
+        .memory_count = row->no_memory ? 0 : 2,
         .elem_count = 1,
         .data_count = 1,
     };
