@@ -166,7 +166,7 @@ struct judge {
     u32 copied; // where rax was last copied to a register
 
     // The state.
-    struct value regs[REGS];
+    struct value regs[REGS + 1]; // VERIFY_NONE is 0
     u32 when[REGS]; // instruction that changed it last, see `now`
     u32 narrow;     // registers that are below 2^32
     struct flags flags;

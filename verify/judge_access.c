@@ -34,7 +34,7 @@ within(const struct verify_ins *i, u64 size)
 static const struct value *
 index_value(const struct judge *j)
 {
-    return &j->regs[j->ins.index & (REGS - 1)];
+    return &j->regs[j->ins.index];
 }
 
 // No index, or an ordinary register.

@@ -166,6 +166,21 @@ def handlers_in_loops(t):
     t.call("verify", "--plain", wasm).ends(0).quiet()
 
 
+@case
+def atomics_at_constants(t):
+    """They are accepted: what is tried again is where it was read."""
+    widths = {"i32": ["", "8", "16"], "i64": ["", "8", "16", "32"]}
+    funcs = [f"""(func (param {kind}) (result {kind})
+        ({kind}.atomic.rmw{width}.{op}{"_u" if width else ""} offset={at}
+          (i32.const {at}) (local.get 0)))"""
+             for op in ["and", "or", "xor"] for at in [0, 8, 4096]
+             for kind in widths for width in widths[kind]]
+    wasm = t.text("atomics", "(module (memory 1 1 shared)" +
+                  "\n".join(funcs) + ")")
+    t.call("verify", wasm).ends(0).quiet()
+    t.call("verify", "--plain", wasm).ends(0).quiet()
+
+
 # --- what programs may ask for -----------------------------------------------
 
 
