@@ -167,8 +167,8 @@ struct judge {
 
     // The state.
     struct value regs[REGS + 1]; // VERIFY_NONE is 0
-    u32 when[REGS]; // instruction that changed it last, see `now`
-    u32 narrow;     // registers that are below 2^32
+    u32 when[REGS];              // instruction that changed it last, see `now`
+    u32 narrow;                  // registers that are below 2^32
     struct flags flags;
     struct slot slots[SLOTS];
     u32 slots_from;            // older ones are not known

@@ -17,6 +17,7 @@
 #include <string.h>
 
 enum { SITES = 10, SITES_SOAK = 1000, PATH_SIZE = 1024, KEPT_BYTES = 32 };
+enum { MODES = 12 };
 
 // A place in compiled code.
 struct place {
@@ -31,6 +32,10 @@ struct place {
     struct trap_site *trap; // its row, or NULL
     struct call_site *call; // of the call that ends at `next`, or NULL
     struct code_catch *pad; // that it starts, or NULL
+    // Of the pad whose payload is at rax, and nothing else is at any other
+    // register; or NULL.
+    struct code_catch *entered;
+    u32 way; // which of a class's ways to change the place
 };
 
 static bool
@@ -264,40 +269,39 @@ call_before(struct place *p)
     return p->ins.effect == EFFECT_CALL && add_distance(p, -1);
 }
 
+// Another constant of 8 bits that rsp is moved by, if that is least to most.
+static bool
+add_imm(struct place *p, u32 form, i32 more, i64 least, i64 most)
+{
+    if (!is_rsp(p, form) || p->ins.length != 4 || p->ins.imm < least ||
+        p->ins.imm > most)
+        return false;
+    p->text[p->next - 1] = (u8)(p->text[p->next - 1] + more);
+    return true;
+}
+
 static bool
 larger_frame(struct place *p)
 {
-    if (!is_rsp(p, FORM_SUB_I) || p->ins.length != 4)
-        return false;
-    p->text[p->next - 1] = (u8)(p->text[p->next - 1] + 16);
-    return p->ins.imm < 100;
+    return add_imm(p, FORM_SUB_I, 16, 0, 99);
 }
 
 static bool
 smaller_frame(struct place *p)
 {
-    if (!is_rsp(p, FORM_SUB_I) || p->ins.length != 4 || p->ins.imm <= 16)
-        return false;
-    p->text[p->next - 1] = (u8)(p->text[p->next - 1] - 16);
-    return true;
+    return add_imm(p, FORM_SUB_I, -16, 17, 127);
 }
 
 static bool
 leave_less(struct place *p)
 {
-    if (!is_rsp(p, FORM_ADD_I) || p->ins.length != 4 || p->ins.imm <= 8)
-        return false;
-    p->text[p->next - 1] = (u8)(p->text[p->next - 1] - 8);
-    return true;
+    return add_imm(p, FORM_ADD_I, -8, 9, 127);
 }
 
 static bool
 leave_more(struct place *p)
 {
-    if (!is_rsp(p, FORM_ADD_I) || p->ins.length != 4 || p->ins.imm > 100)
-        return false;
-    p->text[p->next - 1] = (u8)(p->text[p->next - 1] + 8);
-    return true;
+    return add_imm(p, FORM_ADD_I, 8, 0, 100);
 }
 
 static bool
@@ -367,41 +371,35 @@ before_vmctx(struct place *p)
     return has_mem(p, VERIFY_VMCTX) && set_disp(p, -8);
 }
 
-// A move that would change r14: reg = 6 with REX.R.
+// A move to another register, by its lower bits, and REX.R.
 static bool
-write_vmctx(struct place *p)
+write_reg(struct place *p, u32 reg, u32 rex)
 {
     u8 *at = p->text + p->pc;
 
     if (p->ins.form != FORM_MOV || p->ins.width != 8 || (at[0] & 0xf8) != 0x48)
         return false;
-    at[0] |= 4;
-    at[2] = (u8)((at[2] & 0xc7) | 6 << 3);
+    at[0] = (u8)((at[0] & 0xfb) | rex);
+    at[2] = (u8)((at[2] & 0xc7) | reg << 3);
     return true;
+}
+
+static bool
+write_vmctx(struct place *p)
+{
+    return write_reg(p, 6, 4);
 }
 
 static bool
 write_memory(struct place *p)
 {
-    u8 *at = p->text + p->pc;
-
-    if (p->ins.form != FORM_MOV || p->ins.width != 8 || (at[0] & 0xf8) != 0x48)
-        return false;
-    at[0] |= 4;
-    at[2] |= 7 << 3;
-    return true;
+    return write_reg(p, 7, 4);
 }
 
 static bool
 write_rsp(struct place *p)
 {
-    u8 *at = p->text + p->pc;
-
-    if (p->ins.form != FORM_MOV || p->ins.width != 8 || (at[0] & 0xf8) != 0x48)
-        return false;
-    at[0] &= 0xfb;
-    at[2] = (u8)((at[2] & 0xc7) | 4 << 3);
-    return true;
+    return write_reg(p, VERIFY_RSP, 0);
 }
 
 static bool
@@ -443,8 +441,10 @@ entry_offset(struct place *p)
 {
     u8 *at = p->text + p->next;
 
-    // call [rax] becomes call [rcx].
-    if (p->ins.effect != EFFECT_CALL_MEM || p->ins.disp != 0)
+    // call [rax] becomes call [rcx].  Where that is of a builtin, rcx may have
+    // these, too.
+    if (p->ins.effect != EFFECT_CALL_MEM || p->ins.disp != 0 ||
+        p->before.b == VERIFY_VMCTX)
         return false;
     at[-1] |= 1;
     return true;
@@ -515,37 +515,29 @@ is_first(const struct place *p)
 static bool
 row_frame_more(struct place *p)
 {
-    if (!is_first(p))
-        return false;
     p->func->frame += 8;
-    return true;
+    return is_first(p);
 }
 
 static bool
 row_frame_less(struct place *p)
 {
-    if (!is_first(p) || p->func->frame < 8)
-        return false;
     p->func->frame -= 8;
-    return true;
+    return is_first(p) && p->func->frame < UINT32_MAX - 8;
 }
 
 static bool
 row_args(struct place *p)
 {
-    if (!is_first(p))
-        return false;
     p->func->args += 16;
-    return true;
+    return is_first(p);
 }
 
 static bool
 row_end(struct place *p)
 {
-    if (!is_first(p))
-        return false;
     p->func->end--;
-    return true;
+    return is_first(p);
 }
 
 static bool
@@ -620,6 +612,74 @@ pad_outside(struct place *p)
     return true;
 }
 
+// The payload is read as if the pad were entered with other values: with none,
+// with fewer, with more; with an address where it has the exnref or nothing;
+// with what may be written.
+enum { PAYLOAD_BASES = 5, PAYLOAD_DISPS = 4 };
+enum { PAYLOAD_WAYS = PAYLOAD_BASES + PAYLOAD_DISPS + 3 };
+
+static bool
+payload_base(struct place *p)
+{
+    static const u8 others[PAYLOAD_BASES] = {1, 2, 3, 6, 7};
+    u8 *at = p->text + p->pc;
+    struct verify_ins now;
+
+    for (u32 i = 1; i < p->ins.length; i++) {
+        u8 old = at[i];
+        at[i] = (u8)((old & 0xf8) | others[p->way]);
+        if (verify_decode(&now, at, at + 16) == RULE_OK &&
+            now.length == p->ins.length && now.form == p->ins.form &&
+            now.reg == p->ins.reg && now.base == others[p->way] &&
+            now.disp == p->ins.disp)
+            return true;
+        at[i] = old;
+    }
+    return false;
+}
+
+static bool
+payload_written(struct place *p)
+{
+    u8 *at = p->text + p->pc;
+
+    if (p->ins.form != FORM_MOV)
+        return false;
+    at += (*at & 0xf0) == 0x40;
+    *at ^= 2;
+    return true;
+}
+
+static bool
+payload_fewer(struct place *p)
+{
+    for (u32 k = 0; k < p->m->counts.tags; k++)
+        if (16ull * p->m->tags[k] < (u32)p->ins.disp + p->ins.mem_size) {
+            p->entered->tag = k;
+            return true;
+        }
+    return false;
+}
+
+static bool
+payload_type(struct place *p)
+{
+    if (p->entered == NULL || !has_mem(p, VERIFY_RAX) ||
+        p->entered->tag == NO_INDEX)
+        return false;
+    if (p->way < PAYLOAD_BASES)
+        return payload_base(p);
+    u32 way = p->way - PAYLOAD_BASES, end = 16 * p->m->tags[p->entered->tag];
+    if (way < PAYLOAD_DISPS)
+        return set_disp(p, way == 0 ? -16 : (i32)(end + 16 * (way - 1)));
+    if (way == PAYLOAD_DISPS)
+        return payload_fewer(p);
+    if (way == PAYLOAD_DISPS + 1)
+        return payload_written(p);
+    p->entered->tag = NO_INDEX;
+    return true;
+}
+
 static const struct class
 {
     const char *name;
@@ -633,20 +693,20 @@ static const struct class
     {"another base",          other_base,        SITES_SOAK},
     {"segment prefix",        segment,           SITES_SOAK},
     {"address size prefix",   narrow_address,    SITES_SOAK},
-    {"mask inverted",         flip_mask,         500       },
-    {"bound inverted",        flip_check,        500       },
+    {"mask inverted",         flip_mask,         SITES_SOAK},
+    {"bound inverted",        flip_check,        SITES_SOAK},
     {"jump inside",           jump_inside,       SITES_SOAK},
-    {"jump away",             jump_away,         800       },
-    {"call behind an entry",  call_behind,       290       },
-    {"call before an entry",  call_before,       290       },
-    {"prologue grows more",   larger_frame,      900       },
-    {"prologue grows less",   smaller_frame,     40        },
-    {"epilogue gives less",   leave_less,        140       },
+    {"jump away",             jump_away,         SITES_SOAK},
+    {"call behind an entry",  call_behind,       SITES_SOAK},
+    {"call before an entry",  call_before,       SITES_SOAK},
+    {"prologue grows more",   larger_frame,      SITES_SOAK},
+    {"prologue grows less",   smaller_frame,     SITES_SOAK},
+    {"epilogue gives less",   leave_less,        SITES_SOAK},
     {"epilogue gives more",   leave_more,        SITES_SOAK},
-    {"another push",          other_push,        550       },
-    {"another pop",           other_pop,         550       },
+    {"another push",          other_push,        SITES_SOAK},
+    {"another pop",           other_pop,         SITES_SOAK},
     {"return address",        store_return,      SITES_SOAK},
-    {"below rsp",             store_below,       40        },
+    {"below rsp",             store_below,       SITES_SOAK},
     {"return address, half",  store_saved,       SITES_SOAK},
     {"vmctx.thread",          thread_field,      SITES_SOAK},
     {"vmctx.contexts",        stack_limit_field, SITES_SOAK},
@@ -655,28 +715,29 @@ static const struct class
     {"r14 is written",        write_vmctx,       SITES_SOAK},
     {"r15 is written",        write_memory,      SITES_SOAK},
     {"rsp is written",        write_rsp,         SITES_SOAK},
-    {"entry of another size", entry_shift,       400       },
-    {"builtin between",       builtin_odd,       900       },
-    {"builtin before",        builtin_before,    900       },
+    {"entry of another size", entry_shift,       SITES_SOAK},
+    {"builtin between",       builtin_odd,       SITES_SOAK},
+    {"builtin before",        builtin_before,    SITES_SOAK},
     {"builtin's vmctx",       builtin_context,   SITES_SOAK},
-    {"call by another",       entry_offset,      400       },
-    {"stack check inverted",  no_stack_check,    900       },
+    {"call by another",       entry_offset,      SITES_SOAK},
+    {"stack check inverted",  no_stack_check,    SITES_SOAK},
     {"no return",             ret_pops,          SITES_SOAK},
     {"syscall",               privileged,        SITES_SOAK},
     {"rep stos",              string_store,      SITES_SOAK},
-    {"jump table entry",      table_entry,       12        },
+    {"jump table entry",      table_entry,       150       },
     {"row: larger frame",     row_frame_more,    SITES_SOAK},
     {"row: smaller frame",    row_frame_less,    SITES_SOAK},
     {"row: arguments",        row_args,          SITES_SOAK},
     {"row: end",              row_end,           SITES_SOAK},
     {"trap: missing",         trap_missing,      SITES_SOAK},
     {"trap: overflow",        trap_overflow,     SITES_SOAK},
-    {"trap: not overflow",    overflow_other,    900       },
+    {"trap: not overflow",    overflow_other,    SITES_SOAK},
     {"call: missing",         call_missing,      SITES_SOAK},
     {"call: arguments",       call_args,         SITES_SOAK},
     {"call: handler",         call_try,          SITES_SOAK},
-    {"pad: moved",            pad_moved,         100       },
-    {"pad: outside",          pad_outside,       100       },
+    {"pad: moved",            pad_moved,         SITES_SOAK},
+    {"pad: outside",          pad_outside,       SITES_SOAK},
+    {"pad: wrong type",       payload_type,      SITES_SOAK},
 };
 
 // --- the walk ----------------------------------------------------------------
@@ -697,7 +758,7 @@ struct saved {
     struct func_code func;
     struct trap_site trap;
     struct call_site call;
-    struct code_catch pad;
+    struct code_catch pad, entered;
 };
 
 static void
@@ -718,6 +779,8 @@ save(struct saved *s, const struct place *p)
         s->call = *p->call;
     if (p->pad != NULL)
         s->pad = *p->pad;
+    if (p->entered != NULL)
+        s->entered = *p->entered;
 }
 
 static void
@@ -734,6 +797,8 @@ restore(const struct saved *s, const struct place *p)
         *p->call = s->call;
     if (p->pad != NULL)
         *p->pad = s->pad;
+    if (p->entered != NULL)
+        *p->entered = s->entered;
 }
 
 static status_t
@@ -753,20 +818,35 @@ judge_all(struct run *r, const struct verify_module *m, u32 row)
 static void
 try_class(struct run *r, struct place *p, u32 class)
 {
+    u32 ways = classes[class].make == payload_type ? PAYLOAD_WAYS : 1;
     struct saved saved;
 
-    if (r->sites[class] == r->wanted)
-        return;
-    save(&saved, p);
-    if (classes[class].make(p)) {
-        r->sites[class]++;
-        if (judge_all(r, p->m, p->row) == OK) {
-            r->accepted[class]++;
-            printf("accepted: %s: %s: row %u pc 0x%x\n", r->path,
-                   classes[class].name, p->row, p->pc);
+    for (p->way = 0; p->way < ways && r->sites[class] < r->wanted; p->way++) {
+        save(&saved, p);
+        if (classes[class].make(p)) {
+            r->sites[class]++;
+            if (judge_all(r, p->m, p->row) == OK) {
+                r->accepted[class]++;
+                printf("accepted: %s: %s: row %u pc 0x%x\n", r->path,
+                       classes[class].name, p->row, p->pc);
+            }
         }
+        restore(&saved, p);
     }
-    restore(&saved, p);
+}
+
+// Is the payload of the pad that was entered before this instruction there
+// behind it, too?  The pad's own loads of r14 and r15 do not change that.
+static bool
+keeps_payload(const struct verify_ins *ins)
+{
+    bool own = ins->def == VERIFY_VMCTX || ins->def == VERIFY_MEMORY;
+    bool other = (ins->flags & VERIFY_MEM) != 0 &&
+                 (ins->base == VERIFY_VMCTX || ins->base == VERIFY_RIP);
+
+    return ins->def != VERIFY_RAX && ins->effect < EFFECT_PUSH &&
+           ins->effect != EFFECT_TWO && ins->effect != EFFECT_SWAP &&
+           (own || !other);
 }
 
 static struct trap_site *
@@ -801,6 +881,7 @@ mutate_func(struct run *r, struct place *p)
 {
     struct verify_ins before = {0};
 
+    p->entered = NULL;
     for (u32 pc = p->func->start; pc < p->func->end; pc = p->next) {
         if (verify_decode(&p->ins, p->text + pc, p->text + p->func->end) !=
             RULE_OK)
@@ -814,18 +895,26 @@ mutate_func(struct run *r, struct place *p)
                 call_at(p->code, p->next) :
                 NULL;
         p->pad = pad_at(p->code, pc);
+        if (p->pad != NULL)
+            p->entered = p->pad;
         struct verify_ins ins = p->ins;
         for (u32 c = 0; c < COUNT(classes); c++)
             try_class(r, p, c);
         before = ins;
+        if (!keeps_payload(&ins))
+            p->entered = NULL;
         p->next = pc + ins.length;
     }
 }
 
+// Of the module as it is compiled in one of MODES ways.
 static void
-mutate_module(struct run *r, struct bytes bytes)
+mutate_module(struct run *r, struct bytes bytes, u32 mode)
 {
-    const struct compile_options options = {.features = cpu_features_detect()};
+    const struct compile_options options = {.features = cpu_features_detect(),
+                                            .plain = mode % 2 != 0,
+                                            .part_ins = mode / 2 % 3 * 4,
+                                            .check_pads = mode / 6 != 0};
     struct verify_module m;
     struct module module;
     struct error error = {0};
@@ -854,7 +943,7 @@ mutate_module(struct run *r, struct bytes bytes)
 }
 
 static void
-mutate_folder(struct run *r, const char *folder)
+mutate_folder(struct run *r, const char *folder, u32 mode)
 {
     char path[PATH_SIZE], name[2 * PATH_SIZE];
     struct dirent **entries;
@@ -868,12 +957,23 @@ mutate_folder(struct run *r, const char *folder)
         if (len > 5 && strcmp(entries[i]->d_name + len - 5, ".wasm") == 0) {
             struct bytes bytes = whole_file(name);
             r->path = name;
-            mutate_module(r, bytes);
+            mutate_module(r, bytes, mode);
             free(bytes.ptr);
         }
         free(entries[i]);
     }
     free(entries);
+}
+
+// Of sites of some class?
+static bool
+is_short_of(const struct run *r)
+{
+    bool is_short = false;
+
+    for (u32 c = 0; c < COUNT(classes); c++)
+        is_short |= r->sites[c] < r->wanted;
+    return is_short;
 }
 
 TEST(verify_mutants)
@@ -883,9 +983,11 @@ TEST(verify_mutants)
                     .temp = arena_make(4 * GIB),
                     .wanted = getenv("SOAK") != NULL ? SITES_SOAK : SITES};
 
-    mutate_folder(&r, "core");
-    mutate_folder(&r, "legacy-exceptions");
-    mutate_folder(&r, "threads");
+    for (u32 mode = 0; mode < MODES && (mode == 0 || is_short_of(&r)); mode++) {
+        mutate_folder(&r, "core", mode);
+        mutate_folder(&r, "legacy-exceptions", mode);
+        mutate_folder(&r, "threads", mode);
+    }
     for (u32 c = 0; c < COUNT(classes); c++) {
         EXPECT_EQ(r.accepted[c], 0);
         if (r.wanted == SITES_SOAK || r.sites[c] < r.wanted)
