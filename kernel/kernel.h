@@ -42,6 +42,7 @@ struct stack_note {
     struct port_promise promise; // memory that it may grow into
     u8 *low;                     // committed from here up
     struct thread *thread;
+    u64 used_by; // thread_new_in()'s process, of the last that had it
 };
 
 _Static_assert(sizeof(struct stack_note) <= STACK_TOP, "above the first frame");
@@ -82,6 +83,10 @@ void sched_forget_branches(bool on);
 // reference.  sched_start() or thread_discard() come next.
 MUST_USE status_t thread_new(struct thread **out, void (*run)(void *arg),
                              void *arg);
+// The same, which may find on its stack what threads of the same process left
+// there: a number that no other has, or had, or 0.
+MUST_USE status_t thread_new_in(struct thread **out, void (*run)(void *arg),
+                                void *arg, u64 process);
 // Promise t, not yet running, memory for its whole stack; false: there is none.
 MUST_USE bool thread_promise_stack(struct thread *t);
 void sched_start(struct thread *t);    // make a new thread ready

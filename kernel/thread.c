@@ -77,16 +77,19 @@ stack_from_pool(void)
     return stack;
 }
 
-// With nothing on it of whoever had it before: verified code may read what it
-// has not written.
+// With nothing on it of whoever else had it before: verified code may read what
+// it has not written.
 static u8 *
-stack_new(void)
+stack_new(u64 process)
 {
     u8 *stack = stack_from_pool();
 
     if (stack == NULL)
-        return stack_reserve();
-    memset(stack + STACK_SIZE - STACK_FIRST, 0, STACK_FIRST - STACK_TOP);
+        stack = stack_reserve();
+    else if (process == 0 || stack_note((u64)stack)->used_by != process)
+        memset(stack + STACK_SIZE - STACK_FIRST, 0, STACK_FIRST - STACK_TOP);
+    if (stack != NULL)
+        stack_note((u64)stack)->used_by = process;
     return stack;
 }
 
@@ -250,11 +253,11 @@ thread_init_first(struct thread *t)
 }
 
 static status_t
-take_stack(struct thread *t)
+take_stack(struct thread *t, u64 process)
 {
     if (!charge_to(&t->memory, RESOURCE_MEMORY, STACK_FIRST))
         return ERR_LIMIT;
-    t->stack = stack_new();
+    t->stack = stack_new(process);
     if (t->stack != NULL)
         return OK;
     charge_end(&t->memory, RESOURCE_MEMORY);
@@ -263,6 +266,13 @@ take_stack(struct thread *t)
 
 status_t
 thread_new(struct thread **out, void (*run)(void *arg), void *arg)
+{
+    return thread_new_in(out, run, arg, 0);
+}
+
+status_t
+thread_new_in(struct thread **out, void (*run)(void *arg), void *arg,
+              u64 process)
 {
     struct thread *t = kernel_alloc(sizeof(*t));
 
@@ -275,7 +285,7 @@ thread_new(struct thread **out, void (*run)(void *arg), void *arg)
         __atomic_load_n(&thread_current()->priority, __ATOMIC_RELAXED);
     t->run = run;
     t->arg = arg;
-    status_t status = take_stack(t);
+    status_t status = take_stack(t, process);
     if (status != OK) {
         object_release(&t->object);
         return status;

@@ -11,6 +11,7 @@ enum {
 
 struct process {
     struct object object;
+    u64 number; // of all that there were, from 1
     char name[LIMIT_PROCESS_NAME + 1];
     struct handle_table handles;
     struct account *account;

@@ -20,6 +20,7 @@ kill_member(struct member *m, u32 exit_status)
 static status_t
 process_alloc(struct process **out, struct group *g)
 {
+    static u64 made;
     struct account *account;
     status_t status = account_new(&account, group_account(g));
 
@@ -34,6 +35,7 @@ process_alloc(struct process **out, struct group *g)
         return status;
     }
     p->account = account;
+    p->number = __atomic_add_fetch(&made, 1, __ATOMIC_RELAXED);
     object_init(&p->object, &process_type);
     member_init(&p->member, g, MEMBER_PROCESS, &p->object, p->name);
     p->member.account = account;
@@ -456,8 +458,8 @@ spawned_thread(void *arg)
 
 // A thread of p that will be in function `func` of i; not in the process yet.
 static status_t
-program_thread_new(struct program_thread **out, void (*run)(void *arg),
-                   struct instance *i, u32 func)
+program_thread_new(struct program_thread **out, const struct process *p,
+                   void (*run)(void *arg), struct instance *i, u32 func)
 {
     struct program_thread *t = kernel_alloc(sizeof(*t));
 
@@ -466,7 +468,7 @@ program_thread_new(struct program_thread **out, void (*run)(void *arg),
     list_init(&t->link);
     t->instance = i;
     t->func = func;
-    status_t status = thread_new(&t->thread, run, t);
+    status_t status = thread_new_in(&t->thread, run, t, p->number);
     if (status == OK)
         *out = t;
     else
@@ -493,7 +495,7 @@ main_thread_new(struct process *p, struct instance *i, u32 func,
                 struct program_thread **out)
 {
     struct account *before = thread_charge(p->account);
-    status_t status = program_thread_new(out, main_thread, i, func);
+    status_t status = program_thread_new(out, p, main_thread, i, func);
 
     if (status == OK) {
         execution_init(&(*out)->execution, p->store);
@@ -635,13 +637,14 @@ static status_t
 spawn(struct instance *i, u32 func, struct program_thread **out)
 {
     struct program_thread *t;
-    status_t status = program_thread_new(&t, spawned_thread, i, func);
+    struct process *p = process_current();
+    status_t status = program_thread_new(&t, p, spawned_thread, i, func);
 
     if (status != OK)
         return status;
     status = execution_copy(&t->execution);
     if (status == OK) {
-        status = process_add_thread(process_current(), t);
+        status = process_add_thread(p, t);
         if (status != OK)
             execution_discard(&t->execution);
     }

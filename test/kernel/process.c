@@ -13,6 +13,23 @@ TEST_KERNEL(process_threads_share_memory_under_a_lock)
         EXPECT_EQ(test_run_module("count"), 42);
 }
 
+// By which the stacks of their threads are told apart.
+TEST_KERNEL(processes_have_numbers)
+{
+    struct process *all[2] = {test_process("count"), test_process("count")};
+
+    for (u32 i = 0; i < COUNT(all); i++) {
+        struct program_thread *t = NULL;
+        EXPECT_EQ(process_prepare(all[i], &t), OK);
+        u64 stack = (u64)thread_stack_low(t->thread);
+        EXPECT_EQ(stack_note(stack)->used_by, all[i]->number);
+        process_abandon(t);
+    }
+    EXPECT(all[0]->number > 0 && all[1]->number > all[0]->number);
+    process_release(all[0]);
+    process_release(all[1]);
+}
+
 TEST_KERNEL(process_wasi_threads)
 {
     for (u32 i = 0; i < 5; i++)

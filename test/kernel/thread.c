@@ -59,25 +59,47 @@ count_words(void *arg)
 }
 
 static void
-run_one(void (*run)(void *), void *arg)
+run_one(void (*run)(void *), void *arg, u64 process)
 {
-    struct thread *t = test_start_thread(run, arg);
+    struct thread *t;
 
+    EXPECT_EQ(thread_new_in(&t, run, arg, process), OK);
+    sched_start(t);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     thread_release(t);
+}
+
+// How many words four threads of one process find when four of another (or of
+// the same) have left some.
+static u32
+found_of(u64 before, u64 after)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < 4; i++)
+        run_one(leave_words, NULL, before);
+    for (u32 i = 0; i < 4; i++)
+        run_one(count_words, &count, after);
+    return count;
 }
 
 // Who gets the stack of another thread, of another process it may be, finds
 // nothing of that: verified code may read of its frame what it has not written.
 TEST_KERNEL(stack_of_another_is_empty)
 {
-    u32 count = 0;
+    const u64 one = UINT64_MAX, other = UINT64_MAX - 1; // of no process
 
-    for (u32 i = 0; i < 4; i++)
-        run_one(leave_words, NULL);
-    for (u32 i = 0; i < 4; i++)
-        run_one(count_words, &count);
-    EXPECT_EQ(count, 0);
+    EXPECT_EQ(found_of(0, 0), 0);
+    EXPECT_EQ(found_of(one, other), 0);
+    EXPECT_EQ(found_of(other, one), 0);
+    EXPECT_EQ(found_of(one, 0), 0);
+    EXPECT_EQ(found_of(0, one), 0);
+}
+
+// Or its own process's: nobody then takes the time to clear it.
+TEST_KERNEL(stack_of_the_same_process_is_as_it_was)
+{
+    EXPECT(found_of(UINT64_MAX, UINT64_MAX) >= LEFT_WORDS / 2);
 }
 
 enum { YIELDS = 200 };
@@ -110,7 +132,7 @@ TEST_KERNEL(vectors_of_another_are_empty)
     u32 count = 0;
     struct thread *t = test_start_thread(leave_vector, NULL);
 
-    run_one(count_vectors, &count);
+    run_one(count_vectors, &count, 0);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     thread_release(t);
     EXPECT_EQ(count, 0);
