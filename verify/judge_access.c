@@ -382,15 +382,9 @@ is_table_index(const struct judge *j, u32 table)
     const struct verify_table *t = &j->m->tables[table];
     const struct value *v = index_value(j);
 
-    switch (v->kind) {
-    case KIND_TABLE_AT:
-        return v->arg == table;
-    case KIND_CONST:
-        return v->number < t->min;
-    case KIND_BELOW:
-        return v->number <= t->min;
-    }
-    return false;
+    return (v->kind == KIND_TABLE_AT && v->arg == table) ||
+           (v->kind == KIND_CONST && v->number < t->min) ||
+           (v->kind == KIND_BELOW && v->number <= t->min);
 }
 
 // Every entry of a table of functions refers to one.

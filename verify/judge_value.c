@@ -10,14 +10,17 @@
 void
 judge_forget(struct judge *j, u32 regs, u32 narrow)
 {
+    u32 id = j->ids, now = j->now;
+
     j->narrow = (j->narrow & ~regs) | (narrow & regs);
     for (; regs != 0; regs &= regs - 1) {
         u32 r = (u32)__builtin_ctz(regs);
         u8 bits = (u8)(64 - (narrow >> r & 1) * 32);
         j->regs[r] =
-            (struct value){.id = ++j->ids, .kind = KIND_NUMBER, .bits = bits};
-        j->when[r] = j->now;
+            (struct value){.id = ++id, .kind = KIND_NUMBER, .bits = bits};
+        j->when[r] = now;
     }
+    j->ids = id;
 }
 
 void
