@@ -516,8 +516,11 @@ faulted(struct guard *g, struct guard_run *run, int number,
         return guard_escaped(run, "signal %d at code + %llx, address %llx",
                              number, (unsigned long long)pc,
                              (unsigned long long)address);
-    if (number == SIGSEGV && !heap_has(g, address) &&
-        (!in_slot || site->trap != TRAP_MEMORY_BOUNDS))
+    bool is_access = site->trap == TRAP_MEMORY_BOUNDS ||
+                     site->trap == TRAP_NULL_STRUCT ||
+                     site->trap == TRAP_NULL_ARRAY;
+    if (number == SIGSEGV &&
+        (!is_access || (!in_slot && !heap_has(g, address))))
         return guard_escaped(run, "address %llx by code + %llx",
                              (unsigned long long)address,
                              (unsigned long long)pc);

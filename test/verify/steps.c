@@ -316,6 +316,22 @@ TEST(judge_sees_rows_behind_stubs)
     arena_drop(&temp);
 }
 
+TEST(judge_refuses_stubs_outside_of_their_row)
+{
+    struct arena temp = arena_make(MIB);
+    struct verify_module m = module_of(4);
+    struct verify_error error = {0};
+    u32 entry;
+
+    m.func_imports = 1;
+    m.code.entries = &entry;
+    funcs[0].func = UINT32_MAX;
+    for (entry = 0; entry < 6; entry++)
+        EXPECT_EQ(verify_tables(&m, owners, &temp, &error),
+                  entry < 4 ? OK : ERR_INVALID);
+    arena_drop(&temp);
+}
+
 // Of what follows a stub not all is looked at, so it is little.
 TEST(judge_does_not_skip_much_behind_stubs)
 {
