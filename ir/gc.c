@@ -165,7 +165,9 @@ load_length(struct builder *b, val_t ref)
     return load_word(b, MEMORY_ARRAYS, ref, HEAP_LENGTH);
 }
 
-// Where the element is, without the offset of the first: the sum may wrap.
+// Where the element is, without the offset of the first: the sum may wrap.  For
+// the collector it is no reference; but behind a call the check needs the
+// length again, and so the reference.
 static val_t
 element_at(struct builder *b, val_t ref, val_t index, const struct field *f)
 {

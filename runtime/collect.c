@@ -170,17 +170,6 @@ own_size(struct marker *m, u32 granule, u64 size)
 }
 
 static void
-mark_lines(struct heap *h, u64 from, u64 size)
-{
-    u64 *live = heap_bits(h, SIDE_LIVE);
-    u32 at = (u32)(from / HEAP_LINE), end = (u32)((from + size - 1) / HEAP_LINE);
-
-    for (; at / 64 != end / 64; at = (at | 63) + 1)
-        live[at / 64] |= ~0ull << at % 64;
-    live[at / 64] |= (~0ull << at % 64) & (~0ull >> (63 - end % 64));
-}
-
-static void
 look_into_struct(struct marker *m, const struct heap_type *t, u64 at, u64 size)
 {
     const u8 *object = m->heap->base + at;
@@ -216,7 +205,8 @@ look_into(struct marker *m, u32 granule)
     }
     size = MIN(ALIGN_UP(size, HEAP_GRANULE), h->end - at);
     size = own_size(m, granule, size);
-    mark_lines(h, from, size);
+    heap_set_lines(heap_bits(h, SIDE_LIVE), (u32)(from / HEAP_LINE),
+                   (u32)((from + size - 1) / HEAP_LINE));
     if (t == NULL || t->is_array != array || t->refs == 0 || m->killed)
         return;
     if (!array)

@@ -272,11 +272,32 @@ heap_new(struct heap **out, const struct heap_types *t)
     return OK;
 }
 
+static bool telling;
+
+void
+heaps_tell(bool on)
+{
+    telling = on;
+}
+
+static void
+tell(const struct heap_stats *stats)
+{
+    klog("nebulet: heap: %llu KiB given out, %llu collections, of %llu us at "
+         "most; %llu KiB of memory at most",
+         (unsigned long long)stats->given / KIB,
+         (unsigned long long)stats->collections,
+         (unsigned long long)stats->longest / 1000,
+         (unsigned long long)stats->most / KIB);
+}
+
 void
 heap_free(struct heap *h)
 {
     if (h == NULL)
         return;
+    if (telling)
+        tell(&h->stats);
     if (h->base != NULL)
         port_release(h->base, SLOT_SIZE);
     if (h->beside != NULL)
@@ -297,7 +318,8 @@ static status_t
 grow_sides(struct heap *h, u64 size)
 {
     for (u32 k = 0; k < SIDE_COUNT; k++) {
-        u64 more = side_size((enum heap_side)k, size), *have = &h->sides[k].size;
+        u64 more = side_size((enum heap_side)k, size),
+            *have = &h->sides[k].size;
         if (more <= *have)
             continue;
         if (thread_is_killed())

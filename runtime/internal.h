@@ -157,12 +157,12 @@ struct heap {
 
     // Room (room.c).
     struct heap_hole {
-        u64 next, end;      // offsets, all zero
-    } small, medium;        // for objects of a line at most, and larger ones
+        u64 next, end;         // offsets, all zero
+    } small, medium;           // for objects of a line at most, and larger ones
     u32 cursors[HEAP_CURSORS]; // no run of so many lines is below
-    u64 fresh;              // offset: what is above it was never given out
-    u64 claimed;            // bytes, since the last collection
-    u64 budget;             // of those, before the next
+    u64 fresh;                 // offset: what is above it was never given out
+    u64 claimed;               // bytes, since the last collection
+    u64 budget;                // of those, before the next
     struct heap_stats stats;
 
     // Beside it; the bits of what is not there are 0.
@@ -219,6 +219,9 @@ struct heap_roots;
 // meanwhile.
 u32 heap_take(struct heap *h, u64 size, const struct heap_roots *roots);
 
+// Set the bits of lines, at least one.
+void heap_set_lines(u64 *lines, u32 first, u32 last);
+
 // For tests: every time, or when as much has been given out as was left.
 enum heap_mode { HEAP_LAZY, HEAP_EAGER };
 void heap_set_mode(enum heap_mode mode);
@@ -228,10 +231,10 @@ void heap_set_mode(enum heap_mode mode);
 // A collection under way.
 struct marker {
     struct heap *heap;
-    u32 top;         // of the heap's stack
-    u64 words;       // looked at
-    u64 roots;       // of those, before anything in the heap was
-    bool killed;     // the thread was: stop
+    u32 top;     // of the heap's stack
+    u64 words;   // looked at
+    u64 roots;   // of those, before anything in the heap was
+    bool killed; // the thread was: stop
 };
 
 // Free what cannot be reached from the roots.  ERR_KILLED: nothing has changed.

@@ -15,10 +15,10 @@
 #include "runtime/internal.h"
 
 enum {
-    HOLE_LINES = 128,       // that a hole has at most
-    MEDIUM_MAX = 8 * 1024,  // bytes of an object that shares one
-    RUNS_PER_LOOK = 4096,   // between two looks at whether we were killed
-    ZERO_PIECE = 1 << 20,   // bytes, likewise
+    HOLE_LINES = 128,      // that a hole has at most
+    MEDIUM_MAX = 8 * 1024, // bytes of an object that shares one
+    RUNS_PER_LOOK = 4096,  // between two looks at whether we were killed
+    ZERO_PIECE = 1 << 20,  // bytes, likewise
 };
 static const u64 GROWTH_MIN = 64 * KIB, GROWTH_MAX = 4 * MIB;
 
@@ -43,6 +43,14 @@ next_line(const u64 *lines, u32 at, u32 end, bool given)
         at = (at | 63) + 1;
     }
     return end;
+}
+
+void
+heap_set_lines(u64 *lines, u32 first, u32 last)
+{
+    for (; first / 64 != last / 64; first = (first | 63) + 1)
+        lines[first / 64] |= ~0ull << first % 64;
+    lines[first / 64] |= (~0ull << first % 64) & (~0ull >> (63 - last % 64));
 }
 
 struct run {
@@ -82,12 +90,11 @@ clear(u8 *at, u64 size)
 static void
 claim(struct heap *h, struct run run, struct heap_hole *out)
 {
-    u64 *lines = heap_bits(h, SIDE_LINES);
     u64 from = HEAP_OBJECTS + (u64)run.first * HEAP_LINE;
     u64 size = (u64)run.count * HEAP_LINE;
 
-    for (u32 k = run.first; k < run.first + run.count; k++)
-        bit_set(lines, k);
+    heap_set_lines(heap_bits(h, SIDE_LINES), run.first,
+                   run.first + run.count - 1);
     if (from < h->fresh)
         clear(h->base + from, MIN(size, h->fresh - from));
     h->fresh = MAX(h->fresh, from + size);

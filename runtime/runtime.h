@@ -60,6 +60,12 @@ MUST_USE bool host_knows(const struct host_module *const *modules,
 // must stay.  No program runs yet.  False: as above, and nothing has changed.
 MUST_USE bool host_trace(struct string names, struct string *unknown);
 
+// --- heaps of structs and arrays (heap.c) ---
+
+// From now on the log says of each, when its thread has gone, how often it was
+// collected.
+void heaps_tell(bool on);
+
 // --- modules (code_module.c) -------------------------------------------------
 
 // Compiled code: immutable, shared, reference-counted.

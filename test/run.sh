@@ -234,6 +234,8 @@ part_command() {
     part "invoke metal" test/invoke.py "$out" metal
     part "cache linux" test/cache.py "$out" linux
     part "cache metal" test/cache.py "$out" metal
+    part "collect linux" test/collect.py "$out" linux
+    part "collect metal" test/collect.py "$out" metal
     part "options linux" test/options.py "$out" linux
     part "options metal" test/options.py "$out" metal
     part image test/media.py "$out" metal

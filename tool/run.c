@@ -38,6 +38,7 @@ struct run {
     bool icount;          // time is the number of instructions
     bool latency;         // the same, and the kernel that counts
     const char *trace;    // NULL: nothing; "": all calls
+    bool gc_stats;        // heaps are told of
     const char *gdb;      // the TCP port where GDB is waited for, or NULL
     u64 timeout_ms;       // 0: none
     const char *cache_at; // a directory, "off", or NULL: not said
@@ -122,6 +123,17 @@ set_icount(void *self, const struct option *o, const char *value)
     (void)o;
     (void)value;
     run->icount = true;
+    return true;
+}
+
+static bool
+set_gc_stats(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    (void)value;
+    run->gc_stats = true;
     return true;
 }
 
@@ -695,6 +707,8 @@ pack(struct buffer *tar, struct run *run)
         tar_add(tar, "run/terminal", "", 0);
     if (run->trace != NULL)
         tar_add(tar, "run/trace", run->trace, strlen(run->trace));
+    if (run->gc_stats)
+        tar_add(tar, "run/gc-stats", "", 0);
     if (!pack_dirs(tar, run))
         return false;
     tar_end(tar);

@@ -773,8 +773,10 @@ run_boot(struct boot *boot, struct node *root)
         klog("nebulet: run/timeout is not a number of milliseconds");
     else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
              set_preopens(boot, root) && start_terminal(boot) &&
-             start_trace(boot))
+             start_trace(boot)) {
+        heaps_tell(contents(boot->run, STRING("gc-stats")).ptr != NULL);
         status = run_programs(boot);
+    }
     end_group(boot->group); // what the programs have spawned
     end_mounts(boot);
     return boot->timed_out ? EXIT_TIMEOUT : status;

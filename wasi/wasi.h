@@ -506,6 +506,7 @@ void boot_mounts(mount_finder find);
 //     run/trace        when it is there, calls that are told on standard error,
 //                      as host_trace() has them: names with commas between
 //                      them, or nothing: all
+//     run/gc-stats     when it is there, heaps are told of (heaps_tell())
 //     root/...         the files
 //
 // When the programs have ended or the time is up, what they spawned is killed,
