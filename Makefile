@@ -65,7 +65,7 @@ NEEDS_analyze    :=
 NEEDS_suite      := test
 NEEDS_unit       := build test
 NEEDS_fuzz       := build fuzz
-NEEDS_soak       := build run test prove
+NEEDS_soak       := build run test prove image
 NEEDS_corpus     := build fuzz
 
 GOALS  := $(or $(MAKECMDGOALS),all)

@@ -54,8 +54,14 @@ execution_copy(struct execution *x)
 void
 execution_reset_globals(struct execution *x)
 {
+    // What may be in a heap of its own began with that (vms_copy).
+    bool has_heap = vms_heap(x->store, x->vms) != NULL;
+
     for (u32 n = 0; n < x->store->instance_count; n++)
-        instance_init_globals(x->store->instances[n], x->vms, false);
+        if (instance_init_globals(x->store->instances[n], x->vms,
+                                  has_heap ? GLOBALS_OUTSIDE : GLOBALS_ALL) !=
+            OK)
+            return; // killed
 }
 
 void

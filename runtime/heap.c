@@ -131,6 +131,14 @@ heap_types_add(struct store *s, const struct instance *i, u32 *rows)
     return OK;
 }
 
+// Places are taken in the order of rows, so that the last can be given back.
+void
+heap_types_cut(struct heap_types *t, u32 count)
+{
+    for (; t->count > count; t->count--)
+        *find_place(t, t->rows[t->count].canonical) = 0;
+}
+
 void
 heap_types_free(struct heap_types *t)
 {

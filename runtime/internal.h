@@ -115,6 +115,8 @@ struct heap_types {
 // The offsets of the rows of the types of i, which is new.
 MUST_USE status_t heap_types_add(struct store *s, const struct instance *i,
                                  u32 *rows);
+// Without those behind the first `count`, whose instance has failed.
+void heap_types_cut(struct heap_types *t, u32 count);
 void heap_types_free(struct heap_types *t);
 // Is row a subtype of row `super`?
 bool heap_types_match(const struct heap_types *t, u32 row, u32 super);
@@ -413,7 +415,7 @@ struct store {
 
     // Of whoever links, before there are threads.
     struct heap_types heap_types;
-    bool has_any_tables; // of what is in heaps
+    bool has_any_tables; // or segments, of what may lead to heaps
     struct instance **instances;
     u32 instance_count, instance_capacity;
     bool adapted; // entries lead to adapt_stub
@@ -459,7 +461,6 @@ struct instance {
     u64 *elem_items;                  // contents of passive segments, and
     u64 **elems;                      // where each begins, else NULL
     u64 *elem_dropped, *data_dropped; // bit sets, atomic
-    bool heap_full;                   // a constant expression found no memory
 };
 
 void instance_free(struct instance *i);
@@ -505,10 +506,14 @@ void link_adapt(struct store *s);
 // Global initialisers, tables, segments.  OK or ERR_TRAP with *trap.
 MUST_USE status_t instance_initialise(struct instance *i, struct error *error,
                                       enum trap *trap);
-// The initial values of its globals, into the blocks of a thread; or only of
-// those that are in its heap.
-void instance_init_globals(struct instance *i, struct vmctx **vms,
-                           bool only_heap);
+// The initial values of its globals, into the blocks of a thread.
+enum init_globals {
+    GLOBALS_OUTSIDE = 1, // of its heap
+    GLOBALS_IN_HEAP = 2,
+    GLOBALS_ALL = 3
+};
+MUST_USE status_t instance_init_globals(struct instance *i, struct vmctx **vms,
+                                        enum init_globals which);
 // As the instructions; TRAP_NONE on success.
 enum trap segment_table_init(struct instance *i, u32 table, u32 segment, u64 to,
                              u64 from, u64 count);

@@ -18,10 +18,21 @@ heap_of(struct vmctx *vm)
     return vms_heap(vm->instance->store, vm->contexts);
 }
 
+// Of an index that was checked.
+static const struct type *
+type_at(const struct vmctx *vm, u32 type)
+{
+    const struct module *m = &vm->instance->code->module;
+
+    return &m->types[index_masked(type, m->type_count)];
+}
+
 static u32
 row_of(struct vmctx *vm, u32 type)
 {
-    return vmctx_heap_types(&vm->instance->code->module.layout, vm)[type];
+    const struct module *m = &vm->instance->code->module;
+
+    return vmctx_heap_types(&m->layout, vm)[index_masked(type, m->type_count)];
 }
 
 static void
@@ -46,7 +57,7 @@ static u32
 new_struct(struct vmctx *vm, u32 type, bool constant)
 {
     struct heap *h = heap_of(vm);
-    u32 at = take(vm, vm->instance->code->module.types[type].size, constant);
+    u32 at = take(vm, type_at(vm, type)->size, constant);
 
     if (at != 0)
         set_word(h, at, row_of(vm, type));
@@ -57,7 +68,7 @@ static u32
 new_array(struct vmctx *vm, u32 type, u32 length, bool constant)
 {
     struct heap *h = heap_of(vm);
-    const struct field *f = vm->instance->code->module.types[type].fields;
+    const struct field *f = type_at(vm, type)->fields;
     u64 size = (u64)length * valtype_field_size(f->type);
     u32 at = take(vm, REF_TAG_ARRAY + f->at + size, constant);
 
@@ -75,7 +86,7 @@ static const struct type *
 find_type(struct vmctx *vm, u32 type, enum type_kind kind)
 {
     const struct module *m = &vm->instance->code->module;
-    const struct type *t = &m->types[index_masked(type, m->type_count)];
+    const struct type *t = type_at(vm, type);
 
     if (m->has_heap && type < m->type_count && t->kind == kind)
         return t;
@@ -97,6 +108,13 @@ is_made(const struct heap *h, u32 ref, u32 size)
     return ref >= HEAP_OBJECTS && ref + (u64)size <= h->end;
 }
 
+static bool
+is_array(const struct heap *h, u32 ref)
+{
+    return h != NULL && ref % 8 == REF_TAG_ARRAY &&
+           is_made(h, ref, HEAP_ELEMENTS);
+}
+
 static u32
 length_of(const struct heap *h, u32 ref)
 {
@@ -112,8 +130,7 @@ elements(struct heap *h, const struct field *f, u32 ref, u32 at, u32 count)
 
     if (ref == 0)
         return refuse(TRAP_NULL_ARRAY);
-    if (h == NULL || ref % 8 != REF_TAG_ARRAY ||
-        !is_made(h, ref, HEAP_ELEMENTS))
+    if (!is_array(h, ref))
         return refuse(TRAP_BAD_REFERENCE);
     if (at > length_of(h, ref) || count > length_of(h, ref) - at)
         return refuse(TRAP_ARRAY_BOUNDS);
@@ -214,7 +231,7 @@ builtin_ARRAY_LEN(struct vmctx *vm, u32 ref)
 
     if (ref == 0)
         thread_trap(TRAP_NULL_ARRAY);
-    else if (h == NULL || !is_made(h, ref, HEAP_ELEMENTS))
+    else if (!is_array(h, ref))
         thread_trap(TRAP_BAD_REFERENCE);
     else
         return length_of(h, ref);
@@ -286,9 +303,7 @@ static bool
 copy_segment(struct vmctx *vm, bool elems, u64 pair, u8 *to, u32 from,
              u32 count)
 {
-    const struct module *m = &vm->instance->code->module;
-    u32 size = valtype_field_size(
-        m->types[index_masked(low(pair), m->type_count)].fields->type);
+    u32 size = valtype_field_size(type_at(vm, low(pair))->fields->type);
 
     if (elems)
         return copy_elems(vm->instance, high(pair), to, MIN(size, 8u), from,
@@ -354,12 +369,12 @@ builtin_HEAP_TEST(struct vmctx *vm, u32 ref, u32 type)
     const struct module *m = &vm->instance->code->module;
     const struct heap *h = heap_of(vm);
 
-    if (!m->has_heap || type >= m->type_count ||
+    if (!m->has_heap || type >= m->type_count || ref % 4 != 0 ||
         (ref != HEAP_NOTHING && !is_made(h, ref, 4))) {
         thread_trap(TRAP_BAD_REFERENCE);
         return 0;
     }
-    u32 super = row_of(vm, (u32)index_masked(type, m->type_count));
+    u32 super = row_of(vm, type);
     u32 row = *(const u32 *)(h->base + index_masked(ref, h->end)) - HEAP_ROWS;
     u32 count = h->row_count + 1;
     if (super == 0 || row % HEAP_ROW_SIZE != 0 || row / HEAP_ROW_SIZE >= count)

@@ -9,6 +9,7 @@
 struct place {
     struct instance *instance;
     struct vmctx **vms;
+    bool full; // there was no memory for an object, so that it is null
 };
 
 static union value
@@ -32,12 +33,10 @@ env_func_ref(void *self, u32 index)
 static u64
 env_object(void *self, const struct op *op, const union value *values)
 {
-    const struct place *p = self;
-    struct vmctx *vm = p->vms[p->instance->number];
-    u64 ref = object_const(vm, op, values);
+    struct place *p = self;
+    u64 ref = object_const(p->vms[p->instance->number], op, values);
 
-    if (ref == 0)
-        p->instance->heap_full = true;
+    p->full |= ref == 0;
     return ref;
 }
 
@@ -50,7 +49,7 @@ env_of(struct place *p)
 static u64
 eval_offset(struct instance *i, struct const_expr expr, bool is64)
 {
-    struct place place = {i, i->store->vms};
+    struct place place = {i, i->store->vms, false};
     struct const_env env = env_of(&place);
     union value value = const_eval(&i->code->module, expr, &env);
 
@@ -136,7 +135,7 @@ static status_t
 keep_elem(struct instance *i, u32 number, u64 *items)
 {
     const struct elem_segment *s = &i->code->module.elems[number];
-    struct place place = {i, i->store->vms};
+    struct place place = {i, i->store->vms, false};
     struct const_env env = env_of(&place);
     u64 at = s->at;
 
@@ -146,7 +145,9 @@ keep_elem(struct instance *i, u32 number, u64 *items)
         items[k] = elem_next(&i->code->module, s, &at, &env);
     }
     i->elems[number] = items;
-    return OK;
+    if (valtype_ref_kind(&i->code->module, s->type) != REF_FUNC)
+        i->store->has_any_tables = true;
+    return place.full ? ERR_NO_MEMORY : OK;
 }
 
 enum { SEGMENTS_PER_LOOK = 4096 };
@@ -183,7 +184,7 @@ static enum trap
 apply_elem(struct instance *i, const struct elem_segment *s)
 {
     const struct module *m = &i->code->module;
-    struct place place = {i, i->store->vms};
+    struct place place = {i, i->store->vms, false};
     struct const_env env = env_of(&place);
     struct live_table *t = i->tables[s->table];
     u64 to = eval_offset(i, s->offset, t->type.limits.is64);
@@ -196,7 +197,7 @@ apply_elem(struct instance *i, const struct elem_segment *s)
         if (table_write(t, to + k, &value, 1) == ERR_BAD_ARGUMENT)
             return TRAP_BAD_REFERENCE;
     }
-    return TRAP_NONE;
+    return place.full ? TRAP_NO_MEMORY : TRAP_NONE;
 }
 
 // --- data --------------------------------------------------------------------
@@ -253,21 +254,23 @@ apply_data(struct instance *i, const struct data_segment *s)
 
 // --- making an instance ------------------------------------------------------
 
-void
-instance_init_globals(struct instance *i, struct vmctx **vms, bool only_heap)
+status_t
+instance_init_globals(struct instance *i, struct vmctx **vms,
+                      enum init_globals which)
 {
     const struct module *m = &i->code->module;
-    struct place place = {i, vms};
+    struct place place = {i, vms, false};
     struct const_env env = env_of(&place);
 
     for (u32 k = m->global_imports; k < m->global_count; k++) {
         if (thread_is_killed())
-            return;
-        if (only_heap && !global_is_in_heap(m, k))
+            return ERR_KILLED;
+        if ((which & 1 << global_is_in_heap(m, k)) == 0)
             continue;
         union value value = const_eval(m, m->globals[k].init, &env);
         memcpy(vmctx_global(i, k, vms), &value, sizeof(value));
     }
+    return place.full ? ERR_NO_MEMORY : OK;
 }
 
 static status_t
@@ -276,7 +279,7 @@ make_tables(struct instance *i)
     const struct module *m = &i->code->module;
     struct vmctx_table *rows =
         vmctx_tables(&m->layout, i->store->vms[i->number]);
-    struct place place = {i, i->store->vms};
+    struct place place = {i, i->store->vms, false};
     struct const_env env = env_of(&place);
     status_t status = OK;
 
@@ -293,7 +296,7 @@ make_tables(struct instance *i)
         if (status == OK)
             rows[k] = (struct vmctx_table){&i->tables[k]->view};
     }
-    return status;
+    return status == OK && place.full ? ERR_NO_MEMORY : status;
 }
 
 // Where the segment is that did not fit.
@@ -334,9 +337,8 @@ status_t
 instance_initialise(struct instance *i, struct error *error, enum trap *trap)
 {
     *trap = TRAP_NONE;
-    instance_init_globals(i, i->store->vms, false);
-    status_t status = make_tables(i);
+    status_t status = instance_init_globals(i, i->store->vms, GLOBALS_ALL);
     if (status == OK)
-        status = apply_segments(i, error, trap);
-    return i->heap_full ? ERR_NO_MEMORY : status;
+        status = make_tables(i);
+    return status == OK ? apply_segments(i, error, trap) : status;
 }

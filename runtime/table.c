@@ -282,7 +282,7 @@ table_new(struct live_table **out, struct store *s,
         object_release(&t->object);
         return status;
     }
-    if (type->kind == REF_ANY)
+    if (type->kind != REF_FUNC)
         s->has_any_tables = true;
     if (type->kind == REF_EXN) {
         lock(&s->lock);

@@ -3,7 +3,8 @@
 // A thread has one block per instance of its store, and an array of them by
 // instance number.  The main thread's (or, in an embedded store, whoever
 // calls in) are store->vms; spawned threads have copies: their globals start
-// as their spawner's, but exnrefs as null, and go their own way.
+// as their spawner's, but exnrefs as null, and what may be in a heap as it was
+// at first, and go their own way.
 
 #include "runtime/internal.h"
 
@@ -80,12 +81,15 @@ add_heap(struct instance *i, struct vmctx *vm)
     if (part == NULL)
         return OK;
     struct heap *h = vms_heap(s, s->vms);
+    u32 count = s->heap_types.count;
     status_t status = heap_types_add(s, i, vmctx_heap_types(layout_of(i), vm));
     if (status == OK)
         status = h != NULL ? heap_write_rows(h, &s->heap_types) :
                              heap_new(&h, &s->heap_types);
     if (status == OK)
         *part = (struct vmctx_heap){h->base, h};
+    else
+        heap_types_cut(&s->heap_types, count);
     return status;
 }
 
@@ -106,7 +110,10 @@ renew_heap(const struct store *s, struct vmctx **vms)
         *part = (struct vmctx_heap){h->base, h};
     }
     for (u32 n = 0; n < s->instance_count && h != NULL; n++) {
-        instance_init_globals(s->instances[n], vms, true);
+        status_t status =
+            instance_init_globals(s->instances[n], vms, GLOBALS_IN_HEAP);
+        if (status != OK)
+            return status;
         copy_constants(s->instances[n], vms);
     }
     return OK;
@@ -176,7 +183,7 @@ forget_references(const struct instance *i, struct vmctx *vm, bool has_heap)
         enum ref_kind kind =
             valtype_is_ref(type) ? valtype_ref_kind(m, type) : REF_FUNC;
         if (!global_is_shared(m, k) &&
-            (kind == REF_EXN || (kind == REF_ANY && has_heap)))
+            (kind == REF_EXN || (kind != REF_FUNC && has_heap)))
             own_globals(i, vm)[k].bits[0] = 0;
     }
     struct vmctx_heap *heap = heap_part(i, vm);

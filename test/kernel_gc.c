@@ -196,3 +196,167 @@ TEST_KERNEL(gc_casts_far_down)
         EXPECT_EQ(gc_call(s, (char)('a' + k), 0, 0), answers[k]);
     store_free(s);
 }
+
+// --- threads -----------------------------------------------------------------
+
+#define WASM      0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00
+#define STRUCT    0x01, 0x03, 0x01, 0x5f, 0x00 // a type section
+#define I31       0x41, 0x01, 0xfb, 0x1c, 0x0b
+#define SEGMENT   0x09, 0x09, 0x01, 0x05, 0x6e, 0x01, I31 // a passive one
+#define TABLE(of) 0x04, 0x04, 0x01, (of), 0x00, 0x01
+
+// What threads share must not lead into the heap of one of them.
+static const struct shared {
+    const char *name;
+    u8 bytes[40];
+    u32 size;
+    status_t status; // of a second thread
+} shared[] = {
+    {"anyrefs",    {WASM, STRUCT, TABLE(0x6e)}, 19, ERR_LIMIT},
+    {"externrefs", {WASM, STRUCT, TABLE(0x6f)}, 19, ERR_LIMIT},
+    {"exnrefs",    {WASM, STRUCT, TABLE(0x69)}, 19, ERR_LIMIT},
+    {"functions",  {WASM, STRUCT, TABLE(0x70)}, 19, OK       },
+    {"no heaps",   {WASM, TABLE(0x6f)},         14, OK       },
+    {"a segment",  {WASM, STRUCT, SEGMENT},     24, ERR_LIMIT},
+};
+
+static const char *
+shared_name(u32 row)
+{
+    return row < COUNT(shared) ? shared[row].name : NULL;
+}
+
+TEST_KERNEL_ROWS(gc_threads_share_no_objects, shared_name)
+{
+    const struct shared *row = &shared[test_row];
+    struct store *s = gc_load(row->bytes, row->size);
+    struct execution x, copy;
+
+    execution_init(&x, s);
+    struct execution *before = execution_enter(&x);
+    EXPECT_EQ(execution_copy(&copy), row->status);
+    execution_leave(before);
+    execution_discard(&copy);
+    store_free(s);
+}
+
+// Two globals: a new array of 1,000,000 bytes, and an externref that is null.
+static const u8 globals[] = {
+    WASM, 0x01, 0x04, 0x01, 0x5e, 0x78, 0x01, 0x06, 0x11,
+    0x02, 0x64, 0x00, 0x01, 0x41, 0xc0, 0x84, 0x3d, 0xfb,
+    0x07, 0x00, 0x0b, 0x6f, 0x01, 0xd0, 0x6f, 0x0b,
+};
+
+// Without the objects that its globals have from the start there is no thread.
+TEST_KERNEL(gc_thread_needs_memory_for_its_objects)
+{
+    struct store *s = gc_load(globals, sizeof(globals));
+    struct vmctx **vms = NULL;
+    u32 tries = 0;
+
+    for (; vms == NULL && tries < 100; tries++) {
+        test_fail_commits(tries);
+        vms = vms_copy(s, s->vms);
+    }
+    test_fail_commits(UINT64_MAX);
+    EXPECT(tries > 1 && vms != NULL);
+    EXPECT(*vmctx_global(store_instance(s, 0), 0, vms) != 0);
+    vms_free(s, vms);
+    store_free(s);
+}
+
+// An externref may be a reference to an object that was converted.
+TEST_KERNEL(gc_externrefs_are_a_threads_own)
+{
+    struct store *s = gc_load(globals, sizeof(globals));
+
+    *vmctx_global(store_instance(s, 0), 1, s->vms) = HEAP_OBJECTS;
+    struct vmctx **vms = vms_copy(s, s->vms);
+    EXPECT(vms != NULL);
+    EXPECT_EQ(*vmctx_global(store_instance(s, 0), 1, vms), 0);
+    vms_free(s, vms);
+    store_free(s);
+}
+
+// A thread on whose globals the start values come again (as that of
+// thread_spawn) makes no second objects.
+TEST_KERNEL(gc_globals_begin_once)
+{
+    struct store *s = gc_load(globals, sizeof(globals));
+    struct execution x, copy;
+
+    execution_init(&x, s);
+    struct execution *before = execution_enter(&x);
+    EXPECT_EQ(execution_copy(&copy), OK);
+    u64 next = vms_heap(s, copy.vms)->small.next;
+    execution_reset_globals(&copy);
+    EXPECT_EQ(vms_heap(s, copy.vms)->small.next, next);
+    execution_leave(before);
+    execution_discard(&copy);
+    store_free(s);
+}
+
+// --- failures ----------------------------------------------------------------
+
+// An instance that was not made leaves no types, whose numbers others may get.
+TEST_KERNEL(gc_types_of_a_failed_instance_go)
+{
+    struct code_module *code = NULL;
+    struct error error;
+    status_t status = ERR_NO_MEMORY;
+    struct bytes bytes = {(u8 *)deep, sizeof(deep)};
+    u32 tries = 0, failed = 0;
+
+    EXPECT_EQ(code_module_new(&code, bytes, &error), OK);
+    for (; status != OK && tries < 100; tries++) {
+        struct instance *i = NULL;
+        struct store *s;
+        enum trap trap;
+        EXPECT_EQ(store_new(&s, NULL, 0, NULL), OK);
+        test_fail_commits(tries);
+        status = instance_load(&i, s, code, &host_resolver, &error, &trap);
+        test_fail_commits(UINT64_MAX);
+        EXPECT_EQ(s->heap_types.count, i != NULL ? 10u : 0u);
+        failed += i == NULL;
+        store_free(s);
+    }
+    EXPECT(status == OK && failed > 0);
+    code_module_release(code);
+}
+
+// Numbers that code gives the kernel for references.
+TEST_KERNEL(gc_hostile_references)
+{
+    static const u32 refs[] = {1,
+                               3,
+                               HEAP_SCRATCH,
+                               HEAP_OBJECTS - 4,
+                               HEAP_OBJECTS + 1,
+                               HEAP_OBJECTS + 3,
+                               HEAP_OBJECTS + 5,
+                               HEAP_OBJECTS + 7,
+                               0x7ffffffc,
+                               0xfffffffc,
+                               0xffffffff};
+    struct store *s = gc_load(deep, sizeof(deep));
+    struct vmctx *vm = s->vms[0];
+    struct execution x;
+
+    EXPECT_EQ(gc_call(s, 'a', 0, 0), 1);
+    EXPECT_EQ(gc_call(s, 'a', 0, 0), 1);
+    execution_init(&x, s);
+    struct execution *before = execution_enter(&x);
+    for (u32 k = 0; k < COUNT(refs); k++) {
+        x.trap.kind = TRAP_NONE;
+        EXPECT_EQ(builtin_ARRAY_LEN(vm, refs[k]), 0);
+        EXPECT_EQ(x.trap.kind, TRAP_BAD_REFERENCE);
+        x.trap.kind = TRAP_NONE;
+        EXPECT_EQ(builtin_HEAP_TEST(vm, refs[k], 9), 0);
+        EXPECT_EQ(x.trap.kind, TRAP_BAD_REFERENCE);
+    }
+    EXPECT_EQ(builtin_HEAP_TEST(vm, HEAP_OBJECTS, 9), 1);
+    EXPECT_EQ(builtin_HEAP_TEST(vm, HEAP_OBJECTS, UINT32_MAX), 0);
+    thread_current()->entry.leave = LEAVE_NONE;
+    execution_leave(before);
+    store_free(s);
+}

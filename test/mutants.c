@@ -457,7 +457,8 @@ try_known(const struct folder *folders, u32 count, struct tally *tally)
         }
 }
 
-// The file is chosen by the seed: the first from there that can be taken.
+// Each seed takes the next file of its folder: the first from there that can be
+// taken.
 static void
 do_chunk(u32 seed, const struct folder *folders, u32 count, struct tally *tally)
 {
@@ -467,7 +468,7 @@ do_chunk(u32 seed, const struct folder *folders, u32 count, struct tally *tally)
     for (u32 i = 0; i < 20; i++)
         (void)any(2);
     const struct folder *folder = &folders[any(count)];
-    u32 files = (u32)folder->count, first = any(files), how = any(32);
+    u32 files = (u32)folder->count, first = seed % files, how = any(32);
     for (u32 i = 0; i < files; i++) {
         struct bytes file = read_entry(folder, (first + i) % files);
         bool opened = target_open(&t, file, how);

@@ -44,7 +44,8 @@ link test test/verify_decode.c test/verify_zydis.c test/verify_judge.c \
     test/verify_judge_attack.c test/verify_mutants.c test/verify_steps.c \
     test/main.c
 link mutants test/mutants.c test/guard.c
-run test "$build/test"
+# On every machine the same: not with the suites that are here or not.
+run test env NEBULET_SUITE="$build/none" "$build/test"
 # Modules from text, and from bytes where wabt is too old for the text.
 make_modules() {
     mkdir -p "$build/modules" || exit 1
@@ -61,7 +62,7 @@ sys.stdout.buffer.write(bytes.fromhex(sys.stdin.read()))' \
 }
 
 make_modules
-run mutants "$build/mutants" 1 40 "$build/modules"
+run mutants "$build/mutants" 1 80 "$build/modules"
 
 # gcov writes a line of source, then its branches; those of headers for each file.
 for file in verify/*.c; do

@@ -449,8 +449,10 @@ bool
 global_is_in_heap(const struct module *m, u32 global)
 {
     valtype_t type = m->globals[global].type.type;
+    enum ref_kind kind =
+        valtype_is_ref(type) ? valtype_ref_kind(m, type) : REF_FUNC;
 
-    return valtype_is_ref(type) && valtype_ref_kind(m, type) == REF_ANY;
+    return kind == REF_ANY || kind == REF_EXTERN;
 }
 
 enum ref_kind

@@ -530,7 +530,8 @@ enum ref_kind valtype_ref_kind(const struct module *m, valtype_t t);
 // `any` is.
 bool valtype_is_narrow(const struct module *m, valtype_t t);
 
-// Is what a global holds in the heap of a thread?
+// May what a global holds be in the heap of a thread?  (An externref may be a
+// reference that was converted.)
 bool global_is_in_heap(const struct module *m, u32 global);
 
 // Bytes of a field of the type, a power of two.

@@ -722,7 +722,6 @@ trap_of(const struct emission *em, const struct mins *ins)
 static void
 emit_plain(struct emission *em, const struct mins *ins)
 {
-
     emit_ins(em, *ins);
     if ((ins->flags & MINS_TRAPS) != 0 && !code_errs(MISTAKE_LOST_TRAP))
         add_site(em, SITE_TRAP, (u32)(em->encoder.fault_at - em->bytes),
