@@ -152,6 +152,7 @@ class Port:
 
 class Linux(Port):
     name = "linux"
+    tries = 1
     deadlines = (0.5, 2.0)
     while_indexing = (0.5,)
     waits_for_readers = True
@@ -179,6 +180,10 @@ class Linux(Port):
 
 class Metal(Port):
     name = "metal"
+    # While a program waits for the host, the clock that counts instructions goes
+    # on with the host's, or jumps (see test/README.md): what is really too long
+    # is so each time.
+    tries = 3
     deadlines = (0.3,)
     while_indexing = (0.01, 0.1, 0.19, 0.2, 0.205, 0.21, 0.215)
     # --latency has no limit of its own on the host, which keeps what was written
@@ -211,7 +216,10 @@ class Tests:
     def check(self, name, module, options=(), deadlines=None, bound=BOUND_S):
         worst, words = 0, ""
         for deadline in deadlines or self.port.deadlines:
-            over, status = self.port.run(module, list(options), deadline)
+            for _ in range(self.port.tries):
+                over, status = self.port.run(module, list(options), deadline)
+                if over is None or over <= bound:
+                    break
             if over is None or status not in (0, 1, 124, 134):
                 words = "exit status %d" % status
             elif over > bound:
