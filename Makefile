@@ -93,7 +93,7 @@ test: all tests ## everything, on Linux (ASan, UBSan) and in QEMU
 
 .PHONY: test-languages
 test-languages: all ## the examples of docs/languages.md, after installing their compilers
-	@test/languages.py $(OUT) install
+	@test/command/languages.py $(OUT) install
 
 .PHONY: test-metal
 test-metal: all tests ## the kernel tests and the official suite in QEMU
@@ -109,14 +109,14 @@ test-tsan: $(OUT)/tsan/test-kernel ## kernel tests on linux with 4 CPUs under Th
 
 .PHONY: suite
 suite: ## get the official test suite with cargo; takes minutes
-	@test/suite_fetch.sh $(OUT)
+	@test/suite/fetch.sh $(OUT)
 
 .PHONY: accept
 accept: $(OUT)/san/test-ir $(OUT)/abi all ## take what golden tests print now as right; look at the difference
 	@ACCEPT=1 $(OUT)/san/test-ir ir_golden
 	@$(OUT)/abi doc >docs/abi.md
 	@$(OUT)/abi doc2018 >docs/abi2018.md
-	@ACCEPT=1 test/trace.sh $(OUT) linux
+	@ACCEPT=1 test/command/trace.sh $(OUT) linux
 
 .PHONY: test-bare
 test-bare: ## what a newcomer does, in bare Debian systems; takes an hour
@@ -194,19 +194,21 @@ $(OUT)/san/libnebulet.a: $(call objects,san,$(LINUX))
 	@rm -f $@
 	@ar rcs $@ $^
 
-# test/NAME_*.c and test/main.c make out/san/test-NAME.
-# (test/metal_*.c and test/latency_*.c are linked into kernels, see below.)
-UNITS := $(filter-out metal latency steps,$(sort $(foreach f,$(wildcard test/*_*.c),$(firstword $(subst _, ,$(notdir $(f)))))))
+# test/NAME/*.c and test/main.c make out/san/test-NAME.
+UNITS := base code disk ir kernel port tool verify wasi wasm x64
+# What the kernel's tests are in each of their builds.
+KERNEL_TESTS := $(filter-out test/kernel/metal.c test/kernel/tsan.c,$(wildcard test/kernel/*.c))
+tests_of = $(if $(filter kernel,$(1)),$(KERNEL_TESTS),$(wildcard test/$(1)/*.c))
 
 define unit
-$(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(wildcard test/$(1)_*.c) test/main.c) $(OUT)/san/libnebulet.a
+$(OUT)/san/test-$(1): $(patsubst %,$(OUT)/san/%.o,$(call tests_of,$(1)) test/main.c) $(OUT)/san/libnebulet.a
 	@echo "  LD $$@"; $(CC) $(SAN) $$(WRAP) $$(filter %.o,$$^) $$(filter %.a,$$^) -o $$@ $(LIBS)
 endef
 $(foreach u,$(UNITS),$(eval $(call unit,$(u))))
-$(OUT)/san/test-kernel $(OUT)/san/test-code: $(OUT)/san/test/wasm_help.c.o # modules made in memory
-$(OUT)/san/test-kernel: $(OUT)/san/test/latency.c.o
+$(OUT)/san/test-kernel $(OUT)/san/test-code: $(OUT)/san/test/wasm/help.c.o # modules made in memory
+$(OUT)/san/test-kernel: $(OUT)/san/test/latency/latency.c.o
 
-# The kernel's tests under ThreadSanitizer: see test/tsan.c.  Frames of calls
+# The kernel's tests under ThreadSanitizer: see test/kernel/tsan.c.  Frames of calls
 # are not noted: they would be left behind where a thread is unwound.
 TSAN := $(filter-out $(STRUCTS),$(COMMON)) -O1 -D_GNU_SOURCE \
         -fno-omit-frame-pointer -DNEBULET_CHECKED
@@ -218,9 +220,9 @@ $(OUT)/tsan/%.o: % Makefile
 	    objcopy --rename-section .text=kernel_text $@
 
 $(patsubst %,$(OUT)/tsan/port/x64/%.o,switch.S context.c): TSAN += -Dcontext_switch=bare_context_switch -Dcontext_init=bare_context_init
-$(OUT)/tsan/test/kernel_wasm.c.o: TSAN += -Wa,-I$(OUT)/test
+$(OUT)/tsan/test/kernel/wasm.c.o: TSAN += -Wa,-I$(OUT)/test
 
-$(OUT)/tsan/test/tsan.c.o: test/tsan.c Makefile
+$(OUT)/tsan/test/kernel/tsan.c.o: test/kernel/tsan.c Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $<"; clang $(TSAN) -c $< -o $@
 
@@ -228,26 +230,26 @@ $(OUT)/tsan/libnebulet.a: $(call objects,tsan,$(LINUX))
 	@rm -f $@
 	@ar rcs $@ $^
 
-$(OUT)/tsan/test-kernel: $(patsubst %,$(OUT)/tsan/%.o,$(wildcard test/kernel_*.c) test/main.c test/tsan.c test/wasm_help.c test/latency.c) $(OUT)/tsan/libnebulet.a
+$(OUT)/tsan/test-kernel: $(patsubst %,$(OUT)/tsan/%.o,$(KERNEL_TESTS) test/main.c test/kernel/tsan.c test/wasm/help.c test/latency/latency.c) $(OUT)/tsan/libnebulet.a
 	@echo "  LD $@"; clang -fsanitize=thread $(LATENCY_WRAP) $(CONSOLE_WRAP) $(SUPPLY_WRAP) -Wl,--wrap=sigaction $(filter %.o %.a,$^) -o $@ $(LIBS)
 
-# Another decoder, which test/verify_*.c compare with.
+# Another decoder, which test/verify/*.c compare with.
 $(OUT)/san/test-verify: WRAP := -lZydis
-$(OUT)/san/test-verify: $(patsubst %,$(OUT)/san/test/%.c.o,wasm_help x64_rows)
+$(OUT)/san/test-verify: $(patsubst %,$(OUT)/san/test/%.c.o,wasm/help x64/rows)
 
-# What test/port_switch.c stands for.
+# What test/port/switch.c stands for.
 $(OUT)/san/test-port: WRAP := -Wl,--wrap=host_call_check
 
 # The file system of user/diskfs, without what only runs in Nebulet.
 DISKFS := $(patsubst %,$(OUT)/san/user/diskfs/%.c.o,alloc cache dir file inode journal names rename replay super truncate)
 $(OUT)/san/test-disk: $(DISKFS)
-$(patsubst %,$(OUT)/san/%.o,$(wildcard test/disk_*.c)): SAN += -Iuser/diskfs
+$(patsubst %,$(OUT)/san/%.o,$(wildcard test/disk/*.c)): SAN += -Iuser/diskfs
 
-# What is archived while it changes: test/tool_tar.c reads and looks for it.
+# What is archived while it changes: test/tool/tar.c reads and looks for it.
 $(OUT)/san/test-tool: $(OUT)/san/tool/tar.c.o
 $(OUT)/san/test-tool: WRAP := -Wl,--wrap=read,--wrap=lstat
 
-# How many steps code takes: a call for each basic block, see test/steps.c.
+# How many steps code takes: a call for each basic block, see test/steps/steps.c.
 COUNTED = $(HOST) -fsanitize-coverage=trace-pc -fno-builtin
 COUNT_WRAP := -Wl,--wrap=memcpy,--wrap=memmove,--wrap=memset,--wrap=memcmp
 
@@ -255,19 +257,19 @@ $(OUT)/counted/%.o: % Makefile
 	@mkdir -p $(@D)
 	@echo "  CC $< (counted)"; $(CC) $(COUNTED) -c $< -o $@
 
-$(OUT)/san/test-steps: $(call objects,counted,base abi wasm) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_linear.c test/wasm_help.c test/main.c port/linux/panic.c port/x64/panic.S)
+$(OUT)/san/test-steps: $(call objects,counted,base abi wasm) $(patsubst %,$(OUT)/host/%.o,test/steps/steps.c test/steps/linear.c test/wasm/help.c test/main.c port/linux/panic.c port/x64/panic.S)
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(CC) -fno-lto $^ $(COUNT_WRAP) -o $@
 
-# The command, with what test/steps_boot.c watches.
+# The command, with what test/steps/boot.c watches.
 $(OUT)/counted/libnebulet.a: $(call objects,counted,$(LINUX))
 	@rm -f $@
 	@ar rcs $@ $^
 
-$(OUT)/counted/nebulet: $(call objects,counted,tool) $(patsubst %,$(OUT)/host/%.o,test/steps.c test/steps_boot.c) $(OUT)/counted/libnebulet.a
+$(OUT)/counted/nebulet: $(call objects,counted,tool) $(patsubst %,$(OUT)/host/%.o,test/steps/steps.c test/steps/boot.c) $(OUT)/counted/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) $(COUNT_WRAP) -Wl,--wrap=boot_run,--wrap=thread_run_until,--wrap=process_wait,--wrap=types_register_some,--wrap=thread_is_killed -o $@ $(LIBS)
 
-# What test/latency.c watches.
+# What test/latency/latency.c watches.
 LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
                 -Wl,--wrap=unlock,--wrap=port_interrupts_off \
                 -Wl,--wrap=port_interrupts_restore,--wrap=port_idle \
@@ -276,11 +278,11 @@ LATENCY_WRAP := -Wl,--wrap=preempt_disable,--wrap=preempt_enable,--wrap=lock \
                 -Wl,--wrap=mutex_unlock
 # ... and of interrupts, by the port.
 LATENCY_METAL := $(LATENCY_WRAP) -Wl,--wrap=trap_handle
-# What test/kernel_console.c stands for.
+# What test/kernel/console.c stands for.
 CONSOLE_WRAP := -Wl,--wrap=port_read,--wrap=port_look \
                 -Wl,--wrap=port_write,--wrap=port_settle
-# What test/kernel_supply.c lets fail, or counts.
-SUPPLY := kernel_alloc port_reserve port_reserve_slot port_release \
+# What test/kernel/supply.c lets fail, or counts.
+SUPPLY := kernel_alloc port_reserve port_reserve_slot port_reserve_open port_release \
           port_code_write port_code_execute port_code_release port_commit port_commit_promised \
           port_promise port_seal port_memory_info handle_new \
           handle_duplicate object_observe account_charge account_alloc \
@@ -288,18 +290,18 @@ SUPPLY := kernel_alloc port_reserve port_reserve_slot port_release \
 SUPPLY_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,$(SUPPLY))
 $(OUT)/san/test-kernel: WRAP := $(LATENCY_WRAP) $(CONSOLE_WRAP) $(SUPPLY_WRAP)
 
-# Programs that test/kernel_wasm.c includes as bytes.
-KERNEL_WASM := $(patsubst %.wat,$(OUT)/%.wasm,$(wildcard test/kernel/*.wat))
+# Programs that test/kernel/wasm.c includes as bytes.
+KERNEL_WASM := $(patsubst %.wat,$(OUT)/%.wasm,$(wildcard test/kernel/programs/*.wat))
 
 $(KERNEL_WASM): $(OUT)/%.wasm: %.wat Makefile
 	@mkdir -p $(@D)
 	@echo "  WAT $@"; wat2wasm --debug-names --enable-threads --enable-exceptions \
 	    --enable-tail-call $< -o $@
 
-$(patsubst %,$(OUT)/%/test/kernel_wasm.c.o,san tsan checked metal): $(KERNEL_WASM)
-$(OUT)/san/test/kernel_wasm.c.o: SAN += -Wa,-I$(OUT)/test
-$(OUT)/checked/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
-$(OUT)/metal/test/kernel_wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
+$(patsubst %,$(OUT)/%/test/kernel/wasm.c.o,san tsan checked metal): $(KERNEL_WASM)
+$(OUT)/san/test/kernel/wasm.c.o: SAN += -Wa,-I$(OUT)/test
+$(OUT)/checked/test/kernel/wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
+$(OUT)/metal/test/kernel/wasm.c.o: KERNEL += -Wa,-I$(OUT)/test
 
 $(OUT)/san/nebulet: $(call objects,san,tool) $(OUT)/san/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $(filter %.o %.a,$^) -o $@ $(LIBS)
@@ -323,15 +325,15 @@ unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) ## run the unit tests under
 	@for t in $^; do $$t || exit 1; done
 
 # How time and memory of the compiler grow, without sanitizers.
-$(OUT)/linear: $(patsubst %,$(OUT)/host/%.o,test/linear.c test/wasm_help.c) $(OUT)/host/libnebulet.a
+$(OUT)/linear: $(patsubst %,$(OUT)/host/%.o,test/compile/linear.c test/wasm/help.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
 
 # What the verifier costs: bench/judge/run.sh.
-$(OUT)/judge-cost: $(patsubst %,$(OUT)/host/%.o,bench/judge/cost.c test/wasm_help.c) $(OUT)/host/libnebulet.a
+$(OUT)/judge-cost: $(patsubst %,$(OUT)/host/%.o,bench/judge/cost.c test/wasm/help.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
 
-# Random changes to compiled code, of which some run: test/mutants.c.
-$(OUT)/mutants: $(patsubst %,$(OUT)/host/%.o,test/mutants.c test/guard.c test/wasm_help.c) $(OUT)/host/libnebulet.a
+# Random changes to compiled code, of which some run: test/mutants/mutants.c.
+$(OUT)/mutants: $(patsubst %,$(OUT)/host/%.o,test/mutants/mutants.c test/mutants/guard.c test/wasm/help.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -o $@ -lpthread
 
 .PHONY: linear
@@ -421,23 +423,23 @@ $(OUT)/checked/libnebulet.a: $(call objects,checked,$(filter-out port/metal,$(ME
 	@rm -f $@
 	@ar rcs $@ $^
 
-# The port with a kernel that runs test/metal_*.c: what these define is not
+# The port with a kernel that runs test/metal/*.c: what these define is not
 # taken from the library.
-PORT_TEST := test/image.c $(wildcard test/metal_*.c) $(call sources,port/metal)
+PORT_TEST := test/image.c $(wildcard test/metal/*.c) $(call sources,port/metal)
 
 $(OUT)/port-test.elf: $(patsubst %,$(OUT)/checked/%.o,$(PORT_TEST)) $(OUT)/checked/libnebulet.a port/metal/kernel.ld make/symbols.awk
 	$(call LINK_METAL)
 
-# The whole kernel with the boot_run of test/boot.c: test scripts instead of
+# The whole kernel with the boot_run of test/suite/boot.c: test scripts instead of
 # programs.
-SCRIPT_BOOT := test/boot.c $(filter-out %_json.c,$(wildcard tool/script*.c)) $(call sources,port/metal)
+SCRIPT_BOOT := test/suite/boot.c $(filter-out %_json.c,$(wildcard tool/script*.c)) $(call sources,port/metal)
 
 $(OUT)/nebulet-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(SCRIPT_BOOT)) $(OUT)/metal/libnebulet.a port/metal/kernel.ld make/symbols.awk
 	$(call LINK_METAL)
 
-# The whole kernel with a boot_run that runs test/kernel_*.c, but for what needs
+# The whole kernel with a boot_run that runs test/kernel/*.c, but for what needs
 # a C library.
-KERNEL_TEST := test/image.c test/kernel.c test/latency.c test/latency_trap.c $(filter-out %_linux.c %_limits.c,$(wildcard test/kernel_*.c)) \
+KERNEL_TEST := test/image.c test/kernel/metal.c test/latency/latency.c test/latency/trap.c $(filter-out %/linux.c %/limits.c,$(KERNEL_TESTS)) \
                $(call sources,port/model port/metal)
 KERNEL_WRAP := -Wl,--wrap=frames_new,--wrap=frames_take,--wrap=span_new \
                -Wl,--wrap=port_log $(LATENCY_METAL) $(CONSOLE_WRAP) $(SUPPLY_WRAP)
@@ -451,7 +453,7 @@ $(OUT)/whole-test.elf: $(patsubst %,$(OUT)/metal/%.o,$(KERNEL_TEST)) $(OUT)/meta
 	$(call LINK_METAL,$(WHOLE) $(filter-out -M%,$(KERNEL)) $(KERNEL_WRAP))
 
 # The kernel as it is, which counts what keeps others from the CPU.
-LATENCY := test/latency.c test/latency_trap.c test/latency_boot.c
+LATENCY := test/latency/latency.c test/latency/trap.c test/latency/boot.c
 
 $(OUT)/latency.elf: $(call objects,metal,$(METAL)) $(patsubst %,$(OUT)/metal/%.o,$(LATENCY)) port/metal/kernel.ld make/symbols.awk
 	$(call LINK_METAL,$(LATENCY_METAL) -Wl$(comma)--wrap=boot_run)

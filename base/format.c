@@ -55,13 +55,15 @@ character(const u8 *text, u32 len, u32 *size)
 }
 
 // Does it only show itself?  Control characters (C0, DEL, C1) do more, as do
-// separators of lines and marks that turn the direction of what follows.
+// separators of lines and marks that turn the direction of what follows; what
+// will never be a character (U+FFFE and the like) cannot even be shown.
 static bool
 is_harmless(u32 code)
 {
     return !(code < 0x20 || (code >= 0x7f && code < 0xa0) || code == 0x200e ||
              code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
-             (code >= 0x2066 && code <= 0x2069) || code == 0xfeff);
+             (code >= 0x2066 && code <= 0x2069) || code == 0xfeff ||
+             (code & 0xfffe) == 0xfffe);
 }
 
 // All of a piece or nothing, and then nothing after it.

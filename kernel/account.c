@@ -55,9 +55,18 @@ account_new(struct account **out, struct account *parent)
     if (a == NULL)
         return status;
     init(a, parent);
+    a->group = parent->group;
     account_hold(parent);
     *out = a;
     return OK;
+}
+
+void
+account_of_new_group(struct account *a)
+{
+    static u64 groups; // the root is 0
+
+    a->group = __atomic_add_fetch(&groups, 1, __ATOMIC_RELAXED);
 }
 
 void
@@ -286,7 +295,7 @@ account_ran(struct account *a, u64 ns)
 u64
 account_cpu_ns(const struct account *a)
 {
-    return load(&a->cpu_ns);
+    return clock_told(load(&a->cpu_ns));
 }
 
 // --- shares of the CPU -------------------------------------------------------

@@ -22,6 +22,7 @@ enum turn_of {
     TURN_READ,
     TURN_STDOUT,
     TURN_STDERR,
+    TURN_PROFILE,
     TURN_LOOK,
     TURN_NOW,
     TURNS
@@ -78,6 +79,8 @@ console_interrupt(u32 streams)
         notify(TURN_STDOUT);
     if (streams & 1u << PORT_STDERR)
         notify(TURN_STDERR);
+    if (streams & 1u << PORT_PROFILE)
+        notify(TURN_PROFILE);
 }
 
 static u64
@@ -130,7 +133,9 @@ turn_end(struct turn *t)
 static struct turn *
 turn_to_write(enum port_stream stream)
 {
-    return &turns[stream == PORT_STDOUT ? TURN_STDOUT : TURN_STDERR];
+    return &turns[stream == PORT_STDOUT  ? TURN_STDOUT :
+                  stream == PORT_PROFILE ? TURN_PROFILE :
+                                           TURN_STDERR];
 }
 
 static status_t

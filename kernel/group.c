@@ -229,6 +229,7 @@ open_account(struct group *g, struct account *parent)
 
     if (status != OK)
         return status;
+    account_of_new_group(g->account);
     status = shares_new(g->account);
     if (status == OK && !account_charge(parent, RESOURCE_GROUPS, 1))
         status = ERR_LIMIT;

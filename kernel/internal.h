@@ -116,8 +116,8 @@ bool timer_expire(u64 now);
 static inline bool
 deadline_is_over(u64 deadline)
 {
-    return deadline == 0 ||
-           (deadline != UINT64_MAX && deadline <= port_monotonic_ns());
+    return deadline == 0 || (deadline != UINT64_MAX &&
+                             clock_due(deadline) <= port_monotonic_ns());
 }
 
 // --- wait.c ------------------------------------------------------------------
@@ -229,8 +229,10 @@ void sched_deadline_changed(void); // one of this CPU: look when the next is
 void sched_changed(struct thread *t);
 void sched_cap_changed(struct account *a);
 void sched_ceilings_changed(void);
-void sched_look(void);    // have all that run look whether they are stopped
-void sched_account(void); // what has run until now is in the accounts
+void sched_look(void);     // have all that run look whether they are stopped
+void sched_account(void);  // what has run until now is in the accounts
+extern bool sched_forgets; // see sched_forget_branches()
+u64 sched_forgot(void);    // how often CPUs did: for tests
 NORETURN void sched_exit(void); // the current thread is dead
 void sched_first_switch(void);  // a new thread's first step
 
@@ -244,6 +246,9 @@ enum {
     STACK_FIRST = 128 * 1024, // memory that a new stack has
     STACK_STEP = 64 * 1024,   // by which it grows
 };
+
+_Static_assert((int)STACK_KERNEL < (int)STACK_FIRST,
+               "generated code has some, too");
 
 struct thread {
     struct thread_entry entry; // first: the stubs of port/x64 use it

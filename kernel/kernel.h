@@ -24,6 +24,16 @@ void kernel_init(void);
 // Give memory that is kept to be faster next time (stacks, heap) to the port.
 void kernel_reclaim(void);
 
+// --- clocks (clock.c) --------------------------------------------------------
+
+// The grain of all that programs are told of the time, 1 ns at first.
+void clock_set_grain(u64 ns);
+u64 clock_grain(void);
+// A time of a clock as programs are told it: rounded down.
+u64 clock_told(u64 ns);
+// When who waits for this time is woken: rounded up; 0 and UINT64_MAX stay.
+u64 clock_due(u64 deadline);
+
 // --- threads (thread.c, sched.c) ---------------------------------------------
 
 // What every stack notes at its high end, above the first frame: whose it is,
@@ -63,6 +73,10 @@ thread_entry(struct thread *t)
 
 // The same by the CPU, whatever stack we are on.
 struct thread *sched_current(void);
+
+// From now on (or no longer) a CPU that goes from a thread of one group to one
+// of another forgets what it has learned of branches.
+void sched_forget_branches(bool on);
 
 // A thread that calls run(arg) and ends; not yet running.  The caller owns a
 // reference.  sched_start() or thread_discard() come next.
@@ -323,6 +337,7 @@ struct account {
     struct shares *shares; // of each CPU; NULL: those of the account above
     u32 weight, cap;       // atomic: of those, see account_set_cpu()
     u32 ceiling;           // atomic: of the priorities of threads
+    u64 group;             // the number of the group, none has it again
     u64 used_until;        // atomic: see share.c
     bool closed;           // atomic: its group was killed, see kept.c
     u32 overcommit;        // atomic: percent; 0: as the account above
@@ -334,6 +349,7 @@ struct account {
 // Below `parent`, without limits of its own; 1 reference.
 MUST_USE status_t account_new(struct account **out, struct account *parent);
 struct account *account_root(void);
+void account_of_new_group(struct account *a);  // until then, as the one above
 void account_limit_process(struct account *a); // to what one process may use
 void account_hold(struct account *a);
 void account_release(struct account *a); // NULL is allowed

@@ -21,6 +21,10 @@ pass_check(const struct thread *t)
     assert(!CHECKED || (locks_held() & ~(1ull << LOCK_CPU)) == 0);
 }
 
+// What the CPU has learned of another group's branches is not for `to`.
+void pass_forget(struct run_queue *q, const struct thread *to)
+    REQUIRES(q->lock);
+
 // Continue with `to`, a thread of q, on its stack, until somebody comes back to
 // that of `from`; q->lock, the only one that may be held here, stays so.
 PASS_STEP void pass_change_stacks(struct run_queue *q, struct thread *from,
@@ -40,6 +44,8 @@ pass_change_stacks(struct run_queue *q, struct thread *from, struct thread *to,
     if (from == to)
         return;
     history_switch(to->cpu, from->number, to->number);
+    if (sched_forgets)
+        pass_forget(q, to);
     port_stack_use(to->stack, STACK_SIZE);
     context_switch(&from->context, &to->context);
 }

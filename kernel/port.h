@@ -23,6 +23,20 @@ MUST_USE void *port_reserve(u64 size, u64 align);
 MUST_USE void *port_reserve_slot(u64 size);
 bool port_slot_contains(u64 address);
 
+// In hardened mode generated code can write to what is open and its thread has
+// the rights to, and to nothing else; reading is free.  Addresses as of
+// port_reserve for what is open, with the same rights as `like` (or NULL) up to
+// 2 MiB; a stack, of STACK_SIZE, is open but for the STACK_KERNEL bytes at its
+// high end.  Only in that mode.
+enum port_open { OPEN_DATA, OPEN_STACK };
+bool port_hardened(void);
+MUST_USE void *port_reserve_open(enum port_open what, u64 size,
+                                 const void *like);
+
+// As well as what `rights` are for, [ptr, ptr + size), open or of a slot.
+#define PORT_NO_RIGHTS 0xaaaaaaaau
+u32 port_rights_add(u32 rights, const void *ptr, u64 size);
+
 // Make [ptr, ptr + size) readable and writable, zeroed where it was not
 // already.  False when there is no memory.  Callable from a fault handler.
 MUST_USE bool port_commit(void *ptr, u64 size);
@@ -134,6 +148,10 @@ u64 port_realtime_ns(void);
 // never.
 void port_timer_set(u64 monotonic_ns);
 
+// Call profile_sample() after each `period_ns` that a CPU was busy, from now
+// on; 0: no more.
+void port_profile(u64 period_ns);
+
 // `size` bytes that nobody can guess.
 void port_random(void *to, u64 size);
 
@@ -158,6 +176,10 @@ void context_switch(struct context *from, struct context *to);
 // debugging tools; most ports do nothing.
 void port_stack_use(void *low, u64 size);
 
+// What this CPU has learned of branches serves nobody any more (IBPB); does
+// nothing where it cannot, or was not asked to be able to.
+void port_forget_branches(void);
+
 // Call `run(arg)`, which calls generated code, behind a barrier: when that is
 // left early, by a fault or by the stubs below, barrier_call returns false;
 // else true.
@@ -180,10 +202,15 @@ struct landing {
     u64 pc, rsp, rax, rdx;
 };
 
-// The builtins THROW and THROW_REF: call exception_throw() and
-// exception_rethrow() with a struct thrown_at and a struct landing as fourth
-// and fifth argument, and continue there when they have returned.
+// The builtins THROW and THROW_REF: call the kernel's exception_throw() and
+// exception_rethrow(), which say in *to where to continue, unless the thread
+// has to leave.
 extern const u8 throw_stub[], rethrow_stub[];
+struct vmctx;
+void exception_throw(struct vmctx *vm, u32 tag, u64 args,
+                     const struct thrown_at *from, struct landing *to);
+void exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
+                       const struct thrown_at *from, struct landing *to);
 
 // The way of a call from C into generated code: what is in registers at the
 // call, then what is at the return, and how much is on the stack.
@@ -194,11 +221,20 @@ struct call_state {
     u64 args, results; // bytes on the stack, multiples of 16
 };
 
+// The stubs between C and generated code: those below, but in hardened mode the
+// port's own, which take nothing for granted that generated code may write.
+struct func_entry;
+struct port_stubs {
+    void (*enter)(struct vmctx *vm, const struct func_entry *entry,
+                  struct call_state *state);
+    const u8 *host_call, *host_call_wide;
+    const u64 *builtins; // addresses, by enum builtin
+};
+extern const struct port_stubs *port_stubs;
+
 // Call the function of `entry` with r14 = vm.  Calls the kernel's call_pack()
 // before, to fill in *state and the arguments on the stack, and call_unpack()
 // after, with where the results on the stack begin.
-struct vmctx;
-struct func_entry;
 void enter_stub(struct vmctx *vm, const struct func_entry *entry,
                 struct call_state *state);
 void call_pack(struct call_state *state, void *stack);
@@ -239,6 +275,8 @@ extern const u8 host_call_wide_stub[];
 // thread_entry.rsp points to.
 enum { BUILTIN_STUB_SIZE = 64, BUILTIN_KEPT = 32 };
 extern const u8 builtin_stubs[];
+extern const void *const builtin_functions[];
+extern const u64 builtin_addresses[]; // of all of them
 
 // The code of the null reference: one undefined instruction.
 extern const u8 null_call_stub[];
@@ -255,13 +293,19 @@ enum leave { LEAVE_NONE, LEAVE_TRAP, LEAVE_EXIT, LEAVE_KILLED };
 
 // The start of struct thread: what the stubs between generated code and C use.
 struct thread_entry {
-    void *vm;    // the vmctx of the last call of C
+    void *vm;    // the vmctx of the last call of C; in hardened mode one that
+                 // the kernel has instead
     u64 rsp;     // and its return address is at [rsp]: backtraces start here
     u64 barrier; // of the innermost barrier_call; 0: none
     u8 killed;   // atomic; set once, by others too
     u8 leave;    // enum leave: what C wants when it returns to generated code
     u32 popped;  // bytes of stack arguments that the stub removes then
     struct adapter *adapter; // the innermost since barrier_call, or NULL
+    // In hardened mode: where C begins that generated code calls, and generated
+    // code that C calls (0: at the high end of what it has), what it may write
+    // while it runs, and the same then, else 0.
+    u64 kernel_rsp, guest_rsp;
+    u32 rights, in_force;
     // Not the stubs': who runs on the thread, for the layer above; or NULL.
     void *guest;
 };
@@ -275,6 +319,7 @@ enum port_stream {
     PORT_STDOUT,
     PORT_STDERR,
     PORT_LOG,
+    PORT_PROFILE, // what the kernel has counted, for the host's command
     PORT_STREAMS
 };
 
@@ -283,9 +328,10 @@ enum port_stream {
 // is ERR_NO_SPACE, ERR_PEER_CLOSED (nobody reads any more), ERR_NOT_OPEN or
 // ERR_IO.
 
-// Write to PORT_STDOUT or PORT_STDERR: *count is what was taken, with OK at
-// least one byte of `size` > 0.  An error may be one of bytes taken before:
-// port_settle() tells how many are lost; until it is asked nothing is taken.
+// Write to PORT_STDOUT, PORT_STDERR or PORT_PROFILE: *count is what was taken,
+// with OK at least one byte of `size` > 0.  An error may be one of bytes taken
+// before: port_settle() tells how many are lost; until it is asked nothing is
+// taken.
 MUST_USE status_t port_write(enum port_stream stream, const void *bytes,
                              u64 size, u64 *count);
 
@@ -329,6 +375,7 @@ enum {
     STACK_SIZE = 1024 * 1024,
     STACK_GUARD = PAGE_SIZE,
     STACK_TOP = 64,
+    STACK_KERNEL = 64 * 1024, // that generated code has not, in hardened mode
 };
 
 // On such a stack, interrupts off, a port calls sys_init() (sys/sys.h) first.
@@ -348,6 +395,11 @@ void sched_preempt(void);
 // After sched_preempt(), with all registers still kept: the thread goes on at
 // `pc` when this returns, which is after a while where it is stopped.
 void sched_stop(u64 pc);
+
+// A thread was interrupted at `pc` on its stack, rsp; callable wherever a
+// thread can be interrupted, locks held or not, but not within itself on one
+// CPU.
+void profile_sample(u64 pc, u64 rsp);
 
 // The last question before an interrupt returns to `pc`: true when the thread
 // is to die instead, because it was killed while it ran in generated code; the
@@ -370,6 +422,27 @@ void console_interrupt(u32 streams);
 // line follows that would.
 void klog_end(void);
 
+// --- hardened mode: called by the port's stubs, which are back in C and have
+// taken the thread from what the CPU knows.  rsp and vm are what generated code
+// had, and are not believed. -------------------------------------------------
+
+// At rsp are r9, rdx, rcx, what is called (the id of a func_entry, or
+// HOST_BUILTIN and the number of a builtin), and the return address.  What to
+// call, NULL: the thread is to leave; `how` is the bytes of stack arguments and
+// HOST_ bits.
+struct host_entered {
+    const void *code;
+    u64 how;
+};
+#define HOST_BUILTIN (1ull << 31)
+#define HOST_WIDE    (1ull << 32) // returns an i64
+#define HOST_VMCTX   (1ull << 33) // the first argument is the vmctx
+struct host_entered host_entered(u64 rsp, struct vmctx *vm);
+// The same for throw_stub; false: the thread is to leave.
+bool throw_entered(const struct thrown_at *rsp, struct vmctx *vm);
+// What generated code did is none of what it can: the thread is to leave.
+void host_rogue(void);
+
 // --- panics ------------------------------------------------------------------
 
 // A line, of whatever a panic can be said on.
@@ -386,7 +459,7 @@ void port_panic_report(panic_report_t *report);
 const char *port_symbol(u64 address, u64 *offset);
 
 // A fault: what the port knows of it.
-enum fault_kind { FAULT_MEMORY, FAULT_UNDEFINED, FAULT_DIVIDE };
+enum fault_kind { FAULT_MEMORY, FAULT_UNDEFINED, FAULT_DIVIDE, FAULT_OTHER };
 
 struct fault {
     enum fault_kind kind;
@@ -394,6 +467,7 @@ struct fault {
     u64 address;      // FAULT_MEMORY
     bool absent;      // FAULT_MEMORY: nothing is mapped there
     bool divide_zero; // FAULT_DIVIDE: the divisor was 0
+    bool restricted;  // with the rights of generated code; goes on with them
 };
 
 // What the port should do about it.

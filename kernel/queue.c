@@ -156,6 +156,7 @@ new_in(struct queue **out, struct device *d, u32 index, u32 size,
         return d->state == DEVICE_STARTED ? ERR_EXISTS : ERR_NOT_FOUND;
     if (index >= VIRTIO_QUEUES)
         return ERR_NOT_FOUND;
+    index = (u32)index_masked(index, VIRTIO_QUEUES);
     if (d->queues[index] != NULL) // changes under `managing`
         return ERR_EXISTS;
     size = virtio_queue_size(d->hardware, index, first);

@@ -37,6 +37,9 @@ struct run_queue {
     u64 since MEMBER_GUARDED_BY(lock);
     u64 ran MEMBER_GUARDED_BY(lock);
     u32 uncounted MEMBER_GUARDED_BY(lock); // switches since then
+    // Whose branches its CPU has learned; how often it forgot any.
+    u64 learned_of MEMBER_GUARDED_BY(lock);
+    u64 forgot MEMBER_GUARDED_BY(lock);
 } __attribute__((aligned(64)));
 
 extern struct run_queue run_queues[CPU_MAX];

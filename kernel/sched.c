@@ -837,6 +837,39 @@ sched_unwind(u64 pc, u64 *barrier_rsp)
     return true;
 }
 
+// --- branches ----------------------------------------------------------------
+
+bool sched_forgets; // atomic
+
+void
+sched_forget_branches(bool on)
+{
+    __atomic_store_n(&sched_forgets, on, __ATOMIC_RELAXED);
+}
+
+u64
+sched_forgot(void)
+{
+    u64 sum = 0;
+
+    for (u32 i = 0; i < port_cpu_count(); i++) {
+        bool on = lock_irq(&run_queues[i].lock);
+        sum += run_queues[i].forgot;
+        unlock_irq(&run_queues[i].lock, on);
+    }
+    return sum;
+}
+
+void
+pass_forget(struct run_queue *q, const struct thread *to)
+{
+    if (to == q->idle || to->account->group == q->learned_of)
+        return;
+    port_forget_branches();
+    q->learned_of = to->account->group;
+    q->forgot++;
+}
+
 // --- CPUs without threads: interrupts are off --------------------------------
 
 // Take a thread from another CPU.

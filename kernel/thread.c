@@ -32,7 +32,9 @@ thread_exit(void)
 static u8 *
 stack_reserve(void)
 {
-    u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
+    u8 *stack = port_hardened() ?
+                    port_reserve_open(OPEN_STACK, STACK_SIZE, NULL) :
+                    port_reserve(STACK_SIZE, STACK_SIZE);
 
     if (stack == NULL)
         return NULL;
@@ -75,12 +77,17 @@ stack_from_pool(void)
     return stack;
 }
 
+// With nothing on it of whoever had it before: verified code may read what it
+// has not written.
 static u8 *
 stack_new(void)
 {
     u8 *stack = stack_from_pool();
 
-    return stack != NULL ? stack : stack_reserve();
+    if (stack == NULL)
+        return stack_reserve();
+    memset(stack + STACK_SIZE - STACK_FIRST, 0, STACK_FIRST - STACK_TOP);
+    return stack;
 }
 
 void

@@ -46,7 +46,7 @@ deadline_start(struct deadline *t, u64 deadline, deadline_expire_t *expire)
 
     assert(!t->item.in);
     *t = (struct deadline){
-        .item = {.key = MAX(deadline, 1)},
+        .item = {.key = MAX(clock_due(deadline), 1)},
         .expire = expire,
         .cpu = cpu,
     };

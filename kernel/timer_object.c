@@ -91,7 +91,7 @@ timer_read(struct timer *t, u64 *count)
     status_t status = ERR_SHOULD_WAIT;
 
     lock(&t->lock);
-    u64 now = port_monotonic_ns();
+    u64 now = clock_told(port_monotonic_ns());
     if (t->set && t->at <= now) {
         u64 more = t->period > 0 ? (now - t->at) / t->period : 0;
         u64 last = t->at + more * t->period, period = t->period;

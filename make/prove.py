@@ -38,6 +38,11 @@ def sext(term, bits, to=64):
     return term if bits == to else f"((_ sign_extend {to - bits}) {term})"
 
 
+def product_of(term):
+    """Of rax and that, 128 bits."""
+    return f"(bvmul {zext('r0', 64, 128)} {zext(term, 64, 128)})"
+
+
 class State:
     """What an instruction leaves: registers and flags, accesses, where to go."""
 
@@ -126,6 +131,8 @@ class Machine:
             known["cf"] = f"(bvult {a} {b})"
             known["of"] = (f"(and (xor {sign(a)} {sign(b)}) "
                            f"(xor {sign(a)} {sign(result)}))")
+        elif op == "add":
+            known["cf"] = f"(bvult {result} {a})"
         elif op == "and":
             known["cf"] = known["of"] = "false"
         self.set_flags(**known)
@@ -146,7 +153,7 @@ class Machine:
         else:
             self.vector()
 
-    def two(self, op):
+    def binary(self, op):
         bits = self.bits(0)
         a = self.read(0)
         b = self.read(1, bits)
@@ -155,19 +162,19 @@ class Machine:
         self.arithmetic(op, a, b, bits, result)
 
     def do_add(self):
-        self.two("add")
+        self.binary("add")
 
     def do_sub(self):
-        self.two("sub")
+        self.binary("sub")
 
     def do_and(self):
-        self.two("and")
+        self.binary("and")
 
     def do_or(self):
-        self.two("or")
+        self.binary("or")
 
     def do_xor(self):
-        self.two("xor")
+        self.binary("xor")
 
     def compare(self, op):
         bits = self.bits(0)
@@ -244,22 +251,28 @@ class Machine:
     def do_imul(self):
         bits = self.bits(0)
         if len(self.ops) == 1:
-            self.do_mul()
+            self.do_div()
             return
         for i in range(len(self.ops)):
             self.read(i, bits)
         self.write(0, self.any(bits))
         self.set_flags()
 
-    # Products and quotients, of which nobody relies on more: anything.
-    def do_mul(self):
-        bits = self.bits(0)
-        self.read(0)
-        self.state.write(RAX, bits, self.any(bits))
-        self.state.write(RDX, bits, self.any(bits))
+    def two(self, low_half, high_half):
+        self.state.write(RAX, self.bits(0), low_half)
+        self.state.write(RDX, self.bits(0), high_half)
         self.set_flags()
 
-    do_div = do_idiv = do_mul
+    def do_mul(self):
+        product = product_of(self.read(0))
+        self.two(low(product, 64), f"((_ extract 127 64) {product})")
+
+    # Other products and quotients, of which nobody relies on more: anything.
+    def do_div(self):
+        self.read(0)
+        self.two(self.any(self.bits(0)), self.any(self.bits(0)))
+
+    do_idiv = do_div
 
     def do_cdq(self):
         sign = "((_ extract 31 31) r0)"
@@ -337,7 +350,9 @@ class Machine:
             result = f"(bv{op} {value} {amount})"
         self.write(0, result)
         if flags:
-            self.set_flags()
+            by_some = op == "lshr" and self.ops[count][0] == "i" and \
+                int(self.ops[count][1]) % bits
+            self.set_flags(zf=f"(= {result} {bv(0, bits)})" if by_some else None)
 
     def do_rol(self):
         self.shift("rol")
@@ -552,10 +567,42 @@ class Claim:
                 "JUMP_REG": f"r{self.f['b']}",
                 "JCC": f"(ite {test} {away} {end})"}.get(self.f["effect"], end)
 
+    # What the judge takes from a row beside its effect: how far a shift by a
+    # constant goes, and what product a mul makes.
+    def more(self, state):
+        f, shifts = self.f, {"SHL_I": "bvshl", "SHR_I": "bvlshr"}
+        if f["form"] in shifts:
+            value = f"({shifts[f['form']]} {self.reg(f['def'])} " \
+                f"{bv(f['imm'], self.bits)})"
+            return [f"(= {state.regs[f['def']]} {zext(value, self.bits)})"]
+        if f["form"] == "MUL64":
+            return [f"(= (concat {state.regs[RDX]} {state.regs[RAX]}) "
+                    f"{product_of(self.source())})"]
+        return []
+
+    # Those that it asks after: the carry of a sum, the sign of a difference,
+    # and whether a shift to the right has left nothing.
+    def asked_flag(self, state):
+        f = self.f
+        old = self.reg(f["def"]) if f["def"] != NONE else ""
+        if f["effect"] == "ADD":
+            result = f"(bvadd {old} {self.source()})"
+            return "cf", f"(bvult {result} {old})"
+        if f["effect"] == "SUB":
+            result = f"(bvsub {old} {self.source()})"
+            return "sf", f"(bvslt {result} {bv(0, self.bits)})"
+        if f["form"] == "SHR_I" and f["imm"]:
+            return "zf", f"(= {state.regs[f['def']]} {bv(0)})"
+        return None
+
     def flags(self, state):
         f, effect = self.f, self.f["effect"]
         if not f["flags"] & WFLAGS:
             return [f"(= {state.flags[x]} {x})" for x in FLAGS]
+        asked = self.asked_flag(state)
+        if asked:
+            flag = f.get("asked", asked[0])
+            return [f"(= {state.flags[flag]} {asked[1]})"]
         if effect not in ("COMPARE", "TEST"):
             return []
         a = self.reg(f["a"]) if not f["flags"] & VMEM_A else \
@@ -571,7 +618,7 @@ class Claim:
         """All that is claimed of the state, as terms; None: not even alike."""
         changed, terms = self.others()
         terms = [t.replace("{rsp}", state.regs[RSP]) for t in terms]
-        terms += self.value_holds(state) + self.flags(state)
+        terms += self.value_holds(state) + self.flags(state) + self.more(state)
         for reg in range(16):
             if reg not in changed:
                 terms.append(f"(= {state.regs[reg]} r{reg})")
@@ -596,6 +643,7 @@ def problem(line, plant):
     facts = dict(x.split("=", 1) for x in fields[2:bar])
     facts = {k: v if k in ("effect", "from") else int(v)
              for k, v in facts.items()}
+    facts["form"] = fields[0]
     length = len(fields[1]) // 2
     if plant:
         plant(facts)
@@ -619,6 +667,7 @@ HEAD = "(set-logic QF_BV)\n" + "".join(
 # any 64 bits, what is known, what follows.  Slots are 8 GiB (abi/limits.def), an
 # access has at most 16 bytes.
 GIB8, GIB4, HALF = bv(8 << 30), bv(1 << 32), bv(1 << 31)
+TWO_64 = 1 << 64
 LEMMAS = (
     ("memory", "base index disp",
      (f"(bvult index {GIB4})", f"(bvult disp {HALF})",
@@ -654,13 +703,37 @@ LEMMAS = (
      (f"(bvult n {bv(63)})", "(bvule m n)", f"(bvult a (bvshl {bv(1)} n))",
       f"(bvult b (bvshl {bv(1)} m))", "(= at (bvadd a b))"),
      (f"(bvult at (bvshl {bv(1)} (bvadd n {bv(1)})))",)),
+    ("a shift by 32 that leaves nothing", "a",
+     (f"(= at {bv(0)})", f"(= at (bvlshr a {bv(32)}))"),
+     (f"(bvult a {GIB4})",)),
+)
+
+# Of integers.  A sum without a carry is that of integers; a < n and b < m are
+# what is known of bits.
+INTEGER_LEMMAS = (
+    ("a memory whose size is compared with a sum",
+     "base size value more disp bytes",
+     ("(<= 0 value)", "(<= (+ value more) size)", "(<= 0 disp)",
+      "(<= (+ disp bytes) more)", f"(< size {1 << 47})", f"(< base {1 << 47})",
+      "(= at (+ base value disp))"),
+     ("(<= base at)", "(<= (+ at bytes) (+ base size))",
+      f"(< (+ at bytes) {TWO_64})")),
+    ("the upper half of a product", "a b n m high lower",
+     ("(<= 0 a)", "(< a n)", "(<= 0 b)", "(< b m)", "(<= 0 lower)",
+      f"(= (* a b) (+ (* high {TWO_64}) lower))"),
+     (f"(< (* high {TWO_64}) (* n m))",)),
 )
 
 
+ALL_LEMMAS = LEMMAS + INTEGER_LEMMAS
+
+
 def lemma(name, variables, known, follows):
-    text = f"; {name}\n(set-logic QF_BV)\n"
+    whole = name in (x[0] for x in INTEGER_LEMMAS)
+    sort = "Int" if whole else "(_ BitVec 64)"
+    text = f"; {name}\n" + ("" if whole else "(set-logic QF_BV)\n")
     names = sorted(set(variables.split()) | {"at"})
-    text += "".join(f"(declare-const {v} (_ BitVec 64))\n" for v in names)
+    text += "".join(f"(declare-const {v} {sort})\n" for v in names)
     text += "".join(f"(assert {k})\n" for k in known)
     return text + f"(assert (not (and {' '.join(follows)})))\n(check-sat)\n"
 
@@ -668,10 +741,10 @@ def lemma(name, variables, known, follows):
 # --- plants ------------------------------------------------------------------
 
 
-def plant_to(form, **wrong):
+def plant_to(row, **wrong):
     def change(facts):
         facts.update(wrong)
-    return form, change
+    return row, change
 
 
 PLANTS = dict((f"{p[0]}-{i}", p) for i, p in enumerate((
@@ -718,15 +791,21 @@ PLANTS = dict((f"{p[0]}-{i}", p) for i, p in enumerate((
     plant_to("MOVSS", disp=4096),
     plant_to("MOV8_MR", base=3),
     plant_to("UD2", effect="NONE"),
+    plant_to("SHL_I", imm=3),
+    plant_to("SHR_I", imm=3),
+    plant_to("IMULWIDE64", form="MUL64", imm=0, **{"from": "IMM"}),
+    plant_to("ADD", asked="sf"),
+    plant_to("SUB_I", asked="cf"),
+    plant_to("SHR_I", asked="cf"),
 )))
 
 # --- all of it ---------------------------------------------------------------
 
 
-def solve(path, text):
+def solve(path, text, solver="z3"):
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
-    done = subprocess.run(["z3", "-T:900", path], capture_output=True,
+    done = subprocess.run([solver, "-T:900", path], capture_output=True,
                           text=True, check=False)
     return done.stdout.split("\n")[:-1]
 
@@ -741,12 +820,12 @@ def read_samples(out):
     return rows, samples
 
 
-def prove_row(folder, row, lines):
+def prove_row(folder, row, lines, solver="z3"):
     """The lines that are not proved."""
     text = HEAD + "".join(problem(line, None) for line in lines)
-    answers = solve(f"{folder}/{row}.smt2", text)
+    answers = solve(f"{folder}/{row}.smt2", text, solver)
     if len(answers) != len(lines):
-        return answers
+        return answers or ["no answer"]
     return [line for line, a in zip(lines, answers) if a != "unsat"]
 
 
@@ -758,7 +837,7 @@ def prove_all(folder, rows, samples, every):
         passed, failed = passed + (not bad), failed + bool(bad)
         for line in bad[:3]:
             print(f"{row}: not proved: {line.strip()}")
-    for i, row in enumerate(LEMMAS):
+    for i, row in enumerate(ALL_LEMMAS):
         if i % every:
             continue
         good = solve(f"{folder}/lemma-{i}.smt2", lemma(*row)) == ["unsat"]
@@ -769,14 +848,16 @@ def prove_all(folder, rows, samples, every):
 
 
 def plant_all(folder, samples, every):
-    passed = failed = 0
+    # One who says nothing has proved nothing.
+    passed = bool(prove_row(folder, "PUSH", samples["PUSH"], "true"))
+    failed = not passed
     for name, (row, change) in list(PLANTS.items())[::every]:
         text = HEAD + "".join(problem(line, change) for line in samples[row])
         good = "sat" in solve(f"{folder}/plant-{name}.smt2", text)
         passed, failed = passed + good, failed + (not good)
         if not good:
             print(f"a wrong {row} was proved: {name}")
-    for i, row in enumerate(LEMMAS[::every]):
+    for i, row in enumerate(ALL_LEMMAS[::every]):
         for left_out in range(len(row[2]) - 1):
             known = row[2][:left_out] + row[2][left_out + 1:]
             good = solve(f"{folder}/plant-lemma-{i}.smt2",
@@ -796,7 +877,7 @@ def main():
     proved = prove_all(folder, rows, samples, every)
     plants = plant_all(folder, samples, every)
     print(f"{len(rows[::every])} rows in {count} samples, "
-          f"{len(LEMMAS[::every])} lemmas of addresses: {proved[0]} proved, "
+          f"{len(ALL_LEMMAS[::every])} lemmas: {proved[0]} proved, "
           f"{proved[1]} not")
     print(f"{plants[0]} wrong ones found, {plants[1]} not")
     print(f"{proved[0] + plants[0]} passed, {proved[1] + plants[1]} failed, "

@@ -32,20 +32,67 @@ touch(struct memory *m, u64 at, u64 size)
     return NULL;
 }
 
+// In hardened mode nobody has proved that the numbers are of the module's.
+static bool
+is_known(u64 number, u64 count)
+{
+    bool known = !port_hardened() || number < count;
+
+    if (!known)
+        thread_trap_here(TRAP_HARDENED);
+    return known;
+}
+
+static struct memory *
+memory_of(struct vmctx *vm, u32 memory)
+{
+    const struct instance *i = vm->instance;
+
+    return is_known(memory, i->code->module.memory_count) ?
+               i->memories[memory] :
+               NULL;
+}
+
+static struct live_table *
+table_of(struct vmctx *vm, u32 table)
+{
+    const struct instance *i = vm->instance;
+
+    return is_known(table, i->code->module.table_count) ? i->tables[table] :
+                                                          NULL;
+}
+
+// Is there such a segment, too?
+static bool
+knows_data(struct vmctx *vm, u32 segment)
+{
+    return is_known(segment, vm->instance->code->module.data_count);
+}
+
+static bool
+knows_elem(struct vmctx *vm, u32 segment)
+{
+    return is_known(segment, vm->instance->code->module.elem_count);
+}
+
 // --- memories ----------------------------------------------------------------
 
 static u64
 builtin_MEMORY_GROW(struct vmctx *vm, u32 memory, u64 pages)
 {
-    return memory_grow(vm->instance->memories[memory], pages);
+    struct memory *m = memory_of(vm, memory);
+
+    return m != NULL ? memory_grow(m, pages) : 0;
 }
 
 static u32
 builtin_MEMORY_COPY(struct vmctx *vm, u64 memories, u64 to, u64 from, u64 size)
 {
-    struct memory *target = vm->instance->memories[low(memories)];
-    struct memory *source = vm->instance->memories[high(memories)];
+    struct memory *target = memory_of(vm, low(memories));
+    struct memory *source = memory_of(vm, high(memories));
 
+    if (target == NULL || source == NULL)
+        return TRAP_NONE;
     if (!memory_contains(target, to, size) ||
         !memory_contains(source, from, size))
         return TRAP_MEMORY_BOUNDS;
@@ -67,8 +114,10 @@ builtin_MEMORY_COPY(struct vmctx *vm, u64 memories, u64 to, u64 from, u64 size)
 static u32
 builtin_MEMORY_FILL(struct vmctx *vm, u32 memory, u64 to, u32 byte, u64 size)
 {
-    struct memory *m = vm->instance->memories[memory];
+    struct memory *m = memory_of(vm, memory);
 
+    if (m == NULL)
+        return TRAP_NONE;
     if (!memory_contains(m, to, size))
         return TRAP_MEMORY_BOUNDS;
     for (u64 done = 0; done < size && !thread_is_killed();) {
@@ -85,6 +134,8 @@ builtin_MEMORY_FILL(struct vmctx *vm, u32 memory, u64 to, u32 byte, u64 size)
 static u32
 builtin_MEMORY_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 size)
 {
+    if (memory_of(vm, low(pair)) == NULL || !knows_data(vm, high(pair)))
+        return TRAP_NONE;
     enum trap trap = segment_memory_init(vm->instance, low(pair), high(pair),
                                          to, from, size);
 
@@ -96,7 +147,8 @@ builtin_MEMORY_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 size)
 static void
 builtin_DATA_DROP(struct vmctx *vm, u32 segment)
 {
-    segment_drop_data(vm->instance, segment);
+    if (knows_data(vm, segment))
+        segment_drop_data(vm->instance, segment);
 }
 
 // --- tables ------------------------------------------------------------------
@@ -114,19 +166,26 @@ table_trap(status_t status)
 static u64
 builtin_TABLE_GROW(struct vmctx *vm, u32 table, u64 value, u64 count)
 {
-    struct live_table *t = vm->instance->tables[table];
+    struct live_table *t = table_of(vm, table);
 
-    if (reference_is_valid(t->store, (enum ref_kind)t->type.kind, value))
-        return table_grow(t, count, value);
-    thread_trap(TRAP_BAD_REFERENCE);
-    return 0;
+    if (t == NULL)
+        return 0;
+    if (!reference_is_valid(t->store, (enum ref_kind)t->type.kind, value)) {
+        thread_trap(TRAP_BAD_REFERENCE);
+        return 0;
+    }
+    u64 before = table_grow(t, count, value);
+    execution_give_rights(execution_current()); // it may be elsewhere now
+    return before;
 }
 
 static u32
 builtin_TABLE_FILL(struct vmctx *vm, u32 table, u64 to, u64 value, u64 count)
 {
-    struct live_table *t = vm->instance->tables[table];
+    struct live_table *t = table_of(vm, table);
 
+    if (t == NULL)
+        return TRAP_NONE;
     if (!table_contains(t, to, count))
         return TRAP_TABLE_BOUNDS;
     return table_trap(table_fill(t, table_masked(t, to), value, count));
@@ -135,9 +194,12 @@ builtin_TABLE_FILL(struct vmctx *vm, u32 table, u64 to, u64 value, u64 count)
 static u32
 builtin_TABLE_COPY(struct vmctx *vm, u64 tables, u64 to, u64 from, u64 count)
 {
-    struct live_table *target = vm->instance->tables[low(tables)];
-    struct live_table *source = vm->instance->tables[high(tables)];
+    struct live_table *target = table_of(vm, low(tables));
+    struct live_table *source = table_of(vm, high(tables));
 
+    if (target == NULL || source == NULL ||
+        !is_known(target->type.kind != source->type.kind, 1))
+        return TRAP_NONE;
     if (!table_contains(target, to, count) ||
         !table_contains(source, from, count))
         return TRAP_TABLE_BOUNDS;
@@ -149,6 +211,8 @@ builtin_TABLE_COPY(struct vmctx *vm, u64 tables, u64 to, u64 from, u64 count)
 static u32
 builtin_TABLE_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 count)
 {
+    if (table_of(vm, low(pair)) == NULL || !knows_elem(vm, high(pair)))
+        return TRAP_NONE;
     enum trap trap = segment_table_init(vm->instance, low(pair), high(pair), to,
                                         from, count);
 
@@ -160,7 +224,8 @@ builtin_TABLE_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 count)
 static void
 builtin_ELEM_DROP(struct vmctx *vm, u32 segment)
 {
-    segment_drop_elem(vm->instance, segment);
+    if (knows_elem(vm, segment))
+        segment_drop_elem(vm->instance, segment);
 }
 
 // The callee may be of a subtype, so its canonical id need not be that of the
@@ -200,8 +265,11 @@ static u64
 wait_on_memory(struct vmctx *vm, u32 memory, u64 at, u64 size, u64 expected,
                u64 timeout_ns)
 {
-    struct memory *m = vm->instance->memories[memory];
+    struct memory *m = memory_of(vm, memory);
     enum trap trap = TRAP_NONE;
+
+    if (m == NULL)
+        return 0;
     u8 *bytes = atomic_operand(m, at, size, &trap);
     u32 result = WAIT_TIMED_OUT;
 
@@ -231,8 +299,11 @@ builtin_ATOMIC_WAIT64(struct vmctx *vm, u32 memory, u64 at, u64 expected,
 static u64
 builtin_ATOMIC_NOTIFY(struct vmctx *vm, u32 memory, u64 at, u32 count)
 {
-    struct memory *m = vm->instance->memories[memory];
+    struct memory *m = memory_of(vm, memory);
     enum trap trap = TRAP_NONE;
+
+    if (m == NULL)
+        return 0;
     u8 *bytes = atomic_operand(m, at, 4, &trap);
 
     if (trap != TRAP_NONE)
@@ -250,11 +321,5 @@ builtin_ATOMIC_NOTIFY(struct vmctx *vm, u32 memory, u64 at, u32 count)
 const void *const builtin_functions[BUILTIN_COUNT] = {
 #define BUILTIN(id, sig, trap, low, high) \
     [BUILTIN_##id] = (const void *)builtin_##id,
-#include "abi/builtins.def"
-};
-
-const u64 builtin_addresses[BUILTIN_COUNT] = {
-#define BUILTIN(id, sig, trap, low, high) \
-    [BUILTIN_##id] = (u64)builtin_stubs + BUILTIN_##id * BUILTIN_STUB_SIZE,
 #include "abi/builtins.def"
 };

@@ -71,7 +71,7 @@ enter(void *arg)
 {
     struct call_in *call = arg;
 
-    enter_stub(call->vm, call->entry, &call->state);
+    port_stubs->enter(call->vm, call->entry, &call->state);
 }
 
 static struct call_in
@@ -89,12 +89,25 @@ call_of(struct vmctx *vm, const struct func_entry *entry,
     };
 }
 
+// In hardened mode: what the stub wants of the running thread.
+static void
+begin_call(void)
+{
+    if (!port_hardened())
+        return;
+    struct thread *t = thread_current();
+    if (thread_entry(t)->guest_rsp == 0)
+        thread_entry(t)->guest_rsp = (u64)stack_front(t);
+    execution_give_rights(execution_of(t));
+}
+
 void
 call_entry(struct vmctx *vm, const struct func_entry *entry,
            const struct type *type, u64 (*slots)[2])
 {
     struct call_in call = call_of(vm, entry, type, slots);
 
+    begin_call();
     enter(&call);
 }
 
@@ -103,9 +116,17 @@ static bool
 has_room(struct execution *x, const struct call_in *call)
 {
     struct thread *t = thread_current();
-    u64 rsp = (u64)call - call->state.args - call->state.results;
+    u64 values = call->state.args + call->state.results, rsp = (u64)call;
     const u8 *low = thread_stack_low(t);
-    enum trap trap = stack_grow(t, rsp);
+    enum trap trap = TRAP_NONE;
+
+    if (port_hardened()) {
+        if (rsp < (u64)stack_front(t) + 2 * STACK_TOP + STACK_RESERVE)
+            trap = TRAP_STACK_OVERFLOW;
+        rsp = thread_entry(t)->guest_rsp;
+    }
+    if (trap == TRAP_NONE)
+        trap = stack_grow(t, rsp - values);
 
     if (trap != TRAP_NONE) {
         x->trap = (struct trap_info){.kind = trap};
@@ -127,16 +148,23 @@ call_function(struct instance *i, u32 func, u64 (*slots)[2])
                                   &m->types[m->funcs[func].type], slots);
     const struct thread_entry outer = *t; // where C was called that calls now
 
+    struct adapter **adapter = thread_adapter(thread_current());
+    struct adapter *const outer_adapter = *adapter;
+
+    begin_call();
     if (!has_room(x, &call))
         return LEAVE_TRAP;
-    t->adapter = NULL;
+    *adapter = NULL;
     t->popped = 0;
     bool done = barrier_call(&t->barrier, enter, &call);
     enum leave asked = (enum leave)t->leave;
     t->vm = outer.vm;
     t->rsp = outer.rsp;
     t->popped = outer.popped;
-    t->adapter = outer.adapter;
+    *adapter = outer_adapter;
+    t->kernel_rsp = outer.kernel_rsp;
+    t->guest_rsp = outer.guest_rsp;
+    execution_give_rights(x);
     t->leave = LEAVE_NONE;
     if (done)
         return LEAVE_NONE;

@@ -351,6 +351,7 @@ compiled_new(struct compiled **out, const struct code_source *source,
     list_init(&m->uses);
     status = make(m, source, error);
     if (status == OK) {
+        profile_keep(m);
         m->references = 1;
         m->size = m->charges.memory.amount;
         *out = m;
@@ -377,6 +378,10 @@ enum { TYPES_PIECE = 1000 };
 void
 compiled_free_now(struct compiled *m)
 {
+    if (profile_keeps(m)) {
+        code_charges_end(&m->charges);
+        return;
+    }
     // A piece at a time, as others may want to go on that tell of an end.
     for (u32 at = 0; at < m->id_count;) {
         u32 end = MIN(at + TYPES_PIECE, m->id_count);

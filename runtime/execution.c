@@ -25,6 +25,7 @@ void
 execution_leave(struct execution *before)
 {
     thread_entry(thread_current())->guest = before;
+    execution_give_rights(before);
 }
 
 void

@@ -28,8 +28,23 @@ compiled_at(const struct store *s, u64 pc)
 static bool
 on_stack(const struct thread *t, u64 at)
 {
-    return (u64)thread_stack_end(t) - at <= STACK_SIZE - STACK_TOP &&
+    return at >= (u64)thread_stack_low(t) && at < (u64)thread_stack_end(t) &&
            at % 8 == 0;
+}
+
+static bool
+is_there(const struct call_frame *f, u64 at)
+{
+    return at >= f->low && on_stack(f->thread, at);
+}
+
+bool
+adapter_is_at(const struct thread *t, const struct adapter *a, u64 above)
+{
+    bool is = (u64)a > above && on_stack(t, (u64)a);
+
+    assert(is || port_hardened()); // where generated code may have written it
+    return is;
 }
 
 // Over the calls between instances, from the one whose return address is at
@@ -37,14 +52,17 @@ on_stack(const struct thread *t, u64 at)
 static bool
 pass_adapters(struct call_frame *f, u64 *at, u32 *popped)
 {
-    while (on_stack(f->thread, *at) && *(u64 *)*at == (u64)adapt_return) {
+    while (is_there(f, *at) && *(u64 *)*at == (u64)adapt_return) {
         struct adapter *a = f->adapter;
-        assert(a != NULL && (u64)a > *at);
+        if (f->low != 0 && ((u64)a <= *at || !is_there(f, (u64)a)))
+            return false;
+        if (!adapter_is_at(f->thread, a, *at))
+            return false;
         *at = (u64)&a->pc;
         *popped = (u32)a->args;
         f->adapter = a->outer;
     }
-    return on_stack(f->thread, *at);
+    return is_there(f, *at);
 }
 
 // The frame that the return address at `at` leads to.
@@ -69,7 +87,15 @@ step(struct call_frame *f, u64 at, u32 popped)
 bool
 frame_find(struct call_frame *f, struct thread *t, u64 at, u32 popped)
 {
-    *f = (struct call_frame){.thread = t, .adapter = thread_entry(t)->adapter};
+    *f = (struct call_frame){.thread = t, .adapter = *thread_adapter(t)};
+    return step(f, at, popped);
+}
+
+bool
+frame_guess(struct call_frame *f, struct thread *t, u64 at, u32 popped)
+{
+    *f = (struct call_frame){
+        .thread = t, .adapter = *thread_adapter(t), .low = at};
     return step(f, at, popped);
 }
 
@@ -102,10 +128,11 @@ thread_instance(const struct thread *t, const struct vmctx *vm,
 struct instance *
 frame_instance(const struct call_frame *f)
 {
-    const struct vmctx *vm = *(struct vmctx **)(end_of(f) - HANDLER_VMCTX);
+    u64 at = end_of(f) - HANDLER_VMCTX;
+    const struct vmctx *vm = on_stack(f->thread, at) ? *(void **)at : NULL;
     struct instance *i = thread_instance(f->thread, vm, f->module);
 
-    if (i == NULL)
+    if (i == NULL && !port_hardened())
         panic(__FILE__, __LINE__, "a frame that is none");
     return i;
 }

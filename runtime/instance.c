@@ -117,8 +117,11 @@ define_rest(struct instance *i)
 
 // A module may declare more than anybody has; then it is no use to start.
 static status_t
-check_sizes(const struct module *m, struct error *error)
+check_module(const struct module *m, struct error *error)
 {
+    if (m->has_heap && port_hardened())
+        error_set(error, ERR_UNSUPPORTED, 0,
+                  "structs and arrays are not for hardened mode");
     for (u32 k = m->table_imports; k < m->table_count; k++)
         if (m->tables[k].type.limits.min > LIMIT_TABLE_ENTRIES)
             error_set(error, ERR_LIMIT, 0, "table too large");
@@ -134,7 +137,7 @@ instance_link(struct instance *i, const struct resolver *resolver,
     u32 func_count = s->func_count;
 
     i->number = s->instance_count;
-    status_t status = check_sizes(&i->code->module, error);
+    status_t status = check_module(&i->code->module, error);
     if (status == OK)
         status = reserve_funcs(i);
     if (status == OK && i->number > 0)
@@ -252,8 +255,9 @@ instance_table_func(struct instance *i, u32 index, const char *sig,
         return ERR_NOT_FOUND;
     u64 id = table_get(t, table_masked(t, index));
     *out = (struct extern_ref){.kind = EXTERN_FUNC};
-    if (id == 0)
+    if (id == 0 || id >= s->func_count) // hardened: code may have written it
         return ERR_NOT_FOUND;
+    id = index_masked(id, s->func_count);
     if (s->funcs[id].sig != types_host(sig) ||
         !func_find(s, (u32)id, &out->instance, &out->index))
         return ERR_WRONG_TYPE;

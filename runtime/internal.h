@@ -314,6 +314,8 @@ struct compiled {
     struct code_charges charges; // while it has no uses
     u64 hash;
     struct kept kept; // while it has no references
+
+    struct compiled *next_kept; // by the profile (profile.c)
 };
 
 // Of what to make it, and how.
@@ -347,6 +349,12 @@ typedef bool code_commit_t(struct arena *arena, u64 from, u64 to);
 MUST_USE bool code_arena_new(struct arena *arena, u64 size,
                              code_commit_t *committer);
 void code_arena_free(struct arena *arena); // NULL there: nothing to do
+
+// --- profile.c ---------------------------------------------------------------
+
+// m can be executed from now on: where there is a profile, it has to stay.
+void profile_keep(struct compiled *m);
+MUST_USE bool profile_keeps(const struct compiled *m);
 
 // --- crew.c ------------------------------------------------------------------
 
@@ -448,6 +456,13 @@ struct global_ref {
     u32 index;
 };
 
+// What C takes for the vmctx of who calls it, in hardened mode: generated code
+// may write what it likes to its own.
+struct vmctx_front {
+    struct vmctx header;
+    struct vmctx_memory memory; // 0
+};
+
 struct instance {
     struct store *store;
     struct code_module *module;
@@ -461,6 +476,7 @@ struct instance {
     u64 *elem_items;                  // contents of passive segments, and
     u64 **elems;                      // where each begins, else NULL
     u64 *elem_dropped, *data_dropped; // bit sets, atomic
+    struct vmctx_front front;
 };
 
 void instance_free(struct instance *i);
@@ -491,6 +507,31 @@ struct heap *vms_heap(const struct store *s, struct vmctx **vms);
 
 // The 16 bytes that hold the value, wherever they are.
 u64 *vmctx_global(const struct instance *i, u32 global, struct vmctx **vms);
+
+// --- hardened.c --------------------------------------------------------------
+
+// In hardened mode generated code has this at the high end of its stack: of it
+// the stubs use `adapter`.
+static inline struct thread_entry *
+stack_front(const struct thread *t)
+{
+    u64 end = (u64)thread_stack_end(t) + STACK_TOP;
+
+    return (struct thread_entry *)(end - STACK_KERNEL - 2 * STACK_TOP);
+}
+
+_Static_assert(sizeof(struct thread_entry) <= 2 * STACK_TOP, "stack_front");
+
+// Where the stubs have the innermost adapter of t.
+static inline struct adapter **
+thread_adapter(struct thread *t)
+{
+    return port_hardened() ? &stack_front(t)->adapter :
+                             &thread_entry(t)->adapter;
+}
+
+// The running thread's generated code may write what x has, NULL: nothing.
+void execution_give_rights(const struct execution *x);
 
 // --- link.c ------------------------------------------------------------------
 
@@ -525,13 +566,12 @@ void segment_drop_data(struct instance *i, u32 segment);
 const u8 *segment_data(const struct instance *i, u32 segment, u64 *size);
 const u64 *segment_items(const struct instance *i, u32 segment, u64 *count);
 
-// --- builtins.c, trap.c ------------------------------------------------------
-
-extern const u64 builtin_addresses[]; // of their stubs
-extern const void *const builtin_functions[];
+// --- trap.c ------------------------------------------------------------------
 
 // thread_grow_stack(), in the words of traps.
 MUST_USE enum trap stack_grow(struct thread *t, u64 rsp);
+// As thread_trap(), without a look at the stack.
+void thread_trap_here(enum trap kind);
 
 // --- frame.c -----------------------------------------------------------------
 
@@ -547,6 +587,7 @@ struct call_frame {
     const struct call_site *call; // where the frame goes on
     u64 rsp;                      // at the call
     struct adapter *adapter;      // the innermost outside of that
+    u64 low; // nothing is certain, and nothing is read below this; or 0
 };
 
 // The frame that called, on the stack of t: `at` is where the return address of
@@ -556,6 +597,15 @@ struct call_frame {
 MUST_USE bool frame_find(struct call_frame *f, struct thread *t, u64 at,
                          u32 popped);
 
+// The same where a return address may be, or anything else: of a thread that
+// was interrupted, whose stack ends there or below.
+MUST_USE bool frame_guess(struct call_frame *f, struct thread *t, u64 at,
+                          u32 popped);
+
+// Is the adapter on the stack of t, above that address?  Else it was generated
+// code that wrote where it is.
+bool adapter_is_at(const struct thread *t, const struct adapter *a, u64 above);
+
 // Go on to the caller of the frame's function; false as above.
 MUST_USE bool frame_next(struct call_frame *f);
 
@@ -564,10 +614,11 @@ struct instance *thread_instance(const struct thread *t, const struct vmctx *vm,
                                  const struct compiled *code);
 
 // The instance that a frame with handlers runs in, from the vmctx that it
-// keeps.  That is the frame's only if all steps to it were right: else panic.
+// keeps.  That is the frame's only if all steps to it were right: else panic,
+// or, in hardened mode, NULL.
 struct instance *frame_instance(const struct call_frame *f);
 
-// --- exception.c, throw.c ----------------------------------------------------
+// --- exception.c -------------------------------------------------------------
 
 struct exception {
     u64 tag;                // struct tag: id
@@ -592,12 +643,6 @@ struct exception *exception_get(struct store *s, u64 exnref);
 // Mark what is in those that the running thread has made.
 void exceptions_mark(struct store *s, struct marker *m);
 
-// What throw_stub and rethrow_stub call: *to is where to go on, unless the
-// thread has to leave.
-void exception_throw(struct vmctx *vm, u32 tag, u64 args,
-                     const struct thrown_at *from, struct landing *to);
-void exception_rethrow(struct vmctx *vm, u64 exnref, u64 nothing,
-                       const struct thrown_at *from, struct landing *to);
 // The running thread, in x, leaves its store.
 void exceptions_thread_ended(const struct execution *x);
 void exceptions_free(struct store *s);

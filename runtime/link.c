@@ -40,7 +40,8 @@ host_args(const char *sig)
 static const u8 *
 host_stub(const struct host_func *f)
 {
-    return host_result(f) == 'l' ? host_call_wide_stub : host_call_stub;
+    return host_result(f) == 'l' ? port_stubs->host_call_wide :
+                                   port_stubs->host_call;
 }
 
 // The type of a function that can be imported.

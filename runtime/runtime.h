@@ -66,6 +66,19 @@ MUST_USE bool host_trace(struct string names, struct string *unknown);
 // collected.
 void heaps_tell(bool on);
 
+// --- profiles (profile.c) ----------------------------------------------------
+
+enum { PROFILE_PERIOD_NS = 1000003 }; // no multiple of what a program repeats
+
+// From now on count where programs are found, or only keep their code for the
+// map; no program runs yet.  False: no memory.
+MUST_USE bool profile_start(void);
+void profile_keep_code(void);
+// Write to PORT_PROFILE, when they have ended, lines "S OUTER;...;INNER COUNT"
+// of functions; or "M START SIZE NAME" (hexadecimal) of all compiled ones.
+void profile_write(void);
+void profile_write_map(void);
+
 // --- modules (code_module.c) -------------------------------------------------
 
 // Compiled code: immutable, shared, reference-counted.

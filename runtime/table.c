@@ -107,7 +107,10 @@ move_to(struct live_table *t, u64 room)
 
     if (!charge_to(&t->addresses, RESOURCE_ADDRESSES, room * sizeof(u64)))
         return false;
-    u64 *base = port_reserve(room * sizeof(u64), PAGE_SIZE);
+    const void *like = old != NULL ? (void *)old : (void *)t->store->vms[0];
+    u64 *base = port_hardened() ?
+                    port_reserve_open(OPEN_DATA, room * sizeof(u64), like) :
+                    port_reserve(room * sizeof(u64), PAGE_SIZE);
     if (base == NULL) {
         charge_less(&t->addresses, RESOURCE_ADDRESSES, before);
         return false;

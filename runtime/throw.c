@@ -26,6 +26,8 @@ find_catch(const struct call_frame *f, u64 tag)
             continue;
         if (i == NULL)
             i = frame_instance(f);
+        if (i == NULL)
+            return NULL;
         for (u32 k = t->catches; k < t->catches + t->count; k++) {
             const struct code_catch *c = &code->catches[k];
             if (++step % LOOKS == 0 && thread_is_killed())
@@ -55,17 +57,38 @@ deliver(struct store *s, u64 exnref, const struct thrown_at *from,
             .rax = (u64)e->slots,
             .rdx = exnref,
         };
-        thread_entry(f.thread)->adapter = f.adapter;
+        *thread_adapter(f.thread) = f.adapter;
         return;
     }
     if (!found)
         thread_trap(TRAP_UNCAUGHT_EXCEPTION);
 }
 
+// In hardened mode what is thrown is looked at: is there such a tag, are its
+// values on the stack?
+static bool
+throw_is_sound(struct vmctx *vm, u32 tag, u64 args)
+{
+    const struct instance *i = vm->instance;
+    const struct module *m = &i->code->module;
+    const struct thread *t = thread_current();
+    u64 end = (u64)thread_stack_end(t);
+
+    if (tag >= m->tag_count)
+        return false;
+    u64 size = m->types[m->tags[tag]].param_count * 2 * sizeof(u64);
+    return size == 0 || (args >= (u64)thread_stack_low(t) && args <= end &&
+                         size <= end - args);
+}
+
 void
 exception_throw(struct vmctx *vm, u32 tag, u64 args,
                 const struct thrown_at *from, struct landing *to)
 {
+    if (port_hardened() && !throw_is_sound(vm, tag, args)) {
+        thread_trap(TRAP_HARDENED);
+        return;
+    }
     u64 exnref = exception_new(vm, tag, (u64(*)[2])args, from);
 
     if (exnref != 0)

@@ -7,7 +7,8 @@
 // A fault is a trap only at a pc that the running store's code lists as a
 // trap site, and, for memory, only at an address inside the slots of its own
 // memories: those of the instance that runs, whose vmctx is in r14.  Everything
-// else is our bug and stops the kernel.
+// else is our bug and stops the kernel; but in hardened mode, where generated
+// code has rights of its own, it only ends the program.
 
 #include "runtime/internal.h"
 
@@ -87,10 +88,18 @@ trace(struct thread *t, const struct compiled *m, const struct trap_site *site,
 static void
 trace_adapter(struct thread *t)
 {
-    struct adapter *a = thread_entry(t)->adapter;
+    struct adapter *a = *thread_adapter(t);
 
-    thread_entry(t)->adapter = a->outer;
+    if (!adapter_is_at(t, a, 0))
+        return;
+    *thread_adapter(t) = a->outer;
     trace_callers(t, (u64)&a->pc, (u32)a->args);
+}
+
+void
+thread_trap_here(enum trap kind)
+{
+    trap_begin(thread_current(), kind);
 }
 
 void
@@ -191,10 +200,14 @@ stack_grow(struct thread *t, u64 rsp)
 static enum trap
 grow_stack(struct thread *t, const struct compiled *m, struct fault *f)
 {
-    const struct adapter *a = thread_entry(t)->adapter;
-    u64 size = m == NULL ? a->args + a->results : 0, go_on = f->pc + 2;
+    const struct adapter *a = *thread_adapter(t);
+    u64 size = 0, go_on = f->pc + 2;
 
-    if (m != NULL) {
+    if (m == NULL) {
+        if (!adapter_is_at(t, a, 0))
+            return TRAP_HARDENED;
+        size = a->args + a->results;
+    } else {
         const struct func_code *func =
             code_func(&m->code, f->pc - (u64)m->text);
         assert(func != NULL && func->func != NO_INDEX);
@@ -219,7 +232,9 @@ start_trap(struct thread *t, enum trap kind, struct fault *fault)
     trap->pc = fault->pc;
     trap->rsp = fault->rsp;
     fault->pc = (u64)trap_stub;
-    fault->rsp &= ~15ull;
+    fault->rsp =
+        fault->restricted ? thread_entry(t)->kernel_rsp : fault->rsp & ~15ull;
+    fault->restricted = false;
 }
 
 enum fault_action
@@ -237,6 +252,8 @@ fault_handle(struct fault *fault)
     enum trap trap = classify(t, m, fault, site, &retry);
     if (trap == TRAP_STACK_OVERFLOW)
         retry = (trap = grow_stack(t, m, fault)) == TRAP_NONE;
+    if (trap == TRAP_NONE && !retry && fault->restricted)
+        trap = TRAP_HARDENED;
     if (trap == TRAP_NONE && !retry)
         return FAULT_PANIC;
     if (trap != TRAP_NONE)

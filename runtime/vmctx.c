@@ -20,6 +20,38 @@ own_globals(const struct instance *i, struct vmctx *vm)
     return vmctx_globals(layout_of(i), vm);
 }
 
+// NULL: none.
+static const void *
+first_memory(const struct instance *i)
+{
+    return i->code->module.memory_count > 0 ? i->memories[0]->base : NULL;
+}
+
+// In hardened mode it is open: what generated code may write is in it.
+static struct vmctx *
+vm_new(const struct instance *i)
+{
+    u64 size = layout_of(i)->size;
+
+    if (!port_hardened())
+        return kernel_alloc(size);
+    struct vmctx *vm = port_reserve_open(OPEN_DATA, size, first_memory(i));
+    if (vm != NULL && !kept_commit(vm, size)) {
+        port_release(vm, size);
+        return NULL;
+    }
+    return vm;
+}
+
+static void
+vm_free(const struct instance *i, struct vmctx *vm)
+{
+    if (!port_hardened())
+        kernel_free(vm);
+    else if (vm != NULL)
+        port_release(vm, layout_of(i)->size);
+}
+
 u64 *
 vmctx_global(const struct instance *i, u32 global, struct vmctx **vms)
 {
@@ -125,7 +157,7 @@ status_t
 vms_add(struct instance *i)
 {
     struct store *s = i->store;
-    struct vmctx *vm = kernel_alloc(layout_of(i)->size);
+    struct vmctx *vm = vm_new(i);
 
     if (vm == NULL)
         return ERR_NO_MEMORY;
@@ -133,7 +165,7 @@ vms_add(struct instance *i)
         .instance = i,
         .contexts = s->vms,
         .funcs = s->funcs,
-        .builtins = builtin_addresses,
+        .builtins = port_stubs->builtins,
         .instance_number = i->number,
         .func_base = i->func_base,
         .targets = s->targets,
@@ -149,6 +181,7 @@ vms_add(struct instance *i)
         vm->stack_limit = s->vms[0]->stack_limit;
     }
     s->vms[i->number] = vm;
+    i->front.header.instance = i;
     return OK;
 }
 
@@ -156,7 +189,7 @@ void
 vms_bind(struct store *s, struct vmctx **vms, struct thread *t)
 {
     for (u32 n = 0; n < s->instance_count; n++) {
-        vms[n]->thread = t;
+        vms[n]->thread = port_hardened() ? (struct thread *)stack_front(t) : t;
         vms[n]->stack_limit = (u64)thread_stack_low(t) + STACK_RESERVE;
     }
 }
@@ -168,7 +201,7 @@ vms_free(struct store *s, struct vmctx **vms)
         return;
     heap_free(vms_heap(s, vms));
     for (u32 n = 0; n < s->instance_count; n++)
-        kernel_free(vms[n]);
+        vm_free(s->instances[n], vms[n]);
     kernel_free(vms);
 }
 
@@ -201,7 +234,7 @@ vms_copy(struct store *s, struct vmctx **from)
         return NULL;
     for (u32 n = 0; n < s->instance_count; n++) {
         u64 size = layout_of(s->instances[n])->size;
-        vms[n] = kernel_alloc(size);
+        vms[n] = vm_new(s->instances[n]);
         if (vms[n] == NULL) {
             vms_free(s, vms);
             return NULL;
@@ -230,6 +263,7 @@ vms_fill(struct instance *i)
     for (u32 k = 0; k < m->memory_count; k++)
         vmctx_memories(layout, vm)[k] =
             (struct vmctx_memory){i->memories[k]->base, &i->memories[k]->view};
+    i->front.memory = *vmctx_memories(layout, vm); // there is one
     for (u32 k = 0; k < m->func_imports; k++)
         vmctx_imports(layout, vm)[k] = i->store->funcs[i->func_base + k];
     for (u32 k = 0; k < m->tag_count; k++)

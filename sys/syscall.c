@@ -155,6 +155,7 @@ sys_clock_get(const struct clock_get_args *a)
         return ERR_BAD_ARGUMENT;
     now =
         a->clock == CLOCK_SINCE_BOOT ? port_monotonic_ns() : port_realtime_ns();
+    now = clock_told(now);
     memcpy(a->time_ns, &now, sizeof(now));
     return OK;
 }

@@ -65,7 +65,8 @@ static const char statuses_text[] =
     "Any other status is the program's own; of several (--then, --beside) the\n"
     "first that is not 0, in their order.";
 
-// Their examples are run by test/options.py, as those of the commands are.
+// Their examples are run by test/command/options.py, as those of the commands
+// are.
 const struct topic topics[] = {
     {.name = "files",
      .summary = "what a program sees of the host's files",

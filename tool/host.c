@@ -162,7 +162,12 @@ host_age_ms(void)
 void
 host_start(void)
 {
+    static char buffer[64 * KIB]; // more than any text of ours has
+
     start_ms = host_now_ms();
+    // What cannot be written is then found by output_end(), with the reason.
+    if (!isatty(STDOUT_FILENO))
+        setvbuf(stdout, buffer, _IOFBF, sizeof(buffer));
 }
 
 int

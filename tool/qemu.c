@@ -328,6 +328,8 @@ guest_start(struct guest *g, const struct qemu_options *o, bool kvm,
     serve_init(&g->server, channel[0], log[0]);
     g->server.quiet = o->quiet;
     g->server.counted = o->icount;
+    if (o->profile > 0)
+        serve_profile(&g->server, o->profile);
     if (g->pid < 0)
         complain("fork: %s", strerror(errno));
     return g->pid > 0;
@@ -387,6 +389,7 @@ kvm_works(const struct qemu_options *o, u64 deadline_ms)
     probe.append = "probe";
     probe.quiet = true;
     probe.gdb = NULL;
+    probe.profile = 0;
     probe.dirs = NULL;
     if (access("/dev/kvm", R_OK | W_OK) != 0 ||
         access("/sys/module/kvm_pvm", F_OK) == 0)

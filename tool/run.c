@@ -1,64 +1,19 @@
-// tool/run.c: `nebulet run`, `nebulet shell` and `nebulet image`: pack programs
-// into an initrd, run them and pass their exit status on, or write what a
-// machine boots from.  The archive's form is described in wasi/wasi.h.
+// tool/run.c: `nebulet run`, `nebulet shell` and `nebulet image`: run programs
+// from an initrd (tool/pack.c) and pass their exit status on, or write what a
+// machine boots from.
 
-#include "tool/cache.h"
-#include "tool/media.h"
+#include "tool/run.h"
+
+#include "tool/profile.h"
 
 #include "port/linux/linux.h"
-#include "wasi/wasi.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROGRAM_MAX = 16, CPUS_MOST = 4 };
-
-enum { PACK_SHOWN = 100000000 }; // from so many bytes on it takes a while
-
-struct program {
-    const char *path;
-    const char *mode; // "then" or "beside" the one before
-};
-
-// A module that the program is linked with.
-struct preload {
-    struct string name; // as imports have it
-    const char *path;
-};
-
-struct run {
-    const struct command *command;
-    int failed; // the exit status where that is not 1
-    bool metal;
-    const char *machine;  // NULL: not said
-    u32 memory_mib;       // 0: not said
-    u32 cpus;             // 0: not said
-    bool icount;          // time is the number of instructions
-    bool latency;         // the same, and the kernel that counts
-    const char *trace;    // NULL: nothing; "": all calls
-    bool gc_stats;        // heaps are told of
-    const char *gdb;      // the TCP port where GDB is waited for, or NULL
-    u64 timeout_ms;       // 0: none
-    const char *cache_at; // a directory, "off", or NULL: not said
-    struct cache cache;
-    const char *argv0;  // NULL: the program's file name
-    const char *invoke; // a function of the first program, or NULL
-    struct preload preloads[LIBRARIES_MAX]; // of the first program
-    u32 preload_count;
-    const char *grants; // handles of the first program, as wasi/wasi.h says
-    bool device;        // a source of random bytes is one of them
-    bool terminal;      // what is typed is a terminal's of ours
-    const char *system; // of the shell: the directory that is /; or NULL
-    const char *init;   // of an image: /etc/init there; or NULL
-    struct media media; // .out is NULL where none is to be written
-    struct dirs dirs;
-    struct env env;
-    struct program programs[PROGRAM_MAX]; // [0] is the one that was asked for
-    u32 program_count;
-    struct words args; // of programs[0], without argv[0]
-};
+enum { CPUS_MOST = 4 };
 
 // --- options -----------------------------------------------------------------
 
@@ -116,36 +71,54 @@ set_device(void *self, const struct option *o, const char *value)
 }
 
 static bool
-set_icount(void *self, const struct option *o, const char *value)
+set_flag(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
+    const struct {
+        const char *name;
+        bool *flag;
+    } flags[] = {
+        {"--gc-stats", &run->gc_stats},
+        {"--hardened", &run->hardened},
+        {"--ibpb",     &run->ibpb    },
+        {"--icount",   &run->icount  },
+        {"--latency",  &run->latency },
+    };
 
-    (void)o;
     (void)value;
-    run->icount = true;
+    for (u32 i = 0; i < COUNT(flags); i++)
+        if (strcmp(o->name, flags[i].name) == 0)
+            *flags[i].flag = true;
     return true;
 }
 
 static bool
-set_gc_stats(void *self, const struct option *o, const char *value)
+set_grain(void *self, const struct option *o, const char *value)
 {
+    enum { GRAIN_NS = 100000 };
+    static const struct {
+        const char *unit;
+        u64 ns;
+    } units[] = {
+        {"ns", 1      },
+        {"us", 1000   },
+        {"ms", 1000000}
+    };
     struct run *run = self;
+    char *end = NULL;
 
-    (void)o;
-    (void)value;
-    run->gc_stats = true;
-    return true;
-}
-
-static bool
-set_latency(void *self, const struct option *o, const char *value)
-{
-    struct run *run = self;
-
-    (void)o;
-    (void)value;
-    run->latency = true;
-    return true;
+    run->grain_ns = value == NULL ? GRAIN_NS : 0;
+    u64 number = run->grain_ns == 0 && *value >= '1' && *value <= '9' ?
+                     strtoul(value, &end, 10) :
+                     0;
+    for (u32 i = 0; i < COUNT(units) && number > 0; i++)
+        if (strcmp(end, units[i].unit) == 0 && number <= 1000000)
+            run->grain_ns = number * units[i].ns;
+    if (run->grain_ns > 0 && run->grain_ns <= 1000000000)
+        return true;
+    misuse(run->command, "%s=%s: not a time from 1ns to 1000ms", o->name,
+           value);
+    return false;
 }
 
 static bool
@@ -166,6 +139,28 @@ set_trace(void *self, const struct option *o, const char *value)
         misuse(run->command, "%s: there is no call or module %.*s", o->name,
                (int)unknown.len, unknown.ptr);
     return false;
+}
+
+static bool
+set_profile(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    run->profile = value;
+    if (value[0] == 0)
+        misuse(run->command, "%s=: no file given", o->name);
+    return value[0] != 0;
+}
+
+static bool
+set_perf(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    (void)o;
+    (void)value;
+    run->perf = true;
+    return true;
 }
 
 static bool
@@ -431,6 +426,8 @@ note_useless_options(const struct run *run)
         complain("note: --icount has no effect on linux");
     if (!run->metal && run->gdb != NULL)
         complain("note: --gdb has no effect on linux");
+    if (run->metal && run->perf)
+        complain("note: --perf has no effect on metal");
     if (run->metal && run->latency && run->cpus > 1)
         complain("note: --smp has no effect with --latency");
 }
@@ -462,6 +459,12 @@ parse_options(struct run *run, struct words words, struct words *operands)
     int status = options_read(run->command, run, words, operands);
     if (status != OPTIONS_READ)
         return status;
+    if (run->hardened && !run->metal)
+        return misuse(run->command, "--hardened: only on metal, as a Linux "
+                                    "process cannot keep its keys to itself");
+    if (run->ibpb && !run->metal)
+        return misuse(run->command, "--ibpb: only on metal, as a Linux process "
+                                    "cannot ask for such a barrier");
     // Of a guest that counts instructions our time is no measure.
     if (run->timeout_ms > 0 && !is_counted(run)) {
         complain_until(run->timeout_ms + GRACE_MS);
@@ -493,244 +496,26 @@ parse(struct run *run, struct words words)
     return status != OPTIONS_READ ? status : take_program(run, &operands);
 }
 
-// --- the initrd --------------------------------------------------------------
-
-// Of a program.
-static void
-add_file(struct buffer *tar, u32 program, const char *name, const void *bytes,
-         u64 size)
-{
-    tar_add_member(tar, "run", program, name,
-                   (struct bytes){(u8 *)bytes, size});
-}
-
-static void
-put_text(struct buffer *b, const char *text)
-{
-    buffer_put(b, text, strlen(text) + 1);
-}
-
-// The names of its handles, for the program.
-static void
-put_given(struct buffer *env, const char *grants)
-{
-    char text[128];
-
-    snprintf(text, sizeof(text), "GIVEN=%s", grants);
-    for (char *at = strchr(text, ' '); at != NULL; at = strchr(at, ' '))
-        *at = ',';
-    put_text(env, text);
-}
-
-// Those of the program, "": none.
-static void
-list_grants(const struct run *run, u32 index, char *to, u64 size)
-{
-    const char *own = run->grants != NULL ? run->grants : "";
-    const char *device = run->device ? "random" : "";
-    const char *blank = own[0] != 0 && device[0] != 0 ? " " : "";
-
-    snprintf(to, size, "%s%s%s", index == 0 ? own : "", index == 0 ? blank : "",
-             index == 0 ? device : "");
-}
-
-// A module as "app.wasm", or as the "image" that it was compiled to, below
-// `dir`; it is freed.
-static void
-add_image(struct buffer *tar, u32 program, const char *dir, struct image *image)
-{
-    char name[64];
-
-    snprintf(name, sizeof(name), "run/%u/%s%s", program, dir,
-             image->made ? "image" : "app.wasm");
-    if (image->mapped) {
-        tar_add_mapped(tar, name, image->bytes.ptr, image->bytes.size);
-        *image = (struct image){0};
-    } else {
-        tar_add(tar, name, image->bytes.ptr, image->bytes.size);
-    }
-    image_free(image);
-}
-
-static const struct cache *
-cache_of(const struct run *run)
-{
-    return run->cache.dir >= 0 ? &run->cache : NULL;
-}
-
-static bool
-pack_preload(struct buffer *tar, const struct run *run, u32 index)
-{
-    const struct preload *p = &run->preloads[index];
-    struct image image;
-    char name[32];
-
-    if (!image_read(&image, cache_of(run), p->path))
-        return false;
-    snprintf(name, sizeof(name), "link/%u/name", index);
-    add_file(tar, 0, name, p->name.ptr, p->name.len);
-    snprintf(name, sizeof(name), "link/%u/path", index);
-    add_file(tar, 0, name, p->path, strlen(p->path));
-    snprintf(name, sizeof(name), "link/%u/", index);
-    add_image(tar, 0, name, &image);
-    return true;
-}
-
-static bool
-pack_invocation(struct buffer *tar, struct run *run, struct bytes app)
-{
-    const struct invocation call = {run->command, run->programs[0].path,
-                                    run->invoke, run->args};
-    struct buffer file = {0};
-    int status = invocation_pack(&file, &call, app);
-
-    if (status == OPTIONS_READ)
-        add_file(tar, 0, "invoke", file.ptr, file.size);
-    else
-        run->failed = status;
-    buffer_free(&file);
-    return status == OPTIONS_READ;
-}
-
-// What only the first program has.
-static bool
-pack_first(struct buffer *tar, struct run *run, struct bytes app)
-{
-    for (u32 i = 0; i < run->preload_count; i++)
-        if (!pack_preload(tar, run, i))
-            return false;
-    return run->invoke == NULL || pack_invocation(tar, run, app);
-}
-
-static bool
-pack_program(struct buffer *tar, struct run *run, u32 index)
-{
-    const struct program *p = &run->programs[index];
-    struct buffer args = {0}, env = {0};
-    bool named = index == 0 && run->argv0 != NULL;
-    char grants[64];
-
-    struct image app;
-    if (!image_read(&app, cache_of(run), p->path))
-        return false;
-    put_text(&args, named ? run->argv0 : base_name(p->path));
-    for (int i = 0; i < run->args.count && index == 0 && !run->invoke; i++)
-        put_text(&args, run->args.list[i]);
-    for (u32 i = 0; i < run->env.count; i++)
-        put_text(&env, run->env.list[i]);
-    list_grants(run, index, grants, sizeof(grants));
-    if (grants[0] != 0)
-        put_given(&env, grants);
-
-    add_file(tar, index, "path", p->path, strlen(p->path));
-    add_file(tar, index, "args", args.ptr, args.size);
-    add_file(tar, index, "env", env.ptr, env.size);
-    add_file(tar, index, "mode", p->mode, strlen(p->mode));
-    if (grants[0] != 0)
-        add_file(tar, index, "grants", grants, strlen(grants));
-    bool done = index > 0 || pack_first(tar, run, app.bytes);
-    add_image(tar, index, "", &app);
-    buffer_free(&args);
-    buffer_free(&env);
-    return done;
-}
-
-static u32
-memory_of(const struct run *run)
-{
-    return run->memory_mib ? run->memory_mib : 1024;
-}
-
-static u64
-mib_of(u64 size)
-{
-    return size / MIB + (size % MIB > 0);
-}
-
-// Is there memory for an initrd of this size?  False after a complaint.
-static bool
-has_room(const struct run *run, u64 size, const struct dir *largest)
-{
-    char most[128] = "";
-
-    if (largest != NULL)
-        snprintf(most, sizeof(most), ", %llu of them by %s %.80s",
-                 (unsigned long long)mib_of(largest->size), largest->option,
-                 largest->text);
-    if (run->metal)
-        return qemu_has_room(memory_of(run), size, most);
-    u64 there = host_memory();
-    if (size > there)
-        complain("the programs and their files have %llu MiB%s, but only %llu "
-                 "MiB are free here: run with fewer files",
-                 (unsigned long long)mib_of(size), most,
-                 (unsigned long long)there / MIB);
-    return size <= there;
-}
-
-static bool
-pack_dirs(struct buffer *tar, struct run *run)
-{
-    const struct dir *largest;
-    u64 size;
-
-    run->dirs.served = run->metal;
-    if (!dirs_measure(&run->dirs, &size, &largest) ||
-        !has_room(run, size + MIN(tar->size, UINT64_MAX - size), largest) ||
-        !servers_pack(tar, &run->dirs))
-        return false;
-    progress_begin("packing", "files", size > PACK_SHOWN ? size : 0, 0);
-    bool done = dirs_pack(&run->dirs, tar);
-    progress_end();
-    return done;
-}
-
-static bool
-pack(struct buffer *tar, struct run *run)
-{
-    char text[32];
-
-    for (u32 i = 0; i < run->program_count; i++)
-        if (!pack_program(tar, run, i))
-            return false;
-    if (run->timeout_ms > 0) {
-        snprintf(text, sizeof(text), "%llu",
-                 (unsigned long long)run->timeout_ms);
-        tar_add(tar, "run/timeout", text, strlen(text));
-    }
-    u32 count = 0;
-    for (int fd = 0; fd < 3; fd++)
-        if (run->media.out != NULL || isatty(fd)) // a serial line is one
-            text[count++] = (char)('0' + fd);
-    tar_add(tar, "run/terminals", text, count);
-    if (run->terminal)
-        tar_add(tar, "run/terminal", "", 0);
-    if (run->trace != NULL)
-        tar_add(tar, "run/trace", run->trace, strlen(run->trace));
-    if (run->gc_stats)
-        tar_add(tar, "run/gc-stats", "", 0);
-    if (!pack_dirs(tar, run))
-        return false;
-    tar_end(tar);
-    return true;
-}
-
 // --- where -------------------------------------------------------------------
 
 static int
 run_on_metal(const struct run *run, struct bytes initrd)
 {
-    char path[4096];
+    char path[4096], words[32];
+
+    snprintf(words, sizeof(words), "%s%s", run->hardened ? "hardened " : "",
+             run->ibpb ? "ibpb" : "");
     struct qemu_options qemu = {
         .kernel = kernel_path(run->latency ? "latency.elf" : "nebulet.elf",
                               path, sizeof(path)),
         .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
-        .append = "",
+        .append = words,
         .random = run->device,
         .dirs = &run->dirs,
         .gdb = run->gdb,
-        .memory_mib = memory_of(run),
+        .profile = run->profile_fd,
+        .memory_mib = run_memory_mib(run),
         .cpus = cpus_of(run),
         .timeout_ms = is_counted(run) ? 0 : run->timeout_ms};
 
@@ -746,9 +531,24 @@ run_on_linux(const struct run *run, struct bytes initrd)
     if (!dirs_mount(&run->dirs))
         return 1;
     linux_cpus(cpus_of(run));
+    if (run->profile_fd > 0)
+        linux_profile(run->profile_fd);
     host_limit(0);
     return linux_run(initrd, "", start_ms * 1000000,
                      run->timeout_ms ? end_ms * 1000000 : UINT64_MAX);
+}
+
+// A file for what the kernel counts; false after a complaint.
+static bool
+open_profile(struct run *run)
+{
+    run->perf &= !run->metal;
+    if (run->profile == NULL && !run->perf)
+        return true;
+    run->profile_fd = memory_file("profile", (struct bytes){0});
+    if (run->profile_fd < 0)
+        complain("profile: out of memory");
+    return run->profile_fd >= 0;
 }
 
 static int
@@ -756,9 +556,11 @@ pack_and_run(struct run *run)
 {
     struct buffer tar = {0};
 
+    if (!open_profile(run))
+        return 1;
     bool cached =
         run->command == &command_run && cache_open(&run->cache, run->cache_at);
-    bool packed = pack(&tar, run);
+    bool packed = run_pack(run, &tar);
     if (cached)
         cache_close(&run->cache);
     if (!packed) {
@@ -772,6 +574,9 @@ pack_and_run(struct run *run)
             run->metal ? run_on_metal(run, initrd) : run_on_linux(run, initrd);
     terminal_give_back();
     buffer_free(&tar);
+    if (run->profile_fd > 0 &&
+        !profile_save(run->profile_fd, run->profile, run->perf) && status == 0)
+        status = 1;
     return status;
 }
 
@@ -899,7 +704,7 @@ write_image(struct run *run)
 
     if (media_date(&latest))
         tar_set_latest(latest);
-    int status = pack(&tar, run) ? 0 : run->failed != 0 ? run->failed : 1;
+    int status = run_pack(run, &tar) ? 0 : run->failed != 0 ? run->failed : 1;
     if (status == 0 &&
         !media_write(&run->media, (struct bytes){tar.ptr, tar.size}))
         status = 1;

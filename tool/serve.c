@@ -39,6 +39,14 @@ serve_init(struct server *s, int channel, int log)
 }
 
 void
+serve_profile(struct server *s, int fd)
+{
+    host_stream_close(&s->outputs[PORT_PROFILE].host);
+    host_stream_open(&s->outputs[PORT_PROFILE].host, fd);
+    s->outputs[PORT_PROFILE].behind = CHANNEL_FLIGHT;
+}
+
+void
 serve_free(struct server *s)
 {
     close(s->channel);

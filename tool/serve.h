@@ -61,5 +61,8 @@ void serve_rest(struct server *s);
 // of complaint.
 MUST_USE bool serve_arrived(const struct server *s);
 
+// What the kernel has counted is for this descriptor.
+void serve_profile(struct server *s, int fd);
+
 // Give everything back.
 void serve_free(struct server *s);

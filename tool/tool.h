@@ -376,6 +376,7 @@ struct qemu_options {
     u32 memory_mib;
     u32 cpus;       // 0: one
     bool icount;    // time is the number of instructions, one a nanosecond
+    int profile;    // descriptor for what the kernel has counted, 0: none
     bool quiet;     // neither the kernel's log nor QEMU's messages are shown
     u64 timeout_ms; // of the command's age, 0: none
 };

@@ -7,7 +7,10 @@
 // size of displacement or immediate, REX or VEX.  Segments and other sizes of
 // addresses do not occur: an address is [base + index << scale + disp], 64
 // bits.  What an instruction does to the state is its effect; `make prove`
-// shows that the machine does no more.
+// shows that the machine does no more.  The judge knows a little beside it,
+// which is proved, too: the carry of an ADD, the sign of a SUB, how far SHL_I
+// and SHR_I shift and whether the latter leaves nothing, and that MUL64 makes
+// the product.
 
 #pragma once
 

@@ -176,6 +176,7 @@ struct judge {
     u32 joined;                // pc of the last place where ways met
     u32 now;                   // instructions so far
     u32 ids;                   // given out
+    u64 steps;                 // of work, which a kill ends
     struct value loaded;       // by this instruction
     struct verify_ins faulted; // the last access of linear memory
     u32 faulted_index;         // ids of its index
@@ -202,6 +203,14 @@ judge_check(struct judge *j, bool holds, enum verify_rule rule)
     if (!holds)
         judge_fail(j, rule);
     return holds;
+}
+
+// Before a step of what there may be many of: go on?
+static inline bool
+judge_may_step(struct judge *j)
+{
+    j->stopped |= !arena_may_step(j->temp, ++j->steps);
+    return !j->stopped;
 }
 
 // Decode the instruction at j->next.  False: there is none.

@@ -474,8 +474,7 @@ mark_pads(struct judge *j)
     u32 first = FIRST(c->catches, pc, c->catch_count, j->start);
 
     for (u32 i = first; i < c->catch_count && c->catches[i].pc < j->end; i++) {
-        j->stopped = !arena_may_step(j->temp, i + 1ull);
-        if (j->stopped)
+        if (!judge_may_step(j))
             return;
         u32 tag = c->catches[i].tag;
         if (judge_check(j, tag == NO_INDEX || tag < j->m->counts.tags,
@@ -570,7 +569,7 @@ walk(struct judge *j)
     while (!j->stopped && j->rule == RULE_OK && j->next < j->end) {
         judge_check(j, (j->now | j->ids) <= COUNT_MOST, RULE_FUNCTION);
         go_on(j);
-        j->stopped |= !arena_may_step(j->temp, j->now);
+        (void)judge_may_step(j);
     }
     if (j->stopped)
         return ERR_KILLED;
@@ -618,8 +617,7 @@ judge_stubs(struct judge *j, const struct func_code *f)
 
     for (u32 k = 0; k < j->m->func_imports && status == OK; k++) {
         bool last = k + 1 == j->m->func_imports;
-        if (!arena_may_step(j->temp, k * 64ull))
-            return ERR_KILLED;
+        (void)judge_may_step(j); // walk() looks at what it said
         u32 start = c->entries[k], end = last ? f->end : c->entries[k + 1];
         for (u32 i = 0; i < FILL_MOST && end > start; i++)
             end -= c->text[end - 1] == FILL;
@@ -628,6 +626,7 @@ judge_stubs(struct judge *j, const struct func_code *f)
         status = walk(j);
         judge_check(j, !j->has_calls && j->trap == 0, RULE_CHECK);
     }
+    j->end = f->end; // what follows a stub has no rows either
     check_rows(j);
     return status;
 }

@@ -216,10 +216,8 @@ judge_jump_table(struct judge *j)
     j->table_room -= v.number;
     for (u64 k = 0; k < v.number && j->rule == RULE_OK; k++) {
         u32 distance;
-        if (!arena_may_step(j->temp, k + 1)) {
-            j->stopped = true;
+        if (!judge_may_step(j))
             break;
-        }
         memcpy(&distance, c->text + v.arg + 4 * k, sizeof(distance));
         judge_jump(j, v.arg + distance, false);
     }

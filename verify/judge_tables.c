@@ -36,9 +36,9 @@ row_of(const struct verify_code *c, u32 pc)
 }
 
 // A row for each function, in their order, and before them one for the stubs of
-// imports, if there are any, where all these are entered.
+// imports, if there are any, where all these are entered.  *end: of the last.
 static bool
-check_funcs(const struct verify_module *m, struct arena *temp)
+check_funcs(const struct verify_module *m, u32 *end, struct arena *temp)
 {
     const struct verify_code *c = &m->code;
     u32 stubs = m->func_imports > 0, last = 0;
@@ -56,6 +56,7 @@ check_funcs(const struct verify_module *m, struct arena *temp)
             return false;
         last = f->end;
     }
+    *end = last;
     return stubs == 0 || (c->entries[0] >= c->funcs[0].start &&
                           c->entries[m->func_imports - 1] < c->funcs[0].end);
 }
@@ -89,15 +90,24 @@ check_heads(const struct verify_code *c, struct arena *temp)
     return true;
 }
 
+// No row is of what is behind the last function.
 static bool
-check_order(const struct verify_module *m, struct arena *temp)
+check_ends(const struct verify_code *c, u32 end)
+{
+    return FIRST(c->traps, pc, c->trap_count, end) == c->trap_count &&
+           FIRST(c->calls, pc, c->call_count, end + 1ull) == c->call_count &&
+           FIRST(c->heads, pc, c->head_count, end) == c->head_count;
+}
+
+static bool
+check_order(const struct verify_module *m, u32 end, struct arena *temp)
 {
     const struct verify_code *c = &m->code;
 
     return rises(c->entries, sizeof(*c->entries), m->func_count, temp) &&
            rises(c->traps, sizeof(*c->traps), c->trap_count, temp) &&
            rises(c->calls, sizeof(*c->calls), c->call_count, temp) &&
-           check_heads(c, temp);
+           check_heads(c, temp) && check_ends(c, end);
 }
 
 // The catches of a function are together, so that its walk finds them all, and
@@ -122,7 +132,7 @@ check_catches(const struct verify_code *c, struct arena *temp)
 // The function that a handler with its catches belongs to: NO_INDEX, of nobody,
 // as it has none.  False: to several.
 static bool
-find_owner(const struct verify_code *c, u32 *try_funcs, u32 i,
+find_owner(const struct verify_code *c, u32 *try_funcs, u32 i, u64 *work,
            struct arena *temp)
 {
     const struct code_try *t = &c->tries[i];
@@ -132,7 +142,7 @@ find_owner(const struct verify_code *c, u32 *try_funcs, u32 i,
         return false;
     u32 owner = t->parent != 0 ? try_funcs[t->parent] : NO_INDEX;
     for (u32 k = t->catches; k < t->catches + t->count; k++) {
-        if (!arena_may_step(temp, k))
+        if (++*work > c->catch_count || !arena_may_step(temp, *work))
             return false;
         u32 func = c->funcs[row_of(c, c->catches[k].pc)].func;
         if (owner != NO_INDEX && owner != func)
@@ -149,12 +159,10 @@ check_tries(const struct verify_code *c, u32 *try_funcs, struct arena *temp)
 {
     u64 work = 0;
 
-    for (u32 i = 1; i < c->try_count; i++) {
-        work += c->tries[i].count;
-        if (work > c->catch_count || !arena_may_step(temp, i) ||
-            !find_owner(c, try_funcs, i, temp))
+    for (u32 i = 1; i < c->try_count; i++)
+        if (!arena_may_step(temp, i) ||
+            !find_owner(c, try_funcs, i, &work, temp))
             return false;
-    }
     return true;
 }
 
@@ -163,11 +171,11 @@ verify_tables(const struct verify_module *m, u32 *try_funcs, struct arena *temp,
               struct verify_error *error)
 {
     const struct verify_code *c = &m->code;
-    u32 rule = RULE_OK;
+    u32 rule = RULE_OK, end = 0;
 
-    if (!check_funcs(m, temp))
+    if (!check_funcs(m, &end, temp))
         rule = RULE_FUNCTION;
-    else if (!check_order(m, temp))
+    else if (!check_order(m, end, temp))
         rule = RULE_ORDER;
     else if (!check_catches(c, temp) || !check_tries(c, try_funcs, temp))
         rule = RULE_TRY;

@@ -91,21 +91,34 @@ text_of(struct bytes bytes)
     return text;
 }
 
+// What the text of a file says; *number stays where there is none.
+static bool
+read_number(struct bytes contents, u64 *number)
+{
+    struct string text = text_of(contents);
+    u64 n = 0;
+
+    for (u32 i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9' || n > 1000000000000)
+            return false;
+        n = n * 10 + (u64)(text.ptr[i] - '0');
+    }
+    if (text.len > 0)
+        *number = n;
+    return true;
+}
+
 // From the contents of run/timeout.
 static bool
 read_timeout(struct bytes contents, u64 *deadline_ns)
 {
-    struct string text = text_of(contents);
-    u64 ms = 0;
+    u64 ms = UINT64_MAX;
 
     *deadline_ns = UINT64_MAX;
-    if (text.len == 0)
+    if (!read_number(contents, &ms))
+        return false;
+    if (ms == UINT64_MAX)
         return true;
-    for (u32 i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9' || ms > 1000000000000)
-            return false;
-        ms = ms * 10 + (u64)(text.ptr[i] - '0');
-    }
     i64 deadline = port_start_ns() + (i64)(MIN(ms, TIMEOUT_MAX) * 1000000);
     *deadline_ns = (u64)MAX(deadline, 0);
     return true;
@@ -738,6 +751,53 @@ start_trace(const struct boot *boot)
     return known;
 }
 
+// Where there is a file run/profile: what it names.
+enum profile { PROFILE_NONE, PROFILE_SAMPLES = 1, PROFILE_MAP = 2 };
+
+static bool
+start_profile(const struct boot *boot, u32 *what)
+{
+    struct string words = text_of(contents(boot->run, STRING("profile")));
+
+    *what = PROFILE_NONE;
+    for (u32 i = 0; i < words.len; i++)
+        *what |= words.ptr[i] == 's' ? PROFILE_SAMPLES :
+                 words.ptr[i] == 'm' ? PROFILE_MAP :
+                                       PROFILE_NONE;
+    if (*what & PROFILE_MAP)
+        profile_keep_code();
+    bool started = !(*what & PROFILE_SAMPLES) || profile_start();
+    if (!started) {
+        klog("nebulet: profile: out of memory");
+        *what = PROFILE_NONE;
+    }
+    return started;
+}
+
+static void
+end_profile(u32 what)
+{
+    if (what & PROFILE_SAMPLES)
+        profile_write();
+    if (what & PROFILE_MAP)
+        profile_write_map();
+}
+
+// Where there is a file run/clock.
+static bool
+set_clock(const struct boot *boot)
+{
+    u64 grain_ns = 1;
+    bool known = read_number(contents(boot->run, STRING("clock")), &grain_ns) &&
+                 grain_ns > 0;
+
+    if (known)
+        clock_set_grain(grain_ns);
+    else
+        klog("nebulet: run/clock is not a number of nanoseconds");
+    return known;
+}
+
 // --- all of them -------------------------------------------------------------
 
 static u32
@@ -764,7 +824,7 @@ run_programs(struct boot *boot)
 static u32
 run_boot(struct boot *boot, struct node *root)
 {
-    u32 status = STATUS_BAD;
+    u32 status = STATUS_BAD, profile = PROFILE_NONE;
 
     if (boot->count == 0)
         klog("nebulet: the initrd has no program run/0");
@@ -773,12 +833,14 @@ run_boot(struct boot *boot, struct node *root)
         klog("nebulet: run/timeout is not a number of milliseconds");
     else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
              set_preopens(boot, root) && start_terminal(boot) &&
-             start_trace(boot)) {
+             start_trace(boot) && set_clock(boot) &&
+             start_profile(boot, &profile)) {
         heaps_tell(contents(boot->run, STRING("gc-stats")).ptr != NULL);
         status = run_programs(boot);
     }
     end_group(boot->group); // what the programs have spawned
     end_mounts(boot);
+    end_profile(profile);
     return boot->timed_out ? EXIT_TIMEOUT : status;
 }
 

@@ -78,14 +78,15 @@ clock_now(u32 clock, u64 *ns)
 {
     switch (clock) {
     case CLOCK_REALTIME:
-        *ns = port_realtime_ns();
+        *ns = clock_told(port_realtime_ns());
         return true;
     case CLOCK_MONOTONIC:
-        *ns = port_monotonic_ns();
+        *ns = clock_told(port_monotonic_ns());
         return true;
     case CLOCK_PROCESS: // time on the wall since the start bounds them
     case CLOCK_THREAD:
-        *ns = port_monotonic_ns() - wasi_current()->started_ns;
+        *ns = clock_told(port_monotonic_ns()) -
+              clock_told(wasi_current()->started_ns);
         return true;
     default:
         return false;
@@ -99,7 +100,7 @@ wasi_clock_res_get(u32 clock, u32 out)
 
     if (!clock_now(clock, &ns))
         return WASI_INVAL;
-    ns = 1;
+    ns = clock_grain();
     return user_write(out, &ns, sizeof(ns)) ? WASI_SUCCESS : WASI_FAULT;
 }
 

@@ -103,7 +103,7 @@ devices_add(struct node *root)
     struct tree_name *dev = name_find(tree_node(root), STRING("dev"));
     errno_t error = WASI_SUCCESS;
     struct tree_node *n = NULL;
-    u64 now = port_realtime_ns();
+    u64 now = clock_told(port_realtime_ns());
 
     if (dev == NULL || dev->node->node.type != FILETYPE_DIRECTORY ||
         dev->node->used > 0)

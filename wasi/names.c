@@ -50,7 +50,7 @@ node_unref(struct tree_node *n)
 void
 node_touch(struct tree_node *n)
 {
-    n->mtime = n->ctime = port_realtime_ns();
+    n->mtime = n->ctime = clock_told(port_realtime_ns());
 }
 
 // While a directory is renamed it has two names; the new one counts.

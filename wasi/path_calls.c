@@ -77,7 +77,7 @@ wasi_path_readlink(u32 fd, u32 path, u32 size, u32 to, u32 to_size, u32 out)
 errno_t
 times_from(struct new_times *t, u64 atime, u64 mtime, u32 flags)
 {
-    u64 now = port_realtime_ns();
+    u64 now = clock_told(port_realtime_ns());
 
     if (flags > 15 || (flags & TIME_ATIME && flags & TIME_ATIME_NOW) ||
         (flags & TIME_MTIME && flags & TIME_MTIME_NOW))

@@ -1,8 +1,11 @@
 // wasi/served.c: files that a process serves behind a gate, as a file system of
 // programs (struct node_ops).  The requests are struct file_request
-// (abi/structs.def); a node is a number, which we choose and do not use again
-// soon.  Data goes straight between the server's memory and whoever reads or
-// writes, by a window.
+// (abi/structs.def); a node is a number, which we choose.  Data goes straight
+// between the server's memory and whoever reads or writes, by a window.
+//
+// A number is used again when the server has heard that it is closed, and has
+// answered whatever else named it: not where a caller has left before the
+// answer, because the request may be served later than what comes after it.
 //
 // Names are looked up one by one, symlinks are followed by us, and ".." leads
 // to the node from which the walk came: the server is asked for none of them.
@@ -13,6 +16,7 @@
 // used any more is closed with a later request, or, where there is much of it,
 // by one of its own: who drops a node waits for nobody, mostly.
 
+#include "wasi/numbers.h"
 #include "wasi/wasi.h"
 
 enum {
@@ -30,7 +34,7 @@ struct served {
     struct door *door;
     bool writable;
     u64 device;
-    u32 numbers; // atomic: given to nodes so far
+    struct numbers numbers;
     struct lock lock;
     struct served_node *unused MEMBER_GUARDED_BY(lock);
     u32 unused_count MEMBER_GUARDED_BY(lock);
@@ -47,7 +51,8 @@ struct served_node {
     struct served *served;
     u32 references; // atomic
     u32 number;
-    u32 opened; // the number to read, write and list by; 0: it is not open
+    u32 opened;  // the number to read, write and list by; 0: it is not open
+    bool unsure; // atomic: a request that names it may come after its end
     struct served_node *above; // of a directory that was walked to
     struct served_node *next;  // of those that are not used any more
     // What is known of it, from the walk that came here; once.
@@ -69,12 +74,18 @@ served_node(struct node *n)
 
 // --- nodes that are not used any more ----------------------------------------
 
+// The server has nothing of them any more.
 static void
-free_nodes(struct served_node *list)
+free_nodes(struct served *s, struct served_node *list)
 {
     while (list != NULL) {
         struct served_node *n = list;
         list = n->next;
+        if (!__atomic_load_n(&n->unsure, __ATOMIC_RELAXED)) {
+            numbers_leave(&s->numbers, n->number);
+            if (n->opened != 0 && n->opened != n->number)
+                numbers_leave(&s->numbers, n->opened);
+        }
         kernel_free(n->listing);
         kernel_free(n->target);
         kernel_free(n);
@@ -121,6 +132,7 @@ take_unused(struct served *s, u32 *numbers, u32 *count)
 
 struct question {
     struct file_request head;
+    struct served_node *on, *other, *made; // what it names, or NULL
     struct string name, new_name;
     struct window_offer window; // of size 0: none
     u64 deadline_ns;            // 0: none
@@ -156,6 +168,24 @@ check_reply(const struct question *q)
     return r->count <= q->window.memory.size ? WASI_SUCCESS : WASI_IO;
 }
 
+static void
+set_unsure(struct served_node *n)
+{
+    if (n != NULL)
+        __atomic_store_n(&n->unsure, true, __ATOMIC_RELAXED);
+}
+
+// The caller has left: the server may still come to it, or be at it.
+static void
+be_unsure(const struct question *q, struct served_node *unused)
+{
+    set_unsure(q->on);
+    set_unsure(q->other);
+    set_unsure(q->made);
+    for (; unused != NULL; unused = unused->next)
+        set_unsure(unused);
+}
+
 // Ask the server; *said: it has answered, with an error or without.
 static errno_t
 ask_and_see(struct served *s, struct question *q, bool *said)
@@ -177,11 +207,13 @@ ask_and_see(struct served *s, struct question *q, bool *said)
         gate_call(s->door, (struct bytes){request, (u64)(end - request)}, room,
                   &q->window, q->window.memory.size > 0, deadline, &size);
     *said = status == OK && size == sizeof(q->reply);
+    if (status == ERR_KILLED || status == ERR_TIMED_OUT)
+        be_unsure(q, unused);
     if (status == ERR_KILLED || status == ERR_TIMED_OUT || status == ERR_FULL ||
         status == ERR_DEADLOCK)
         leave_nodes(s, unused); // it may not have heard
     else
-        free_nodes(unused);
+        free_nodes(s, unused);
     if (!*said)
         return status == OK ? WASI_IO : errno_of(status);
     return check_reply(q);
@@ -196,10 +228,11 @@ ask(struct served *s, struct question *q)
 }
 
 static struct question
-question(u32 op, u32 node)
+question(u32 op, struct served_node *on)
 {
     return (struct question){
-        .head = {.op = op, .node = node}
+        .head = {.op = op, .node = on != NULL ? on->number : 0},
+        .on = on,
     };
 }
 
@@ -222,7 +255,7 @@ static void
 close_unused(struct served *s)
 {
     while (__atomic_load_n(&s->unused_count, __ATOMIC_RELAXED) > UNUSED_MOST) {
-        struct question q = question(FILE_CLOSE, 0);
+        struct question q = question(FILE_CLOSE, NULL);
         if (ask(s, &q) != WASI_SUCCESS)
             return;
     }
@@ -243,25 +276,18 @@ served_drop(struct node *n)
     close_unused(s);
 }
 
-static u32
-new_number(struct served *s)
-{
-    u32 number = __atomic_add_fetch(&s->numbers, 1, __ATOMIC_RELAXED);
-
-    return number != 0 ? number : new_number(s);
-}
-
 static struct served_node *
 new_node(struct served *s, struct served_node *above)
 {
     struct served_node *n = kernel_alloc(sizeof(*n));
 
-    if (n == NULL)
+    if (n == NULL || numbers_take(&s->numbers, &n->number) != OK) {
+        kernel_free(n);
         return NULL;
+    }
     n->node.ops = &served_ops;
     n->served = s;
     n->references = 1;
-    n->number = new_number(s);
     n->above = above; // held once it is known to be a directory
     mutex_init(&n->lock, LOCK_LISTING);
     return n;
@@ -294,7 +320,7 @@ stat_of(const struct served_node *n, const struct file_reply *r)
 static errno_t
 read_target(struct served_node *n)
 {
-    struct question q = question(FILE_TARGET, n->number);
+    struct question q = question(FILE_TARGET, n);
     u64 size = LIMIT_PATH_SIZE;
 
     n->target = kernel_alloc(size);
@@ -313,11 +339,12 @@ make(struct served_node *n, struct question *q, struct node **out)
     bool said;
 
     q->head.made = n->number;
+    q->made = n;
     errno_t error = ask_and_see(n->served, q, &said);
     if (error != WASI_SUCCESS) {
         n->above = NULL;
         if (said)
-            free_nodes(n); // there is nothing of this number
+            free_nodes(n->served, n); // there is nothing of this number
         else
             leave_nodes(n->served, n);
         return error;
@@ -350,7 +377,7 @@ static errno_t
 served_stat(struct node *node, struct filestat *out)
 {
     struct served_node *n = served_node(node);
-    struct question q = question(FILE_STAT, n->number);
+    struct question q = question(FILE_STAT, n);
 
     if (n->fresh) { // nobody else has it yet
         n->fresh = false;
@@ -374,19 +401,24 @@ static errno_t
 open_locked(struct served_node *n, bool reads, bool writes)
 {
     bool dir = n->node.type == FILETYPE_DIRECTORY;
-    struct question q = question(FILE_OPEN, n->number);
+    struct question q = question(FILE_OPEN, n);
     bool said;
 
     assert(mutex_held(&n->lock));
     if (n->opened != 0)
         return WASI_SUCCESS;
     n->fresh = false;
-    q.head.made = dir ? new_number(n->served) : n->number;
+    u32 made = n->number;
+    if (dir && numbers_take(&n->served->numbers, &made) != OK)
+        return WASI_NOMEM;
+    q.head.made = made;
     q.head.flags =
         (writes ? FILE_WRITES : 0) | (reads || !writes ? FILE_READS : 0);
     errno_t error = ask_and_see(n->served, &q, &said);
     if (error == WASI_SUCCESS || !said)
-        n->opened = q.head.made;
+        n->opened = made;
+    else if (dir)
+        numbers_leave(&n->served->numbers, made);
     // Names can be looked up in a directory that may not be listed; what is
     // known of a file needs no right to read it.
     if (error == WASI_ACCES && (dir || (!reads && !writes)))
@@ -415,7 +447,7 @@ served_lookup(struct node *node, struct string name, struct node **out)
 {
     struct served_node *dir = served_node(node);
     struct served_node *n = new_node(dir->served, dir);
-    struct question q = question(FILE_LOOKUP, dir->number);
+    struct question q = question(FILE_LOOKUP, dir);
 
     q.name = name;
     return n != NULL ? make(n, &q, out) : WASI_NOMEM;
@@ -435,11 +467,12 @@ served_parent(struct node *node)
 static errno_t
 list_more(struct served_node *dir, struct listing *l, u64 cookie)
 {
-    struct question q = question(FILE_LIST, dir->opened);
+    struct question q = question(FILE_LIST, dir);
 
     assert(mutex_held(&dir->lock));
     if (l->cookie == cookie && l->at < l->end)
         return WASI_SUCCESS;
+    q.head.node = dir->opened;
     q.head.at = cookie;
     q.window = window((struct bytes){l->bytes, LISTING}, WINDOW_WRITE);
     errno_t error = ask(dir->served, &q);
@@ -498,7 +531,7 @@ static errno_t
 create_file(struct served_node *dir, struct string name, struct node **out)
 {
     struct served_node *n = new_node(dir->served, dir);
-    struct question q = question(FILE_CREATE, dir->number);
+    struct question q = question(FILE_CREATE, dir);
 
     if (n == NULL)
         return WASI_NOMEM;
@@ -515,7 +548,7 @@ served_create(struct node *node, struct string name, u8 type,
               struct string target, struct node **out)
 {
     struct served_node *dir = served_node(node);
-    struct question q = question(FILE_DIRECTORY, dir->number);
+    struct question q = question(FILE_DIRECTORY, dir);
 
     if (type == FILETYPE_REGULAR_FILE)
         return create_file(dir, name, out);
@@ -533,10 +566,11 @@ static errno_t
 served_link(struct node *node, struct string name, struct node *file)
 {
     struct served_node *dir = served_node(node), *old = served_node(file);
-    struct question q = question(FILE_LINK, dir->number);
+    struct question q = question(FILE_LINK, dir);
 
     assert(old->served == dir->served);
     q.head.other = old->number;
+    q.other = old;
     q.name = name;
     old->fresh = false;
     return ask(dir->served, &q);
@@ -546,7 +580,7 @@ static errno_t
 served_remove(struct node *node, struct string name)
 {
     struct served_node *dir = served_node(node);
-    struct question q = question(FILE_REMOVE, dir->number);
+    struct question q = question(FILE_REMOVE, dir);
 
     q.name = name;
     return ask(dir->served, &q);
@@ -558,10 +592,11 @@ served_rename(struct node *from_node, struct string from, struct node *to_node,
 {
     struct served_node *dir = served_node(from_node);
     struct served_node *to_dir = served_node(to_node);
-    struct question q = question(FILE_RENAME, dir->number);
+    struct question q = question(FILE_RENAME, dir);
 
     assert(to_dir->served == dir->served);
     q.head.other = to_dir->number;
+    q.other = to_dir;
     q.name = from;
     q.new_name = to;
     return ask(dir->served, &q);
@@ -573,9 +608,11 @@ served_rename(struct node *from_node, struct string from, struct node *to_node,
 static struct question
 question_on(struct node *node, u32 op, u64 at)
 {
-    const struct served_node *n = served_node(node);
-    struct question q = question(op, n->opened != 0 ? n->opened : n->number);
+    struct served_node *n = served_node(node);
+    struct question q = question(op, n);
 
+    if (n->opened != 0)
+        q.head.node = n->opened;
     q.head.at = at;
     return q;
 }
@@ -656,7 +693,7 @@ served_sync(struct node *n, bool data)
 static errno_t
 served_set_times(struct node *n, const u64 *atime, const u64 *mtime)
 {
-    struct question q = question(FILE_SET_TIMES, served_node(n)->number);
+    struct question q = question(FILE_SET_TIMES, served_node(n));
 
     q.head.flags =
         (atime != NULL ? FILE_ATIME : 0) | (mtime != NULL ? FILE_MTIME : 0);
@@ -701,6 +738,7 @@ served_new(struct served **out, bool writable)
     if (s == NULL)
         return ERR_NO_MEMORY;
     lock_init(&s->lock, LOCK_UNUSED);
+    numbers_init(&s->numbers);
     s->writable = writable;
     s->device =
         DEVICE_SERVED + __atomic_fetch_add(&devices, 1, __ATOMIC_RELAXED);
@@ -726,7 +764,7 @@ errno_t
 served_root(struct served *s, u64 deadline_ns, struct node **out)
 {
     struct served_node *n = new_node(s, NULL);
-    struct question q = question(FILE_ATTACH, 0);
+    struct question q = question(FILE_ATTACH, NULL);
 
     if (n == NULL)
         return WASI_NOMEM;
@@ -758,7 +796,8 @@ served_free(struct served *s)
 {
     if (s == NULL)
         return;
-    free_nodes(s->unused);
+    free_nodes(s, s->unused);
+    numbers_free(&s->numbers);
     served_leave(s);
     if (s->gate != NULL)
         object_release(gate_object(s->gate));

@@ -243,7 +243,7 @@ tree_set_times(struct node *node, const u64 *atime, const u64 *mtime)
         n->atime = *atime;
     if (mtime != NULL)
         n->mtime = *mtime;
-    n->ctime = port_realtime_ns();
+    n->ctime = clock_told(port_realtime_ns());
     return WASI_SUCCESS;
 }
 
@@ -265,8 +265,8 @@ tree_create(struct node *dir, struct string name, u8 type, struct string target,
 
     if (error != WASI_SUCCESS)
         return error;
-    error = node_add(tree_node(dir), name, type, port_realtime_ns(), target,
-                     true, &n);
+    error = node_add(tree_node(dir), name, type, clock_told(port_realtime_ns()),
+                     target, true, &n);
     if (error != WASI_SUCCESS)
         return error;
     n->writable = tree_node(dir)->writable;
@@ -283,7 +283,7 @@ tree_link(struct node *dir, struct string name, struct node *node)
     if (error == WASI_SUCCESS)
         error = name_add(tree_node(dir), name, tree_node(node), true, NULL);
     if (error == WASI_SUCCESS) {
-        tree_node(node)->ctime = port_realtime_ns();
+        tree_node(node)->ctime = clock_told(port_realtime_ns());
         node_touch(tree_node(dir));
     }
     return error;
@@ -300,7 +300,7 @@ tree_remove(struct node *dir, struct string name)
         return WASI_ROFS;
     if (n->node->node.type == FILETYPE_DIRECTORY && n->node->used > 0)
         return WASI_NOTEMPTY;
-    n->node->ctime = port_realtime_ns();
+    n->node->ctime = clock_told(port_realtime_ns());
     node_touch(tree_node(dir));
     name_remove(n);
     return WASI_SUCCESS;

@@ -6,7 +6,7 @@
 //
 // Prints a line for each file: name, bytes of code, time to compile, to judge.
 
-#include "test/wasm_help.h"
+#include "test/wasm/help.h"
 #include "compile/compile.h"
 
 #include <stdio.h>

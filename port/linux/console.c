@@ -14,7 +14,8 @@
 
 enum { LOG_ROOM = 64 * 1024 };
 
-static struct host_stream streams[PORT_LOG]; // standard ones, by descriptor
+static struct host_stream streams[PORT_STREAMS]; // standard ones by descriptor
+static int profile_fd = -1;
 static bool started;
 
 // Of the user's command, on our clock.
@@ -175,6 +176,13 @@ linux_streams_poll(const struct timespec *patience, const sigset_t *mask)
 }
 
 void
+linux_profile(int fd)
+{
+    profile_fd = fd;
+    linux_profiles = true;
+}
+
+void
 linux_streams_limits(u64 started_at, u64 end)
 {
     start_ns = (i64)started_at;
@@ -190,6 +198,7 @@ linux_streams_init(void)
     signal(SIGXFSZ, SIG_IGN);
     for (u32 i = 0; i < PORT_LOG; i++)
         host_stream_open(&streams[i], (int)i);
+    host_stream_open(&streams[PORT_PROFILE], profile_fd);
     started = true;
 }
 
@@ -202,6 +211,7 @@ linux_streams_end(void)
     drain_log();
     for (u32 i = 0; i < PORT_LOG; i++)
         host_stream_close(&streams[i]);
+    host_stream_close(&streams[PORT_PROFILE]);
 }
 
 // --- kernel/port.h -----------------------------------------------------------

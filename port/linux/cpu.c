@@ -27,6 +27,7 @@ enum {
     SECOND_NS = 1000000000,
     STREAM_POLL_NS = 5000000, // how often a busy CPU looks at its streams
     SPINS_BEFORE_YIELD = 100,
+    SAMPLE_STACK = 64 * 1024, // of the signal for a profile
 };
 
 struct cpu {
@@ -34,11 +35,15 @@ struct cpu {
     pid_t thread; // 0: not started; atomic
     bool poked;   // a signal is on its way; atomic
     timer_t timer;
+    timer_t sampler; // of the pthread's time
+    bool has_sampler;
     u64 kernel_deadline; // as port_timer_set() said
     u64 timer_deadline;  // as the timer is set
 };
 
 static struct cpu cpus[CPU_MAX];
+static u8 sample_stacks[CPU_MAX][SAMPLE_STACK];
+bool linux_profiles;
 static u32 cpu_count = 1;
 
 // Of each CPU, see above.  `used`: only assembly knows them.
@@ -250,6 +255,73 @@ on_interrupt(int number, siginfo_t *info, void *argument)
         FLAG_SET(pending, 1);
 }
 
+// --- samples -----------------------------------------------------------------
+
+// With interrupts blocked, on a stack of its own: whatever was interrupted, a
+// handler included, knows nothing of it.
+static IN_SIGNALS void
+on_sample(int number, siginfo_t *info, void *argument)
+{
+    const ucontext_t *context = argument;
+
+    (void)number, (void)info;
+    profile_sample((u64)context->uc_mcontext.gregs[REG_RIP],
+                   (u64)context->uc_mcontext.gregs[REG_RSP]);
+}
+
+static void
+catch_samples(void)
+{
+    struct sigaction action = {.sa_sigaction = on_sample,
+                               .sa_flags =
+                                   SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+
+    sigemptyset(&action.sa_mask);
+    sigaddset(&action.sa_mask, SIGRTMIN);
+    if (sigaction(SIGRTMIN + 1, &action, NULL) != 0)
+        abort();
+}
+
+// The clock of a pthread's CPU time, by its number, as Linux makes it from that
+// (libc knows only those of processes and of the pthreads that it started).
+static clockid_t
+clock_of(pid_t thread)
+{
+    return (clockid_t)(~(u32)thread << 3 | 6);
+}
+
+static void
+set_sampler(struct cpu *cpu, pid_t thread, u64 period_ns)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+                             .sigev_signo = SIGRTMIN + 1};
+    struct timespec period = {.tv_sec = (time_t)(period_ns / SECOND_NS),
+                              .tv_nsec = (long)(period_ns % SECOND_NS)};
+    const struct itimerspec when = {period, period};
+
+    event._sigev_un._tid = thread;
+    if (!cpu->has_sampler &&
+        timer_create(clock_of(thread), &event, &cpu->sampler) != 0)
+        return;
+    cpu->has_sampler = true;
+    timer_settime(cpu->sampler, 0, &when, NULL);
+}
+
+void
+port_profile(u64 period_ns)
+{
+    bool on = port_interrupts_off();
+
+    for (u32 i = 0; i < cpu_count && linux_profiles; i++) {
+        pid_t thread = __atomic_load_n(&cpus[i].thread, __ATOMIC_ACQUIRE);
+        if (thread != 0)
+            set_sampler(&cpus[i], thread, period_ns);
+    }
+    port_interrupts_restore(on);
+}
+
+// --- more of interrupts ------------------------------------------------------
+
 static void
 block_interrupt(int how, sigset_t *before)
 {
@@ -339,6 +411,12 @@ port_stack_use(void *low, u64 size)
     size_t old_size;
 
     name_stack(low, size, &old_low, &old_size);
+}
+
+// That is Linux's to do, between processes.
+void
+port_forget_branches(void)
+{
 }
 
 // --- faults ------------------------------------------------------------------
@@ -441,6 +519,8 @@ catch_signals(void)
     catch_signal(SIGBUS, on_fault);
     catch_signal(SIGILL, on_fault);
     catch_signal(SIGFPE, on_fault);
+    if (linux_profiles)
+        catch_samples();
 }
 
 // This pthread is a CPU from now on.
@@ -449,9 +529,13 @@ become(struct cpu *cpu)
 {
     struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
                              .sigev_signo = SIGRTMIN};
+    const stack_t stack = {.ss_sp = sample_stacks[cpu->id],
+                           .ss_size = SAMPLE_STACK};
 
     __asm__ volatile("movq %0, %%fs:self@tpoff" : : "r"(cpu) : "memory");
     event._sigev_un._tid = gettid();
+    if (linux_profiles && sigaltstack(&stack, NULL) != 0)
+        abort();
     cpu->kernel_deadline = cpu->timer_deadline = UINT64_MAX;
     if (timer_create(CLOCK_MONOTONIC, &event, &cpu->timer) != 0)
         abort();

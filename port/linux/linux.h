@@ -25,6 +25,10 @@ int linux_run(struct bytes initrd, const char *cmdline, u64 start_ns,
 // The memory that there is to commit, instead of what the host has.
 void linux_memory_limit(u64 size);
 
+// Before linux_start(): there may be a profile, and PORT_PROFILE is this
+// descriptor.
+void linux_profile(int fd);
+
 // --- memory.c ----------------------------------------------------------------
 
 // Once, before all else.
@@ -51,9 +55,12 @@ void linux_timer_look(void);
 #define IN_SIGNALS \
     __attribute__((no_sanitize("thread"), section(".text.signal")))
 
-// In a build for ThreadSanitizer (test/tsan.c): whether an interrupt may be
-// taken where it came; if not, another comes soon when interrupts are on.
+// In a build for ThreadSanitizer (test/kernel/tsan.c): whether an interrupt may
+// be taken where it came; if not, another comes soon when interrupts are on.
 __attribute__((weak)) bool linux_may_interrupt(u64 pc, bool on);
+
+// linux_profile() was called.
+extern bool linux_profiles;
 
 // --- panic.c -----------------------------------------------------------------
 

@@ -162,6 +162,27 @@ port_reserve_slot(u64 size)
     return slots.base + first * GRANULE;
 }
 
+// Linux would let generated code change its protection keys as well as ours.
+bool
+port_hardened(void)
+{
+    return false;
+}
+
+void *
+port_reserve_open(enum port_open what, u64 size, const void *like)
+{
+    (void)what, (void)size, (void)like;
+    panic(__FILE__, __LINE__, "there is no hardened mode here");
+}
+
+u32
+port_rights_add(u32 rights, const void *ptr, u64 size)
+{
+    (void)ptr, (void)size;
+    return rights;
+}
+
 bool
 port_slot_contains(u64 address)
 {

@@ -24,6 +24,7 @@ static u64 tsc_start;         // the TSC at time 0
 static u64 ns_per_tick;       // fixed point, 32 bits of fraction
 static u64 apic_ticks_per_ns; // the same
 static u64 start_seconds;     // since 1970, at time 0
+static u64 sample_ns;         // between two samples, 0: none; atomic
 
 // a * b / 2^32, where the result fits.
 static u64
@@ -194,7 +195,8 @@ port_realtime_ns(void)
 static void
 arm_timer(struct cpu *cpu)
 {
-    u64 now = port_monotonic_ns(), deadline = cpu->deadline, ticks = 1;
+    u64 now = port_monotonic_ns(), ticks = 1;
+    u64 deadline = MIN(cpu->deadline, cpu->sample);
 
     if (deadline >= cpu->armed)
         return;
@@ -214,6 +216,33 @@ port_timer_set(u64 monotonic_ns)
     port_interrupts_restore(on);
 }
 
+void
+port_profile(u64 period_ns)
+{
+    __atomic_store_n(&sample_ns, period_ns, __ATOMIC_RELAXED);
+    for (u32 i = 0; i < port_cpu_count() && period_ns > 0; i++)
+        port_poke(i);
+}
+
+void
+clock_sample(u64 pc, u64 rsp)
+{
+    u64 period = __atomic_load_n(&sample_ns, __ATOMIC_RELAXED);
+    struct cpu *cpu = this_cpu();
+
+    if (period == 0) {
+        cpu->sample = UINT64_MAX;
+        return;
+    }
+    if (port_monotonic_ns() >= cpu->sample) {
+        profile_sample(pc, rsp);
+        cpu->sample = UINT64_MAX;
+    }
+    if (cpu->sample == UINT64_MAX)
+        cpu->sample = port_monotonic_ns() + period;
+    arm_timer(cpu);
+}
+
 bool
 clock_interrupt(void)
 {
@@ -225,6 +254,7 @@ clock_interrupt(void)
         return false;
     }
     cpu->deadline = UINT64_MAX;
+    arm_timer(cpu);
     return true;
 }
 
@@ -235,4 +265,5 @@ clock_init(void)
     tsc_start = tsc_read();
     start_seconds = read_clock();
     this_cpu()->deadline = this_cpu()->armed = UINT64_MAX;
+    this_cpu()->sample = UINT64_MAX;
 }

@@ -19,6 +19,7 @@ enum {
     CR4_OSXSAVE = 1 << 18,
     CR4_SMEP = 1 << 20,
     CR4_SMAP = 1 << 21,
+    CR4_PKE = 1 << 22,
     XCR0_X87_SSE = 3,
     XCR0_AVX = 4,
     GATE_INTERRUPT = 0x8e, // present, ring 0, interrupts off
@@ -95,8 +96,19 @@ load_tables(struct cpu *cpu)
     __asm__ volatile("ltr %w0" : : "r"(SELECTOR_TSS));
 }
 
+// There is no wrpkru here, as whoever jumped to it would have all rights.
+static u32
+rights_now(void)
+{
+    u32 rights, high;
+
+    __asm__ volatile("rdpkru" : "=a"(rights), "=d"(high) : "c"(0));
+    return rights;
+}
+
 // All pages are the supervisor's, so SMEP and SMAP cost nothing; they would
-// catch a stray user bit in the page tables.
+// catch a stray user bit in the page tables.  In hardened mode all data has it
+// (harden.c).
 static void
 init_control(void)
 {
@@ -110,10 +122,15 @@ init_control(void)
     __asm__ volatile("mov %%cr4, %0" : "=r"(cr4));
     cr4 |= CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     cr4 |= more.ebx >> 7 & 1 ? CR4_SMEP : 0;
-    cr4 |= more.ebx >> 20 & 1 ? CR4_SMAP : 0;
+    cr4 &= ~(u64)CR4_SMAP;
+    if (harden_on)
+        cr4 |= CR4_PKE;
+    else
+        cr4 |= more.ebx >> 20 & 1 ? CR4_SMAP : 0;
     cr4 |= more.ecx >> 2 & 1 ? CR4_UMIP : 0;
     cr4 |= features.ecx >> 26 & 1 ? CR4_OSXSAVE : 0;
     __asm__ volatile("mov %0, %%cr4" : : "r"(cr4));
+    assert(!harden_on || rights_now() == 0); // as after a reset
 }
 
 // Turn on the vector registers that generated code may use, and no others:
@@ -149,7 +166,7 @@ static void
 fill(struct cpu *cpu)
 {
     cpu->self = cpu;
-    cpu->deadline = cpu->armed = UINT64_MAX;
+    cpu->deadline = cpu->armed = cpu->sample = UINT64_MAX;
     cpu->gdt[SELECTOR_CODE / 8] = 0x00af9b000000ffff;
     cpu->gdt[SELECTOR_DATA / 8] = 0x00cf93000000ffff;
     init_tss(cpu);
@@ -171,6 +188,12 @@ cpu_init(void)
     init_gates();
     fill(&first_cpu);
     load(&first_cpu);
+}
+
+void
+cpu_harden(void)
+{
+    init_control();
 }
 
 void
@@ -199,11 +222,13 @@ cpu_new(u32 id, u32 apic)
 
     if (cpu == NULL)
         return NULL;
-    if (!commit_cpu(cpu) || !code_window_new(cpu)) {
+    bool done = commit_cpu(cpu);
+    if (done)
+        fill(cpu);
+    if (!done || !code_window_new(cpu)) {
         port_release(cpu, sizeof(*cpu));
         return NULL;
     }
-    fill(cpu);
     cpu->id = id;
     cpu->apic = apic;
     return cpu;

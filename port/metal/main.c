@@ -26,6 +26,7 @@
 NORETURN void metal_main(u32 magic, u32 start); // called by boot.S
 
 static struct boot_info info;
+static u8 *first_stack;
 
 extern const u8 image_end[];
 
@@ -67,6 +68,9 @@ first_thread(void *arg)
 
     (void)arg;
     sys_init(program_modules);
+    bool on = port_interrupts_off(); // nobody has switched to it
+    port_stack_use(first_stack, STACK_SIZE);
+    port_interrupts_restore(on);
     check_space();
     streams_start(&info);
     devices_find(&info, vconsole_device());
@@ -79,11 +83,13 @@ NORETURN static void
 start_first_thread(void)
 {
     struct context boot, first;
-    u8 *stack = port_reserve(STACK_SIZE, STACK_SIZE);
+    u8 *stack = harden_on ? port_reserve_open(OPEN_STACK, STACK_SIZE, NULL) :
+                            port_reserve(STACK_SIZE, STACK_SIZE);
 
     if (stack == NULL ||
         !port_commit(stack + STACK_GUARD, STACK_SIZE - STACK_GUARD))
         panic(__FILE__, __LINE__, "no memory for the first stack");
+    first_stack = stack;
     context_init(&first, stack + STACK_SIZE - STACK_TOP, first_thread, NULL);
     context_switch(&boot, &first);
     __builtin_unreachable();
@@ -110,6 +116,8 @@ metal_main(u32 magic, u32 start)
         probe();
     if (boot_info_has_word(&info, "stay"))
         exit_stays();
+    harden_init(&info);
+    forget_init(&info);
     init_memory();
     irq_init();
     cpus_find(&info);
@@ -117,11 +125,4 @@ metal_main(u32 magic, u32 start)
     clock_init();
     random_init();
     start_first_thread();
-}
-
-void
-port_stack_use(void *low, u64 size)
-{
-    (void)low;
-    (void)size;
 }

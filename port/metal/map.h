@@ -1,7 +1,8 @@
 // port/metal/map.h: the map of addresses.  Also read by the assembler.
 //
-// All of it is one address space, supervisor only, and global.  Linear memories
-// have the lower half to themselves; everything else is in the upper half.
+// All of it is one address space, supervisor only (but see harden.c), and
+// global.  Linear memories have the lower half to themselves; everything else
+// is in the upper half.
 
 #pragma once
 
@@ -14,7 +15,11 @@
 #define MMIO_BASE   0xffffe00000000000 // + physical address
 #define MMIO_END    0xfffff00000000000
 #define WINDOW_BASE 0xfffff00000000000 // of each CPU by itself, see window.c
-#define WINDOW_END  0xfffff00000001000
+#define WINDOW_END  0xfffff00000200000
+#define OPEN_BASE   0xfffff20000000000 // in hardened mode
+#define OPEN_END    0xfffffa0000000000
+#define STACKS_BASE 0xfffffa0000000000
+#define STACKS_END  0xfffffc0000000000
 #define KERNEL_BASE 0xffffffff80000000 // + physical address
 #define KERNEL_END  0xffffffffa0000000
 #define CODE_BASE   0xffffffffa0000000 // within 2 GiB of the kernel's text
@@ -23,6 +28,12 @@
 // What the start of the kernel maps by itself, at 0 and DIRECT_BASE; the first
 // GiB of it at KERNEL_BASE, too.
 #define BOOT_MAPPED 0x100000000
+
+// Where the stubs find things; harden.c asserts that struct cpu and struct
+// trap_frame agree.
+#define CPU_THREAD  8
+#define TRAP_RIGHTS 124 // upper half of the vector's place
+#define BACK_RIGHTS 12  // upper half of the selector's, in a return_frame
 
 // Segment selectors.
 #define SELECTOR_CODE    0x08

@@ -156,6 +156,10 @@ struct span_space;
 extern struct span_space slot_space; // 1 GiB up
 extern struct span_space heap_space; // 4 KiB up
 extern struct span_space code_space; // 4 KiB up
+// In hardened mode only.
+enum { OPEN_LOG2 = 25 };
+extern struct span_space open_space;  // that up: has room for each key
+extern struct span_space stack_space; // 1 MiB up
 
 void spans_init(void);
 MUST_USE u64 span_new(struct span_space *space, u64 size, u64 align); // or 0
@@ -187,7 +191,8 @@ MUST_USE bool space_map(u64 address, u64 physical, u64 size, u64 flags);
 
 // What is wrong with the page tables, by address; NULL: nothing.  Every page
 // lies in its region (regions.def) and has no more rights than that gives,
-// none is a user's, and no frame is writable by one address and executable by
+// none is a user's (in hardened mode the writable ones are, and have the key of
+// their address), and no frame is writable by one address and executable by
 // the same or another.  Takes long, with interrupts off.
 MUST_USE const char *space_check(u64 *address);
 
@@ -230,12 +235,15 @@ enum cpu_state {
 // only what is said to be atomic.
 struct cpu {
     struct cpu *self;
+    // Whose thread it runs: what the stubs of gates.S believe.
+    struct thread_entry *thread;
     u32 id;    // its number, from 0
     u32 apic;  // of its local APIC
     u32 state; // enum cpu_state, atomic
     u32 fault_depth;
     u64 deadline; // what port_timer_set asked for
     u64 armed;    // when the timer will ring, at or before that
+    u64 sample;   // when profile_sample() is to be called, or UINT64_MAX
     u64 passed;   // atomic: the last epoch that it has passed (shootdown.c)
     bool idle;    // atomic: it uses nothing that can be unmapped
     u32 nmis_sent, nmis_taken; // messages to it; the first is atomic
@@ -267,6 +275,9 @@ u64 cpu_start_stack(const struct cpu *cpu);
 // more.
 const u8 *cpu_guard(u32 n);
 
+// The processor's control registers, again, in hardened mode.
+void cpu_harden(void);
+
 // Tables of its own for a CPU (window.c); false: no memory.  It uses them from
 // when it says so.
 MUST_USE bool code_window_new(struct cpu *cpu);
@@ -294,12 +305,31 @@ enum vector {
 // the CPU push.
 struct trap_frame {
     u64 r15, r14, r13, r12, r11, r10, r9, r8, rdi, rsi, rbp, rbx, rdx, rcx, rax;
-    u64 vector, error;
+    u32 vector, rights; // generated code's in hardened mode, or 0: the kernel's
+    u64 error;
     u64 rip, cs, rflags, rsp, ss;
 };
 
 extern const u8 trap_stubs[256][16]; // trap.S
 extern const u8 preempt_start[];     // trap.S
+
+// --- harden.c: hardened mode -------------------------------------------------
+
+// Are protection keys on?  Read by the stubs, too.
+extern bool harden_on;
+// If the command line asks for it: before there are page tables of ours.
+void harden_init(const struct boot_info *info);
+// If it asks for barriers between groups.
+void forget_init(const struct boot_info *info);
+
+// gates.S: the stubs of struct port_stubs.
+void enter_hardened(struct vmctx *vm, const struct func_entry *entry,
+                    struct call_state *state);
+extern const u8 host_call_hardened[], host_call_wide_hardened[];
+extern const u8 builtins_hardened[];
+// The ways in, what is behind the rights and the end of what may begin again.
+extern const u8 open_kernel[], open_begun[], open_done[];     // gates.S
+extern const u8 trap_open[], trap_opened[], trap_open_done[]; // trap.S
 
 // --- cpus.c: all CPUs --------------------------------------------------------
 
@@ -364,6 +394,8 @@ u32 irq_timer_count(void);
 
 void clock_init(void);
 bool clock_interrupt(void); // the timer fired: is it time?
+// Before that, and when others have poked us: it may be time for a sample.
+void clock_sample(u64 pc, u64 rsp);
 
 // --- streams.c: the standard streams and the log -----------------------------
 

@@ -29,7 +29,8 @@ split_direct(entry_t *entry)
     if (table == NULL)
         return false;
     for (u32 i = 0; i < ENTRIES; i++)
-        table[i] = (frames + i * PAGE_SIZE) | DATA_FLAGS | PAGE_NO_EXEC;
+        table[i] = (frames + i * PAGE_SIZE) | DATA_FLAGS | PAGE_NO_EXEC |
+                   harden_flags(DIRECT_BASE);
     *entry = ((u64)table - DIRECT_BASE) | TABLE_FLAGS | SPLIT |
              (entry_t)COUNT_MASK << COUNT_SHIFT; // 0 - 1
     return true;
@@ -88,7 +89,8 @@ direct_restore(u64 frame, u32 level, struct chain *chain)
     if (level == LEVEL_PAGE && count_sealed(entry, (u32)-1) == 0) {
         u64 table = *entry & ENTRY_ADDR;
 
-        *entry = base | DATA_FLAGS | PAGE_HUGE | PAGE_NO_EXEC;
+        *entry = base | DATA_FLAGS | PAGE_HUGE | PAGE_NO_EXEC |
+                 harden_flags(DIRECT_BASE);
         chain_add(chain, table, ORDER_PAGE);
     }
 }

@@ -87,6 +87,8 @@ space_map(u64 address, u64 physical, u64 size, u64 flags)
 {
     bool on = lock_irq(&tables_lock), done = true;
 
+    if (flags & PAGE_WRITE)
+        flags |= harden_flags(address);
     while (size > 0 && done) {
         u32 level = largest_level(address, physical, size), at = level;
         entry_t *entry = make_entry(address, &at, NULL);
@@ -143,7 +145,7 @@ enter(u64 at, u32 order, u64 frame, struct port_promise *p)
         return OCCUPIED;
     for (u32 i = 0; i < entries_of(order); i++)
         entry[i] = (frame + i * PAGE_SIZE) | DATA_FLAGS | PAGE_NO_EXEC |
-                   (level > 0 ? PAGE_HUGE : 0);
+                   harden_flags(at) | (level > 0 ? PAGE_HUGE : 0);
     return COMMITTED;
 }
 
@@ -415,10 +417,13 @@ void
 port_release(void *ptr, u64 size)
 {
     struct span_space *space = span_space_of((u64)ptr);
+    u64 start = (u64)ptr;
     struct chain chain;
 
-    unmap((u64)ptr, (u64)ptr + span_size(space, size), &chain);
-    limbo_add(&chain, (u64)ptr, size);
+    if (space == &open_space)
+        start &= ~((1ull << OPEN_LOG2) - 1);
+    unmap(start, start + span_size(space, size), &chain);
+    limbo_add(&chain, start, size);
 }
 
 void

@@ -28,6 +28,14 @@ struct span_space slot_space = {
     .start = SLOT_START, .end = SLOT_END, .min_log2 = 30};
 struct span_space heap_space = {
     .base = HEAP_BASE, .start = HEAP_BASE, .end = HEAP_END, .min_log2 = 12};
+struct span_space open_space = {.base = OPEN_BASE,
+                                .start = OPEN_BASE,
+                                .end = OPEN_END,
+                                .min_log2 = OPEN_LOG2};
+struct span_space stack_space = {.base = STACKS_BASE,
+                                 .start = STACKS_BASE,
+                                 .end = STACKS_END,
+                                 .min_log2 = 20};
 struct span_space code_space = {
     .base = CODE_BASE, .start = CODE_BASE, .end = CODE_END, .min_log2 = 12};
 
@@ -191,7 +199,11 @@ span_space_of(u64 address)
 {
     if (address < SLOT_END)
         return &slot_space;
-    return address < HEAP_END ? &heap_space : &code_space;
+    if (address < HEAP_END)
+        return &heap_space;
+    if (address >= CODE_BASE)
+        return &code_space;
+    return address < OPEN_END ? &open_space : &stack_space;
 }
 
 // The largest aligned blocks that make up the space.
@@ -219,5 +231,7 @@ spans_init(void)
     list_init(&unused);
     init_space(&slot_space);
     init_space(&heap_space);
+    init_space(&open_space);
+    init_space(&stack_space);
     init_space(&code_space);
 }

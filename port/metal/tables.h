@@ -13,7 +13,7 @@
 typedef u64 entry_t;
 
 enum {
-    TABLE_FLAGS = PAGE_PRESENT | PAGE_WRITE,
+    TABLE_FLAGS = PAGE_PRESENT | PAGE_WRITE | PAGE_USER, // pages decide
     DATA_FLAGS = PAGE_PRESENT | PAGE_WRITE | PAGE_GLOBAL,
     SEALED_FLAGS = PAGE_PRESENT | PAGE_GLOBAL,
     ENTRIES = 512,
@@ -49,6 +49,10 @@ flush_page(u64 address)
 {
     __asm__ volatile("invlpg (%0)" : : "r"(address) : "memory");
 }
+
+// What an entry of a writable page at this address has, too, in hardened mode
+// (harden.c); else 0.
+u64 harden_flags(u64 address);
 
 // --- space.c -----------------------------------------------------------------
 
@@ -90,10 +94,10 @@ void code_window_write(u64 frame, const void *bytes, u64 size);
 // The two halves of that, with interrupts off.
 u8 *code_window_open(u64 frame);
 void code_window_close(void);
-// What the n-th CPU that has tables maps in its window; false: there is none.
-// *fault is set where its tables are not as they should be.
-MUST_USE bool code_window_look(u32 number, entry_t *entry, const char **fault)
-    REQUIRES(tables_lock);
+// What the n-th CPU that has tables maps in this page of its window; false:
+// there is none.  *fault is set where its tables are not as they should be.
+MUST_USE bool code_window_look(u32 number, u32 page, entry_t *entry,
+                               const char **fault) REQUIRES(tables_lock);
 
 // --- limbo.c -----------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 // trap_handle(frame) and back, and the way out of a thread that is preempted.
 
 #include "port/metal/map.h"
+#include "port/x64/port_x64.h"
 
     .text
 
@@ -41,6 +42,24 @@
     pop     %rax
 .endm
 
+// Those that the kernel noted at `at`: generated code's, as in gates.S, or 0.
+.macro restore_rights at
+    cmpb    $0, harden_on(%rip)
+    je      9f
+    mov     \at(%rsp), %eax
+    test    %eax, %eax
+    jz      9f
+    mov     %fs:CPU_THREAD, %r11
+    mov     %eax, THREAD_IN_FORCE(%r11)
+    xor     %ecx, %ecx
+    xor     %edx, %edx
+    wrpkru
+    mov     %fs:CPU_THREAD, %r11
+    cmp     THREAD_IN_FORCE(%r11), %eax
+    jne     wrong_rights
+9:
+.endm
+
 // One stub of 16 bytes for each vector.  Those in the mask have an error code
 // from the CPU (SDM 3A, 6.13); the others get a 0 in its place.
     .globl  trap_stubs
@@ -64,8 +83,32 @@ trap_stubs:
 trap_common:
     cld
     push_all
-    mov     %rsp, %rdi
+    cmpb    $0, harden_on(%rip)
+    je      1f
+    .globl  trap_open
+trap_open:
+    xor     %eax, %eax
+    xor     %ecx, %ecx
+    xor     %edx, %edx
+    wrpkru
+    .globl  trap_opened
+trap_opened:
+    mov     %fs:CPU_THREAD, %rcx
+    xor     %eax, %eax
+    test    %rcx, %rcx          // NULL: there are no threads yet
+    jz      2f
+    movabs  $-WINDOW_BASE, %rdx
+    add     %rsp, %rdx
+    cmp     $WINDOW_END - WINDOW_BASE, %rdx
+    jae     wrong_rights        // it is no stack of interrupts
+    mov     THREAD_IN_FORCE(%rcx), %eax
+    movl    $0, THREAD_IN_FORCE(%rcx)
+    .globl  trap_open_done
+trap_open_done:
+2:  mov     %eax, TRAP_RIGHTS(%rsp)
+1:  mov     %rsp, %rdi
     call    trap_handle
+    restore_rights TRAP_RIGHTS
     pop_all
     add     $16, %rsp           // vector, error code
     iretq
@@ -105,6 +148,7 @@ preempt_start:
     fxrstor64 (%rsp)
 
 2:  mov     %rbp, %rsp
+    restore_rights 15*8+BACK_RIGHTS
     pop_all
     iretq
 

@@ -68,7 +68,7 @@ give_up(const struct trap_frame *f)
 
     cpus_stop();
     streams_stop();
-    say("kernel panic: exception %lu (%s), error %lx, address %lx%s", f->vector,
+    say("kernel panic: exception %u (%s), error %lx, address %lx%s", f->vector,
         name, f->error, fault_address(),
         is_stack_overflow(f) ? ": kernel stack overflow" : "");
     say_registers(f);
@@ -83,7 +83,11 @@ describe_fault(struct fault *fault, const struct trap_frame *f)
                     f->rsi, f->rdi, f->r8,  f->r9,  f->r10, f->r11,
                     f->r12, f->r13, f->r14, f->r15};
 
-    *fault = (struct fault){.pc = f->rip, .rsp = f->rsp, .r14 = f->r14};
+    *fault = (struct fault){.kind = FAULT_OTHER,
+                            .pc = f->rip,
+                            .rsp = f->rsp,
+                            .r14 = f->r14,
+                            .restricted = f->rights != 0};
     switch (f->vector) {
     case VECTOR_PAGE_FAULT:
         fault->kind = FAULT_MEMORY;
@@ -98,7 +102,7 @@ describe_fault(struct fault *fault, const struct trap_frame *f)
         fault->divide_zero = divisor_is_zero((const u8 *)f->rip, regs);
         return true;
     }
-    return false;
+    return fault->restricted;
 }
 
 // Runs with the fault stack moved down, so that the kernel may fault again.
@@ -115,20 +119,26 @@ handle_fault(struct trap_frame *f)
         give_up(f);
     f->rip = fault.pc;
     f->rsp = fault.rsp;
+    if (!fault.restricted)
+        f->rights = 0;
     cpu->tss.ist[IST_FAULT - 1] += sizeof(struct trap_stack);
     cpu->fault_depth--;
 }
 
-// What the iretq of preempt_start takes.
+// What the iretq of preempt_start takes; it ignores the upper half of cs.
 struct return_frame {
-    u64 rip, cs, rflags, rsp, ss;
+    u64 rip;
+    u32 cs, rights;
+    u64 rflags, rsp, ss;
 };
+
+_Static_assert(offsetof(struct return_frame, rights) == BACK_RIGHTS, "map.h");
 
 void preempt_return(struct return_frame *back); // called by trap.S
 
 // Leave generated code for good when the thread was killed meanwhile.
 static void
-unwind_if_killed(u64 *rip, u64 *rsp)
+unwind_if_killed(u64 *rip, u64 *rsp, u32 *rights)
 {
     u64 barrier;
 
@@ -136,16 +146,21 @@ unwind_if_killed(u64 *rip, u64 *rsp)
         return;
     *rip = (u64)barrier_unwound;
     *rsp = barrier;
+    *rights = 0;
 }
 
 // Continue in preempt_start, as if the thread had called it.  Writing to its
-// stack may fault like any other access.
+// stack may fault like any other access.  From generated code in hardened mode
+// it continues where C would.
 static void
 preempt(struct trap_frame *f)
 {
-    struct return_frame *back = (struct return_frame *)(f->rsp & ~15ull) - 1;
+    u64 rsp = f->rights != 0 ? this_cpu()->thread->kernel_rsp : f->rsp;
+    struct return_frame *back = (struct return_frame *)(rsp & ~15ull) - 1;
 
-    *back = (struct return_frame){f->rip, f->cs, f->rflags, f->rsp, f->ss};
+    *back = (struct return_frame){f->rip,    (u32)f->cs, f->rights,
+                                  f->rflags, f->rsp,     f->ss};
+    f->rights = 0;
     f->rip = (u64)preempt_start;
     f->rsp = (u64)back;
     f->rflags &= ~(u64)RFLAGS_INTERRUPTS;
@@ -156,7 +171,7 @@ void
 preempt_return(struct return_frame *back)
 {
     sched_stop(back->rip);
-    unwind_if_killed(&back->rip, &back->rsp);
+    unwind_if_killed(&back->rip, &back->rsp, &back->rights);
 }
 
 // Of the device that is the kernel's, or of one that a program has.
@@ -175,6 +190,8 @@ handle_interrupt(struct trap_frame *f)
     shootdown_busy();
     if (f->vector == VECTOR_SPURIOUS)
         return; // wants no acknowledgement
+    if (f->vector == VECTOR_TIMER || f->vector == VECTOR_POKE)
+        clock_sample(f->rip, f->rsp);
     if (f->vector == VECTOR_TIMER)
         schedule = clock_interrupt();
     if (f->vector == VECTOR_COM1)
@@ -185,16 +202,38 @@ handle_interrupt(struct trap_frame *f)
     if (schedule && sched_interrupt())
         preempt(f);
     else
-        unwind_if_killed(&f->rip, &f->rsp);
+        unwind_if_killed(&f->rip, &f->rsp, &f->rights);
+}
+
+// An exception that no code of ours causes, with the rights of generated code.
+static bool
+is_of_generated(const struct trap_frame *f)
+{
+    return f->rights != 0 && f->vector != VECTOR_NMI &&
+           f->vector != VECTOR_DOUBLE_FAULT &&
+           f->vector != VECTOR_MACHINE_CHECK;
+}
+
+// With the kernel's rights already, but said to have generated code's: the way
+// in begins again, as it would not get further with those.
+static void
+begin_again(struct trap_frame *f)
+{
+    if (f->rip - (u64)open_begun < (u64)(open_done - open_begun))
+        f->rip = (u64)open_kernel;
+    else if (f->rip - (u64)trap_opened < (u64)(trap_open_done - trap_opened))
+        f->rip = (u64)trap_open; // of an NMI
 }
 
 void
 trap_handle(struct trap_frame *f)
 {
+    if (f->rights != 0)
+        begin_again(f);
     if (f->vector >= VECTOR_TIMER)
         handle_interrupt(f);
     else if (f->vector == VECTOR_PAGE_FAULT || f->vector == VECTOR_UNDEFINED ||
-             f->vector == VECTOR_DIVIDE)
+             f->vector == VECTOR_DIVIDE || is_of_generated(f))
         handle_fault(f);
     else if (f->vector != VECTOR_NMI || !cpus_nmi())
         give_up(f);

@@ -82,6 +82,17 @@ check_leaf(struct walk *w, u64 at, entry_t entry, u64 size)
     check_frames(w, at, entry, size);
 }
 
+// In hardened mode the writable pages are a user's, and have a key.
+static void
+check_user(struct walk *w, u64 at, entry_t entry)
+{
+    if (!harden_on && entry & PAGE_USER)
+        refuse(w, at, "a user's page");
+    if (harden_on && entry & PAGE_WRITE &&
+        (entry & harden_flags(at)) != harden_flags(at))
+        refuse(w, at, "has not the key of its address");
+}
+
 // All present entries of the tree, without recursion: `at` goes through the
 // addresses, and an entry that is not present is skipped as a whole.
 static void
@@ -94,8 +105,7 @@ walk(struct walk *w) REQUIRES(tables_lock)
         entry_t entry = *find_entry(at, &level);
 
         if (entry & PAGE_PRESENT) {
-            if (entry & PAGE_USER)
-                refuse(w, at, "a user's page");
+            check_user(w, at, entry);
             check_leaf(w, at, entry, level_size(level));
         }
         at += level_size(level);
@@ -110,10 +120,13 @@ walk_windows(struct walk *w) REQUIRES(tables_lock)
 {
     entry_t entry;
 
-    for (u32 n = 0; w->fault == NULL && code_window_look(n, &entry, &w->fault);
-         n++)
-        if (entry & PAGE_PRESENT)
-            check_leaf(w, WINDOW_BASE, entry, PAGE_SIZE);
+    for (u32 n = 0; w->fault == NULL; n++)
+        for (u32 page = 0; page < ENTRIES; page++) {
+            if (!code_window_look(n, page, &entry, &w->fault))
+                return;
+            if (entry & PAGE_PRESENT)
+                check_leaf(w, WINDOW_BASE + page * PAGE_SIZE, entry, PAGE_SIZE);
+        }
 }
 
 const char *

@@ -1,5 +1,6 @@
 // port/metal/window.c: how code is written: through one page of addresses that
-// each CPU has for itself.
+// each CPU has for itself.  In hardened mode the stacks of its interrupts are
+// behind that (harden.c).
 //
 // A CPU's top-level table is a copy of tables_top but for the entry of
 // WINDOW_BASE, under which nobody else has anything.  The page there is mapped
@@ -11,7 +12,8 @@
 
 enum {
     WINDOW_ENTRY = WINDOW_BASE >> 39 & (ENTRIES - 1),
-    ACCESSED = 0x20, // set by the CPU
+    ACCESSED = 0x20,  // set by the CPU
+    STACKS_PAGE = 16, // of the window: where its stacks begin
 };
 
 static entry_t *tops[CPU_MAX] GUARDED_BY(tables_lock);
@@ -31,6 +33,31 @@ new_tables(entry_t *entry)
     return entry;
 }
 
+// Let the CPU's interrupts use its stacks by other addresses: those of its
+// window, the guards left out.
+static void
+mirror_stacks(struct cpu *cpu) REQUIRES(tables_lock)
+{
+    const u64 start = (u64)cpu->fault_stacks,
+              mirror = WINDOW_BASE + STACKS_PAGE * PAGE_SIZE;
+    const u64 size = sizeof(*cpu) - offsetof(struct cpu, fault_stacks);
+
+    _Static_assert(sizeof(struct cpu) < (ENTRIES - STACKS_PAGE) * PAGE_SIZE,
+                   "one table has them all");
+    for (u64 at = 0; at < size; at += PAGE_SIZE) {
+        u32 level = LEVEL_PAGE;
+        entry_t entry = *find_entry(start + at, &level);
+        u64 inside = (start + at) & (level_size(level) - 1);
+        if (at % sizeof(struct trap_stack) == 0 || !(entry & PAGE_PRESENT))
+            continue;
+        cpu->window[STACKS_PAGE + at / PAGE_SIZE] =
+            ((entry & ENTRY_ADDR & ~(level_size(level) - 1)) + inside) |
+            PAGE_PRESENT | PAGE_WRITE | PAGE_NO_EXEC;
+    }
+    for (u32 i = 0; i < IST_COUNT; i++)
+        cpu->tss.ist[i] += mirror - start;
+}
+
 bool
 code_window_new(struct cpu *cpu)
 {
@@ -48,6 +75,8 @@ code_window_new(struct cpu *cpu)
             top[i] = tables_top[i];
     assert(tables_top[WINDOW_ENTRY] == 0 && top_count < CPU_MAX);
     tops[top_count++] = top;
+    if (harden_on)
+        mirror_stacks(cpu);
     unlock_irq(&tables_lock, on);
     return true;
 }
@@ -116,21 +145,21 @@ is_own(u32 number) REQUIRES(tables_lock)
 }
 
 bool
-code_window_look(u32 number, entry_t *entry, const char **fault)
+code_window_look(u32 number, u32 page, entry_t *entry, const char **fault)
 {
     assert_held(&tables_lock);
     if (number >= top_count)
         return false;
-    for (u32 i = 0; i < ENTRIES; i++)
+    for (u32 i = 0; i < ENTRIES && page == 0; i++)
         if (i != WINDOW_ENTRY &&
             ((tops[number][i] ^ tables_top[i]) & ~(entry_t)ACCESSED) != 0)
             *fault = "a CPU has tables of its own";
-    if (!is_own(number) || tables_top[WINDOW_ENTRY] != 0)
+    if ((page == 0 && !is_own(number)) || tables_top[WINDOW_ENTRY] != 0)
         *fault = "a window of several CPUs";
     *entry = tops[number][WINDOW_ENTRY];
     for (u32 level = LEVEL_TOP; level > LEVEL_PAGE; level--) {
         entry_t *table = table_of(*entry);
-        *entry = table[level_index(WINDOW_BASE, level - 1)];
+        *entry = table[level_index(WINDOW_BASE + page * PAGE_SIZE, level - 1)];
     }
     return true;
 }

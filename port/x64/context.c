@@ -27,6 +27,10 @@ AT(thread_entry, killed, THREAD_LEAVE);
 AT(thread_entry, leave, THREAD_LEAVE + 1);
 AT(thread_entry, popped, THREAD_POPPED);
 AT(thread_entry, adapter, THREAD_ADAPTER);
+AT(thread_entry, kernel_rsp, THREAD_KERNEL_RSP);
+AT(thread_entry, guest_rsp, THREAD_GUEST_RSP);
+AT(thread_entry, rights, THREAD_RIGHTS);
+AT(thread_entry, in_force, THREAD_IN_FORCE);
 _Static_assert(BUILTIN_STUB_SIZE == STUB_SIZE, "builtin.S");
 AT(adapter, outer, ADAPTER_OUTER);
 AT(adapter, results, ADAPTER_RESULTS);
@@ -52,6 +56,16 @@ _Static_assert(offsetof(struct landing, pc) == LANDING_PC &&
                    offsetof(struct landing, rdx) == LANDING_RDX &&
                    sizeof(struct landing) == LANDING_SIZE,
                "throw.S");
+
+const u64 builtin_addresses[BUILTIN_COUNT] = {
+#define BUILTIN(id, sig, trap, low, high) \
+    [BUILTIN_##id] = (u64)builtin_stubs + BUILTIN_##id * BUILTIN_STUB_SIZE,
+#include "abi/builtins.def"
+};
+
+static const struct port_stubs plain_stubs = {
+    enter_stub, host_call_stub, host_call_wide_stub, builtin_addresses};
+const struct port_stubs *port_stubs = &plain_stubs;
 
 struct first_frame {
     u64 r15, r14, r13, r12, rbx, rbp;

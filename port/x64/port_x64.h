@@ -29,6 +29,10 @@
 #define THREAD_LEAVE      24 // bytes killed and leave, looked at as one word
 #define THREAD_POPPED     28
 #define THREAD_ADAPTER    32
+#define THREAD_KERNEL_RSP 40
+#define THREAD_GUEST_RSP  48
+#define THREAD_RIGHTS     56
+#define THREAD_IN_FORCE   60
 
 #define STUB_SIZE         64 // BUILTIN_STUB_SIZE
 

@@ -1,9 +1,10 @@
 // port/x64/switch.S: stack switches, barriers and the way from generated code
 // into C.
 //
-// No function here touches caller-saved vector registers: whoever calls has
-// saved them (a C call) or restores them later (preemption).  Only the start
-// of a thread clears them all, so that nothing of another process is left.
+// Vector registers are all caller-saved: whoever calls has saved them (a C call)
+// or restores them later (preemption).  A switch clears them, so that nothing of
+// another process is left: verified code may read what it has not written.
+// (Halves above 128 bits it cannot read.)
 
 #include "port/x64/port_x64.h"
 
@@ -34,17 +35,7 @@
     pop     %rbp
 .endm
 
-// void context_switch(struct context *from, struct context *to)
-FUNCTION(context_switch)
-    push_kept
-    mov     %rsp, (%rdi)
-    mov     (%rsi), %rsp
-    pop_kept
-    ret
-END(context_switch)
-
-// The return address of a new context: rbx = entry, r12 = arg, rbp = 0.
-FUNCTION(context_start)
+.macro clear_vectors
     cmpb    $0, context_has_avx(%rip)
     je      1f
     vzeroall
@@ -54,6 +45,21 @@ FUNCTION(context_start)
     xorps   %xmm\n, %xmm\n
     .endr
 2:
+.endm
+
+// void context_switch(struct context *from, struct context *to)
+FUNCTION(context_switch)
+    push_kept
+    mov     %rsp, (%rdi)
+    mov     (%rsi), %rsp
+    clear_vectors
+    pop_kept
+    ret
+END(context_switch)
+
+// The return address of a new context: rbx = entry, r12 = arg, rbp = 0.
+FUNCTION(context_start)
+    clear_vectors // whoever comes here first need not come from context_switch
     push    $X87_DEFAULT
     push    $MXCSR_DEFAULT
     ldmxcsr (%rsp)

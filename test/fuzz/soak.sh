@@ -55,7 +55,7 @@ job calls-linux calls 20000 500 "$out/nebulet" "$out/nebulet-plain"
 stretch() {
     wanted latency || return 0
     grep -qs "^$1, " "$out/soak/latency.log" && return
-    test/latency.sh "$out" "$@" >"$out/soak/latency.last"
+    test/latency/latency.sh "$out" "$@" >"$out/soak/latency.last"
     tail -1 "$out/soak/latency.last" | grep -q ", 0 failed," &&
         passed=$((passed + 1)) || failed=$((failed + 1))
     echo "$1, $2: $(tr '\n' ' ' <"$out/soak/latency.last")" |
@@ -81,7 +81,7 @@ stretch lines 64000000 2048
 
 # 10,000,000 changes to compiled code, 100,000 at once.
 mutants() {
-    test/mutants.sh "$out" "$seed" 25
+    test/mutants/mutants.sh "$out" "$seed" 25
 }
 each mutants 2500 25 mutants
 # 1,000 sites of each class of changes, where the official suites have them.

@@ -1,5 +1,5 @@
 # test/programs/abi2018.sh: the module "abi", the calls of 2018: what they do
-# and each of their errors, group by group; read by test/programs.sh.
+# and each of their errors, group by group; read by test/programs/programs.sh.
 # shellcheck shell=sh disable=SC2154,SC2086
 
 wat2wasm test/programs/child2018.wat -o "$work/child.wasm" || exit 1

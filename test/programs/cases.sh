@@ -1,5 +1,5 @@
-# test/programs/cases.sh: what each program must do; read by test/programs.sh.
-# shellcheck shell=sh disable=SC2154,SC2086
+# test/programs/cases.sh: what each program must do; read by
+# test/programs/programs.sh. shellcheck shell=sh disable=SC2154,SC2086
 
 user=$out/user
 

@@ -1,6 +1,6 @@
 # test/programs/kill.sh: whatever a program is doing, a time limit ends it; read
-# by test/programs.sh.  What fails here hangs until the limit of `check`.
-# shellcheck shell=sh disable=SC2154,SC2086
+# by test/programs/programs.sh.  What fails here hangs until the limit of
+# `check`. shellcheck shell=sh disable=SC2154,SC2086
 
 for program in test/programs/kill/*.wat; do
     wat2wasm --enable-threads --enable-exceptions "$program" \

@@ -1,5 +1,5 @@
 # test/programs/languages.sh: what languages need beyond plain code: setjmp,
-# threads, exceptions, a whole interpreter; read by test/programs.sh.
+# threads, exceptions, a whole interpreter; read by test/programs/programs.sh.
 # shellcheck shell=sh disable=SC2154,SC2086
 
 # --- setjmp and longjmp ------------------------------------------------------

@@ -1,6 +1,6 @@
 // test/programs/trace.c: calls of each kind that --trace shows, with results
-// that are the same each time; test/trace.sh compares what is shown with
-// trace.txt.  With an argument, threads change what the calls read.
+// that are the same each time; test/command/trace.sh compares what is shown
+// with trace.txt.  With an argument, threads change what the calls read.
 
 #include <nebulet.h>
 #include <sip.h>

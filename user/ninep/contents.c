@@ -46,6 +46,16 @@ forget_ahead(void)
         chunks[i].fid = 0;
 }
 
+void
+contents_close(uint32_t fid)
+{
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        if (chunks[i].fid == fid)
+            chunks[i].fid = 0;
+    if (last_fid == fid)
+        last_fid = 0;
+}
+
 // --- reading -----------------------------------------------------------------
 
 // One that nobody reads, nor the device fills.

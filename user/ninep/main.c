@@ -107,6 +107,7 @@ clunk(uint32_t fid)
     static uint32_t next;
     struct rpc *r = &clunks[next++ % CLUNKS];
 
+    contents_close(fid);
     if (r->busy)
         (void)rpc_wait(r);
     rpc_begin(r, T_CLUNK);
@@ -159,7 +160,12 @@ do_attach(struct sip_file_request *q)
     put_text(r, "", 0);
     put_32(r, ALL_ONES);
     error = rpc_call(r);
-    return error == 0 ? get_attributes(q->head.made, &q->reply) : error;
+    if (error != 0)
+        return error;
+    error = get_attributes(q->head.made, &q->reply);
+    if (error != 0)
+        clunk(q->head.made);
+    return error;
 }
 
 static int32_t

@@ -96,6 +96,8 @@ int32_t do_read(struct sip_file_request *q);
 int32_t do_write(struct sip_file_request *q);
 int32_t do_append(struct sip_file_request *q);
 int32_t do_list(struct sip_file_request *q);
+// What was read of this fid is of nobody's use: another file may get it.
+void contents_close(uint32_t fid);
 // What was read ahead is not to be used: something has changed.
 void forget_ahead(void);
 

@@ -1,6 +1,6 @@
 // user/spawn/commands.c: system() and popen(): commands of /bin/sh, in which
 // /spawn.wasm is this program.  What a shell makes of a command is tested by
-// test/shell.py: here that it gets the command as it is.
+// test/command/shell.py: here that it gets the command as it is.
 
 #include "spawn_test.h"
 

@@ -1,5 +1,6 @@
 // user/streams/main.c: what a program finds on its standard streams; a mode per
-// question.  What it finds is in its exit status or stdout (test/streams.py).
+// question.  What it finds is in its exit status or stdout
+// (test/command/streams.py).
 //
 //     write            two lines to stdout and stderr in turn
 //     spam N           N bytes to stdout, 64 KiB at a time
