@@ -7,18 +7,6 @@
 
 #include "runtime/internal.h"
 
-static u32
-low(u64 pair)
-{
-    return (u32)pair;
-}
-
-static u32
-high(u64 pair)
-{
-    return (u32)(pair >> 32);
-}
-
 enum { PIECE = MIB }; // bytes between two looks at whether we were killed
 
 // Bytes [at, at + size) that a memory has, ready for C to touch; NULL when
@@ -88,8 +76,8 @@ builtin_MEMORY_GROW(struct vmctx *vm, u32 memory, u64 pages)
 static u32
 builtin_MEMORY_COPY(struct vmctx *vm, u64 memories, u64 to, u64 from, u64 size)
 {
-    struct memory *target = memory_of(vm, low(memories));
-    struct memory *source = memory_of(vm, high(memories));
+    struct memory *target = memory_of(vm, pair_low(memories));
+    struct memory *source = memory_of(vm, pair_high(memories));
 
     if (target == NULL || source == NULL)
         return TRAP_NONE;
@@ -134,10 +122,11 @@ builtin_MEMORY_FILL(struct vmctx *vm, u32 memory, u64 to, u32 byte, u64 size)
 static u32
 builtin_MEMORY_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 size)
 {
-    if (memory_of(vm, low(pair)) == NULL || !knows_data(vm, high(pair)))
+    if (memory_of(vm, pair_low(pair)) == NULL ||
+        !knows_data(vm, pair_high(pair)))
         return TRAP_NONE;
-    enum trap trap = segment_memory_init(vm->instance, low(pair), high(pair),
-                                         to, from, size);
+    enum trap trap = segment_memory_init(vm->instance, pair_low(pair),
+                                         pair_high(pair), to, from, size);
 
     if (trap == TRAP_NO_MEMORY)
         thread_trap(trap); // not the one that the row names
@@ -194,8 +183,8 @@ builtin_TABLE_FILL(struct vmctx *vm, u32 table, u64 to, u64 value, u64 count)
 static u32
 builtin_TABLE_COPY(struct vmctx *vm, u64 tables, u64 to, u64 from, u64 count)
 {
-    struct live_table *target = table_of(vm, low(tables));
-    struct live_table *source = table_of(vm, high(tables));
+    struct live_table *target = table_of(vm, pair_low(tables));
+    struct live_table *source = table_of(vm, pair_high(tables));
 
     if (target == NULL || source == NULL ||
         !is_known(target->type.kind != source->type.kind, 1))
@@ -211,10 +200,11 @@ builtin_TABLE_COPY(struct vmctx *vm, u64 tables, u64 to, u64 from, u64 count)
 static u32
 builtin_TABLE_INIT(struct vmctx *vm, u64 pair, u64 to, u64 from, u64 count)
 {
-    if (table_of(vm, low(pair)) == NULL || !knows_elem(vm, high(pair)))
+    if (table_of(vm, pair_low(pair)) == NULL ||
+        !knows_elem(vm, pair_high(pair)))
         return TRAP_NONE;
-    enum trap trap = segment_table_init(vm->instance, low(pair), high(pair), to,
-                                        from, count);
+    enum trap trap = segment_table_init(vm->instance, pair_low(pair),
+                                        pair_high(pair), to, from, count);
 
     if (trap == TRAP_BAD_REFERENCE)
         thread_trap(trap);

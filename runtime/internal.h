@@ -261,6 +261,22 @@ struct heap_roots {
 
 void heap_mark_roots(struct marker *m, const struct heap_roots *roots);
 
+// --- builtins.c --------------------------------------------------------------
+
+// The halves of a builtin's first argument (abi/builtins.def), or of another
+// that has two numbers.
+static inline u32
+pair_low(u64 pair)
+{
+    return (u32)pair;
+}
+
+static inline u32
+pair_high(u64 pair)
+{
+    return (u32)(pair >> 32);
+}
+
 // --- object.c ----------------------------------------------------------------
 
 // What a constant expression of vm's instance makes; 0: there is no memory.

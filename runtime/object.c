@@ -140,18 +140,6 @@ elements(struct heap *h, const struct field *f, u32 ref, u32 at, u32 count)
     return h->base + index_masked(first, h->end + 1);
 }
 
-static u32
-low(u64 pair)
-{
-    return (u32)pair;
-}
-
-static u32
-high(u64 pair)
-{
-    return (u32)(pair >> 32);
-}
-
 // --- arrays ------------------------------------------------------------------
 
 static void
@@ -242,17 +230,17 @@ void
 builtin_ARRAY_COPY(struct vmctx *vm, u64 types, u64 refs, u32 to_at,
                    u32 from_at, u32 count)
 {
-    const struct type *to_type = find_type(vm, low(types), TYPE_ARRAY);
-    const struct type *from_type = find_type(vm, high(types), TYPE_ARRAY);
+    const struct type *to_type = find_type(vm, pair_low(types), TYPE_ARRAY);
+    const struct type *from_type = find_type(vm, pair_high(types), TYPE_ARRAY);
     u8 *to = NULL, *from = NULL;
 
     if (to_type == NULL || from_type == NULL)
         return;
     u64 size = valtype_field_size(to_type->fields->type);
-    to = elements(heap_of(vm), to_type->fields, low(refs), to_at, count);
+    to = elements(heap_of(vm), to_type->fields, pair_low(refs), to_at, count);
     if (to != NULL)
-        from = elements(heap_of(vm), from_type->fields, high(refs), from_at,
-                        count);
+        from = elements(heap_of(vm), from_type->fields, pair_high(refs),
+                        from_at, count);
     if (from == NULL)
         return;
     if (size != valtype_field_size(from_type->fields->type))
@@ -303,19 +291,20 @@ static bool
 copy_segment(struct vmctx *vm, bool elems, u64 pair, u8 *to, u32 from,
              u32 count)
 {
-    u32 size = valtype_field_size(type_at(vm, low(pair))->fields->type);
+    u32 size = valtype_field_size(type_at(vm, pair_low(pair))->fields->type);
 
     if (elems)
-        return copy_elems(vm->instance, high(pair), to, MIN(size, 8u), from,
-                          count);
-    return copy_data(vm->instance, high(pair), to, from, (u64)count * size);
+        return copy_elems(vm->instance, pair_high(pair), to, MIN(size, 8u),
+                          from, count);
+    return copy_data(vm->instance, pair_high(pair), to, from,
+                     (u64)count * size);
 }
 
 static void
 init_segment(struct vmctx *vm, bool elems, u64 pair, u32 ref, u32 at, u32 from,
              u32 count)
 {
-    const struct type *t = find_type(vm, low(pair), TYPE_ARRAY);
+    const struct type *t = find_type(vm, pair_low(pair), TYPE_ARRAY);
     u8 *to =
         t != NULL ? elements(heap_of(vm), t->fields, ref, at, count) : NULL;
 
@@ -326,10 +315,10 @@ init_segment(struct vmctx *vm, bool elems, u64 pair, u32 ref, u32 at, u32 from,
 static u32
 new_segment(struct vmctx *vm, bool elems, u64 pair, u32 from, u32 count)
 {
-    if (find_type(vm, low(pair), TYPE_ARRAY) == NULL ||
+    if (find_type(vm, pair_low(pair), TYPE_ARRAY) == NULL ||
         !copy_segment(vm, elems, pair, NULL, from, count))
         return 0;
-    u32 ref = (u32)builtin_ARRAY_NEW(vm, low(pair), count);
+    u32 ref = (u32)builtin_ARRAY_NEW(vm, pair_low(pair), count);
     if (ref != 0)
         init_segment(vm, elems, pair, ref, 0, from, count);
     return ref;

@@ -83,6 +83,7 @@ set_flag(void *self, const struct option *o, const char *value)
         {"--ibpb",     &run->ibpb    },
         {"--icount",   &run->icount  },
         {"--latency",  &run->latency },
+        {"--perf",     &run->perf    },
     };
 
     (void)value;
@@ -150,17 +151,6 @@ set_profile(void *self, const struct option *o, const char *value)
     if (value[0] == 0)
         misuse(run->command, "%s=: no file given", o->name);
     return value[0] != 0;
-}
-
-static bool
-set_perf(void *self, const struct option *o, const char *value)
-{
-    struct run *run = self;
-
-    (void)o;
-    (void)value;
-    run->perf = true;
-    return true;
 }
 
 static bool

@@ -195,11 +195,11 @@ port_realtime_ns(void)
 static void
 arm_timer(struct cpu *cpu)
 {
-    u64 now = port_monotonic_ns(), ticks = 1;
-    u64 deadline = MIN(cpu->deadline, cpu->sample);
+    u64 deadline = MIN(cpu->deadline, cpu->sample), ticks = 1;
 
     if (deadline >= cpu->armed)
         return;
+    u64 now = port_monotonic_ns();
     cpu->armed = deadline;
     if (deadline > now)
         ticks = scale(MIN(deadline - now, 1000000000), apic_ticks_per_ns);

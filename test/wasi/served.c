@@ -197,13 +197,21 @@ serve_one(struct request *q)
     }
 }
 
+static u32
+closed_number(const struct request *q, u32 i)
+{
+    u32 number;
+
+    memcpy(&number, q->closed + i * sizeof(number), sizeof(number));
+    EXPECT(number < NUMBERS);
+    return number;
+}
+
 static void
 close_numbers(const struct request *q)
 {
     for (u32 i = 0; i < q->head.closed; i++) {
-        u32 number;
-        memcpy(&number, q->closed + i * sizeof(number), sizeof(number));
-        EXPECT(number < NUMBERS);
+        u32 number = closed_number(q, i);
         if (nodes[number] == NULL)
             continue; // of a call that was given up
         node_drop(nodes[number]);
@@ -250,7 +258,7 @@ static void
 end_server(void)
 {
     fake.serve = NULL;
-    for (u32 i = 0; i < NUMBERS / 3; i++) {
+    for (u32 i = 0; i < NUMBERS; i++) {
         if (nodes[i] != NULL)
             node_drop(nodes[i]);
         used -= nodes[i] != NULL;
@@ -567,11 +575,8 @@ serve_and_kill(struct bytes request, struct bytes room,
         return status;
     take(&q, request);
     late[q.head.node] = late[q.head.other] = late[q.head.made] = true;
-    for (u32 i = 0; i < q.head.closed; i++) {
-        u32 number;
-        memcpy(&number, q.closed + i * sizeof(number), sizeof(number));
-        late[number] = true;
-    }
+    for (u32 i = 0; i < q.head.closed; i++)
+        late[closed_number(&q, i)] = true;
     return ERR_KILLED;
 }
 
