@@ -69,14 +69,19 @@ mark_segments(struct marker *m, const struct instance *i)
 }
 
 // The frames of generated code, with the registers of the innermost, which its
-// builtin's stub has pushed: nothing that C has below them.
+// builtin's stub has pushed: nothing that C has below them, or above the
+// outermost barrier, where C has called the first of them.  (At a barrier is
+// the one before: port/x64/switch.S.)
 static void
 mark_stack(struct marker *m)
 {
-    struct thread *t = thread_current();
-    const u8 *from = (u8 *)thread_entry(t)->rsp - BUILTIN_KEPT;
+    const struct thread_entry *t = thread_entry(thread_current());
+    const u8 *from = (u8 *)t->rsp - BUILTIN_KEPT;
+    u64 end = t->barrier;
 
-    (void)heap_mark(m, from, (u64)(thread_stack_end(t) - from) / 4, 4);
+    for (u64 next; (next = *(u64 *)end) != 0;)
+        end = next;
+    (void)heap_mark(m, from, (end - (u64)from) / 4, 4);
 }
 
 void
