@@ -14,6 +14,9 @@
 // once, so that happens to a line as often as objects begin in it, at most 32
 // times.
 //
+// What code has made by itself since the last time is walked through first: it
+// lies in the hole at hand, one object behind the other.
+//
 // At the end the marks are where objects begin, and the lines that they reach
 // into are those given out: nothing has to be swept.  Until then nothing has
 // changed for who was killed meanwhile.
@@ -187,33 +190,66 @@ look_into_struct(struct marker *m, const struct heap_type *t, u64 at, u64 size)
     }
 }
 
+// What begins at an offset, as it says itself.
+struct heap_object {
+    const struct heap_type *type; // NULL: none, or that of another kind
+    bool array;                   // begins four bytes later
+    u64 elements;                 // where they begin
+    u64 size;                     // up to the heap's end
+};
+
+static struct heap_object
+object_at(const struct heap *h, u64 at)
+{
+    bool fits = at + REF_TAG_ARRAY + HEAP_ELEMENTS <= h->end;
+    bool array = fits && word_at(h, at) == 0;
+    struct heap_object o = {.array = array, .size = HEAP_GRANULE};
+    const struct heap_type *t = type_of(h, word_at(h, at + (o.array ? 4 : 0)));
+
+    if (t == NULL || t->is_array != o.array)
+        return o;
+    o.type = t;
+    o.size = t->size;
+    if (o.array) {
+        u32 length = word_at(h, at + REF_TAG_ARRAY + HEAP_LENGTH);
+        o.elements = REF_TAG_ARRAY + t->size;
+        o.size = o.elements + ((u64)length << t->log2);
+    }
+    o.size = MIN(ALIGN_UP(o.size, HEAP_GRANULE), h->end - at);
+    return o;
+}
+
 static void
 look_into(struct marker *m, u32 granule)
 {
     struct heap *h = m->heap;
     u64 from = (u64)granule * HEAP_GRANULE, at = HEAP_OBJECTS + from;
-    bool array = word_at(h, at) == 0; // begins four bytes later
-    const struct heap_type *t = type_of(h, word_at(h, at + (array ? 4 : 0)));
-    u64 size = HEAP_GRANULE, elements = 0;
+    struct heap_object o = object_at(h, at);
 
-    if (t != NULL && t->is_array == array)
-        size = t->size;
-    if (t != NULL && array && t->is_array) {
-        elements = REF_TAG_ARRAY + t->size;
-        size = elements +
-               ((u64)word_at(h, at + REF_TAG_ARRAY + HEAP_LENGTH) << t->log2);
-    }
-    size = MIN(ALIGN_UP(size, HEAP_GRANULE), h->end - at);
-    size = own_size(m, granule, size);
+    o.size = own_size(m, granule, o.size);
     heap_set_lines(heap_bits(h, SIDE_LIVE), (u32)(from / HEAP_LINE),
-                   (u32)((from + size - 1) / HEAP_LINE));
-    if (t == NULL || t->is_array != array || t->refs == 0 || m->killed)
+                   (u32)((from + o.size - 1) / HEAP_LINE));
+    if (o.type == NULL || o.type->refs == 0 || m->killed)
         return;
-    if (!array)
-        look_into_struct(m, t, at, size);
-    else if (size > elements)
-        (void)heap_mark(m, h->base + at + elements,
-                        (size - elements) >> t->log2, 1ull << t->log2);
+    if (!o.array)
+        look_into_struct(m, o.type, at, o.size);
+    else if (o.size > o.elements)
+        (void)heap_mark(m, h->base + at + o.elements,
+                        (o.size - o.elements) >> o.type->log2,
+                        1ull << o.type->log2);
+}
+
+void
+heap_note_made(struct heap *h)
+{
+    u32 granules = word_at(h, HEAP_ROOM) / HEAP_GRANULE;
+    u64 to = MIN(granules * (u64)HEAP_GRANULE, h->small.end);
+
+    while (h->small.next < to) {
+        u64 size = object_at(h, h->small.next).size;
+        heap_set_start(h, h->small.next);
+        h->small.next += MIN(size, to - h->small.next);
+    }
 }
 
 static void
@@ -304,6 +340,7 @@ finish(struct marker *m, u64 size, u64 end)
     swap_sides(h, SIDE_STARTS, SIDE_MARKS);
     swap_sides(h, SIDE_LINES, SIDE_LIVE);
     h->small = h->medium = (struct heap_hole){0, 0};
+    heap_offer(h);
     memset(h->cursors, 0, sizeof(h->cursors));
     h->claimed = 0;
     h->stats.live = size;
@@ -323,6 +360,7 @@ heap_collect(struct heap *h, const struct heap_roots *roots)
     struct marker m = {.heap = h};
     u64 begun = port_monotonic_ns();
 
+    heap_note_made(h);
     clear_marks(&m);
     if (!m.killed)
         heap_mark_roots(&m, roots);

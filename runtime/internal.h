@@ -159,8 +159,9 @@ struct heap {
 
     // Room (room.c).
     struct heap_hole {
-        u64 next, end;         // offsets, all zero
-    } small, medium;           // for objects of a line at most, and larger ones
+        u64 next, end; // offsets, all zero
+    } small, medium;   // for objects of a line at most, where code makes some
+                       // of them (HEAP_ROOM), and for larger ones
     u32 cursors[HEAP_CURSORS]; // no run of so many lines is below
     u64 fresh;                 // offset: what is above it was never given out
     u64 claimed;               // bytes, since the last collection
@@ -221,6 +222,18 @@ struct heap_roots;
 // meanwhile.
 u32 heap_take(struct heap *h, u64 size, const struct heap_roots *roots);
 
+// Tell code where it may make small objects: in what is left of the hole.
+void heap_offer(struct heap *h);
+
+// An object begins at the offset.
+static inline void
+heap_set_start(struct heap *h, u64 at)
+{
+    u64 granule = (at - HEAP_OBJECTS) / HEAP_GRANULE;
+
+    heap_starts(h)[granule / 32] |= 1u << granule % 32;
+}
+
 // Set the bits of lines, at least one.
 void heap_set_lines(u64 *lines, u32 first, u32 last);
 
@@ -238,6 +251,9 @@ struct marker {
     u64 roots;   // of those, before anything in the heap was
     bool killed; // the thread was: stop
 };
+
+// Find what code has made by itself, in the hole for small objects.
+void heap_note_made(struct heap *h);
 
 // Free what cannot be reached from the roots.  ERR_KILLED: nothing has changed.
 MUST_USE status_t heap_collect(struct heap *h, const struct heap_roots *roots);

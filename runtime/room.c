@@ -176,6 +176,16 @@ take(struct heap *h, u64 size, const struct heap_roots *roots)
     return take_from(hole, size);
 }
 
+void
+heap_offer(struct heap *h)
+{
+    u64 next = h->small.next;
+    u64 end = heap_mode == HEAP_EAGER ? next : h->small.end;
+
+    *(u32 *)(h->base + HEAP_ROOM) = (u32)next;
+    *(u32 *)(h->base + HEAP_ROOM_END) = (u32)end;
+}
+
 u32
 heap_take(struct heap *h, u64 size, const struct heap_roots *roots)
 {
@@ -184,10 +194,10 @@ heap_take(struct heap *h, u64 size, const struct heap_roots *roots)
         (heap_mode == HEAP_EAGER && roots != NULL &&
          heap_collect(h, roots) != OK))
         return 0;
+    heap_note_made(h);
     u32 at = take(h, size, roots);
-    if (at != 0) {
-        u32 granule = (at - HEAP_OBJECTS) / HEAP_GRANULE;
-        heap_starts(h)[granule / 32] |= 1u << granule % 32;
-    }
+    heap_offer(h);
+    if (at != 0)
+        heap_set_start(h, at);
     return at;
 }

@@ -143,9 +143,9 @@ static const struct {
 // can.
 TEST_KERNEL(collect_at_each_allocation)
 {
+    heap_set_mode(HEAP_EAGER); // before code is offered any room
     struct store *s = gc_load(graph, sizeof(graph));
 
-    heap_set_mode(HEAP_EAGER);
     for (u32 k = 0; k < COUNT(keeps); k++)
         EXPECT_EQ(gc_call(s, keeps[k].name, keeps[k].arg, 1), keeps[k].result);
     heap_set_mode(HEAP_LAZY);
@@ -239,6 +239,59 @@ TEST_KERNEL(collect_gives_memory_back)
     EXPECT(h->memory.amount <= 14 * MIB);
     EXPECT_EQ(gc_call(s, 'g', 1000000, 1), 0);
     EXPECT_EQ(gc_call(s, 'w', 0, 1), (u32)sum_to(1000000));
+    store_free(s);
+}
+
+// Code makes small structs by itself, where the kernel has offered room: it may
+// say of that what it likes.
+TEST_KERNEL(collect_room_is_not_believed)
+{
+    struct store *s = gc_load(graph, sizeof(graph));
+    struct heap *h = heap_in(s);
+    const u32 lies[] = {
+        0,          1,          HEAP_SCRATCH, HEAP_ROOM,  HEAP_ROWS,
+        0x7fffffff, 0xffffff00, 0xfffffff8,   0xffffffff, HEAP_OBJECTS,
+    };
+
+    for (u32 k = 0; k < COUNT(lies) * COUNT(lies); k++) {
+        *gc_word(s, HEAP_ROOM) = lies[k / COUNT(lies)];
+        *gc_word(s, HEAP_ROOM_END) = lies[k % COUNT(lies)];
+        (void)gc_call(s, 'g', 50, 1);
+        (void)gc_call(s, 'd', 0, 1);
+        struct heap_roots roots = {s, s->vms, false};
+        EXPECT_EQ(heap_collect(h, &roots), OK);
+        EXPECT_EQ(gc_call(s, 'g', 50, 1), 0);
+        EXPECT_EQ(gc_call(s, 'w', 0, 1), (u32)sum_to(50));
+        EXPECT_EQ(gc_call(s, 'd', 0, 1), 0);
+    }
+    store_free(s);
+}
+
+static u32
+array_row(const struct heap *h)
+{
+    u32 row = 1;
+
+    while (!h->types->rows[row].is_array)
+        row++;
+    return HEAP_ROWS + row * HEAP_ROW_SIZE;
+}
+
+// The last 8 bytes of a heap look like the beginning of an array.
+TEST_KERNEL(collect_at_the_end)
+{
+    struct store *s = gc_load(graph, sizeof(graph));
+    struct heap *h = heap_in(s);
+
+    for (u32 k = 0; k < 10000 && h->small.end != h->end; k++)
+        EXPECT_EQ(gc_call(s, 'g', 8, 1), 0);
+    EXPECT_EQ(h->small.end, h->end);
+    *gc_word(s, h->end - 8) = 0;
+    *gc_word(s, h->end - 4) = array_row(h);
+    *gc_word(s, HEAP_ROOM) = (u32)h->end;
+    *gc_global(s) = h->end - 4;
+    struct heap_roots roots = {s, s->vms, false};
+    EXPECT_EQ(heap_collect(h, &roots), OK);
     store_free(s);
 }
 

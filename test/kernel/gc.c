@@ -96,14 +96,14 @@ gc_call(struct store *s, char name, u32 arg, u32 args)
     return values[0].i32;
 }
 
-static u32 *
-word_of(struct store *s, u64 at)
+u32 *
+gc_word(struct store *s, u64 at)
 {
     return (u32 *)(vms_heap(s, s->vms)->base + at);
 }
 
-static u64 *
-array_of(struct store *s)
+u64 *
+gc_global(struct store *s)
 {
     return vmctx_global(store_instance(s, 0), 0, s->vms);
 }
@@ -133,9 +133,9 @@ TEST_KERNEL(gc_heap_is_not_believed)
     struct store *s = gc_load(objects, sizeof(objects));
 
     EXPECT_EQ(gc_call(s, 'n', 10, 1), 10);
-    u64 array = *array_of(s);
+    u64 array = *gc_global(s);
     for (u32 k = 0; k < COUNT(lies); k++) { // as its length
-        *word_of(s, array + HEAP_LENGTH) = lies[k];
+        *gc_word(s, array + HEAP_LENGTH) = lies[k];
         (void)gc_call(s, 'g', 0x7ffffff0, 1);
         (void)gc_call(s, 'c', 0x7ffffff0, 1);
         (void)gc_call(s, 'c', lies[k] - 1, 1);
@@ -144,12 +144,12 @@ TEST_KERNEL(gc_heap_is_not_believed)
     EXPECT_TRAP(s, 'g', 0x7ffffff0, TRAP_NULL_ARRAY);
     EXPECT_TRAP(s, 'c', 0x7ffffff0, TRAP_BAD_REFERENCE);
     for (u32 k = 0; k < COUNT(lies); k++) { // as its type
-        *word_of(s, array) = lies[k];
+        *gc_word(s, array) = lies[k];
         (void)gc_call(s, 't', 0, 1);
     }
     EXPECT_TRAP(s, 't', 0, TRAP_NULL_STRUCT);
     for (u32 k = 0; k < COUNT(lies); k++) { // as the reference
-        *array_of(s) = lies[k];
+        *gc_global(s) = lies[k];
         (void)gc_call(s, 'g', 0x7ffffff0, 1);
         (void)gc_call(s, 'c', 0x7ffffff0, 1);
         (void)gc_call(s, 't', 0, 1);
@@ -183,7 +183,7 @@ TEST_KERNEL(gc_heap_is_a_threads_own)
     EXPECT(vms != NULL);
     EXPECT(vms_heap(s, vms) != vms_heap(s, s->vms));
     EXPECT_EQ(*vmctx_global(store_instance(s, 0), 0, vms), 0);
-    EXPECT(*array_of(s) != 0);
+    EXPECT(*gc_global(s) != 0);
     vms_free(s, vms);
     store_free(s);
 }
