@@ -155,8 +155,7 @@ fn describe(bytes: &[u8]) -> Result<String, Box<dyn Error>> {
                         let t = module.list(&[module.globals[k]]);
                         writeln!(out, "{name}\tglobal\t\t{t}")?;
                     } else if e.kind == ExternalKind::Func {
-                        if let CompositeInnerType::Func(f) =
-                            &module.types[module.funcs[k] as usize]
+                        if let CompositeInnerType::Func(f) = &module.types[module.funcs[k] as usize]
                         {
                             let (p, r) = (module.list(f.params()), module.list(f.results()));
                             writeln!(out, "{name}\tfunc\t{p}\t{r}")?;
