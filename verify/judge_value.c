@@ -50,6 +50,7 @@ judge_forget_fleeting(struct judge *j)
     if (j->slots_fleeting)
         j->slots_from = j->now + 1;
     j->slots_fleeting = false;
+    j->faulted.base = VERIFY_NONE; // a heap may be smaller
 }
 
 // --- operands ----------------------------------------------------------------
