@@ -315,11 +315,11 @@ is_refusal(u8 command, status_t status)
 static bool
 is_expected(u8 command, struct string want, struct outcome o)
 {
-    bool matches = command == SCRIPT_UNINSTANTIABLE ?
-                       trap_matches(want, o.what) :
-                       script_message_matches(want, o.what);
-
-    return o.status != OK && is_refusal(command, o.status) && matches;
+    if (o.status == OK || !is_refusal(command, o.status))
+        return false;
+    return command == SCRIPT_UNINSTANTIABLE ?
+               trap_matches(want, o.what) :
+               script_message_matches(want, o.what);
 }
 
 // What becomes of the module, without these features.
