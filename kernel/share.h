@@ -94,7 +94,7 @@ static inline bool share_is_place_of_host(const struct run_queue *q,
                                           const struct thread *to, bool lends)
     REQUIRES(q->lock);
 
-static inline bool
+static inline __attribute__((always_inline)) bool
 share_is_place_of_host(const struct run_queue *q, const struct thread *t,
                        const struct thread *to, bool lends)
 {
