@@ -109,7 +109,8 @@ leave_line(struct channel *c, struct receiver *w, struct channel_read *r,
     return status;
 }
 
-status_t
+// These two are parts of their system calls, see sched_block().
+inline __attribute__((always_inline)) status_t
 message_read(struct channel *c, struct channel_read *r, u64 deadline)
 {
     for (;;) {
@@ -126,7 +127,7 @@ message_read(struct channel *c, struct channel_read *r, u64 deadline)
     }
 }
 
-status_t
+inline __attribute__((always_inline)) status_t
 message_call(struct channel *c, struct bytes request,
              const struct channel_side *side, struct channel_read *reply,
              u64 deadline)

@@ -150,7 +150,7 @@ pass_is_on(const struct run_queue *q, const struct thread *t,
            const struct thread *to, bool lends)
 {
     assert_held(&q->lock);
-    return q->handed && to->cpu == t->cpu &&
+    return q->handed && q->woken == NULL && to->cpu == t->cpu &&
            to->state == THREAD_BLOCKED && !t->wake_pending && t->woke_at == 0 &&
            !account_is_stopped(to->account) &&
            share_is_place_of_host(q, t, to, lends);

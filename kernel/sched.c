@@ -335,13 +335,12 @@ leave_at_once(struct run_queue *q, struct thread *t)
     return true;
 }
 
-void LOCKS_BY_HAND
-sched_block(void)
+// All of sched_block() but what is below; t runs on q, which is locked.
+static __attribute__((noinline)) void LOCKS_BY_HAND
+block_by_queue(struct run_queue *q, struct thread *t)
 {
-    struct run_queue *q = queue_here();
-    struct thread *t = q->current;
-
-    queue_lock(q);
+    if (queue_is_open(q))
+        queue_settle(q);
     assert(t != q->idle);
     if (t->wake_pending) {
         t->wake_pending = false;
@@ -352,6 +351,29 @@ sched_block(void)
     place_learn(t);
     if (!leave_at_once(q, t))
         switch_next(q);
+}
+
+// Where the one that t woke waits for its place, and nothing else is to be
+// looked at, that one goes on there.  A part of who waits: as far from the
+// program as that one's wait was, see context_switch_here().
+inline __attribute__((always_inline)) void LOCKS_BY_HAND
+sched_block(void)
+{
+    struct run_queue *q = queue_here();
+    struct thread *t = q->current, *to;
+
+    lock_irq_nested(&q->lock);
+    to = q->woken;
+    if (to == NULL || t->wake_pending || q->look || is_to_stop(to)) {
+        block_by_queue(q, t);
+        return;
+    }
+    q->woken = NULL;
+    t->woken = NULL;
+    thread_set_state(t, THREAD_BLOCKED);
+    count_time_of_some(q);
+    share_pass(q, t, to);
+    pass_switch(q, t, to, CHOSEN);
 }
 
 void
@@ -459,6 +481,14 @@ ready_at_once(struct run_queue *q, struct thread *t, enum way way)
     }
 }
 
+static void
+wait_for_place(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    thread_set_state(t, THREAD_READY);
+    q->woken = t;
+}
+
 void LOCKS_BY_HAND
 sched_wake(struct thread *t)
 {
@@ -473,7 +503,10 @@ sched_wake(struct thread *t)
     to = place_choose(q, &way);
     if (to == q && way != CLAIMED && is_ready_at_once(q, t)) {
         q->current->woken = t;
-        ready_at_once(q, t, way);
+        if (cpu_is_alone)
+            wait_for_place(q, t);
+        else
+            ready_at_once(q, t, way);
         unlock_irq_nested(&q->lock);
         if (way == QUEUED)
             place_call_idle();
@@ -609,7 +642,7 @@ sched_pass(struct thread *self, const struct pass *pass, struct lock *held)
 
     lock_irq_nested(&q->lock);
     bool still = pass_is_on(q, self, pass->to, pass->lent != NULL);
-    if (!still && q->handed)
+    if (!still && queue_is_open(q))
         queue_settle(q);
     if (pass->lent != NULL)
         *pass->lent = (struct lent){thread_time_account(self),
