@@ -273,6 +273,9 @@ struct thread {
     u8 state;                // enum thread_state
     bool wake_pending;       // sched_wake() came before sched_block()
     u8 way_in;               // bits of enum way_in
+    // The last in which the CPU was handed to or from it, see run_queue.h; any
+    // CPU reads it.
+    u64 session;
     struct order_item ready; // in share->below; key: its virtual time there
     struct share *share;     // where it is ready or runs, or did last
     bool at_home;            // there by its own time, class and all; else false

@@ -114,16 +114,28 @@ pass_set_lent(struct thread *t, struct lent lent)
     t->lent.priority = lent.priority;
 }
 
+static inline u64
+pass_session(const struct thread *t)
+{
+    return __atomic_load_n(&t->session, __ATOMIC_RELAXED);
+}
+
+static inline void
+pass_set_session(struct thread *t, u64 session)
+{
+    __atomic_store_n(&t->session, session, __ATOMIC_RELAXED);
+}
+
 // All of sched_pass() where the CPU is handed on at once: who comes next finds
 // the timer as it is to be, and what has run as it was.  It runs in the place
-// of the host, or is that itself.
+// of the host, or is that itself.  It `joins` the session: maybe it was not of it.
 PASS_STEP void pass_go(struct run_queue *q, struct thread *t,
-                       const struct pass *pass, struct lock *held)
+                       const struct pass *pass, struct lock *held, bool joins)
     RELEASE(*held) RELEASE(q->lock);
 
 PASS_STEP void LOCKS_BY_HAND
 pass_go(struct run_queue *q, struct thread *t, const struct pass *pass,
-        struct lock *held)
+        struct lock *held, bool joins)
 {
     struct thread *to = pass->to;
 
@@ -131,16 +143,36 @@ pass_go(struct run_queue *q, struct thread *t, const struct pass *pass,
         pass_set_lent(to, *pass->lent);
     pass_set_lent(t, pass->keep);
     thread_set_state(t, THREAD_BLOCKED);
-    if (!q->handed) {
+    if (joins && !q->handed) {
         share_pass(q, t, to);
         q->host = to;
         q->handed = true;
+        pass_set_session(t, q->session);
     }
+    if (joins)
+        pass_set_session(to, q->session);
     unlock_irq_nested(held);
     pass_switch(q, t, to, PASSED);
 }
 
-// Is the CPU handed on at once, as it was since the host ran?
+// May the CPU be handed on at once, as it was since the host ran, to one that
+// may not be of the session yet?
+PASS_STEP bool pass_may_join(const struct run_queue *q, const struct thread *t,
+                             const struct thread *to, bool lends)
+    REQUIRES(q->lock);
+
+PASS_STEP bool
+pass_may_join(const struct run_queue *q, const struct thread *t,
+              const struct thread *to, bool lends)
+{
+    assert_held(&q->lock);
+    return q->handed && to->cpu == t->cpu && to->state == THREAD_BLOCKED &&
+           !t->wake_pending && t->woke_at == 0 &&
+           !account_is_stopped(to->account) && !share_is_in_the_way(to) &&
+           share_is_place_of_host(q, t, to, lends);
+}
+
+// The same to one that is of the session, see run_queue.h.
 PASS_STEP bool pass_is_on(const struct run_queue *q, const struct thread *t,
                           const struct thread *to, bool lends)
     REQUIRES(q->lock);
@@ -150,10 +182,14 @@ pass_is_on(const struct run_queue *q, const struct thread *t,
            const struct thread *to, bool lends)
 {
     assert_held(&q->lock);
-    return q->handed && q->woken == NULL && to->cpu == t->cpu &&
-           to->state == THREAD_BLOCKED && !t->wake_pending && t->woke_at == 0 &&
-           !account_is_stopped(to->account) &&
-           share_is_place_of_host(q, t, to, lends);
+    if (pass_session(to) != q->session || t->woke_at != 0 ||
+        !share_is_place_of_host(q, t, to, lends))
+        return false;
+    assert(!CHECKED ||
+           (q->handed && q->woken == NULL && to->cpu == t->cpu &&
+            to->state == THREAD_BLOCKED && !t->wake_pending &&
+            pass_session(t) == q->session));
+    return true;
 }
 
 // sched_pass(), where it is so, with nothing done else: false.
@@ -173,7 +209,7 @@ pass_at_once(struct thread *self, const struct pass *pass, struct lock *held)
     if (pass->lent != NULL)
         *pass->lent = (struct lent){thread_time_account(self),
                                     share_class_priority(q->host)};
-    pass_go(q, self, pass, held);
+    pass_go(q, self, pass, held, false);
     return true;
 }
 

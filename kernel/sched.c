@@ -641,7 +641,7 @@ sched_pass(struct thread *self, const struct pass *pass, struct lock *held)
     struct run_queue *q = &run_queues[self->cpu];
 
     lock_irq_nested(&q->lock);
-    bool still = pass_is_on(q, self, pass->to, pass->lent != NULL);
+    bool still = pass_may_join(q, self, pass->to, pass->lent != NULL);
     if (!still && queue_is_open(q))
         queue_settle(q);
     if (pass->lent != NULL)
@@ -649,7 +649,7 @@ sched_pass(struct thread *self, const struct pass *pass, struct lock *held)
                                     still ? share_class_priority(q->host) :
                                             share_priority(self)};
     if (still || is_at_once(q, self, pass->to, pass->lent)) {
-        pass_go(q, self, pass, held);
+        pass_go(q, self, pass, held, true);
     } else {
         self->way_in = CHOSEN;
         pass_by_queue(q, pass, held);
@@ -968,6 +968,7 @@ sched_init(struct thread *first)
 {
     for (u32 i = 0; i < CPU_MAX; i++) {
         lock_init(&run_queues[i].lock, LOCK_CPU);
+        run_queues[i].session = CPU_MAX + i;
         list_init(&run_queues[i].ready);
     }
     for (u32 i = 0; i < port_cpu_count(); i++) {

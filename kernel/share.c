@@ -685,6 +685,7 @@ queue_settle(struct run_queue *q)
     assert_held(&q->lock);
     if (q->handed && q->host != q->current)
         share_pass(q, q->host, q->current);
+    q->session += q->handed ? CPU_MAX : 0;
     q->handed = false;
     if (woken != NULL) {
         q->woken = NULL;

@@ -99,8 +99,6 @@ share_is_place_of_host(const struct run_queue *q, const struct thread *t,
                        const struct thread *to, bool lends)
 {
     assert_held(&q->lock);
-    if (share_is_in_the_way(to))
-        return false;
     if (!lends && to == q->host)
         return true;
     return to->inherited == 0 &&

@@ -145,12 +145,14 @@ static void
 inherit(struct place *p, bool on)
 {
     __atomic_store_n(&p->at.server->inherited, on ? 1 : 0, __ATOMIC_SEQ_CST);
+    sched_changed(p->at.server); // as who changes these says
 }
 
 static void
 help(struct place *p, bool on)
 {
     __atomic_store_n(&p->at.server->helped, on, __ATOMIC_SEQ_CST);
+    sched_changed(p->at.server);
 }
 
 static const struct {
