@@ -270,9 +270,9 @@ struct thread {
     // The lock of its CPU's run queue protects these.
     struct context context;
     u32 cpu;
-    u8 state;                // enum thread_state
-    bool wake_pending;       // sched_wake() came before sched_block()
-    u8 way_in;               // bits of enum way_in
+    u8 state;          // enum thread_state
+    bool wake_pending; // sched_wake() came before sched_block()
+    u8 way_in;         // bits of enum way_in
     // The last in which the CPU was handed to or from it, see run_queue.h; any
     // CPU reads it.
     u64 session;

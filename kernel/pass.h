@@ -185,10 +185,9 @@ pass_is_on(const struct run_queue *q, const struct thread *t,
     if (pass_session(to) != q->session || t->woke_at != 0 ||
         !share_is_place_of_host(q, t, to, lends))
         return false;
-    assert(!CHECKED ||
-           (q->handed && q->woken == NULL && to->cpu == t->cpu &&
-            to->state == THREAD_BLOCKED && !t->wake_pending &&
-            pass_session(t) == q->session));
+    assert(!CHECKED || (q->handed && q->woken == NULL && to->cpu == t->cpu &&
+                        to->state == THREAD_BLOCKED && !t->wake_pending &&
+                        pass_session(t) == q->session));
     return true;
 }
 

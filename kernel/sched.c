@@ -138,9 +138,11 @@ set_timer(struct run_queue *q) REQUIRES(q->lock)
 static void
 start_slice(struct run_queue *q, u64 now) REQUIRES(q->lock)
 {
+    u64 slice = __atomic_load_n(&sched_slice_ns, __ATOMIC_RELAXED);
+
     assert_held(&q->lock);
-    if (q->slice_end - now > sched_slice_ns) // over, or longer than one
-        q->slice_end = now + sched_slice_ns;
+    if (q->slice_end - now > slice) // over, or longer than one
+        q->slice_end = now + slice;
     set_timer(q);
 }
 

@@ -69,9 +69,10 @@ end(struct waiter *w, u64 deadline)
         sched_block();
     if (deadline != UINT64_MAX)
         deadline_cancel(&w->timer);
-    return w->outcome == WAKE_KILLED    ? ERR_KILLED :
-           w->outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
-                                          OK;
+    u32 outcome = __atomic_load_n(&w->outcome, __ATOMIC_RELAXED);
+    return outcome == WAKE_KILLED    ? ERR_KILLED :
+           outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
+                                       OK;
 }
 
 status_t
