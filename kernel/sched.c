@@ -494,15 +494,16 @@ wait_for_place(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
 void LOCKS_BY_HAND
 sched_wake(struct thread *t)
 {
-    struct run_queue *q = lock_queue_of(t), *to;
-    enum way way;
+    struct run_queue *q = lock_queue_of(t), *to = q;
+    enum way way = QUEUED;
 
     if (t->state != THREAD_BLOCKED) {
         t->wake_pending = true;
         unlock_irq_nested(&q->lock);
         return;
     }
-    to = place_choose(q, &way);
+    if (!cpu_is_alone)
+        to = place_choose(q, &way);
     if (to == q && way != CLAIMED && is_ready_at_once(q, t)) {
         q->current->woken = t;
         if (cpu_is_alone)
