@@ -117,7 +117,7 @@ leave_line(struct channel *c, struct receiver *w, struct channel_read *r,
 }
 
 // These two are parts of their system calls, see sched_block().
-inline __attribute__((always_inline)) status_t
+PART_OF_CALL status_t
 message_read(struct channel *c, struct channel_read *r, u64 deadline)
 {
     for (;;) {
@@ -134,7 +134,7 @@ message_read(struct channel *c, struct channel_read *r, u64 deadline)
     }
 }
 
-inline __attribute__((always_inline)) status_t
+PART_OF_CALL status_t
 message_call(struct channel *c, struct bytes request,
              const struct channel_side *side, struct channel_read *reply,
              u64 deadline)

@@ -102,7 +102,7 @@ leave(struct call *c, status_t status)
 
 // A part of the system call, and as far from the program as gate_serve() is:
 // see context_switch_here().
-inline __attribute__((always_inline)) status_t LOCKS_BY_HAND
+PART_OF_CALL status_t LOCKS_BY_HAND
 gate_call(struct door *d, struct bytes request, struct bytes room,
           const struct window_offer *offers, u32 offer_count, u64 deadline,
           u32 *size)

@@ -4,6 +4,10 @@
 
 #include "kernel/kernel.h"
 
+// Of a function that others call, too: a part of the system call that it is
+// most of, where the linker sees both (kernel/pass.h says why).
+#define PART_OF_CALL inline __attribute__((always_inline))
+
 // --- lock.c ------------------------------------------------------------------
 
 void lock_interrupts_come(void); // from now on, and locks are to mind them

@@ -128,7 +128,7 @@ pass_set_session(struct thread *t, u64 session)
 
 // All of sched_pass() where the CPU is handed on at once: who comes next finds
 // the timer as it is to be, and what has run as it was.  It runs in the place
-// of the host, or is that itself.  It `joins` the session: maybe it was not of it.
+// of the host, or is that itself.  It `joins`: maybe it was not of the session.
 PASS_STEP void pass_go(struct run_queue *q, struct thread *t,
                        const struct pass *pass, struct lock *held, bool joins)
     RELEASE(*held) RELEASE(q->lock);

@@ -56,17 +56,18 @@ extern struct run_queue run_queues[CPU_MAX];
 // current thread is its own host.  Only sched_pass() and sched_block() take it
 // otherwise.
 //
-// Whom the current thread wakes, nobody else being ready, runs in its place when
-// it sleeps, which is soon, mostly: a question and its answer.  So that one is
-// among the ready only when somebody takes the lock before (`woken`).  Only a
-// CPU that is alone does this: others look at `waiting` without the lock.
+// Whom the current thread wakes, nobody else being ready, runs in its place
+// when it sleeps, which is soon, mostly: a question and its answer.  So that
+// one is among the ready only when somebody takes the lock before (`woken`).
+// Only a CPU that is alone does this: others look at `waiting` without the
+// lock.
 //
-// From the host until then is a session.  Who has handed the CPU on or got it in
-// that (thread.session) runs, or sleeps on this CPU as it did then: to be woken,
-// moved, stopped, killed, helped or of another priority, somebody takes the lock
-// after he has said so, which ends the session.  So to hand the CPU to such a
-// one nothing of that is looked at (pass_is_on).  Who says so and has not got
-// the lock yet finds that one running, as if he had come later.
+// From the host until then is a session.  Who has handed the CPU on or got it
+// in that (thread.session) runs, or sleeps on this CPU as it did then: to be
+// woken, moved, stopped, killed, helped or of another priority, somebody takes
+// the lock after he has said so, which ends the session.  So to hand the CPU
+// to such a one nothing of that is looked at (pass_is_on).  Who says so and
+// has not got the lock yet finds that one running, as if he had come later.
 //
 // The host runs, or sleeps on this CPU: to be woken, stolen, killed or freed,
 // or to get another share, somebody takes the lock first.  So nobody ever finds

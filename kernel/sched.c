@@ -358,7 +358,7 @@ block_by_queue(struct run_queue *q, struct thread *t)
 // Where the one that t woke waits for its place, and nothing else is to be
 // looked at, that one goes on there.  A part of who waits: as far from the
 // program as that one's wait was, see context_switch_here().
-inline __attribute__((always_inline)) void LOCKS_BY_HAND
+PART_OF_CALL void LOCKS_BY_HAND
 sched_block(void)
 {
     struct run_queue *q = queue_here();

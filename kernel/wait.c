@@ -96,7 +96,7 @@ waiter_begin_always(void)
     return waiter_begin_as(thread_current(), WAKE_WAITING_ALWAYS);
 }
 
-inline __attribute__((always_inline)) status_t
+PART_OF_CALL status_t
 waiter_wait(struct waiter *w, u64 deadline)
 {
     bool on = port_interrupts_off();

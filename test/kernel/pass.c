@@ -347,6 +347,46 @@ TEST_KERNEL(pass_in_the_hosts_place)
     test_drop_group(callers);
 }
 
+// The one that the CPU is in, or will be, without ending it.
+static u64
+session_now(void)
+{
+    bool on = port_interrupts_off();
+    struct run_queue *q = queue_here();
+
+    lock_irq_nested(&q->lock);
+    u64 session = q->session;
+    unlock_irq(&q->lock, on);
+    return session;
+}
+
+// A server that is called by another comes into the session, and all three go
+// on in that; what the kernel looks at ends it.
+TEST_KERNEL(pass_joins_who_comes_later)
+{
+    static struct place inner;
+    u64 end = port_monotonic_ns() + LONG, before, after;
+
+    relay = (struct relay){.inner = &inner};
+    test_open_place(&inner.at, PRIORITY_DEFAULT, serve_inside, &inner);
+    test_open_place(&relay.at.at, PRIORITY_DEFAULT, serve_outside, &relay);
+    do {
+        call(&relay.at, 0);
+        before = session_now();
+        for (u32 i = 0; i < TURNS; i++)
+            call(&relay.at, i);
+        after = session_now();
+    } while (before != after && port_monotonic_ns() < end);
+    EXPECT_EQ(after, before);
+    EXPECT_EQ(thread_current()->session, after);
+    EXPECT_EQ(relay.at.at.server->session, after);
+    EXPECT_EQ(inner.at.server->session, after);
+    sched_changed(relay.at.at.server);
+    EXPECT(session_now() != after);
+    test_close_place(&relay.at.at);
+    test_close_place(&inner.at);
+}
+
 // --- yields ------------------------------------------------------------------
 
 struct turns {
