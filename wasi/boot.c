@@ -834,8 +834,10 @@ run_boot(struct boot *boot, struct node *root)
     else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
              set_preopens(boot, root) && start_terminal(boot) &&
              start_trace(boot) && set_clock(boot) &&
-             start_profile(boot, &profile))
+             start_profile(boot, &profile)) {
+        heaps_tell(contents(boot->run, STRING("gc-stats")).ptr != NULL);
         status = run_programs(boot);
+    }
     end_group(boot->group); // what the programs have spawned
     end_mounts(boot);
     end_profile(profile);
