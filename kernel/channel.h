@@ -51,6 +51,9 @@ struct receiver {
     u32 id; // of a call, or 0
     struct bytes room;
     enum got got;
+    // It has got bytes and is out of the line, and nobody looks at it any more:
+    // atomic, the last that is written of it.
+    bool left;
     u32 size;
     struct message *message;
 };

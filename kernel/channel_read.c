@@ -71,7 +71,8 @@ read_now(struct channel *c, struct channel_read *r, struct receiver *waits)
         channel_line_up(c, waits);
     if (m != NULL && status != OK)
         pass_on(c);
-    channel_show(c);
+    if (m != NULL)
+        channel_show(c);
     unlock(&c->end.pair->lock);
     if (m != NULL && status == OK)
         copy_out(m, r);
@@ -86,8 +87,14 @@ leave_line(struct channel *c, struct receiver *w, struct channel_read *r,
 {
     struct message *taken = NULL;
 
+    if (__atomic_load_n(&w->left, __ATOMIC_ACQUIRE)) {
+        r->size = w->size;
+        r->handle_count = 0;
+        return status;
+    }
     lock(&c->end.pair->lock);
-    channel_leave_line(c, w);
+    if (!w->left)
+        channel_leave_line(c, w);
     if (w->got == GOT_BYTES) {
         r->size = w->size;
         r->handle_count = 0;
@@ -109,7 +116,8 @@ leave_line(struct channel *c, struct receiver *w, struct channel_read *r,
     return status;
 }
 
-status_t
+// These two are parts of their system calls, see sched_block().
+PART_OF_CALL status_t
 message_read(struct channel *c, struct channel_read *r, u64 deadline)
 {
     for (;;) {
@@ -126,7 +134,7 @@ message_read(struct channel *c, struct channel_read *r, u64 deadline)
     }
 }
 
-status_t
+PART_OF_CALL status_t
 message_call(struct channel *c, struct bytes request,
              const struct channel_side *side, struct channel_read *reply,
              u64 deadline)

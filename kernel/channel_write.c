@@ -72,12 +72,15 @@ write_directly(struct write *w, bool *done)
     if (*done) {
         begin_call(w);
         r->size = (u32)w->bytes.size;
-        if (r->size > 0)
-            memcpy(r->room.ptr, w->bytes.ptr, r->size);
+        copy_few(r->room.ptr, w->bytes.ptr, r->size);
         // What was decided on, whatever other threads write meanwhile.
         id = w->caller != NULL ? w->caller->id : id;
         if (r->size >= sizeof(id))
             memcpy(r->room.ptr, &id, sizeof(id));
+        // Who was woken may run on another CPU by now: it either sees this, and
+        // is gone, or waits for the lock.
+        channel_leave_line(w->to, r);
+        __atomic_store_n(&r->left, true, __ATOMIC_RELEASE);
     }
     unlock(&w->from->end.pair->lock);
     return status;

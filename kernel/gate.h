@@ -150,7 +150,7 @@ gate_finish(struct call *c, status_t status)
 // of the reply as there is; returns as gate_finish(), NULL also where the
 // caller has left.  The thread still takes the caller's time: sched_lend() or
 // sched_pass() come next.
-static inline struct thread *
+static inline __attribute__((always_inline)) struct thread *
 gate_end_call(struct activation *a, status_t status, struct bytes reply)
 {
     struct call *c = a->call;

@@ -29,7 +29,7 @@ is_own_chain(const struct gate *g, const struct thread *t)
 
 // One that is parked at g and was not woken: its thread is the caller's to let
 // run.  Whoever was woken is on the way out.
-static struct activation *
+static inline __attribute__((always_inline)) struct activation *
 claim_parked(struct gate *g)
 {
     while (!list_empty(&g->parked)) {
@@ -56,7 +56,7 @@ line_up(struct gate *g, struct call *c)
 }
 
 // The call begins, by an activation that is to run now (*pass) or in line.
-static status_t
+static inline __attribute__((always_inline)) status_t
 begin(struct gate *g, struct call *c, struct pass *pass)
 {
     if (g->closed)
@@ -100,7 +100,9 @@ leave(struct call *c, status_t status)
     return status;
 }
 
-status_t LOCKS_BY_HAND
+// A part of the system call, and as far from the program as gate_serve() is:
+// see context_switch_here().
+PART_OF_CALL status_t LOCKS_BY_HAND
 gate_call(struct door *d, struct bytes request, struct bytes room,
           const struct window_offer *offers, u32 offer_count, u64 deadline,
           u32 *size)
@@ -110,15 +112,17 @@ gate_call(struct door *d, struct bytes request, struct bytes room,
     bool passed = false;
     const struct activation *above = serving(self);
     struct gate *g = d->gate;
-    struct call c = {
-        .thread = self,
-        .request = request,
-        .room = room,
-        .offers = offers,
-        .offer_count = offer_count,
-        .door = d,
-        .depth = above != NULL ? above->depth + 1 : 1,
-    };
+    struct call c; // what has no value here gets it before it is looked at
+    c.door = d;
+    c.thread = self;
+    c.request = request;
+    c.room = room;
+    c.offers = offers;
+    c.offer_count = offer_count;
+    c.depth = above != NULL ? above->depth + 1 : 1;
+    c.activation = NULL;
+    c.done = false;
+    c.size = 0;
 
     *size = 0;
     if (request.size > g->request_size)

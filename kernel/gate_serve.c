@@ -165,7 +165,7 @@ check_turn(const struct gate *g, const struct activation *a, struct bytes reply,
     return reply.size > LIMIT_GATE_SIZE ? ERR_LIMIT : OK;
 }
 
-status_t LOCKS_BY_HAND
+PART_OF_CALL status_t LOCKS_BY_HAND
 gate_serve(struct gate *g, struct bytes reply, struct gate_request *r,
            struct account *payer, u64 deadline)
 {

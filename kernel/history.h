@@ -8,10 +8,10 @@
 enum { HISTORY = 16 }; // notes of a CPU
 
 struct history_note {
-    const char *call;   // NULL: a switch
-    const char *module; // of a call
-    u32 from, to;       // numbers of threads; of a call `to` makes it
-};
+    const char *call;           // NULL: a switch
+    const char *module;         // of a call
+    u32 from, to;               // numbers of threads; of a call `to` makes it
+} __attribute__((aligned(32))); // so that the next is found by a shift
 
 struct history {
     u32 next; // notes so far

@@ -4,6 +4,10 @@
 
 #include "kernel/kernel.h"
 
+// Of a function that others call, too: a part of the system call that it is
+// most of, where the linker sees both (kernel/pass.h says why).
+#define PART_OF_CALL inline __attribute__((always_inline))
+
 // --- lock.c ------------------------------------------------------------------
 
 void lock_interrupts_come(void); // from now on, and locks are to mind them
@@ -270,9 +274,12 @@ struct thread {
     // The lock of its CPU's run queue protects these.
     struct context context;
     u32 cpu;
-    u8 state;                // enum thread_state
-    bool wake_pending;       // sched_wake() came before sched_block()
-    u8 way_in;               // bits of enum way_in
+    u8 state;          // enum thread_state
+    bool wake_pending; // sched_wake() came before sched_block()
+    u8 way_in;         // bits of enum way_in
+    // The last in which the CPU was handed to or from it, see run_queue.h; any
+    // CPU reads it.
+    u64 session;
     struct order_item ready; // in share->below; key: its virtual time there
     struct share *share;     // where it is ready or runs, or did last
     bool at_home;            // there by its own time, class and all; else false

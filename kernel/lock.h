@@ -84,9 +84,10 @@ lock_irq_nested(struct lock *l)
 static inline __attribute__((always_inline)) void LOCKS_BY_HAND
 unlock_irq_nested(struct lock *l)
 {
-    assert(__atomic_load_n(&l->held, __ATOMIC_RELAXED) != 0);
-    if (CHECKED)
+    if (CHECKED) {
+        assert(__atomic_load_n(&l->held, __ATOMIC_RELAXED) != 0);
         lock_note_released(l);
+    }
     __atomic_store_n(&l->held, 0, __ATOMIC_RELEASE);
 }
 

@@ -22,6 +22,11 @@ struct run_queue {
     // Whose place the current thread runs in, while `handed` (see below).
     struct thread *host MEMBER_GUARDED_BY(lock);
     bool handed MEMBER_GUARDED_BY(lock);
+    // Which time it is or will be handed: of all CPUs' and times one, never 0.
+    u64 session MEMBER_GUARDED_BY(lock);
+    // One that was woken, and is ready beside the current thread in no order
+    // yet (see below), or NULL.  Changes by its CPU, which reads it without.
+    struct thread *woken MEMBER_GUARDED_BY(lock);
     // Switched away from for good, not yet reaped.
     struct thread *dead MEMBER_GUARDED_BY(lock);
     // When the port was last told to interrupt us.
@@ -48,20 +53,42 @@ extern struct run_queue run_queues[CPU_MAX];
 // of one, the host, which is as it was then: the current thread's own place and
 // share are those it had when it fell asleep, and nothing else of the queue has
 // changed.  Who takes the lock by this function finds all settled: then the
-// current thread is its own host.  Only sched_pass() takes it otherwise.
+// current thread is its own host.  Only sched_pass() and sched_block() take it
+// otherwise.
+//
+// Whom the current thread wakes, nobody else being ready, runs in its place
+// when it sleeps, which is soon, mostly: a question and its answer.  So that
+// one is among the ready only when somebody takes the lock before (`woken`).
+// Only a CPU that is alone does this: others look at `waiting` without the
+// lock.
+//
+// From the host until then is a session.  Who has handed the CPU on or got it
+// in that (thread.session) runs, or sleeps on this CPU as it did then: to be
+// woken, moved, stopped, killed, helped or of another priority, somebody takes
+// the lock after he has said so, which ends the session.  So to hand the CPU
+// to such a one nothing of that is looked at (pass_is_on).  Who says so and
+// has not got the lock yet finds that one running, as if he had come later.
 //
 // The host runs, or sleeps on this CPU: to be woken, stolen, killed or freed,
 // or to get another share, somebody takes the lock first.  So nobody ever finds
 // a place lent, and what ends the host, or who runs in its place, ends that
 // before.
+static inline bool queue_is_open(const struct run_queue *q) REQUIRES(q->lock);
 static inline void queue_lock(struct run_queue *q) ACQUIRE(q->lock);
 void queue_settle(struct run_queue *q) REQUIRES(q->lock); // share.c
+
+static inline bool
+queue_is_open(const struct run_queue *q)
+{
+    assert_held(&q->lock);
+    return q->handed || q->woken != NULL;
+}
 
 static inline void LOCKS_BY_HAND
 queue_lock(struct run_queue *q)
 {
     lock_irq_nested(&q->lock);
-    if (q->handed)
+    if (queue_is_open(q))
         queue_settle(q);
 }
 
@@ -81,7 +108,9 @@ queue_number(const struct run_queue *q)
 static inline u32
 queue_waiting(const struct run_queue *q)
 {
-    return __atomic_load_n(&q->waiting, __ATOMIC_RELAXED);
+    bool woken = __atomic_load_n(&q->woken, __ATOMIC_RELAXED) != NULL;
+
+    return __atomic_load_n(&q->waiting, __ATOMIC_RELAXED) + woken;
 }
 
 static inline void

@@ -138,9 +138,11 @@ set_timer(struct run_queue *q) REQUIRES(q->lock)
 static void
 start_slice(struct run_queue *q, u64 now) REQUIRES(q->lock)
 {
+    u64 slice = __atomic_load_n(&sched_slice_ns, __ATOMIC_RELAXED);
+
     assert_held(&q->lock);
-    if (q->slice_end - now > sched_slice_ns) // over, or longer than one
-        q->slice_end = now + sched_slice_ns;
+    if (q->slice_end - now > slice) // over, or longer than one
+        q->slice_end = now + slice;
     set_timer(q);
 }
 
@@ -335,13 +337,12 @@ leave_at_once(struct run_queue *q, struct thread *t)
     return true;
 }
 
-void LOCKS_BY_HAND
-sched_block(void)
+// All of sched_block() but what is below; t runs on q, which is locked.
+static __attribute__((noinline)) void LOCKS_BY_HAND
+block_by_queue(struct run_queue *q, struct thread *t)
 {
-    struct run_queue *q = queue_here();
-    struct thread *t = q->current;
-
-    queue_lock(q);
+    if (queue_is_open(q))
+        queue_settle(q);
     assert(t != q->idle);
     if (t->wake_pending) {
         t->wake_pending = false;
@@ -352,6 +353,29 @@ sched_block(void)
     place_learn(t);
     if (!leave_at_once(q, t))
         switch_next(q);
+}
+
+// Where the one that t woke waits for its place, and nothing else is to be
+// looked at, that one goes on there.  A part of who waits: as far from the
+// program as that one's wait was, see context_switch_here().
+PART_OF_CALL void LOCKS_BY_HAND
+sched_block(void)
+{
+    struct run_queue *q = queue_here();
+    struct thread *t = q->current, *to;
+
+    lock_irq_nested(&q->lock);
+    to = q->woken;
+    if (to == NULL || t->wake_pending || q->look || is_to_stop(to)) {
+        block_by_queue(q, t);
+        return;
+    }
+    q->woken = NULL;
+    t->woken = NULL;
+    thread_set_state(t, THREAD_BLOCKED);
+    count_time_of_some(q);
+    share_pass(q, t, to);
+    pass_switch(q, t, to, CHOSEN);
 }
 
 void
@@ -459,21 +483,33 @@ ready_at_once(struct run_queue *q, struct thread *t, enum way way)
     }
 }
 
+static void
+wait_for_place(struct run_queue *q, struct thread *t) REQUIRES(q->lock)
+{
+    assert_held(&q->lock);
+    thread_set_state(t, THREAD_READY);
+    q->woken = t;
+}
+
 void LOCKS_BY_HAND
 sched_wake(struct thread *t)
 {
-    struct run_queue *q = lock_queue_of(t), *to;
-    enum way way;
+    struct run_queue *q = lock_queue_of(t), *to = q;
+    enum way way = QUEUED;
 
     if (t->state != THREAD_BLOCKED) {
         t->wake_pending = true;
         unlock_irq_nested(&q->lock);
         return;
     }
-    to = place_choose(q, &way);
+    if (!cpu_is_alone)
+        to = place_choose(q, &way);
     if (to == q && way != CLAIMED && is_ready_at_once(q, t)) {
         q->current->woken = t;
-        ready_at_once(q, t, way);
+        if (cpu_is_alone)
+            wait_for_place(q, t);
+        else
+            ready_at_once(q, t, way);
         unlock_irq_nested(&q->lock);
         if (way == QUEUED)
             place_call_idle();
@@ -608,15 +644,15 @@ sched_pass(struct thread *self, const struct pass *pass, struct lock *held)
     struct run_queue *q = &run_queues[self->cpu];
 
     lock_irq_nested(&q->lock);
-    bool still = pass_is_on(q, self, pass->to, pass->lent != NULL);
-    if (!still && q->handed)
+    bool still = pass_may_join(q, self, pass->to, pass->lent != NULL);
+    if (!still && queue_is_open(q))
         queue_settle(q);
     if (pass->lent != NULL)
         *pass->lent = (struct lent){thread_time_account(self),
                                     still ? share_class_priority(q->host) :
                                             share_priority(self)};
     if (still || is_at_once(q, self, pass->to, pass->lent)) {
-        pass_go(q, self, pass, held);
+        pass_go(q, self, pass, held, true);
     } else {
         self->way_in = CHOSEN;
         pass_by_queue(q, pass, held);
@@ -935,6 +971,7 @@ sched_init(struct thread *first)
 {
     for (u32 i = 0; i < CPU_MAX; i++) {
         lock_init(&run_queues[i].lock, LOCK_CPU);
+        run_queues[i].session = CPU_MAX + i;
         list_init(&run_queues[i].ready);
     }
     for (u32 i = 0; i < port_cpu_count(); i++) {

@@ -680,10 +680,17 @@ share_pass(struct run_queue *q, struct thread *t, struct thread *to)
 void
 queue_settle(struct run_queue *q)
 {
+    struct thread *woken = q->woken;
+
     assert_held(&q->lock);
-    q->handed = false;
-    if (q->host != q->current)
+    if (q->handed && q->host != q->current)
         share_pass(q, q->host, q->current);
+    q->session += q->handed ? CPU_MAX : 0;
+    q->handed = false;
+    if (woken != NULL) {
+        q->woken = NULL;
+        share_put_beside(q, q->current, woken);
+    }
 }
 
 // --- caps --------------------------------------------------------------------

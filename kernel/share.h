@@ -94,13 +94,11 @@ static inline bool share_is_place_of_host(const struct run_queue *q,
                                           const struct thread *to, bool lends)
     REQUIRES(q->lock);
 
-static inline bool
+static inline __attribute__((always_inline)) bool
 share_is_place_of_host(const struct run_queue *q, const struct thread *t,
                        const struct thread *to, bool lends)
 {
     assert_held(&q->lock);
-    if (share_is_in_the_way(to))
-        return false;
     if (!lends && to == q->host)
         return true;
     return to->inherited == 0 &&

@@ -61,25 +61,33 @@ start_sleep(struct waiter *w, u64 deadline)
         decide(w, WAKE_KILLED);
 }
 
-status_t
-waiter_end(struct waiter *w, u64 deadline)
+// A part of who waits, see sched_block().
+static inline __attribute__((always_inline)) status_t
+end(struct waiter *w, u64 deadline)
 {
     while (waiter_waits(w))
         sched_block();
     if (deadline != UINT64_MAX)
         deadline_cancel(&w->timer);
-    return w->outcome == WAKE_KILLED    ? ERR_KILLED :
-           w->outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
-                                          OK;
+    u32 outcome = __atomic_load_n(&w->outcome, __ATOMIC_RELAXED);
+    return outcome == WAKE_KILLED    ? ERR_KILLED :
+           outcome == WAKE_TIMED_OUT ? ERR_TIMED_OUT :
+                                       OK;
+}
+
+status_t
+waiter_end(struct waiter *w, u64 deadline)
+{
+    return end(w, deadline);
 }
 
 // Sleep until the outcome is known; interrupts are off.
-static status_t
+static inline __attribute__((always_inline)) status_t
 sleep_until_decided(struct waiter *w, u64 deadline)
 {
     assert(!CHECKED || locks_held() == 0);
     start_sleep(w, deadline);
-    return waiter_end(w, deadline);
+    return end(w, deadline);
 }
 
 struct waiter *
@@ -88,7 +96,7 @@ waiter_begin_always(void)
     return waiter_begin_as(thread_current(), WAKE_WAITING_ALWAYS);
 }
 
-status_t
+PART_OF_CALL status_t
 waiter_wait(struct waiter *w, u64 deadline)
 {
     bool on = port_interrupts_off();

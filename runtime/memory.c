@@ -203,6 +203,16 @@ memory_prepare(struct memory *m, u64 ptr, u64 size)
     return true;
 }
 
+// What was ready stays so: whichever runs threads write here at once are right.
+static void
+set_run(struct memory *m, u64 run)
+{
+    u64 before = __atomic_load_n(&m->run, __ATOMIC_RELAXED);
+
+    __atomic_store_n(&m->run_before, before, __ATOMIC_RELEASE);
+    __atomic_store_n(&m->run, run, __ATOMIC_RELEASE);
+}
+
 // The run is the one around this step from now on, as far as a word says.
 static void
 note_run(struct memory *m, u64 step)
@@ -215,7 +225,28 @@ note_run(struct memory *m, u64 step)
 
     end = MIN(end, memory_size(m) / COMMIT_STEP); // whole steps
     if (first < end)
-        __atomic_store_n(&m->run, first | end << 32, __ATOMIC_RELEASE);
+        set_run(m, first | end << 32);
+}
+
+static struct bytes
+bytes_in_run(const struct memory *m, struct memory_run run, u64 ptr, u64 size)
+{
+    u64 at = index_masked(ptr - run.first, run.size + 1);
+
+    return (struct bytes){m->base + run.first + at, size};
+}
+
+// What the run was before; it is again, where [ptr, ptr + size) is in that: who
+// names a thread's stack and other data goes between two.
+static struct memory_run
+run_before(struct memory *m, u64 ptr, u64 size)
+{
+    u64 word = __atomic_load_n(&m->run_before, __ATOMIC_ACQUIRE);
+    struct memory_run run = memory_run_of(&word);
+
+    if (word != 0 && memory_run_has(run, ptr, size))
+        set_run(m, word);
+    return run;
 }
 
 static struct bytes
@@ -238,8 +269,10 @@ memory_bytes(struct memory *m, u64 ptr, u64 size)
     if (m == NULL)
         return (struct bytes){NULL, 0};
     struct memory_run run = memory_run(m);
-    if (!memory_run_has(run, ptr, size))
-        return bytes_beyond_run(m, ptr, size);
-    u64 at = index_masked(ptr - run.first, run.size + 1);
-    return (struct bytes){m->base + run.first + at, size};
+    if (memory_run_has(run, ptr, size))
+        return bytes_in_run(m, run, ptr, size);
+    run = run_before(m, ptr, size);
+    if (memory_run_has(run, ptr, size))
+        return bytes_in_run(m, run, ptr, size);
+    return bytes_beyond_run(m, ptr, size);
 }

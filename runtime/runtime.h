@@ -306,6 +306,7 @@ struct memory {
     u64 reserved;   // bytes of address space, guard included
     u64 *committed; // bit set of COMMIT_STEP pieces
     u64 run;        // atomic: steps that are, in a row: first, 32 bits; end
+    u64 run_before; // the same: what that was before, of stacks and data, say
     struct port_promise promise;
     struct charge addresses;
     struct pinned pinned; // by requests to devices
@@ -342,12 +343,18 @@ memory_contains(const struct memory *m, u64 at, u64 size)
 
 // What memory_bytes() looks at first: bytes that are ready, all inside.
 static inline struct memory_run
-memory_run(const struct memory *m)
+memory_run_of(const u64 *word)
 {
-    u64 run = __atomic_load_n(&m->run, __ATOMIC_ACQUIRE);
+    u64 run = __atomic_load_n(word, __ATOMIC_ACQUIRE);
     u64 first = (run & UINT32_MAX) * COMMIT_STEP;
 
     return (struct memory_run){first, (run >> 32) * COMMIT_STEP - first};
+}
+
+static inline struct memory_run
+memory_run(const struct memory *m)
+{
+    return memory_run_of(&m->run);
 }
 
 // Is [ptr, ptr + size) in the run?

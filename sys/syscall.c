@@ -285,9 +285,11 @@ struct caller {
     struct handle_table *handles;
     struct memory *memory;
     status_t status;
-    // Where most of what calls name is, all at once, and C may touch it.
-    struct memory_run run;
-    u8 *run_ptr;
+    // Where most of what calls name is, all at once, and C may touch it: from
+    // the first byte to the end; nowhere: the first is behind it, as in a
+    // memory that 32 bits may lead out of.
+    u64 first, end;
+    u8 *base; // of the memory
 };
 
 // The functions that a call is made of are parts of it: none of them is there
@@ -303,13 +305,16 @@ caller_now(void)
         .handles = &p->handles,
         .memory = m,
         .status = OK,
-        .run = {1ull << 32, 0}, // nowhere
+        .first = 1,
     };
 
-    if (m != NULL) {
-        c.run = memory_run(m);
-        c.run_ptr = m->base + c.run.first;
+    if (m != NULL && memory_is_guarded(&m->type)) {
+        struct memory_run run = memory_run(m);
+        c.first = run.first;
+        c.end = run.first + run.size;
     }
+    if (m != NULL)
+        c.base = m->base;
     return c;
 }
 
@@ -327,17 +332,16 @@ bytes_elsewhere(struct memory *m, u32 address, u64 size)
     return memory_bytes(m, address, size);
 }
 
+// What is in its slot needs no mask: no address of 32 bits leads out of that.
 STEP struct bytes
 bytes_at(struct caller *c, u32 address, u64 size)
 {
     struct bytes bytes;
 
-    if (memory_run_has(c->run, address, size)) {
-        u64 at = index_masked(address - c->run.first, c->run.size + 1);
-        return (struct bytes){c->run_ptr + at, size};
-    }
+    if (address >= c->first && address + size <= c->end)
+        return (struct bytes){c->base + address, size};
     if (address == 0 && size == 0 && c->memory != NULL) // nothing, as NULL says
-        return (struct bytes){c->run_ptr, 0};
+        return (struct bytes){c->base, 0};
     bytes = bytes_elsewhere(c->memory, address, size);
     check(c, bytes.ptr != NULL ? OK : ERR_BAD_ADDRESS);
     return bytes;

@@ -137,7 +137,8 @@ SEVERAL_CPUS="cpus thread signal lock stress storm errors"
 # Those that run under ThreadSanitizer, too: threads beside each other.  Other
 # tests of the kernel, and programs in them, look at each other's data on purpose.
 TSAN_TESTS="cpus_ thread_ signal_ lock_ mutex_ event channel_ console_ terminal_"
-TSAN_TESTS="$TSAN_TESTS kill_finds kill_ends port_ pfex"
+TSAN_TESTS="$TSAN_TESTS kill_finds kill_ends port_ pfex gate_ pass_ window_"
+TSAN_TESTS="$TSAN_TESTS yield_is wake_is woken_"
 
 # Those that stand for no function of the kernel, which the one that ships has
 # inlined; in QEMU.

@@ -404,7 +404,7 @@ name_stack(const void *low, u64 size, const void **old_low, size_t *old_size)
     __sanitizer_finish_switch_fiber(fake, old_low, old_size);
 }
 
-void
+inline void // a part of the switch
 port_stack_use(void *low, u64 size)
 {
     const void *old_low;

@@ -68,8 +68,8 @@ static const struct port_stubs plain_stubs = {
 const struct port_stubs *port_stubs = &plain_stubs;
 
 struct first_frame {
-    u64 r15, r14, r13, r12, rbx, rbp;
-    u64 return_address;
+    u64 pc; // where every saved stack goes on, see context_switch()
+    u64 entry, arg, rbp;
 };
 
 extern const u8 context_start[];
@@ -103,9 +103,9 @@ context_init(struct context *c, void *stack_top, void (*entry)(void *),
         detected = true;
     }
     *frame = (struct first_frame){
-        .r12 = (u64)arg,
-        .rbx = (u64)entry,
-        .return_address = (u64)context_start,
+        .pc = (u64)context_start,
+        .entry = (u64)entry,
+        .arg = (u64)arg,
     };
     c->rsp = (u64)frame;
 }

@@ -13,10 +13,9 @@
 
     .text
 
-// What a C call keeps, in one frame that context.c builds for new threads: r15,
-// r14, r13, r12, rbx, rbp, return address.  Nobody here changes mxcsr or the
-// x87 control word, which a C call keeps, too: they are the same in all threads,
-// but in signal handlers and interrupts that they come from, which restore them.
+// What a C call keeps.  Nobody here changes mxcsr or the x87 control word, which
+// a C call keeps, too: they are the same in all threads, but in signal handlers
+// and interrupts that they come from, which restore them.
 .macro push_kept
     push    %rbp
     push    %rbx
@@ -48,17 +47,37 @@
 .endm
 
 // void context_switch(struct context *from, struct context *to)
+//
+// On top of a saved stack is where it goes on: here, in a context_switch_here()
+// (kernel/pass.h), or in context_start.
 FUNCTION(context_switch)
     push_kept
+    lea     switched(%rip), %rax
+    push    %rax
     mov     %rsp, (%rdi)
     mov     (%rsi), %rsp
     clear_vectors
+    pop     %rax
+    jmp     *%rax
+switched:
     pop_kept
     ret
 END(context_switch)
 
-// The return address of a new context: rbx = entry, r12 = arg, rbp = 0.
+// For context_switch_here(), on CPUs that have more than one instruction to do.
+FUNCTION(context_clear)
+    clear_vectors
+    ret
+END(context_clear)
+
+// Where a new context begins, see context.c.
 FUNCTION(context_start)
+    pop     %rbx
+    pop     %r12
+    pop     %rbp
+    xor     %r13d, %r13d
+    xor     %r14d, %r14d
+    xor     %r15d, %r15d
     clear_vectors // whoever comes here first need not come from context_switch
     push    $X87_DEFAULT
     push    $MXCSR_DEFAULT

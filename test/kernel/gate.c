@@ -296,7 +296,7 @@ TEST_KERNEL(gate_call_runs_at_once)
     struct client c = {.door = p.door};
     start(&s);
     EXPECT_EQ(thread_new(&t, idle_about, &over), OK);
-    sched_slice_ns = 1ull << 40;
+    __atomic_store_n(&sched_slice_ns, 1ull << 40, __ATOMIC_RELAXED);
     sched_start(t);
     EXPECT_EQ(thread_sleep_until(port_monotonic_ns() + 2 * slice), OK);
     u32 before = COUNT_OF(idler_ran);
@@ -304,7 +304,7 @@ TEST_KERNEL(gate_call_runs_at_once)
         EXPECT_EQ(call_with(&c), OK);
     if (port_cpu_count() == 1)
         EXPECT_EQ(COUNT_OF(idler_ran), before);
-    sched_slice_ns = slice;
+    __atomic_store_n(&sched_slice_ns, slice, __ATOMIC_RELAXED);
     __atomic_store_n(&over, true, __ATOMIC_SEQ_CST);
     EXPECT_EQ(thread_join(t, UINT64_MAX), OK);
     thread_release(t);
@@ -508,7 +508,7 @@ hold(struct server *s, struct gate_request *r)
 static void
 start_held(struct server *s, struct place *p)
 {
-    held = 1;
+    __atomic_store_n(&held, 1, __ATOMIC_SEQ_CST);
     open_place(p, ROOM, 1);
     *s = (struct server){.gate = p->gate, .answer = hold};
     start(s);
@@ -524,7 +524,7 @@ serve_in_order(struct place *p, struct door *of_last, u32 want)
     struct client c[CLIENTS] = {0};
     struct server s = {.gate = p->gate, .answer = hold};
 
-    held = 1;
+    __atomic_store_n(&held, 1, __ATOMIC_SEQ_CST);
     start(&s);
     order = 0;
     for (u32 i = 0; i < CLIENTS; i++) {
@@ -534,7 +534,7 @@ serve_in_order(struct place *p, struct door *of_last, u32 want)
         EXPECT_EQ(object_signals(gate_object(p->gate)),
                   i > 0 ? SIGNAL_READABLE : 0);
     }
-    held = 0;
+    __atomic_store_n(&held, 0, __ATOMIC_SEQ_CST);
     for (u32 i = 0; i < CLIENTS; i++) {
         end_client(&c[i], OK);
         EXPECT_EQ(c[i].reply, i + 1);
@@ -584,7 +584,7 @@ TEST_KERNEL(gate_line_is_bounded)
     p.door->call_count = 0;
     close_handle(&other);
     object_release(door_object(d.door));
-    held = 0;
+    __atomic_store_n(&held, 0, __ATOMIC_SEQ_CST);
     end_client(&c, OK);
     stop(&s);
     close_place(&p);
@@ -614,10 +614,12 @@ leave_early(bool served, bool killed)
         thread_kill(leaves->thread);
     end_client(leaves, killed ? ERR_KILLED : ERR_TIMED_OUT);
     EXPECT_EQ(s.calls, 1); // still that
+    bool on = lock_irq(&p.gate->lock);
     EXPECT_EQ(p.door->call_count, served ? 2 : 1);
     if (served)
         EXPECT(s.thread->activation->kept != NULL);
-    held = 0;
+    unlock_irq(&p.gate->lock, on);
+    __atomic_store_n(&held, 0, __ATOMIC_SEQ_CST);
     end_client(served ? &second : &first, OK);
     end_client(&last, OK);
     EXPECT_EQ(last.reply, 9);
@@ -706,7 +708,7 @@ TEST_KERNEL(gate_closes_under_a_call)
     start_client(&in_line);
     close_handle(&p.gate_handle);
     end_client(&in_line, ERR_PEER_CLOSED);
-    held = 0;
+    __atomic_store_n(&held, 0, __ATOMIC_SEQ_CST);
     end_client(&served, OK);
     EXPECT_EQ(served.reply, 5);
     EXPECT_EQ(thread_join(s.thread, UINT64_MAX), OK);
@@ -852,7 +854,7 @@ TEST_KERNEL(gate_chain_without_who_has_left)
     struct server upper = {.gate = a.gate, .answer = call_next, .next = b.door};
     struct server lower = {
         .gate = b.gate, .answer = hold_and_call, .next = a.door};
-    held = 1;
+    __atomic_store_n(&held, 1, __ATOMIC_SEQ_CST);
     start(&upper);
     start(&lower);
     struct client c = {.door = a.door};
@@ -860,7 +862,7 @@ TEST_KERNEL(gate_chain_without_who_has_left)
     thread_kill(upper.thread); // its call of b ends, and so its server
     end_client(&c, ERR_PEER_CLOSED);
     EXPECT_EQ(upper.nested, ERR_KILLED);
-    held = 0;
+    __atomic_store_n(&held, 0, __ATOMIC_SEQ_CST);
     TEST_WAIT(COUNT_OF(a.door->call_count) != 0); // it waits
     struct server again = {.gate = a.gate};
     start(&again);

@@ -73,7 +73,8 @@ static u32
 own_number(void)
 {
     for (u32 i = 0; i < PROGRAMS; i++)
-        if (programs[i].process == process_current())
+        if (__atomic_load_n(&programs[i].process, __ATOMIC_RELAXED) ==
+            process_current())
             return i;
     panic(__FILE__, __LINE__, "a program that nobody started");
 }
@@ -195,8 +196,10 @@ run_program(void)
 static void
 start_program(u32 number)
 {
-    programs[number].process = test_new_process(run_program);
-    test_start(programs[number].process);
+    struct process *p = test_new_process(run_program);
+
+    __atomic_store_n(&programs[number].process, p, __ATOMIC_RELAXED);
+    test_start(p);
 }
 
 static void
@@ -228,10 +231,10 @@ kill_at_random(u32 calls, u32 seed)
     u32 kills = 0;
 
     begin(true);
-    for (u32 i = 0; i < PROGRAMS; i++) {
+    for (u32 i = 0; i < PROGRAMS; i++)
         programs[i].random = random + i;
+    for (u32 i = 0; i < PROGRAMS; i++)
         start_program(i);
-    }
     while (COUNT_OF(answered) < calls) {
         u32 victim = (u32)test_draw(&random, PROGRAMS);
         for (u64 k = test_draw(&random, 40); k > 0; k--)
@@ -265,12 +268,12 @@ kill_after(u32 victim, u32 answers, u32 turns)
 {
     begin(false);
     for (u32 i = 0; i < PROGRAMS; i++) {
-        bool needed = i < 2 || i == SERVERS;
         programs[i].process = NULL;
         programs[i].random = 77 + i;
-        if (needed)
-            start_program(i);
     }
+    start_program(0);
+    start_program(1);
+    start_program(SERVERS);
     TEST_WAIT(COUNT_OF(answered) >= answers);
     for (u32 i = 0; i < turns; i++)
         thread_yield();

@@ -148,6 +148,34 @@ TEST_KERNEL(memory_is_found_in_runs)
     object_release(&m->object);
 }
 
+// Two runs are known: who goes between them has none of them looked for again,
+// which would find what is more now.
+TEST_KERNEL(memory_has_two_runs)
+{
+    const u64 step = COMMIT_STEP;
+    struct limits type = {.min = 8, .max = 8, .has_max = true, .page_log2 = 16};
+    struct memory *m;
+
+    EXPECT_EQ(memory_new(&m, &type), OK);
+    EXPECT(memory_bytes(m, 1 * step, 1).ptr == m->base + 1 * step);
+    EXPECT(memory_bytes(m, 0, 0).ptr == m->base);
+    EXPECT(memory_bytes(m, 5 * step, 1).ptr == m->base + 5 * step);
+    EXPECT(memory_touch(m, 2 * step, step));
+    EXPECT(memory_touch(m, 6 * step, step));
+    for (u32 i = 0; i < 3; i++) {
+        EXPECT(memory_bytes(m, 2 * step - 2, 2).ptr == m->base + 2 * step - 2);
+        EXPECT(memory_run_has(memory_run(m), 1 * step, step));
+        EXPECT(!memory_run_has(memory_run(m), 1 * step, step + 1));
+        EXPECT(memory_bytes(m, 6 * step - 2, 2).ptr == m->base + 6 * step - 2);
+        EXPECT(memory_run_has(memory_run(m), 5 * step, step));
+        EXPECT(!memory_run_has(memory_run(m), 5 * step, step + 1));
+    }
+    EXPECT(memory_bytes(m, 6 * step - 2, 4).ptr == m->base + 6 * step - 2);
+    EXPECT(memory_run_has(memory_run(m), 5 * step, 2 * step));
+    EXPECT(memory_bytes(m, 8 * step, 1).ptr == NULL);
+    object_release(&m->object);
+}
+
 // Of a step that is not all inside there is none.
 TEST_KERNEL(memory_runs_end_before_its_size)
 {

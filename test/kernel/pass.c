@@ -5,7 +5,7 @@
 #include "kernel/share.h"
 #include "test/kernel/frame.h"
 
-enum { CALLS = 100 };
+enum { CALLS = 100, TURNS = 20 };
 
 static const u64 LONG = 20000000000;
 
@@ -145,12 +145,14 @@ static void
 inherit(struct place *p, bool on)
 {
     __atomic_store_n(&p->at.server->inherited, on ? 1 : 0, __ATOMIC_SEQ_CST);
+    sched_changed(p->at.server); // as who changes these says
 }
 
 static void
 help(struct place *p, bool on)
 {
     __atomic_store_n(&p->at.server->helped, on, __ATOMIC_SEQ_CST);
+    sched_changed(p->at.server);
 }
 
 static const struct {
@@ -345,6 +347,46 @@ TEST_KERNEL(pass_in_the_hosts_place)
     test_drop_group(callers);
 }
 
+// The one that the CPU is in, or will be, without ending it.
+static u64
+session_now(void)
+{
+    bool on = port_interrupts_off();
+    struct run_queue *q = queue_here();
+
+    lock_irq_nested(&q->lock);
+    u64 session = q->session;
+    unlock_irq(&q->lock, on);
+    return session;
+}
+
+// A server that is called by another comes into the session, and all three go
+// on in that; what the kernel looks at ends it.
+TEST_KERNEL(pass_joins_who_comes_later)
+{
+    static struct place inner;
+    u64 end = port_monotonic_ns() + LONG, before, after;
+
+    relay = (struct relay){.inner = &inner};
+    test_open_place(&inner.at, PRIORITY_DEFAULT, serve_inside, &inner);
+    test_open_place(&relay.at.at, PRIORITY_DEFAULT, serve_outside, &relay);
+    do {
+        call(&relay.at, 0);
+        before = session_now();
+        for (u32 i = 0; i < TURNS; i++)
+            call(&relay.at, i);
+        after = session_now();
+    } while (before != after && port_monotonic_ns() < end);
+    EXPECT_EQ(after, before);
+    EXPECT_EQ(thread_current()->session, after);
+    EXPECT_EQ(relay.at.at.server->session, after);
+    EXPECT_EQ(inner.at.server->session, after);
+    sched_changed(relay.at.at.server);
+    EXPECT(session_now() != after);
+    test_close_place(&relay.at.at);
+    test_close_place(&inner.at);
+}
+
 // --- yields ------------------------------------------------------------------
 
 struct turns {
@@ -417,7 +459,9 @@ TEST_KERNEL(yield_is_at_once)
 struct talk {
     struct channel *ends[2];
     struct handle_table tables[2];
+    handle_t keep[2];
     u32 at_once; // questions that came so
+    u32 words;   // atomic: that were read
 };
 
 static bool
@@ -439,6 +483,7 @@ answer_words(void *arg)
 
     while (read_word(t, &word)) {
         t->at_once += thread_current()->way_in == AT_ONCE;
+        COUNT_UP(t->words);
         EXPECT_EQ(
             message_write(t->ends[1], (struct bytes){(u8 *)&word, 4}, &side),
             OK);
@@ -464,27 +509,39 @@ ask(void *arg)
 }
 
 static void
-talk(struct talk *t, struct group *asks, struct group *answers)
+open_talk(struct talk *t)
 {
-    handle_t keep[2];
-
     *t = (struct talk){.at_once = 0};
     EXPECT_EQ(channel_new(t->ends, account_root()), OK);
     for (u32 i = 0; i < 2; i++) {
         handle_table_init(&t->tables[i], account_root());
         EXPECT_EQ(handle_new(&t->tables[i], channel_object(t->ends[i]),
-                             UINT32_MAX, &keep[i]),
+                             UINT32_MAX, &t->keep[i]),
                   OK);
     }
-    struct thread *server = test_start_in(answers, answer_words, t);
-    test_wait_until_blocked(server);
-    test_join(test_start_in(asks, ask, t));
-    EXPECT_EQ(handle_close(&t->tables[0], keep[0]), OK);
-    test_join(server);
+}
+
+// `server` reads at the end that stays, and may be NULL: nobody does any more.
+static void
+close_talk(struct talk *t, struct thread *server)
+{
+    EXPECT_EQ(handle_close(&t->tables[0], t->keep[0]), OK);
+    if (server != NULL)
+        test_join(server);
     for (u32 i = 0; i < 2; i++) {
         handle_table_free(&t->tables[i]);
         object_release(channel_object(t->ends[i]));
     }
+}
+
+static void
+talk(struct talk *t, struct group *asks, struct group *answers)
+{
+    open_talk(t);
+    struct thread *server = test_start_in(answers, answer_words, t);
+    test_wait_until_blocked(server);
+    test_join(test_start_in(asks, ask, t));
+    close_talk(t, server);
 }
 
 // Who asks and sleeps hands the CPU on to who was woken by that, where both are
@@ -506,4 +563,81 @@ TEST_KERNEL(wake_is_at_once)
     EXPECT_EQ(t.at_once, 0);
     test_drop_group(other);
     test_drop_group(one);
+}
+
+// True: who answers was woken for the place of the running thread, which has
+// talked to it before, so that the timer is set for both.
+static bool
+wake_reader(struct talk *t, const struct thread *reader)
+{
+    struct channel_side side = {account_root(), &t->tables[0], NULL, 0};
+    u32 word = 0;
+
+    ask(t);
+    test_wait_until_blocked(reader);
+    bool on = port_interrupts_off();
+    EXPECT_EQ(message_write(t->ends[0], (struct bytes){(u8 *)&word, 4}, &side),
+              OK);
+    bool woken = run_queues[port_cpu_id()].woken == reader;
+    port_interrupts_restore(on);
+    return woken;
+}
+
+static void
+spin(struct thread *reader)
+{
+    (void)reader;
+}
+
+static void
+let_run(struct thread *reader)
+{
+    (void)reader;
+    thread_yield();
+}
+
+static void
+hurry(struct thread *reader)
+{
+    thread_set_priority(reader, PRIORITY_DEFAULT + 1);
+}
+
+// Wake who answers, and let it run: was it woken for our place?
+static bool
+wake_and(struct talk *t, struct thread *reader, void (*let)(struct thread *))
+{
+    u64 end = port_monotonic_ns() + LONG;
+    u32 words = COUNT_OF(t->words) + CALLS + 1;
+    bool woken = wake_reader(t, reader);
+
+    while (COUNT_OF(t->words) < words && port_monotonic_ns() < end)
+        let(reader);
+    EXPECT_EQ(COUNT_OF(t->words), words);
+    thread_set_priority(reader, PRIORITY_DEFAULT);
+    return woken;
+}
+
+// Who was woken for the place of one who runs does not wait until that one
+// sleeps: it runs after a time slice, a yield or with a higher priority, and is
+// killed, as others who are ready.
+TEST_KERNEL(woken_does_not_wait_for_the_place)
+{
+    static void (*const ways[])(struct thread *) = {spin, let_run, hurry};
+    u64 end = port_monotonic_ns() + LONG;
+    bool alone = port_cpu_count() == 1;
+    static struct talk t;
+
+    open_talk(&t);
+    struct thread *reader = test_start_in(group_root(), answer_words, &t);
+    for (u32 i = 0; i < COUNT(ways); i++) {
+        bool woken = false;
+        for (u32 turn = 0; turn < TURNS && !woken; turn++)
+            woken = wake_and(&t, reader, ways[i]);
+        EXPECT_EQ(woken, alone);
+    }
+    while (!wake_reader(&t, reader) && alone && port_monotonic_ns() < end)
+        continue;
+    thread_kill(reader);
+    test_join(reader);
+    close_talk(&t, NULL);
 }

@@ -296,7 +296,7 @@ pass_on(struct server *s)
 
     EXPECT_EQ(window_get(0, &size, &access), OK);
     EXPECT_EQ(window_narrow(0, 1, size - 2, access, &s->offer), OK);
-    s->status = call(s->next, &s->offer, 1);
+    __atomic_store_n(&s->status, call(s->next, &s->offer, 1), __ATOMIC_SEQ_CST);
 }
 
 static void
@@ -375,7 +375,8 @@ leave_chain(u32 who)
     thread_kill(who == 0 ? c.thread : servers[who - 1].thread);
     if (who < 2)
         end_caller(&c, who == 0 ? ERR_KILLED : ERR_PEER_CLOSED);
-    while (who > 0 && servers[who - 1].status == OK)
+    while (who > 0 &&
+           __atomic_load_n(&servers[who - 1].status, __ATOMIC_SEQ_CST) == OK)
         thread_yield(); // it has left its call
     let_go(&servers[2]);
     wait_for(&servers[2].stage, 2);
