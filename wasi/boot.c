@@ -301,7 +301,10 @@ granted_object(const struct boot *boot, struct string word)
     bool files = word.len > 6 && memcmp(word.ptr, "files=", 6) == 0;
     struct string tag = {word.ptr + 6, word.len - 6};
     struct device *d = files ? device_find_files(tag) : device_find(word);
-    return d != NULL ? device_object(d) : NULL;
+    struct registers *r = d == NULL && !files ? registers_find(word) : NULL;
+    return d != NULL ? device_object(d) :
+           r != NULL ? registers_object(r) :
+                       NULL;
 }
 
 // A handle for each word.

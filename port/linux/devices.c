@@ -1,6 +1,7 @@
 // port/linux/devices.c: the devices of this port, which are models: a source of
+// port/linux/devices.c: the devices of this port, which are models: a source of
 // random bytes, and disks, which are files of the host.  A disk is read and
-// written when it is notified, by whoever does that.
+// written when it is notified, by whoever does that.  None has registers.
 
 #include "port/linux/linux.h"
 #include "port/model/model.h"
@@ -91,4 +92,11 @@ port_device(u32 index)
     if (index > disk_count)
         return NULL;
     return index == 0 ? &source.device : &disk_models[index - 1].device;
+}
+
+struct port_registers *
+port_registers(u32 index)
+{
+    (void)index;
+    return NULL;
 }

@@ -504,6 +504,20 @@ device_object(struct device *d)
     panic(__FILE__, __LINE__, "no device has an object");
 }
 
+struct registers *
+registers_find(struct string name)
+{
+    (void)name;
+    return NULL;
+}
+
+struct object *
+registers_object(struct registers *r)
+{
+    (void)r;
+    panic(__FILE__, __LINE__, "no registers have an object");
+}
+
 struct object *
 group_object(struct group *g)
 {
