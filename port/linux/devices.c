@@ -1,5 +1,4 @@
 // port/linux/devices.c: the devices of this port, which are models: a source of
-// port/linux/devices.c: the devices of this port, which are models: a source of
 // random bytes, and disks, which are files of the host.  A disk is read and
 // written when it is notified, by whoever does that.  None has registers.
 
@@ -35,7 +34,7 @@ move(struct model_disk *disk, u64 place, u8 *ptr, u32 size, bool in)
                                    (off_t)(place + done)) :
                              pwrite(disk->fd, ptr + done, size - done,
                                     (off_t)(place + done));
-        if (count <= 0 && errno != EINTR)
+        if (count == 0 || (count < 0 && errno != EINTR))
             return false;
         done += count > 0 ? (u32)count : 0;
     }
