@@ -686,8 +686,10 @@ run_boot(struct boot *boot, struct node *root)
     else if (set_modes_in_time(boot, root) && mounts_start(boot) &&
              set_preopens(boot, root) && start_terminal(boot) &&
              start_trace(boot) && set_clock(boot) &&
-             start_profile(boot, &profile))
+             start_profile(boot, &profile)) {
+        heaps_tell(boot_contents(boot->run, STRING("gc-stats")).ptr != NULL);
         status = run_programs(boot);
+    }
     boot_end_group(boot->group); // what the programs have spawned
     mounts_end(boot);
     end_profile(profile);
