@@ -365,7 +365,7 @@ $(REPLAY): $(OUT)/san/fuzz-%: $(OUT)/san/test/fuzz/%.c.o $(OUT)/san/test/fuzz/fu
 	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $^ -o $@
 
 # The host command with every function compiled in plain mode.
-$(OUT)/nebulet-plain: $(call objects,host,tool) $(OUT)/host/test/fuzz/plain.c.o $(OUT)/host/libnebulet.a
+$(OUT)/nebulet-plain: $(call objects,host,tool) $(patsubst %,$(OUT)/host/%.o,test/fuzz/plain.c test/fuzz/heap.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -Wl,--wrap=module_compile -o $@ $(LIBS)
 
 FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000
