@@ -900,6 +900,36 @@ struct pinned {
     u32 count; // atomic; each has a reference
 };
 
+// --- registers of devices (registers.c) --------------------------------------
+
+struct registers;
+struct port_registers;
+struct port_range;
+
+// By OBJECT_FUNCTIONS.
+struct registers *registers_from_object(struct object *o);
+struct object *registers_object(struct registers *r);
+
+// The object of such a device, which has none; 1 reference.
+MUST_USE status_t registers_new(struct registers **out,
+                                struct port_registers *hardware);
+// That of the device of the machine with this name ("ps2"), which is made when
+// it is first asked for, and stays; NULL: there is none.
+struct registers *registers_find(struct string name);
+
+// A range of its registers; ERR_NOT_FOUND.
+MUST_USE status_t registers_range(struct registers *r, u32 number,
+                                  struct port_range *out);
+// A register of it.  ERR_BAD_ARGUMENT: none is there; ERR_ACCESS: that must not
+// be written.
+MUST_USE status_t registers_read(struct registers *r, u32 number, u32 offset,
+                                 u32 width, u32 *value);
+MUST_USE status_t registers_write(struct registers *r, u32 number, u32 offset,
+                                  u32 width, u32 value);
+// Clear SIGNALED, which an interrupt sets from now on.  ERR_NOT_FOUND: it has
+// none.
+MUST_USE status_t registers_listen(struct registers *r);
+
 // --- heap (heap.c) -----------------------------------------------------------
 
 // Kernel memory, zeroed, that counts in the account as this resource until it

@@ -115,6 +115,36 @@ u64 port_dma_address(const void *ptr, u64 size, u64 *contiguous);
 struct virtio_device;
 struct virtio_device *port_device(u32 index);
 
+// Registers that programs may have: of a device that reaches no memory.
+struct port_range {
+    u32 kind;  // REGISTERS_PORTS or REGISTERS_MEMORY (abi/numbers.def)
+    u64 start; // a port, or a physical address
+    u32 size;
+};
+
+enum { PORT_RANGES = 2 };
+
+struct port_registers {
+    const struct port_registers_ops *ops;
+    const char *name;
+    struct port_range ranges[PORT_RANGES];
+    u32 count;
+    bool interrupts;        // it has an interrupt
+    struct registers *user; // atomic: the object that hears of it; NULL: none
+};
+
+struct port_registers_ops {
+    // A register of 1, 2 or 4 bytes within a range, at a multiple of that.
+    u32 (*read)(struct port_registers *r, u32 range, u32 at, u32 width);
+    void (*write)(struct port_registers *r, u32 range, u32 at, u32 width,
+                  u32 value);
+    // From now on its interrupts call the kernel's registers_interrupt().
+    void (*listen)(struct port_registers *r);
+};
+
+// From 0; NULL: there are no more.
+struct port_registers *port_registers(u32 index);
+
 // --- CPUs and time -----------------------------------------------------------
 
 enum { CPU_MAX = 64 };
@@ -413,6 +443,9 @@ void host_call_check(void);
 
 // A device has finished requests, perhaps.
 void device_interrupt(struct virtio_device *hardware);
+
+// A device whose registers programs may have wants something.
+void registers_interrupt(struct port_registers *hardware);
 
 // Something has changed that a function of kernel/port.h on streams answered
 // ERR_SHOULD_WAIT for; a bit set of enum port_stream.

@@ -164,8 +164,9 @@ static const char head[] =
     "stream have `TRANSFER`, one `WRITE`, the other `READ` and `DUPLICATE`; an "
     "event\n`TRANSFER`; a module `TRANSFER` and `READ`; a process `TRANSFER` "
     "and `MANAGE`.\n\n"
-    "What belongs to devices needs a *resource* that the process was given. "
-    "Nobody makes\nany before there are drivers, and so these calls fail.\n\n"
+    "What belongs to devices needs *registers* that the process was given "
+    "(`--device ps2`,\n[drivers](drivers.md#registers)); of a resource of 2018 "
+    "they have the ports alone.\n\n"
     "## Calls\n\n"
     "| call | arguments | returns | errors | what it does | where ours "
     "differs |\n|---|---|---|---|---|---|\n";

@@ -1,4 +1,5 @@
-// sys/device_calls.c: the system calls on devices and their queues.
+// sys/device_calls.c: the system calls on devices and their queues, and on
+// registers.
 
 #include "sys/internal.h"
 
@@ -135,4 +136,45 @@ sys_queue_reap(const struct queue_reap_args *a)
     if (status == OK)
         put_u32(a->count, count);
     return status;
+}
+
+// --- registers ---------------------------------------------------------------
+
+status_t
+sys_registers_range(const struct registers_range_args *a)
+{
+    struct port_range range;
+    status_t status = registers_range(a->registers, a->range, &range);
+
+    if (status != OK)
+        return status;
+    put_u32(a->kind, range.kind);
+    put_u64(a->start, range.start);
+    put_u32(a->size, range.size);
+    return OK;
+}
+
+status_t
+sys_registers_read(const struct registers_read_args *a)
+{
+    u32 value;
+    status_t status =
+        registers_read(a->registers, a->range, a->offset, a->width, &value);
+
+    if (status == OK)
+        put_u32(a->value, value);
+    return status;
+}
+
+status_t
+sys_registers_write(const struct registers_write_args *a)
+{
+    return registers_write(a->registers, a->range, a->offset, a->width,
+                           a->value);
+}
+
+status_t
+sys_registers_listen(const struct registers_listen_args *a)
+{
+    return registers_listen(a->registers);
 }

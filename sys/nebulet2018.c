@@ -359,56 +359,109 @@ do_exit(const struct exit_2018 *a)
 
 // --- devices -----------------------------------------------------------------
 
-// What a driver is given for the machine's memory, ports and interrupts.
-// Nobody makes any yet: they come with the drivers.
-static const struct object_type resource_type = {.name = "resource"};
-
-static i64
-use_resource(void)
+// The n-th thing that a driver was given, if it is registers; a reference.
+static struct registers *
+given_registers(u32 n)
 {
-    struct object *resource;
-    status_t status = process_find_given(process_current(), &resource_type,
-                                         RIGHT_READ | RIGHT_WRITE, &resource);
+    struct object *o;
 
-    if (status != OK)
-        return ERROR_ACCESS_DENIED;
-    object_release(resource);
-    return ERROR_NOT_SUPPORTED;
+    if (n >= process_current()->given_count ||
+        handle_get(&process_current()->handles, process_current()->given[n],
+                   &registers_type, RIGHT_READ | RIGHT_WRITE, &o) != OK)
+        return NULL;
+    return registers_from_object(o);
+}
+
+// The range that has this port: its number, and where in it; else UINT32_MAX.
+static u32
+range_of(struct registers *r, u32 port, u32 *offset)
+{
+    struct port_range range;
+
+    for (u32 i = 0; registers_range(r, i, &range) == OK; i++)
+        if (range.kind == REGISTERS_PORTS && port >= range.start &&
+            port - range.start < range.size) {
+            *offset = port - (u32)range.start;
+            return i;
+        }
+    return UINT32_MAX;
+}
+
+// The registers with this port, which are then held, and where in them; NULL:
+// none.
+static struct registers *
+registers_of(u32 port, u32 *range, u32 *offset)
+{
+    for (u32 i = 0; i < process_current()->given_count; i++) {
+        struct registers *r = given_registers(i);
+        *range = r == NULL ? UINT32_MAX : range_of(r, port, offset);
+        if (*range != UINT32_MAX)
+            return r;
+        if (r != NULL)
+            object_release(registers_object(r));
+    }
+    return NULL;
+}
+
+// What no registers of ours give.
+static i64
+need_registers(void)
+{
+    for (u32 i = 0; i < process_current()->given_count; i++) {
+        struct registers *r = given_registers(i);
+        if (r == NULL)
+            continue;
+        object_release(registers_object(r));
+        return ERROR_NOT_SUPPORTED;
+    }
+    return ERROR_ACCESS_DENIED;
 }
 
 static i64
 do_physical_map(const struct physical_map_2018 *a)
 {
     (void)a;
-    return use_resource();
+    return need_registers();
 }
 
 static i64
 do_physical_alloc(const struct physical_alloc_2018 *a)
 {
     (void)a;
-    return use_resource();
+    return need_registers();
 }
 
 static i64
 do_read_port_u8(const struct read_port_u8_2018 *a)
 {
-    (void)a;
-    return use_resource();
+    u32 range, offset, value = 0;
+    struct registers *r = registers_of(a->port, &range, &offset);
+
+    if (r == NULL)
+        return ERROR_ACCESS_DENIED;
+    status_t status = registers_read(r, range, offset, 1, &value);
+    object_release(registers_object(r));
+    return status == OK ? value : error_of(status);
 }
 
 static i64
 do_write_port_u8(const struct write_port_u8_2018 *a)
 {
-    (void)a;
-    return use_resource();
+    u32 range, offset;
+    struct registers *r = registers_of(a->port, &range, &offset);
+
+    if (r == NULL)
+        return ERROR_ACCESS_DENIED;
+    status_t status = registers_write(r, range, offset, 1, a->value);
+    object_release(registers_object(r));
+    return error_of(status);
 }
 
 static i64
 do_interrupt_create(const struct interrupt_create_2018 *a)
 {
     (void)a;
-    return use_resource();
+    return need_registers();
 }
 
 static i64

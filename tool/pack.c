@@ -42,11 +42,12 @@ static void
 list_grants(const struct run *run, u32 index, char *to, u64 size)
 {
     const char *own = run->grants != NULL ? run->grants : "";
-    const char *device = run->device ? "random" : "";
-    const char *blank = own[0] != 0 && device[0] != 0 ? " " : "";
+    u64 used = (u64)snprintf(to, size, "%s", index == 0 ? own : "");
 
-    snprintf(to, size, "%s%s%s", index == 0 ? own : "", index == 0 ? blank : "",
-             index == 0 ? device : "");
+    for (u32 i = 0; i < DEVICE_COUNT && index == 0; i++)
+        if (run->devices >> i & 1)
+            used += (u64)snprintf(to + used, size - used, "%s%s",
+                                  used > 0 ? " " : "", device_names[i]);
 }
 
 // A module as "app.wasm", or as the "image" that it was compiled to, below

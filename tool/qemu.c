@@ -190,15 +190,47 @@ disk_args(struct args *a, const struct qemu_options *o, const struct dir *dir)
     arg_format(a, "%s,drive=disk%u,serial=disk%u", device, number, number);
 }
 
+// What QEMU calls them; NULL: it is there anyway.
+static const struct {
+    const char *on_q35, *on_microvm;
+    bool needs_pci;
+} devices[DEVICE_COUNT] = {
+    {"virtio-rng-pci,disable-legacy=on", "virtio-rng-device", false},
+    {NULL,                               "i8042",             false},
+    {"bochs-display",                    NULL,                true },
+};
+
+const char *const device_names[DEVICE_COUNT] = {
+    [DEVICE_NAME_RANDOM] = "random",
+    [DEVICE_NAME_PS2] = "ps2",
+    [DEVICE_NAME_DISPLAY] = "display",
+};
+
+static bool
+has_bus(const struct qemu_options *o)
+{
+    for (u32 i = 0; i < DEVICE_COUNT; i++)
+        if (o->devices >> i & 1 && is_microvm(o) && devices[i].needs_pci) {
+            complain("--device %s: a machine microvm has no PCI for it: run "
+                     "with --machine q35",
+                     device_names[i]);
+            return false;
+        }
+    return true;
+}
+
 static void
 device_args(struct args *a, const struct qemu_options *o)
 {
     u32 count = o->dirs != NULL ? o->dirs->count : 0;
 
-    if (o->random) {
-        arg(a, "-device");
-        arg(a, is_microvm(o) ? "virtio-rng-device" :
-                               "virtio-rng-pci,disable-legacy=on");
+    for (u32 i = 0; i < DEVICE_COUNT; i++) {
+        const char *name =
+            is_microvm(o) ? devices[i].on_microvm : devices[i].on_q35;
+        if (o->devices >> i & 1 && name != NULL) {
+            arg(a, "-device");
+            arg(a, name);
+        }
     }
     for (u32 i = 0; i < count; i++) {
         const struct dir *dir = &o->dirs->list[i];
@@ -213,7 +245,8 @@ static bool
 has_places(const struct qemu_options *o)
 {
     u32 most = is_microvm(o) ? MICROVM_DEVICES : Q35_DEVICES;
-    u32 room = most - 1 - o->random; // one is the console
+    u32 random = o->devices >> DEVICE_NAME_RANDOM & 1;
+    u32 room = most - 1 - random; // one is the console
     u32 count = o->dirs != NULL ? dirs_served(o->dirs) : 0;
 
     if (count > room)
@@ -391,6 +424,7 @@ kvm_works(const struct qemu_options *o, u64 deadline_ms)
     probe.gdb = NULL;
     probe.profile = 0;
     probe.dirs = NULL;
+    probe.devices = 0;
     if (access("/dev/kvm", R_OK | W_OK) != 0 ||
         access("/sys/module/kvm_pvm", F_OK) == 0)
         return false;
@@ -443,7 +477,7 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
         return 1;
     }
     if (!qemu_has_room(options->memory_mib, initrd.size, "") ||
-        !has_places(options))
+        !has_places(options) || !has_bus(options))
         return 1;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

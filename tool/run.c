@@ -63,10 +63,12 @@ set_device(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
 
-    run->device = true;
-    if (strcmp(value, "random") == 0)
-        return true;
-    misuse(run->command, "%s %s: not random", o->name, value);
+    for (u32 i = 0; i < DEVICE_COUNT; i++)
+        if (strcmp(value, device_names[i]) == 0) {
+            run->devices |= 1u << i;
+            return true;
+        }
+    misuse(run->command, "%s %s: not random, ps2 or display", o->name, value);
     return false;
 }
 
@@ -520,7 +522,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .icount = is_counted(run),
         .machine = run->machine ? run->machine : "microvm",
         .append = words,
-        .random = run->device,
+        .devices = run->devices,
         .dirs = &run->dirs,
         .gdb = run->gdb,
         .profile = run->profile_fd,

@@ -47,7 +47,7 @@ struct run {
     struct preload preloads[LIBRARIES_MAX]; // of the first program
     u32 preload_count;
     const char *grants; // handles of the first program, as wasi/wasi.h says
-    bool device;        // a source of random bytes is one of them
+    u32 devices;        // a set of them by enum device_name
     bool terminal;      // what is typed is a terminal's of ours
     const char *system; // of the shell: the directory that is /; or NULL
     const char *init;   // of an image: /etc/init there; or NULL

@@ -365,12 +365,21 @@ const struct command *command_find(const char *name); // or NULL
 
 // --- qemu.c ------------------------------------------------------------------
 
+// Devices that `--device` gives to a program.
+enum device_name {
+    DEVICE_NAME_RANDOM,
+    DEVICE_NAME_PS2,
+    DEVICE_NAME_DISPLAY,
+    DEVICE_COUNT,
+};
+extern const char *const device_names[DEVICE_COUNT];
+
 struct qemu_options {
     const char *gdb;         // the TCP port where GDB is waited for, or NULL
     const char *kernel;      // path of nebulet.elf
     const char *machine;     // "microvm" or "q35"
     const char *append;      // kernel command line
-    bool random;             // the machine has a source of random bytes
+    u32 devices;             // a set of enum device_name
     const struct dirs *dirs; // those that are served are devices; or NULL
     const char *model; // QEMU's -cpu; NULL: all that the host has or TCG knows
     u32 memory_mib;

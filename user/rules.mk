@@ -17,6 +17,7 @@ SJLJ  := -mllvm -wasm-enable-sjlj -mexception-handling
 SHARE := -matomics -mbulk-memory -ftls-model=local-exec
 
 LIB_init         := libposix
+LIB_ps2          := libposix
 LIB_random       := libposix
 LIB_shell        := libposix
 LIB_spawn        := libposix

@@ -2,54 +2,16 @@
 // Whatever is wrong with one program is one line on the log and exit status 1
 // for that program; the others run all the same.
 
-#include "wasi/wasi.h"
+#include "wasi/boot.h"
 
-enum { STATUS_BAD = 1 };
-enum { TEXT_SIZE = 400, IMPORTS_SHOWN = 20 };
+enum { IMPORTS_SHOWN = 20 };
 
-// How long who serves files may take to end: a disk has to be written; and
-// after a timeout, when the host waits for us.
-#define END_NS           10000000000ull
-#define END_TIMED_OUT_NS 100000000ull
-
-#define TIMEOUT_MAX      1000000000000ull // ms: more is for ever
-
-struct program {
-    struct process *process;   // NULL: not started
-    struct process_call *call; // instead of its entry, or NULL
-    u32 status;
-    bool ended;
-};
-
-// A directory that a process serves: run/served/N.
-struct mount {
-    struct string name; // of programs for it
-    struct served *files;
-    struct node *root;       // NULL: it is not there yet
-    struct process *process; // NULL: not started
-};
-
-struct boot {
-    struct tree *tree;
-    struct group *group;   // of the programs, and of all that they start
-    struct group *servers; // of their files; NULL: there are none
-    struct node *run;      // the directory
-    struct mount *mounts;
-    u32 mount_count;
-    struct preopen *preopens;
-    u32 preopen_count;
-    u32 terminals;
-    struct object *terminal; // NULL: the host's, as far as we care
-    u64 deadline_ns;
-    bool timed_out;
-    u32 count; // of programs
-    struct program programs[];
-};
+#define TIMEOUT_MAX 1000000000000ull // ms: more is for ever
 
 // --- the archive -------------------------------------------------------------
 
-static struct node *
-child(struct node *dir, struct string name)
+struct node *
+boot_child(struct node *dir, struct string name)
 {
     struct node *n = NULL;
 
@@ -61,28 +23,28 @@ child(struct node *dir, struct string name)
     return error == WASI_SUCCESS ? n : NULL;
 }
 
-static struct node *
-program_dir(struct node *run, u32 index)
+struct node *
+boot_program_dir(struct node *run, u32 index)
 {
     char name[16];
 
-    return child(
+    return boot_child(
         run, (struct string){name, format(name, sizeof(name), "%u", index)});
 }
 
 // The contents of a file; .ptr is NULL when there is none.
-static struct bytes
-contents(struct node *dir, struct string name)
+struct bytes
+boot_contents(struct node *dir, struct string name)
 {
-    struct node *n = child(dir, name);
+    struct node *n = boot_child(dir, name);
 
     if (n == NULL || n->type != FILETYPE_REGULAR_FILE)
         return (struct bytes){NULL, 0};
     return tree_data(n);
 }
 
-static struct string
-text_of(struct bytes bytes)
+struct string
+boot_text_of(struct bytes bytes)
 {
     struct string text = {(const char *)bytes.ptr, (u32)bytes.size};
 
@@ -95,7 +57,7 @@ text_of(struct bytes bytes)
 static bool
 read_number(struct bytes contents, u64 *number)
 {
-    struct string text = text_of(contents);
+    struct string text = boot_text_of(contents);
     u64 n = 0;
 
     for (u32 i = 0; i < text.len; i++) {
@@ -127,7 +89,7 @@ read_timeout(struct bytes contents, u64 *deadline_ns)
 static u32
 read_terminals(struct node *run)
 {
-    struct bytes text = contents(run, STRING("terminals"));
+    struct bytes text = boot_contents(run, STRING("terminals"));
     u32 set = 0;
 
     if (text.ptr == NULL)
@@ -143,7 +105,7 @@ read_terminals(struct node *run)
 static struct string
 file_name(struct node *dir)
 {
-    struct string name = text_of(contents(dir, STRING("path")));
+    struct string name = boot_text_of(boot_contents(dir, STRING("path")));
 
     return name.len > 0 ? name : STRING("app.wasm");
 }
@@ -165,6 +127,12 @@ report(struct node *dir, status_t status, const struct error *error,
         format(offset, sizeof(offset),
                "offset 0x%llx: ", (unsigned long long)error->at);
     klog("nebulet: %.*s: %s%s", (int)file.len, file.ptr, offset, what);
+}
+
+void
+boot_report(const struct loading *l, status_t status)
+{
+    report(l->blamed, status, &l->error, l->details);
 }
 
 // One line for each import that is not there, of the first few.
@@ -202,19 +170,6 @@ name_program(char *to, u64 size, struct node *dir)
     format_safe(to, size, "%.*s", (int)path.len, path.ptr);
 }
 
-// The work of loading, which takes its time: in a thread of its own, so that it
-// can be killed.
-struct loading {
-    struct group *group;
-    struct node *dir;
-    struct served *served; // that it is to serve, or NULL
-    struct process *process;
-    struct node *blamed; // of the module that an error is about
-    struct error error;
-    char details[TEXT_SIZE];
-    status_t status;
-};
-
 // What the command compiled, and has just looked at, for a CPU as it knows it.
 // Where this is another, or the command of another version, we compile it.
 static status_t
@@ -234,8 +189,8 @@ load_image(struct loading *l, struct node *dir, struct bytes image,
 static status_t
 load_module(struct loading *l, struct node *dir, struct code_module **out)
 {
-    struct bytes image = contents(dir, STRING("image"));
-    struct bytes app = contents(dir, STRING("app.wasm"));
+    struct bytes image = boot_contents(dir, STRING("image"));
+    struct bytes app = boot_contents(dir, STRING("app.wasm"));
 
     l->blamed = dir;
     if (image.ptr != NULL)
@@ -251,14 +206,15 @@ load_module(struct loading *l, struct node *dir, struct code_module **out)
 static status_t
 load_libraries(struct loading *l, struct library *list, u32 *count)
 {
-    struct node *link = child(l->dir, STRING("link")), *dir;
+    struct node *link = boot_child(l->dir, STRING("link")), *dir;
     status_t status = OK;
 
-    for (*count = 0; (dir = program_dir(link, *count)) != NULL; (*count)++) {
+    for (*count = 0; (dir = boot_program_dir(link, *count)) != NULL;
+         (*count)++) {
         struct library *library = &list[*count];
         if (*count == LIBRARIES_MAX)
             return ERR_LIMIT;
-        library->name = text_of(contents(dir, STRING("name")));
+        library->name = boot_text_of(boot_contents(dir, STRING("name")));
         status = load_module(l, dir, &library->code);
         if (status != OK)
             break;
@@ -269,7 +225,7 @@ load_libraries(struct loading *l, struct library *list, u32 *count)
 static status_t
 new_process(struct loading *l, struct linking *linking)
 {
-    struct node *link = child(l->dir, STRING("link"));
+    struct node *link = boot_child(l->dir, STRING("link"));
     char name[LIMIT_PROCESS_NAME + 1];
     struct code_module *m;
 
@@ -282,7 +238,7 @@ new_process(struct loading *l, struct linking *linking)
     u32 blamed = linking->blamed;
     bool is_library = blamed < linking->count;
     if (status != OK && is_library)
-        l->blamed = program_dir(link, blamed);
+        l->blamed = boot_program_dir(link, blamed);
     if (status == ERR_UNKNOWN_IMPORT)
         report_imports(l->blamed, linking,
                        is_library ? linking->libraries[blamed].code : m);
@@ -301,7 +257,10 @@ granted_object(const struct boot *boot, struct string word)
     bool files = word.len > 6 && memcmp(word.ptr, "files=", 6) == 0;
     struct string tag = {word.ptr + 6, word.len - 6};
     struct device *d = files ? device_find_files(tag) : device_find(word);
-    return d != NULL ? device_object(d) : NULL;
+    struct registers *r = d == NULL && !files ? registers_find(word) : NULL;
+    return d != NULL ? device_object(d) :
+           r != NULL ? registers_object(r) :
+                       NULL;
 }
 
 // A handle for each word.
@@ -327,33 +286,34 @@ give_grants(const struct boot *boot, struct process *p, struct string words,
     return status;
 }
 
-static status_t
-start_process(const struct boot *boot, struct loading *l,
-              struct process_call **call)
+status_t
+boot_launch(const struct boot *boot, struct loading *l,
+            struct process_call **call)
 {
     struct process *p = l->process;
     struct node *dir = l->dir;
     char *details = l->details;
     struct wasi_setup setup = {
-        .args = contents(dir, STRING("args")),
-        .env = contents(dir, STRING("env")),
+        .args = boot_contents(dir, STRING("args")),
+        .env = boot_contents(dir, STRING("env")),
         .preopens = boot->preopens,
-        .preopen_count = boot->preopen_count,
+        .preopen_count = l->served == NULL ? boot->preopen_count : 0,
         .terminals = boot->terminals,
-        .terminal = boot->terminal,
+        .terminal = l->served == NULL ? boot->terminal : NULL,
     };
     status_t status = wasi_attach(p, &setup);
 
     if (status == ERR_BAD_ARGUMENT)
         format(details, TEXT_SIZE, "args or env do not end in a zero byte");
     if (status == OK)
-        status = give_grants(boot, p, text_of(contents(dir, STRING("grants"))),
+        status = give_grants(boot, p,
+                             boot_text_of(boot_contents(dir, STRING("grants"))),
                              details);
     if (status == OK && l->served != NULL)
         status = served_give(l->served, p);
     if (status != OK)
         return status;
-    struct bytes invoked = contents(dir, STRING("invoke"));
+    struct bytes invoked = boot_contents(dir, STRING("invoke"));
     if (invoked.ptr != NULL) {
         format(details, TEXT_SIZE,
                "its file run/N/invoke does not fit the module");
@@ -370,8 +330,8 @@ start_process(const struct boot *boot, struct loading *l,
     return status;
 }
 
-static void
-load(void *arg)
+void
+boot_load(void *arg)
 {
     struct library libraries[LIBRARIES_MAX];
     struct linking linking = {.libraries = libraries};
@@ -384,8 +344,8 @@ load(void *arg)
         code_module_release(libraries[k].code);
 }
 
-static void
-time_out(struct boot *boot)
+void
+boot_time_out(struct boot *boot)
 {
     boot->timed_out = true;
     klog("nebulet: timeout, killing all programs");
@@ -393,13 +353,13 @@ time_out(struct boot *boot)
 }
 
 // In a thread of its own; l->process is there afterwards, or not.
-static status_t
-load_in_time(struct boot *boot, struct loading *l)
+status_t
+boot_load_in_time(struct boot *boot, struct loading *l)
 {
-    status_t status = thread_run_until(load, l, boot->deadline_ns);
+    status_t status = thread_run_until(boot_load, l, boot->deadline_ns);
 
     if (status == ERR_TIMED_OUT)
-        time_out(boot);
+        boot_time_out(boot);
     return status == OK ? l->status : status;
 }
 
@@ -407,18 +367,18 @@ static void
 start_program(struct boot *boot, u32 index)
 {
     struct program *program = &boot->programs[index];
-    struct node *dir = program_dir(boot->run, index);
+    struct node *dir = boot_program_dir(boot->run, index);
     struct loading l = {.group = boot->group, .dir = dir, .blamed = dir};
-    status_t status = load_in_time(boot, &l);
+    status_t status = boot_load_in_time(boot, &l);
 
     if (status == OK)
-        status = start_process(boot, &l, &program->call);
+        status = boot_launch(boot, &l, &program->call);
     if (status == OK) {
         program->process = l.process;
         return;
     }
     if (!boot->timed_out && status != ERR_UNKNOWN_IMPORT)
-        report(l.blamed, status, &l.error, l.details);
+        boot_report(&l, status);
     program->status = boot->timed_out ? EXIT_TIMEOUT : STATUS_BAD;
     program->ended = true;
     if (l.process != NULL)
@@ -434,7 +394,7 @@ print_results(struct boot *boot, struct program *program)
     if (program->call != NULL)
         status = invoke_print(program->call, boot->deadline_ns);
     if (status == ERR_TIMED_OUT && !boot->timed_out)
-        time_out(boot);
+        boot_time_out(boot);
     else if (status != OK && status != ERR_TIMED_OUT)
         klog("nebulet: the results: stdout: %s", status_text(status));
     if (status != OK && program->status == 0)
@@ -453,7 +413,7 @@ wait_program(struct boot *boot, u32 index)
     status_t status =
         process_wait(program->process, deadline, &program->status);
     if (status == ERR_TIMED_OUT) {
-        time_out(boot);
+        boot_time_out(boot);
         status = process_wait(program->process, UINT64_MAX, &program->status);
     }
     if (status != OK)
@@ -467,122 +427,12 @@ wait_program(struct boot *boot, u32 index)
 }
 
 // All is over for who is left in it: it holds no file any more after this.
-static void
-end_group(struct group *g)
+void
+boot_end_group(struct group *g)
 {
     group_kill(g, STATUS_BAD);
     object_wait_always(group_object(g), SIGNAL_ENDED);
     object_release(group_object(g));
-}
-
-// --- who serves them files ---------------------------------------------------
-
-static errno_t
-refuse_mount(struct boot *boot, const struct mount *mount, errno_t error)
-{
-    static const char *const texts[] = {
-#define ERRNO(number, id, text) [number] = (text),
-#include "wasi/errno.def"
-    };
-
-    if (error == WASI_TIMEDOUT && port_monotonic_ns() >= boot->deadline_ns)
-        time_out(boot);
-    else if (error != WASI_SUCCESS)
-        klog("nebulet: %.*s cannot be served: %s", (int)mount->name.len,
-             mount->name.ptr, texts[error]);
-    return error;
-}
-
-// Start the server of run/served/N, in `dir`, and find its root; false after
-// saying why not.
-static bool
-start_mount(struct boot *boot, struct mount *mount, struct node *dir)
-{
-    bool writable = child(dir, STRING("ro")) == NULL;
-    struct loading l = {.group = boot->servers, .dir = dir, .blamed = dir};
-    struct process_call *call;
-
-    mount->name = text_of(contents(dir, STRING("name")));
-    status_t status = served_new(&mount->files, writable);
-    l.served = mount->files;
-    if (status == OK)
-        status = load_in_time(boot, &l);
-    if (status == OK)
-        status = start_process(boot, &l, &call);
-    if (status != OK && !boot->timed_out)
-        report(l.blamed, status, &l.error, l.details);
-    if (status != OK && l.process != NULL)
-        process_release(l.process);
-    if (status != OK)
-        return false;
-    mount->process = l.process;
-    errno_t error = served_root(mount->files, boot->deadline_ns, &mount->root);
-    return refuse_mount(boot, mount, error) == WASI_SUCCESS;
-}
-
-// Those of run/served, in order.
-static bool
-start_mounts(struct boot *boot)
-{
-    struct node *served = child(boot->run, STRING("served")), *dir;
-    u32 count = 0;
-
-    while (program_dir(served, count) != NULL)
-        count++;
-    if (count == 0)
-        return true;
-    boot->mounts = kernel_alloc(count * sizeof(*boot->mounts));
-    status_t status = boot->mounts == NULL ? ERR_NO_MEMORY : OK;
-    if (status == OK)
-        status = group_new(&boot->servers, group_root(), "servers");
-    if (status != OK) {
-        klog("nebulet: run/served: %s", status_text(status));
-        return false;
-    }
-    while ((dir = program_dir(served, boot->mount_count)) != NULL)
-        if (!start_mount(boot, &boot->mounts[boot->mount_count++], dir))
-            return false;
-    return true;
-}
-
-// Nobody has a file of them open any more.  They hear that, and have time to
-// end what they have begun.
-static void
-end_mounts(struct boot *boot)
-{
-    u64 patience = boot->timed_out ? END_TIMED_OUT_NS : END_NS;
-    u64 deadline = port_monotonic_ns() + patience;
-    u32 status;
-
-    for (u32 i = 0; i < boot->mount_count; i++) {
-        struct mount *mount = &boot->mounts[i];
-        if (mount->root != NULL)
-            node_drop(mount->root);
-        if (mount->files != NULL)
-            served_leave(mount->files);
-    }
-    for (u32 i = 0; i < boot->mount_count; i++)
-        if (boot->mounts[i].process != NULL &&
-            process_wait(boot->mounts[i].process, deadline, &status) != OK)
-            break;
-    if (boot->servers != NULL)
-        end_group(boot->servers);
-    for (u32 i = 0; i < boot->mount_count; i++) {
-        struct mount *mount = &boot->mounts[i];
-        if (mount->process != NULL)
-            process_release(mount->process);
-        served_free(mount->files);
-    }
-    kernel_free(boot->mounts);
-}
-
-static struct node *
-served_called(const struct boot *boot, struct string name)
-{
-    for (u32 i = 0; i < boot->mount_count; i++)
-        if (string_equal(boot->mounts[i].name, name))
-            return boot->mounts[i].root;
-    return NULL;
 }
 
 // --- what programs see of the files ------------------------------------------
@@ -613,7 +463,7 @@ file_called(struct node *root, struct string name)
         struct string part = path_component(&name);
         if (part.len == 0 || at == NULL)
             return at;
-        at = child(at, part);
+        at = boot_child(at, part);
     }
 }
 
@@ -635,7 +485,7 @@ refuse_name(const char *list, struct string name)
 static bool
 set_modes(const struct boot *boot, struct node *root)
 {
-    struct bytes rest = contents(boot->run, STRING("modes"));
+    struct bytes rest = boot_contents(boot->run, STRING("modes"));
     struct string mode;
 
     while (!thread_is_killed() && next_string(&rest, &mode)) {
@@ -671,7 +521,7 @@ set_modes_in_time(struct boot *boot, struct node *root)
     status_t status = thread_run_until(open_files, &o, boot->deadline_ns);
 
     if (status == ERR_TIMED_OUT)
-        time_out(boot);
+        boot_time_out(boot);
     else if (status != OK)
         klog("nebulet: %s", status_text(status));
     return status == OK && o.done;
@@ -682,7 +532,7 @@ static struct bytes
 names_of_dirs(const struct boot *boot, const struct node *root)
 {
     static u8 default_name[] = "/";
-    struct bytes names = contents(boot->run, STRING("dirs"));
+    struct bytes names = boot_contents(boot->run, STRING("dirs"));
 
     if (names.ptr == NULL && root != NULL && root->type == FILETYPE_DIRECTORY)
         names = (struct bytes){default_name, sizeof(default_name)};
@@ -706,7 +556,7 @@ set_preopens(struct boot *boot, struct node *root)
     for (rest = names; next_string(&rest, &name);) {
         struct node *n = find_mount != NULL ? find_mount(name) : NULL;
         if (n == NULL)
-            n = served_called(boot, name);
+            n = mounts_find(boot, name);
         if (n == NULL)
             n = file_called(root, name);
         if (n == NULL || n->type != FILETYPE_DIRECTORY)
@@ -725,7 +575,7 @@ start_terminal(struct boot *boot)
 {
     struct terminal *terminal;
 
-    if (contents(boot->run, STRING("terminal")).ptr == NULL)
+    if (boot_contents(boot->run, STRING("terminal")).ptr == NULL)
         return true;
     status_t status = terminal_start(&terminal);
     if (status != OK)
@@ -739,12 +589,12 @@ start_terminal(struct boot *boot)
 static bool
 start_trace(const struct boot *boot)
 {
-    struct bytes names = contents(boot->run, STRING("trace"));
+    struct bytes names = boot_contents(boot->run, STRING("trace"));
     struct string unknown;
 
     if (names.ptr == NULL)
         return true;
-    bool known = host_trace(text_of(names), &unknown);
+    bool known = host_trace(boot_text_of(names), &unknown);
     if (!known)
         klog("nebulet: run/trace: there is no call \"%.*s\"", (int)unknown.len,
              unknown.ptr);
@@ -757,7 +607,8 @@ enum profile { PROFILE_NONE, PROFILE_SAMPLES = 1, PROFILE_MAP = 2 };
 static bool
 start_profile(const struct boot *boot, u32 *what)
 {
-    struct string words = text_of(contents(boot->run, STRING("profile")));
+    struct string words =
+        boot_text_of(boot_contents(boot->run, STRING("profile")));
 
     *what = PROFILE_NONE;
     for (u32 i = 0; i < words.len; i++)
@@ -788,8 +639,9 @@ static bool
 set_clock(const struct boot *boot)
 {
     u64 grain_ns = 1;
-    bool known = read_number(contents(boot->run, STRING("clock")), &grain_ns) &&
-                 grain_ns > 0;
+    bool known =
+        read_number(boot_contents(boot->run, STRING("clock")), &grain_ns) &&
+        grain_ns > 0;
 
     if (known)
         clock_set_grain(grain_ns);
@@ -804,7 +656,7 @@ set_memory(const struct boot *boot)
 {
     u64 most = UINT64_MAX;
 
-    if (!read_number(contents(boot->run, STRING("max-memory")), &most)) {
+    if (!read_number(boot_contents(boot->run, STRING("max-memory")), &most)) {
         klog("nebulet: run/max-memory is not a number of bytes");
         return false;
     }
@@ -818,8 +670,8 @@ static u32
 run_programs(struct boot *boot)
 {
     for (u32 i = 0; i < boot->count && !boot->timed_out; i++) {
-        struct node *dir = program_dir(boot->run, i);
-        struct string mode = text_of(contents(dir, STRING("mode")));
+        struct node *dir = boot_program_dir(boot->run, i);
+        struct string mode = boot_text_of(boot_contents(dir, STRING("mode")));
         for (u32 k = 0; k < i && !string_equal(mode, STRING("beside")); k++)
             wait_program(boot, k);
         if (!boot->timed_out)
@@ -842,18 +694,18 @@ run_boot(struct boot *boot, struct node *root)
 
     if (boot->count == 0)
         klog("nebulet: the initrd has no program run/0");
-    else if (!read_timeout(contents(boot->run, STRING("timeout")),
+    else if (!read_timeout(boot_contents(boot->run, STRING("timeout")),
                            &boot->deadline_ns))
         klog("nebulet: run/timeout is not a number of milliseconds");
-    else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
+    else if (set_modes_in_time(boot, root) && mounts_start(boot) &&
              set_preopens(boot, root) && start_terminal(boot) &&
              start_trace(boot) && set_clock(boot) && set_memory(boot) &&
              start_profile(boot, &profile)) {
-        heaps_tell(contents(boot->run, STRING("gc-stats")).ptr != NULL);
+        heaps_tell(boot_contents(boot->run, STRING("gc-stats")).ptr != NULL);
         status = run_programs(boot);
     }
-    end_group(boot->group); // what the programs have spawned
-    end_mounts(boot);
+    boot_end_group(boot->group); // what the programs have spawned
+    mounts_end(boot);
     end_profile(profile);
     return boot->timed_out ? EXIT_TIMEOUT : status;
 }
@@ -861,11 +713,11 @@ run_boot(struct boot *boot, struct node *root)
 static u32
 run_tree(struct tree *tree)
 {
-    struct node *run = child(tree_root(tree), STRING("run"));
-    struct node *root = child(tree_root(tree), STRING("root"));
+    struct node *run = boot_child(tree_root(tree), STRING("run"));
+    struct node *root = boot_child(tree_root(tree), STRING("root"));
     u32 count = 0, status = STATUS_BAD;
 
-    while (program_dir(run, count) != NULL)
+    while (boot_program_dir(run, count) != NULL)
         count++;
     struct boot *boot =
         kernel_alloc(sizeof(*boot) + count * sizeof(struct program));

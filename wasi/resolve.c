@@ -87,24 +87,31 @@ with_name(struct name *name, name_action act, void *arg)
 
 // --- two names ---------------------------------------------------------------
 
-static bool
-same_file_system(struct node *a, struct node *b)
+static errno_t
+check_file_system(struct node *a, struct node *b)
 {
     struct filestat stat_a, stat_b;
 
-    return a->ops == b->ops && node_stat(a, &stat_a) == WASI_SUCCESS &&
-           node_stat(b, &stat_b) == WASI_SUCCESS &&
-           stat_a.device == stat_b.device;
+    if (a->ops != b->ops)
+        return WASI_XDEV;
+    errno_t error = node_stat(a, &stat_a);
+    if (error == WASI_SUCCESS)
+        error = node_stat(b, &stat_b);
+    if (error != WASI_SUCCESS)
+        return error;
+    return stat_a.device == stat_b.device ? WASI_SUCCESS : WASI_XDEV;
 }
 
 // Walk from two directories that are held, in one file system.
 static errno_t
 walk_both(struct wasi *w, struct name *from, struct name *to, names_action act)
 {
-    if (!same_file_system(from->dir->node, to->dir->node))
-        return WASI_XDEV;
+    errno_t error = check_file_system(from->dir->node, to->dir->node);
+
+    if (error != WASI_SUCCESS)
+        return error;
     node_lock(from->dir->node);
-    errno_t error = walk(from, w->path[1]);
+    error = walk(from, w->path[1]);
     if (error == WASI_SUCCESS)
         error = walk(to, w->path[3]);
     if (error == WASI_SUCCESS)

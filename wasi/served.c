@@ -10,7 +10,9 @@
 // Names are looked up one by one, symlinks are followed by us, and ".." leads
 // to the node from which the walk came: the server is asked for none of them.
 // It is not trusted: it can answer what it likes about its own files, no more.
-// When it has ended, all of them are errors (WASI_IO).
+// When it has ended, all of them are errors (WASI_IO), and stay so when another
+// server has begun in its place: a node is of the server whose era it has, as
+// round_begin() compares.  Only the root goes from one to the next.
 //
 // Nodes have references and no lock: each call is one request.  What is not
 // used any more is closed with a later request, or, where there is much of it,
@@ -30,12 +32,17 @@ enum {
 _Static_assert((int)REQUEST_SIZE <= (int)LIMIT_GATE_SIZE, "fits");
 
 struct served {
-    struct gate *gate;
-    struct door *door;
     bool writable;
     u64 device;
     struct numbers numbers;
+    // Of who starts servers.
+    struct served_node *root; // no reference; NULL: there was none yet
+    struct gate *next_gate;   // of a server that begins, or NULL
+    struct door *next_door;
     struct lock lock;
+    u64 era MEMBER_GUARDED_BY(lock);           // how many servers there were
+    struct gate *gate MEMBER_GUARDED_BY(lock); // of the last of them, or NULL
+    struct door *door MEMBER_GUARDED_BY(lock);
     struct served_node *unused MEMBER_GUARDED_BY(lock);
     u32 unused_count MEMBER_GUARDED_BY(lock);
 };
@@ -50,6 +57,7 @@ struct served_node {
     struct node node;
     struct served *served;
     u32 references; // atomic
+    u64 era;        // with served->lock; 0: no server has heard of it
     u32 number;
     u32 opened;  // the number to read, write and list by; 0: it is not open
     bool unsure; // atomic: a request that names it may come after its end
@@ -104,28 +112,6 @@ leave_nodes(struct served *s, struct served_node *list)
         s->unused_count++;
     }
     unlock(&s->lock);
-}
-
-// Some of them, and their numbers.
-static struct served_node *
-take_unused(struct served *s, u32 *numbers, u32 *count)
-{
-    struct served_node *list = NULL;
-
-    *count = 0;
-    lock(&s->lock);
-    while (s->unused != NULL && *count + 2 <= FILE_CLOSINGS) {
-        struct served_node *n = s->unused;
-        s->unused = n->next;
-        s->unused_count--;
-        n->next = list;
-        list = n;
-        numbers[(*count)++] = n->number;
-        if (n->opened != 0 && n->opened != n->number)
-            numbers[(*count)++] = n->opened;
-    }
-    unlock(&s->lock);
-    return list;
 }
 
 // --- requests ----------------------------------------------------------------
@@ -186,37 +172,109 @@ be_unsure(const struct question *q, struct served_node *unused)
         set_unsure(unused);
 }
 
-// Ask the server; *said: it has answered, with an error or without.
-static errno_t
-ask_and_see(struct served *s, struct question *q, bool *said)
+// Whom a request goes to, and what it closes.
+struct round {
+    struct door *door; // a reference; NULL: whoever knew of its nodes has ended
+    struct served_node *unused;
+    u32 numbers[FILE_CLOSINGS], closed;
+};
+
+static bool
+is_lost(const struct served *s, const struct served_node *n)
+{
+    assert(lock_held(&s->lock));
+    return n != NULL && n->era != s->era;
+}
+
+// Some of what is not used any more, with those numbers that the server knows.
+static void
+take_unused(struct served *s, struct round *r)
+{
+    assert(lock_held(&s->lock));
+    for (u32 i = 0; s->unused != NULL && i < FILE_CLOSINGS / 2; i++) {
+        struct served_node *n = s->unused;
+        s->unused = n->next;
+        s->unused_count--;
+        n->next = r->unused;
+        r->unused = n;
+        if (is_lost(s, n)) {
+            n->unsure = false; // nobody is left who could come to it
+            continue;
+        }
+        r->numbers[r->closed++] = n->number;
+        if (n->opened != 0 && n->opened != n->number)
+            r->numbers[r->closed++] = n->opened;
+    }
+}
+
+// What a request makes is of the server that it goes to.
+static struct round
+round_begin(struct served *s, const struct question *q)
+{
+    struct round r = {.door = NULL};
+
+    lock(&s->lock);
+    if (s->door != NULL && !is_lost(s, q->on) && !is_lost(s, q->other)) {
+        r.door = s->door;
+        object_hold(door_object(r.door));
+        if (q->made != NULL)
+            q->made->era = s->era;
+        take_unused(s, &r);
+    }
+    unlock(&s->lock);
+    return r;
+}
+
+static status_t
+call(struct door *door, struct question *q, const struct round *r, bool *said)
 {
     u8 request[REQUEST_SIZE], *end = request;
     struct bytes room = {(u8 *)&q->reply, sizeof(q->reply)};
-    u32 numbers[FILE_CLOSINGS], size;
-    struct served_node *unused = take_unused(s, numbers, &q->head.closed);
     u64 deadline = q->deadline_ns > 0 ? q->deadline_ns : UINT64_MAX;
+    u32 size;
 
     assert(q->name.len <= FILE_NAME_MAX && q->new_name.len <= FILE_NAME_MAX);
     q->head.name_size = q->name.len;
     q->head.new_size = q->new_name.len;
+    q->head.closed = r->closed;
     end = append(end, &q->head, sizeof(q->head));
     end = append(end, q->name.ptr, q->name.len);
     end = append(end, q->new_name.ptr, q->new_name.len);
-    end = append(end, numbers, q->head.closed * sizeof(numbers[0]));
+    end = append(end, r->numbers, r->closed * sizeof(r->numbers[0]));
     status_t status =
-        gate_call(s->door, (struct bytes){request, (u64)(end - request)}, room,
+        gate_call(door, (struct bytes){request, (u64)(end - request)}, room,
                   &q->window, q->window.memory.size > 0, deadline, &size);
     *said = status == OK && size == sizeof(q->reply);
-    if (status == ERR_KILLED || status == ERR_TIMED_OUT)
-        be_unsure(q, unused);
-    if (status == ERR_KILLED || status == ERR_TIMED_OUT || status == ERR_FULL ||
-        status == ERR_DEADLOCK)
-        leave_nodes(s, unused); // it may not have heard
-    else
-        free_nodes(s, unused);
-    if (!*said)
+    return status;
+}
+
+static errno_t
+result(const struct question *q, status_t status, bool said)
+{
+    if (!said)
         return status == OK ? WASI_IO : errno_of(status);
     return check_reply(q);
+}
+
+// Ask the server; *said: it has answered, with an error or without.
+static errno_t
+ask_and_see(struct served *s, struct question *q, bool *said)
+{
+    struct round r = round_begin(s, q);
+
+    *said = false;
+    if (r.door == NULL)
+        return WASI_IO;
+    status_t status = call(r.door, q, &r, said);
+    object_release(door_object(r.door));
+    if (status == ERR_KILLED || status == ERR_TIMED_OUT)
+        be_unsure(q, r.unused);
+    if (status == ERR_KILLED || status == ERR_TIMED_OUT || status == ERR_FULL ||
+        status == ERR_DEADLOCK)
+        leave_nodes(s, r.unused); // it may not have heard
+    else
+        free_nodes(s, r.unused);
+    return result(q, status, *said);
 }
 
 static errno_t
@@ -728,12 +786,61 @@ static const struct node_ops served_ops = {
 
 // --- servers -----------------------------------------------------------------
 
+static void
+release_ends(struct gate *gate, struct door *door)
+{
+    if (door != NULL) {
+        object_release_handle(door_object(door));
+        object_release(door_object(door));
+    }
+    if (gate != NULL)
+        object_release(gate_object(gate));
+}
+
+status_t
+served_renew(struct served *s)
+{
+    struct gate *gate;
+    struct door *door;
+    status_t status = gate_new(&gate, REQUEST_SIZE, account_root());
+
+    if (status != OK)
+        return status;
+    status = door_new(&door, gate, 0, account_root());
+    if (status != OK) {
+        object_release(gate_object(gate));
+        return status;
+    }
+    object_hold_handle(door_object(door)); // so that it can be closed
+    release_ends(s->next_gate, s->next_door);
+    s->next_gate = gate;
+    s->next_door = door;
+    return OK;
+}
+
+// From now on it is the server that there is, and the root is its own.
+static void
+take_over(struct served *s)
+{
+    lock(&s->lock);
+    struct gate *gate = s->gate;
+    struct door *door = s->door;
+    s->gate = s->next_gate;
+    s->door = s->next_door;
+    s->era++;
+    if (s->root != NULL)
+        s->root->era = s->era;
+    unlock(&s->lock);
+    s->next_gate = NULL;
+    s->next_door = NULL;
+    release_ends(gate, door);
+}
+
 status_t
 served_new(struct served **out, bool writable)
 {
     static u64 devices; // atomic
     struct served *s = kernel_alloc(sizeof(*s));
-    status_t status;
 
     if (s == NULL)
         return ERR_NO_MEMORY;
@@ -742,11 +849,7 @@ served_new(struct served **out, bool writable)
     s->writable = writable;
     s->device =
         DEVICE_SERVED + __atomic_fetch_add(&devices, 1, __ATOMIC_RELAXED);
-    status = gate_new(&s->gate, REQUEST_SIZE, account_root());
-    if (status == OK)
-        status = door_new(&s->door, s->gate, 0, account_root());
-    if (status == OK)
-        object_hold_handle(door_object(s->door)); // so that it can be closed
+    status_t status = served_renew(s);
     if (status == OK)
         *out = s;
     else
@@ -757,11 +860,12 @@ served_new(struct served **out, bool writable)
 status_t
 served_give(struct served *s, struct process *p)
 {
-    return process_give(p, gate_object(s->gate), gate_type.rights);
+    return process_give(p, gate_object(s->next_gate), gate_type.rights);
 }
 
-errno_t
-served_root(struct served *s, u64 deadline_ns, struct node **out)
+// Of the first server.
+static errno_t
+find_root(struct served *s, u64 deadline_ns, struct node **out)
 {
     struct served_node *n = new_node(s, NULL);
     struct question q = question(FILE_ATTACH, NULL);
@@ -778,17 +882,76 @@ served_root(struct served *s, u64 deadline_ns, struct node **out)
         return error;
     if (error != WASI_SUCCESS)
         served_drop(&n->node);
+    else
+        s->root = n;
+    return error;
+}
+
+static errno_t
+ask_next(struct served *s, struct question *q)
+{
+    static const struct round nothing; // is to be closed
+    bool said;
+    status_t status = call(s->next_door, q, &nothing, &said);
+
+    return result(q, status, said);
+}
+
+// Of another one, by the same numbers.  What the root can be listed by stays
+// even where that may not be listed any more: then the server says so.
+static errno_t
+find_again(struct served *s, u64 deadline_ns)
+{
+    struct served_node *root = s->root;
+    struct question attach = question(FILE_ATTACH, NULL);
+    struct question open = question(FILE_OPEN, root);
+
+    assert(mutex_held(&root->lock));
+    attach.deadline_ns = open.deadline_ns = deadline_ns;
+    attach.head.made = root->number;
+    errno_t error = ask_next(s, &attach);
+    if (error != WASI_SUCCESS)
+        return error;
+    if (known_type(attach.reply.filetype) != FILETYPE_DIRECTORY)
+        return WASI_NOTDIR;
+    open.head.made = root->opened;
+    open.head.flags = FILE_READS;
+    if (root->opened != 0)
+        error = ask_next(s, &open);
+    if (root->listing != NULL)
+        root->listing->at = root->listing->end = 0;
+    return error == WASI_ACCES ? WASI_SUCCESS : error;
+}
+
+errno_t
+served_root(struct served *s, u64 deadline_ns, struct node **out)
+{
+    struct served_node *root = s->root;
+
+    if (root == NULL) {
+        take_over(s);
+        return find_root(s, deadline_ns, out);
+    }
+    if (mutex_lock(&root->lock) != OK)
+        return WASI_INTR;
+    errno_t error = find_again(s, deadline_ns);
+    if (error == WASI_SUCCESS)
+        take_over(s);
+    mutex_unlock(&root->lock);
     return error;
 }
 
 void
 served_leave(struct served *s)
 {
-    if (s->door == NULL)
-        return;
-    object_release_handle(door_object(s->door));
-    object_release(door_object(s->door));
+    lock(&s->lock);
+    struct door *door = s->door;
     s->door = NULL;
+    unlock(&s->lock);
+    release_ends(s->next_gate, s->next_door);
+    s->next_gate = NULL;
+    s->next_door = NULL;
+    release_ends(NULL, door);
 }
 
 void

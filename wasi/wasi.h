@@ -228,9 +228,14 @@ MUST_USE status_t served_new(struct served **out, bool writable);
 // struct file_request.  When p has ended, all files are WASI_IO.
 MUST_USE status_t served_give(struct served *s, struct process *p);
 // Ask the server for the root, open, with a reference; it may still be about to
-// start.  WASI_TIMEDOUT: it did not answer until the deadline.
+// start.  WASI_TIMEDOUT: it did not answer until the deadline.  When it is
+// another one, *out stays: the root is the other's then.
 MUST_USE errno_t served_root(struct served *s, u64 deadline_ns,
                              struct node **out);
+// The server has ended: let another come, to be given a gate and asked for its
+// root.  Until then, as before, all files are WASI_IO, and what was open stays
+// so.  One thread at a time calls these three.
+MUST_USE status_t served_renew(struct served *s);
 // The server hears that nobody asks any more.  No file of it is open then.
 void served_leave(struct served *s);
 // The same, and no server runs any more.  NULL is allowed.
@@ -502,7 +507,8 @@ void boot_mounts(mount_finder find);
 //                      all programs and is ended after them: as run/N, and
 //                      `name`, by which run/dirs calls its root, and `ro` when
 //                      nothing in it may be changed.  It has a word "files=TAG"
-//                      more, of a device, and the gate is its last handle
+//                      more, of a device, and the gate is its last handle.
+//                      When it ends before, another starts in its place
 //     run/trace        when it is there, calls that are told on standard error,
 //                      as host_trace() has them: names with commas between
 //                      them, or nothing: all

@@ -1,6 +1,6 @@
 // port/linux/devices.c: the devices of this port, which are models: a source of
 // random bytes, and disks, which are files of the host.  A disk is read and
-// written when it is notified, by whoever does that.
+// written when it is notified, by whoever does that.  None has registers.
 
 #include "port/linux/linux.h"
 #include "port/model/model.h"
@@ -34,7 +34,7 @@ move(struct model_disk *disk, u64 place, u8 *ptr, u32 size, bool in)
                                    (off_t)(place + done)) :
                              pwrite(disk->fd, ptr + done, size - done,
                                     (off_t)(place + done));
-        if (count <= 0 && errno != EINTR)
+        if (count == 0 || (count < 0 && errno != EINTR))
             return false;
         done += count > 0 ? (u32)count : 0;
     }
@@ -91,4 +91,11 @@ port_device(u32 index)
     if (index > disk_count)
         return NULL;
     return index == 0 ? &source.device : &disk_models[index - 1].device;
+}
+
+struct port_registers *
+port_registers(u32 index)
+{
+    (void)index;
+    return NULL;
 }

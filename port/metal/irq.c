@@ -94,10 +94,7 @@ apic_write(u32 reg, u32 value)
 static void
 map_registers(u64 physical)
 {
-    u64 flags = PAGE_PRESENT | PAGE_WRITE | PAGE_UNCACHED | PAGE_GLOBAL;
-
-    if (!space_map(MMIO_BASE + physical, physical, PAGE_SIZE,
-                   flags | PAGE_NO_EXEC))
+    if (mmio_map(physical, PAGE_SIZE) == NULL)
         panic(__FILE__, __LINE__, "no memory for page tables");
 }
 

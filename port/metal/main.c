@@ -74,6 +74,7 @@ first_thread(void *arg)
     check_space();
     streams_start(&info);
     devices_find(&info, vconsole_device());
+    registers_look();
     u32 status = boot_run(initrd, info.cmdline);
     streams_drain();
     port_exit(status);

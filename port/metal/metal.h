@@ -16,6 +16,21 @@ out8(u16 port, u8 value)
 }
 
 static inline void
+out16(u16 port, u16 value)
+{
+    __asm__ volatile("outw %0, %1" : : "a"(value), "Nd"(port));
+}
+
+static inline u16
+in16(u16 port)
+{
+    u16 value;
+
+    __asm__ volatile("inw %1, %0" : "=a"(value) : "Nd"(port));
+    return value;
+}
+
+static inline void
 out32(u16 port, u32 value)
 {
     __asm__ volatile("outl %0, %1" : : "a"(value), "Nd"(port));
@@ -85,6 +100,26 @@ static inline u8 *
 direct(u64 physical)
 {
     return (u8 *)(DIRECT_BASE + physical);
+}
+
+// Registers of the width that they have.
+static inline u32
+mmio_read_width(u64 address, u32 width)
+{
+    return width == 1 ? *(volatile u8 *)address :
+           width == 2 ? *(volatile u16 *)address :
+                        *(volatile u32 *)address;
+}
+
+static inline void
+mmio_write_width(u64 address, u32 width, u32 value)
+{
+    if (width == 1)
+        *(volatile u8 *)address = (u8)value;
+    else if (width == 2)
+        *(volatile u16 *)address = (u16)value;
+    else
+        *(volatile u32 *)address = value;
 }
 
 // --- boot.S, bootinfo.c: what the boot loader said ---------------------------
@@ -186,6 +221,10 @@ void space_init(const struct boot_info *info);
 // Map [address, address + size) to physical memory that belongs to somebody
 // else.  False when there is no memory for tables.
 MUST_USE bool space_map(u64 address, u64 physical, u64 size, u64 flags);
+
+// Registers of a device, where they can be read and written: at MMIO_BASE +
+// physical; NULL: they cannot be mapped.
+MUST_USE u8 *mmio_map(u64 physical, u64 size);
 
 // --- walk.c: what the page tables permit -------------------------------------
 
@@ -298,6 +337,7 @@ enum vector {
     VECTOR_POKE,
     VECTOR_COM1,
     VECTOR_VIRTIO,
+    VECTOR_KEYBOARD,
     VECTOR_SPURIOUS = 255,
 };
 
@@ -424,6 +464,11 @@ void machine_find(const struct boot_info *info);
 // Find them, all but `own`, which may be NULL.
 void devices_find(const struct boot_info *info, const struct virtio_found *own);
 void devices_interrupt(void); // one of them has sent one, perhaps
+
+// --- registers.c: devices whose registers programs may have ------------------
+
+void registers_look(void); // for them; after machine_find()
+void keyboard_interrupt(void);
 
 // --- random.c ----------------------------------------------------------------
 

@@ -104,6 +104,20 @@ space_map(u64 address, u64 physical, u64 size, u64 flags)
     return done;
 }
 
+u8 *
+mmio_map(u64 physical, u64 size)
+{
+    u64 start = physical & ~(u64)(PAGE_SIZE - 1);
+
+    size = ALIGN_UP(physical + size, PAGE_SIZE) - start;
+    if (physical + size > MMIO_END - MMIO_BASE ||
+        !space_map(MMIO_BASE + start, start, size,
+                   PAGE_PRESENT | PAGE_WRITE | PAGE_UNCACHED | PAGE_GLOBAL |
+                       PAGE_NO_EXEC))
+        return NULL;
+    return (u8 *)(MMIO_BASE + physical);
+}
+
 // --- commit ------------------------------------------------------------------
 
 enum outcome { COMMITTED, OCCUPIED, NO_MEMORY };

@@ -198,6 +198,8 @@ handle_interrupt(struct trap_frame *f)
         serial_interrupt();
     if (f->vector == VECTOR_VIRTIO)
         virtio_interrupt();
+    if (f->vector == VECTOR_KEYBOARD)
+        keyboard_interrupt();
     irq_end();
     if (schedule && sched_interrupt())
         preempt(f);

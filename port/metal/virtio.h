@@ -55,21 +55,6 @@ virtio_found(struct virtio_device *d)
     return CONTAINER(d, struct virtio_found, device);
 }
 
-// Registers of the width that they have.
-static inline u8 *
-virtio_map(u64 physical, u64 size)
-{
-    u64 start = physical & ~(u64)(PAGE_SIZE - 1);
-
-    size = ALIGN_UP(physical + size, PAGE_SIZE) - start;
-    if (physical + size > MMIO_END - MMIO_BASE ||
-        !space_map(MMIO_BASE + start, start, size,
-                   PAGE_PRESENT | PAGE_WRITE | PAGE_UNCACHED | PAGE_GLOBAL |
-                       PAGE_NO_EXEC))
-        return NULL;
-    return (u8 *)(MMIO_BASE + physical);
-}
-
 // A field of a configuration, with one access; all ones where there is none.
 static inline u32
 virtio_config(struct virtio_found *d, u32 at, u32 size)
@@ -78,9 +63,7 @@ virtio_config(struct virtio_found *d, u32 at, u32 size)
 
     if (at + size > d->config_size)
         return UINT32_MAX >> (32 - 8 * size);
-    return size == 1 ? *(volatile u8 *)address :
-           size == 2 ? *(volatile u16 *)address :
-                       *(volatile u32 *)address;
+    return mmio_read_width(address, size);
 }
 
 static inline void
@@ -88,12 +71,6 @@ virtio_set_config(struct virtio_found *d, u32 at, u32 size, u32 value)
 {
     u64 address = d->config + at;
 
-    if (at + size > d->config_size)
-        return;
-    if (size == 1)
-        *(volatile u8 *)address = (u8)value;
-    else if (size == 2)
-        *(volatile u16 *)address = (u16)value;
-    else
-        *(volatile u32 *)address = value;
+    if (at + size <= d->config_size)
+        mmio_write_width(address, size, value);
 }

@@ -140,7 +140,7 @@ bool
 virtio_mmio_probe(struct virtio_found *d, u64 physical, u32 line)
 {
     u8 *registers = physical % 4 == 0 ?
-                        virtio_map(physical, CONFIG + VIRTIO_CONFIG_SIZE) :
+                        mmio_map(physical, CONFIG + VIRTIO_CONFIG_SIZE) :
                         NULL;
 
     if (registers == NULL)

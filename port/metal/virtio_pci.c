@@ -47,7 +47,7 @@ map_part(u32 number, u32 bar, u64 offset, u64 size)
 
     if (offset > r.end - r.start || size > r.end - r.start - offset)
         return 0;
-    return (u64)virtio_map(r.start + offset, size);
+    return (u64)mmio_map(r.start + offset, size);
 }
 
 static u64

@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.dont_write_bytecode = True
-from help import Tools, case, main
+from help import Tools, case, main, skip
 
 READ_ONLY = "Read-only file system"
 os.environ["PATH"] += ":/sbin:/usr/sbin"
@@ -117,6 +117,45 @@ def large(t):
     expect(t.act([f"{disk}::/w"], *acts), "same", *["done"] * 40)
     t.sound(disk)
     assert t.debugfs(disk, "cat 39") == "39"
+
+
+@case
+def deaths(t):
+    """Its server dies in the middle of each thing that it does, and another
+    starts; the disk is sound then."""
+    disk = t.disk("disk")
+    end = t.deaths("diskfs", "--disk", f"{disk}::/w")
+    end.ends(0).prints("34 deaths\n").says("server of /w has ended .* starts")
+    t.sound(disk)
+    assert t.debugfs(disk, "cat f") == "hello"
+
+
+@case
+def given_up(t):
+    """Its server dies, and no other can start since the disk has gone, too:
+    that is said, and programs have their error.  (On metal a process serves
+    the directory, too.)"""
+    if t.port == "metal":
+        skip("given_up", "the host takes no disk away from QEMU")
+        return
+    disk = t.disk("disk")
+    command = [t.mortal("diskfs"), "run", "--on", t.port, "--disk",
+               f"{disk}::/w", "--dir", f"{t.work.resolve()}::/h", t.cc("act"),
+               "write", f"/h/{disk}", "", "read", "/w/die-2-0", "read", "/w/x",
+               "write", "/h/held", "", "hold", "/h/held", "read", "/w/x"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          cwd=t.work) as p:
+        said = ""
+        for line in p.stderr:
+            said += line
+            if "the last one" in line:
+                break
+        out, rest = p.communicate("\n")
+    assert said.count("another starts") == 5, said
+    assert rest == "", rest
+    expect(out.splitlines(), "done", "I/O error", "I/O error", "done", "held", "",
+           "I/O error")
 
 
 @case

@@ -404,4 +404,17 @@ def copies_beside(t):
         "are in /; give one another place, HOST::GUEST$")
 
 
+@case
+def deaths(t):
+    """Its server dies in the middle of each thing that it does, and another
+    starts: on linux the kernel serves them itself."""
+    if t.port != "metal":
+        skip("deaths", "no process serves the host's files on linux")
+        return
+    top = folder(t, "top", {})
+    end = t.deaths("ninep", "--dir", f"{top}::/w")
+    end.ends(0).prints("34 deaths\n").says("server of /w has ended .* starts")
+    assert (top / "f").read_text() == "hello"
+
+
 sys.exit(main(Files))

@@ -2,6 +2,7 @@
 cases is called SCRIPT OUT PORT [NAME...]; with names it runs only those.  It ends
 with "N passed, N failed, N skipped"."""
 
+import os
 import pathlib
 import re
 import subprocess
@@ -105,6 +106,33 @@ class Tools:
                         self.work / wasm],
                        check=True)
         return wasm
+
+
+    def mortal(self, server):
+        """The command with a server of files that dies when it is told to."""
+        place = self.work / "mortal"
+        (place / "user").mkdir(parents=True, exist_ok=True)
+        for name in ("nebulet", "nebulet.elf"):
+            (place / name).unlink(missing_ok=True)
+            if (self.out / name).exists():
+                os.link(self.out / name, place / name)
+        made = self.out / "user"
+        subprocess.run(["clang", "--target=wasm32-wasi", "-O2", "-Wall",
+                        f"-I{made}/include", "-Iuser/libsip",
+                        *made.glob(f"obj/{server}/*.c.o"),
+                        *made.glob("obj/libsip/*.c.o"),
+                        "test/command/programs/mortal.c",
+                        "-Wl,--wrap=sip_serve_files", "-o",
+                        place / "user" / f"{server}.wasm"], check=True)
+        return place.resolve() / "nebulet"
+
+    def deaths(self, server, *words):
+        """Run deaths.c with that; the end."""
+        command = [self.mortal(server), "run", "--on", self.port, *words,
+                   self.cc("deaths"), "/w"]
+        return Result(command, subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True,
+            timeout=TIME_LIMIT_S, cwd=self.work))
 
 
 def skip(what, why):

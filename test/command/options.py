@@ -625,6 +625,8 @@ def device(t):
         end = t.call("run", "--on", t.port, "--device", "random", driver, "100")
         end.ends(0).quiet().want(len(end.out) > 0, "no byte")
     t.call("run", "--on", t.port, program, "100").ends(1)
+    keys = t.call("run", "--on", t.port, "--device", "display", program, "1")
+    keys.ends(1).says("--machine q35|there is no .display. to grant")
     shell(t, "--device", "random", "--", "-c", "random 100 | wc -c").ends(0).prints(
         "100\n")
 
@@ -773,7 +775,7 @@ def bad_values(t):
     tries += [
         ("run", "--memory=1048577", "run: .*: not a number of MiB .* 1048576 "),
         ("run", "--gdb=65536", "run: --gdb 65536: not a number of a TCP port"),
-        ("run", "--device=net", "run: --device net: not random \\("),
+        ("run", "--device=net", "run: --device net: not random, ps2 or display \\("),
         ("run", "--trace=,", "run: --trace=,: one of the names is empty"),
         ("run", "--profile=", "run: --profile=: no file given"),
         ("run", "--help=x", "run: --help takes no value"),

@@ -3,6 +3,7 @@
 
 #include "test/kernel/calls.h"
 #include "test/kernel/device.h"
+#include "test/kernel/registers.h"
 
 #include <string.h>
 
@@ -288,6 +289,8 @@ new_object(const struct object_type *type)
         o = terminal_object(terminal);
     } else if (type == &device_type || type == &queue_type) {
         o = test_new_device_object(type, payer);
+    } else if (type == &registers_type) {
+        o = test_new_registers("ps2", true);
     }
     return o;
 }

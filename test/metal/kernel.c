@@ -197,6 +197,12 @@ device_interrupt(struct virtio_device *hardware)
 }
 
 void
+registers_interrupt(struct port_registers *hardware)
+{
+    (void)hardware;
+}
+
+void
 console_interrupt(u32 streams)
 {
     (void)streams;

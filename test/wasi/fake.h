@@ -41,6 +41,7 @@ struct fake {
     // What a server answers at a gate; NULL: there is none any more.
     status_t (*serve)(struct bytes request, struct bytes room,
                       const struct window_offer *window, u32 *size);
+    u32 doors, doors_dead; // made so far; the first ones, whose server ended
 };
 
 extern struct fake fake;

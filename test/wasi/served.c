@@ -258,12 +258,26 @@ static void
 end_server(void)
 {
     fake.serve = NULL;
+    fake.doors_dead = fake.doors;
     for (u32 i = 0; i < NUMBERS; i++) {
         if (nodes[i] != NULL)
             node_drop(nodes[i]);
         used -= nodes[i] != NULL;
         nodes[i] = NULL;
+        late[i] = false;
     }
+}
+
+// Another one comes in its place.
+static void
+begin_again(struct served *s)
+{
+    struct node *root = NULL;
+
+    EXPECT_EQ(served_renew(s), OK);
+    fake.serve = serve;
+    EXPECT_EQ(served_root(s, UINT64_MAX, &root), WASI_SUCCESS);
+    EXPECT(root == NULL); // it stays
 }
 
 // After that, and the end of the program: nothing is left.
@@ -562,6 +576,73 @@ TEST(wasi_served_ended)
     expect_nothing(s);
 }
 
+// Another server in its place: paths lead to it, and what was open of the one
+// before stays an error; of that the other never hears.
+TEST(wasi_served_again)
+{
+    struct served *s = attach();
+    struct node *root = NULL;
+
+    EXPECT_EQ(open_path("d/f", 0, READ_WRITE), WASI_SUCCESS);
+    EXPECT_EQ(open_path("d", 2, 0), WASI_SUCCESS);
+    EXPECT_EQ(CALL_WASI("fd_readdir", DIR, DATA, 30, 0, OUT), WASI_SUCCESS);
+    end_server();
+    EXPECT_EQ(open_path("g", 0, READ_WRITE), WASI_IO);
+    EXPECT_EQ(served_renew(s), OK);
+    EXPECT_EQ(open_path("g", 0, READ_WRITE), WASI_IO); // it has not begun
+    EXPECT_EQ(served_root(s, UINT64_MAX, &root), WASI_IO);
+    begin_again(s);
+    EXPECT_EQ(io("fd_read", FILE_1, 10), WASI_IO);
+    EXPECT_EQ(CALL_WASI("path_open", FILE_2, 0, text_at(PATH, "f"), 1, 0, 0, 0,
+                        0, OUT),
+              WASI_IO);
+    EXPECT_EQ(CALL_WASI("path_rename", DIR, text_at(PATH, "g"), 1, FILE_2,
+                        text_at(OTHER, "x"), 1),
+              WASI_IO);
+    u32 before = calls;
+    EXPECT_EQ(CALL_WASI("fd_readdir", DIR, DATA, 4000, 0, OUT), WASI_SUCCESS);
+    EXPECT_EQ(calls, before + 2); // to its end; nothing of before is given
+    EXPECT_EQ(CALL_WASI("fd_close", FILE_1), WASI_SUCCESS);
+    for (u32 i = 0; i < 100; i++) {
+        EXPECT_EQ(open_path("d/f", 0, READ_WRITE), WASI_SUCCESS);
+        EXPECT_EQ(io("fd_read", FILE_1, 10), WASI_SUCCESS);
+        EXPECT_EQ(fake_u32(OUT), 5);
+        EXPECT_EQ(CALL_WASI("fd_close", FILE_1), WASI_SUCCESS);
+    }
+    fake_detach();
+    end_server();
+    expect_nothing(s);
+}
+
+// Many of them; numbers of those before are used again, and none of what is
+// open, by whichever of them.
+TEST(wasi_served_again_and_again)
+{
+    struct served *s = attach();
+
+    for (u32 i = 0; i < 50; i++) {
+        EXPECT_EQ(open_path("d/f", 0, READ_WRITE), WASI_SUCCESS);
+        for (u32 k = 0; k < 100; k++)
+            EXPECT_EQ(open_path("d/none", 0, READ_WRITE), WASI_NOENT);
+        EXPECT_EQ(io("fd_read", FILE_1 + i, 10), WASI_SUCCESS);
+        end_server();
+        EXPECT_EQ(io("fd_read", FILE_1 + i, 10), WASI_IO);
+        begin_again(s);
+        for (u32 k = 0; k <= i; k++)
+            EXPECT_EQ(io("fd_read", FILE_1 + k, 10), WASI_IO);
+    }
+    for (u32 i = 0; i < 50; i++)
+        EXPECT_EQ(CALL_WASI("fd_close", FILE_1 + i), WASI_SUCCESS);
+    for (u32 i = 0; i < 1000; i++) {
+        EXPECT_EQ(open_path("d/f", 0, READ_WRITE), WASI_SUCCESS);
+        EXPECT_EQ(CALL_WASI("fd_close", FILE_1), WASI_SUCCESS);
+    }
+    EXPECT(highest < 1000);
+    fake_detach();
+    end_server();
+    expect_nothing(s);
+}
+
 static bool kill_next;
 
 static status_t
@@ -689,6 +770,32 @@ TEST(wasi_served_hostile)
     fake.serve = serve_anything;
     for (u32 i = 0; i < 100000; i++)
         do_anything();
+    fake_detach();
+    end_server();
+    expect_nothing(s);
+}
+
+// Those that come with something else in place of the root, or end meanwhile,
+// have not begun, or have begun with what they say; the next one may.
+TEST(wasi_served_again_hostile)
+{
+    struct served *s = attach();
+    struct node *root = NULL;
+
+    for (u32 i = 0; i < 50; i++) {
+        EXPECT_EQ(open_path("d/f", 0, READ_WRITE), i == 0 ? 0 : WASI_IO);
+        end_server();
+        EXPECT_EQ(served_renew(s), OK);
+        fake.serve = serve_anything;
+        EXPECT(served_root(s, UINT64_MAX, &root) <= WASI_NOTCAPABLE);
+        EXPECT(root == NULL);
+        for (u32 k = 0; k < 1000; k++)
+            do_anything();
+        fake.serve = NULL;
+    }
+    end_server();
+    begin_again(s);
+    EXPECT_EQ(open_path("d/f", 0, READ_WRITE), WASI_SUCCESS);
     fake_detach();
     end_server();
     expect_nothing(s);

@@ -249,12 +249,17 @@ launch_duplicate(const char *name, uint32_t ours, uint32_t *handle)
                  NEBULET_RIGHT_MANAGE,
         DEVICE = NEBULET_RIGHT_DUPLICATE | NEBULET_RIGHT_TRANSFER |
                  NEBULET_RIGHT_READ | NEBULET_RIGHT_MANAGE,
+        REGISTERS = NEBULET_RIGHT_DUPLICATE | NEBULET_RIGHT_TRANSFER |
+                    NEBULET_RIGHT_READ | NEBULET_RIGHT_WRITE |
+                    NEBULET_RIGHT_WAIT,
     };
     static const struct {
         const char *name;
         uint32_t rights;
     } known[] = {
+        {"display",  REGISTERS                    },
         {"group",    PASSED                       },
+        {"ps2",      REGISTERS                    },
         {"random",   DEVICE                       },
         {"terminal", PASSED | NEBULET_RIGHT_SIGNAL},
     };
