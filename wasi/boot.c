@@ -21,10 +21,11 @@ struct program {
     bool ended;
 };
 
-// A directory that a process serves: run/served/N.
+// A directory that a process serves, run/served/N, or the network, run/net.
 struct mount {
     struct string name; // of programs for it
     struct served *files;
+    struct network *network; // instead of files; or NULL
     struct node *root;       // NULL: it is not there yet
     struct process *process; // NULL: not started
 };
@@ -38,6 +39,8 @@ struct boot {
     u32 mount_count;
     struct preopen *preopens;
     u32 preopen_count;
+    struct node **listeners; // of the first program
+    u32 listener_count;
     u32 terminals;
     struct object *terminal; // NULL: the host's, as far as we care
     u64 deadline_ns;
@@ -48,66 +51,6 @@ struct boot {
 
 // --- the archive -------------------------------------------------------------
 
-static struct node *
-child(struct node *dir, struct string name)
-{
-    struct node *n = NULL;
-
-    if (dir == NULL || dir->type != FILETYPE_DIRECTORY)
-        return NULL;
-    node_lock(dir);
-    errno_t error = dir->ops->lookup(dir, name, &n);
-    node_unlock(dir);
-    return error == WASI_SUCCESS ? n : NULL;
-}
-
-static struct node *
-program_dir(struct node *run, u32 index)
-{
-    char name[16];
-
-    return child(
-        run, (struct string){name, format(name, sizeof(name), "%u", index)});
-}
-
-// The contents of a file; .ptr is NULL when there is none.
-static struct bytes
-contents(struct node *dir, struct string name)
-{
-    struct node *n = child(dir, name);
-
-    if (n == NULL || n->type != FILETYPE_REGULAR_FILE)
-        return (struct bytes){NULL, 0};
-    return tree_data(n);
-}
-
-static struct string
-text_of(struct bytes bytes)
-{
-    struct string text = {(const char *)bytes.ptr, (u32)bytes.size};
-
-    while (text.len > 0 && (u8)text.ptr[text.len - 1] <= ' ')
-        text.len--;
-    return text;
-}
-
-// What the text of a file says; *number stays where there is none.
-static bool
-read_number(struct bytes contents, u64 *number)
-{
-    struct string text = text_of(contents);
-    u64 n = 0;
-
-    for (u32 i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9' || n > 1000000000000)
-            return false;
-        n = n * 10 + (u64)(text.ptr[i] - '0');
-    }
-    if (text.len > 0)
-        *number = n;
-    return true;
-}
-
 // From the contents of run/timeout.
 static bool
 read_timeout(struct bytes contents, u64 *deadline_ns)
@@ -115,7 +58,7 @@ read_timeout(struct bytes contents, u64 *deadline_ns)
     u64 ms = UINT64_MAX;
 
     *deadline_ns = UINT64_MAX;
-    if (!read_number(contents, &ms))
+    if (!packed_number(contents, &ms))
         return false;
     if (ms == UINT64_MAX)
         return true;
@@ -127,7 +70,7 @@ read_timeout(struct bytes contents, u64 *deadline_ns)
 static u32
 read_terminals(struct node *run)
 {
-    struct bytes text = contents(run, STRING("terminals"));
+    struct bytes text = packed_contents(run, STRING("terminals"));
     u32 set = 0;
 
     if (text.ptr == NULL)
@@ -143,7 +86,7 @@ read_terminals(struct node *run)
 static struct string
 file_name(struct node *dir)
 {
-    struct string name = text_of(contents(dir, STRING("path")));
+    struct string name = packed_text(packed_contents(dir, STRING("path")));
 
     return name.len > 0 ? name : STRING("app.wasm");
 }
@@ -207,7 +150,9 @@ name_program(char *to, u64 size, struct node *dir)
 struct loading {
     struct group *group;
     struct node *dir;
-    struct served *served; // that it is to serve, or NULL
+    struct served *served;   // that it is to serve, or NULL
+    struct network *network; // the same
+    bool listens;            // it has the listeners
     struct process *process;
     struct node *blamed; // of the module that an error is about
     struct error error;
@@ -234,8 +179,8 @@ load_image(struct loading *l, struct node *dir, struct bytes image,
 static status_t
 load_module(struct loading *l, struct node *dir, struct code_module **out)
 {
-    struct bytes image = contents(dir, STRING("image"));
-    struct bytes app = contents(dir, STRING("app.wasm"));
+    struct bytes image = packed_contents(dir, STRING("image"));
+    struct bytes app = packed_contents(dir, STRING("app.wasm"));
 
     l->blamed = dir;
     if (image.ptr != NULL)
@@ -251,14 +196,14 @@ load_module(struct loading *l, struct node *dir, struct code_module **out)
 static status_t
 load_libraries(struct loading *l, struct library *list, u32 *count)
 {
-    struct node *link = child(l->dir, STRING("link")), *dir;
+    struct node *link = packed_child(l->dir, STRING("link")), *dir;
     status_t status = OK;
 
-    for (*count = 0; (dir = program_dir(link, *count)) != NULL; (*count)++) {
+    for (*count = 0; (dir = packed_dir(link, *count)) != NULL; (*count)++) {
         struct library *library = &list[*count];
         if (*count == LIBRARIES_MAX)
             return ERR_LIMIT;
-        library->name = text_of(contents(dir, STRING("name")));
+        library->name = packed_text(packed_contents(dir, STRING("name")));
         status = load_module(l, dir, &library->code);
         if (status != OK)
             break;
@@ -269,7 +214,7 @@ load_libraries(struct loading *l, struct library *list, u32 *count)
 static status_t
 new_process(struct loading *l, struct linking *linking)
 {
-    struct node *link = child(l->dir, STRING("link"));
+    struct node *link = packed_child(l->dir, STRING("link"));
     char name[LIMIT_PROCESS_NAME + 1];
     struct code_module *m;
 
@@ -282,7 +227,7 @@ new_process(struct loading *l, struct linking *linking)
     u32 blamed = linking->blamed;
     bool is_library = blamed < linking->count;
     if (status != OK && is_library)
-        l->blamed = program_dir(link, blamed);
+        l->blamed = packed_dir(link, blamed);
     if (status == ERR_UNKNOWN_IMPORT)
         report_imports(l->blamed, linking,
                        is_library ? linking->libraries[blamed].code : m);
@@ -335,10 +280,12 @@ start_process(const struct boot *boot, struct loading *l,
     struct node *dir = l->dir;
     char *details = l->details;
     struct wasi_setup setup = {
-        .args = contents(dir, STRING("args")),
-        .env = contents(dir, STRING("env")),
+        .args = packed_contents(dir, STRING("args")),
+        .env = packed_contents(dir, STRING("env")),
         .preopens = boot->preopens,
         .preopen_count = boot->preopen_count,
+        .listeners = boot->listeners,
+        .listener_count = l->listens ? boot->listener_count : 0,
         .terminals = boot->terminals,
         .terminal = boot->terminal,
     };
@@ -347,13 +294,16 @@ start_process(const struct boot *boot, struct loading *l,
     if (status == ERR_BAD_ARGUMENT)
         format(details, TEXT_SIZE, "args or env do not end in a zero byte");
     if (status == OK)
-        status = give_grants(boot, p, text_of(contents(dir, STRING("grants"))),
-                             details);
+        status = give_grants(
+            boot, p, packed_text(packed_contents(dir, STRING("grants"))),
+            details);
     if (status == OK && l->served != NULL)
         status = served_give(l->served, p);
+    if (status == OK && l->network != NULL)
+        status = network_give(l->network, p);
     if (status != OK)
         return status;
-    struct bytes invoked = contents(dir, STRING("invoke"));
+    struct bytes invoked = packed_contents(dir, STRING("invoke"));
     if (invoked.ptr != NULL) {
         format(details, TEXT_SIZE,
                "its file run/N/invoke does not fit the module");
@@ -407,8 +357,9 @@ static void
 start_program(struct boot *boot, u32 index)
 {
     struct program *program = &boot->programs[index];
-    struct node *dir = program_dir(boot->run, index);
-    struct loading l = {.group = boot->group, .dir = dir, .blamed = dir};
+    struct node *dir = packed_dir(boot->run, index);
+    struct loading l = {
+        .group = boot->group, .dir = dir, .listens = index == 0, .blamed = dir};
     status_t status = load_in_time(boot, &l);
 
     if (status == OK)
@@ -493,42 +444,80 @@ refuse_mount(struct boot *boot, const struct mount *mount, errno_t error)
     return error;
 }
 
-// Start the server of run/served/N, in `dir`, and find its root; false after
-// saying why not.
+// Start who serves the mount; false after saying why not.
 static bool
-start_mount(struct boot *boot, struct mount *mount, struct node *dir)
+start_server(struct boot *boot, struct mount *mount, struct node *dir)
 {
-    bool writable = child(dir, STRING("ro")) == NULL;
-    struct loading l = {.group = boot->servers, .dir = dir, .blamed = dir};
+    struct loading l = {.group = boot->servers,
+                        .dir = dir,
+                        .served = mount->files,
+                        .network = mount->network,
+                        .blamed = dir};
     struct process_call *call;
+    status_t status = load_in_time(boot, &l);
 
-    mount->name = text_of(contents(dir, STRING("name")));
-    status_t status = served_new(&mount->files, writable);
-    l.served = mount->files;
-    if (status == OK)
-        status = load_in_time(boot, &l);
     if (status == OK)
         status = start_process(boot, &l, &call);
     if (status != OK && !boot->timed_out)
         report(l.blamed, status, &l.error, l.details);
     if (status != OK && l.process != NULL)
         process_release(l.process);
+    if (status == OK)
+        mount->process = l.process;
+    return status == OK;
+}
+
+// Start the server of run/served/N, in `dir`, and find its root; false after
+// saying why not.
+static bool
+start_mount(struct boot *boot, struct mount *mount, struct node *dir)
+{
+    bool writable = packed_child(dir, STRING("ro")) == NULL;
+
+    mount->name = packed_text(packed_contents(dir, STRING("name")));
+    status_t status = served_new(&mount->files, writable);
     if (status != OK)
+        klog("nebulet: run/served: %s", status_text(status));
+    if (status != OK || !start_server(boot, mount, dir))
         return false;
-    mount->process = l.process;
     errno_t error = served_root(mount->files, boot->deadline_ns, &mount->root);
     return refuse_mount(boot, mount, error) == WASI_SUCCESS;
 }
 
-// Those of run/served, in order.
+static u32
+count_strings(struct bytes strings)
+{
+    struct string string;
+    u32 count = 0;
+
+    while (packed_next(&strings, &string))
+        count++;
+    return count;
+}
+
+// The server of run/net; false after saying why not.
+static bool
+start_network(struct boot *boot, struct mount *mount, struct node *dir)
+{
+    u32 count = count_strings(packed_contents(boot->run, STRING("listen")));
+    status_t status = network_new(&mount->network, count);
+
+    if (status != OK)
+        klog("nebulet: run/net: %s", status_text(status));
+    return status == OK && start_server(boot, mount, dir);
+}
+
+// Those of run/served, in order, and that of run/net.
 static bool
 start_mounts(struct boot *boot)
 {
-    struct node *served = child(boot->run, STRING("served")), *dir;
+    struct node *served = packed_child(boot->run, STRING("served")), *dir;
+    struct node *net = packed_child(boot->run, STRING("net"));
     u32 count = 0;
 
-    while (program_dir(served, count) != NULL)
+    while (packed_dir(served, count) != NULL)
         count++;
+    count += net != NULL;
     if (count == 0)
         return true;
     boot->mounts = kernel_alloc(count * sizeof(*boot->mounts));
@@ -539,10 +528,11 @@ start_mounts(struct boot *boot)
         klog("nebulet: run/served: %s", status_text(status));
         return false;
     }
-    while ((dir = program_dir(served, boot->mount_count)) != NULL)
+    while ((dir = packed_dir(served, boot->mount_count)) != NULL)
         if (!start_mount(boot, &boot->mounts[boot->mount_count++], dir))
             return false;
-    return true;
+    return net == NULL ||
+           start_network(boot, &boot->mounts[boot->mount_count++], net);
 }
 
 // Nobody has a file of them open any more.  They hear that, and have time to
@@ -572,6 +562,7 @@ end_mounts(struct boot *boot)
         if (mount->process != NULL)
             process_release(mount->process);
         served_free(mount->files);
+        network_free(mount->network);
     }
     kernel_free(boot->mounts);
 }
@@ -587,22 +578,6 @@ served_called(const struct boot *boot, struct string name)
 
 // --- what programs see of the files ------------------------------------------
 
-// The next of NUL-terminated strings; false when there are no more.
-static bool
-next_string(struct bytes *rest, struct string *out)
-{
-    u64 len = 0;
-
-    while (len < rest->size && rest->ptr[len] != 0)
-        len++;
-    *out = (struct string){(const char *)rest->ptr, (u32)len};
-    if (rest->size == 0)
-        return false;
-    rest->ptr += MIN(len + 1, rest->size);
-    rest->size -= MIN(len + 1, rest->size);
-    return true;
-}
-
 // The node that programs call `name`.
 static struct node *
 file_called(struct node *root, struct string name)
@@ -613,7 +588,7 @@ file_called(struct node *root, struct string name)
         struct string part = path_component(&name);
         if (part.len == 0 || at == NULL)
             return at;
-        at = child(at, part);
+        at = packed_child(at, part);
     }
 }
 
@@ -635,10 +610,10 @@ refuse_name(const char *list, struct string name)
 static bool
 set_modes(const struct boot *boot, struct node *root)
 {
-    struct bytes rest = contents(boot->run, STRING("modes"));
+    struct bytes rest = packed_contents(boot->run, STRING("modes"));
     struct string mode;
 
-    while (!thread_is_killed() && next_string(&rest, &mode)) {
+    while (!thread_is_killed() && packed_next(&rest, &mode)) {
         struct string name = {mode.ptr + 1, mode.len - 1};
         struct node *n = mode.len > 0 ? file_called(root, name) : NULL;
         if (n == NULL)
@@ -682,7 +657,7 @@ static struct bytes
 names_of_dirs(const struct boot *boot, const struct node *root)
 {
     static u8 default_name[] = "/";
-    struct bytes names = contents(boot->run, STRING("dirs"));
+    struct bytes names = packed_contents(boot->run, STRING("dirs"));
 
     if (names.ptr == NULL && root != NULL && root->type == FILETYPE_DIRECTORY)
         names = (struct bytes){default_name, sizeof(default_name)};
@@ -694,16 +669,14 @@ set_preopens(struct boot *boot, struct node *root)
 {
     struct bytes names = names_of_dirs(boot, root), rest = names;
     struct string name;
-    u32 count = 0;
+    u32 count = count_strings(names);
 
-    while (next_string(&rest, &name))
-        count++;
     boot->preopens = kernel_alloc(MAX(count, 1) * sizeof(*boot->preopens));
     if (boot->preopens == NULL) {
         klog("nebulet: out of memory");
         return false;
     }
-    for (rest = names; next_string(&rest, &name);) {
+    for (rest = names; packed_next(&rest, &name);) {
         struct node *n = find_mount != NULL ? find_mount(name) : NULL;
         if (n == NULL)
             n = served_called(boot, name);
@@ -719,13 +692,66 @@ set_preopens(struct boot *boot, struct node *root)
     return true;
 }
 
+static listener_finder find_listener;
+
+void
+boot_listeners(listener_finder find)
+{
+    find_listener = find;
+}
+
+static void
+drop_listeners(struct boot *boot)
+{
+    while (boot->listener_count > 0)
+        node_drop(boot->listeners[--boot->listener_count]);
+    kernel_free(boot->listeners);
+    boot->listeners = NULL;
+}
+
+// The next one; run/net is the last of the mounts.
+static struct node *
+listener_called(const struct boot *boot, struct string name)
+{
+    const struct mount *last =
+        boot->mount_count > 0 ? &boot->mounts[boot->mount_count - 1] : NULL;
+
+    if (last != NULL && last->network != NULL)
+        return network_listener(last->network, boot->listener_count);
+    return find_listener != NULL ? find_listener(name) : NULL;
+}
+
+// Those of run/listen.
+static bool
+set_listeners(struct boot *boot)
+{
+    struct bytes names = packed_contents(boot->run, STRING("listen"));
+    struct string name;
+    u32 count = count_strings(names);
+
+    if (count == 0)
+        return true;
+    boot->listeners = kernel_alloc(count * sizeof(*boot->listeners));
+    if (boot->listeners == NULL) {
+        klog("nebulet: out of memory");
+        return false;
+    }
+    while (packed_next(&names, &name)) {
+        struct node *n = listener_called(boot, name);
+        if (n == NULL)
+            return refuse_name("run/listen", name);
+        boot->listeners[boot->listener_count++] = n;
+    }
+    return true;
+}
+
 // Where the initrd has a file run/terminal, the console is ours.
 static bool
 start_terminal(struct boot *boot)
 {
     struct terminal *terminal;
 
-    if (contents(boot->run, STRING("terminal")).ptr == NULL)
+    if (packed_contents(boot->run, STRING("terminal")).ptr == NULL)
         return true;
     status_t status = terminal_start(&terminal);
     if (status != OK)
@@ -739,12 +765,12 @@ start_terminal(struct boot *boot)
 static bool
 start_trace(const struct boot *boot)
 {
-    struct bytes names = contents(boot->run, STRING("trace"));
+    struct bytes names = packed_contents(boot->run, STRING("trace"));
     struct string unknown;
 
     if (names.ptr == NULL)
         return true;
-    bool known = host_trace(text_of(names), &unknown);
+    bool known = host_trace(packed_text(names), &unknown);
     if (!known)
         klog("nebulet: run/trace: there is no call \"%.*s\"", (int)unknown.len,
              unknown.ptr);
@@ -757,7 +783,8 @@ enum profile { PROFILE_NONE, PROFILE_SAMPLES = 1, PROFILE_MAP = 2 };
 static bool
 start_profile(const struct boot *boot, u32 *what)
 {
-    struct string words = text_of(contents(boot->run, STRING("profile")));
+    struct string words =
+        packed_text(packed_contents(boot->run, STRING("profile")));
 
     *what = PROFILE_NONE;
     for (u32 i = 0; i < words.len; i++)
@@ -788,8 +815,9 @@ static bool
 set_clock(const struct boot *boot)
 {
     u64 grain_ns = 1;
-    bool known = read_number(contents(boot->run, STRING("clock")), &grain_ns) &&
-                 grain_ns > 0;
+    bool known =
+        packed_number(packed_contents(boot->run, STRING("clock")), &grain_ns) &&
+        grain_ns > 0;
 
     if (known)
         clock_set_grain(grain_ns);
@@ -804,8 +832,8 @@ static u32
 run_programs(struct boot *boot)
 {
     for (u32 i = 0; i < boot->count && !boot->timed_out; i++) {
-        struct node *dir = program_dir(boot->run, i);
-        struct string mode = text_of(contents(dir, STRING("mode")));
+        struct node *dir = packed_dir(boot->run, i);
+        struct string mode = packed_text(packed_contents(dir, STRING("mode")));
         for (u32 k = 0; k < i && !string_equal(mode, STRING("beside")); k++)
             wait_program(boot, k);
         if (!boot->timed_out)
@@ -828,15 +856,16 @@ run_boot(struct boot *boot, struct node *root)
 
     if (boot->count == 0)
         klog("nebulet: the initrd has no program run/0");
-    else if (!read_timeout(contents(boot->run, STRING("timeout")),
+    else if (!read_timeout(packed_contents(boot->run, STRING("timeout")),
                            &boot->deadline_ns))
         klog("nebulet: run/timeout is not a number of milliseconds");
     else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
-             set_preopens(boot, root) && start_terminal(boot) &&
-             start_trace(boot) && set_clock(boot) &&
+             set_preopens(boot, root) && set_listeners(boot) &&
+             start_terminal(boot) && start_trace(boot) && set_clock(boot) &&
              start_profile(boot, &profile))
         status = run_programs(boot);
     end_group(boot->group); // what the programs have spawned
+    drop_listeners(boot);
     end_mounts(boot);
     end_profile(profile);
     return boot->timed_out ? EXIT_TIMEOUT : status;
@@ -845,11 +874,11 @@ run_boot(struct boot *boot, struct node *root)
 static u32
 run_tree(struct tree *tree)
 {
-    struct node *run = child(tree_root(tree), STRING("run"));
-    struct node *root = child(tree_root(tree), STRING("root"));
+    struct node *run = packed_child(tree_root(tree), STRING("run"));
+    struct node *root = packed_child(tree_root(tree), STRING("root"));
     u32 count = 0, status = STATUS_BAD;
 
-    while (program_dir(run, count) != NULL)
+    while (packed_dir(run, count) != NULL)
         count++;
     struct boot *boot =
         kernel_alloc(sizeof(*boot) + count * sizeof(struct program));
