@@ -18,7 +18,7 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-from help import Tools, case, main
+from help import Tools, case, main, skip
 
 LIMIT_S = 120  # what takes longer hangs
 
@@ -315,6 +315,53 @@ def resets(t):
     assert found[2] in last and len(found) == 3, found
     found = ask(t, script, "read", "flood")
     assert found[1] in ("flood Connection reset by peer", "flood Broken pipe"), found
+
+
+@case
+def rust(t):
+    """std::net has the listener by its descriptor."""
+    subprocess.run(["/usr/bin/rustc", "--edition", "2021", "--target",
+                    "wasm32-wasi", "-O", "test/command/programs/listen.rs", "-o",
+                    t.work / "listen.wasm"], check=True)
+    with serving(t, program="listen.wasm") as served:
+        for text in (b"one", b"two"):
+            s = connect_when_there(served)
+            say(text)(s)
+            got = b"".join(iter(lambda: s.recv(100), b""))
+            assert got == b"Rust has " + text, got
+            s.close()
+        assert served.ends(0) == []
+
+
+def connect_when_there(served):
+    """On metal QEMU takes connections before the program listens, and resets
+    them."""
+    end = time.monotonic() + LIMIT_S
+    while True:
+        with contextlib.suppress(ConnectionError):
+            return served.connect()
+        assert time.monotonic() < end, "nobody listens"
+        time.sleep(0.05)
+
+
+@case
+def go(t):
+    """net/http serves at the listener, many at a time."""
+    if not shutil.which("go"):
+        skip("net/http", "go is not here")
+        return
+    subprocess.run(["go", "build", "-o", (t.work / "go.wasm").resolve(),
+                    "listen.go"], check=True, cwd="test/command/programs",
+                   env={**os.environ, "GOOS": "wasip1", "GOARCH": "wasm"})
+    with serving(t, program="go.wasm") as served:
+        until_answered(served)
+        there = [http.client.HTTPConnection("127.0.0.1", served.port,
+                                            timeout=LIMIT_S) for _ in range(10)]
+        for i in range(10):
+            for c in there:
+                c.request("GET", f"/{i}")
+            for c in there:
+                assert c.getresponse().read() == b"Go has /%d" % i
 
 
 @case
