@@ -318,7 +318,7 @@ REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 .PHONY: tests
 tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(OUT)/san/user/diskfs.wasm $(OUT)/counted/nebulet $(REPLAY) \
        $(OUT)/linear $(OUT)/mutants $(OUT)/prove-rows $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
-       $(OUT)/whole-test.elf $(OUT)/latency.elf
+       $(OUT)/whole-test.elf $(OUT)/latency.elf $(OUT)/seeds/gc
 
 .PHONY: unit
 unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) ## run the unit tests under sanitizers

@@ -2,8 +2,9 @@
 //
 // A reference is an offset in the heap of the thread, see struct vmctx_heap.
 // An access of an object is a load or store like that of a memory, and so are
-// the two loads of a cast: nothing here has a branch of its own.  The kernel
-// makes objects, and moves parts of arrays.
+// the two loads of a cast.  Small structs are made where the heap says that
+// there is room (HEAP_ROOM in abi/abi.h); the kernel makes all other objects,
+// and moves parts of arrays.
 
 #include "ir/build.h"
 
@@ -93,6 +94,12 @@ store_field(struct builder *b, u8 memory, val_t at, u32 offset, valtype_t t,
     ir_memory_store(b, &ins, valtype_field_size(t));
 }
 
+static void
+store_word(struct builder *b, val_t at, val_t v)
+{
+    store_field(b, MEMORY_STRUCTS, at, 0, VAL_I32, v);
+}
+
 static val_t
 i32_op(struct builder *b, u32 op, val_t x, u32 number)
 {
@@ -123,16 +130,51 @@ type_at_hand(const struct builder *b)
     return &b->m->types[b->op.index];
 }
 
+static val_t
+make_struct(struct builder *b, u32 type)
+{
+    val_t value = ir_const_i32(b, type);
+
+    return call_kernel(b, BUILTIN_STRUCT_NEW, 1, &value);
+}
+
+// The next bytes of the heap, or the kernel makes it where none are left.
+static val_t
+make_struct_inline(struct builder *b, u32 type)
+{
+    u32 size = (u32)ALIGN_UP(b->m->types[type].size, REF_TAG_MASK + 1);
+    struct op op = b->op;
+    val_t words = ir_const_i32(b, HEAP_ROOM);
+    val_t next = load_word(b, MEMORY_STRUCTS, words, 0);
+    val_t after = i32_op(b, IR_I32_ADD, next, size);
+    val_t end = load_word(b, MEMORY_STRUCTS, words, HEAP_ROOM_END - HEAP_ROOM);
+
+    ir_push(b, i32_both(b, IR_I32_GT_U, after, end));
+    b->op.block = (struct block_type){NO_INDEX, VAL_I32};
+    build_if(b);
+    if (b->status == OK)
+        b->fn->blocks[b->block].cold = true;
+    ir_push(b, make_struct(b, type));
+    build_else(b);
+    store_word(b, words, after);
+    store_word(b, next, ir_value(b, IR_HEAP_TYPE, IR_I32, 0, type, 0, 0));
+    ir_push(b, next);
+    build_end(b);
+    b->op = op;
+    return ir_pop(b);
+}
+
 void
 build_struct_new(struct builder *b)
 {
     const struct type *t = type_at_hand(b);
     u32 count = b->op.code == WASM_STRUCT_NEW ? t->field_count : 0;
     u32 list = ir_operands(b, count);
-    val_t type = ir_const_i32(b, b->op.index);
 
     ir_drop(b, count);
-    val_t ref = call_kernel(b, BUILTIN_STRUCT_NEW, 1, &type);
+    val_t ref = b->plain || t->size > HEAP_INLINE ?
+                    make_struct(b, b->op.index) :
+                    make_struct_inline(b, b->op.index);
     for (u32 i = 0; i < count && b->status == OK; i++)
         store_field(b, MEMORY_STRUCTS, ref, t->fields[i].at, t->fields[i].type,
                     b->fn->pool[list + i]);
@@ -165,7 +207,9 @@ load_length(struct builder *b, val_t ref)
     return load_word(b, MEMORY_ARRAYS, ref, HEAP_LENGTH);
 }
 
-// Where the element is, without the offset of the first: the sum may wrap.
+// Where the element is, without the offset of the first: the sum may wrap.  For
+// the collector it is no reference; but behind a call the check needs the
+// length again, and so the reference.
 static val_t
 element_at(struct builder *b, val_t ref, val_t index, const struct field *f)
 {

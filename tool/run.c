@@ -78,6 +78,7 @@ set_flag(void *self, const struct option *o, const char *value)
         const char *name;
         bool *flag;
     } flags[] = {
+        {"--gc-stats", &run->gc_stats},
         {"--hardened", &run->hardened},
         {"--ibpb",     &run->ibpb    },
         {"--icount",   &run->icount  },

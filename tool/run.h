@@ -35,6 +35,7 @@ struct run {
     const char *trace;    // NULL: nothing; "": all calls
     const char *profile;  // a file for it, or NULL
     bool perf;            // write a map of the code
+    bool gc_stats;        // heaps are told of
     int profile_fd;       // where the kernel writes, 0: it does not
     const char *gdb;      // the TCP port where GDB is waited for, or NULL
     u64 timeout_ms;       // 0: none

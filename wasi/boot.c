@@ -862,8 +862,10 @@ run_boot(struct boot *boot, struct node *root)
     else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
              set_preopens(boot, root) && set_listeners(boot) &&
              start_terminal(boot) && start_trace(boot) && set_clock(boot) &&
-             start_profile(boot, &profile))
+             start_profile(boot, &profile)) {
+        heaps_tell(packed_contents(boot->run, STRING("gc-stats")).ptr != NULL);
         status = run_programs(boot);
+    }
     end_group(boot->group); // what the programs have spawned
     drop_listeners(boot);
     end_mounts(boot);

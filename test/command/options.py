@@ -15,6 +15,7 @@ import tarfile
 import time
 
 sys.dont_write_bytecode = True
+import collect_help
 from help import Tools, case, cases, main, skip
 
 # --- the tables ----------------------------------------------------------------
@@ -340,6 +341,16 @@ def run_others(t):
 def run_trace(t):
     t.run("--trace", hello(t)).ends(0).says("fd_write")
     t.run("--trace=fd_read", hello(t)).ends(0).quiet()
+
+
+@option("run --gc-stats")
+def run_gc_stats(t):
+    (t.work / "heap.wasm").write_bytes(collect_help.module())
+    t.run("--gc-stats", "heap.wasm").ends(0).says(
+        r"^nebulet: heap: \d+ KiB given out, [1-9]\d* collections, of \d+ us "
+        r"at most; \d+ KiB of memory at most$")
+    t.run("heap.wasm").ends(0).quiet()
+    t.run("--gc-stats", hello(t)).ends(0).quiet()
 
 
 @option("run --profile", "run --perf")
