@@ -2,7 +2,7 @@
 // descriptor 3: says to each of two who come what they said.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener};
+use std::net::TcpListener;
 use std::os::wasi::io::FromRawFd;
 
 fn main() {
@@ -12,6 +12,5 @@ fn main() {
         let mut text = String::new();
         stream.read_to_string(&mut text).unwrap();
         write!(stream, "Rust has {text}").unwrap();
-        stream.shutdown(Shutdown::Write).unwrap();
     }
 }
