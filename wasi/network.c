@@ -198,6 +198,17 @@ next_waiting(struct net_socket *s, u64 deadline_ns, struct net_message *m)
     return stream_errno(status);
 }
 
+// There is no room for the connection: a message without a stream resets it.
+static void
+refuse(struct net_socket *s, u32 connection)
+{
+    struct net_message m = {.op = NET_TAKE, .connection = connection};
+    const struct channel_side side = {.payer = account_current()};
+
+    (void)!message_write(channel_from_object(s->object),
+                         (struct bytes){(u8 *)&m, sizeof(m)}, &side);
+}
+
 // Send the server its end of the stream, whose reference is taken.
 static errno_t
 send_end(struct net_socket *s, u32 connection, struct object *end)
@@ -209,8 +220,10 @@ send_end(struct net_socket *s, u32 connection, struct object *end)
     status_t status = handle_new(table, end, stream_type.rights, &handle);
 
     object_release(end);
-    if (status != OK)
+    if (status != OK) {
+        refuse(s, connection);
         return WASI_NFILE;
+    }
     status = message_write(channel_from_object(s->object),
                            (struct bytes){(u8 *)&m, sizeof(m)}, &side);
     if (status != OK && handle_close(table, handle) != OK)
@@ -232,8 +245,10 @@ listener_accept(struct node *n, u64 deadline_ns, struct node **out)
 
     if (error != WASI_SUCCESS)
         return error;
-    if (stream_new(ends, sizes, account_current()) != OK)
+    if (stream_new(ends, sizes, account_current()) != OK) {
+        refuse(s, m.connection);
         return WASI_NOMEM;
+    }
     made = socket_new(s->network, stream_object(ends[0]), &connection_ops);
     error = send_end(s, m.connection, stream_object(ends[1]));
     if (made == NULL)

@@ -12,9 +12,10 @@ enum { LISTENER = 3, CONNECTION = 4, NUMBER = 77 };
 static struct {
     status_t reads, writes, streams, handles; // what these answer
     struct net_message next, sent;
-    u32 size, sent_count, handle_count; // handles that were made and not moved
-    struct object ends[2];              // of the channel
-    struct fake_pipe ours, theirs;      // of the stream
+    u32 size, sent_count, refused;
+    u32 handle_count;              // that were made and not moved
+    struct object ends[2];         // of the channel
+    struct fake_pipe ours, theirs; // of the stream
     bool finished, peer_finished;
 } fake_net;
 
@@ -71,10 +72,13 @@ message_write(struct channel *c, struct bytes bytes,
               const struct channel_side *side)
 {
     EXPECT(channel_object(c) == &fake_net.ends[0]);
-    EXPECT(side->handle_count == 1 && bytes.size == sizeof(fake_net.sent));
+    EXPECT(side->handle_count <= 1 && bytes.size == sizeof(fake_net.sent));
     if (fake_net.writes != OK)
         return fake_net.writes;
     memcpy(&fake_net.sent, bytes.ptr, bytes.size);
+    fake_net.refused += side->handle_count == 0;
+    if (side->handle_count == 0)
+        return OK;
     fake_net.sent_count++;
     fake_net.handle_count--;
     return OK;
@@ -252,6 +256,7 @@ TEST(wasi_network_accept_fails)
         EXPECT_EQ(fake.blocks, blocks);
         EXPECT_EQ(fake_net.handle_count, 0);
     }
+    EXPECT(fake_net.refused == 2 && fake_net.sent.connection == NUMBER);
     fake_net.size--;
     EXPECT_EQ(take(0), WASI_IO);
     fake_net.size++;

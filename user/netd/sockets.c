@@ -365,6 +365,16 @@ take(const struct listener *l, uint32_t number, uint32_t stream)
         connection_serve(number);
 }
 
+// The program has no room for it.
+static void
+refuse(const struct listener *l, uint32_t number)
+{
+    struct connection *c = find_connection(number);
+
+    if (c != NULL && c->listener == l && c->stream == 0)
+        abort_connection(c);
+}
+
 // Nobody listens any more; who was not taken is reset.
 static void
 close_listener(struct listener *l)
@@ -409,6 +419,8 @@ listener_serve(uint32_t number)
             take(l, m.connection, handle.handle);
         else if (count == 1)
             nebulet_handle_close(handle.handle);
+        else if (size == sizeof(m) && m.op == NEBULET_NET_TAKE)
+            refuse(l, m.connection);
     }
 }
 
