@@ -98,6 +98,9 @@ enum {
     // another; what is between them is zero.
     HEAP_ROOM = HEAP_SCRATCH + 64,
     HEAP_ROOM_END = HEAP_SCRATCH + 68,
+    // Not 0: a collection is under way, which has to see each reference that is
+    // overwritten in an object (HEAP_OVERWRITE in abi/builtins.def).
+    HEAP_MARKING = HEAP_SCRATCH + 72,
     HEAP_INLINE = 256,
     HEAP_ROWS = HEAP_SCRATCH + 4096, // of the types of objects
     HEAP_ROW_WORDS = 8,

@@ -190,12 +190,49 @@ build_struct_get(struct builder *b)
     ir_push(b, load_field(b, MEMORY_STRUCTS, ref, f->at, f->type));
 }
 
+// Before a field of an object is written that refers to another: a collection
+// under way has to see what it referred to.  Between these two is what is done
+// then, with the operands where they were: call_overwrite().
+static struct memory_state
+begin_overwrite(struct builder *b)
+{
+    struct memory_state before = b->memory;
+
+    ir_push(b, load_word(b, MEMORY_STRUCTS, ir_const_i32(b, HEAP_MARKING), 0));
+    b->op.block = (struct block_type){NO_INDEX, VAL_NONE};
+    build_if(b);
+    if (b->status == OK)
+        b->fn->blocks[b->block].cold = true;
+    return before;
+}
+
+static void
+call_overwrite(struct builder *b, u8 memory, val_t at, u32 offset)
+{
+    val_t old = load_word(b, memory, at, offset);
+
+    ir_call_builtin(b, BUILTIN_HEAP_OVERWRITE, 1, &old);
+}
+
+// Nothing that code reads was changed by that.
+static void
+end_overwrite(struct builder *b, struct memory_state before)
+{
+    build_end(b);
+    b->memory = before;
+}
+
 void
 build_struct_set(struct builder *b)
 {
     const struct field *f = &type_at_hand(b)->fields[b->op.index2];
-    val_t v = ir_pop(b), ref = ir_pop(b);
 
+    if (valtype_is_in_heap(b->m, f->type)) {
+        struct memory_state before = begin_overwrite(b);
+        call_overwrite(b, MEMORY_STRUCTS, ir_operand(b, b->height - 2), f->at);
+        end_overwrite(b, before);
+    }
+    val_t v = ir_pop(b), ref = ir_pop(b);
     store_field(b, MEMORY_STRUCTS, ref, f->at, f->type, v);
 }
 
@@ -236,10 +273,17 @@ void
 build_array_set(struct builder *b)
 {
     const struct field *f = type_at_hand(b)->fields;
-    val_t v = ir_pop(b), index = ir_pop(b), ref = ir_pop(b);
 
-    store_field(b, MEMORY_ARRAYS, element_at(b, ref, index, f), f->at, f->type,
-                v);
+    if (valtype_is_in_heap(b->m, f->type)) {
+        struct memory_state before = begin_overwrite(b);
+        val_t index = ir_operand(b, b->height - 2);
+        val_t at = element_at(b, ir_operand(b, b->height - 3), index, f);
+        call_overwrite(b, MEMORY_ARRAYS, at, f->at);
+        end_overwrite(b, before);
+    }
+    val_t v = ir_pop(b), index = ir_pop(b), ref = ir_pop(b);
+    val_t at = element_at(b, ref, index, f);
+    store_field(b, MEMORY_ARRAYS, at, f->at, f->type, v);
 }
 
 void

@@ -17,6 +17,11 @@
 // What code has made by itself since the last time is walked through first: it
 // lies in the hole at hand, one object behind the other.
 //
+// It may take its time, while code runs (heap_begin, heap_step).  What could be
+// reached at its beginning is found, as code tells what it overwrites in an
+// object (HEAP_OVERWRITE); all that is made meanwhile is kept, and as it was
+// made of what could be reached, it need not be looked into.
+//
 // At the end the marks are where objects begin, and the lines that they reach
 // into are those given out: nothing has to be swept.  Until then nothing has
 // changed for who was killed meanwhile.
@@ -32,8 +37,9 @@ _Static_assert(GRANULES == 32, "a line is a word of marks");
 _Static_assert(HEAP_LINES <= 64 * 64 * 64 * 64, "four sets, one in the other");
 
 bool
-heap_goes_on(struct marker *m, u64 words)
+heap_goes_on(struct heap *h, u64 words)
 {
+    struct marker *m = &h->marker;
     u64 pieces = m->words / PIECE;
 
     m->words += words;
@@ -82,20 +88,17 @@ take_gray(struct heap *h)
 // --- marking -----------------------------------------------------------------
 
 static void
-found(struct marker *m, u32 granule)
+found(struct heap *h, u32 granule)
 {
-    struct heap *h = m->heap;
-
-    if (m->top < HEAP_STACK)
-        h->stack[m->top++] = granule;
+    if (h->marker.top < HEAP_STACK)
+        h->stack[h->marker.top++] = granule;
     else
         add_gray(h, granule / GRANULES);
 }
 
 static inline void
-mark(struct marker *m, u32 reference)
+mark(struct heap *h, u32 reference)
 {
-    struct heap *h = m->heap;
     u64 at = (u64)reference - HEAP_OBJECTS; // huge: before that
 
     if ((reference & REF_TAG_HOST) != 0 || (reference & REF_TAG_I31) != 0 ||
@@ -107,27 +110,41 @@ mark(struct marker *m, u32 reference)
         (marks[granule / GRANULES] & bit) != 0)
         return;
     marks[granule / GRANULES] |= bit;
-    found(m, granule);
+    found(h, granule);
 }
 
 READS_STACK static void
-mark_piece(struct marker *m, const u8 *from, u64 count, u64 stride)
+mark_piece(struct heap *h, const u8 *from, u64 count, u64 stride)
 {
     for (u64 k = 0; k < count; k++)
-        mark(m, __atomic_load_n((const u32 *)(from + k * stride),
+        mark(h, __atomic_load_n((const u32 *)(from + k * stride),
                                 __ATOMIC_RELAXED));
 }
 
 bool
-heap_mark(struct marker *m, const void *from, u64 count, u64 stride)
+heap_mark(struct heap *h, const void *from, u64 count, u64 stride)
 {
     for (u64 k = 0; k < count; k += PIECE) {
         u64 piece = MIN(PIECE, count - k);
-        if (!heap_goes_on(m, piece))
+        if (!heap_goes_on(h, piece))
             return false;
-        mark_piece(m, (const u8 *)from + k * stride, piece, stride);
+        mark_piece(h, (const u8 *)from + k * stride, piece, stride);
     }
-    return !m->killed;
+    return !h->marker.killed;
+}
+
+// The next words of what is looked into.
+static void
+mark_rest(struct heap *h)
+{
+    struct marker *m = &h->marker;
+    u64 piece = MIN(PIECE, m->rest.count);
+
+    if (!heap_goes_on(h, piece))
+        return;
+    mark_piece(h, m->rest.from, piece, m->rest.stride);
+    m->rest.from += piece * m->rest.stride;
+    m->rest.count -= piece;
 }
 
 // --- looking into objects ----------------------------------------------------
@@ -154,9 +171,9 @@ _Static_assert(HEAP_ROWS % HEAP_ROW_SIZE == 0, "rows are at multiples");
 
 // `size` bytes from the granule on, or up to the next object.
 static u64
-own_size(struct marker *m, u32 granule, u64 size)
+own_size(struct heap *h, u32 granule, u64 size)
 {
-    const u32 *starts = heap_starts(m->heap);
+    const u32 *starts = heap_starts(h);
     u32 at = granule + 1, end = granule + (u32)(size / HEAP_GRANULE);
 
     while (at < end) {
@@ -166,28 +183,10 @@ own_size(struct marker *m, u32 granule, u64 size)
             return (MIN(next, end) - granule) * (u64)HEAP_GRANULE;
         }
         at = (at | (GRANULES - 1)) + 1;
-        if (!heap_goes_on(m, 1))
+        if (!heap_goes_on(h, 1))
             break;
     }
     return size;
-}
-
-static void
-look_into_struct(struct marker *m, const struct heap_type *t, u64 at, u64 size)
-{
-    const u8 *object = m->heap->base + at;
-
-    if (t->refs == UINT64_MAX) {
-        (void)heap_mark(m, object, size / 4, 4);
-        return;
-    }
-    (void)heap_goes_on(m, size / HEAP_GRANULE);
-    for (u64 refs = t->refs; refs != 0; refs &= refs - 1) {
-        u64 offset = 4 * bits_trailing_zeros(refs);
-        if (offset >= size)
-            break;
-        mark(m, *(const u32 *)(object + offset));
-    }
 }
 
 // What begins at an offset, as it says itself.
@@ -219,25 +218,83 @@ object_at(const struct heap *h, u64 at)
     return o;
 }
 
+// So many words are left of it.
 static void
-look_into(struct marker *m, u32 granule)
+look_at_words(struct heap *h, u64 at, u64 count, u64 stride)
 {
-    struct heap *h = m->heap;
+    h->marker.rest.from = h->base + at;
+    h->marker.rest.count = count;
+    h->marker.rest.stride = stride;
+}
+
+static void
+look_into_struct(struct heap *h, const struct heap_type *t, u64 at, u64 size)
+{
+    if (t->refs == UINT64_MAX) {
+        look_at_words(h, at, size / 4, 4);
+        return;
+    }
+    (void)heap_goes_on(h, size / HEAP_GRANULE);
+    for (u64 refs = t->refs; refs != 0; refs &= refs - 1) {
+        u64 offset = 4 * bits_trailing_zeros(refs);
+        if (offset >= size)
+            break;
+        mark(h, word_at(h, at + offset));
+    }
+}
+
+static void
+look_into(struct heap *h, u32 granule)
+{
     u64 from = (u64)granule * HEAP_GRANULE, at = HEAP_OBJECTS + from;
     struct heap_object o = object_at(h, at);
 
-    o.size = own_size(m, granule, o.size);
+    o.size = own_size(h, granule, o.size);
     heap_set_lines(heap_bits(h, SIDE_LIVE), (u32)(from / HEAP_LINE),
                    (u32)((from + o.size - 1) / HEAP_LINE));
-    if (o.type == NULL || o.type->refs == 0 || m->killed)
+    if (o.type == NULL || o.type->refs == 0)
         return;
     if (!o.array)
-        look_into_struct(m, o.type, at, o.size);
+        look_into_struct(h, o.type, at, o.size);
     else if (o.size > o.elements)
-        (void)heap_mark(m, h->base + at + o.elements,
-                        (o.size - o.elements) >> o.type->log2,
-                        1ull << o.type->log2);
+        look_at_words(h, at + o.elements, (o.size - o.elements) >> o.type->log2,
+                      1ull << o.type->log2);
 }
+
+// All that was found in the line waits again; there is room.
+static void
+take_line(struct heap *h, u32 line)
+{
+    for (u32 word = heap_marks(h)[line]; word != 0; word &= word - 1)
+        found(h, line * GRANULES + (u32)__builtin_ctz(word));
+}
+
+// So many words, or all.
+static void
+look_into_more(struct heap *h, u64 words)
+{
+    struct marker *m = &h->marker;
+    u64 begun = m->words;
+
+    while (!m->killed && m->words - begun < words) {
+        if (m->rest.count > 0)
+            mark_rest(h);
+        else if (m->top > 0)
+            look_into(h, h->stack[--m->top]);
+        else if (h->gray_top != 0)
+            take_line(h, take_gray(h));
+        else
+            return;
+    }
+}
+
+static bool
+is_done(const struct heap *h)
+{
+    return h->marker.rest.count == 0 && h->marker.top == 0 && h->gray_top == 0;
+}
+
+// --- what code has made ------------------------------------------------------
 
 void
 heap_note_made(struct heap *h)
@@ -252,52 +309,28 @@ heap_note_made(struct heap *h)
     }
 }
 
-static void
-look_into_line(struct marker *m, u32 line)
-{
-    for (u32 word = heap_marks(m->heap)[line]; word != 0 && !m->killed;
-         word &= word - 1)
-        look_into(m, line * GRANULES + (u32)__builtin_ctz(word));
-}
-
-static void
-look_into_all(struct marker *m)
-{
-    struct heap *h = m->heap;
-
-    while (!m->killed) {
-        if (m->top > 0)
-            look_into(m, h->stack[--m->top]);
-        else if (h->gray_top != 0)
-            look_into_line(m, take_gray(h));
-        else
-            return;
-    }
-}
-
 // --- a collection ------------------------------------------------------------
 
 // Nothing is marked: also what one that was broken off has left.
 static void
-clear_side(struct marker *m, enum heap_side side, u64 size)
+clear_side(struct heap *h, enum heap_side side, u64 size)
 {
     for (u64 at = 0; at < size; at += PIECE * sizeof(u64)) {
         u64 piece = MIN(PIECE * sizeof(u64), size - at);
-        if (!heap_goes_on(m, piece / sizeof(u64)))
+        if (!heap_goes_on(h, piece / sizeof(u64)))
             return;
-        memset(m->heap->sides[side].at + at, 0, piece);
+        memset(h->sides[side].at + at, 0, piece);
     }
 }
 
 static void
-clear_marks(struct marker *m)
+clear_marks(struct heap *h)
 {
-    struct heap *h = m->heap;
     u64 size = heap_line_count(h) * sizeof(u32);
 
-    clear_side(m, SIDE_MARKS, size);
-    for (u32 k = SIDE_LIVE; k < SIDE_COUNT && !m->killed; k++)
-        clear_side(m, (enum heap_side)k, h->sides[k].size);
+    clear_side(h, SIDE_MARKS, size);
+    for (u32 k = SIDE_LIVE; k < SIDE_COUNT && !h->marker.killed; k++)
+        clear_side(h, (enum heap_side)k, h->sides[k].size);
     h->gray_top = 0;
 }
 
@@ -312,16 +345,16 @@ swap_sides(struct heap *h, enum heap_side a, enum heap_side b)
 
 // The bytes of lines that are reached into, and the end of the last of them.
 static u64
-count_lines(struct marker *m, u64 *end)
+count_lines(struct heap *h, u64 *end)
 {
-    const u64 *live = heap_bits(m->heap, SIDE_LIVE);
+    const u64 *live = heap_bits(h, SIDE_LIVE);
     u64 count = 0, last = 0;
 
-    for (u32 k = 0; k < heap_line_count(m->heap); k += 64) {
+    for (u32 k = 0; k < heap_line_count(h); k += 64) {
         u64 word = live[k / 64];
         if (word == 0)
             continue;
-        if (!heap_goes_on(m, 64))
+        if (!heap_goes_on(h, 64))
             break;
         last = k + 64 - bits_leading_zeros(word);
         for (; word != 0; word &= word - 1)
@@ -331,46 +364,83 @@ count_lines(struct marker *m, u64 *end)
     return count * HEAP_LINE;
 }
 
-// What was found, `size` bytes up to `end`, is all that is given out.
 static void
-finish(struct marker *m, u64 size, u64 end)
+set_active(struct heap *h, bool active)
 {
-    struct heap *h = m->heap;
+    h->marker.active = active;
+    *(u32 *)(h->base + HEAP_MARKING) = active;
+}
 
+// What was found is all that is given out.
+static void
+finish(struct heap *h)
+{
+    u64 end, size = count_lines(h, &end);
+
+    if (h->marker.killed)
+        return;
+    set_active(h, false);
     swap_sides(h, SIDE_STARTS, SIDE_MARKS);
     swap_sides(h, SIDE_LINES, SIDE_LIVE);
-    h->small = h->medium = (struct heap_hole){0, 0};
-    heap_offer(h);
     memset(h->cursors, 0, sizeof(h->cursors));
     h->claimed = 0;
+    h->stats.collections++;
     h->stats.live = size;
-    h->stats.words = m->words;
-    h->budget = MAX(MAX(size, HEAP_BUDGET_MIN), m->roots * sizeof(u32));
+    h->stats.words = h->marker.words;
+    h->budget = MAX(MAX(size, HEAP_BUDGET_MIN), h->marker.roots * sizeof(u32));
     end = MAX(end, HEAP_OBJECTS + size + 2 * h->budget);
     if (end >= h->end)
         return;
-    clear_marks(m); // there must be none beyond the end when it grows again
-    if (!m->killed)
+    clear_marks(h); // there must be none beyond the end when it grows again
+    if (!h->marker.killed)
         heap_shrink(h, end);
+}
+
+// Where nothing is offered to code: the hole at hand was begun before.
+static void
+begin(struct heap *h, const struct heap_roots *roots)
+{
+    heap_note_made(h);
+    h->small = h->medium = (struct heap_hole){0, 0};
+    heap_offer(h);
+    h->marker = (struct marker){0};
+    clear_marks(h);
+    set_active(h, true);
+    if (!h->marker.killed)
+        heap_mark_roots(h, roots);
+    h->marker.roots = h->marker.words;
+}
+
+static void
+end_pause(struct heap *h, u64 begun)
+{
+    h->stats.longest = MAX(h->stats.longest, port_monotonic_ns() - begun);
+}
+
+void
+heap_begin(struct heap *h, const struct heap_roots *roots)
+{
+    u64 begun = port_monotonic_ns();
+
+    begin(h, roots);
+    end_pause(h, begun);
+}
+
+void
+heap_step(struct heap *h, u64 words)
+{
+    u64 begun = port_monotonic_ns();
+
+    look_into_more(h, words);
+    if (!h->marker.killed && is_done(h))
+        finish(h);
+    end_pause(h, begun);
 }
 
 status_t
 heap_collect(struct heap *h, const struct heap_roots *roots)
 {
-    struct marker m = {.heap = h};
-    u64 begun = port_monotonic_ns();
-
-    heap_note_made(h);
-    clear_marks(&m);
-    if (!m.killed)
-        heap_mark_roots(&m, roots);
-    m.roots = m.words;
-    look_into_all(&m);
-    u64 end, size = count_lines(&m, &end);
-    if (m.killed)
-        return ERR_KILLED;
-    finish(&m, size, end);
-    h->stats.collections++;
-    h->stats.longest = MAX(h->stats.longest, port_monotonic_ns() - begun);
-    return OK;
+    heap_begin(h, roots);
+    heap_step(h, UINT64_MAX);
+    return h->marker.killed ? ERR_KILLED : OK;
 }

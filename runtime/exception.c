@@ -327,16 +327,16 @@ exception_exists(struct store *s, u64 exnref)
 }
 
 void
-exceptions_mark(struct store *s, struct marker *m)
+exceptions_mark(struct store *s, struct heap *h)
 {
     if (mutex_lock(&s->exn_mutex) != OK) {
-        m->killed = true;
+        h->marker.killed = true;
         return;
     }
-    for (u32 k = 0; k < s->exn_count && heap_goes_on(m, 1); k++) {
+    for (u32 k = 0; k < s->exn_count && heap_goes_on(h, 1); k++) {
         const struct exception *e = s->exns[k];
         if (e != NULL && e->owner == owner_now(s))
-            (void)heap_mark(m, e->slots, 4ull * e->count, sizeof(u32));
+            (void)heap_mark(h, e->slots, 4ull * e->count, sizeof(u32));
     }
     mutex_unlock(&s->exn_mutex);
 }

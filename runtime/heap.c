@@ -58,16 +58,6 @@ make_room(struct heap_types *t)
     return true;
 }
 
-// Does code keep references of this type as heaps have them?
-static bool
-refers(const struct module *m, valtype_t type)
-{
-    if (!valtype_is_ref(type))
-        return false;
-    enum ref_kind kind = valtype_ref_kind(m, type);
-    return kind == REF_ANY || kind == REF_EXTERN;
-}
-
 // What lies in an object of type k of m.
 static void
 lay_out(struct heap_type *row, const struct module *m, u32 k)
@@ -78,11 +68,11 @@ lay_out(struct heap_type *row, const struct module *m, u32 k)
     row->size = row->is_array ? t->fields->at : t->size;
     if (row->is_array) {
         row->log2 = (u8)__builtin_ctz(valtype_field_size(t->fields->type));
-        row->refs = refers(m, t->fields->type);
+        row->refs = valtype_is_in_heap(m, t->fields->type);
         return;
     }
     for (u32 i = 0; i < t->field_count; i++) {
-        if (!refers(m, t->fields[i].type))
+        if (!valtype_is_in_heap(m, t->fields[i].type))
             continue;
         if (t->size > 64 * 4)
             row->refs = UINT64_MAX;
@@ -291,8 +281,8 @@ heaps_tell(bool on)
 static void
 tell(const struct heap_stats *stats)
 {
-    klog("nebulet: heap: %llu KiB given out, %llu collections, of %llu us at "
-         "most; %llu KiB of memory at most",
+    klog("nebulet: heap: %llu KiB given out, %llu collections, pauses of %llu "
+         "us at most; %llu KiB of memory at most",
          (unsigned long long)stats->given / KIB,
          (unsigned long long)stats->collections,
          (unsigned long long)stats->longest / 1000,

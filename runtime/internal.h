@@ -145,7 +145,21 @@ struct heap_stats {
     u64 live;    // bytes of lines, after the last collection
     u64 most;    // bytes that it had
     u64 words;   // looked at by it
-    u64 longest; // ns that a collection took
+    u64 longest; // ns that code waited for it
+};
+
+// A collection under way.
+struct marker {
+    bool active;
+    bool killed; // the thread was: stop
+    u32 top;     // of the heap's stack
+    u64 words;   // looked at
+    u64 roots;   // of those, before anything in the heap was
+    struct {
+        const u8 *from; // of what is looked into, what is left: words, each
+        u64 count;      // `stride` bytes after the one before
+        u64 stride;
+    } rest;
 };
 
 // The structs and arrays of one thread in a store.
@@ -176,6 +190,7 @@ struct heap {
     } sides[SIDE_COUNT];
     u64 gray_top; // above SIDE_GRAY3
     u32 *stack;   // of HEAP_STACK granules
+    struct marker marker;
 };
 
 MUST_USE status_t heap_new(struct heap **out, const struct heap_types *t);
@@ -225,32 +240,26 @@ u32 heap_take(struct heap *h, u64 size, const struct heap_roots *roots);
 // Tell code where it may make small objects: in what is left of the hole.
 void heap_offer(struct heap *h);
 
-// An object begins at the offset.
+// An object begins at the offset: to be kept by a collection under way.
 static inline void
 heap_set_start(struct heap *h, u64 at)
 {
     u64 granule = (at - HEAP_OBJECTS) / HEAP_GRANULE;
 
     heap_starts(h)[granule / 32] |= 1u << granule % 32;
+    if (h->marker.active)
+        heap_marks(h)[granule / 32] |= 1u << granule % 32;
 }
 
 // Set the bits of lines, at least one.
 void heap_set_lines(u64 *lines, u32 first, u32 last);
 
-// For tests: every time, or when as much has been given out as was left.
-enum heap_mode { HEAP_LAZY, HEAP_EAGER };
+// When to collect: when as much has been given out as was left.  For tests: at
+// each object; or always, a few words at each object.
+enum heap_mode { HEAP_LAZY, HEAP_EAGER, HEAP_CREEPING };
 void heap_set_mode(enum heap_mode mode);
 
 // --- collect.c ---------------------------------------------------------------
-
-// A collection under way.
-struct marker {
-    struct heap *heap;
-    u32 top;     // of the heap's stack
-    u64 words;   // looked at
-    u64 roots;   // of those, before anything in the heap was
-    bool killed; // the thread was: stop
-};
 
 // Find what code has made by itself, in the hole for small objects.
 void heap_note_made(struct heap *h);
@@ -258,11 +267,24 @@ void heap_note_made(struct heap *h);
 // Free what cannot be reached from the roots.  ERR_KILLED: nothing has changed.
 MUST_USE status_t heap_collect(struct heap *h, const struct heap_roots *roots);
 
+// The same in small steps, between which code runs: begin, then mark so many
+// words more, until nothing is left (heap.marker.active).
+void heap_begin(struct heap *h, const struct heap_roots *roots);
+void heap_step(struct heap *h, u64 words);
+
 // Of `count` words, each `stride` bytes after the one before, those that are
 // references are found, but not what they lead to.  False: stop.
-bool heap_mark(struct marker *m, const void *from, u64 count, u64 stride);
+bool heap_mark(struct heap *h, const void *from, u64 count, u64 stride);
 // Count so many words more.  False: stop.
-bool heap_goes_on(struct marker *m, u64 words);
+bool heap_goes_on(struct heap *h, u64 words);
+
+// So many words of an object, likewise, are about to be overwritten.
+static inline void
+heap_overwrite(struct heap *h, const void *from, u64 count, u64 stride)
+{
+    if (h->marker.active)
+        (void)heap_mark(h, from, count, stride);
+}
 
 // --- roots.c -----------------------------------------------------------------
 
@@ -275,7 +297,7 @@ struct heap_roots {
     bool has_stack;
 };
 
-void heap_mark_roots(struct marker *m, const struct heap_roots *roots);
+void heap_mark_roots(struct heap *h, const struct heap_roots *roots);
 
 // --- builtins.c --------------------------------------------------------------
 
@@ -312,6 +334,7 @@ void builtin_ARRAY_INIT_DATA(struct vmctx *vm, u64 pair, u32 ref, u32 at,
                              u32 from, u32 count);
 void builtin_ARRAY_INIT_ELEM(struct vmctx *vm, u64 pair, u32 ref, u32 at,
                              u32 from, u32 count);
+void builtin_HEAP_OVERWRITE(struct vmctx *vm, u32 old);
 u64 builtin_HEAP_TEST(struct vmctx *vm, u32 ref, u32 type);
 u64 builtin_FUNC_TEST(struct vmctx *vm, u64 ref, u32 type);
 
@@ -673,7 +696,7 @@ MUST_USE bool exception_exists(struct store *s, u64 exnref);
 struct exception *exception_get(struct store *s, u64 exnref);
 
 // Mark what is in those that the running thread has made.
-void exceptions_mark(struct store *s, struct marker *m);
+void exceptions_mark(struct store *s, struct heap *h);
 
 // The running thread, in x, leaves its store.
 void exceptions_thread_ended(const struct execution *x);

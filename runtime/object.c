@@ -169,6 +169,24 @@ fill(struct heap *h, u8 *to, u64 size, u64 count)
     }
 }
 
+// Elements of an array of the type are about to be written.
+static void
+overwrite(struct vmctx *vm, const struct type *t, const u8 *at, u64 count)
+{
+    if (valtype_is_in_heap(&vm->instance->code->module, t->fields->type))
+        heap_overwrite(heap_of(vm), at, count,
+                       valtype_field_size(t->fields->type));
+}
+
+void
+builtin_HEAP_OVERWRITE(struct vmctx *vm, u32 old)
+{
+    struct heap *h = heap_of(vm);
+
+    if (h != NULL)
+        heap_overwrite(h, &old, 1, sizeof(old));
+}
+
 u64
 builtin_STRUCT_NEW(struct vmctx *vm, u32 type)
 {
@@ -198,8 +216,10 @@ builtin_ARRAY_FILL(struct vmctx *vm, u32 type, u32 ref, u32 at, u32 count)
     u8 *to =
         t != NULL ? elements(heap_of(vm), t->fields, ref, at, count) : NULL;
 
-    if (to != NULL)
-        fill(heap_of(vm), to, valtype_field_size(t->fields->type), count);
+    if (to == NULL)
+        return;
+    overwrite(vm, t, to, count);
+    fill(heap_of(vm), to, valtype_field_size(t->fields->type), count);
 }
 
 u64
@@ -243,10 +263,12 @@ builtin_ARRAY_COPY(struct vmctx *vm, u64 types, u64 refs, u32 to_at,
                         from_at, count);
     if (from == NULL)
         return;
-    if (size != valtype_field_size(from_type->fields->type))
+    if (size != valtype_field_size(from_type->fields->type)) {
         thread_trap(TRAP_BAD_REFERENCE);
-    else
-        move(to, from, count * size);
+        return;
+    }
+    overwrite(vm, to_type, to, count);
+    move(to, from, count * size);
 }
 
 // --- segments ----------------------------------------------------------------
@@ -308,8 +330,10 @@ init_segment(struct vmctx *vm, bool elems, u64 pair, u32 ref, u32 at, u32 from,
     u8 *to =
         t != NULL ? elements(heap_of(vm), t->fields, ref, at, count) : NULL;
 
-    if (to != NULL)
-        (void)copy_segment(vm, elems, pair, to, from, count);
+    if (to == NULL)
+        return;
+    overwrite(vm, t, to, count);
+    (void)copy_segment(vm, elems, pair, to, from, count);
 }
 
 static u32

@@ -19,6 +19,10 @@ enum {
     MEDIUM_MAX = 8 * 1024, // bytes of an object that shares one
     RUNS_PER_LOOK = 4096,  // between two looks at whether we were killed
     ZERO_PIECE = 1 << 20,  // bytes, likewise
+    STEPS_MIN = 2 << 20,   // bytes of what was left, from which on it is
+                           // collected in steps
+    STEP_MAX = 1 << 20,    // words in a step
+    CREEP = 4,             // words, for tests
 };
 static const u64 GROWTH_MIN = 64 * KIB, GROWTH_MAX = 4 * MIB;
 
@@ -95,6 +99,9 @@ claim(struct heap *h, struct run run, struct heap_hole *out)
 
     heap_set_lines(heap_bits(h, SIDE_LINES), run.first,
                    run.first + run.count - 1);
+    if (h->marker.active)
+        heap_set_lines(heap_bits(h, SIDE_LIVE), run.first,
+                       run.first + run.count - 1);
     if (from < h->fresh)
         clear(h->base + from, MIN(size, h->fresh - from));
     h->fresh = MAX(h->fresh, from + size);
@@ -124,7 +131,7 @@ make_room(struct heap *h, const struct heap_roots **roots, u32 cursor,
 {
     const struct heap_roots *reached = *roots;
 
-    if (reached == NULL || h->claimed < h->budget) {
+    if (reached == NULL || h->claimed < h->budget || h->marker.active) {
         if (grow(h, cursor, count) == OK)
             return true;
         if (reached == NULL || thread_is_killed())
@@ -134,6 +141,25 @@ make_room(struct heap *h, const struct heap_roots **roots, u32 cursor,
     return heap_collect(h, reached) == OK;
 }
 
+// A heap that is not small is collected while code runs: begun before as much
+// was given out as was left, and going on by a word for each byte.
+static void
+begin_early(struct heap *h, const struct heap_roots *roots)
+{
+    if (roots != NULL && !h->marker.active && h->stats.live >= STEPS_MIN &&
+        h->claimed >= h->budget / 4 * 3)
+        heap_begin(h, roots);
+}
+
+static void
+go_on(struct heap *h, u64 size)
+{
+    bool late = h->claimed >= 2 * h->budget;
+
+    if (h->marker.active)
+        heap_step(h, late ? UINT64_MAX : MIN(size, STEP_MAX));
+}
+
 // A hole of at least so many lines.
 static bool
 take_run(struct heap *h, const struct heap_roots *roots, u32 min, u32 max,
@@ -141,10 +167,12 @@ take_run(struct heap *h, const struct heap_roots *roots, u32 min, u32 max,
 {
     u32 *cursor = &h->cursors[63 - bits_leading_zeros(min)];
 
+    begin_early(h, roots);
     for (;;) {
         struct run run = find_run(h, cursor, min, max);
         if (run.count > 0) {
             claim(h, run, out);
+            go_on(h, (u64)run.count * HEAP_LINE);
             return true;
         }
         if (thread_is_killed() || !make_room(h, &roots, *cursor, min))
@@ -180,20 +208,28 @@ void
 heap_offer(struct heap *h)
 {
     u64 next = h->small.next;
-    u64 end = heap_mode == HEAP_EAGER ? next : h->small.end;
+    u64 end = heap_mode == HEAP_LAZY ? h->small.end : next;
 
     *(u32 *)(h->base + HEAP_ROOM) = (u32)next;
     *(u32 *)(h->base + HEAP_ROOM_END) = (u32)end;
+}
+
+static void
+collect_for_test(struct heap *h, const struct heap_roots *roots)
+{
+    if (heap_mode == HEAP_EAGER || !h->marker.active)
+        heap_begin(h, roots);
+    heap_step(h, heap_mode == HEAP_EAGER ? UINT64_MAX : CREEP);
 }
 
 u32
 heap_take(struct heap *h, u64 size, const struct heap_roots *roots)
 {
     size = ALIGN_UP(size, HEAP_GRANULE);
-    if (size > (u64)HEAP_LINES * HEAP_LINE ||
-        (heap_mode == HEAP_EAGER && roots != NULL &&
-         heap_collect(h, roots) != OK))
+    if (size > (u64)HEAP_LINES * HEAP_LINE)
         return 0;
+    if (heap_mode != HEAP_LAZY && roots != NULL)
+        collect_for_test(h, roots);
     heap_note_made(h);
     u32 at = take(h, size, roots);
     heap_offer(h);

@@ -10,60 +10,47 @@
 
 #include "runtime/internal.h"
 
-// May a reference of this kind lead to a heap?
 static bool
-may_refer(enum ref_kind kind)
-{
-    return kind == REF_ANY || kind == REF_EXTERN;
-}
-
-static bool
-type_may_refer(const struct module *m, valtype_t type)
-{
-    return valtype_is_ref(type) && may_refer(valtype_ref_kind(m, type));
-}
-
-static bool
-mark_globals(struct marker *m, const struct instance *i, struct vmctx **vms)
+mark_globals(struct heap *h, const struct instance *i, struct vmctx **vms)
 {
     const struct module *module = &i->code->module;
 
     for (u32 k = module->global_imports; k < module->global_count; k++) {
-        if (!heap_goes_on(m, 1))
+        if (!heap_goes_on(h, 1))
             return false;
-        if (type_may_refer(module, module->globals[k].type.type))
-            (void)heap_mark(m, vmctx_global(i, k, vms), 1, sizeof(u64));
+        if (valtype_is_in_heap(module, module->globals[k].type.type))
+            (void)heap_mark(h, vmctx_global(i, k, vms), 1, sizeof(u64));
     }
     return true;
 }
 
 static bool
-mark_tables(struct marker *m, const struct instance *i)
+mark_tables(struct heap *h, const struct instance *i)
 {
     const struct module *module = &i->code->module;
 
     for (u32 k = module->table_imports; k < module->table_count; k++) {
         const struct live_table *t = i->tables[k];
-        if (!heap_goes_on(m, 1))
+        if (!heap_goes_on(h, 1))
             return false;
-        if (t != NULL && may_refer((enum ref_kind)t->type.kind))
-            (void)heap_mark(m, t->view.base, t->view.count, sizeof(u64));
+        if (t != NULL && ref_is_in_heap((enum ref_kind)t->type.kind))
+            (void)heap_mark(h, t->view.base, t->view.count, sizeof(u64));
     }
     return true;
 }
 
 static bool
-mark_segments(struct marker *m, const struct instance *i)
+mark_segments(struct heap *h, const struct instance *i)
 {
     const struct module *module = &i->code->module;
 
     for (u32 k = 0; k < module->elem_count; k++) {
         u64 count;
         const u64 *items = segment_items(i, k, &count);
-        if (!heap_goes_on(m, 1))
+        if (!heap_goes_on(h, 1))
             return false;
-        if (type_may_refer(module, module->elems[k].type))
-            (void)heap_mark(m, items, count, sizeof(u64));
+        if (valtype_is_in_heap(module, module->elems[k].type))
+            (void)heap_mark(h, items, count, sizeof(u64));
     }
     return true;
 }
@@ -73,7 +60,7 @@ mark_segments(struct marker *m, const struct instance *i)
 // outermost barrier, where C has called the first of them.  (At a barrier is
 // the one before: port/x64/switch.S.)
 static void
-mark_stack(struct marker *m)
+mark_stack(struct heap *h)
 {
     const struct thread_entry *t = thread_entry(thread_current());
     const u8 *from = (u8 *)t->rsp - BUILTIN_KEPT;
@@ -81,22 +68,22 @@ mark_stack(struct marker *m)
 
     for (u64 next; (next = *(u64 *)end) != 0;)
         end = next;
-    (void)heap_mark(m, from, (end - (u64)from) / 4, 4);
+    (void)heap_mark(h, from, (end - (u64)from) / 4, 4);
 }
 
 void
-heap_mark_roots(struct marker *m, const struct heap_roots *roots)
+heap_mark_roots(struct heap *h, const struct heap_roots *roots)
 {
     struct store *s = roots->store;
 
     if (roots->has_stack)
-        mark_stack(m);
-    (void)heap_mark(m, m->heap->base + HEAP_SCRATCH, 4, 4);
-    for (u32 n = 0; n < s->instance_count && !m->killed; n++) {
+        mark_stack(h);
+    (void)heap_mark(h, h->base + HEAP_SCRATCH, 4, 4);
+    for (u32 n = 0; n < s->instance_count && !h->marker.killed; n++) {
         const struct instance *i = s->instances[n];
-        if (mark_globals(m, i, roots->vms) && mark_tables(m, i))
-            (void)mark_segments(m, i);
+        if (mark_globals(h, i, roots->vms) && mark_tables(h, i))
+            (void)mark_segments(h, i);
     }
-    if (!m->killed)
-        exceptions_mark(s, m);
+    if (!h->marker.killed)
+        exceptions_mark(s, h);
 }

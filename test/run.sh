@@ -292,8 +292,10 @@ part_calls() {
     part "gc modules metal" "$out/nebulet" wast --on metal "$out"/seeds/gc/*.json
     part "gc modules plain, parts of 7" env PART_INS=7 \
         "$out/nebulet-plain" wast "$out"/seeds/gc/*.json
-    part "gc modules, all collected" env PART_INS=none COLLECT=1 \
-        "$out/nebulet-plain" wast "$out"/seeds/gc/*.json
+    for collect in all some; do
+        part "gc modules, $collect collected" env PART_INS=none \
+            COLLECT=$collect "$out/nebulet-plain" wast "$out"/seeds/gc/*.json
+    done
 }
 
 # What of part smp is in make test, beside all with 4 CPUs in part metal.

@@ -129,6 +129,19 @@ def number_at(index):
     return (get(1) + index + gc(0x0b, REFS) + cast(NODE) + field(NODE, 2))
 
 
+def spare(count):
+    return const(count) + put(4) + times(4, GARBAGE)
+
+
+def steal(kind, make, look, forget):
+    """Again and again: an object that is kept only by another, which forgets it
+    when it is in a local. Add their numbers."""
+    return body([ref(kind), ref(NODE), I32, I32], times(
+        0, make + put(1) + spare(30) + get(1) + look + put(2) + get(1) +
+        forget + spare(60) + get(3) + get(2) + field(NODE, 2) + ADD + put(3)),
+                get(3))
+
+
 # What each does says test/kernel/collect.c.
 FUNCTIONS = {
     "": [(TREE, body([], get(0) + EQZ + either(
@@ -174,6 +187,13 @@ FUNCTIONS = {
     "r": body([ref(NODE), I32], get(0) + put(2), times(
         0, LEAF + put(1) + get(1) + get(1) + NONE + get(0) + new(NODE) +
         gc(5, NODE, 1)), get(2)),
+    "s": steal(NODE, LEAF + NONE + const(0) + new(NODE), field(NODE, 0),
+               NONE + gc(5, NODE, 0)),
+    "i": steal(REFS, LEAF + const(1) + gc(6, REFS), const(0) +
+               gc(0x0b, REFS) + cast(NODE), const(0) + NONE + gc(0x0e, REFS)),
+    "f": steal(REFS, LEAF + const(2) + gc(6, REFS), const(1) +
+               gc(0x0b, REFS) + cast(NODE), const(0) + NONE + const(2) +
+               gc(0x10, REFS)),
     "_start": body([ref(NODE), I32], const(1000000) + call(2) + DROP),
 }
 

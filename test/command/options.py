@@ -347,8 +347,8 @@ def run_trace(t):
 def run_gc_stats(t):
     (t.work / "heap.wasm").write_bytes(collect_help.module())
     t.run("--gc-stats", "heap.wasm").ends(0).says(
-        r"^nebulet: heap: \d+ KiB given out, [1-9]\d* collections, of \d+ us "
-        r"at most; \d+ KiB of memory at most$")
+        r"^nebulet: heap: \d+ KiB given out, [1-9]\d* collections, pauses of "
+        r"\d+ us at most; \d+ KiB of memory at most$")
     t.run("heap.wasm").ends(0).quiet()
     t.run("--gc-stats", hello(t)).ends(0).quiet()
 

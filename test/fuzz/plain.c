@@ -1,7 +1,8 @@
 // test/fuzz/plain.c: linked into out/nebulet-plain in front of module_compile,
 // it makes every function be compiled in plain mode, with parts of PART_INS
 // instructions if that is in the environment; `none`: in normal mode.  With
-// COLLECT there, heaps are collected whenever an object is made.
+// COLLECT there heaps are collected whenever an object is made, all at once
+// (`all`) or a few words each time (`some`).
 
 #include "compile/compile.h"
 #include "runtime/internal.h"
@@ -28,8 +29,11 @@ __wrap_module_compile(struct code *code, const struct module *m,
     const char *part_ins = getenv("PART_INS");
     bool normal = part_ins != NULL && strcmp(part_ins, "none") == 0;
 
-    if (getenv("COLLECT") != NULL)
-        heap_set_mode(HEAP_EAGER);
+    const char *collect = getenv("COLLECT");
+
+    if (collect != NULL)
+        heap_set_mode(strcmp(collect, "some") == 0 ? HEAP_CREEPING :
+                                                     HEAP_EAGER);
     plain.plain = !normal;
     plain.part_ins = part_ins != NULL && !normal ? (u32)atoi(part_ins) : 0;
     return __real_module_compile(code, m, &plain, text, keep, temp, error);
