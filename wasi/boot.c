@@ -826,6 +826,21 @@ set_clock(const struct boot *boot)
     return known;
 }
 
+// Where there is a file run/max-memory.
+static bool
+set_memory(const struct boot *boot)
+{
+    u64 most = UINT64_MAX;
+
+    if (!packed_number(packed_contents(boot->run, STRING("max-memory")),
+                       &most)) {
+        klog("nebulet: run/max-memory is not a number of bytes");
+        return false;
+    }
+    account_set_limit(group_account(boot->group), RESOURCE_MEMORY, most);
+    return true;
+}
+
 // --- all of them -------------------------------------------------------------
 
 static u32
@@ -862,7 +877,7 @@ run_boot(struct boot *boot, struct node *root)
     else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
              set_preopens(boot, root) && set_listeners(boot) &&
              start_terminal(boot) && start_trace(boot) && set_clock(boot) &&
-             start_profile(boot, &profile)) {
+             set_memory(boot) && start_profile(boot, &profile)) {
         heaps_tell(packed_contents(boot->run, STRING("gc-stats")).ptr != NULL);
         status = run_programs(boot);
     }
