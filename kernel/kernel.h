@@ -790,6 +790,8 @@ MUST_USE status_t stream_write(struct stream *s, struct bytes from,
                                u64 deadline, u64 *count);
 // s writes no more; what it has written can still be read.
 void stream_finish(struct stream *s);
+// Whether the other end had said so before it was closed, if it was.
+bool stream_is_finished(struct stream *s);
 
 // --- ports of programs (packets.c) -------------------------------------------
 

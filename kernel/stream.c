@@ -13,6 +13,7 @@ struct ring {
     u8 *bytes;
     u64 size, at, used; // `used` bytes from `at` on, round the end
     bool done;          // nothing more will be written
+    bool finished;      // since stream_finish()
 };
 
 struct flow {
@@ -205,8 +206,18 @@ stream_finish(struct stream *s)
 {
     lock(&s->end.pair->lock);
     ring_out(s)->done = true;
+    ring_out(s)->finished = true;
     show(s);
     unlock(&s->end.pair->lock);
+}
+
+bool
+stream_is_finished(struct stream *s)
+{
+    lock(&s->end.pair->lock);
+    bool finished = ring_in(s)->finished;
+    unlock(&s->end.pair->lock);
+    return finished;
 }
 
 // --- life --------------------------------------------------------------------

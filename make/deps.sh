@@ -26,6 +26,7 @@ build /usr/bin/rustc                                  rustc
 build /usr/lib/rustlib/wasm32-wasi/lib                libstd-rust-dev-wasm32
 build llvm-ar                                         llvm
 build wat2wasm                                        wabt
+build xz                                              xz-utils
 run   qemu-system-x86_64                              qemu-system-x86
 image grub-mkimage                                    grub-common
 image /usr/lib/grub/i386-pc/boot.img                  grub-pc-bin

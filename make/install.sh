@@ -24,6 +24,9 @@ do_install() {
     install -d "$to/lib/nebulet/user"
     install -m 644 "$out/user/ninep.wasm" "$to/lib/nebulet/user/ninep.wasm"
     install -m 644 "$out/user/diskfs.wasm" "$to/lib/nebulet/user/diskfs.wasm"
+    # Where lwIP could be had (make/lwip.sh).
+    [ ! -e "$out/user/netd.wasm" ] ||
+        install -m 644 "$out/user/netd.wasm" "$to/lib/nebulet/user/netd.wasm"
     rm -rf "$to/lib/nebulet/system" "$to/lib/nebulet/sysroot"
     cp -RP "$out/system" "$out/sysroot" "$to/lib/nebulet"
     find "$to/lib/nebulet/system" "$to/lib/nebulet/sysroot" -type f -exec chmod 644 {} +

@@ -236,6 +236,8 @@ part_command() {
     part "files metal" test/command/files.py "$out" metal
     part "disk linux" test/command/disk.py "$out" linux
     part "disk metal" test/command/disk.py "$out" metal
+    part "network linux" test/command/network.py "$out" linux
+    part "network metal" test/command/network.py "$out" metal
     part "files fuzz" test/fuzz/files.sh "$out" linux --dir 4 15000
     part "copies fuzz" test/fuzz/files.sh "$out" linux --copy-dir 4 15000
     part "invoke linux" test/command/invoke.py "$out" linux

@@ -236,7 +236,7 @@ run_pack(struct run *run, struct buffer *tar)
     if (run->profile_fd > 0)
         tar_add(tar, "run/profile", run->perf ? "ms" : "s",
                 (u64)run->perf + (run->profile != NULL));
-    if (!pack_dirs(tar, run))
+    if (!network_pack(tar, &run->network, run->metal) || !pack_dirs(tar, run))
         return false;
     tar_end(tar);
     return true;

@@ -219,6 +219,28 @@ has_bus(const struct qemu_options *o)
     return true;
 }
 
+// Whether the machine has a network.
+static bool
+has_network(const struct qemu_options *o)
+{
+    return o->network != NULL && o->network->count > 0;
+}
+
+// QEMU's user network.  Nothing goes out of it but to who came in.
+static void
+network_args(struct args *a, const struct qemu_options *o)
+{
+    char words[4096];
+
+    network_words(o->network, words, sizeof(words));
+    arg(a, "-netdev");
+    arg_format(a, "%s", words);
+    arg(a, "-device");
+    arg_format(a, "%s,netdev=net",
+               is_microvm(o) ? "virtio-net-device" :
+                               "virtio-net-pci,disable-legacy=on,romfile=");
+}
+
 static void
 device_args(struct args *a, const struct qemu_options *o)
 {
@@ -239,6 +261,8 @@ device_args(struct args *a, const struct qemu_options *o)
         else if (dir_is_served(o->dirs, dir))
             dir_args(a, o, dir, i);
     }
+    if (has_network(o))
+        network_args(a, o);
 }
 
 static bool
@@ -246,7 +270,7 @@ has_places(const struct qemu_options *o)
 {
     u32 most = is_microvm(o) ? MICROVM_DEVICES : Q35_DEVICES;
     u32 random = o->devices >> DEVICE_NAME_RANDOM & 1;
-    u32 room = most - 1 - random; // one is the console
+    u32 room = most - 1 - random - has_network(o); // one is the console
     u32 count = o->dirs != NULL ? dirs_served(o->dirs) : 0;
 
     if (count > room)
@@ -425,6 +449,7 @@ kvm_works(const struct qemu_options *o, u64 deadline_ms)
     probe.profile = 0;
     probe.dirs = NULL;
     probe.devices = 0;
+    probe.network = NULL;
     if (access("/dev/kvm", R_OK | W_OK) != 0 ||
         access("/sys/module/kvm_pvm", F_OK) == 0)
         return false;
@@ -477,7 +502,8 @@ qemu_run(const struct qemu_options *options, struct bytes initrd)
         return 1;
     }
     if (!qemu_has_room(options->memory_mib, initrd.size, "") ||
-        !has_places(options) || !has_bus(options))
+        !has_places(options) || !has_bus(options) ||
+        (has_network(options) && !network_is_free(options->network)))
         return 1;
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);

@@ -341,6 +341,14 @@ add_dir(void *self, const struct option *o, const char *value)
 }
 
 static bool
+set_publish(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    return network_publish(&run->network, run->command, o, value);
+}
+
+static bool
 set_system(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
@@ -524,6 +532,7 @@ run_on_metal(const struct run *run, struct bytes initrd)
         .append = words,
         .devices = run->devices,
         .dirs = &run->dirs,
+        .network = &run->network,
         .gdb = run->gdb,
         .profile = run->profile_fd,
         .memory_mib = run_memory_mib(run),
@@ -539,7 +548,7 @@ run_on_linux(const struct run *run, struct bytes initrd)
     u64 start_ms = host_now_ms() - host_age_ms();
     u64 end_ms = start_ms + run->timeout_ms + GRACE_MS;
 
-    if (!dirs_mount(&run->dirs))
+    if (!dirs_mount(&run->dirs) || !network_listen(&run->network))
         return 1;
     linux_cpus(cpus_of(run));
     if (run->profile_fd > 0)

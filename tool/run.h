@@ -53,6 +53,7 @@ struct run {
     const char *init;   // of an image: /etc/init there; or NULL
     struct media media; // .out is NULL where none is to be written
     struct dirs dirs;
+    struct network_options network;
     struct env env;
     struct program programs[PROGRAM_MAX]; // [0] is the one that was asked for
     u32 program_count;

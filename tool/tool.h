@@ -363,6 +363,34 @@ extern const u32 command_count;
 
 const struct command *command_find(const char *name); // or NULL
 
+// --- network.c: ports of the host that lead to programs ----------------------
+
+enum { PUBLISH_MAX = 32 };
+
+struct publish {
+    u32 address; // of the host
+    u16 host_port, port;
+    char name[8]; // the port as text
+};
+
+struct network_options {
+    struct publish list[PUBLISH_MAX];
+    u32 count;
+};
+
+// An option [ADDRESS:]HOSTPORT:PORT; false after a complaint.
+MUST_USE bool network_publish(struct network_options *n,
+                              const struct command *c, const struct option *o,
+                              const char *value);
+// Listen at the ports, or see whether one could: false after a complaint.
+MUST_USE bool network_listen(const struct network_options *n);
+MUST_USE bool network_is_free(const struct network_options *n);
+// As QEMU's -netdev has it.
+void network_words(const struct network_options *n, char *to, u64 size);
+// The listeners, and on metal who serves them; false after a complaint.
+MUST_USE bool network_pack(struct buffer *tar, const struct network_options *n,
+                           bool metal);
+
 // --- qemu.c ------------------------------------------------------------------
 
 // Devices that `--device` gives to a program.
@@ -375,11 +403,12 @@ enum device_name {
 extern const char *const device_names[DEVICE_COUNT];
 
 struct qemu_options {
-    const char *gdb;         // the TCP port where GDB is waited for, or NULL
-    const char *kernel;      // path of nebulet.elf
-    const char *machine;     // "microvm" or "q35"
-    const char *append;      // kernel command line
-    u32 devices;             // a set of enum device_name
+    const char *gdb;     // the TCP port where GDB is waited for, or NULL
+    const char *kernel;  // path of nebulet.elf
+    const char *machine; // "microvm" or "q35"
+    const char *append;  // kernel command line
+    u32 devices;         // a set of enum device_name
+    const struct network_options *network; // ports that lead to it; or NULL
     const struct dirs *dirs; // those that are served are devices; or NULL
     const char *model; // QEMU's -cpu; NULL: all that the host has or TCG knows
     u32 memory_mib;

@@ -42,6 +42,15 @@ LINK_pthreads    := -nostartfiles -Wl,--shared-memory,--import-memory,--max-memo
                     -Wl,--no-check-features -Wl,--wrap=malloc,--wrap=free \
                     -Wl,--wrap=calloc,--wrap=realloc
 
+# user/netd is built with lwIP, which make/lwip.sh fetches; where it cannot, that
+# is one line, and there is no netd.wasm.
+LWIP    := $(OUT)/lwip
+LWIP_C  := $(foreach f,def inet_chksum init ip mem memp netif pbuf tcp tcp_in tcp_out timeouts udp \
+             ipv4/dhcp ipv4/etharp ipv4/icmp ipv4/ip4 ipv4/ip4_addr ipv4/ip4_frag,src/core/$(f).c) \
+           src/netif/ethernet.c
+LWIP_I  := -Iuser/netd -isystem $(LWIP)/src/include
+NETD    := $(OUT)/user/netd.made
+
 folder_of    = $(firstword $(subst /, ,$(1)))
 lib_of       = $(or $(LIB_$(call folder_of,$(1))),$(LIB))
 
@@ -109,6 +118,14 @@ $(OUT)/user/obj/traps/memory.c.o: WASM_FLAGS += -g
 $(USER_TRAPS): $(OUT)/user/%.wasm: $(OUT)/user/obj/%.c.o
 	@mkdir -p $(@D)
 	@echo "  LD $@"; $(WASM_CC) $^ -o $@
+
+programs: $(NETD)
+$(NETD): $(wildcard user/netd/*.[ch] user/netd/arch/*.h) make/lwip.sh user/rules.mk $(KERNEL_C)
+	@mkdir -p $(OUT)/user/obj/netd; rm -f $(OUT)/user/netd.wasm; make/lwip.sh $(LWIP) || exit 0; \
+	echo "  LD $(OUT)/user/netd.wasm"; \
+	for f in $(LWIP_C); do $(WASM_CC) -O2 -w $(LWIP_I) -c $(LWIP)/$$f -o $(OUT)/user/obj/netd/$$(basename $$f).o || exit 1; done; \
+	for f in user/netd/*.c; do $(WASM_CC) -std=gnu11 $(filter-out -MMD -MP,$(WASM_FLAGS)) $(LWIP_I) -I$(OUT)/user/include -c $$f -o $(OUT)/user/obj/netd/our-$$(basename $$f).o || exit 1; done; \
+	$(WASM_CC) $(OUT)/user/obj/netd/*.o -Wl,--strip-debug -o $(OUT)/user/netd.wasm && touch $@
 
 .SECONDEXPANSION:
 

@@ -8,68 +8,6 @@ enum { IMPORTS_SHOWN = 20 };
 
 #define TIMEOUT_MAX 1000000000000ull // ms: more is for ever
 
-// --- the archive -------------------------------------------------------------
-
-struct node *
-boot_child(struct node *dir, struct string name)
-{
-    struct node *n = NULL;
-
-    if (dir == NULL || dir->type != FILETYPE_DIRECTORY)
-        return NULL;
-    node_lock(dir);
-    errno_t error = dir->ops->lookup(dir, name, &n);
-    node_unlock(dir);
-    return error == WASI_SUCCESS ? n : NULL;
-}
-
-struct node *
-boot_program_dir(struct node *run, u32 index)
-{
-    char name[16];
-
-    return boot_child(
-        run, (struct string){name, format(name, sizeof(name), "%u", index)});
-}
-
-// The contents of a file; .ptr is NULL when there is none.
-struct bytes
-boot_contents(struct node *dir, struct string name)
-{
-    struct node *n = boot_child(dir, name);
-
-    if (n == NULL || n->type != FILETYPE_REGULAR_FILE)
-        return (struct bytes){NULL, 0};
-    return tree_data(n);
-}
-
-struct string
-boot_text_of(struct bytes bytes)
-{
-    struct string text = {(const char *)bytes.ptr, (u32)bytes.size};
-
-    while (text.len > 0 && (u8)text.ptr[text.len - 1] <= ' ')
-        text.len--;
-    return text;
-}
-
-// What the text of a file says; *number stays where there is none.
-static bool
-read_number(struct bytes contents, u64 *number)
-{
-    struct string text = boot_text_of(contents);
-    u64 n = 0;
-
-    for (u32 i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9' || n > 1000000000000)
-            return false;
-        n = n * 10 + (u64)(text.ptr[i] - '0');
-    }
-    if (text.len > 0)
-        *number = n;
-    return true;
-}
-
 // From the contents of run/timeout.
 static bool
 read_timeout(struct bytes contents, u64 *deadline_ns)
@@ -77,7 +15,7 @@ read_timeout(struct bytes contents, u64 *deadline_ns)
     u64 ms = UINT64_MAX;
 
     *deadline_ns = UINT64_MAX;
-    if (!read_number(contents, &ms))
+    if (!packed_number(contents, &ms))
         return false;
     if (ms == UINT64_MAX)
         return true;
@@ -89,7 +27,7 @@ read_timeout(struct bytes contents, u64 *deadline_ns)
 static u32
 read_terminals(struct node *run)
 {
-    struct bytes text = boot_contents(run, STRING("terminals"));
+    struct bytes text = packed_contents(run, STRING("terminals"));
     u32 set = 0;
 
     if (text.ptr == NULL)
@@ -105,7 +43,7 @@ read_terminals(struct node *run)
 static struct string
 file_name(struct node *dir)
 {
-    struct string name = boot_text_of(boot_contents(dir, STRING("path")));
+    struct string name = packed_text(packed_contents(dir, STRING("path")));
 
     return name.len > 0 ? name : STRING("app.wasm");
 }
@@ -189,8 +127,8 @@ load_image(struct loading *l, struct node *dir, struct bytes image,
 static status_t
 load_module(struct loading *l, struct node *dir, struct code_module **out)
 {
-    struct bytes image = boot_contents(dir, STRING("image"));
-    struct bytes app = boot_contents(dir, STRING("app.wasm"));
+    struct bytes image = packed_contents(dir, STRING("image"));
+    struct bytes app = packed_contents(dir, STRING("app.wasm"));
 
     l->blamed = dir;
     if (image.ptr != NULL)
@@ -206,15 +144,14 @@ load_module(struct loading *l, struct node *dir, struct code_module **out)
 static status_t
 load_libraries(struct loading *l, struct library *list, u32 *count)
 {
-    struct node *link = boot_child(l->dir, STRING("link")), *dir;
+    struct node *link = packed_child(l->dir, STRING("link")), *dir;
     status_t status = OK;
 
-    for (*count = 0; (dir = boot_program_dir(link, *count)) != NULL;
-         (*count)++) {
+    for (*count = 0; (dir = packed_dir(link, *count)) != NULL; (*count)++) {
         struct library *library = &list[*count];
         if (*count == LIBRARIES_MAX)
             return ERR_LIMIT;
-        library->name = boot_text_of(boot_contents(dir, STRING("name")));
+        library->name = packed_text(packed_contents(dir, STRING("name")));
         status = load_module(l, dir, &library->code);
         if (status != OK)
             break;
@@ -225,7 +162,7 @@ load_libraries(struct loading *l, struct library *list, u32 *count)
 static status_t
 new_process(struct loading *l, struct linking *linking)
 {
-    struct node *link = boot_child(l->dir, STRING("link"));
+    struct node *link = packed_child(l->dir, STRING("link"));
     char name[LIMIT_PROCESS_NAME + 1];
     struct code_module *m;
 
@@ -238,7 +175,7 @@ new_process(struct loading *l, struct linking *linking)
     u32 blamed = linking->blamed;
     bool is_library = blamed < linking->count;
     if (status != OK && is_library)
-        l->blamed = boot_program_dir(link, blamed);
+        l->blamed = packed_dir(link, blamed);
     if (status == ERR_UNKNOWN_IMPORT)
         report_imports(l->blamed, linking,
                        is_library ? linking->libraries[blamed].code : m);
@@ -293,27 +230,32 @@ boot_launch(const struct boot *boot, struct loading *l,
     struct process *p = l->process;
     struct node *dir = l->dir;
     char *details = l->details;
+    bool serves = l->served != NULL || l->network != NULL;
     struct wasi_setup setup = {
-        .args = boot_contents(dir, STRING("args")),
-        .env = boot_contents(dir, STRING("env")),
+        .args = packed_contents(dir, STRING("args")),
+        .env = packed_contents(dir, STRING("env")),
         .preopens = boot->preopens,
-        .preopen_count = l->served == NULL ? boot->preopen_count : 0,
+        .preopen_count = serves ? 0 : boot->preopen_count,
+        .listeners = boot->listeners,
+        .listener_count = l->listens ? boot->listener_count : 0,
         .terminals = boot->terminals,
-        .terminal = l->served == NULL ? boot->terminal : NULL,
+        .terminal = serves ? NULL : boot->terminal,
     };
     status_t status = wasi_attach(p, &setup);
 
     if (status == ERR_BAD_ARGUMENT)
         format(details, TEXT_SIZE, "args or env do not end in a zero byte");
     if (status == OK)
-        status = give_grants(boot, p,
-                             boot_text_of(boot_contents(dir, STRING("grants"))),
-                             details);
+        status = give_grants(
+            boot, p, packed_text(packed_contents(dir, STRING("grants"))),
+            details);
     if (status == OK && l->served != NULL)
         status = served_give(l->served, p);
+    if (status == OK && l->network != NULL)
+        status = network_give(l->network, p);
     if (status != OK)
         return status;
-    struct bytes invoked = boot_contents(dir, STRING("invoke"));
+    struct bytes invoked = packed_contents(dir, STRING("invoke"));
     if (invoked.ptr != NULL) {
         format(details, TEXT_SIZE,
                "its file run/N/invoke does not fit the module");
@@ -367,8 +309,9 @@ static void
 start_program(struct boot *boot, u32 index)
 {
     struct program *program = &boot->programs[index];
-    struct node *dir = boot_program_dir(boot->run, index);
-    struct loading l = {.group = boot->group, .dir = dir, .blamed = dir};
+    struct node *dir = packed_dir(boot->run, index);
+    struct loading l = {
+        .group = boot->group, .dir = dir, .listens = index == 0, .blamed = dir};
     status_t status = boot_load_in_time(boot, &l);
 
     if (status == OK)
@@ -437,22 +380,6 @@ boot_end_group(struct group *g)
 
 // --- what programs see of the files ------------------------------------------
 
-// The next of NUL-terminated strings; false when there are no more.
-static bool
-next_string(struct bytes *rest, struct string *out)
-{
-    u64 len = 0;
-
-    while (len < rest->size && rest->ptr[len] != 0)
-        len++;
-    *out = (struct string){(const char *)rest->ptr, (u32)len};
-    if (rest->size == 0)
-        return false;
-    rest->ptr += MIN(len + 1, rest->size);
-    rest->size -= MIN(len + 1, rest->size);
-    return true;
-}
-
 // The node that programs call `name`.
 static struct node *
 file_called(struct node *root, struct string name)
@@ -463,7 +390,7 @@ file_called(struct node *root, struct string name)
         struct string part = path_component(&name);
         if (part.len == 0 || at == NULL)
             return at;
-        at = boot_child(at, part);
+        at = packed_child(at, part);
     }
 }
 
@@ -485,10 +412,10 @@ refuse_name(const char *list, struct string name)
 static bool
 set_modes(const struct boot *boot, struct node *root)
 {
-    struct bytes rest = boot_contents(boot->run, STRING("modes"));
+    struct bytes rest = packed_contents(boot->run, STRING("modes"));
     struct string mode;
 
-    while (!thread_is_killed() && next_string(&rest, &mode)) {
+    while (!thread_is_killed() && packed_next(&rest, &mode)) {
         struct string name = {mode.ptr + 1, mode.len - 1};
         struct node *n = mode.len > 0 ? file_called(root, name) : NULL;
         if (n == NULL)
@@ -532,7 +459,7 @@ static struct bytes
 names_of_dirs(const struct boot *boot, const struct node *root)
 {
     static u8 default_name[] = "/";
-    struct bytes names = boot_contents(boot->run, STRING("dirs"));
+    struct bytes names = packed_contents(boot->run, STRING("dirs"));
 
     if (names.ptr == NULL && root != NULL && root->type == FILETYPE_DIRECTORY)
         names = (struct bytes){default_name, sizeof(default_name)};
@@ -544,16 +471,14 @@ set_preopens(struct boot *boot, struct node *root)
 {
     struct bytes names = names_of_dirs(boot, root), rest = names;
     struct string name;
-    u32 count = 0;
+    u32 count = packed_count(names);
 
-    while (next_string(&rest, &name))
-        count++;
     boot->preopens = kernel_alloc(MAX(count, 1) * sizeof(*boot->preopens));
     if (boot->preopens == NULL) {
         klog("nebulet: out of memory");
         return false;
     }
-    for (rest = names; next_string(&rest, &name);) {
+    for (rest = names; packed_next(&rest, &name);) {
         struct node *n = find_mount != NULL ? find_mount(name) : NULL;
         if (n == NULL)
             n = mounts_find(boot, name);
@@ -569,13 +494,66 @@ set_preopens(struct boot *boot, struct node *root)
     return true;
 }
 
+static listener_finder find_listener;
+
+void
+boot_listeners(listener_finder find)
+{
+    find_listener = find;
+}
+
+static void
+drop_listeners(struct boot *boot)
+{
+    while (boot->listener_count > 0)
+        node_drop(boot->listeners[--boot->listener_count]);
+    kernel_free(boot->listeners);
+    boot->listeners = NULL;
+}
+
+// The next one; run/net is the last of the mounts.
+static struct node *
+listener_called(const struct boot *boot, struct string name)
+{
+    const struct mount *last =
+        boot->mount_count > 0 ? &boot->mounts[boot->mount_count - 1] : NULL;
+
+    if (last != NULL && last->network != NULL)
+        return network_listener(last->network, boot->listener_count);
+    return find_listener != NULL ? find_listener(name) : NULL;
+}
+
+// Those of run/listen.
+static bool
+set_listeners(struct boot *boot)
+{
+    struct bytes names = packed_contents(boot->run, STRING("listen"));
+    struct string name;
+    u32 count = packed_count(names);
+
+    if (count == 0)
+        return true;
+    boot->listeners = kernel_alloc(count * sizeof(*boot->listeners));
+    if (boot->listeners == NULL) {
+        klog("nebulet: out of memory");
+        return false;
+    }
+    while (packed_next(&names, &name)) {
+        struct node *n = listener_called(boot, name);
+        if (n == NULL)
+            return refuse_name("run/listen", name);
+        boot->listeners[boot->listener_count++] = n;
+    }
+    return true;
+}
+
 // Where the initrd has a file run/terminal, the console is ours.
 static bool
 start_terminal(struct boot *boot)
 {
     struct terminal *terminal;
 
-    if (boot_contents(boot->run, STRING("terminal")).ptr == NULL)
+    if (packed_contents(boot->run, STRING("terminal")).ptr == NULL)
         return true;
     status_t status = terminal_start(&terminal);
     if (status != OK)
@@ -589,12 +567,12 @@ start_terminal(struct boot *boot)
 static bool
 start_trace(const struct boot *boot)
 {
-    struct bytes names = boot_contents(boot->run, STRING("trace"));
+    struct bytes names = packed_contents(boot->run, STRING("trace"));
     struct string unknown;
 
     if (names.ptr == NULL)
         return true;
-    bool known = host_trace(boot_text_of(names), &unknown);
+    bool known = host_trace(packed_text(names), &unknown);
     if (!known)
         klog("nebulet: run/trace: there is no call \"%.*s\"", (int)unknown.len,
              unknown.ptr);
@@ -608,7 +586,7 @@ static bool
 start_profile(const struct boot *boot, u32 *what)
 {
     struct string words =
-        boot_text_of(boot_contents(boot->run, STRING("profile")));
+        packed_text(packed_contents(boot->run, STRING("profile")));
 
     *what = PROFILE_NONE;
     for (u32 i = 0; i < words.len; i++)
@@ -640,7 +618,7 @@ set_clock(const struct boot *boot)
 {
     u64 grain_ns = 1;
     bool known =
-        read_number(boot_contents(boot->run, STRING("clock")), &grain_ns) &&
+        packed_number(packed_contents(boot->run, STRING("clock")), &grain_ns) &&
         grain_ns > 0;
 
     if (known)
@@ -656,7 +634,8 @@ set_memory(const struct boot *boot)
 {
     u64 most = UINT64_MAX;
 
-    if (!read_number(boot_contents(boot->run, STRING("max-memory")), &most)) {
+    if (!packed_number(packed_contents(boot->run, STRING("max-memory")),
+                       &most)) {
         klog("nebulet: run/max-memory is not a number of bytes");
         return false;
     }
@@ -670,8 +649,8 @@ static u32
 run_programs(struct boot *boot)
 {
     for (u32 i = 0; i < boot->count && !boot->timed_out; i++) {
-        struct node *dir = boot_program_dir(boot->run, i);
-        struct string mode = boot_text_of(boot_contents(dir, STRING("mode")));
+        struct node *dir = packed_dir(boot->run, i);
+        struct string mode = packed_text(packed_contents(dir, STRING("mode")));
         for (u32 k = 0; k < i && !string_equal(mode, STRING("beside")); k++)
             wait_program(boot, k);
         if (!boot->timed_out)
@@ -694,17 +673,18 @@ run_boot(struct boot *boot, struct node *root)
 
     if (boot->count == 0)
         klog("nebulet: the initrd has no program run/0");
-    else if (!read_timeout(boot_contents(boot->run, STRING("timeout")),
+    else if (!read_timeout(packed_contents(boot->run, STRING("timeout")),
                            &boot->deadline_ns))
         klog("nebulet: run/timeout is not a number of milliseconds");
     else if (set_modes_in_time(boot, root) && mounts_start(boot) &&
-             set_preopens(boot, root) && start_terminal(boot) &&
-             start_trace(boot) && set_clock(boot) && set_memory(boot) &&
-             start_profile(boot, &profile)) {
-        heaps_tell(boot_contents(boot->run, STRING("gc-stats")).ptr != NULL);
+             set_preopens(boot, root) && set_listeners(boot) &&
+             start_terminal(boot) && start_trace(boot) && set_clock(boot) &&
+             set_memory(boot) && start_profile(boot, &profile)) {
+        heaps_tell(packed_contents(boot->run, STRING("gc-stats")).ptr != NULL);
         status = run_programs(boot);
     }
     boot_end_group(boot->group); // what the programs have spawned
+    drop_listeners(boot);
     mounts_end(boot);
     end_profile(profile);
     return boot->timed_out ? EXIT_TIMEOUT : status;
@@ -713,11 +693,11 @@ run_boot(struct boot *boot, struct node *root)
 static u32
 run_tree(struct tree *tree)
 {
-    struct node *run = boot_child(tree_root(tree), STRING("run"));
-    struct node *root = boot_child(tree_root(tree), STRING("root"));
+    struct node *run = packed_child(tree_root(tree), STRING("run"));
+    struct node *root = packed_child(tree_root(tree), STRING("root"));
     u32 count = 0, status = STATUS_BAD;
 
-    while (boot_program_dir(run, count) != NULL)
+    while (packed_dir(run, count) != NULL)
         count++;
     struct boot *boot =
         kernel_alloc(sizeof(*boot) + count * sizeof(struct program));

@@ -14,12 +14,13 @@ struct program {
     bool ended;
 };
 
-// A directory that a process serves: run/served/N.
+// A directory that a process serves, run/served/N, or the network, run/net.
 struct mount {
     struct boot *boot;
-    struct node *dir;   // run/served/N
+    struct node *dir;   // run/served/N or run/net
     struct string name; // of programs for it
     struct served *files;
+    struct network *network; // instead of files; or NULL
     struct node *root;       // NULL: it is not there yet
     struct process *process; // NULL: not started
     struct thread *keeper;   // who starts another when it ends; NULL: nobody
@@ -34,6 +35,8 @@ struct boot {
     u32 mount_count;
     struct preopen *preopens;
     u32 preopen_count;
+    struct node **listeners; // of the first program
+    u32 listener_count;
     u32 terminals;
     struct object *terminal; // NULL: the host's, as far as we care
     u64 deadline_ns;
@@ -47,7 +50,9 @@ struct boot {
 struct loading {
     struct group *group;
     struct node *dir;
-    struct served *served; // that it is to serve, or NULL
+    struct served *served;   // that it is to serve, or NULL
+    struct network *network; // the same
+    bool listens;            // it has the listeners
     struct process *process;
     struct node *blamed; // of the module that an error is about
     struct error error;
@@ -56,15 +61,6 @@ struct loading {
 };
 
 // --- boot.c ------------------------------------------------------------------
-
-// What is below a directory of the archive, or NULL, also for a `dir` of NULL.
-struct node *boot_child(struct node *dir, struct string name);
-// run/N, link/N or served/N.
-struct node *boot_program_dir(struct node *run, u32 index);
-// The contents of a file; .ptr is NULL when there is none.
-struct bytes boot_contents(struct node *dir, struct string name);
-// Without blanks at the end.
-struct string boot_text_of(struct bytes bytes);
 
 // A line on the log about a module of l.
 void boot_report(const struct loading *l, status_t status);
@@ -81,8 +77,8 @@ void boot_end_group(struct group *g);
 
 // --- mounts.c ----------------------------------------------------------------
 
-// Start those of run/served, in order, and find their roots; false after saying
-// why not.
+// Start those of run/served, in order, and find their roots, and that of
+// run/net; false after saying why not.
 MUST_USE bool mounts_start(struct boot *boot);
 // The root that programs call so, or NULL.
 struct node *mounts_find(const struct boot *boot, struct string name);

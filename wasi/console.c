@@ -72,5 +72,6 @@ console_node(enum port_stream stream, bool terminal)
 bool
 node_is_stream(const struct node *n)
 {
-    return n->type == FILETYPE_CHARACTER_DEVICE || n->type == FILETYPE_UNKNOWN;
+    return n->type == FILETYPE_CHARACTER_DEVICE ||
+           n->type == FILETYPE_UNKNOWN || n->type == FILETYPE_SOCKET_STREAM;
 }

@@ -45,27 +45,37 @@ wasi_fd_renumber(u32 from, u32 to)
 // --- preopened directories ---------------------------------------------------
 
 static errno_t
-find_preopen(struct wasi *w, u32 fd, struct string *name)
+find_preopen(struct wasi *w, u32 fd, struct string *name, bool *listener)
 {
     struct file *f;
 
     lock(&w->lock);
     errno_t error = file_find(w, fd, 0, &f);
-    if (error == WASI_SUCCESS)
+    if (error == WASI_SUCCESS) {
         *name = f->preopen;
+        *listener = f->node->ops->accept != NULL;
+    }
     unlock(&w->lock);
-    return error == WASI_SUCCESS && name->len == 0 ? WASI_BADF : error;
+    bool found = error == WASI_SUCCESS && (name->len > 0 || *listener);
+    return error == WASI_SUCCESS && !found ? WASI_BADF : error;
 }
 
+// A listener is open from the start, too, and has no name: libraries that look
+// for directories go on to the next descriptor at a tag that they do not know,
+// and stop at an error.
 errno_t
 wasi_fd_prestat_get(u32 fd, u32 out)
 {
+    enum { TAG_DIRECTORY, TAG_LISTENER };
+    u32 prestat[2] = {TAG_DIRECTORY, 0};
     struct string name;
-    errno_t error = find_preopen(wasi_current(), fd, &name);
+    bool listener;
+    errno_t error = find_preopen(wasi_current(), fd, &name, &listener);
 
     if (error != WASI_SUCCESS)
         return error;
-    u32 prestat[2] = {0, name.len}; // the tag of directories, the length
+    prestat[0] = listener ? TAG_LISTENER : TAG_DIRECTORY;
+    prestat[1] = name.len;
     return user_write(out, prestat, sizeof(prestat)) ? WASI_SUCCESS :
                                                        WASI_FAULT;
 }
@@ -74,8 +84,11 @@ errno_t
 wasi_fd_prestat_dir_name(u32 fd, u32 to, u32 size)
 {
     struct string name;
-    errno_t error = find_preopen(wasi_current(), fd, &name);
+    bool listener;
+    errno_t error = find_preopen(wasi_current(), fd, &name, &listener);
 
+    if (error == WASI_SUCCESS && listener)
+        error = WASI_NOTDIR;
     if (error != WASI_SUCCESS)
         return error;
     if (size < name.len)
@@ -223,41 +236,4 @@ wasi_fd_advise(u32 fd, u64 at, u64 size, u32 advice)
     if (advice > ADVICE_NO_REUSE || (i64)at < 0 || (i64)size < 0)
         return WASI_INVAL;
     return WASI_SUCCESS;
-}
-
-// There are no sockets.
-static errno_t
-no_socket(u32 fd)
-{
-    errno_t error = check_only(fd, 0);
-
-    return error == WASI_SUCCESS ? WASI_NOTSOCK : error;
-}
-
-errno_t
-wasi_sock_accept(u32 fd, u32 flags, u32 out)
-{
-    (void)flags, (void)out;
-    return no_socket(fd);
-}
-
-errno_t
-wasi_sock_recv(u32 fd, u32 iovs, u32 count, u32 flags, u32 out, u32 out_flags)
-{
-    (void)iovs, (void)count, (void)flags, (void)out, (void)out_flags;
-    return no_socket(fd);
-}
-
-errno_t
-wasi_sock_send(u32 fd, u32 iovs, u32 count, u32 flags, u32 out)
-{
-    (void)iovs, (void)count, (void)flags, (void)out;
-    return no_socket(fd);
-}
-
-errno_t
-wasi_sock_shutdown(u32 fd, u32 how)
-{
-    (void)how;
-    return no_socket(fd);
 }

@@ -21,6 +21,8 @@ rights_of_type(u8 type)
         (!is_dir && !is_file && stream))        \
         rights |= CAN_##id;
 #include "wasi/rights.def"
+    if (type == FILETYPE_SOCKET_STREAM)
+        rights |= CAN_SOCK_SHUTDOWN | CAN_SOCK_ACCEPT;
     return rights;
 }
 
@@ -224,6 +226,16 @@ install_streams(struct wasi *w, u32 terminals, struct object *terminal)
 }
 
 static errno_t
+install_listener(struct wasi *w, struct node *n)
+{
+    struct file init = {.node = n, .rights = rights_of_type(n->type)};
+    u32 fd;
+
+    init.inheriting = init.rights;
+    return file_install(w, &init, &fd);
+}
+
+static errno_t
 install_preopen(struct wasi *w, const struct preopen *p)
 {
     struct file dir = {
@@ -273,6 +285,8 @@ wasi_attach(struct process *p, const struct wasi_setup *setup)
         return status;
     struct wasi *w = process_personality(p);
     errno_t error = install_streams(w, setup->terminals, setup->terminal);
+    for (u32 i = 0; i < setup->listener_count && error == WASI_SUCCESS; i++)
+        error = install_listener(w, setup->listeners[i]);
     for (u32 i = 0; i < setup->preopen_count && error == WASI_SUCCESS; i++)
         error = install_preopen(w, &setup->preopens[i]);
     return error == WASI_SUCCESS ? OK : ERR_NO_MEMORY;

@@ -393,6 +393,50 @@ wasi_fd_pwrite(u32 fd, u32 iovs, u32 count, u64 at, u32 out)
     return transfer(fd, &(struct io){true, iovs, count, out, &at});
 }
 
+// --- sockets -----------------------------------------------------------------
+
+enum { RECEIVE_PEEK = 1, RECEIVE_ALL = 2 };
+
+// As reads and writes, of a connection only.
+static errno_t
+transfer_at_socket(u32 fd, const struct io *io)
+{
+    struct wasi *w = wasi_current();
+    struct file *f;
+    errno_t error = file_hold(w, fd, 0, &f);
+
+    if (error != WASI_SUCCESS)
+        return error;
+    const struct node_ops *ops = f->node->ops;
+    if (ops->shutdown == NULL)
+        error = ops->accept != NULL ? WASI_NOTCONN : WASI_NOTSOCK;
+    file_drop(w, f);
+    return error == WASI_SUCCESS ? transfer(fd, io) : error;
+}
+
+// Nothing is left to look at again, and no more is waited for than there is.
+errno_t
+wasi_sock_recv(u32 fd, u32 iovs, u32 count, u32 flags, u32 out, u32 out_flags)
+{
+    const u16 none = 0;
+
+    if (flags & ~(u32)(RECEIVE_PEEK | RECEIVE_ALL))
+        return WASI_INVAL;
+    if (flags != 0)
+        return WASI_NOTSUP;
+    if (!user_write(out_flags, &none, sizeof(none)))
+        return WASI_FAULT;
+    return transfer_at_socket(fd, &(struct io){false, iovs, count, out, NULL});
+}
+
+errno_t
+wasi_sock_send(u32 fd, u32 iovs, u32 count, u32 flags, u32 out)
+{
+    if (flags != 0)
+        return WASI_INVAL;
+    return transfer_at_socket(fd, &(struct io){true, iovs, count, out, NULL});
+}
+
 // --- the offset --------------------------------------------------------------
 
 enum { WHENCE_BAD = WHENCE_END + 1 };

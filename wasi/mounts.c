@@ -1,5 +1,5 @@
-// wasi/mounts.c: who serves files to the programs of an initrd, as processes of
-// run/served.  Each starts before the programs, ends after them, and where it
+// wasi/mounts.c: who serves files and the network to the programs of an initrd,
+// as processes of run/served and run/net.  Each starts before the programs, ends after them, and where it
 // ends before, a thread of its mount starts another in its place: paths lead to
 // that, and what was open of the one before stays an error.
 
@@ -54,6 +54,7 @@ server_of(const struct mount *mount)
     return (struct loading){.group = mount->boot->servers,
                             .dir = mount->dir,
                             .served = mount->files,
+                            .network = mount->network,
                             .blamed = mount->dir};
 }
 
@@ -125,9 +126,9 @@ end_keeper(struct mount *mount)
 static bool
 start_mount(struct boot *boot, struct mount *mount)
 {
-    bool writable = boot_child(mount->dir, STRING("ro")) == NULL;
+    bool writable = packed_child(mount->dir, STRING("ro")) == NULL;
 
-    mount->name = boot_text_of(boot_contents(mount->dir, STRING("name")));
+    mount->name = packed_text(packed_contents(mount->dir, STRING("name")));
     status_t status = served_new(&mount->files, writable);
     struct loading l = server_of(mount);
     if (status == OK)
@@ -144,13 +145,37 @@ start_mount(struct boot *boot, struct mount *mount)
     return status == OK;
 }
 
+// The server of run/net; false after saying why not.
+static bool
+start_network(struct boot *boot, struct mount *mount)
+{
+    u32 count = packed_count(packed_contents(boot->run, STRING("listen")));
+    status_t status = network_new(&mount->network, count);
+    struct loading l = server_of(mount);
+
+    if (status == OK)
+        status = boot_load_in_time(boot, &l);
+    return start_server(mount, &l, status);
+}
+
+static struct mount *
+add_mount(struct boot *boot, struct node *dir)
+{
+    struct mount *mount = &boot->mounts[boot->mount_count++];
+
+    mount->boot = boot;
+    mount->dir = dir;
+    return mount;
+}
+
 bool
 mounts_start(struct boot *boot)
 {
-    struct node *served = boot_child(boot->run, STRING("served")), *dir;
-    u32 count = 0;
+    struct node *served = packed_child(boot->run, STRING("served")), *dir;
+    struct node *net = packed_child(boot->run, STRING("net"));
+    u32 count = net != NULL;
 
-    while (boot_program_dir(served, count) != NULL)
+    while (packed_dir(served, count - (net != NULL)) != NULL)
         count++;
     if (count == 0)
         return true;
@@ -162,14 +187,10 @@ mounts_start(struct boot *boot)
         klog("nebulet: run/served: %s", status_text(status));
         return false;
     }
-    while ((dir = boot_program_dir(served, boot->mount_count)) != NULL) {
-        struct mount *mount = &boot->mounts[boot->mount_count++];
-        mount->boot = boot;
-        mount->dir = dir;
-        if (!start_mount(boot, mount))
+    while ((dir = packed_dir(served, boot->mount_count)) != NULL)
+        if (!start_mount(boot, add_mount(boot, dir)))
             return false;
-    }
-    return true;
+    return net == NULL || start_network(boot, add_mount(boot, net));
 }
 
 void
@@ -199,6 +220,7 @@ mounts_end(struct boot *boot)
         if (mount->process != NULL)
             process_release(mount->process);
         served_free(mount->files);
+        network_free(mount->network);
     }
     kernel_free(boot->mounts);
 }

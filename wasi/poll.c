@@ -61,9 +61,9 @@ struct poll {
     u64 clocks[CLOCK_COUNT]; // what they said then
     u64 deadline_ns;         // the earliest
     struct node *device;     // to be waited for
-    // To be waited for, room for LIMIT_WAIT_ITEMS; NULL: none.
+    // To be waited for, room for some; NULL: none.
     struct object_wait *objects;
-    u32 object_count;
+    u32 object_room, object_count;
     bool ready;              // something is, do not wait
     errno_t answer;          // the device's: WASI_AGAIN when it is not ready
     struct port_input input; // what it has
@@ -163,8 +163,8 @@ static errno_t
 add_object(struct poll *p, const struct watch *watch)
 {
     if (!watch->ready && p->objects == NULL)
-        p->objects = kernel_alloc(LIMIT_WAIT_ITEMS * sizeof(*p->objects));
-    bool fits = p->objects != NULL && p->object_count < LIMIT_WAIT_ITEMS;
+        p->objects = kernel_alloc(p->object_room * sizeof(*p->objects));
+    bool fits = p->objects != NULL && p->object_count < p->object_room;
     if (watch->ready || !fits) {
         object_release(watch->object);
         return watch->ready ? WASI_SUCCESS : WASI_NOMEM;
@@ -314,6 +314,7 @@ poll_all(u32 in, u32 out, u32 count, u32 ready_ptr, bool old)
 {
     struct poll p = {
         .started_ns = port_monotonic_ns(),
+        .object_room = MIN(count, (u32)POLL_OBJECTS),
     };
     u32 ready = 0;
 

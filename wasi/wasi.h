@@ -176,6 +176,12 @@ struct node_ops {
     // its signals that say that a read or a write would not wait, and those of
     // them that say that the input has ended.
     struct object *(*object)(struct node *n, struct node_signals *out);
+
+    // Sockets.  Of a listener: wait until the deadline (WASI_AGAIN) for the
+    // next connection, a node with a reference.  Of a connection: end what is
+    // read, what is written, or both.
+    errno_t (*accept)(struct node *n, u64 deadline_ns, struct node **out);
+    errno_t (*shutdown)(struct node *n, bool reads, bool writes);
 };
 
 // node.c: calls of node_ops where they may be NULL.
@@ -373,8 +379,10 @@ struct preopen {
 
 // What a program is given.  The strings must stay as long as the process.
 struct wasi_setup {
-    struct bytes args, env; // NUL-terminated strings, end to end
-    const struct preopen *preopens;
+    struct bytes args, env;        // NUL-terminated strings, end to end
+    struct node *const *listeners; // descriptors from 3 on
+    u32 listener_count;
+    const struct preopen *preopens; // and then these
     u32 preopen_count;
     u32 terminals; // bit set of the standard streams that are terminals
     struct object *terminal; // that they are a seat of; NULL: the host's
@@ -399,6 +407,12 @@ MUST_USE bool wasi_print(struct bytes text); // io_calls.c
 // A new node of a stream or a terminal, with one reference and a handle of it;
 // NULL: no memory.
 struct node *pipe_node(struct object *object);
+
+// --- poll.c ------------------------------------------------------------------
+
+// Objects of the kernel that one call waits for: all descriptors, to read and
+// to write.
+enum { POLL_OBJECTS = 2 * FILES_MAX };
 
 // --- calls.c: the calls about the process itself, and the table of all ------
 
@@ -460,6 +474,36 @@ MUST_USE status_t invoke_start(struct process *p, struct bytes contents,
 MUST_USE status_t invoke_print(const struct process_call *call,
                                u64 deadline_ns);
 
+// --- packed.c: what the initrd says (boot.c) ---------------------------------
+
+// What is in a directory under this name, or under a number; NULL: nothing.
+struct node *packed_child(struct node *dir, struct string name);
+struct node *packed_dir(struct node *dir, u32 index);
+// The contents of a file; .ptr is NULL when there is none.
+struct bytes packed_contents(struct node *dir, struct string name);
+// They as text, without white space at the end.
+struct string packed_text(struct bytes contents);
+// The number that they are, *number stays where there is none; false: they are
+// something else.
+MUST_USE bool packed_number(struct bytes contents, u64 *number);
+// The next of NUL-terminated strings; false when there are no more.
+MUST_USE bool packed_next(struct bytes *rest, struct string *out);
+u32 packed_count(struct bytes strings); // how many there are
+
+// --- network.c: listeners that a process serves ------------------------------
+
+struct network;
+
+// So many listeners, whose server is yet to come.
+MUST_USE status_t network_new(struct network **out, u32 count);
+// Give p, which does not run yet, the other ends of their channels, in order.
+// When it has ended, connections are WASI_CONNRESET.
+MUST_USE status_t network_give(struct network *n, struct process *p);
+// One of them, with a reference, once.
+struct node *network_listener(struct network *n, u32 index);
+// No socket of it is open any more.  NULL is allowed.
+void network_free(struct network *n);
+
 // --- boot.c: what both ports start ------------------------------------------
 
 // What gives the directories that programs have open by names in run/dirs,
@@ -467,6 +511,9 @@ MUST_USE status_t invoke_print(const struct process_call *call,
 // Before boot_run().
 typedef struct node *(*mount_finder)(struct string name);
 void boot_mounts(mount_finder find);
+// The same of the listeners in run/listen, each once.
+typedef struct node *(*listener_finder)(struct string name);
+void boot_listeners(listener_finder find);
 
 // Run the programs of an initrd: a ustar archive with, for N = 0, 1, ...
 //
@@ -503,6 +550,12 @@ void boot_mounts(mount_finder find);
 //     run/modes        "r/NAME" and "w/NAME", which files may be changed: each
 //                      for what is there and below, and the later one counts
 //                      (default: none); NUL-terminated
+//     run/listen       ports of TCP, NUL-terminated: the first program has a
+//                      listener for each, as descriptors from 3 on
+//     run/net/         the process that serves them, which starts and ends as
+//                      those of files do: as run/N; behind what it is granted
+//                      it gets a channel for each (network.c).  Without it they
+//                      are the host's (boot_listeners)
 //     run/served/K/    the K-th process that serves files, which starts before
 //                      all programs and is ended after them: as run/N, and
 //                      `name`, by which run/dirs calls its root, and `ro` when

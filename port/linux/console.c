@@ -41,11 +41,17 @@ static struct awaited {
     int fd;
 } awaited[PORT_STREAMS] GUARDED_BY(awaited_lock);
 
-// True when there is anything to poll.
+// The standard streams, and behind them the sockets; true when there is
+// anything to poll.
+enum { POLLED = PORT_STREAMS + 1 };
+
 static bool
 fill_poll(struct pollfd *fds)
 {
-    bool any = false;
+    int sockets = linux_sockets_fd();
+    bool any = sockets >= 0;
+
+    fds[PORT_STREAMS] = (struct pollfd){.fd = sockets, .events = POLLIN};
 
     lock_irq_nested(&awaited_lock);
     for (u32 i = 0; i < PORT_STREAMS; i++) {
@@ -71,7 +77,7 @@ await(enum port_stream stream, const struct host_stream *s, short events)
 bool
 linux_streams_awaited(void)
 {
-    struct pollfd fds[PORT_STREAMS];
+    struct pollfd fds[POLLED];
 
     return fill_poll(fds);
 }
@@ -155,12 +161,12 @@ port_log(const void *bytes, u64 size)
 void
 linux_streams_poll(const struct timespec *patience, const sigset_t *mask)
 {
-    struct pollfd fds[PORT_STREAMS];
+    struct pollfd fds[POLLED];
     u32 ready = 0;
     int log;
 
     bool any = fill_poll(fds);
-    if (ppoll(fds, PORT_STREAMS, patience, mask) <= 0 || !any)
+    if (ppoll(fds, POLLED, patience, mask) <= 0 || !any)
         return;
     lock_irq_nested(&awaited_lock);
     for (u32 i = 0; i < PORT_STREAMS; i++) {
@@ -172,6 +178,8 @@ linux_streams_poll(const struct timespec *patience, const sigset_t *mask)
     unlock_irq_nested(&awaited_lock);
     if (ready & 1u << PORT_LOG)
         (void)try_log(&log);
+    if (fds[PORT_STREAMS].revents != 0)
+        linux_sockets_hear();
     console_interrupt(ready);
 }
 

@@ -163,6 +163,15 @@ linux_timer_look(void)
         arm_timer(this_cpu(), port_monotonic_ns() + STREAM_POLL_NS);
 }
 
+void
+linux_timer_wake(void)
+{
+    bool on = port_interrupts_off();
+
+    linux_timer_look();
+    port_interrupts_restore(on);
+}
+
 // --- interrupts --------------------------------------------------------------
 
 // Interrupts are off.  True when the interrupted thread is to give way.

@@ -62,8 +62,8 @@ static const u8 errnos[] = {
 #include "wasi/errno.def"
 };
 
-static errno_t
-errno_of(i64 result)
+errno_t
+host_errno(i64 result)
 {
     if (result >= 0)
         return WASI_SUCCESS;
@@ -182,7 +182,7 @@ node_of_fd(i32 fd, const struct host_place *place, struct host_node *above,
     i64 result = fd >= 0 ? HOST_CALL(SYS_fstat, fd, (i64)&st) : 0;
     struct host_node *h = result < 0 ? NULL : new_node(fd, &st, &result);
 
-    *error = errno_of(result);
+    *error = host_errno(result);
     if (h == NULL) {
         close_fd(fd);
         return NULL;
@@ -269,7 +269,7 @@ host_stat(struct node *n, struct filestat *out)
         .ctime = time_ns(&st.st_ctim),
         .type = n->type,
     };
-    return errno_of(result);
+    return host_errno(result);
 }
 
 static struct string
@@ -303,12 +303,12 @@ host_open(struct node *n, bool reads, bool writes)
     if (fd == -EACCES && (dir || (!reads && !writes)))
         return WASI_SUCCESS;
     if (fd < 0)
-        return errno_of(fd);
+        return host_errno(fd);
     // Others may be using the number: it never stands for another file.
     i64 result = HOST_CALL(SYS_dup3, fd, h->fd, O_CLOEXEC);
     close_fd((i32)fd);
     h->opened = result >= 0;
-    return errno_of(result);
+    return host_errno(result);
 }
 
 // --- directories -------------------------------------------------------------
@@ -340,7 +340,7 @@ host_lookup(struct node *node, struct string name, struct node **out)
     errno_t error;
 
     if (fd < 0 && (mounted || place == NULL))
-        return errno_of(fd);
+        return host_errno(fd);
     struct host_node *h = node_of_fd((i32)MAX(fd, -1), place, dir, &error);
     if (h != NULL && place != NULL && !mounted &&
         h->node.type != FILETYPE_DIRECTORY) {
@@ -385,7 +385,7 @@ next_of_host(struct host_node *dir, u64 cookie, struct dirent *out)
                              sizeof(l->bytes));
         l->at = l->end = 0;
         if (size <= 0)
-            return errno_of(size);
+            return host_errno(size);
         l->end = (u32)size;
     }
     memcpy(&head, l->bytes + l->at, sizeof(head));
@@ -485,7 +485,7 @@ create_file(struct host_node *dir, const char *name, struct node **out)
     errno_t error;
 
     if (fd < 0)
-        return errno_of(fd);
+        return host_errno(fd);
     struct host_node *h = node_of_fd((i32)fd, NULL, dir, &error);
     if (h == NULL)
         return error;
@@ -521,7 +521,7 @@ host_create(struct node *node, struct string name, u8 type,
     i64 result = type == FILETYPE_DIRECTORY ?
                      HOST_CALL(SYS_mkdirat, dir->fd, (i64)text.text, 0777) :
                      create_symlink(dir, text.text, target);
-    return result < 0 ? errno_of(result) : host_lookup(node, name, out);
+    return result < 0 ? host_errno(result) : host_lookup(node, name, out);
 }
 
 static errno_t
@@ -533,8 +533,8 @@ host_link(struct node *node, struct string name, struct node *file)
 
     if (place_in(dir, name) != NULL)
         return WASI_EXIST;
-    return errno_of(HOST_CALL(SYS_linkat, AT_FDCWD, (i64)from.text, dir->fd,
-                              (i64)text.text, AT_SYMLINK_FOLLOW));
+    return host_errno(HOST_CALL(SYS_linkat, AT_FDCWD, (i64)from.text, dir->fd,
+                                (i64)text.text, AT_SYMLINK_FOLLOW));
 }
 
 static errno_t
@@ -548,7 +548,7 @@ host_remove(struct node *node, struct string name)
     i64 result = HOST_CALL(SYS_unlinkat, dir->fd, (i64)text.text);
     if (result == -EISDIR)
         result = HOST_CALL(SYS_unlinkat, dir->fd, (i64)text.text, AT_REMOVEDIR);
-    return errno_of(result);
+    return host_errno(result);
 }
 
 static errno_t
@@ -561,15 +561,14 @@ host_rename(struct node *from_node, struct string from, struct node *to_node,
 
     if (place_in(from_dir, from) != NULL || place_in(to_dir, to) != NULL)
         return WASI_BUSY;
-    return errno_of(HOST_CALL(SYS_renameat, from_dir->fd, (i64)old.text,
-                              to_dir->fd, (i64) new.text));
+    return host_errno(HOST_CALL(SYS_renameat, from_dir->fd, (i64)old.text,
+                                to_dir->fd, (i64) new.text));
 }
 
 // --- contents ----------------------------------------------------------------
 
-// Memory of a program comes when it is touched, which the host cannot do.
-static void
-touch(struct bytes bytes)
+void
+host_touch(struct bytes bytes)
 {
     for (u64 at = 0; at < bytes.size; at += PAGE_SIZE)
         (void)*(volatile const u8 *)(bytes.ptr + at);
@@ -581,14 +580,14 @@ static errno_t
 counted(i64 result, u64 *count)
 {
     *count = (u64)MAX(result, 0);
-    return errno_of(result);
+    return host_errno(result);
 }
 
 static errno_t
 host_read(struct node *n, u64 at, struct bytes to, u64 deadline_ns, u64 *count)
 {
     (void)deadline_ns;
-    touch(to);
+    host_touch(to);
     return counted(HOST_CALL(SYS_pread64, host_node(n)->fd, (i64)to.ptr,
                              (i64)to.size, (i64)at),
                    count);
@@ -599,7 +598,7 @@ host_write(struct node *n, u64 at, struct bytes from, u64 deadline_ns,
            u64 *count)
 {
     (void)deadline_ns;
-    touch(from);
+    host_touch(from);
     return counted(HOST_CALL(SYS_pwrite64, host_node(n)->fd, (i64)from.ptr,
                              (i64)from.size, (i64)at),
                    count);
@@ -612,11 +611,11 @@ host_append(struct node *n, struct bytes from, u64 *at, u64 *count)
     struct iovec vector = {from.ptr, from.size};
     struct stat st;
 
-    touch(from);
+    host_touch(from);
     errno_t error = counted(
         HOST_CALL(SYS_pwritev2, fd, (i64)&vector, 1, 0, 0, RWF_APPEND), count);
     if (error == WASI_SUCCESS)
-        error = errno_of(HOST_CALL(SYS_fstat, fd, (i64)&st));
+        error = host_errno(HOST_CALL(SYS_fstat, fd, (i64)&st));
     if (error == WASI_SUCCESS)
         *at = (u64)st.st_size;
     return error;
@@ -627,7 +626,7 @@ host_set_size(struct node *n, u64 size)
 {
     if (size > INT64_MAX)
         return WASI_FBIG;
-    return errno_of(HOST_CALL(SYS_ftruncate, host_node(n)->fd, (i64)size));
+    return host_errno(HOST_CALL(SYS_ftruncate, host_node(n)->fd, (i64)size));
 }
 
 static errno_t
@@ -637,7 +636,7 @@ host_reserve(struct node *n, struct reservation *r)
                            (i64)(r->end - r->at));
 
     r->done = r->end - r->at;
-    return errno_of(result);
+    return host_errno(result);
 }
 
 static errno_t
@@ -647,7 +646,7 @@ host_sync(struct node *n, bool data)
 
     if (!h->opened)
         return WASI_SUCCESS;
-    return errno_of(HOST_CALL(data ? SYS_fdatasync : SYS_fsync, h->fd));
+    return host_errno(HOST_CALL(data ? SYS_fdatasync : SYS_fsync, h->fd));
 }
 
 static struct timespec
@@ -664,8 +663,8 @@ host_set_times(struct node *n, const u64 *atime, const u64 *mtime)
 {
     struct timespec times[2] = {timespec_of(atime), timespec_of(mtime)};
 
-    return errno_of(HOST_CALL(SYS_utimensat, host_node(n)->fd, (i64) "",
-                              (i64)times, AT_EMPTY_PATH));
+    return host_errno(HOST_CALL(SYS_utimensat, host_node(n)->fd, (i64) "",
+                                (i64)times, AT_EMPTY_PATH));
 }
 
 static const struct node_ops host_ops = {

@@ -30,6 +30,20 @@ struct host_place *host_place_child(const struct host_place *place,
 // nothing is above it.  NULL: there is none.
 struct node *host_mounted(struct string path);
 
+// What Linux says, in WASI's terms; 0 and above: WASI_SUCCESS.
+errno_t host_errno(i64 result);
+// Memory of a program comes when it is touched, which Linux cannot do.
+void host_touch(struct bytes bytes);
+
+// --- sockets.c ---------------------------------------------------------------
+
+// Once, before linux_start(): listen at this IPv4 address and port, which
+// programs know by `name`, a string that stays.  Returns 0 or the host's error.
+MUST_USE int linux_listen(const char *name, u32 address, u16 port);
+
+// The listener of this name, with a reference, once; NULL: there is none.
+struct node *host_listener(struct string name);
+
 // A system call of Linux: its result, or the negated error.  errno belongs to a
 // pthread, and a thread of ours may go on in another.
 i64 host_call(i64 number, const i64 arguments[6]);

@@ -48,6 +48,8 @@ MUST_USE int linux_disk(const char *path, bool writable);
 // Somebody waits for a stream: look at the streams soon even when the CPU is
 // busy.  Interrupts are off.
 void linux_timer_look(void);
+// The same for who may have interrupts on.
+void linux_timer_wake(void);
 
 // What runs wherever a signal may come, ThreadSanitizer's own code included: it
 // does not see it, and it is not in the section of other code, so that a signal
@@ -84,3 +86,10 @@ bool linux_streams_awaited(void);
 // Wait until one is ready, a signal comes or the time is up (NULL: never), with
 // this signal mask meanwhile (NULL: ours).
 void linux_streams_poll(const struct timespec *patience, const sigset_t *mask);
+
+// --- sockets.c ---------------------------------------------------------------
+
+// What to poll for POLLIN, -1: nothing; then linux_sockets_hear(), with
+// interrupts off.
+int linux_sockets_fd(void);
+void linux_sockets_hear(void);

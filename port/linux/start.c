@@ -16,6 +16,7 @@ boot(void *argument)
 
     sys_init(program_modules);
     boot_mounts(host_mounted);
+    boot_listeners(host_listener);
     return (int)boot_run(a->initrd, a->cmdline);
 }
 

@@ -631,6 +631,20 @@ def device(t):
         "100\n")
 
 
+@option("run --publish")
+def publish(t):
+    """test/command/network.py has more."""
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        taken = s.getsockname()[1]
+        t.call("run", "--on", t.port, "--publish", f"{taken}:80",
+               hello(t)).ends(1).says(f"port {taken} of the host: ")
+    t.call("run", "--on", t.port, "--publish", f"127.0.0.1:{taken}:80",
+           hello(t)).ends(0).quiet()
+    t.call("run", "--publish", "80", hello(t)).ends(2).says("not of the form")
+
+
 @option("compile --time", "verify --time")
 def compile_time(t):
     for command in ("compile", "verify"):

@@ -530,15 +530,15 @@ TEST(wasi_pipe_poll_too_many)
     u32 fd = start_polling(0);
     u64 blocks = fake.blocks;
 
-    for (u32 i = 0; i <= LIMIT_WAIT_ITEMS; i++)
+    for (u32 i = 0; i <= POLL_OBJECTS; i++)
         put_subscription(i, READ, fd, 0);
-    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, LIMIT_WAIT_ITEMS + 1, OUT),
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, DATA, POLL_OBJECTS + 1, OUT),
               WASI_NOMEM);
     stop_polling(blocks);
     fake.later = make_readable;
-    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, IOV, LIMIT_WAIT_ITEMS, OUT),
+    EXPECT_EQ(CALL_WASI("poll_oneoff", IOV, IOV, POLL_OBJECTS, OUT),
               WASI_SUCCESS);
-    EXPECT_EQ(fake_u32(OUT), LIMIT_WAIT_ITEMS);
+    EXPECT_EQ(fake_u32(OUT), POLL_OBJECTS);
     stop_polling(blocks);
     polled.object.signals = 0;
     put_subscription(0, READ, fd, 0);
