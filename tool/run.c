@@ -305,8 +305,8 @@ add_program(void *self, const struct option *o, const char *value)
                PROGRAM_MAX);
         return false;
     }
-    run->programs[run->program_count++] =
-        (struct program){value, o->name + 2}; // "then", "beside"
+    run->programs[run->program_count++] = (struct program){
+        .path = value, .mode = o->name + 2}; // "then", "beside"
     return true;
 }
 
@@ -470,7 +470,8 @@ take_program(struct run *run, const struct words *operands)
     if (operands->count == 0)
         return misuse(run->command, "no program given");
     note_late_options(run, operands);
-    run->programs[0] = (struct program){operands->list[0], "then"};
+    run->programs[0] =
+        (struct program){.path = operands->list[0], .mode = "then"};
     run->args = (struct words){.list = operands->list + 1,
                                .count = operands->count - 1};
     return OPTIONS_READ;
@@ -638,7 +639,7 @@ shell_command(struct words words)
         return status;
     if (!add_system(&run, init, sizeof(init)))
         return 1;
-    run.programs[0] = (struct program){init, "then"};
+    run.programs[0] = (struct program){.path = init, .mode = "then"};
     run.terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     if (run.terminal)
         run.grants = "group terminal";
@@ -680,7 +681,7 @@ add_init(struct run *run, const struct words *operands)
         return false;
     run->argv0 = run->argv0 != NULL ? run->argv0 : "init";
     run->grants = "group";
-    run->programs[0] = (struct program){init, "then"};
+    run->programs[0] = (struct program){.path = init, .mode = "then"};
     run->args = *operands;
     return true;
 }

@@ -12,6 +12,7 @@ enum { PROGRAM_MAX = 16 };
 struct program {
     const char *path;
     const char *mode; // "then" or "beside" the one before
+    const char *name; // said instead of the path, or NULL
 };
 
 // A module that the program is linked with.
