@@ -350,6 +350,19 @@ set_pair(void *self, const struct option *o, const char *value)
 }
 
 static bool
+set_layout(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    run->media.layout = true;
+    run->media.artifact = value != NULL;
+    if (value == NULL || strcmp(value, "artifact") == 0)
+        return true;
+    misuse(run->command, "%s=%s: not artifact", o->name, value);
+    return false;
+}
+
+static bool
 set_init(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;
@@ -719,10 +732,14 @@ image_command(struct words words)
         return misuse(run.command, "-o FILE is missing: where to write it");
     if (run.init == NULL && run.system != NULL)
         return misuse(run.command, "--system has no effect without --init");
+    if (run.init != NULL && run.media.layout)
+        return misuse(run.command, "--init has no effect with --oci");
     if (run.init != NULL)
         return add_init(&run, &operands) ? write_image(&run) : 1;
     status = take_program(&run, &operands);
-    return status == OPTIONS_READ ? write_image(&run) : status;
+    if (status != OPTIONS_READ)
+        return status;
+    return run.media.layout ? layout_write(&run) : write_image(&run);
 }
 
 const struct command command_image = {
@@ -741,7 +758,8 @@ const struct command command_image = {
         "that is set.",
     .examples = "nebulet image -o hello.iso hello.wasm you\n"
                 "nebulet image -o hello.img --dir data::/d hello.wasm\n"
-                "nebulet image --pair -o hello hello.wasm",
+                "nebulet image --pair -o hello hello.wasm\n"
+                "nebulet image --oci -o hello.tar hello.wasm you",
     .stops = true,
     .run = image_command,
 };

@@ -65,3 +65,8 @@ u32 run_memory_mib(const struct run *run);
 // described in wasi/wasi.h.  False after a complaint; then the exit status is
 // run->failed, or 1 where that is 0.
 MUST_USE bool run_pack(struct run *run, struct buffer *tar);
+
+// --- layout.c ----------------------------------------------------------------
+
+// Write an image for engines of containers; the exit status.
+MUST_USE int layout_write(struct run *run);

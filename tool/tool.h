@@ -321,6 +321,11 @@ MUST_USE bool dirs_measure(struct dirs *dirs, u64 *size,
 // describes, after dirs_measure(); false after a complaint.
 MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
 
+// Append the copies alone, below `above`, after dirs_measure(); false after a
+// complaint.
+MUST_USE bool dirs_copy(struct dirs *dirs, struct buffer *tar,
+                        const char *above);
+
 // Is it a device, which a process serves?  Disks are called "disk" and their
 // number among those in the list, directories "dir" and their number in it.
 bool dir_is_served(const struct dirs *dirs, const struct dir *dir);
