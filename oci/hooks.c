@@ -27,7 +27,8 @@ list_of(const cJSON *list)
     u32 count = 0;
 
     assert(to != NULL);
-    cJSON_ArrayForEach(item, list) to[count++] = item->valuestring;
+    cJSON_ArrayForEach (item, list)
+        to[count++] = item->valuestring;
     return to;
 }
 
@@ -127,8 +128,7 @@ hooks_call(const struct container *c, struct json *config, const char *kind,
         c, status, json_find(config, NULL, "annotations", JSON_OBJECT));
     char *state = cJSON_PrintUnformatted(tree);
     assert(state != NULL);
-    cJSON_ArrayForEach(item, list)
-    {
+    cJSON_ArrayForEach (item, list) {
         struct hook h = {0};
         done = done && read_hook(config, item, &h) && call(&h, state, kind);
         free(h.args);

@@ -144,8 +144,9 @@ json_texts(struct json *j, const cJSON *list, const char *path)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, list) if (!cJSON_IsString(item))
-        json_refuse(j, path, "not a list of texts");
+    cJSON_ArrayForEach (item, list)
+        if (!cJSON_IsString(item))
+            json_refuse(j, path, "not a list of texts");
     return !j->failed;
 }
 

@@ -128,11 +128,13 @@ set_words(struct run *run, const struct process_spec *p)
     static char *args[ARGS_MAX];
 
     run->args.list = args;
-    cJSON_ArrayForEach(item, p->args) if (item == p->args->child) run->argv0 =
-        item->valuestring;
-    else args[run->args.count++] = item->valuestring;
-    cJSON_ArrayForEach(item, p->env) run->env.list[run->env.count++] =
-        item->valuestring;
+    cJSON_ArrayForEach (item, p->args)
+        if (item == p->args->child)
+            run->argv0 = item->valuestring;
+        else
+            args[run->args.count++] = item->valuestring;
+    cJSON_ArrayForEach (item, p->env)
+        run->env.list[run->env.count++] = item->valuestring;
 }
 
 // The user's, or else, for root, one that all containers share.

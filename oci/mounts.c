@@ -90,8 +90,9 @@ read_mount(struct json *j, const cJSON *at, struct mount_spec *m)
     m->source = source != NULL ? source->valuestring : "";
     if (!json_texts(j, options, "mounts.options"))
         return false;
-    cJSON_ArrayForEach(item, options) if (!take_word(m, item->valuestring))
-        json_refuse(j, "mounts.options", "too long");
+    cJSON_ArrayForEach (item, options)
+        if (!take_word(m, item->valuestring))
+            json_refuse(j, "mounts.options", "too long");
     if (strcmp(m->type, "bind") == 0 || strcmp(m->type, "rbind") == 0)
         m->flags |= MS_BIND;
     if (!j->failed && m->to[0] != '/')
@@ -252,8 +253,7 @@ mount_all(struct spec *s, int root)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, s->mounts)
-    {
+    cJSON_ArrayForEach (item, s->mounts) {
         struct mount_spec m;
         if (!read_mount(&s->json, item, &m))
             return false;
@@ -271,10 +271,28 @@ close_root(const struct spec *s)
                                   MS_REMOUNT | MS_BIND | MS_RDONLY, NULL) == 0;
 }
 
+// Is there one that is no other file system of Linux's own?  What is wrong is
+// found when it is mounted.
+static bool
+has_mounts(const struct spec *s)
+{
+    const cJSON *item;
+
+    cJSON_ArrayForEach (item, s->mounts) {
+        struct mount_spec m = {.type = ""};
+        const cJSON *type = cJSON_GetObjectItemCaseSensitive(item, "type");
+        if (cJSON_IsString(type))
+            m.type = type->valuestring;
+        if (!is_of_linux(&m))
+            return true;
+    }
+    return false;
+}
+
 bool
 mounts_make(struct spec *s)
 {
-    if (!s->read_only && s->mounts == NULL)
+    if (!s->read_only && !has_mounts(s))
         return true;
     // The root is a mount, below which ours are.
     if (unshare(CLONE_NEWNS) != 0 ||

@@ -76,12 +76,11 @@ set_of(struct json *j, const cJSON *at, const char *path)
 
     if (!json_texts(j, list, path))
         return 0;
-    cJSON_ArrayForEach(
-        item,
-        list) for (u32 i = 0; i < COUNT(capabilities);
-                   i++) if (strncmp(item->valuestring, "CAP_", 4) == 0 &&
-                            strcmp(item->valuestring + 4, capabilities[i]) == 0)
-        set |= 1ull << i;
+    cJSON_ArrayForEach (item, list)
+        for (u32 i = 0; i < COUNT(capabilities); i++)
+            if (strncmp(item->valuestring, "CAP_", 4) == 0 &&
+                strcmp(item->valuestring + 4, capabilities[i]) == 0)
+                set |= 1ull << i;
     return set;
 }
 
@@ -141,8 +140,7 @@ set_limits(struct json *j, const cJSON *list)
 
     // (RLIMIT_AS is none for a process that has a slot of address space for
     // each memory.)
-    cJSON_ArrayForEach(item, list)
-    {
+    cJSON_ArrayForEach (item, list) {
         const char *type = json_text(j, item, "type");
         const cJSON *soft = json_find(j, item, "soft", JSON_NUMBER);
         const cJSON *hard = json_find(j, item, "hard", JSON_NUMBER);

@@ -20,9 +20,10 @@ check_env(struct json *j, const cJSON *env)
 {
     const cJSON *item;
 
-    cJSON_ArrayForEach(item, env) if (strchr(item->valuestring, '=') == NULL ||
-                                      item->valuestring[0] == '=')
-        json_refuse(j, "process.env", "a variable that is not NAME=VALUE");
+    cJSON_ArrayForEach (item, env)
+        if (strchr(item->valuestring, '=') == NULL ||
+            item->valuestring[0] == '=')
+            json_refuse(j, "process.env", "a variable that is not NAME=VALUE");
     if (cJSON_GetArraySize(env) > ENV_MAX)
         json_refuse(j, "process.env", "too many");
     return !j->failed;
@@ -39,8 +40,7 @@ read_user(struct json *j, const cJSON *at, struct process_spec *p)
     p->umask = (mode_t)json_number(j, at, "user.umask", 0, 0777, 022);
     if (cJSON_GetArraySize(groups) > GROUPS_MAX)
         json_refuse(j, "user.additionalGids", "too many");
-    cJSON_ArrayForEach(item, groups)
-    {
+    cJSON_ArrayForEach (item, groups) {
         if (j->failed)
             return;
         p->groups[p->group_count++] =
@@ -80,8 +80,7 @@ read_namespaces(struct spec *s)
     const cJSON *item,
         *list = json_find(j, NULL, "linux.namespaces", JSON_LIST);
 
-    cJSON_ArrayForEach(item, list)
-    {
+    cJSON_ArrayForEach (item, list) {
         const char *type = json_text(j, item, "type");
         const cJSON *path = json_find(j, item, "path", JSON_TEXT);
         if (j->failed)
@@ -123,8 +122,9 @@ read_annotations(struct spec *s)
     const cJSON *item;
 
     s->annotations = json_find(&s->json, NULL, "annotations", JSON_OBJECT);
-    cJSON_ArrayForEach(item, s->annotations) if (!cJSON_IsString(item))
-        json_refuse(&s->json, "annotations", "one is not a text");
+    cJSON_ArrayForEach (item, s->annotations)
+        if (!cJSON_IsString(item))
+            json_refuse(&s->json, "annotations", "one is not a text");
     if (s->json.failed)
         return;
     const char *mode = spec_annotation(s, "dev.nebulet.mode");
@@ -243,8 +243,7 @@ open_named(const struct spec *s, const struct process_spec *p, const char *name)
 
     if (name[0] == '/')
         return open_inside(s, name);
-    cJSON_ArrayForEach(item, p->env)
-    {
+    cJSON_ArrayForEach (item, p->env) {
         const char *at = item->valuestring;
         if (strchr(name, '/') != NULL || strncmp(at, "PATH=", 5) != 0)
             continue;

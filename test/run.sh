@@ -255,6 +255,11 @@ part_command() {
 part_oci() {
     part "oci linux" test/oci/runtime.py "$out" linux
     part "oci metal" test/oci/runtime.py "$out" metal
+    part "containerd linux" test/oci/containerd.py "$out" linux
+    part "containerd metal" test/oci/containerd.py "$out" metal
+    part "podman linux" test/oci/podman.py "$out" linux
+    part "podman metal" test/oci/podman.py "$out" metal
+    part "oci rate" test/oci/rate.py "$out" 1000
 }
 
 wasi_present() {

@@ -14,7 +14,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "command"))
 from help import Result, Tools
 
 GROUPS = pathlib.Path("/sys/fs/cgroup")
-GROUP = "/nebulet-test"
+# Scripts run beside each other.
+GROUP = "/nebulet-" + "-".join([pathlib.Path(sys.argv[0]).stem, sys.argv[2]])
 
 # Exits with its number of arguments plus 40; with "wait" it never ends, with
 # "trap" it traps, with "eat" it takes memory as long as there is any.

@@ -454,13 +454,14 @@ def groups(t):
     t.refused(t.oci("create", "--bundle", top, "second"), "processes of others")
     assert t.status("first") == "running"
     t.oci("delete", "-f", "first").ends(0)
-    pid = t.create("slice", linux={"cgroupsPath": "neb-test.slice:p:n"})
-    assert "/neb.slice/neb-test.slice/p-n.scope\n" in \
+    pid = t.create("slice", linux={"cgroupsPath": f"neb-{t.port}.slice:p:n"})
+    assert f"/neb.slice/neb-{t.port}.slice/p-n.scope\n" in \
         pathlib.Path(f"/proc/{pid}/cgroup").read_text()
     t.oci("delete", "-f", "slice").ends(0)
     for group in (*GROUPS.glob("*/neb.slice"), *GROUPS.glob("neb.slice")):
-        (group / "neb-test.slice").rmdir()
-        group.rmdir()
+        (group / f"neb-{t.port}.slice").rmdir()
+        if not [p for p in group.iterdir() if p.is_dir()]:
+            group.rmdir()
 
 
 @case
