@@ -329,7 +329,7 @@ REPLAY := $(patsubst %,$(OUT)/san/fuzz-%,$(FUZZ))
 .PHONY: tests
 tests: $(OUT)/nebulet-plain $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) $(OUT)/san/nebulet $(OUT)/san/user/diskfs.wasm $(OUT)/counted/nebulet $(REPLAY) \
        $(OUT)/linear $(OUT)/mutants $(OUT)/prove-rows $(OUT)/nebulet-test.elf $(OUT)/port-test.elf $(OUT)/kernel-test.elf \
-       $(OUT)/whole-test.elf $(OUT)/latency.elf
+       $(OUT)/whole-test.elf $(OUT)/latency.elf $(OUT)/seeds/gc
 
 .PHONY: unit
 unit: $(patsubst %,$(OUT)/san/test-%,$(UNITS) steps) ## run the unit tests under sanitizers
@@ -376,7 +376,7 @@ $(REPLAY): $(OUT)/san/fuzz-%: $(OUT)/san/test/fuzz/%.c.o $(OUT)/san/test/fuzz/fu
 	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $^ -o $@
 
 # The host command with every function compiled in plain mode.
-$(OUT)/nebulet-plain: $(call objects,host,tool) $(OUT)/host/test/fuzz/plain.c.o $(OUT)/host/libnebulet.a
+$(OUT)/nebulet-plain: $(call objects,host,tool) $(patsubst %,$(OUT)/host/%.o,test/fuzz/plain.c test/fuzz/heap.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -Wl,--wrap=module_compile -o $@ $(LIBS)
 
 FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000

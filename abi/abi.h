@@ -94,7 +94,15 @@ enum {
     // faults, as a struct is no larger than that.
     HEAP_SCRATCH = 256 * 1024, // 16 bytes: a value on its way to the kernel
     HEAP_NOTHING = HEAP_SCRATCH + 16, // looks like an object of type row 0
-    HEAP_ROWS = HEAP_SCRATCH + 4096,  // of the types of objects
+    // Code makes structs of up to HEAP_INLINE bytes from one offset up to
+    // another; what is between them is zero.
+    HEAP_ROOM = HEAP_SCRATCH + 64,
+    HEAP_ROOM_END = HEAP_SCRATCH + 68,
+    // Not 0: a collection is under way, which has to see each reference that is
+    // overwritten in an object (HEAP_OVERWRITE in abi/builtins.def).
+    HEAP_MARKING = HEAP_SCRATCH + 72,
+    HEAP_INLINE = 256,
+    HEAP_ROWS = HEAP_SCRATCH + 4096, // of the types of objects
     HEAP_ROW_WORDS = 8,
     HEAP_ROW_SIZE = 4 * HEAP_ROW_WORDS,
     HEAP_OBJECTS = 34 * 1024 * 1024, // what is made begins here

@@ -225,9 +225,12 @@ struct builder {
     u32 *const_buckets;
     struct constant *constants;
     u32 constant_count, constant_capacity;
-    u32 epoch[3], next_epoch;
-    struct known known[KNOWN_MAX]; // of memory in the epoch known_epoch; the
-    u32 known_count, known_epoch;  // newest is at (known_count - 1) % KNOWN_MAX
+    u32 next_epoch;
+    struct memory_state {
+        u32 epoch[3];
+        struct known known[KNOWN_MAX]; // of memory in the epoch known_epoch;
+        u32 known_count, known_epoch;  // the newest is at (known_count - 1) %
+    } memory;                          // KNOWN_MAX
 
     // The outermost loop that was scanned, and what is in it.
     u64 scan_end;

@@ -84,10 +84,12 @@ build_return_call(struct builder *b)
 }
 
 // The entry of a reference that is not null, of the type or a subtype of it.
+// Each call loads the id anew: the verifier, which wants to see that, knows no
+// more of a register that lives on in another block than that it is narrow.
 static val_t
 find_entry(struct builder *b, u32 type, val_t ref)
 {
-    val_t expected = ir_value(b, IR_TYPE_ID, IR_I32, 0, type, 0, 0);
+    val_t expected = ir_emit(b, IR_TYPE_ID, IR_I32, 0, type, 0, 0);
     val_t values[] = {ref, expected};
 
     return ir_call_builtin(b, BUILTIN_FUNC_ENTRY, COUNT(values), values);

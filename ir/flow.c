@@ -431,7 +431,8 @@ build_if(struct builder *b)
     if (!b->plain && b->status == OK)
         b->fn->edges[other].args = record_new(b, b->undo_count, params);
     ir_label_at(b, 0)->branch.other = b->plain ? ir_label_number(b) : other;
-    memcpy(ir_label_at(b, 0)->branch.epoch, b->epoch, sizeof(b->epoch));
+    memcpy(ir_label_at(b, 0)->branch.epoch, b->memory.epoch,
+           sizeof(b->memory.epoch));
     ir_block_end(b);
     if (b->plain) {
         ir_block_after(b, other);
@@ -481,7 +482,7 @@ build_else(struct builder *b)
         ir_locals_undo(b, label->undo);
         label->low = MIN(label->low, label->scope);
         ir_numbers_cut(b, label->low);
-        memcpy(b->epoch, label->branch.epoch, sizeof(b->epoch));
+        memcpy(b->memory.epoch, label->branch.epoch, sizeof(b->memory.epoch));
         open_other(b, label);
     }
     label->code = WASM_ELSE;

@@ -2,8 +2,9 @@
 //
 // A reference is an offset in the heap of the thread, see struct vmctx_heap.
 // An access of an object is a load or store like that of a memory, and so are
-// the two loads of a cast: nothing here has a branch of its own.  The kernel
-// makes objects, and moves parts of arrays.
+// the two loads of a cast.  Small structs are made where the heap says that
+// there is room (HEAP_ROOM in abi/abi.h); the kernel makes all other objects,
+// and moves parts of arrays.
 
 #include "ir/build.h"
 
@@ -93,6 +94,12 @@ store_field(struct builder *b, u8 memory, val_t at, u32 offset, valtype_t t,
     ir_memory_store(b, &ins, valtype_field_size(t));
 }
 
+static void
+store_word(struct builder *b, val_t at, val_t v)
+{
+    store_field(b, MEMORY_STRUCTS, at, 0, VAL_I32, v);
+}
+
 static val_t
 i32_op(struct builder *b, u32 op, val_t x, u32 number)
 {
@@ -123,16 +130,51 @@ type_at_hand(const struct builder *b)
     return &b->m->types[b->op.index];
 }
 
+static val_t
+make_struct(struct builder *b, u32 type)
+{
+    val_t value = ir_const_i32(b, type);
+
+    return call_kernel(b, BUILTIN_STRUCT_NEW, 1, &value);
+}
+
+// The next bytes of the heap, or the kernel makes it where none are left.
+static val_t
+make_struct_inline(struct builder *b, u32 type)
+{
+    u32 size = (u32)ALIGN_UP(b->m->types[type].size, REF_TAG_MASK + 1);
+    struct op op = b->op;
+    val_t words = ir_const_i32(b, HEAP_ROOM);
+    val_t next = load_word(b, MEMORY_STRUCTS, words, 0);
+    val_t after = i32_op(b, IR_I32_ADD, next, size);
+    val_t end = load_word(b, MEMORY_STRUCTS, words, HEAP_ROOM_END - HEAP_ROOM);
+
+    ir_push(b, i32_both(b, IR_I32_GT_U, after, end));
+    b->op.block = (struct block_type){NO_INDEX, VAL_I32};
+    build_if(b);
+    if (b->status == OK)
+        b->fn->blocks[b->block].cold = true;
+    ir_push(b, make_struct(b, type));
+    build_else(b);
+    store_word(b, words, after);
+    store_word(b, next, ir_value(b, IR_HEAP_TYPE, IR_I32, 0, type, 0, 0));
+    ir_push(b, next);
+    build_end(b);
+    b->op = op;
+    return ir_pop(b);
+}
+
 void
 build_struct_new(struct builder *b)
 {
     const struct type *t = type_at_hand(b);
     u32 count = b->op.code == WASM_STRUCT_NEW ? t->field_count : 0;
     u32 list = ir_operands(b, count);
-    val_t type = ir_const_i32(b, b->op.index);
 
     ir_drop(b, count);
-    val_t ref = call_kernel(b, BUILTIN_STRUCT_NEW, 1, &type);
+    val_t ref = b->plain || t->size > HEAP_INLINE ?
+                    make_struct(b, b->op.index) :
+                    make_struct_inline(b, b->op.index);
     for (u32 i = 0; i < count && b->status == OK; i++)
         store_field(b, MEMORY_STRUCTS, ref, t->fields[i].at, t->fields[i].type,
                     b->fn->pool[list + i]);
@@ -148,12 +190,49 @@ build_struct_get(struct builder *b)
     ir_push(b, load_field(b, MEMORY_STRUCTS, ref, f->at, f->type));
 }
 
+// Before a field of an object is written that refers to another: a collection
+// under way has to see what it referred to.  Between these two is what is done
+// then, with the operands where they were: call_overwrite().
+static struct memory_state
+begin_overwrite(struct builder *b)
+{
+    struct memory_state before = b->memory;
+
+    ir_push(b, load_word(b, MEMORY_STRUCTS, ir_const_i32(b, HEAP_MARKING), 0));
+    b->op.block = (struct block_type){NO_INDEX, VAL_NONE};
+    build_if(b);
+    if (b->status == OK)
+        b->fn->blocks[b->block].cold = true;
+    return before;
+}
+
+static void
+call_overwrite(struct builder *b, u8 memory, val_t at, u32 offset)
+{
+    val_t old = load_word(b, memory, at, offset);
+
+    ir_call_builtin(b, BUILTIN_HEAP_OVERWRITE, 1, &old);
+}
+
+// Nothing that code reads was changed by that.
+static void
+end_overwrite(struct builder *b, struct memory_state before)
+{
+    build_end(b);
+    b->memory = before;
+}
+
 void
 build_struct_set(struct builder *b)
 {
     const struct field *f = &type_at_hand(b)->fields[b->op.index2];
-    val_t v = ir_pop(b), ref = ir_pop(b);
 
+    if (valtype_is_in_heap(b->m, f->type)) {
+        struct memory_state before = begin_overwrite(b);
+        call_overwrite(b, MEMORY_STRUCTS, ir_operand(b, b->height - 2), f->at);
+        end_overwrite(b, before);
+    }
+    val_t v = ir_pop(b), ref = ir_pop(b);
     store_field(b, MEMORY_STRUCTS, ref, f->at, f->type, v);
 }
 
@@ -165,7 +244,9 @@ load_length(struct builder *b, val_t ref)
     return load_word(b, MEMORY_ARRAYS, ref, HEAP_LENGTH);
 }
 
-// Where the element is, without the offset of the first: the sum may wrap.
+// Where the element is, without the offset of the first: the sum may wrap.  For
+// the collector it is no reference; but behind a call the check needs the
+// length again, and so the reference.
 static val_t
 element_at(struct builder *b, val_t ref, val_t index, const struct field *f)
 {
@@ -192,10 +273,17 @@ void
 build_array_set(struct builder *b)
 {
     const struct field *f = type_at_hand(b)->fields;
-    val_t v = ir_pop(b), index = ir_pop(b), ref = ir_pop(b);
 
-    store_field(b, MEMORY_ARRAYS, element_at(b, ref, index, f), f->at, f->type,
-                v);
+    if (valtype_is_in_heap(b->m, f->type)) {
+        struct memory_state before = begin_overwrite(b);
+        val_t index = ir_operand(b, b->height - 2);
+        val_t at = element_at(b, ir_operand(b, b->height - 3), index, f);
+        call_overwrite(b, MEMORY_ARRAYS, at, f->at);
+        end_overwrite(b, before);
+    }
+    val_t v = ir_pop(b), index = ir_pop(b), ref = ir_pop(b);
+    val_t at = element_at(b, ref, index, f);
+    store_field(b, MEMORY_ARRAYS, at, f->at, f->type, v);
 }
 
 void

@@ -32,16 +32,17 @@ load_of(u32 store)
 static bool
 is_current(const struct builder *b)
 {
-    return b->known_epoch == b->epoch[EPOCH_MEMORY];
+    return b->memory.known_epoch == b->memory.epoch[EPOCH_MEMORY];
 }
 
 static void
 remember(struct builder *b, const struct ins *load, u32 size, val_t value)
 {
     if (!is_current(b))
-        b->known_count = 0;
-    b->known_epoch = b->epoch[EPOCH_MEMORY];
-    b->known[b->known_count++ % KNOWN_MAX] = (struct known){*load, size, value};
+        b->memory.known_count = 0;
+    b->memory.known_epoch = b->memory.epoch[EPOCH_MEMORY];
+    b->memory.known[b->memory.known_count++ % KNOWN_MAX] =
+        (struct known){*load, size, value};
 }
 
 // An address of 32 bits: a value plus a constant.
@@ -102,11 +103,11 @@ is_known(const struct fn *fn, const struct ins *known, const struct ins *load)
 val_t
 ir_memory_load(struct builder *b, struct ins load, u32 size)
 {
-    u32 count = is_current(b) ? MIN(b->known_count, (u32)KNOWN_MAX) : 0;
+    u32 count = is_current(b) ? MIN(b->memory.known_count, (u32)KNOWN_MAX) : 0;
 
     for (u32 i = 0; i < count; i++)
-        if (is_known(b->fn, &b->known[i].load, &load))
-            return b->known[i].value;
+        if (is_known(b->fn, &b->memory.known[i].load, &load))
+            return b->memory.known[i].value;
     val_t v = ir_value_load(b, EPOCH_MEMORY, load);
     remember(b, &load, size, v);
     return v;
@@ -121,15 +122,15 @@ ir_memory_store(struct builder *b, const struct ins *store, u32 size)
                        store->a,
                        0,
                        store->c};
-    u32 count = is_current(b) ? MIN(b->known_count, (u32)KNOWN_MAX) : 0;
+    u32 count = is_current(b) ? MIN(b->memory.known_count, (u32)KNOWN_MAX) : 0;
 
-    b->known_count = 0;
+    b->memory.known_count = 0;
     for (u32 i = 0; i < count; i++)
-        if (!may_overlap(b->fn, &b->known[i].load, b->known[i].size, store,
-                         size))
-            b->known[b->known_count++] = b->known[i];
+        if (!may_overlap(b->fn, &b->memory.known[i].load,
+                         b->memory.known[i].size, store, size))
+            b->memory.known[b->memory.known_count++] = b->memory.known[i];
     ir_epoch_end(b, EPOCH_MEMORY);
-    b->known_epoch = b->epoch[EPOCH_MEMORY];
+    b->memory.known_epoch = b->memory.epoch[EPOCH_MEMORY];
     if (load.op != IR_NONE)
         remember(b, &load, size, store->b);
 }

@@ -73,6 +73,12 @@ note_op(struct survey *s, const struct op *op)
     case WASM_IF: // one for where the condition is 0
         s->labels += 2;
         break;
+    case WASM_STRUCT_SET: // an if of ir/gc.c, whose condition is on top of the
+    case WASM_ARRAY_SET:  // two or three operands
+        s->labels += 2;
+        s->height = MAX(s->height, v->operand_count + 4);
+        s->b->depth = MAX(s->b->depth, v->frame_count + 1);
+        break;
     case WASM_TRY_TABLE:
         note_clauses(s, op);
         // fall through

@@ -186,7 +186,7 @@ number_add(struct builder *b, u32 bucket, const struct ins *ins, u32 epoch,
 void
 ir_numbers_cut(struct builder *b, u32 count)
 {
-    b->known_count = 0;
+    b->memory.known_count = 0;
     while (b->number_count > count) {
         const struct number *n = &b->numbers[--b->number_count];
         b->buckets[n->bucket] = n->next;
@@ -218,14 +218,14 @@ ir_value(struct builder *b, u32 op, u32 type, u32 aux, u32 x, u32 y, u32 z)
 val_t
 ir_value_load(struct builder *b, enum epoch_class class, struct ins ins)
 {
-    return number(b, &ins, b->epoch[class]);
+    return number(b, &ins, b->memory.epoch[class]);
 }
 
 void
 ir_value_global(struct builder *b, u32 global, val_t v)
 {
     struct ins ins = {IR_GLOBAL_GET, b->fn->ins[v].type, 0, global, 0, 0};
-    u32 epoch = b->epoch[EPOCH_GLOBAL];
+    u32 epoch = b->memory.epoch[EPOCH_GLOBAL];
 
     number_add(b, hash_ins(&ins, epoch) & b->bucket_mask, &ins, epoch, v);
 }
@@ -233,7 +233,7 @@ ir_value_global(struct builder *b, u32 global, val_t v)
 void
 ir_epoch_end(struct builder *b, enum epoch_class class)
 {
-    b->epoch[class] = ++b->next_epoch;
+    b->memory.epoch[class] = ++b->next_epoch;
 }
 
 void

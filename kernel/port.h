@@ -270,9 +270,10 @@ extern const u8 host_call_stub[];
 extern const u8 host_call_wide_stub[];
 
 // The same for builtins: the stub of a builtin is at builtin_stubs +
-// BUILTIN_STUB_SIZE * its number and calls the kernel's
-// builtin_functions[number].
-enum { BUILTIN_STUB_SIZE = 64 };
+// BUILTIN_STUB_SIZE * its number and calls builtin_functions[number], with the
+// registers that generated code keeps in the BUILTIN_KEPT bytes below where
+// thread_entry.rsp points to.
+enum { BUILTIN_STUB_SIZE = 64, BUILTIN_KEPT = 32 };
 extern const u8 builtin_stubs[];
 extern const void *const builtin_functions[];
 extern const u64 builtin_addresses[]; // of all of them

@@ -156,7 +156,7 @@ scan_heap(struct sweep *w, struct vmctx **vms)
 
     if (h != NULL)
         scan(w, (const u64 *)(h->base + HEAP_OBJECTS),
-             (const u64 *)(h->base + h->next));
+             (const u64 *)(h->base + h->end));
 }
 
 // The only thread in its store: nobody else makes tables or frees them.
@@ -324,6 +324,21 @@ exception_exists(struct store *s, u64 exnref)
         e != NULL && (e->owner == owner_now(s) || !list_empty(&s->exn_tables));
     unlock(&s->lock);
     return found;
+}
+
+void
+exceptions_mark(struct store *s, struct heap *h)
+{
+    if (mutex_lock(&s->exn_mutex) != OK) {
+        h->marker.killed = true;
+        return;
+    }
+    for (u32 k = 0; k < s->exn_count && heap_goes_on(h, 1); k++) {
+        const struct exception *e = s->exns[k];
+        if (e != NULL && e->owner == owner_now(s))
+            (void)heap_mark(h, e->slots, 4ull * e->count, sizeof(u32));
+    }
+    mutex_unlock(&s->exn_mutex);
 }
 
 struct exception *

@@ -6,13 +6,14 @@
 // that objects may have are rows of the store's, of which the heap only has
 // copies, for casts.
 //
-// Nothing is ever given back yet: a heap grows up to what its group may have.
+// Beside each heap, where no code gets, is what the kernel knows of it
+// (runtime/sides.def).  Its memory and that of what is beside it are charged to
+// the group; room.c gives it out, collect.c finds what is free again.
 
 #include "runtime/internal.h"
 
 static const u64 SLOT_SIZE = 8 * GIB; // 2^32 + 2^31 + an access, and spare
 static const u64 OBJECTS_END = 4 * GIB - 64 * KIB;
-static const u64 GROWTH_MIN = 64 * KIB, GROWTH_MAX = 4 * MIB;
 static const u64 PIECE = 16 * MIB; // committed between two looks at a kill
 
 // --- the types of a store ----------------------------------------------------
@@ -57,6 +58,29 @@ make_room(struct heap_types *t)
     return true;
 }
 
+// What lies in an object of type k of m.
+static void
+lay_out(struct heap_type *row, const struct module *m, u32 k)
+{
+    const struct type *t = &m->types[k];
+
+    row->is_array = t->kind == TYPE_ARRAY;
+    row->size = row->is_array ? t->fields->at : t->size;
+    if (row->is_array) {
+        row->log2 = (u8)__builtin_ctz(valtype_field_size(t->fields->type));
+        row->refs = valtype_is_in_heap(m, t->fields->type);
+        return;
+    }
+    for (u32 i = 0; i < t->field_count; i++) {
+        if (!valtype_is_in_heap(m, t->fields[i].type))
+            continue;
+        if (t->size > 64 * 4)
+            row->refs = UINT64_MAX;
+        else
+            row->refs |= 1ull << t->fields[i].at / 4;
+    }
+}
+
 // The row of type k of m, whose supertype has one.
 static u32
 add_type(struct heap_types *t, const struct module *m, u32 k, const u32 *ids)
@@ -73,6 +97,7 @@ add_type(struct heap_types *t, const struct module *m, u32 k, const u32 *ids)
             .super = super != NO_INDEX ? *find_place(t, ids[super]) : 0,
             .depth = m->types[k].depth,
         };
+        lay_out(&t->rows[t->count], m, k);
     }
     return *place;
 }
@@ -166,20 +191,76 @@ heap_write_rows(struct heap *h, const struct heap_types *t)
     return OK;
 }
 
+static const struct {
+    u32 log2;
+} side_rows[] = {
+#define SIDE(id, log2, help) [SIDE_##id] = {log2},
+#include "runtime/sides.def"
+};
+
+// The bytes of a side for so many of the heap.
+static u64
+side_size(enum heap_side side, u64 size)
+{
+    u64 each = 1ull << side_rows[side].log2;
+
+    return ALIGN_UP((size + each - 1) / each, PAGE_SIZE);
+}
+
+static const u64 OBJECTS_SIZE = (u64)HEAP_LINES * HEAP_LINE;
+
+static u64
+beside_size(void)
+{
+    u64 size = HEAP_STACK * sizeof(u32);
+
+    for (u32 k = 0; k < SIDE_COUNT; k++)
+        size += side_size((enum heap_side)k, OBJECTS_SIZE);
+    return size;
+}
+
+static bool
+reserve_beside(struct heap *h)
+{
+    u64 at = HEAP_STACK * sizeof(u32);
+
+    h->beside = port_reserve(beside_size(), PAGE_SIZE);
+    if (h->beside == NULL)
+        return false;
+    h->stack = (u32 *)h->beside;
+    for (u32 k = 0; k < SIDE_COUNT; k++) {
+        h->sides[k].at = h->beside + at;
+        at += side_size((enum heap_side)k, OBJECTS_SIZE);
+    }
+    return true;
+}
+
+static status_t
+make(struct heap *h)
+{
+    if (!charge_to(&h->addresses, RESOURCE_ADDRESSES,
+                   SLOT_SIZE + beside_size()))
+        return ERR_NO_MEMORY;
+    h->base = port_reserve_slot(SLOT_SIZE);
+    if (h->base == NULL || !reserve_beside(h))
+        return ERR_NO_MEMORY;
+    status_t status = charge_commit(&h->memory, RESOURCE_MEMORY, h->stack,
+                                    HEAP_STACK * sizeof(u32));
+    return status != OK ? status : heap_write_rows(h, h->types);
+}
+
 status_t
 heap_new(struct heap **out, const struct heap_types *t)
 {
     struct heap *h = kernel_alloc(sizeof(*h));
-    status_t status = ERR_NO_MEMORY;
 
     if (h == NULL)
         return ERR_NO_MEMORY;
-    h->next = h->committed = HEAP_OBJECTS;
+    h->types = t;
+    h->end = h->fresh = HEAP_OBJECTS;
     h->rows_end = HEAP_SCRATCH;
-    if (charge_to(&h->addresses, RESOURCE_ADDRESSES, SLOT_SIZE))
-        h->base = port_reserve_slot(SLOT_SIZE);
-    if (h->base != NULL)
-        status = heap_write_rows(h, t);
+    h->budget = HEAP_BUDGET_MIN;
+    status_t status = make(h);
     if (status != OK) {
         heap_free(h);
         return status;
@@ -189,13 +270,36 @@ heap_new(struct heap **out, const struct heap_types *t)
     return OK;
 }
 
+static bool telling;
+
+void
+heaps_tell(bool on)
+{
+    telling = on;
+}
+
+static void
+tell(const struct heap_stats *stats)
+{
+    klog("nebulet: heap: %llu KiB given out, %llu collections, pauses of %llu "
+         "us at most; %llu KiB of memory at most",
+         (unsigned long long)stats->given / KIB,
+         (unsigned long long)stats->collections,
+         (unsigned long long)stats->longest / 1000,
+         (unsigned long long)stats->most / KIB);
+}
+
 void
 heap_free(struct heap *h)
 {
     if (h == NULL)
         return;
+    if (telling)
+        tell(&h->stats);
     if (h->base != NULL)
         port_release(h->base, SLOT_SIZE);
+    if (h->beside != NULL)
+        port_release(h->beside, beside_size());
     charge_end(&h->memory, RESOURCE_MEMORY);
     charge_end(&h->addresses, RESOURCE_ADDRESSES);
     kernel_free(h);
@@ -207,30 +311,50 @@ heap_contains(const struct heap *h, u64 address)
     return address - (u64)h->base < SLOT_SIZE;
 }
 
-// Memory for what ends there, and some more if there is any.
+// Memory beside it, for so many bytes of objects.
 static status_t
-grow(struct heap *h, u64 end)
+grow_sides(struct heap *h, u64 size)
 {
-    u64 more = MIN(MAX(h->committed / 8, GROWTH_MIN), GROWTH_MAX);
-    u64 some = MIN(ALIGN_UP(h->committed + more, PAGE_SIZE), OBJECTS_END);
-    status_t status =
-        commit(h, &h->committed, MAX(ALIGN_UP(end, PAGE_SIZE), some));
+    for (u32 k = 0; k < SIDE_COUNT; k++) {
+        u64 more = side_size((enum heap_side)k, size),
+            *have = &h->sides[k].size;
+        if (more <= *have)
+            continue;
+        if (thread_is_killed())
+            return ERR_KILLED;
+        status_t status = charge_commit(&h->memory, RESOURCE_MEMORY,
+                                        h->sides[k].at + *have, more - *have);
+        if (status != OK)
+            return status;
+        *have = more;
+    }
+    return OK;
+}
 
-    if (status != OK && status != ERR_KILLED)
-        status = commit(h, &h->committed, ALIGN_UP(end, PAGE_SIZE));
+status_t
+heap_grow(struct heap *h, u64 end)
+{
+    u64 to = ALIGN_UP(end, PAGE_SIZE);
+
+    if (to > OBJECTS_END)
+        return ERR_LIMIT;
+    status_t status = grow_sides(h, to - HEAP_OBJECTS);
+    if (status == OK)
+        status = commit(h, &h->end, to);
+    h->stats.most = MAX(h->stats.most, h->end - HEAP_OBJECTS);
     return status;
 }
 
-u32
-heap_take(struct heap *h, u64 size)
+void
+heap_shrink(struct heap *h, u64 end)
 {
-    u64 at = h->next;
+    u64 to = ALIGN_UP(end, PAGE_SIZE);
 
-    if (size > OBJECTS_END - at)
-        return 0;
-    size = ALIGN_UP(size, 8);
-    if (at + size > h->committed && grow(h, at + size) != OK)
-        return 0;
-    h->next = at + size;
-    return (u32)at;
+    while (h->end > to) {
+        u64 size = MIN(PIECE, h->end - to);
+        h->end -= size;
+        port_decommit(h->base + h->end, size);
+        charge_less(&h->memory, RESOURCE_MEMORY, h->memory.amount - size);
+    }
+    h->fresh = MIN(h->fresh, h->end);
 }

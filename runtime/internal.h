@@ -102,6 +102,11 @@ struct heap_types {
         u32 canonical; // id
         u32 super;     // row, or 0
         u8 depth;      // how many supertypes it has
+        bool is_array;
+        u8 log2;  // arrays: of the size of an element
+        u32 size; // of a struct; of an array, what is before its elements
+        u64 refs; // which words of a struct refer to objects, all of one with
+                  // more than 64 do for us; of an array: do its elements?
     } * rows;
     u32 *places; // hash table of rows, 2 * capacity
     u32 count, capacity;
@@ -116,14 +121,76 @@ void heap_types_free(struct heap_types *t);
 // Is row a subtype of row `super`?
 bool heap_types_match(const struct heap_types *t, u32 row, u32 super);
 
+// The heap's memory is cut into lines, those into granules, at which objects
+// begin.
+enum { HEAP_GRANULE = 8, HEAP_LINE = 256 };
+enum { HEAP_LINES = ((4ull << 30) - HEAP_OBJECTS) / HEAP_LINE };
+
+// What the kernel knows of them, beside the slot: sets of bits.
+enum heap_side {
+#define SIDE(id, log2, help) SIDE_##id,
+#include "runtime/sides.def"
+    SIDE_COUNT
+};
+
+enum {
+    HEAP_CURSORS = 25, // for runs of 1, 2 to 3, 4 to 7 ... lines
+    HEAP_STACK = 4096, // objects that wait to be looked into
+    HEAP_BUDGET_MIN = 4 << 20,
+};
+
+struct heap_stats {
+    u64 collections;
+    u64 given;   // bytes, to objects and what lies unused between them
+    u64 live;    // bytes of lines, after the last collection
+    u64 most;    // bytes that it had
+    u64 words;   // looked at by it
+    u64 longest; // ns that code waited for it
+};
+
+// A collection under way.
+struct marker {
+    bool active;
+    bool killed; // the thread was: stop
+    u32 top;     // of the heap's stack
+    u64 words;   // looked at
+    u64 roots;   // of those, before anything in the heap was
+    struct {
+        const u8 *from; // of what is looked into, what is left: words, each
+        u64 count;      // `stride` bytes after the one before
+        u64 stride;
+    } rest;
+};
+
 // The structs and arrays of one thread in a store.
 struct heap {
     u8 *base;
-    u64 next;      // offset of the next object: below it is what was made
-    u64 committed; // below it there is memory
-    u64 rows_end;  // likewise, of the rows of types
-    u32 row_count; // that are written
+    const struct heap_types *types; // the store's
+    u64 end;                        // offset: below it there is memory
+    u64 rows_end;                   // likewise, of the rows of types
+    u32 row_count;                  // that are written
     struct charge memory, addresses;
+
+    // Room (room.c).
+    struct heap_hole {
+        u64 next, end; // offsets, all zero
+    } small, medium;   // for objects of a line at most, where code makes some
+                       // of them (HEAP_ROOM), and for larger ones
+    u32 cursors[HEAP_CURSORS]; // no run of so many lines is below
+    u64 fresh;                 // offset: what is above it was never given out
+    u64 claimed;               // bytes, since the last collection
+    u64 budget;                // of those, before the next
+    struct heap_stats stats;
+
+    // Beside it; the bits of what is not there are 0.
+    u8 *beside;
+    struct heap_part {
+        u8 *at;
+        u64 size; // that has memory
+    } sides[SIDE_COUNT];
+    u64 gray_top; // above SIDE_GRAY3
+    u32 *stack;   // of HEAP_STACK granules
+    struct marker marker;
 };
 
 MUST_USE status_t heap_new(struct heap **out, const struct heap_types *t);
@@ -131,8 +198,118 @@ void heap_free(struct heap *h); // or NULL
 // Rows that it does not have yet.
 MUST_USE status_t heap_write_rows(struct heap *h, const struct heap_types *t);
 bool heap_contains(const struct heap *h, u64 address); // is it in its slot?
-// Room for an object, all zero, at a multiple of 8; 0: there is none.
-u32 heap_take(struct heap *h, u64 size);
+// Memory up to the offset, and for what is known of that.
+MUST_USE status_t heap_grow(struct heap *h, u64 end);
+void heap_shrink(struct heap *h, u64 end);
+
+static inline u32
+heap_line_count(const struct heap *h) // that there is memory for
+{
+    return (u32)((h->end - HEAP_OBJECTS) / HEAP_LINE);
+}
+
+// A word for each line, a bit for each granule: where objects begin, and which
+// of those were found.
+static inline u32 *
+heap_starts(const struct heap *h)
+{
+    return (u32 *)h->sides[SIDE_STARTS].at;
+}
+
+static inline u32 *
+heap_marks(const struct heap *h)
+{
+    return (u32 *)h->sides[SIDE_MARKS].at;
+}
+
+static inline u64 *
+heap_bits(const struct heap *h, enum heap_side side)
+{
+    return (u64 *)h->sides[side].at;
+}
+
+// --- room.c ------------------------------------------------------------------
+
+struct heap_roots;
+
+// Room for an object, all zero, at a multiple of 8; 0: there is none.  With
+// roots, of the running thread, what cannot be reached any more is taken back
+// meanwhile.
+u32 heap_take(struct heap *h, u64 size, const struct heap_roots *roots);
+
+// Tell code where it may make small objects: in what is left of the hole.
+void heap_offer(struct heap *h);
+
+// An object begins at the offset: to be kept by a collection under way.
+static inline void
+heap_set_start(struct heap *h, u64 at)
+{
+    u64 granule = (at - HEAP_OBJECTS) / HEAP_GRANULE;
+
+    heap_starts(h)[granule / 32] |= 1u << granule % 32;
+    if (h->marker.active)
+        heap_marks(h)[granule / 32] |= 1u << granule % 32;
+}
+
+// Set the bits of lines, at least one.
+void heap_set_lines(u64 *lines, u32 first, u32 last);
+
+// When to collect: when as much has been given out as was left.  For tests: at
+// each object; or always, a few words at each object.
+enum heap_mode { HEAP_LAZY, HEAP_EAGER, HEAP_CREEPING };
+void heap_set_mode(enum heap_mode mode);
+
+// --- collect.c ---------------------------------------------------------------
+
+// What begins at an offset, as it says itself.
+struct heap_object {
+    const struct heap_type *type; // NULL: none, or that of another kind
+    bool array;                   // begins four bytes later
+    u64 elements;                 // where they begin
+    u64 size;                     // up to the heap's end
+};
+struct heap_object heap_object_at(const struct heap *h, u64 at);
+
+// For tests: called when a collection has ended.
+extern void (*heap_collected)(const struct heap *h);
+
+// Find what code has made by itself, in the hole for small objects.
+void heap_note_made(struct heap *h);
+
+// Free what cannot be reached from the roots.  ERR_KILLED: nothing has changed.
+MUST_USE status_t heap_collect(struct heap *h, const struct heap_roots *roots);
+
+// The same in small steps, between which code runs: begin, then mark so many
+// words more, until nothing is left (heap.marker.active).
+void heap_begin(struct heap *h, const struct heap_roots *roots);
+void heap_step(struct heap *h, u64 words);
+
+// Of `count` words, each `stride` bytes after the one before, those that are
+// references are found, but not what they lead to.  False: stop.
+bool heap_mark(struct heap *h, const void *from, u64 count, u64 stride);
+// Count so many words more.  False: stop.
+bool heap_goes_on(struct heap *h, u64 words);
+
+// So many words of an object, likewise, are about to be overwritten.
+static inline void
+heap_overwrite(struct heap *h, const void *from, u64 count, u64 stride)
+{
+    if (h->marker.active)
+        (void)heap_mark(h, from, count, stride);
+}
+
+// --- roots.c -----------------------------------------------------------------
+
+// Where references to a heap may be outside of it: in the globals, tables and
+// segments of a store, in exceptions, and on the stack of the running thread,
+// which is in a builtin then.
+struct heap_roots {
+    struct store *store;
+    struct vmctx **vms;
+    bool has_stack;
+};
+
+void heap_mark_roots(struct heap *h, const struct heap_roots *roots);
 
 // --- builtins.c --------------------------------------------------------------
 
@@ -169,6 +346,7 @@ void builtin_ARRAY_INIT_DATA(struct vmctx *vm, u64 pair, u32 ref, u32 at,
                              u32 from, u32 count);
 void builtin_ARRAY_INIT_ELEM(struct vmctx *vm, u64 pair, u32 ref, u32 at,
                              u32 from, u32 count);
+void builtin_HEAP_OVERWRITE(struct vmctx *vm, u32 old);
 u64 builtin_HEAP_TEST(struct vmctx *vm, u32 ref, u32 type);
 u64 builtin_FUNC_TEST(struct vmctx *vm, u64 ref, u32 type);
 
@@ -528,6 +706,9 @@ MUST_USE bool exception_exists(struct store *s, u64 exnref);
 
 // The exception of an exnref, which exists.
 struct exception *exception_get(struct store *s, u64 exnref);
+
+// Mark what is in those that the running thread has made.
+void exceptions_mark(struct store *s, struct heap *h);
 
 // The running thread, in x, leaves its store.
 void exceptions_thread_ended(const struct execution *x);

@@ -41,12 +41,23 @@ set_word(struct heap *h, u64 at, u32 word)
     *(u32 *)(h->base + at) = word;
 }
 
+// Code that asks has all of its references where the kernel finds them; what a
+// constant expression has made so far nobody sees, so nothing is taken back
+// while there is one.
+static u32
+take(struct vmctx *vm, u64 size, bool constant)
+{
+    struct heap_roots roots = {vm->instance->store, vm->contexts, true};
+
+    return heap_take(heap_of(vm), size, constant ? NULL : &roots);
+}
+
 // References, 0 when there is no memory.
 static u32
-new_struct(struct vmctx *vm, u32 type)
+new_struct(struct vmctx *vm, u32 type, bool constant)
 {
     struct heap *h = heap_of(vm);
-    u32 at = heap_take(h, type_at(vm, type)->size);
+    u32 at = take(vm, type_at(vm, type)->size, constant);
 
     if (at != 0)
         set_word(h, at, row_of(vm, type));
@@ -54,12 +65,12 @@ new_struct(struct vmctx *vm, u32 type)
 }
 
 static u32
-new_array(struct vmctx *vm, u32 type, u32 length)
+new_array(struct vmctx *vm, u32 type, u32 length, bool constant)
 {
     struct heap *h = heap_of(vm);
     const struct field *f = type_at(vm, type)->fields;
     u64 size = (u64)length * valtype_field_size(f->type);
-    u32 at = heap_take(h, REF_TAG_ARRAY + f->at + size);
+    u32 at = take(vm, REF_TAG_ARRAY + f->at + size, constant);
 
     if (at == 0)
         return 0;
@@ -90,11 +101,11 @@ refuse(enum trap trap)
     return NULL;
 }
 
-// Are there `size` bytes at `ref`, in what was made?
+// Has the heap so many bytes at `ref`?
 static bool
 is_made(const struct heap *h, u32 ref, u32 size)
 {
-    return ref >= HEAP_OBJECTS && ref + (u64)size <= h->next;
+    return ref >= HEAP_OBJECTS && ref + (u64)size <= h->end;
 }
 
 static bool
@@ -107,7 +118,7 @@ is_array(const struct heap *h, u32 ref)
 static u32
 length_of(const struct heap *h, u32 ref)
 {
-    return *(const u32 *)(h->base + index_masked(ref, h->next) + HEAP_LENGTH);
+    return *(const u32 *)(h->base + index_masked(ref, h->end) + HEAP_LENGTH);
 }
 
 // `count` elements of an array from `at` on; NULL and a trap if it has not so
@@ -124,9 +135,9 @@ elements(struct heap *h, const struct field *f, u32 ref, u32 at, u32 count)
     if (at > length_of(h, ref) || count > length_of(h, ref) - at)
         return refuse(TRAP_ARRAY_BOUNDS);
     u64 first = ref + f->at + at * size;
-    if (first + count * size > h->next)
+    if (first + count * size > h->end)
         return count == 0 ? h->base : refuse(TRAP_BAD_REFERENCE);
-    return h->base + index_masked(first, h->next + 1);
+    return h->base + index_masked(first, h->end + 1);
 }
 
 // --- arrays ------------------------------------------------------------------
@@ -158,12 +169,30 @@ fill(struct heap *h, u8 *to, u64 size, u64 count)
     }
 }
 
+// Elements of an array of the type are about to be written.
+static void
+overwrite(struct vmctx *vm, const struct type *t, const u8 *at, u64 count)
+{
+    if (valtype_is_in_heap(&vm->instance->code->module, t->fields->type))
+        heap_overwrite(heap_of(vm), at, count,
+                       valtype_field_size(t->fields->type));
+}
+
+void
+builtin_HEAP_OVERWRITE(struct vmctx *vm, u32 old)
+{
+    struct heap *h = heap_of(vm);
+
+    if (h != NULL)
+        heap_overwrite(h, &old, 1, sizeof(old));
+}
+
 u64
 builtin_STRUCT_NEW(struct vmctx *vm, u32 type)
 {
     if (find_type(vm, type, TYPE_STRUCT) == NULL)
         return 0;
-    u32 ref = new_struct(vm, type);
+    u32 ref = new_struct(vm, type, false);
     if (ref == 0)
         thread_trap(TRAP_NO_MEMORY);
     return ref;
@@ -174,7 +203,7 @@ builtin_ARRAY_NEW(struct vmctx *vm, u32 type, u32 length)
 {
     if (find_type(vm, type, TYPE_ARRAY) == NULL)
         return 0;
-    u32 ref = new_array(vm, type, length);
+    u32 ref = new_array(vm, type, length, false);
     if (ref == 0)
         thread_trap(TRAP_NO_MEMORY);
     return ref;
@@ -187,8 +216,10 @@ builtin_ARRAY_FILL(struct vmctx *vm, u32 type, u32 ref, u32 at, u32 count)
     u8 *to =
         t != NULL ? elements(heap_of(vm), t->fields, ref, at, count) : NULL;
 
-    if (to != NULL)
-        fill(heap_of(vm), to, valtype_field_size(t->fields->type), count);
+    if (to == NULL)
+        return;
+    overwrite(vm, t, to, count);
+    fill(heap_of(vm), to, valtype_field_size(t->fields->type), count);
 }
 
 u64
@@ -232,10 +263,12 @@ builtin_ARRAY_COPY(struct vmctx *vm, u64 types, u64 refs, u32 to_at,
                         from_at, count);
     if (from == NULL)
         return;
-    if (size != valtype_field_size(from_type->fields->type))
+    if (size != valtype_field_size(from_type->fields->type)) {
         thread_trap(TRAP_BAD_REFERENCE);
-    else
-        move(to, from, count * size);
+        return;
+    }
+    overwrite(vm, to_type, to, count);
+    move(to, from, count * size);
 }
 
 // --- segments ----------------------------------------------------------------
@@ -297,8 +330,10 @@ init_segment(struct vmctx *vm, bool elems, u64 pair, u32 ref, u32 at, u32 from,
     u8 *to =
         t != NULL ? elements(heap_of(vm), t->fields, ref, at, count) : NULL;
 
-    if (to != NULL)
-        (void)copy_segment(vm, elems, pair, to, from, count);
+    if (to == NULL)
+        return;
+    overwrite(vm, t, to, count);
+    (void)copy_segment(vm, elems, pair, to, from, count);
 }
 
 static u32
@@ -353,7 +388,7 @@ builtin_HEAP_TEST(struct vmctx *vm, u32 ref, u32 type)
         return 0;
     }
     u32 super = row_of(vm, type);
-    u32 row = *(const u32 *)(h->base + index_masked(ref, h->next)) - HEAP_ROWS;
+    u32 row = *(const u32 *)(h->base + index_masked(ref, h->end)) - HEAP_ROWS;
     u32 count = h->row_count + 1;
     if (super == 0 || row % HEAP_ROW_SIZE != 0 || row / HEAP_ROW_SIZE >= count)
         return 0;
@@ -399,21 +434,21 @@ object_const(struct vmctx *vm, const struct op *op, const union value *values)
     switch (op->code) {
     case WASM_STRUCT_NEW:
     case WASM_STRUCT_NEW_DEFAULT:
-        ref = new_struct(vm, op->index);
+        ref = new_struct(vm, op->index, true);
         for (u32 k = 0; k < t->field_count && ref != 0; k++)
             if (op->code == WASM_STRUCT_NEW)
                 set_field(h, ref, &t->fields[k], 0, &values[k]);
         break;
     case WASM_ARRAY_NEW_FIXED:
-        ref = new_array(vm, op->index, op->index2);
+        ref = new_array(vm, op->index, op->index2, true);
         for (u32 k = 0; k < op->index2 && ref != 0; k++)
             set_field(h, ref, t->fields, k, &values[k]);
         break;
     case WASM_ARRAY_NEW_DEFAULT:
-        ref = new_array(vm, op->index, values[0].i32);
+        ref = new_array(vm, op->index, values[0].i32, true);
         break;
     case WASM_ARRAY_NEW:
-        ref = new_array(vm, op->index, values[1].i32);
+        ref = new_array(vm, op->index, values[1].i32, true);
         for (u32 k = 0; k < values[1].i32 && ref != 0; k++) {
             if (k % (PIECE / 16) == 0 && thread_is_killed())
                 break;

@@ -60,6 +60,12 @@ MUST_USE bool host_knows(const struct host_module *const *modules,
 // must stay.  No program runs yet.  False: as above, and nothing has changed.
 MUST_USE bool host_trace(struct string names, struct string *unknown);
 
+// --- heaps of structs and arrays (heap.c) ---
+
+// From now on the log says of each, when its thread has gone, how often it was
+// collected.
+void heaps_tell(bool on);
+
 // --- profiles (profile.c) ----------------------------------------------------
 
 enum { PROFILE_PERIOD_NS = 1000003 }; // no multiple of what a program repeats

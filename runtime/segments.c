@@ -265,7 +265,7 @@ instance_init_globals(struct instance *i, struct vmctx **vms,
     for (u32 k = m->global_imports; k < m->global_count; k++) {
         if (thread_is_killed())
             return ERR_KILLED;
-        if ((which & 1 << global_is_in_heap(m, k)) == 0)
+        if ((which & 1 << valtype_is_in_heap(m, m->globals[k].type.type)) == 0)
             continue;
         union value value = const_eval(m, m->globals[k].init, &env);
         memcpy(vmctx_global(i, k, vms), &value, sizeof(value));

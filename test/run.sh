@@ -241,6 +241,8 @@ part_command() {
     part "invoke metal" test/command/invoke.py "$out" metal
     part "cache linux" test/command/cache.py "$out" linux
     part "cache metal" test/command/cache.py "$out" metal
+    part "collect linux" test/command/collect.py "$out" linux
+    part "collect metal" test/command/collect.py "$out" metal
     part "profiles linux" test/command/profiles.py "$out" linux
     part "profiles metal" test/command/profiles.py "$out" metal
     part "options linux" test/command/options.py "$out" linux
@@ -294,6 +296,14 @@ part_calls() {
     part "calls linux" test/fuzz/diff.sh "$out" calls 1 200 \
         "$out/san/nebulet" "$out/nebulet-plain"
     part "calls metal" env ON=metal test/fuzz/diff.sh "$out" calls 1 20
+    part "gc modules linux" "$out/san/nebulet" wast "$out"/seeds/gc/*.json
+    part "gc modules metal" "$out/nebulet" wast --on metal "$out"/seeds/gc/*.json
+    part "gc modules plain, parts of 7" env PART_INS=7 \
+        "$out/nebulet-plain" wast "$out"/seeds/gc/*.json
+    for collect in all some; do
+        part "gc modules, $collect collected" env PART_INS=none \
+            COLLECT=$collect "$out/nebulet-plain" wast "$out"/seeds/gc/*.json
+    done
 }
 
 # What of part smp is in make test, beside all with 4 CPUs in part metal.

@@ -78,6 +78,7 @@ set_flag(void *self, const struct option *o, const char *value)
         const char *name;
         bool *flag;
     } flags[] = {
+        {"--gc-stats", &run->gc_stats},
         {"--hardened", &run->hardened},
         {"--ibpb",     &run->ibpb    },
         {"--icount",   &run->icount  },
@@ -180,6 +181,25 @@ set_memory(void *self, const struct option *o, const char *value)
         return false;
     }
     run->memory_mib = (u32)number;
+    return true;
+}
+
+static bool
+set_limit(void *self, const struct option *o, const char *value)
+{
+    static const char units[] = "KMG";
+    struct run *run = self;
+    u64 number;
+    const char *end = number_read(value, INT64_MAX >> 30, &number);
+    const char *unit = end != NULL && *end != 0 ? strchr(units, *end) : NULL;
+
+    if (end == NULL || number == 0 ||
+        (*end != 0 && (unit == NULL || end[1] != 0))) {
+        misuse(run->command, "%s %s: not a number of bytes, or of K, M or G",
+               o->name, value);
+        return false;
+    }
+    run->limit = number << (unit != NULL ? 10 * (unit - units + 1) : 0);
     return true;
 }
 

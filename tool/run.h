@@ -27,6 +27,7 @@ struct run {
     bool metal;
     const char *machine;  // NULL: not said
     u32 memory_mib;       // 0: not said
+    u64 limit;            // bytes of memory for the programs, 0: not said
     u32 cpus;             // 0: not said
     bool icount;          // time is the number of instructions
     bool latency;         // the same, and the kernel that counts
@@ -36,6 +37,7 @@ struct run {
     const char *trace;    // NULL: nothing; "": all calls
     const char *profile;  // a file for it, or NULL
     bool perf;            // write a map of the code
+    bool gc_stats;        // heaps are told of
     int profile_fd;       // where the kernel writes, 0: it does not
     const char *gdb;      // the TCP port where GDB is waited for, or NULL
     u64 timeout_ms;       // 0: none

@@ -78,7 +78,6 @@ struct script_value {
 struct script_result {
     u32 passed, failed;
     u32 skipped;
-    u32 text; // of the skipped: about modules in the text format
 };
 
 // Run a script.  `name` and the line are put before each failure's message,

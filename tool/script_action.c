@@ -61,8 +61,8 @@ script_act(struct script *s, const struct action *a, struct results *r)
     struct extern_ref ref;
 
     *r = (struct results){0};
-    if (instance == NULL && s->unsupported)
-        return (struct outcome){ERR_UNSUPPORTED, "not supported yet"};
+    if (instance == NULL && s->in_text)
+        return (struct outcome){ERR_UNSUPPORTED, "a module in the text format"};
     if (instance == NULL)
         return (struct outcome){ERR_NOT_FOUND, "no such instance"};
     if (!instance_export(instance, a->field, &ref))

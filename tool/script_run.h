@@ -30,7 +30,7 @@ struct script {
     u32 line;
 
     struct store *store;
-    bool unsupported; // the newest module was refused as not supported yet
+    bool in_text; // the newest module is in the text format: it was not read
     struct instance *newest;
     struct code_module *newest_code; // of the newest definition
     struct names named;              // "$name" of the script

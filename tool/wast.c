@@ -261,11 +261,10 @@ const struct command command_wast = {
     .summary = "run official test scripts (JSON)",
     .text =
         "Runs test scripts as wast2json writes them, each command checked.  "
-        "Commands on\nmodules that use what is not supported yet, or in the "
-        "text "
-        "format, are skipped and\ncounted; where nothing ran that is a "
-        "failure.  "
-        "Ends with\n\"N passed, N failed, N skipped\".",
+        "Commands on\nmodules in the text format are skipped and counted; "
+        "where "
+        "nothing ran that is a\nfailure.  Ends with "
+        "\"N passed, N failed, N skipped\".",
     .options = options_of_wast,
     .option_count = COUNT(options_of_wast),
     .examples = "nebulet wast script.json\n"

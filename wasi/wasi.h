@@ -506,8 +506,11 @@ void boot_mounts(mount_finder find);
 //     run/trace        when it is there, calls that are told on standard error,
 //                      as host_trace() has them: names with commas between
 //                      them, or nothing: all
+//     run/gc-stats     when it is there, heaps are told of (heaps_tell())
 //     run/profile      what is written to PORT_PROFILE at the end: a letter
 //                      s, samples, or m, a map of the code, or both
+//     run/max-memory   bytes of memory that the programs may have, with what
+//                      they start (default: no limit)
 //     run/clock        the grain, in nanoseconds, of all that programs are told
 //                      of the time (default: 1)
 //     root/...         the files

@@ -446,13 +446,9 @@ valtype_is_narrow(const struct module *m, valtype_t t)
 }
 
 bool
-global_is_in_heap(const struct module *m, u32 global)
+valtype_is_in_heap(const struct module *m, valtype_t t)
 {
-    valtype_t type = m->globals[global].type.type;
-    enum ref_kind kind =
-        valtype_is_ref(type) ? valtype_ref_kind(m, type) : REF_FUNC;
-
-    return kind == REF_ANY || kind == REF_EXTERN;
+    return valtype_is_ref(t) && ref_is_in_heap(valtype_ref_kind(m, t));
 }
 
 enum ref_kind

@@ -530,9 +530,15 @@ enum ref_kind valtype_ref_kind(const struct module *m, valtype_t t);
 // `any` is.
 bool valtype_is_narrow(const struct module *m, valtype_t t);
 
-// May what a global holds be in the heap of a thread?  (An externref may be a
-// reference that was converted.)
-bool global_is_in_heap(const struct module *m, u32 global);
+// May what a value of the type refers to be in the heap of a thread?  (An
+// externref may be a reference that was converted.)
+bool valtype_is_in_heap(const struct module *m, valtype_t t);
+
+static inline bool
+ref_is_in_heap(enum ref_kind kind)
+{
+    return kind == REF_ANY || kind == REF_EXTERN;
+}
 
 // Bytes of a field of the type, a power of two.
 u32 valtype_field_size(valtype_t t);

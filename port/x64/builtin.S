@@ -6,6 +6,8 @@
     .text
 
 // Arguments are in SysV order, five at most after the vmctx, results in rax.
+// What the caller has in registers is right below its frame then, where the
+// collector looks for references (runtime/roots.c).
 // Throwing does not come back here: it notes its caller's registers instead.
 .macro builtin_stub name
     .balign STUB_SIZE
@@ -18,9 +20,13 @@
     mov     VMCTX_THREAD(%r14), %r10
     mov     %r14, THREAD_VMCTX(%r10)
     mov     %rsp, THREAD_RSP(%r10)
+    push    %rbx
+    push    %rbp
+    push    %r12
+    push    %r13
     sub     $8, %rsp
     call    *builtin_functions + 8 * number(%rip)
-    add     $8, %rsp
+    add     $40, %rsp
     mov     VMCTX_THREAD(%r14), %r10
     cmpw    $0, THREAD_LEAVE(%r10)
     jne     leave_generated

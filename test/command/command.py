@@ -162,6 +162,21 @@ def handlers_in_loops(t):
             (i32.store (local.get 0) (i32.const 4))
             (br $l))
           (unreachable)))""")
+    accepted(t, wasm)
+
+
+@case
+def verified_modules(t):
+    """What the verifier's own tests begin with has to be accepted."""
+    for file in sorted(pathlib.Path("test/verify").glob("*.hex")):
+        digits = re.sub(";.*", "", file.read_text())
+        (t.work / f"{file.stem}.wasm").write_bytes(bytes.fromhex(digits))
+        accepted(t, f"{file.stem}.wasm")
+    for file in sorted(pathlib.Path("test/verify").glob("*.wat")):
+        accepted(t, t.text(file.stem, file.read_text()))
+
+
+def accepted(t, wasm):
     t.call("verify", wasm).ends(0).quiet()
     t.call("verify", "--plain", wasm).ends(0).quiet()
 

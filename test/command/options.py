@@ -17,6 +17,7 @@ import tarfile
 import time
 
 sys.dont_write_bytecode = True
+import collect_help
 from help import Tools, case, cases, main, skip
 
 # --- the tables ----------------------------------------------------------------
@@ -344,6 +345,16 @@ def run_trace(t):
     t.run("--trace=fd_read", hello(t)).ends(0).quiet()
 
 
+@option("run --gc-stats")
+def run_gc_stats(t):
+    (t.work / "heap.wasm").write_bytes(collect_help.module())
+    t.run("--gc-stats", "heap.wasm").ends(0).says(
+        r"^nebulet: heap: \d+ KiB given out, [1-9]\d* collections, pauses of "
+        r"\d+ us at most; \d+ KiB of memory at most$")
+    t.run("heap.wasm").ends(0).quiet()
+    t.run("--gc-stats", hello(t)).ends(0).quiet()
+
+
 @option("run --profile", "run --perf")
 def run_profile(t):
     """More of these is in test/command/profiles.py."""
@@ -360,6 +371,20 @@ def run_machine(t):
     (t.work / "hole").write_bytes(b"")
     os.truncate(t.work / "hole", 100 << 20)
     t.run("--memory", "64", "--dir", "hole", hello(t)).ends(1).says("64 MiB")
+
+
+@option("run --max-memory")
+def run_max_memory(t):
+    """Of what the program takes, and of what it is made of."""
+    grow = t.text("grow", """(module (memory 1) (func (export "f") (result i32)
+        (memory.grow (i32.const 1024))))""")
+    t.run("--max-memory", "1G", "--invoke", "f", grow).ends(0).prints("1\n")
+    t.run("--max-memory", "16M", "--invoke", "f", grow).ends(0).prints("-1\n")
+    t.run("--max-memory=16384K", "--invoke", "f", grow).ends(0).prints("-1\n")
+    t.run("--max-memory", "1K", hello(t)).ends(1).says("^nebulet: hello")
+    for wrong in ("0", "M", "1T", "1MM", "x"):
+        t.run("--max-memory", wrong, hello(t)).ends(2).says(
+            f"--max-memory {wrong}: not a number of bytes, or of K, M or G")
 
 
 @option("run --smp")

@@ -111,6 +111,25 @@ else
     echo "verify: left out: no Node"
 fi
 
+# 100,000 modules of wasm-smith with structs and arrays, against V8; also collected
+# whenever an object is made, all at once or in steps.
+node_major() {
+    "${NODE:-node}" --version 2>/dev/null | sed 's/^v//; s/[.].*//'
+}
+if command -v cargo >/dev/null 2>&1 && [ "$(node_major || echo 0)" -ge 24 ]; then
+    job gc gc 100000 1000 "$out/nebulet" "$out/nebulet-plain" \
+        "COLLECT=all PART_INS=none $out/nebulet-plain" \
+        "COLLECT=some PART_INS=none $out/nebulet-plain"
+else
+    echo "gc: left out: no cargo, or no Node of 24 or later (NODE=...)"
+fi
+
+# 10^11 bytes of garbage in 64 MiB.
+garbage() {
+    env NEBULET_ARRAYS=105000000 test/command/collect.py "$out" linux garbage_fits
+}
+each garbage 1 1 garbage
+
 ON=metal
 export ON
 job calls-metal calls 500 100 "$out/nebulet"

@@ -58,6 +58,9 @@ static const struct row {
 #include "test/verify/judge_edge.def"
 };
 
+_Static_assert(BUILTIN_COUNT * 8 == 0xe8,
+               "the row \"builtin: behind the last\"");
+
 // What the module declares.
 static const struct verify_memory memories[] = {
     {.guarded = true, .bits = 33},

@@ -49,4 +49,12 @@
   (func (export "vectors") (param $p i64) (result v128)
     (v128.store offset=16 (local.get $p) (v128.load (local.get $p)))
     (v128.store64_lane offset=2 1 (local.get $p) (v128.load8_splat (local.get $p)))
-    (v128.load32_lane offset=9 2 (local.get $p) (v128.load64_zero (local.get $p)))))
+    (v128.load32_lane offset=9 2 (local.get $p) (v128.load64_zero (local.get $p))))
+
+  ;; Constants that no memory reaches, at the check and at the access.
+  (func (export "hopeless") (param i64) (result i64)
+    (i64.store (i64.const 0x8000000000000000) (local.get 0))
+    (i64.store offset=65536 (i64.const -16) (local.get 0))
+    (i64.add (i64.load (i64.const -8))
+             (i64.load8_u (i64.const 0xc000000000000000))))
+)
