@@ -60,7 +60,8 @@ NEEDS_test-metal := build run test
 NEEDS_test-smp   := build run test
 NEEDS_test-tsan  := build run test fuzz
 NEEDS_test-bare  := bare
-NEEDS_ci         := build run test lint image
+NEEDS_test-oci   := build run test oci
+NEEDS_ci         := build run test lint image oci
 NEEDS_analyze    :=
 NEEDS_suite      := test
 NEEDS_unit       := build test
@@ -80,7 +81,7 @@ endif
 # --- what to make ------------------------------------------------------------------
 
 .PHONY: all
-all: $(OUT)/nebulet $(OUT)/nebulet.elf programs ## build the host command, the kernel and the programs
+all: $(OUT)/nebulet $(OUT)/nebulet-oci $(OUT)/nebulet.elf programs ## build the host command, the kernel and the programs
 
 .PHONY: run
 run: all ## boot the kernel in QEMU: the dining philosophers, and a shell where there is a terminal
@@ -102,6 +103,10 @@ test-metal: all tests ## the kernel tests and the official suite in QEMU
 .PHONY: test-smp
 test-smp: all tests ## the kernel tests with 2, 4 and 8 CPUs, the programs with 4
 	@test/run.sh $(OUT) smp
+
+.PHONY: test-oci
+test-oci: all ## nebulet-oci alone, and under containerd and podman; needs root
+	@test/run.sh $(OUT) oci
 
 .PHONY: test-tsan
 test-tsan: $(OUT)/tsan/test-kernel ## kernel tests on linux with 4 CPUs under ThreadSanitizer
@@ -140,7 +145,7 @@ bench-judge: all $(OUT)/judge-cost ## what the verifier costs, beside compiling
 
 .PHONY: ci
 ci: all tests clang ## what .ci/run runs: test, and lint, an analyzer, a build by clang
-	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus
+	@test/run.sh $(OUT) lint unit suite calls programs command wasi hostile metal cpus oci
 
 .PHONY: lint
 lint: ## formatting, layers, lengths, clang-tidy
@@ -169,6 +174,12 @@ $(OUT)/host/libnebulet.a: $(call objects,host,$(LINUX))
 $(OUT)/nebulet: $(call objects,host,tool) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -O2 $(WHOLE) $(filter %.o %.a,$^) -o $@ $(LIBS)
 
+# The container runtime: the command's objects with another main().
+RUNTIME := $(filter-out $(OUT)/host/tool/main.c.o,$(call objects,host,oci tool))
+
+$(OUT)/nebulet-oci: $(RUNTIME) $(OUT)/host/libnebulet.a
+	@echo "  LD $@"; $(CC) -O2 $(WHOLE) $^ -o $@ $(LIBS)
+
 # Prints declarations and the manual of the tables in abi/.
 $(OUT)/abi: $(OUT)/host/make/abi.c.o $(OUT)/host/make/abi2018.c.o
 	@echo "  LD $@"; $(CC) -fno-lto $^ -o $@
@@ -182,7 +193,7 @@ prove: $(OUT)/prove-rows ## prove with z3 that the rows of verify/forms.def are 
 	@make/prove.sh $(OUT)
 
 # What objects define and need, which make lint reads: make/links.awk.
-$(OUT)/host.symbols: $(call objects,host,$(LINUX) tool)
+$(OUT)/host.symbols: $(call objects,host,$(LINUX) tool oci)
 	@nm -A $^ >$@
 
 $(OUT)/metal.symbols: $(call objects,metal,$(METAL))

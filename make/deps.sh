@@ -42,6 +42,11 @@ lint  git                                             git
 lint  clang-format                                    clang-format
 lint  clang-tidy                                      clang-tidy
 prove z3                                              z3
+oci   containerd                                      containerd
+oci   runc                                            runc
+oci   crun                                            crun
+oci   conmon                                          conmon
+oci   podman                                          podman
 bare  debootstrap                                     debootstrap
 "
 

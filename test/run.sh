@@ -6,7 +6,7 @@
 # or $JOBS: no two of them use the same files.
 #
 # Parts: lint, unit, suite, calls, programs, command, wasi, hostile, metal, cpus,
-# smp, tsan.  The official suites are unpacked into OUT when ../shared/suites is there,
+# smp, oci, tsan.  The official suites are unpacked into OUT when ../shared/suites is there,
 # or were put there by `make suite`; else each counts as one skipped test.  A part
 # in which nothing ran has failed, and so has one that skips without saying what
 # and why.
@@ -255,6 +255,16 @@ part_command() {
     part progress test/command/progress.py "$out"
     part install test/command/install.sh "$out"
     part "timeout linux" test/command/timeout.py "$out" linux
+}
+
+part_oci() {
+    part "oci linux" test/oci/runtime.py "$out" linux
+    part "oci metal" test/oci/runtime.py "$out" metal
+    part "containerd linux" test/oci/containerd.py "$out" linux
+    part "containerd metal" test/oci/containerd.py "$out" metal
+    part "podman linux" test/oci/podman.py "$out" linux
+    part "podman metal" test/oci/podman.py "$out" metal
+    part "oci rate" test/oci/rate.py "$out" 1000
 }
 
 wasi_present() {

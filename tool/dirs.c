@@ -226,11 +226,17 @@ locate_all(struct dirs *dirs)
 
 // Left out is what another --dir hides: what has its place, and what would be
 // in the way to it.
+struct hidden {
+    const struct dirs *dirs;
+    const char *above; // what members begin with
+};
+
 static bool
 is_hidden(void *self, const char *member, bool is_dir)
 {
-    const char *guest = member + strlen(ROOT);
-    const struct dirs *dirs = self;
+    const struct hidden *h = self;
+    const char *guest = member + strlen(h->above);
+    const struct dirs *dirs = h->dirs;
 
     for (u32 i = 0; i < dirs->count; i++) {
         const char *other = dirs->list[i].guest;
@@ -245,12 +251,12 @@ struct member_name {
 };
 
 static struct member_name
-member_of(const struct dir *dir)
+member_of(const struct dir *dir, const char *above)
 {
     bool is_root = strcmp(dir->guest, "/") == 0;
     struct member_name m;
 
-    snprintf(m.name, sizeof(m.name), "%s%s", ROOT, is_root ? "" : dir->guest);
+    snprintf(m.name, sizeof(m.name), "%s%s", above, is_root ? "" : dir->guest);
     return m;
 }
 
@@ -263,8 +269,9 @@ dirs_measure(struct dirs *dirs, u64 *size, const struct dir **largest)
         return false;
     for (u32 i = 0; i < dirs->count; i++) {
         struct dir *dir = &dirs->list[i];
-        if (!dir->live && !tar_measure(&dir->size, member_of(dir).name,
-                                       dir->host, is_hidden, dirs))
+        struct hidden hidden = {dirs, ROOT};
+        if (!dir->live && !tar_measure(&dir->size, member_of(dir, ROOT).name,
+                                       dir->host, is_hidden, &hidden))
             return false;
         *size += MIN(dir->size, UINT64_MAX - *size);
         if (*largest == NULL || dir->size > (*largest)->size)
@@ -301,7 +308,7 @@ pack_live(const struct dirs *dirs, const struct dir *dir, struct buffer *tar)
     const struct dir *home = home_of(dirs, dir->guest);
 
     if (!dir->is_file && home != NULL && !home->live)
-        tar_add_dir(tar, member_of(dir).name);
+        tar_add_dir(tar, member_of(dir, ROOT).name);
 }
 
 static int
@@ -334,18 +341,28 @@ pack_modes(const struct dirs *dirs, struct buffer *tar)
 }
 
 bool
-dirs_pack(struct dirs *dirs, struct buffer *tar)
+dirs_copy(struct dirs *dirs, struct buffer *tar, const char *above)
 {
-    if (dirs->count == 0)
-        return true;
+    struct hidden hidden = {dirs, above};
+
     for (u32 i = 0; i < dirs->count; i++) {
         const struct dir *dir = &dirs->list[i];
         if (dir->live)
             pack_live(dirs, dir, tar);
-        else if (!tar_add_path(tar, member_of(dir).name, dir->host, is_hidden,
-                               dirs))
+        else if (!tar_add_path(tar, member_of(dir, above).name, dir->host,
+                               is_hidden, &hidden))
             return false;
     }
+    return true;
+}
+
+bool
+dirs_pack(struct dirs *dirs, struct buffer *tar)
+{
+    if (dirs->count == 0)
+        return true;
+    if (!dirs_copy(dirs, tar, ROOT))
+        return false;
     pack_preopens(dirs, tar);
     pack_modes(dirs, tar);
     return true;

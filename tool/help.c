@@ -159,7 +159,8 @@ print_usage(const struct command *c)
 
     for (u32 i = 0; i < c->option_count; i++)
         width = MAX(width, width_of(&c->options[i]));
-    printf("usage: nebulet %s%s %s\n\n%s\n\n", c->name,
+    printf("usage: %s%s%s%s %s\n\n%s\n\n", program_name,
+           c->name[0] != 0 ? " " : "", c->name,
            c->option_count > 0 ? " [OPTION...]" : "", c->operands, c->text);
     for (u32 i = 0; i < c->option_count; i++)
         print_option(&c->options[i], width);

@@ -72,18 +72,31 @@ put_stderr(const char *text, u64 size)
     host_stream_close(&s);
 }
 
+const char *program_name = "nebulet";
+
+static void (*hearer)(const char *line);
+
+void
+complain_to(void (*hear)(const char *line))
+{
+    hearer = hear;
+}
+
 // One line with whatever is inserted made safe to show; owned by the caller.
 static char *
 safe_line(const char *before, const char *text, va_list list, u64 *size)
 {
+    const char *colon = before[0] != 0 ? ": " : "";
     char *line;
 
     if (vasprintf(&line, text, list) < 0)
         panic(__FILE__, __LINE__, "out of memory");
-    *size = format_safe(NULL, 0, "%s%s", before, line) + 1ull;
+    *size = format_safe(NULL, 0, "%s%s%s", before, colon, line) + 1ull;
     char *safe = malloc(*size);
     assert(safe != NULL);
-    format_safe(safe, *size, "%s%s", before, line);
+    format_safe(safe, *size, "%s%s%s", before, colon, line);
+    if (before[0] != 0 && hearer != NULL)
+        hearer(safe + strlen(before) + strlen(colon));
     safe[*size - 1] = '\n'; // instead of the NUL
     free(line);
     return safe;
@@ -98,7 +111,7 @@ complain(const char *text, ...)
     fflush(stdout);
     progress_hide();
     va_start(list, text);
-    char *line = safe_line("nebulet: ", text, list, &size);
+    char *line = safe_line(program_name, text, list, &size);
     va_end(list);
     put_stderr(line, size);
     free(line);

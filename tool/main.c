@@ -9,33 +9,15 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct command *const all_commands[] = {
-    &command_run,    &command_shell,    &command_image,      &command_compile,
-    &command_verify, &command_dump,     &command_cache,      &command_sysroot,
-    &command_wast,   &command_selftest, &command_completion, &command_manual,
-    &command_help,
-};
-
-const u32 command_count = COUNT(all_commands);
-
-const struct command *
-command_find(const char *name)
-{
-    for (u32 i = 0; i < COUNT(all_commands); i++)
-        if (strcmp(name, all_commands[i]->name) == 0)
-            return all_commands[i];
-    return NULL;
-}
-
 static int
 unknown(const char *text)
 {
-    const char *names[COUNT(all_commands)];
+    const char *names[COMMANDS_MAX];
     const char *dot = strrchr(text, '.');
 
-    for (u32 i = 0; i < COUNT(all_commands); i++)
+    for (u32 i = 0; i < command_count; i++)
         names[i] = all_commands[i]->name;
-    const char *near = nearest(text, names, COUNT(all_commands));
+    const char *near = nearest(text, names, command_count);
     if (text[0] == '-')
         return misuse(NULL, "%s: no such option", text);
     if (near != NULL)

@@ -70,10 +70,10 @@ put_option(const struct option *o)
     put_line(o->help);
 }
 
-static void
-put_command(const struct command *c)
+void
+manual_command(const struct command *c)
 {
-    printf(".SS nebulet %s%s%s", c->name,
+    printf(".SS %s%s%s%s%s", program_name, c->name[0] != 0 ? " " : "", c->name,
            c->option_count > 0 ? " [OPTION...]" : "",
            c->operands[0] != 0 ? " " : "");
     put_line(c->operands);
@@ -122,7 +122,7 @@ run_manual(struct words words)
            "\\fB\\-\\-help\\fR.\n");
     printf(".SH COMMANDS\n");
     for (u32 i = 0; i < command_count; i++)
-        put_command(all_commands[i]);
+        manual_command(all_commands[i]);
     printf(".SH TOPICS\n");
     for (u32 i = 0; i < topic_count; i++)
         put_topic(&topics[i]);

@@ -167,14 +167,11 @@ make_disk(const struct media *m, struct bytes kernel, struct bytes initrd)
     return made;
 }
 
-static bool
-make_file(const char *dir, const char *name, struct bytes contents)
+bool
+media_save(const char *path, struct bytes contents)
 {
-    char path[4096];
     int fd, error = 0;
 
-    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
-        return complain("%s: the path is too long", dir), false;
     if (!create(path, &fd))
         return false;
     for (u64 done = 0; done < contents.size && error == 0;) {
@@ -184,6 +181,16 @@ make_file(const char *dir, const char *name, struct bytes contents)
         done += (u64)MAX(n, 0);
     }
     return finish(path, fd, error);
+}
+
+static bool
+make_file(const char *dir, const char *name, struct bytes contents)
+{
+    char path[4096];
+
+    if (snprintf(path, sizeof(path), "%s/%s", dir, name) >= (int)sizeof(path))
+        return complain("%s: the path is too long", dir), false;
+    return media_save(path, contents);
 }
 
 static bool

@@ -71,11 +71,16 @@ MUST_USE int iso_write(const struct iso *iso, int fd);
 struct media {
     const char *out; // a file, or a directory where it is a pair
     bool pair;       // a kernel and an initrd
+    bool layout;     // an OCI image layout (tool/layout.c)
+    bool artifact;   // as an artifact
     const char *grub;
 };
 
 // False after a complaint.
 MUST_USE bool media_write(const struct media *m, struct bytes initrd);
+
+// Write a file; false after a complaint.
+MUST_USE bool media_save(const char *path, struct bytes contents);
 
 // What SOURCE_DATE_EPOCH says; false: it is not there.  Nonsense is complained
 // of once and ignored.

@@ -21,11 +21,11 @@ misuse(const struct command *c, const char *text, ...)
     if (vasprintf(&what, text, list) < 0)
         panic(__FILE__, __LINE__, "out of memory");
     va_end(list);
-    if (c == NULL)
-        complain("%s (`nebulet --help` tells more)", what);
+    if (c == NULL || c->name[0] == 0)
+        complain("%s (`%s --help` tells more)", what, program_name);
     else
-        complain("%s: %s (`nebulet %s --help` tells more)", c->name, what,
-                 c->name);
+        complain("%s: %s (`%s %s --help` tells more)", c->name, what,
+                 program_name, c->name);
     free(what);
     return STATUS_MISUSE;
 }

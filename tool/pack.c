@@ -129,7 +129,8 @@ pack_program(struct buffer *tar, struct run *run, u32 index)
     struct image app;
     if (!image_read(&app, cache_of(run), p->path))
         return false;
-    put_text(&args, named ? run->argv0 : base_name(p->path));
+    const char *path = p->name != NULL ? p->name : p->path;
+    put_text(&args, named ? run->argv0 : base_name(path));
     for (int i = 0; i < run->args.count && index == 0 && !run->invoke; i++)
         put_text(&args, run->args.list[i]);
     for (u32 i = 0; i < run->env.count; i++)
@@ -138,7 +139,7 @@ pack_program(struct buffer *tar, struct run *run, u32 index)
     if (grants[0] != 0)
         put_given(&env, grants);
 
-    add_file(tar, index, "path", p->path, strlen(p->path));
+    add_file(tar, index, "path", path, strlen(path));
     add_file(tar, index, "args", args.ptr, args.size);
     add_file(tar, index, "env", env.ptr, env.size);
     add_file(tar, index, "mode", p->mode, strlen(p->mode));

@@ -327,8 +327,8 @@ add_program(void *self, const struct option *o, const char *value)
                PROGRAM_MAX);
         return false;
     }
-    run->programs[run->program_count++] =
-        (struct program){value, o->name + 2}; // "then", "beside"
+    run->programs[run->program_count++] = (struct program){
+        .path = value, .mode = o->name + 2}; // "then", "beside"
     return true;
 }
 
@@ -377,6 +377,19 @@ set_pair(void *self, const struct option *o, const char *value)
     (void)value;
     run->media.pair = true;
     return true;
+}
+
+static bool
+set_layout(void *self, const struct option *o, const char *value)
+{
+    struct run *run = self;
+
+    run->media.layout = true;
+    run->media.artifact = value != NULL;
+    if (value == NULL || strcmp(value, "artifact") == 0)
+        return true;
+    misuse(run->command, "%s=%s: not artifact", o->name, value);
+    return false;
 }
 
 static bool
@@ -500,7 +513,8 @@ take_program(struct run *run, const struct words *operands)
     if (operands->count == 0)
         return misuse(run->command, "no program given");
     note_late_options(run, operands);
-    run->programs[0] = (struct program){operands->list[0], "then"};
+    run->programs[0] =
+        (struct program){.path = operands->list[0], .mode = "then"};
     run->args = (struct words){.list = operands->list + 1,
                                .count = operands->count - 1};
     return OPTIONS_READ;
@@ -669,7 +683,7 @@ shell_command(struct words words)
         return status;
     if (!add_system(&run, init, sizeof(init)))
         return 1;
-    run.programs[0] = (struct program){init, "then"};
+    run.programs[0] = (struct program){.path = init, .mode = "then"};
     run.terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     if (run.terminal)
         run.grants = "group terminal";
@@ -711,7 +725,7 @@ add_init(struct run *run, const struct words *operands)
         return false;
     run->argv0 = run->argv0 != NULL ? run->argv0 : "init";
     run->grants = "group";
-    run->programs[0] = (struct program){init, "then"};
+    run->programs[0] = (struct program){.path = init, .mode = "then"};
     run->args = *operands;
     return true;
 }
@@ -749,10 +763,14 @@ image_command(struct words words)
         return misuse(run.command, "-o FILE is missing: where to write it");
     if (run.init == NULL && run.system != NULL)
         return misuse(run.command, "--system has no effect without --init");
+    if (run.init != NULL && run.media.layout)
+        return misuse(run.command, "--init has no effect with --oci");
     if (run.init != NULL)
         return add_init(&run, &operands) ? write_image(&run) : 1;
     status = take_program(&run, &operands);
-    return status == OPTIONS_READ ? write_image(&run) : status;
+    if (status != OPTIONS_READ)
+        return status;
+    return run.media.layout ? layout_write(&run) : write_image(&run);
 }
 
 const struct command command_image = {
@@ -771,7 +789,8 @@ const struct command command_image = {
         "that is set.",
     .examples = "nebulet image -o hello.iso hello.wasm you\n"
                 "nebulet image -o hello.img --dir data::/d hello.wasm\n"
-                "nebulet image --pair -o hello hello.wasm",
+                "nebulet image --pair -o hello hello.wasm\n"
+                "nebulet image --oci -o hello.tar hello.wasm you",
     .stops = true,
     .run = image_command,
 };

@@ -12,6 +12,7 @@ enum { PROGRAM_MAX = 16 };
 struct program {
     const char *path;
     const char *mode; // "then" or "beside" the one before
+    const char *name; // said instead of the path, or NULL
 };
 
 // A module that the program is linked with.
@@ -67,3 +68,8 @@ u32 run_memory_mib(const struct run *run);
 // described in wasi/wasi.h.  False after a complaint; then the exit status is
 // run->failed, or 1 where that is 0.
 MUST_USE bool run_pack(struct run *run, struct buffer *tar);
+
+// --- layout.c ----------------------------------------------------------------
+
+// Write an image for engines of containers; the exit status.
+MUST_USE int layout_write(struct run *run);

@@ -311,7 +311,8 @@ put_args(struct source *s, const cJSON *list)
     const cJSON *item;
 
     buffer_put_u32(s->out, (u32)cJSON_GetArraySize(list));
-    cJSON_ArrayForEach(item, list) put_value(s, item, false);
+    cJSON_ArrayForEach (item, list)
+        put_value(s, item, false);
 }
 
 static void
@@ -321,8 +322,7 @@ put_expected(struct source *s, const cJSON *list)
     const cJSON *item, *choice;
 
     buffer_put_u32(s->out, (u32)cJSON_GetArraySize(list));
-    cJSON_ArrayForEach(item, list)
-    {
+    cJSON_ArrayForEach (item, list) {
         const cJSON *choices = cJSON_GetObjectItemCaseSensitive(item, "values");
         if (strcmp(text_of(item, "type"), "either") != 0) {
             put_value(s, item, true);
@@ -330,7 +330,8 @@ put_expected(struct source *s, const cJSON *list)
         }
         buffer_put(s->out, &either, sizeof(either));
         buffer_put_u32(s->out, (u32)cJSON_GetArraySize(choices));
-        cJSON_ArrayForEach(choice, choices) put_value(s, choice, true);
+        cJSON_ArrayForEach (choice, choices)
+            put_value(s, choice, true);
     }
 }
 
@@ -475,7 +476,8 @@ script_from_json(struct buffer *out, const char *path, const u8 *without)
     u64 at = out->size;
     put_u8(&s, without != NULL ? *without : 0);
     put_u8(&s, 0);
-    cJSON_ArrayForEach(command, commands) put_command(&s, command);
+    cJSON_ArrayForEach (command, commands)
+        put_command(&s, command);
     buffer_put_u32(out, 0);
     put_u8(&s, SCRIPT_END);
     if (without == NULL)

@@ -22,9 +22,15 @@
 
 // --- host.c -----------------------------------------------------------------
 
+// What the program is called in messages: "nebulet".
+extern const char *program_name;
+
 // One line to stderr: "nebulet: ...", or to stdout.  Paths and names in it may
 // hold anything (format_safe in base/base.h).
 void complain(const char *text, ...) PRINTF(1, 2);
+// From now on somebody hears those lines, too, without name and line's end
+// (NULL: nobody).
+void complain_to(void (*hear)(const char *line));
 void tell(const char *text, ...) PRINTF(1, 2);
 
 enum {
@@ -85,6 +91,7 @@ struct buffer {
 };
 
 void buffer_expect(struct buffer *b, u64 size); // so much altogether
+// Append them.
 void buffer_put(struct buffer *b, const void *bytes, u64 size);
 // Append what is mapped there, privately, without copying where it would begin
 // at a multiple of the page size; the mapping is the buffer's.
@@ -98,6 +105,7 @@ void buffer_free(struct buffer *b);
 // makes of it.  The file is read once, to its end or LIMIT_MODULE_SIZE.
 struct bytes module_read(const char *path);
 
+// Has the path this end?
 bool path_ends_in(const char *path, const char *end);
 
 // --- progress.c --------------------------------------------------------------
@@ -313,6 +321,11 @@ MUST_USE bool dirs_measure(struct dirs *dirs, u64 *size,
 // describes, after dirs_measure(); false after a complaint.
 MUST_USE bool dirs_pack(struct dirs *dirs, struct buffer *tar);
 
+// Append the copies alone, below `above`, after dirs_measure(); false after a
+// complaint.
+MUST_USE bool dirs_copy(struct dirs *dirs, struct buffer *tar,
+                        const char *above);
+
 // Is it a device, which a process serves?  Disks are called "disk" and their
 // number among those in the list, directories "dir" and their number in it.
 bool dir_is_served(const struct dirs *dirs, const struct dir *dir);
@@ -347,6 +360,11 @@ MUST_USE bool script_from_json(struct buffer *out, const char *path,
 MUST_USE bool terminal_take(void);
 void terminal_give_back(void);
 
+// --- manual.c ----------------------------------------------------------------
+
+// A section of a manual page about it, in roff, on stdout.
+void manual_command(const struct command *c);
+
 // --- commands ----------------------------------------------------------------
 
 #define VERSION "0.1 (x86-64; WebAssembly 3.0, WASI preview 1)"
@@ -356,7 +374,9 @@ extern const struct command command_run, command_shell, command_image,
     command_sysroot, command_selftest, command_help, command_completion,
     command_manual;
 
-// --- main.c: all of them -----------------------------------------------------
+// --- commands.c: all of them -------------------------------------------------
+
+enum { COMMANDS_MAX = 32 };
 
 extern const struct command *const all_commands[];
 extern const u32 command_count;

@@ -47,6 +47,8 @@ echo theirs | tee "$place/bin/other" >"$place/share/man/man1/other.1"
 DESTDIR=$work/root PREFIX="/opt/a place" make/install.sh "$out" install \
     2>"$work/stderr"
 verdict "install" "$([ -x "$place/bin/nebulet" ] || echo "no command")"
+verdict "install, nebulet-oci" "$("$place/bin/nebulet-oci-process" --version |
+    grep -q '^nebulet-oci version' || echo "no container runtime")"
 works "installed" "$place"
 verdict "twice" "$(DESTDIR=$work/root PREFIX="/opt/a place" \
     make/install.sh "$out" install 2>&1)"

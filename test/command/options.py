@@ -4,6 +4,8 @@ completions name the options of the tables (tool/*.def), all of them and no
 others; each has a test here, of what it does; and the examples of the help
 work.  Ends with "N passed, N failed, N skipped"."""
 
+import hashlib
+import io
 import json
 import os
 import re
@@ -548,6 +550,74 @@ def image_init(t):
     has = members(t, "booted")
     assert has["root/etc/init"] == b"ours" and "root/bin/init" in has, has
     assert has["run/0/args"] == b"init\0one\0", has
+
+
+def layout(path):
+    """The manifest, configuration and layers of an image; each blob is what its
+    digest says."""
+    with tarfile.open(path) as tar:
+        files = {m.name: tar.extractfile(m).read() for m in tar}
+    assert json.loads(files["oci-layout"]) == {"imageLayoutVersion": "1.0.0"}
+    for name, contents in files.items():
+        if name.startswith("blobs/"):
+            assert name == "blobs/sha256/" + hashlib.sha256(contents).hexdigest()
+
+    def blob(descriptor):
+        contents = files["blobs/" + descriptor["digest"].replace(":", "/")]
+        assert len(contents) == descriptor["size"]
+        return contents
+
+    index = json.loads(files["index.json"])["manifests"]
+    manifest = json.loads(blob(index[0]))
+    assert len(index) == 1 and len(files) == 5
+    return (index[0], manifest, json.loads(blob(manifest["config"])),
+            [blob(layer) for layer in manifest["layers"]])
+
+
+@option("image --oci")
+def image_layout(t):
+    """What engines make of them is in test/oci."""
+    (t.work / "note").write_text("text")
+    (t.work / "deep").mkdir(exist_ok=True)
+    (t.work / "deep" / "er").write_text("er")
+    words = ["--oci", "--dir", "note::/n/note", "--dir", "deep", "--env", "A=1",
+             hello(t), "one"]
+    for name in "a.tar", "b.tar":
+        t.call("image", "-o", name, *words).ends(0).quiet()
+    assert (t.work / "a.tar").read_bytes() == (t.work / "b.tar").read_bytes()
+    index, manifest, config, layers = layout(t.work / "a.tar")
+    assert index["platform"] == {"architecture": "wasm", "os": "wasi"}
+    assert index["annotations"]["io.containerd.image.name"] == \
+        "docker.io/library/hello:latest"
+    assert config["config"] == {"Entrypoint": ["/hello.wasm"], "Cmd": ["one"],
+                                "Env": ["A=1"]}, config
+    assert config["rootfs"]["diff_ids"] == [manifest["layers"][0]["digest"]]
+    with tarfile.open(fileobj=io.BytesIO(layers[0])) as tar:
+        has = {os.path.normpath(m.name): m for m in tar}
+        wasm = (t.work / "hello.wasm").read_bytes()
+        assert tar.extractfile(has["hello.wasm"]).read() == wasm
+        assert tar.extractfile(has["n/note"]).read() == b"text"
+        assert tar.extractfile(has["er"]).read() == b"er"
+    t.call("image", "--oci=artifact", "-o", "c.tar", "hello.wasm").ends(0).quiet()
+    _, manifest, config, layers = layout(t.work / "c.tar")
+    assert layers == [wasm]
+    assert manifest["config"]["mediaType"] == "application/vnd.wasm.config.v0+json"
+    assert manifest["layers"][0]["mediaType"] == "application/wasm"
+    assert config["os"] == "wasip1" and config["architecture"] == "wasm"
+    modules_of_math(t)
+    t.call("image", "--oci", "--invoke", "add", "-o", "d.tar", "math.wasm", "2",
+           "3").ends(0).quiet()
+    config = layout(t.work / "d.tar")[2]["config"]
+    assert config == {"Entrypoint": ["/math.wasm#add"], "Cmd": ["2", "3"]}, config
+    for more in (["--pair"], ["--then", "hello.wasm"], ["--argv0", "x"]):
+        t.call("image", "--oci", "-o", "no.tar", *more, "hello.wasm").ends(2).lines(
+            1).says("has no place")
+    for more in (["--dir", "note"], ["--env", "A=1"], ["--invoke", "f"]):
+        t.call("image", "--oci=artifact", "-o", "no.tar", *more,
+               "hello.wasm").ends(2).lines(1).says("in an artifact")
+    t.call("image", "--oci=what", "-o", "no.tar", "hello.wasm").ends(2).lines(1)
+    t.call("image", "--oci", "--init", "x", "-o", "no.tar").ends(2).lines(1)
+    assert not (t.work / "no.tar").exists()
 
 
 @option("image --grub")

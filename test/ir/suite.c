@@ -118,11 +118,9 @@ run_action(struct script *s, const cJSON *command, struct cell *cells)
         cells[0] = s->in.globals[e->index];
         return (struct result){RAN, TRAP_NONE};
     }
-    cJSON_ArrayForEach(
-        arg,
-        cJSON_GetObjectItem(
-            action, "args")) if (count >= CELLS ||
-                                 !cell_of(arg, &cells[count++])) return none;
+    cJSON_ArrayForEach (arg, cJSON_GetObjectItem(action, "args"))
+        if (count >= CELLS || !cell_of(arg, &cells[count++]))
+            return none;
     return instance_call(&s->in, e->index, cells);
 }
 
@@ -137,8 +135,7 @@ check_return(struct script *s, const cJSON *command, struct result r,
         report(s, command, "did not return", r.trap);
         return;
     }
-    cJSON_ArrayForEach(expected, cJSON_GetObjectItem(command, "expected"))
-    {
+    cJSON_ArrayForEach (expected, cJSON_GetObjectItem(command, "expected")) {
         if (!matches(expected, &cells[i++])) {
             report(s, command, "wrong result", cells[i - 1].bits[0]);
             return;
@@ -224,7 +221,7 @@ run_script(const char *folder, const char *name, bool plain,
     snprintf(path, sizeof(path), "%s/%s", folder, name);
     struct bytes text = file_read(path);
     cJSON *json = cJSON_Parse((const char *)text.ptr);
-    cJSON_ArrayForEach(command, cJSON_GetObjectItem(json, "commands"))
+    cJSON_ArrayForEach (command, cJSON_GetObjectItem(json, "commands"))
         run_command(&s, command);
     stop_module(&s);
     cJSON_Delete(json);

@@ -121,8 +121,7 @@ check_script(const char *folder, const char *file, struct arena *arena,
     struct bytes text = read_file(path);
     cJSON *script = cJSON_Parse((const char *)text.ptr);
     EXPECT(script != NULL);
-    cJSON_ArrayForEach(command, cJSON_GetObjectItem(script, "commands"))
-    {
+    cJSON_ArrayForEach (command, cJSON_GetObjectItem(script, "commands")) {
         bool is_text = strcmp(string_in(command, "module_type"), "text") == 0;
         if (cJSON_HasObjectItem(command, "filename") && !is_text)
             check(folder, command, arena, totals);

@@ -96,8 +96,7 @@ parse_value(const cJSON *json, u64 slot[2])
     if (strcmp(type, "v128") == 0) {
         const cJSON *lane;
         size = lane_size(text_of(json, "lane_type"));
-        cJSON_ArrayForEach(lane, value)
-        {
+        cJSON_ArrayForEach (lane, value) {
             u64 bits = bits_of(lane->valuestring);
             memcpy((u8 *)slot + size * i++, &bits, size);
         }
@@ -137,16 +136,15 @@ value_matches(const cJSON *want, const u64 slot[2])
     u64 expected[2];
 
     if (strcmp(type, "either") == 0) {
-        cJSON_ArrayForEach(
-            lane,
-            item_of(want, "values")) if (value_matches(lane, slot)) return true;
+        cJSON_ArrayForEach (lane, item_of(want, "values"))
+            if (value_matches(lane, slot))
+                return true;
         return false;
     }
     if (strcmp(type, "v128") == 0) {
         bool good = true;
         size = lane_size(text_of(want, "lane_type"));
-        cJSON_ArrayForEach(lane, value)
-        {
+        cJSON_ArrayForEach (lane, value) {
             u64 got = 0;
             memcpy(&got, (const u8 *)slot + size * i++, size);
             good &= lane_matches(lane->valuestring, got, size);
@@ -182,8 +180,7 @@ parse_arguments(const cJSON *action, u64 (*slots)[2])
     const cJSON *arg;
     u32 count = 0;
 
-    cJSON_ArrayForEach(arg, item_of(action, "args"))
-    {
+    cJSON_ArrayForEach (arg, item_of(action, "args")) {
         if (count == VALUES_MAX || !parse_value(arg, slots[count++]))
             return false;
     }
@@ -261,8 +258,7 @@ expect_return(struct script *s, const cJSON *command)
         report(s, command, "trapped", trap_text(trap));
         return;
     }
-    cJSON_ArrayForEach(want, item_of(command, "expected"))
-    {
+    cJSON_ArrayForEach (want, item_of(command, "expected")) {
         u32 k = i++;
         if (good && !value_matches(want, slots[k])) {
             good = false;
@@ -361,7 +357,7 @@ run_script(const char *directory, const char *name,
         return s.counts;
     }
     exec_init();
-    cJSON_ArrayForEach(command, item_of(json, "commands"))
+    cJSON_ArrayForEach (command, item_of(json, "commands"))
         run_command(&s, command);
     return s.counts;
 }
