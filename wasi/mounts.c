@@ -1,7 +1,8 @@
 // wasi/mounts.c: who serves files and the network to the programs of an initrd,
-// as processes of run/served and run/net.  Each starts before the programs, ends after them, and where it
-// ends before, a thread of its mount starts another in its place: paths lead to
-// that, and what was open of the one before stays an error.
+// as processes of run/served and run/net.  Each starts before the programs and
+// ends after them; where one of files ends before, a thread of its mount starts
+// another in its place: paths lead to that, and what was open of the one before
+// stays an error.
 
 #include "wasi/boot.h"
 
