@@ -135,6 +135,10 @@ bench: all ## speed of generated code, side by side
 bench-kernel: all ## what calls of the kernel cost, beside those of Linux
 	@bench/kernel/run.sh $(OUT)
 
+.PHONY: bench-gc
+bench-gc: all ## structs and arrays beside V8 and Wasmtime (see bench/gc/run.py)
+	@bench/gc/run.py $(OUT)
+
 .PHONY: bench-judge
 bench-judge: all $(OUT)/judge-cost ## what the verifier costs, beside compiling
 	@bench/judge/run.sh $(OUT)
