@@ -130,6 +130,10 @@ bench: all ## speed of generated code, side by side
 bench-kernel: all ## what calls of the kernel cost, beside those of Linux
 	@bench/kernel/run.sh $(OUT)
 
+.PHONY: bench-gc
+bench-gc: all ## structs and arrays beside V8 and Wasmtime (see bench/gc/run.py)
+	@bench/gc/run.py $(OUT)
+
 .PHONY: bench-judge
 bench-judge: all $(OUT)/judge-cost ## what the verifier costs, beside compiling
 	@bench/judge/run.sh $(OUT)
@@ -365,7 +369,7 @@ $(REPLAY): $(OUT)/san/fuzz-%: $(OUT)/san/test/fuzz/%.c.o $(OUT)/san/test/fuzz/fu
 	@echo "  LD $@"; $(CC) -fno-lto $(SAN) $^ -o $@
 
 # The host command with every function compiled in plain mode.
-$(OUT)/nebulet-plain: $(call objects,host,tool) $(OUT)/host/test/fuzz/plain.c.o $(OUT)/host/libnebulet.a
+$(OUT)/nebulet-plain: $(call objects,host,tool) $(patsubst %,$(OUT)/host/%.o,test/fuzz/plain.c test/fuzz/heap.c) $(OUT)/host/libnebulet.a
 	@echo "  LD $@"; $(CC) -fno-lto $(filter %.o %.a,$^) -Wl,--wrap=module_compile -o $@ $(LIBS)
 
 FUZZ_RUN = $(OUT)/fuzz-$$f -max_len=8192 -timeout=60 -rss_limit_mb=6000

@@ -189,16 +189,8 @@ own_size(struct heap *h, u32 granule, u64 size)
     return size;
 }
 
-// What begins at an offset, as it says itself.
-struct heap_object {
-    const struct heap_type *type; // NULL: none, or that of another kind
-    bool array;                   // begins four bytes later
-    u64 elements;                 // where they begin
-    u64 size;                     // up to the heap's end
-};
-
-static struct heap_object
-object_at(const struct heap *h, u64 at)
+struct heap_object
+heap_object_at(const struct heap *h, u64 at)
 {
     bool fits = at + REF_TAG_ARRAY + HEAP_ELEMENTS <= h->end;
     bool array = fits && word_at(h, at) == 0;
@@ -247,7 +239,7 @@ static void
 look_into(struct heap *h, u32 granule)
 {
     u64 from = (u64)granule * HEAP_GRANULE, at = HEAP_OBJECTS + from;
-    struct heap_object o = object_at(h, at);
+    struct heap_object o = heap_object_at(h, at);
 
     o.size = own_size(h, granule, o.size);
     heap_set_lines(heap_bits(h, SIDE_LIVE), (u32)(from / HEAP_LINE),
@@ -303,11 +295,13 @@ heap_note_made(struct heap *h)
     u64 to = MIN(granules * (u64)HEAP_GRANULE, h->small.end);
 
     while (h->small.next < to) {
-        u64 size = object_at(h, h->small.next).size;
+        u64 size = heap_object_at(h, h->small.next).size;
         heap_set_start(h, h->small.next);
         h->small.next += MIN(size, to - h->small.next);
     }
 }
+
+void (*heap_collected)(const struct heap *h);
 
 // --- a collection ------------------------------------------------------------
 
@@ -387,6 +381,8 @@ finish(struct heap *h)
     h->stats.collections++;
     h->stats.live = size;
     h->stats.words = h->marker.words;
+    if (heap_collected != NULL)
+        heap_collected(h);
     h->budget = MAX(MAX(size, HEAP_BUDGET_MIN), h->marker.roots * sizeof(u32));
     end = MAX(end, HEAP_OBJECTS + size + 2 * h->budget);
     if (end >= h->end)

@@ -261,6 +261,18 @@ void heap_set_mode(enum heap_mode mode);
 
 // --- collect.c ---------------------------------------------------------------
 
+// What begins at an offset, as it says itself.
+struct heap_object {
+    const struct heap_type *type; // NULL: none, or that of another kind
+    bool array;                   // begins four bytes later
+    u64 elements;                 // where they begin
+    u64 size;                     // up to the heap's end
+};
+struct heap_object heap_object_at(const struct heap *h, u64 at);
+
+// For tests: called when a collection has ended.
+extern void (*heap_collected)(const struct heap *h);
+
 // Find what code has made by itself, in the hole for small objects.
 void heap_note_made(struct heap *h);
 

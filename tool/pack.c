@@ -226,6 +226,10 @@ run_pack(struct run *run, struct buffer *tar)
         tar_add(tar, "run/terminal", "", 0);
     if (run->trace != NULL)
         tar_add(tar, "run/trace", run->trace, strlen(run->trace));
+    if (run->limit > 0) {
+        snprintf(text, sizeof(text), "%llu", (unsigned long long)run->limit);
+        tar_add(tar, "run/max-memory", text, strlen(text));
+    }
     if (run->gc_stats)
         tar_add(tar, "run/gc-stats", "", 0);
     if (run->profile_fd > 0)

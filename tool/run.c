@@ -185,6 +185,25 @@ set_memory(void *self, const struct option *o, const char *value)
 }
 
 static bool
+set_limit(void *self, const struct option *o, const char *value)
+{
+    static const char units[] = "KMG";
+    struct run *run = self;
+    u64 number;
+    const char *end = number_read(value, INT64_MAX >> 30, &number);
+    const char *unit = end != NULL && *end != 0 ? strchr(units, *end) : NULL;
+
+    if (end == NULL || number == 0 ||
+        (*end != 0 && (unit == NULL || end[1] != 0))) {
+        misuse(run->command, "%s %s: not a number of bytes, or of K, M or G",
+               o->name, value);
+        return false;
+    }
+    run->limit = number << (unit != NULL ? 10 * (unit - units + 1) : 0);
+    return true;
+}
+
+static bool
 set_cpus(void *self, const struct option *o, const char *value)
 {
     struct run *run = self;

@@ -26,6 +26,7 @@ struct run {
     bool metal;
     const char *machine;  // NULL: not said
     u32 memory_mib;       // 0: not said
+    u64 limit;            // bytes of memory for the programs, 0: not said
     u32 cpus;             // 0: not said
     bool icount;          // time is the number of instructions
     bool latency;         // the same, and the kernel that counts

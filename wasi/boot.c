@@ -798,6 +798,20 @@ set_clock(const struct boot *boot)
     return known;
 }
 
+// Where there is a file run/max-memory.
+static bool
+set_memory(const struct boot *boot)
+{
+    u64 most = UINT64_MAX;
+
+    if (!read_number(contents(boot->run, STRING("max-memory")), &most)) {
+        klog("nebulet: run/max-memory is not a number of bytes");
+        return false;
+    }
+    account_set_limit(group_account(boot->group), RESOURCE_MEMORY, most);
+    return true;
+}
+
 // --- all of them -------------------------------------------------------------
 
 static u32
@@ -833,7 +847,7 @@ run_boot(struct boot *boot, struct node *root)
         klog("nebulet: run/timeout is not a number of milliseconds");
     else if (set_modes_in_time(boot, root) && start_mounts(boot) &&
              set_preopens(boot, root) && start_terminal(boot) &&
-             start_trace(boot) && set_clock(boot) &&
+             start_trace(boot) && set_clock(boot) && set_memory(boot) &&
              start_profile(boot, &profile)) {
         heaps_tell(contents(boot->run, STRING("gc-stats")).ptr != NULL);
         status = run_programs(boot);

@@ -509,6 +509,8 @@ void boot_mounts(mount_finder find);
 //     run/gc-stats     when it is there, heaps are told of (heaps_tell())
 //     run/profile      what is written to PORT_PROFILE at the end: a letter
 //                      s, samples, or m, a map of the code, or both
+//     run/max-memory   bytes of memory that the programs may have, with what
+//                      they start (default: no limit)
 //     run/clock        the grain, in nanoseconds, of all that programs are told
 //                      of the time (default: 1)
 //     root/...         the files

@@ -371,6 +371,20 @@ def run_machine(t):
     t.run("--memory", "64", "--dir", "hole", hello(t)).ends(1).says("64 MiB")
 
 
+@option("run --max-memory")
+def run_max_memory(t):
+    """Of what the program takes, and of what it is made of."""
+    grow = t.text("grow", """(module (memory 1) (func (export "f") (result i32)
+        (memory.grow (i32.const 1024))))""")
+    t.run("--max-memory", "1G", "--invoke", "f", grow).ends(0).prints("1\n")
+    t.run("--max-memory", "16M", "--invoke", "f", grow).ends(0).prints("-1\n")
+    t.run("--max-memory=16384K", "--invoke", "f", grow).ends(0).prints("-1\n")
+    t.run("--max-memory", "1K", hello(t)).ends(1).says("^nebulet: hello")
+    for wrong in ("0", "M", "1T", "1MM", "x"):
+        t.run("--max-memory", wrong, hello(t)).ends(2).says(
+            f"--max-memory {wrong}: not a number of bytes, or of K, M or G")
+
+
 @option("run --smp")
 def run_smp(t):
     for count in ("1", "3"):

@@ -124,6 +124,12 @@ else
     echo "gc: left out: no cargo, or no Node of 24 or later (NODE=...)"
 fi
 
+# 10^11 bytes of garbage in 64 MiB.
+garbage() {
+    env NEBULET_ARRAYS=105000000 test/command/collect.py "$out" linux garbage_fits
+}
+each garbage 1 1 garbage
+
 ON=metal
 export ON
 job calls-metal calls 500 100 "$out/nebulet"

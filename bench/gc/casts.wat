@@ -1,0 +1,40 @@
+;; bench/gc/casts.wat: an array of objects of eight types, three deep, each told
+;; by tests and casts.
+(module
+  (type $shape (sub (struct (field $x i32))))
+  (type $round (sub $shape (struct (field $x i32) (field $r i32))))
+  (type $flat (sub $shape (struct (field $x i32) (field $w i32) (field $h i32))))
+  (type $circle (sub final $round (struct (field $x i32) (field $r i32) (field $c i32))))
+  (type $ball (sub final $round (struct (field $x i32) (field $r i32) (field $b i64))))
+  (type $square (sub final $flat (struct (field $x i32) (field $w i32) (field $h i32))))
+  (type $oblong (sub final $flat (struct (field $x i32) (field $w i32) (field $h i32) (field $d f64))))
+  (type $all (array (mut (ref null $shape))))
+  (func $make (param $k i32) (result (ref $shape))
+    (block $c (block $b (block $s (block $o
+      (br_table $c $b $s $o (i32.rem_u (i32.mul (local.get $k) (i32.const 7)) (i32.const 4))))
+      (return (struct.new $oblong (local.get $k) (i32.const 2) (i32.const 3) (f64.const 1))))
+      (return (struct.new $square (local.get $k) (i32.const 2) (i32.const 2))))
+      (return (struct.new $ball (local.get $k) (i32.const 4) (i64.const 5))))
+    (struct.new $circle (local.get $k) (i32.const 4) (i32.const 6)))
+  (func $size (param $s (ref null $shape)) (result i32)
+    (if (ref.test (ref $circle) (local.get $s))
+      (then (return (struct.get $circle $c (ref.cast (ref $circle) (local.get $s))))))
+    (if (ref.test (ref $round) (local.get $s))
+      (then (return (struct.get $round $r (ref.cast (ref $round) (local.get $s))))))
+    (if (ref.test (ref $square) (local.get $s))
+      (then (return (struct.get $square $w (ref.cast (ref $square) (local.get $s))))))
+    (i32.mul (struct.get $flat $w (ref.cast (ref $flat) (local.get $s)))
+             (struct.get $flat $h (ref.cast (ref $flat) (local.get $s)))))
+  (func (export "run") (param $times i32) (result i32)
+    (local $all (ref $all)) (local $k i32) (local $sum i32)
+    (local.set $all (array.new_default $all (i32.const 4096)))
+    (loop $fill
+      (array.set $all (local.get $all) (local.get $k) (call $make (local.get $k)))
+      (br_if $fill (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 4096))))
+    (loop $again
+      (local.set $k (i32.const 0))
+      (loop $each
+        (local.set $sum (i32.add (local.get $sum) (call $size (array.get $all (local.get $all) (local.get $k)))))
+        (br_if $each (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.const 4096))))
+      (br_if $again (local.tee $times (i32.sub (local.get $times) (i32.const 1)))))
+    (local.get $sum)))

@@ -1,0 +1,30 @@
+;; bench/gc/queens.wat: ways to place eight queens, on lists that share tails.
+(module
+  (type $queen (struct (field $column i32) (field $rest (ref null $queen))))
+  (func $safe (param $q (ref null $queen)) (param $column i32) (result i32) (local $d i32)
+    (loop $next
+      (if (ref.is_null (local.get $q)) (then (return (i32.const 1))))
+      (local.set $d (i32.add (local.get $d) (i32.const 1)))
+      (if (i32.eq (struct.get $queen $column (local.get $q)) (local.get $column))
+        (then (return (i32.const 0))))
+      (if (i32.eq (i32.add (struct.get $queen $column (local.get $q)) (local.get $d)) (local.get $column))
+        (then (return (i32.const 0))))
+      (if (i32.eq (i32.sub (struct.get $queen $column (local.get $q)) (local.get $d)) (local.get $column))
+        (then (return (i32.const 0))))
+      (local.set $q (struct.get $queen $rest (local.get $q)))
+      (br $next))
+    (unreachable))
+  (func $place (param $row i32) (param $q (ref null $queen)) (result i32) (local $column i32) (local $sum i32)
+    (if (i32.eq (local.get $row) (i32.const 8)) (then (return (i32.const 1))))
+    (loop $next
+      (if (call $safe (local.get $q) (local.get $column))
+        (then (local.set $sum (i32.add (local.get $sum)
+          (call $place (i32.add (local.get $row) (i32.const 1))
+                       (struct.new $queen (local.get $column) (local.get $q)))))))
+      (br_if $next (i32.lt_u (local.tee $column (i32.add (local.get $column) (i32.const 1))) (i32.const 8))))
+    (local.get $sum))
+  (func (export "run") (param $times i32) (result i32) (local $sum i32)
+    (loop $again
+      (local.set $sum (i32.add (local.get $sum) (call $place (i32.const 0) (ref.null $queen))))
+      (br_if $again (local.tee $times (i32.sub (local.get $times) (i32.const 1)))))
+    (local.get $sum)))
