@@ -201,6 +201,10 @@ void context_init(struct context *c, void *stack_top, void (*entry)(void *),
 // back.  Interrupts are off on both sides.  A voluntary switch keeps only what
 // a C call keeps; preemption saves everything else first.
 void context_switch(struct context *from, struct context *to);
+// What that does with vector registers: is there AVX, whose one instruction
+// clears them, and what clears others.  For context_switch_here() (pass.h).
+extern u8 context_has_avx;
+void context_clear(void);
 
 // The scheduler is about to continue on the stack [low, low + size): for
 // debugging tools; most ports do nothing.
