@@ -153,7 +153,7 @@ test_fuzz_calls(void)
 u64
 test_device_steps(u64 of_ten)
 {
-    return of_ten * test_asked("devices=", 10000) / 10;
+    return of_ten * test_asked("devices=", 5000) / 10;
 }
 
 u32
