@@ -264,7 +264,7 @@ part_oci() {
     part "containerd metal" test/oci/containerd.py "$out" metal
     part "podman linux" test/oci/podman.py "$out" linux
     part "podman metal" test/oci/podman.py "$out" metal
-    part "oci rate" test/oci/rate.py "$out" 1000
+    part "oci rate" test/oci/rate.py "$out" 50
 }
 
 wasi_present() {

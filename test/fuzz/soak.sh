@@ -124,6 +124,12 @@ else
     echo "gc: left out: no cargo, or no Node of 24 or later (NODE=...)"
 fi
 
+# 1,000 containers made, run and deleted.
+cycles() {
+    test/oci/rate.py "$out" 1000
+}
+each cycles 1 1 cycles
+
 # 10^11 bytes of garbage in 64 MiB.
 garbage() {
     env NEBULET_ARRAYS=105000000 test/command/collect.py "$out" linux garbage_fits

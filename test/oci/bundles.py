@@ -71,7 +71,27 @@ def end_groups():
             folder.rmdir()
 
 
-def until(done, what, seconds=20):
+def lacking(*programs):
+    """Why containers cannot be run here; "" if they can."""
+    for program in programs:
+        if shutil.which(program) is None:
+            return f"no {program} here"
+    if os.geteuid() != 0:
+        return "not root"
+    mounts = pathlib.Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    if not any(line.split()[4] == "/" for line in mounts.splitlines()):
+        return "/ is no mount: a chroot"
+    tried = subprocess.run(["unshare", "-mn", "mount", "-t", "tmpfs", "none", "/mnt"],
+                           capture_output=True, check=False)
+    if tried.returncode != 0:
+        return "no mounts or namespaces may be made here"
+    if not any(os.access(path, os.W_OK) for path in
+               (GROUPS / "cgroup.procs", GROUPS / "pids", GROUPS / "memory")):
+        return "no groups may be made here"
+    return ""
+
+
+def until(done, what, seconds=300):
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, f"{what}: not within {seconds} s"

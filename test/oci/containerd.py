@@ -15,7 +15,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bundles import GROUP, Bundles, alive, groups_of, until
+from bundles import GROUP, Bundles, alive, groups_of, lacking, until
 from help import Result, case, main, skip
 
 CONFIG = """version = 2
@@ -274,9 +274,8 @@ def read(path):
 
 
 def run():
-    missing = [p for p in ("containerd", "ctr") if shutil.which(p) is None]
-    if missing or os.geteuid() != 0:
-        why = f"no {missing[0]} here" if missing else "not root"
+    why = lacking("containerd", "ctr")
+    if why:
         print(f"skipped: containerd: {why}\n0 passed, 0 failed, 1 skipped")
         return 0
     engines = []

@@ -13,7 +13,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bundles import GROUP, Bundles, alive, until
+from bundles import GROUP, Bundles, alive, lacking, until
 from help import Result, case, main, skip
 
 
@@ -155,8 +155,8 @@ def left_behind(t):
 
 
 def run():
-    if shutil.which("podman") is None or os.geteuid() != 0:
-        why = "not root" if shutil.which("podman") else "none here"
+    why = lacking("podman")
+    if why:
         print(f"skipped: podman: {why}\n0 passed, 0 failed, 1 skipped")
         return 0
     engines = []
