@@ -2,6 +2,8 @@
 
 #include "ir/build.h"
 
+#include "code/code.h"
+
 static void
 build_results(struct builder *b, val_t call, const struct type *type)
 {
@@ -92,6 +94,8 @@ find_entry(struct builder *b, u32 type, val_t ref)
     val_t expected = ir_emit(b, IR_TYPE_ID, IR_I32, 0, type, 0, 0);
     val_t values[] = {ref, expected};
 
+    if (code_errs(MISTAKE_ANY_REFERENCE))
+        return ref;
     return ir_call_builtin(b, BUILTIN_FUNC_ENTRY, COUNT(values), values);
 }
 

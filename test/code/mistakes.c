@@ -38,6 +38,12 @@ static const char *const modules[] = {
     // (memory i64 1) (memory 1): i64.load of each, the second with offset 5
     "0061736d01000000010b0260017e017e60017f017e030302000105050204"
     "0100010a1202070020002903000b08002000294301050b",
+    // (type $s (struct (field (mut (ref null $s))) (field (mut i32))))
+    //     struct.get of what struct.get gives; of a cast externref; call_ref
+    //     by a type that may have subtypes
+    "0061736d010000000120055f026300017f01500060017f017f6001630001"
+    "7f60016f017f60016301017f0304030203040a25030c002000fb020000fb"
+    "0200010b0d002000fb1afb1600fb0200010b08004101200014010b",
 };
 
 static const struct {

@@ -202,7 +202,11 @@ select_rm_load(struct select *s, val_t load)
 void
 lower_load(struct select *s, val_t v, const struct rule *rule)
 {
-    select_put_rm(s, rule->op, v, select_rm_load(s, v));
+    const struct ins *i = &s->fn->ins[v];
+    bool errs = code_errs(MISTAKE_SIGN_REFERENCE) && i->op == IR_I32_LOAD &&
+                i->aux >= MEMORY_ARRAYS;
+
+    select_put_rm(s, errs ? X64_MOVSX32_64 : rule->op, v, select_rm_load(s, v));
 }
 
 // Constants of up to 32 bits, or sign-extended from 32, are immediates; so are
