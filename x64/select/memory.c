@@ -136,6 +136,10 @@ rm_checked(struct select *s, val_t address, u64 offset, u32 memory, u32 size)
     if (!is_hopeless(s, address)) {
         u32 checked = code_errs(MISTAKE_WIDE_ACCESS) ? size / 2 : size;
         start = put_address_add(s, select_reg(s, address), offset, ones);
+        // One register for the check and the access: what is read from a slot
+        // twice are two numbers, to who judges code.
+        if (offset == 0 && is64)
+            start = select_temp_rm(s, IR_I64, X64_MOV64, select_rm_reg(start));
         end = put_address_add(s, start, checked, ones);
     }
     vreg_t view = load_vmctx(
