@@ -184,10 +184,8 @@ run_start(struct words words)
 
     if (status != OPTIONS_READ)
         return status;
-    const char *id = one_id(&command_start, &operands);
-    if (id == NULL)
-        return STATUS_MISUSE;
-    return container_find(id) == FOUND_OTHER ? hand_over() : start(id);
+    const char *id = our_id(&command_start, &operands, &status);
+    return id != NULL ? start(id) : status;
 }
 
 const struct command command_start = {

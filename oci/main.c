@@ -188,6 +188,20 @@ one_id(const struct command *c, const struct words *operands)
     return NULL;
 }
 
+const char *
+our_id(const struct command *c, const struct words *operands, int *status)
+{
+    const char *id = one_id(c, operands);
+
+    if (id == NULL)
+        *status = STATUS_MISUSE;
+    else if (container_find(id) == FOUND_OTHER)
+        *status = hand_over();
+    else
+        return id;
+    return NULL;
+}
+
 static int
 run_command(struct words words)
 {

@@ -123,11 +123,9 @@ run_kill(struct words words)
 
     if (status != OPTIONS_READ)
         return status;
-    const char *id = one_id(&command_kill, &operands);
+    const char *id = our_id(&command_kill, &operands, &status);
     if (id == NULL)
-        return STATUS_MISUSE;
-    if (container_find(id) == FOUND_OTHER)
-        return hand_over();
+        return status;
     const char *word = operands.count > 1 ? operands.list[1] : "TERM";
     int number = signal_of(word);
     if (number == 0)
@@ -255,11 +253,9 @@ freeze(const struct command *command, struct words words, bool frozen)
 
     if (status != OPTIONS_READ)
         return status;
-    const char *id = one_id(command, &operands);
+    const char *id = our_id(command, &operands, &status);
     if (id == NULL)
-        return STATUS_MISUSE;
-    if (container_find(id) == FOUND_OTHER)
-        return hand_over();
+        return status;
     if (!container_open(&c, id, true))
         return 1;
     enum status now = container_status(&c);
@@ -330,11 +326,9 @@ run_update(struct words words)
 
     if (status != OPTIONS_READ)
         return status;
-    const char *id = one_id(&command_update, &operands);
+    const char *id = our_id(&command_update, &operands, &status);
     if (id == NULL)
-        return STATUS_MISUSE;
-    if (container_find(id) == FOUND_OTHER)
-        return hand_over();
+        return status;
     if (m.resources == NULL)
         return misuse(&command_update, "--resources is missing");
     if (!container_open(&c, id, true))

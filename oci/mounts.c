@@ -7,6 +7,8 @@
 
 #include "oci/oci.h"
 
+#include "port/linux/linux.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -178,19 +180,6 @@ open_place(int root, const char *path, bool is_dir)
     return make_step(root, part, is_dir) ? open_inside(root, part, O_PATH) : -1;
 }
 
-struct fd_path {
-    char text[32];
-};
-
-static struct fd_path
-path_of(int fd)
-{
-    struct fd_path p;
-
-    snprintf(p.text, sizeof(p.text), "/proc/self/fd/%d", fd);
-    return p;
-}
-
 // --- mounting ----------------------------------------------------------------
 
 // A bind mount takes flags when it is there.
@@ -202,7 +191,7 @@ limit_bind(int root, const struct mount_spec *m)
     if (flags == 0)
         return true;
     int fd = open_inside(root, m->to, O_PATH);
-    bool done = fd >= 0 && mount(NULL, path_of(fd).text, NULL,
+    bool done = fd >= 0 && mount(NULL, fd_path(fd).text, NULL,
                                  MS_REMOUNT | MS_BIND | flags, NULL) == 0;
     if (fd >= 0)
         close(fd);
@@ -236,7 +225,7 @@ mount_one(const struct spec *s, int root, const struct mount_spec *m)
                false;
     int fd = open_place(root, m->to, !bind || S_ISDIR(st.st_mode));
     bool done = fd >= 0 &&
-                mount(source, path_of(fd).text, bind ? NULL : m->type,
+                mount(source, fd_path(fd).text, bind ? NULL : m->type,
                       bind ? m->flags & (MS_BIND | MS_REC) : m->flags,
                       bind ? NULL : m->data) == 0 &&
                 (!bind || limit_bind(root, m));

@@ -260,3 +260,7 @@ extern const struct command command_create, command_start, command_exec,
 
 // The one operand of a command, an ID; NULL after misuse().
 const char *one_id(const struct command *c, const struct words *operands);
+// The same of a container that is not runc's; else NULL, and the exit status:
+// of misuse, or of runc, which has run.
+const char *our_id(const struct command *c, const struct words *operands,
+                   int *status);

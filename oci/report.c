@@ -70,11 +70,9 @@ run_state(struct words words)
 
     if (status != OPTIONS_READ)
         return status;
-    const char *id = one_id(&command_state, &operands);
+    const char *id = our_id(&command_state, &operands, &status);
     if (id == NULL)
-        return STATUS_MISUSE;
-    if (container_find(id) == FOUND_OTHER)
-        return hand_over();
+        return status;
     if (!container_open(&c, id, false))
         return 1;
     json_print(tell_all(&c));
@@ -196,11 +194,9 @@ run_ps(struct words words)
 
     if (status != OPTIONS_READ)
         return status;
-    const char *id = one_id(&command_ps, &operands);
+    const char *id = our_id(&command_ps, &operands, &status);
     if (id == NULL)
-        return STATUS_MISUSE;
-    if (container_find(id) == FOUND_OTHER)
-        return hand_over();
+        return status;
     if (!container_open(&c, id, false))
         return 1;
     u32 count = control_list(&c, &pids);

@@ -139,6 +139,16 @@ file_hold(struct wasi *w, u32 fd, u64 rights, struct file **out)
     return error;
 }
 
+errno_t
+file_is_connection(const struct file *f)
+{
+    const struct node_ops *ops = f->node->ops;
+
+    if (ops->shutdown != NULL)
+        return WASI_SUCCESS;
+    return ops->accept != NULL ? WASI_NOTCONN : WASI_NOTSOCK;
+}
+
 void
 file_drop(struct wasi *w, struct file *f)
 {

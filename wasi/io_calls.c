@@ -407,9 +407,7 @@ transfer_at_socket(u32 fd, const struct io *io)
 
     if (error != WASI_SUCCESS)
         return error;
-    const struct node_ops *ops = f->node->ops;
-    if (ops->shutdown == NULL)
-        error = ops->accept != NULL ? WASI_NOTCONN : WASI_NOTSOCK;
+    error = file_is_connection(f);
     file_drop(w, f);
     return error == WASI_SUCCESS ? transfer(fd, io) : error;
 }

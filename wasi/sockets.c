@@ -64,6 +64,17 @@ wasi_sock_accept(u32 fd, u32 flags, u32 out)
     return file_finish(w, f, error, made, out);
 }
 
+static errno_t
+shut_down(struct file *f, u32 how)
+{
+    if (how == 0 || (how & ~(u32)(SHUT_READ | SHUT_WRITE)) != 0)
+        return WASI_INVAL;
+    if (!(f->rights & CAN_SOCK_SHUTDOWN))
+        return WASI_NOTCAPABLE;
+    return f->node->ops->shutdown(f->node, (how & SHUT_READ) != 0,
+                                  (how & SHUT_WRITE) != 0);
+}
+
 errno_t
 wasi_sock_shutdown(u32 fd, u32 how)
 {
@@ -73,16 +84,9 @@ wasi_sock_shutdown(u32 fd, u32 how)
 
     if (error != WASI_SUCCESS)
         return error;
-    const struct node_ops *ops = f->node->ops;
-    if (ops->shutdown == NULL)
-        error = ops->accept != NULL ? WASI_NOTCONN : WASI_NOTSOCK;
-    else if (how == 0 || (how & ~(u32)(SHUT_READ | SHUT_WRITE)) != 0)
-        error = WASI_INVAL;
-    else if (!(f->rights & CAN_SOCK_SHUTDOWN))
-        error = WASI_NOTCAPABLE;
-    else
-        error = ops->shutdown(f->node, (how & SHUT_READ) != 0,
-                              (how & SHUT_WRITE) != 0);
+    error = file_is_connection(f);
+    if (error == WASI_SUCCESS)
+        error = shut_down(f, how);
     file_drop(w, f);
     return error;
 }

@@ -362,6 +362,9 @@ MUST_USE errno_t file_hold(struct wasi *w, u32 fd, u64 rights,
                            struct file **out);
 void file_drop(struct wasi *w, struct file *f);
 
+// Is it a connection?  WASI_NOTCONN: a listener; WASI_NOTSOCK: neither.
+MUST_USE errno_t file_is_connection(const struct file *f);
+
 // The end of a call: drop the file and, on success, write `total`, which is a
 // u32, to address `out` of the program's memory.
 MUST_USE errno_t file_finish(struct wasi *w, struct file *f, errno_t error,

@@ -10,6 +10,7 @@
 // Special files have a name and no more: opened, they would wait or act.
 
 #include "port/linux/files.h"
+#include "port/linux/linux.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -88,20 +89,6 @@ text_of(struct string name)
     memcpy(t.text, name.ptr, len);
     t.text[len] = 0;
     return t;
-}
-
-// The file behind a descriptor, by a name that the host follows to it.
-struct fd_path {
-    char text[32];
-};
-
-static struct fd_path
-path_of(i32 fd)
-{
-    struct fd_path p;
-
-    format(p.text, sizeof(p.text), "/proc/self/fd/%d", fd);
-    return p;
 }
 
 // --- nodes -------------------------------------------------------------------
@@ -285,7 +272,7 @@ static errno_t
 host_open(struct node *n, bool reads, bool writes)
 {
     struct host_node *h = host_node(n);
-    struct fd_path path = path_of(h->fd);
+    struct fd_path path = fd_path(h->fd);
     bool dir = n->type == FILETYPE_DIRECTORY;
     i64 how = dir     ? O_RDONLY | O_DIRECTORY :
               !writes ? O_RDONLY :
@@ -528,7 +515,7 @@ static errno_t
 host_link(struct node *node, struct string name, struct node *file)
 {
     struct host_node *dir = host_node(node);
-    struct fd_path from = path_of(host_node(file)->fd);
+    struct fd_path from = fd_path(host_node(file)->fd);
     struct name_text text = text_of(name);
 
     if (place_in(dir, name) != NULL)

@@ -29,6 +29,20 @@ void linux_memory_limit(u64 size);
 // descriptor.
 void linux_profile(int fd);
 
+// The file behind a descriptor, by a name that the host follows to it.
+struct fd_path {
+    char text[32];
+};
+
+static inline struct fd_path
+fd_path(i32 fd)
+{
+    struct fd_path p;
+
+    format(p.text, sizeof(p.text), "/proc/self/fd/%d", fd);
+    return p;
+}
+
 // --- memory.c ----------------------------------------------------------------
 
 // Once, before all else.

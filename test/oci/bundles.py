@@ -11,7 +11,7 @@ import sys
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "command"))
-from help import Result, Tools
+from help import Result, Tools, main
 
 GROUPS = pathlib.Path("/sys/fs/cgroup")
 # Scripts run beside each other.
@@ -200,3 +200,22 @@ class Bundles(Tools):
     def gone(self, name):
         assert not (self.root / name).exists(), f"{name} is there"
         assert groups_of(f"{GROUP}/{name}") == [], "groups are there"
+
+
+def run_under(engine, name, *programs):
+    """All cases under such an engine, which has an end(); the exit status."""
+    why = lacking(*programs)
+    if why:
+        print(f"skipped: {name}: {why}\n0 passed, 0 failed, 1 skipped")
+        return 0
+    engines = []
+
+    def make(out, port):
+        engines.append(engine(out, port))
+        return engines[0]
+
+    try:
+        return main(make)
+    finally:
+        for made in engines:
+            made.end()

@@ -15,8 +15,8 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bundles import GROUP, Bundles, alive, groups_of, lacking, until
-from help import Result, case, main, skip
+from bundles import GROUP, Bundles, alive, groups_of, run_under, until
+from help import Result, case, skip
 
 CONFIG = """version = 2
 root = "{work}/root"
@@ -273,22 +273,4 @@ def read(path):
         return b""
 
 
-def run():
-    why = lacking("containerd", "ctr")
-    if why:
-        print(f"skipped: containerd: {why}\n0 passed, 0 failed, 1 skipped")
-        return 0
-    engines = []
-
-    def make(out, port):
-        engines.append(Engine(out, port))
-        return engines[0]
-
-    try:
-        return main(make)
-    finally:
-        for engine in engines:
-            engine.end()
-
-
-sys.exit(run())
+sys.exit(run_under(Engine, "containerd", "containerd", "ctr"))

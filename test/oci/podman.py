@@ -13,8 +13,8 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from bundles import GROUP, Bundles, alive, lacking, until
-from help import Result, case, main, skip
+from bundles import GROUP, Bundles, alive, run_under, until
+from help import Result, case, skip
 
 
 class Engine(Bundles):
@@ -25,7 +25,7 @@ class Engine(Bundles):
             self.binary += "-process"
         os.symlink(self.runtime, self.binary)
         self.home = pathlib.Path(f"/run/nebulet-podman-{port}")
-        self.ended()
+        self.end()
         self.home.mkdir()
         self.call("image", "--oci", "-o", "p.tar", self.work / "program.wasm").ends(0)
         self.podman("load", "-i", self.work / "p.tar").ends(0)
@@ -49,7 +49,7 @@ class Engine(Bundles):
     def inspect(self, name):
         return json.loads(self.podman("inspect", name).ends(0).out)[0]["State"]
 
-    def ended(self):
+    def end(self):
         if self.home.exists():
             self.podman("rm", "-fa", "-t", "0")
             subprocess.run(["umount", "-q", self.home / "root" / "vfs"],
@@ -154,22 +154,4 @@ def left_behind(t):
                                             if str(t.home) in line]
 
 
-def run():
-    why = lacking("podman")
-    if why:
-        print(f"skipped: podman: {why}\n0 passed, 0 failed, 1 skipped")
-        return 0
-    engines = []
-
-    def make(out, port):
-        engines.append(Engine(out, port))
-        return engines[0]
-
-    try:
-        return main(make)
-    finally:
-        for engine in engines:
-            engine.ended()
-
-
-sys.exit(run())
+sys.exit(run_under(Engine, "podman", "podman"))
